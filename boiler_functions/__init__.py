@@ -1,0 +1,27 @@
+"""Serverless read models on Firestore: declared views, compiled into Cloud Functions."""
+
+from boiler_functions import attrs
+from boiler_functions.app import Boiler
+from boiler_functions.exceptions import BoilerError, Rejected
+from boiler_functions.models import DomainModel, Embedded
+from boiler_functions.session import use
+from boiler_functions.store import Store, matching, reference, references, referrers
+from boiler_functions.types import GeoPoint
+from boiler_functions.view_models import ViewModel
+
+__all__ = [
+    "Boiler",
+    "BoilerError",
+    "DomainModel",
+    "Embedded",
+    "GeoPoint",
+    "Rejected",
+    "Store",
+    "ViewModel",
+    "attrs",
+    "matching",
+    "reference",
+    "references",
+    "referrers",
+    "use",
+]

@@ -1,0 +1,164 @@
+"""Boiler: the app object that view models are declared with, and that compiles to Cloud Functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Literal, TypeVar
+
+from boiler_functions.compile import Compiled, Declarations, Rule, compile_app
+from boiler_functions.exceptions import DeclarationError
+from boiler_functions.manifest import Manifest
+from boiler_functions.models import DomainModel
+from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
+from boiler_functions.paths import Pattern
+from boiler_functions.purity import check_getters
+from boiler_functions.view_models import ViewModel
+
+V = TypeVar("V", bound=type[ViewModel[Any]])
+
+
+class Boiler:
+    """An app: declared view models, compiled into functions.
+
+        app = Boiler("meeting-room")
+
+        @app.query
+        class MeetingSession(ViewModel[MeetingStore]): ...
+
+        app.export(globals())   # in functions/main.py
+
+    `timeout_sec` is the functions' time limit; half of it is what one invocation spends on a fan-out before it hands
+    the rest on. `retry` is on, unlike Google's default, which drops an event that failed. With `group_by="source"` one
+    function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        group_by: Literal["view", "source"] = "view",
+        database: str = "(default)",
+        timeout_sec: int = 300,
+        retry: bool = True,
+        max_retries: int = 5,
+        max_event_age: timedelta = timedelta(hours=23),
+    ) -> None:
+        if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
+            raise DeclarationError(
+                f"The app's name {name!r} becomes part of function names: letters, digits and '-' only."
+            )
+        if group_by not in ("view", "source"):
+            raise DeclarationError(f'{name}: group_by is "view" or "source"; found {group_by!r}.')
+        if not 1 <= timeout_sec <= 540:
+            raise DeclarationError(f"{name}: timeout_sec is 1 to 540 for event functions; found {timeout_sec}.")
+        self.name = name
+        self.max_retries = max_retries
+        self.max_event_age = max_event_age
+        options = {"database": database, "timeout_sec": timeout_sec, "retry": retry}
+        self._declarations = Declarations(name, options, group_by)
+
+    def query(self, view: V) -> V:
+        """Stores the view, and rebuilds it whenever a document that it read changes."""
+        view.pattern()
+        plain = [name for name, each in view.exported().items() if each.fget is None]
+        if plain:
+            raise DeclarationError(
+                f"{view.__name__}.{plain[0]} has no getter, so a build would have nothing to put there; "
+                f"decorate a method with `@attrs.computed`."
+            )
+        if not view.store_class.sources:
+            raise DeclarationError(
+                f"{view.__name__} reads nothing; declare its Store: `class {view.__name__}(ViewModel[MyStore])`."
+            )
+        check_getters(view)
+        self._add(queries=(*self._declarations.queries, view))
+        return view
+
+    def task(
+        self,
+        path: str,
+        *,
+        writes: Sequence[type[DomainModel]],
+        max_retries: int | None = None,
+        isolation: Isolation = "serializable",
+        on_completion: Completion = "stamp",
+    ) -> Callable[[V], V]:
+        """Lets each document of the path take effect exactly once, through the view's `propagate_change`.
+
+        `writes` are the models that it may write. Of the input document, `on_completion="stamp"` adds its outcome
+        (`done`, or `rejected` with the reason), "keep" leaves it, "delete" removes it. `isolation="snapshot"` leaves
+        out the verification of what was only read.
+        """
+        pattern = Pattern(path)
+        if not pattern.is_document or not pattern.names:
+            raise DeclarationError(
+                f"@app.task({path!r}): the path of documents has an even number of segments and a placeholder, as "
+                f"'users/{{user_id}}/cityForms/{{city_id}}'."
+            )
+
+        def decorate(view: V) -> V:
+            self._check_form(view, pattern)
+            retries = self.max_retries if max_retries is None else max_retries
+            task = Task(view, pattern, tuple(writes), retries, isolation, on_completion, self.max_event_age)
+            self._add(tasks=(*self._declarations.tasks, task))
+            return view
+
+        return decorate
+
+    def rest(self, rule: str) -> Callable[[V], V]:
+        """Serves the view over HTTP: GET the list and one instance, PATCH through the setters."""
+        if not rule.startswith("/") or rule.endswith("/") or "{" in rule or "<" in rule:
+            raise DeclarationError(
+                f"@app.rest({rule!r}): the rule is the path of the list, as '/meeting_sessions'; the id is added to it."
+            )
+
+        def decorate(view: V) -> V:
+            if view.store_class.root() is None:
+                raise DeclarationError(f"{view.__name__} has no root, whose id the path of an instance would hold.")
+            if any(each.rule == rule for each in self._declarations.rules):
+                raise DeclarationError(f"@app.rest({rule!r}) is taken; {view.__name__} needs another rule.")
+            self._add(rules=(*self._declarations.rules, Rule(view, rule)))
+            return view
+
+        return decorate
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The app, compiled; raises DeclarationError when it cannot work. Declares nothing from here on."""
+        return compile_app(self._declarations)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the app deploys."""
+        return self.compiled.manifest
+
+    def export(self, namespace: dict[str, Any]) -> None:
+        """Puts a function for every trigger into the module: `app.export(globals())`."""
+        # Imported late: `boiler check` and tests need no server.
+        from boiler_functions.runtime import export
+
+        export(self.compiled, namespace)
+
+    def _add(self, **declared: Any) -> None:
+        if "compiled" in vars(self):
+            raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
+        self._declarations = replace(self._declarations, **declared)
+
+    @staticmethod
+    def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:
+        if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:
+            raise DeclarationError(
+                f"{view.__name__} is a task without effect; define `propagate_change`, or setters over a Store."
+            )
+        for name, attribute in view.attributes.items():
+            if attribute.data_key == OUTCOME:
+                raise DeclarationError(f"{view.__name__}.{name}: {OUTCOME!r} is where a form's outcome is stamped.")
+        known = {*pattern.names, "doc_id"}
+        root = view.store_class.root()
+        if root is not None and (unknown := set(root.model.pattern().names) - known):
+            raise DeclarationError(
+                f"{view.__name__}: the root {root.name} needs {sorted(unknown)}, which {pattern.text!r} does not name."
+            )

@@ -1,0 +1,434 @@
+"""Declared attributes of models: typed descriptors, each of which becomes a marshmallow field.
+
+    class City(DomainModel):
+        city_name = attrs.string(required=True)     # str
+        population = attrs.integer()                # int | None
+        regions = attrs.list(str)                   # list[str], empty unless given
+        country = attrs.relation(Country)           # Country | None
+
+Named as Firestore names its types, so the module is used as `attrs.list`, never star-imported.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from marshmallow import fields as marshmallow_fields
+
+from boiler_functions import fields
+from boiler_functions.conditions import Bound
+from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.paths import field_path
+from boiler_functions.types import GeoPoint, Reference
+
+if TYPE_CHECKING:
+    from boiler_functions.models import DomainModel, Embedded, Model
+
+T = TypeVar("T")
+V = TypeVar("V")
+F = TypeVar("F", bound=Callable[..., Any])
+Own = TypeVar("Own")
+M = TypeVar("M", bound="DomainModel")
+E = TypeVar("E", bound=Enum)
+N = TypeVar("N", bound="Embedded")
+
+Validator = Callable[[Any], Any]
+MakeField = Callable[..., marshmallow_fields.Field[Any]]
+
+
+class _Unset(Enum):
+    UNSET = "unset"
+
+
+_UNSET = _Unset.UNSET
+
+
+def camel_case(name: str) -> str:
+    """The name as a document spells it: `camel_case("city_name")` is `"cityName"`."""
+    return re.sub(r"_+([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+class Attribute(Generic[T]):
+    """A declared attribute: on an instance its value, on the class a Bound to build conditions from."""
+
+    name: str
+    owner: type[Model]
+
+    def __init__(
+        self,
+        make_field: MakeField,
+        *,
+        required: bool = False,
+        default: Any = _UNSET,
+        validate: Validator | Iterable[Validator] | None = None,
+        data_key: str | None = None,
+    ) -> None:
+        self._make_field = make_field
+        self.required = required
+        self.default = default
+        self.fget: Callable[[Any], T] | None = None
+        self.fset: Callable[[Any, Any], None] | None = None
+        self._accessors: dict[str, Callable[..., Any]] = {}
+        self._validate = validate
+        self._data_key = data_key
+
+    def __set_name__(self, owner: type[Model], name: str) -> None:
+        if hasattr(self, "name"):
+            setattr(owner, name, self._accessors[name])
+        else:
+            self.owner = owner
+            self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.owner.__name__}.{self.name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type[Own]) -> Bound[Own, T]: ...
+    @overload
+    def __get__(self, instance: Model, owner: type[Any]) -> T: ...
+    def __get__(self, instance: Model | None, owner: type[Any]) -> Any:
+        if instance is None:
+            return Bound(owner, self)
+        if self.fget:
+            return self.fget(instance)
+        return self._value(instance)
+
+    def __set__(self, instance: Model, value: T) -> None:
+        if self.fset:
+            self.fset(instance, value)
+        elif self.fget:
+            raise InvalidValue(self.owner.__name__, {self.name: ["Read-only: it has a getter and no setter."]})
+        else:
+            instance.values[self.name] = self.adapted(value)
+
+    def getter(self, function: F) -> F:
+        """Computes the attribute; decorates a method of the attribute's own name, or of another."""
+        self.fget = function
+        return self._accessor(function)
+
+    def setter(self, function: F) -> F:
+        """Takes a new value; an attribute with a getter and no setter is read-only."""
+        self.fset = function
+        return self._accessor(function)
+
+    def _accessor(self, function: F) -> F:
+        # Comes back as the attribute, so that `@name.getter` over `def name` leaves the attribute under its name;
+        # a method of another name becomes a method again in __set_name__.
+        self._accessors[function.__name__] = function
+        return typing.cast(F, self)
+
+    @property
+    def data_key(self) -> str:
+        """The name of the field in documents and in JSON."""
+        if self._data_key:
+            return self._data_key
+        return camel_case(self.name) if self.owner.meta("case_conversion", True) else self.name
+
+    @property
+    def field_path(self) -> str:
+        return field_path(self.data_key)
+
+    @property
+    def read_only(self) -> bool:
+        return self.fget is not None and self.fset is None
+
+    def field(self, *, always_present: bool = False) -> marshmallow_fields.Field[Any]:
+        """A new marshmallow field of this attribute."""
+        options: dict[str, Any] = {"data_key": self.data_key}
+        if self._validate is not None:
+            options["validate"] = self._validate
+        if self.required or always_present:
+            options["required"] = True
+        elif self.fget is None:
+            options["allow_none"] = True
+        return self._make_field(**options)
+
+    def adapted(self, value: Any) -> Any:
+        """The value as the model keeps it."""
+        return value
+
+    def stored(self, value: Any) -> Any:
+        """The value as a document holds it, for a condition."""
+        field: Any = self.field()
+        try:
+            return None if value is None else field._serialize(self.adapted(value), self.name, None)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise DeclarationError(f"{self!r} cannot be compared with {value!r}: {error}") from error
+
+    def stored_item(self, value: Any) -> Any:
+        """The value as an item of the list in a document, for a condition."""
+        field: Any = self.field()
+        if not isinstance(field, marshmallow_fields.List):
+            raise DeclarationError(f"{self!r} is no list, so `contains` cannot search it; use `==` or `in_`.")
+        return field.inner._serialize(value, self.name, None)
+
+    def initial(self) -> Any:
+        """The default, made anew when it is a callable."""
+        return self.default() if callable(self.default) else self.default
+
+    @property
+    def has_default(self) -> bool:
+        return self.default is not _UNSET
+
+    def _value(self, instance: Model) -> Any:
+        return instance.values.get(self.name)
+
+
+class Relation(Attribute[T]):
+    """References to documents of a model: stored as references, seen as the models."""
+
+    def __init__(self, to: type[DomainModel] | str, *, many: bool, required: bool, data_key: str | None) -> None:
+        default = builtins.list if many else _UNSET
+        super().__init__(self._reference_field, required=required, data_key=data_key, default=default)
+        self.to = to
+        self.many = many
+
+    def __set__(self, instance: Model, value: T | str | Reference | Iterable[str]) -> None:
+        super().__set__(instance, typing.cast(T, value))
+
+    @property
+    def target(self) -> type[DomainModel]:
+        """The model that the relation leads to; raises DeclarationError for a name that no model has."""
+        if isinstance(self.to, str):
+            self.to = self.owner.model_named(self.to, self)
+        return self.to
+
+    def accepts(self, path: str) -> bool:
+        return self.target.pattern().match(path) is not None
+
+    def paths(self, stored: Mapping[str, Any] | None) -> builtins.list[str]:
+        """The paths that a document's fields name; what is no reference into the collection is left to validation."""
+        value = (stored or {}).get(self.data_key)
+        items = value if isinstance(value, builtins.list) else [value]
+        return [item.path for item in items if isinstance(item, Reference) and self.accepts(item.path)]
+
+    def adapted(self, value: Any) -> Any:
+        if self.many and value is not None:
+            return [self._reference(item) for item in value]
+        return self._reference(value)
+
+    def stored_item(self, value: Any) -> Any:
+        return self._reference(value)
+
+    def _reference_field(self, **options: Any) -> marshmallow_fields.Field[Any]:
+        def related(**inner: Any) -> fields.Related:
+            return fields.Related(self.accepts, lambda: self.target.pattern().text, **inner)
+
+        return marshmallow_fields.List(related(), **options) if self.many else related(**options)
+
+    def _reference(self, value: Any) -> Any:
+        if value is None or isinstance(value, Reference):
+            return value
+        if isinstance(value, str):
+            return Reference(value if "/" in value else self.target.path_of(value))
+        path = getattr(value, "path", None)
+        if not isinstance(path, str) or not self.accepts(path):
+            raise InvalidValue(
+                self.owner.__name__,
+                {self.name: [f"{value!r} is no {self.target.__name__}; give one, or its doc_id."]},
+            )
+        return Reference(path)
+
+    def _value(self, instance: Model) -> Any:
+        value = instance.values.get(self.name)
+        if self.many:
+            return self.target.related([reference.path for reference in value or []])
+        return next(iter(self.target.related([value.path])), None) if value is not None else None
+
+
+class Scalar(Generic[V]):
+    """A factory of attributes of one type; `str | None` unless required or given a default."""
+
+    def __init__(self, make_field: MakeField) -> None:
+        self._make_field = make_field
+
+    @overload
+    def __call__(
+        self,
+        *,
+        required: Literal[True],
+        validate: Validator | Iterable[Validator] | None = None,
+        data_key: str | None = None,
+    ) -> Attribute[V]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        default: V | Callable[[], V],
+        validate: Validator | Iterable[Validator] | None = None,
+        data_key: str | None = None,
+    ) -> Attribute[V]: ...
+    @overload
+    def __call__(
+        self, *, validate: Validator | Iterable[Validator] | None = None, data_key: str | None = None
+    ) -> Attribute[V | None]: ...
+    def __call__(self, **options: Any) -> Attribute[Any]:
+        """An attribute of this type."""
+        return Attribute(self._make_field, **options)
+
+
+@overload
+def relation(to: type[M], *, required: bool = False, data_key: str | None = None) -> Relation[M | None]: ...
+@overload
+def relation(to: type[M], *, many: Literal[True], data_key: str | None = None) -> Relation[builtins.list[M]]: ...
+@overload
+def relation(to: str, *, many: bool = False, required: bool = False, data_key: str | None = None) -> Relation[Any]: ...
+def relation(
+    to: type[Any] | str, *, many: bool = False, required: bool = False, data_key: str | None = None
+) -> Relation[Any]:
+    """A relation to another model, stored as a reference (with `many`, a list of them).
+
+    It reads as the model, None when there is no such document; with `many` as a list without the missing ones. It takes
+    a model, its doc_id, or a Reference. A model that is declared later, or the class itself, goes by name: `"City"`.
+    """
+    return Relation(to, many=many, required=required, data_key=data_key)
+
+
+def list(
+    item: type[V] | Any,
+    *,
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[builtins.list[V]]:
+    """A list of values of a type, empty unless given: `regions = attrs.list(str)`."""
+    return Attribute(
+        _typed_field(GenericAlias(builtins.list, (item,))), default=builtins.list, validate=validate, data_key=data_key
+    )
+
+
+def mapping(
+    value: type[V] | Any,
+    *,
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[dict[str, V]]:
+    """Values of a type by name, empty unless given: `scores = attrs.mapping(int)`."""
+    return Attribute(_typed_field(GenericAlias(dict, (str, value))), default=dict, validate=validate, data_key=data_key)
+
+
+@overload
+def enum(
+    members: type[E],
+    *,
+    required: Literal[True],
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[E]: ...
+@overload
+def enum(
+    members: type[E],
+    *,
+    default: E | Callable[[], E],
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[E]: ...
+@overload
+def enum(
+    members: type[E],
+    *,
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[E | None]: ...
+def enum(members: type[Any], **options: Any) -> Attribute[Any]:
+    """A member of an Enum, stored as its value: `status = attrs.enum(Status, required=True)`."""
+    return Attribute(_typed_field(members), **options)
+
+
+@overload
+def embedded(
+    model: type[N],
+    *,
+    required: Literal[True],
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[N]: ...
+@overload
+def embedded(
+    model: type[N],
+    *,
+    default: N | Callable[[], N],
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[N]: ...
+@overload
+def embedded(
+    model: type[N],
+    *,
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[N | None]: ...
+def embedded(model: type[Any], **options: Any) -> Attribute[Any]:
+    """An object inside the document: `address = attrs.embedded(Address)`."""
+    return Attribute(_typed_field(model), **options)
+
+
+def computed(function: Callable[[Any], T]) -> Attribute[T]:
+    """An attribute that the method computes; the return type gives its marshmallow field.
+
+    @attrs.computed
+    def in_session(self) -> bool:
+        return self.store.meeting.status == "in-session"
+    """
+    if "return" not in getattr(function, "__annotations__", {}):
+        raise DeclarationError(
+            f"{getattr(function, '__qualname__', function)} has no return type; write `-> str`, or use "
+            f"`attrs.bproperty()` for an untyped one."
+        )
+
+    def make_field(**options: Any) -> marshmallow_fields.Field[Any]:
+        try:
+            return fields.field_for(typing.get_type_hints(function)["return"], **options)
+        except (TypeError, NameError) as error:
+            raise DeclarationError(f"The return type of {function.__qualname__}: {error}.") from error
+
+    attribute: Attribute[T] = Attribute(make_field)
+    attribute.fget = function
+    return attribute
+
+
+def bproperty(*, data_key: str | None = None) -> Attribute[Any]:
+    """An attribute of any type, for getters and setters without annotations."""
+    return Attribute(marshmallow_fields.Raw, data_key=data_key)
+
+
+def _typed_field(annotation: Any) -> MakeField:
+    try:
+        fields.field_for(annotation)
+    except TypeError as error:
+        raise DeclarationError(f"{error}; use one of Firestore's types, an Enum or an Embedded.") from error
+    return lambda **options: fields.field_for(annotation, **options)
+
+
+string = Scalar[str](fields.String)
+integer = Scalar[int](fields.Integer)
+float = Scalar[builtins.float](fields.Float)
+boolean = Scalar[bool](fields.Boolean)
+timestamp = Scalar[datetime](fields.Timestamp)
+bytes = Scalar[builtins.bytes](fields.Bytes)
+geopoint = Scalar[GeoPoint](fields.Place)
+
+__all__ = [
+    "Attribute",
+    "Relation",
+    "boolean",
+    "bproperty",
+    "bytes",
+    "computed",
+    "embedded",
+    "enum",
+    "float",
+    "geopoint",
+    "integer",
+    "list",
+    "mapping",
+    "relation",
+    "string",
+    "timestamp",
+]

@@ -1,0 +1,164 @@
+"""Builds views: reads what they need, level by level, and computes them. Decides, commits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import prod
+from typing import Any
+
+from boiler_functions.conditions import MAX_ALTERNATIVES
+from boiler_functions.database import Database, Document, Filter, Query
+from boiler_functions.database.matching import matches
+from boiler_functions.dependencies import tokens_of
+from boiler_functions.models import OBJ_TYPE
+from boiler_functions.session import Snapshot, active
+from boiler_functions.store import Resolution
+from boiler_functions.types import Fields, Instant, Reference, Version, digest
+from boiler_functions.view_models import ViewModel
+
+_MERGED = {"==": "in", "array-contains": "array-contains-any"}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One view of one root; a view whose Store has no root has one instance, of the root ""."""
+
+    view: type[ViewModel[Any]]
+    root: str
+
+    @property
+    def key(self) -> dict[str, str]:
+        """What the placeholders of the root's path stand for."""
+        root = self.view.store_class.root()
+        return (root.model.pattern().match(self.root) or {}) if root else {}
+
+    def __repr__(self) -> str:
+        return f"{self.view.__name__} of {self.root}" if self.root else self.view.__name__
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a view is, given what was read; `content` is None when its root does not exist."""
+
+    content: Fields | None
+    destinations: tuple[str, ...]
+    tokens: frozenset[str]
+    versions: Mapping[str, Version]
+
+    @property
+    def content_hash(self) -> str | None:
+        return None if self.content is None else digest(self.content)
+
+    def document(self, path: str) -> dict[str, Any]:
+        """The view document at one of its destinations."""
+        return {**(self.content or {}), "doc_ref": path}
+
+
+class Reader:
+    """Documents and query results as of one time, read on demand: a level for all instances at once, each only once."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.documents: dict[str, Document] = {}
+        self.results: dict[str, tuple[Document, ...]] = {}
+        self.read_time: Instant | None = None
+
+    def read(self, paths: Iterable[str]) -> None:
+        """Reads those of the documents that are not known yet, in one BatchGet."""
+        missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
+        if missing:
+            reading = self.database.read(missing, at=self.read_time)
+            self.documents.update((document.path, document) for document in reading.documents)
+            self.read_time = self.read_time or reading.read_time
+
+    def resolve(self, instances: Iterable[Instance]) -> dict[Instance, Resolution]:
+        """Follows the fetch plan of every instance to its end, one BatchGet a level for all of them."""
+        resolved: dict[Instance, Resolution] = {}
+        pending = list(instances)
+        while pending:
+            found = {each: self._resolve(each) for each in pending}
+            resolved.update(found)
+            pending = [each for each in pending if not found[each].is_complete]
+            self.read(path for each in pending for path in found[each].missing_documents)
+            self._query([query for each in pending for query in found[each].missing_queries.values()])
+        return resolved
+
+    def _resolve(self, instance: Instance) -> Resolution:
+        if instance.root in self.documents and not self.documents[instance.root].exists:
+            return Resolution()
+        return instance.view.store_class.resolve(instance.key, self.documents, self.results)
+
+    def _query(self, queries: Iterable[Query]) -> None:
+        for group in _mergeable({query.key: query for query in queries}.values()):
+            reading = self.database.query(_merged(group), at=self.read_time)
+            self.read_time = self.read_time or reading.read_time
+            for document in reading.documents:
+                self.documents.setdefault(document.path, document)
+            for query in group:
+                found = reading.documents if len(group) == 1 else _matching(query, reading.documents)
+                self.results[query.key] = tuple(found)
+
+    def versions(self, resolution: Resolution) -> dict[str, Version]:
+        """The version of every document of a resolution; of one that was read twice, the older."""
+        versions = {path: self.documents[path].version for path in resolution.named}
+        for key in resolution.queries:
+            for document in self.results[key]:
+                versions[document.path] = min(document.version, self.documents[document.path].version)
+        return versions
+
+
+def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
+    """The view as what was read makes it; raises a Permanent error when its code or its data is at fault."""
+    tokens = tokens_of(scope, resolution, instance.root)
+    versions = reader.versions(resolution)
+    view = instance.view
+    # Only what this instance's plan led to: a document that another view of the page read is no dependency of this one.
+    documents = {path: reader.documents[path] for path in versions}
+    with active(Snapshot(documents, view.__name__)):
+        store = view.store_class(resolution.paths, documents)
+        root = view.store_class.root()
+        if root is not None and not store.models(root):
+            return Built(None, (), tokens, versions)
+        built = view.of(store, instance.key)
+        content = {**built.to_view_dict(), OBJ_TYPE: view.__name__}
+        return Built(content, tuple(built.destinations()), tokens, versions)
+
+
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """The items in lists of at most `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _mergeable(queries: Iterable[Query]) -> Iterator[list[Query]]:
+    """The queries in groups that one query can serve: alike but for the document that the last filter names."""
+    groups: dict[str, list[Query]] = {}
+    for query in queries:
+        groups.setdefault(_shape(query), []).append(query)
+    for group in groups.values():
+        # Firestore counts the product of all alternatives: at most 30 disjunctions.
+        others = prod(len(each.value) for each in group[0].filters[:-1] if each.op in ("in", "array-contains-any"))
+        yield from chunks(group, max(1, MAX_ALTERNATIVES // others))
+
+
+def _shape(query: Query) -> str:
+    last = query.filters[-1] if query.filters else None
+    if last is None or last.op not in _MERGED or not isinstance(last.value, Reference) or query.limit or query.orders:
+        return query.key
+    return replace(query, filters=(*query.filters[:-1], Filter(last.field, last.op, None))).key
+
+
+def _merged(group: Sequence[Query]) -> Query:
+    if len(group) == 1:
+        return group[0]
+    last = group[0].filters[-1]
+    op: Any = _MERGED[last.op]
+    values = tuple(query.filters[-1].value for query in group)
+    return replace(group[0], filters=(*group[0].filters[:-1], Filter(last.field, op, values)))
+
+
+def _matching(query: Query, documents: Iterable[Document]) -> Iterator[Document]:
+    return (document for document in documents if matches(query, document))

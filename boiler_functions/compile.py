@@ -1,0 +1,277 @@
+"""Compiles declarations into functions: what is deployed (the manifest) and what each does with an event."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from boiler_functions.database import Database
+from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.events import Change
+from boiler_functions.exceptions import DeclarationError, Permanent
+from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, function_name, snake_case
+from boiler_functions.modes import dead_letter, ledger, marker
+from boiler_functions.modes.continuation import Continuation, Enqueue
+from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
+from boiler_functions.modes.query import Rebuild
+from boiler_functions.modes.task import Task, run_task
+from boiler_functions.paths import Pattern
+from boiler_functions.types import Instant
+from boiler_functions.view_models import ViewModel
+
+View = type[ViewModel[Any]]
+
+API = "api"
+CONTINUATIONS = "continuations"
+
+# Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
+_BUDGET = 0.5
+
+BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A REST resource: a view model under a path."""
+
+    view: View
+    rule: str
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """What an app declares, before anything is compiled."""
+
+    app: str
+    options: Mapping[str, Any]
+    group_by: Literal["view", "source"] = "view"
+    queries: tuple[View, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one invocation did."""
+
+    function: str
+    event: str
+    document: str
+    outcomes: Mapping[str, int]
+    usage: Usage
+    attempts: int
+    milliseconds: float
+    lag_milliseconds: float | None = None
+
+    def __str__(self) -> str:
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.items()) or "nothing to do"
+        usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"
+        return f"{self.function} ← {self.document}: {outcomes}; {usage}; {self.milliseconds:.0f} ms"
+
+
+@dataclass(frozen=True)
+class EventFunction:
+    """A compiled function that a change of a document invokes."""
+
+    app: str
+    entry_point: str
+    source: Pattern
+    views: tuple[View, ...]
+    timeout_sec: int
+    task: Task | None = None
+
+    def handle(
+        self,
+        change: Change,
+        database: Database,
+        surroundings: Surroundings = REAL,
+        enqueue: Enqueue | None = None,
+    ) -> Report:
+        """What was done about the change; raises a Transient error when it must be delivered again."""
+
+        def work(invocation: Invocation) -> None:
+            if self.task:
+                run_task(invocation, self.task, change)
+            else:
+                Rebuild(invocation, self.views, change, enqueue=enqueue).run()
+
+        return self._reported(change, database, surroundings, work)
+
+    def go_on(
+        self, continuation: Continuation, database: Database, surroundings: Surroundings, enqueue: Enqueue | None
+    ) -> Report:
+        """As `handle`, for the part of a fan-out that another invocation left."""
+        change = continuation.change()
+
+        def work(invocation: Invocation) -> None:
+            rebuild = Rebuild(invocation, self.views, change, enqueue=enqueue)
+            rebuild.follow(continuation.tokens, continuation.after, continuation.until)
+
+        return self._reported(change, database, surroundings, work)
+
+    def _reported(
+        self, change: Change, database: Database, surroundings: Surroundings, work: Callable[[Invocation], None]
+    ) -> Report:
+        started = time.perf_counter()
+        budget = int(self.timeout_sec * _BUDGET * 1_000_000_000)
+        deadline: Instant = surroundings.clock() + budget
+        invocation = Invocation(self.app, self.entry_point, Metered(database), surroundings, deadline)
+        try:
+            work(invocation)
+        except Permanent as error:
+            write_dead_letter(
+                invocation,
+                view=", ".join(view.__name__ for view in self.views),
+                subject=change.path,
+                source=change.path,
+                event=change.id,
+                error=error,
+            )
+        lag = (surroundings.clock() - change.after.version) / 1e6 if change.after.exists else None
+        outcomes = {str(outcome): count for outcome, count in invocation.outcomes.items()}
+        milliseconds = (time.perf_counter() - started) * 1000
+        usage = invocation.database.usage
+        return Report(self.entry_point, change.id, change.path, outcomes, usage, invocation.attempts, milliseconds, lag)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An app, compiled: what to deploy, and the event functions by entry point."""
+
+    manifest: Manifest
+    functions: Mapping[str, EventFunction]
+    declarations: Declarations
+
+
+def compile_app(declarations: Declarations) -> Compiled:
+    """Compiles and checks the declarations; raises DeclarationError for an app that cannot work."""
+    if not (declarations.queries or declarations.tasks or declarations.rules):
+        raise DeclarationError(
+            f"The app {declarations.app!r} declares nothing; decorate a view model with `@app.query`, "
+            f"`@app.task(…)` or `@app.rest(…)`, and import its module before `app.export(globals())`."
+        )
+    functions = [*_query_functions(declarations), *_task_functions(declarations)]
+    check_paths(declarations)
+    check_cycles(functions)
+    records = [_event_record(declarations, each) for each in functions]
+    if declarations.rules:
+        views = tuple(rule.view.__name__ for rule in declarations.rules)
+        records.append(_http_record(declarations, API, "rest", "public", views))
+    if declarations.queries:
+        names = tuple(view.__name__ for view in declarations.queries)
+        records.append(_http_record(declarations, CONTINUATIONS, "continuation", "private", names))
+    _check_names(records)
+    by_entry_point = {each.entry_point: each for each in functions}
+    return Compiled(Manifest(declarations.app, tuple(records)), by_entry_point, declarations)
+
+
+def _query_functions(declarations: Declarations) -> Iterator[EventFunction]:
+    reached: dict[tuple[str, str], list[View]] = {}
+    for view in declarations.queries:
+        for pattern in dict.fromkeys(source.model.pattern().text for source in view.store_class.sources):
+            group = "" if declarations.group_by == "source" else snake_case(view.__name__) + "_"
+            reached.setdefault((group, pattern), []).append(view)
+    for (group, pattern), views in reached.items():
+        name = f"{group}on_{_collection_name(pattern)}"
+        yield EventFunction(declarations.app, name, Pattern(pattern), tuple(views), declarations.options["timeout_sec"])
+
+
+def _task_functions(declarations: Declarations) -> Iterator[EventFunction]:
+    for task in declarations.tasks:
+        name = f"{snake_case(task.view.__name__)}_task"
+        timeout = declarations.options["timeout_sec"]
+        yield EventFunction(declarations.app, name, task.pattern, (task.view,), timeout, task)
+
+
+def _collection_name(pattern: str) -> str:
+    return "_".join(re.sub(r"\W", "_", snake_case(segment)) for segment in pattern.split("/") if "{" not in segment)
+
+
+def _event_record(declarations: Declarations, function: EventFunction) -> Function:
+    return Function(
+        function_name(declarations.app, function.entry_point),
+        function.entry_point,
+        "task" if function.task else "query",
+        EventTrigger(
+            function.source.text, database=declarations.options["database"], retry=declarations.options["retry"]
+        ),
+        tuple(view.__name__ for view in function.views),
+        declarations.options,
+    )
+
+
+def _http_record(
+    declarations: Declarations,
+    entry_point: str,
+    mode: Any,
+    invoker: Literal["public", "private"],
+    views: tuple[str, ...],
+) -> Function:
+    name = function_name(declarations.app, entry_point)
+    return Function(name, entry_point, mode, HttpTrigger(invoker), views, declarations.options)
+
+
+def _check_names(functions: Sequence[Function]) -> None:
+    seen: dict[str, Function] = {}
+    for function in functions:
+        if other := seen.get(function.cloud_run_name):
+            raise DeclarationError(
+                f"The functions {other.entry_point} and {function.entry_point} would both be the Cloud Run service "
+                f"{function.cloud_run_name!r}; rename one of {', '.join((*other.views, *function.views))}."
+            )
+        seen[function.cloud_run_name] = function
+
+
+def check_paths(declarations: Declarations) -> None:
+    """Raises DeclarationError when two views could write one document, or share a name."""
+    stored = list(declarations.queries)
+    for position, view in enumerate(stored):
+        for other in stored[:position]:
+            if view.__name__ == other.__name__:
+                raise DeclarationError(
+                    f"Two views are called {view.__name__} ({other.__module__}, {view.__module__}); "
+                    f"their ledgers would mix."
+                )
+            if view.pattern().overlaps(other.pattern()):
+                raise DeclarationError(
+                    f"{view.__name__} is stored at {view.pattern().text!r} and {other.__name__} at "
+                    f"{other.pattern().text!r}; one document could be both. Give one of them another collection."
+                )
+
+
+def check_cycles(functions: Sequence[EventFunction]) -> None:
+    """Raises DeclarationError when a function's writes would trigger it again, by itself or through others."""
+    for function in functions:
+        for collection in BOOKKEEPING:
+            if function.source.overlaps(Pattern(f"{collection}/{{id}}")):
+                raise DeclarationError(
+                    f"{function.entry_point} is triggered by {function.source.text!r}, which matches {collection!r}, "
+                    f"the bookkeeping of this package; name the collection."
+                )
+    for function in functions:
+        if cycle := _cycle(function, functions, ()):
+            steps = " → ".join(f"{each.entry_point} (on {each.source.text})" for each in cycle)
+            raise DeclarationError(
+                f"{cycle[0].views[0].__name__} would trigger itself, for ever: {steps}. Store the view, or write "
+                f"the model, outside of the collections that trigger it."
+            )
+
+
+def _cycle(
+    function: EventFunction, functions: Sequence[EventFunction], path: tuple[EventFunction, ...]
+) -> tuple[EventFunction, ...] | None:
+    """The functions that lead from this one back to one on the path, or None."""
+    if function in path:
+        return (*path[path.index(function) :], function)
+    triggered = (each for each in functions if any(written.overlaps(each.source) for written in _written(function)))
+    return next((cycle for each in triggered if (cycle := _cycle(each, functions, (*path, function)))), None)
+
+
+def _written(function: EventFunction) -> list[Pattern]:
+    if function.task:
+        return [model.pattern() for model in function.task.writes]
+    return [view.pattern() for view in function.views]

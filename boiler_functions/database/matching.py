@@ -1,0 +1,242 @@
+"""What a query selects, decided here as Firestore decides it: its order of values, its filters, orders and cursors."""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+from boiler_functions.database import NAME, Cursor, Document, Filter, Found, Order, Query
+from boiler_functions.exceptions import Conflict, InvalidRequest
+from boiler_functions.paths import id_of
+from boiler_functions.types import Fields, GeoPoint, Reference, to_instant
+
+SortKey: TypeAlias = tuple[Any, ...]
+Test: TypeAlias = Callable[[Any, Any], bool]
+
+ABSENT: Final = object()
+"""The value of a field that a document does not have."""
+
+_SEGMENT = re.compile(r"(?:([A-Za-z_][A-Za-z0-9_]*)|`((?:[^`\\]|\\.)+)`)(?:\.(?!\Z)|\Z)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in"})
+
+
+@cache
+def segments_of(field: str) -> tuple[str, ...]:
+    """The names along a field path; raises InvalidRequest for what is none.
+
+    >>> segments_of("address.`postal code`")
+    ('address', 'postal code')
+    """
+    segments = []
+    position = 0
+    while found := _SEGMENT.match(field, position):
+        plain, quoted = found.groups()
+        segments.append(plain or _ESCAPED.sub(r"\1", quoted))
+        position = found.end()
+    if position != len(field) or not segments:
+        raise InvalidRequest(f"{field!r} is no field path; a name that is no identifier stands in backticks: `a b`.c")
+    return tuple(segments)
+
+
+def value_at(fields: Fields, segments: Iterable[str]) -> Any:
+    """The value at the end of the names, or ABSENT."""
+    value: Any = fields
+    for segment in segments:
+        if not isinstance(value, Mapping) or segment not in value:
+            return ABSENT
+        value = value[segment]
+    return value
+
+
+def field_of(document: Document, field: str) -> Any:
+    """What a filter or an order on the field path sees in the document, or ABSENT."""
+    if field == NAME:
+        return Reference(document.path)
+    return value_at(document.fields or {}, segments_of(field))
+
+
+def sort_key(value: Any) -> SortKey:
+    """A key that sorts values of all types as Firestore does: the value's class, then its place in the class.
+
+    Null and NaN are alone in their classes, and their keys end there.
+    https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering
+    """
+    match value:
+        case None:
+            return (0,)
+        case bool():
+            return (1, value)
+        case int() | float():
+            return (2,) if math.isnan(value) else (3, value)
+        case datetime():
+            return (4, to_instant(value) // 1000)
+        case str():
+            return (5, value)
+        case bytes():
+            return (6, value)
+        case Reference():
+            return (7, value.path.split("/"))
+        case GeoPoint():
+            return (8, value.latitude, value.longitude)
+        case list() | tuple():
+            return (9, [sort_key(item) for item in value])
+        case Mapping():
+            return (10, [(name, sort_key(value[name])) for name in sorted(value)])
+        case _:
+            raise InvalidRequest(f"{type(value).__name__} is no Firestore value: {value!r}")
+
+
+def _equal(value: Any, other: Any) -> bool:
+    return sort_key(value) == sort_key(other)
+
+
+def _unequal(value: Any, other: Any) -> bool:
+    return value is not None and not _equal(value, other)
+
+
+def _ranged(compare: Callable[[SortKey, SortKey], bool]) -> Test:
+    def test(value: Any, bound: Any) -> bool:
+        mine, theirs = sort_key(value), sort_key(bound)
+        return mine[0] == theirs[0] and len(mine) > 1 and compare(mine, theirs)
+
+    return test
+
+
+def _member(value: Any, others: Iterable[Any]) -> bool:
+    # Only "==" finds null and NaN; as members of a list they equal nothing, themselves included.
+    key = sort_key(value)
+    return len(key) > 1 and any(key == sort_key(other) for other in others)
+
+
+def _no_member(value: Any, others: Collection[Any]) -> bool:
+    return value is not None and not any(other is None for other in others) and not _member(value, others)
+
+
+def _contains_any(values: Any, wanted: Iterable[Any]) -> bool:
+    return isinstance(values, list | tuple) and any(_member(each, values) for each in wanted)
+
+
+_TESTS: Final[Mapping[str, Test]] = {
+    "==": _equal,
+    "!=": _unequal,
+    "<": _ranged(operator.lt),
+    "<=": _ranged(operator.le),
+    ">": _ranged(operator.gt),
+    ">=": _ranged(operator.ge),
+    "in": _member,
+    "not-in": _no_member,
+    "array-contains": lambda values, wanted: _contains_any(values, (wanted,)),
+    "array-contains-any": _contains_any,
+}
+
+
+def _fulfils(document: Document, condition: Filter) -> bool:
+    value = field_of(document, condition.field)
+    return value is not ABSENT and _TESTS[condition.op](value, condition.value)
+
+
+def within(query: Query, collection: str) -> bool:
+    """Whether the query looks into the collection."""
+    return id_of(collection) == query.collection if query.group else collection == query.collection
+
+
+def orders_of(query: Query) -> tuple[Order, ...]:
+    """The query's orders with those that Firestore adds: the fields of range filters, then the path.
+
+    Added ones take the direction of the last order given.
+    """
+    descending = query.orders[-1].descending if query.orders else False
+    given = {segments_of(order.field) for order in query.orders}
+    ranged = sorted({each.field for each in query.filters if each.op in _INEQUALITIES} - {NAME})
+    added = [field for field in (*ranged, NAME) if segments_of(field) not in given]
+    return (*query.orders, *(Order(field, descending) for field in added))
+
+
+def matches(query: Query, document: Document) -> bool:
+    """Whether the document is one of the query's, cursors and limit aside."""
+    return (
+        document.exists
+        and within(query, document.collection)
+        and all(_fulfils(document, condition) for condition in query.filters)
+        and all(field_of(document, order.field) is not ABSENT for order in query.orders)
+    )
+
+
+def _side(document: Document, cursor: Cursor, orders: tuple[Order, ...]) -> int:
+    """-1, 0 or 1: the document comes before, at or after the cursor's values."""
+    for order, value in zip(orders, cursor.values, strict=False):
+        mine, theirs = sort_key(field_of(document, order.field)), sort_key(value)
+        if mine != theirs:
+            return -1 if (mine < theirs) is not order.descending else 1
+    return 0
+
+
+def _between(document: Document, query: Query, orders: tuple[Order, ...]) -> bool:
+    # A position just before its values lets the equal ones follow it; one just after them leaves them behind.
+    started = query.start is None or _side(document, query.start, orders) >= (0 if query.start.before else 1)
+    return started and (query.end is None or _side(document, query.end, orders) <= (-1 if query.end.before else 0))
+
+
+def select(query: Query, documents: Iterable[Document]) -> list[Document]:
+    """The documents that the query returns, in its order."""
+    orders = orders_of(query)
+    selected = [each for each in documents if matches(query, each) and _between(each, query, orders)]
+    for order in reversed(orders):
+        selected.sort(key=lambda each: sort_key(field_of(each, order.field)), reverse=order.descending)
+    return selected[: query.limit]
+
+
+def check_unchanged(found: Found, documents: Iterable[Document]) -> None:
+    """Raises Conflict when the query returns other documents, or other versions, than it did."""
+    versions = {document.path: document.version for document in documents}
+    if changed := sorted({path for path, _ in versions.items() ^ found.versions.items()}):
+        raise Conflict(
+            f"The query on {found.query.collection} no longer returns what it did: {', '.join(changed[:5])} changed. "
+            "Nothing was written: query again, and decide again."
+        )
+
+
+# Firestore's own limits; it refuses what they name.
+_MOST_VALUES: Final[Mapping[str, int]] = {"in": 30, "array-contains-any": 30, "not-in": 10}
+
+
+def _names_beside_inequalities(query: Query) -> bool:
+    ranged = {condition.field for condition in query.filters if condition.op in _INEQUALITIES}
+    named = any(condition.field == NAME and condition.op in ("==", "in") for condition in query.filters)
+    return named and bool(ranged) and NAME not in ranged
+
+
+def _faults(query: Query) -> Iterator[str]:
+    ops = [condition.op for condition in query.filters]
+    orders = orders_of(query)
+    for condition in query.filters:
+        if condition.op in _MOST_VALUES and not 1 <= len(condition.value) <= _MOST_VALUES[condition.op]:
+            yield f"{condition.op!r} takes 1 to {_MOST_VALUES[condition.op]} values, found {len(condition.value)}"
+    if sum(op in ("!=", "not-in") for op in ops) > 1:
+        yield "only one '!=' or 'not-in' may stand in a query"
+    if "not-in" in ops and not {"in", "array-contains-any"}.isdisjoint(ops):
+        yield "'not-in' stands with neither 'in' nor 'array-contains-any'"
+    if sum(op.startswith("array-contains") for op in ops) > 1:
+        yield "only one 'array-contains' or 'array-contains-any' may stand in a query"
+    if len({segments_of(order.field) for order in orders}) < len(orders):
+        yield "a field is ordered by twice"
+    if orders[-1].field != NAME:
+        yield f"nothing is ordered after {NAME}"
+    if any(cursor and len(cursor.values) > len(orders) for cursor in (query.start, query.end)):
+        yield "a cursor has more values than the query has orders"
+    if orders[0] == Order(NAME, descending=True) and all(each.field == NAME for each in query.filters):
+        yield "documents are not returned by descending path alone"
+    if _names_beside_inequalities(query):
+        yield "documents are not named by '==' or 'in' beside inequalities of their fields"
+    if query.limit is not None and query.limit < 0:
+        yield "the limit is negative"
+
+
+def check_query(query: Query) -> None:
+    """Raises InvalidRequest for a query that Firestore refuses."""
+    for fault in _faults(query):
+        raise InvalidRequest(f"The query on {query.collection} cannot be asked: {fault}.")

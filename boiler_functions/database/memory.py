@@ -1,0 +1,291 @@
+"""Firestore's twin in memory, for tests: the same versions, preconditions, read times, queries and limits.
+
+    database = MemoryDatabase()
+    database.commit([Put("users/uid1", {"name": "Ada"}, precondition=ABSENT)])
+    database.query(Query("users", filters=(Filter("name", "==", "Ada"),)))
+
+It keeps every version that it ever held, so that old read times work.
+"""
+
+import re
+import time
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from operator import attrgetter
+from threading import Lock
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from boiler_functions.database import (
+    Committed,
+    Delete,
+    Document,
+    Found,
+    Precondition,
+    Put,
+    Query,
+    Reading,
+    Write,
+)
+from boiler_functions.database.matching import (
+    ABSENT,
+    check_query,
+    check_unchanged,
+    segments_of,
+    select,
+    value_at,
+    within,
+)
+from boiler_functions.database.sizes import check_document, check_request, check_value, document_size, name_size
+from boiler_functions.exceptions import Conflict, InvalidRequest
+from boiler_functions.paths import MAX_ID_BYTES, collection_of
+from boiler_functions.types import Fields, GeoPoint, Instant, Reference, digest, to_datetime, to_instant
+
+Listener: TypeAlias = Callable[[Document, Document], None]
+"""Is told of a change: the document before and after it."""
+
+MAX_DEPTH: Final = 20
+
+# Firestore keeps microseconds.
+_STEP: Final = 1_000
+
+_SINCE: Final = attrgetter("since")
+
+_RESERVED = re.compile(r"\.\.?|__.*__", re.DOTALL)
+
+
+class _State(NamedTuple):
+    """A document as it stands from one commit until the next."""
+
+    since: Instant
+    document: Document
+
+
+def _check_path(path: str) -> None:
+    segments = path.split("/")
+    if len(segments) % 2 or not all(segments):
+        raise InvalidRequest(f"{path!r} is no document path; one alternates collections and ids: 'users/uid1'.")
+    for segment in segments:
+        if _RESERVED.fullmatch(segment) or len(segment.encode(errors="replace")) > MAX_ID_BYTES:
+            raise InvalidRequest(f"{path!r} is no document path: {segment[:40]!r} is reserved, or too long.")
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name or _RESERVED.fullmatch(name) or len(name.encode()) > MAX_ID_BYTES:
+        raise InvalidRequest(f"{name!r} is no name of a field: it is empty, reserved, or over {MAX_ID_BYTES} bytes.")
+
+
+def _stored_map(fields: Fields, depth: int) -> dict[str, Any]:
+    for name in fields:
+        _check_name(name)
+    return {name: _stored(value, depth) for name, value in fields.items()}
+
+
+def _stored_array(values: Sequence[Any], depth: int) -> list[Any]:
+    if any(isinstance(value, list | tuple) for value in values):
+        raise InvalidRequest("An array holds no arrays in Firestore; put each into a map.")
+    return [_stored(value, depth) for value in values]
+
+
+def _stored_number(number: int) -> int:
+    if not -(2**63) <= number < 2**63:
+        raise InvalidRequest(f"{number} does not fit in 64 bits.")
+    return number
+
+
+def _stored_bytes(data: bytes) -> bytes:
+    check_value(len(data))
+    return data
+
+
+def _stored_place(place: GeoPoint) -> GeoPoint:
+    if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 180):
+        raise InvalidRequest(f"{place} is no place on earth.")
+    return GeoPoint(float(place.latitude), float(place.longitude))
+
+
+def _stored(value: Any, depth: int = 0) -> Any:
+    """A copy of the value as Firestore would give it back; raises InvalidRequest for what it cannot hold."""
+    if depth > MAX_DEPTH:
+        raise InvalidRequest(f"Maps and arrays are nested more than {MAX_DEPTH} deep.")
+    match value:
+        case None | bool() | float():
+            return value
+        case bytes():
+            return _stored_bytes(value)
+        case str():
+            return _stored_bytes(value.encode()).decode()
+        case int():
+            return _stored_number(value)
+        case datetime():
+            return to_datetime(to_instant(value))
+        case Reference():
+            _check_path(value.path)
+            return value
+        case GeoPoint():
+            return _stored_place(value)
+        case Mapping():
+            return _stored_map(value, depth + 1)
+        case list() | tuple():
+            return _stored_array(value, depth + 1)
+        case _:
+            raise InvalidRequest(f"{type(value).__name__} is no Firestore value: {value!r}.")
+
+
+def _set(fields: dict[str, Any], segments: Sequence[str], value: Any) -> None:
+    *parents, name = segments
+    for parent in parents:
+        if not isinstance(fields.get(parent), dict):
+            fields[parent] = {}
+        fields = fields[parent]
+    fields[name] = value
+
+
+def _remove(fields: dict[str, Any], segments: Sequence[str]) -> None:
+    *parents, name = segments
+    parent = value_at(fields, parents)
+    if isinstance(parent, dict):
+        parent.pop(name, None)
+
+
+def _merged(before: Fields, put: Put) -> Fields:
+    """The fields after the write: all of its own, or the old ones with those that its mask names."""
+    if put.mask is None:
+        return put.fields
+    fields = _stored_map(before, 0)
+    for segments in map(segments_of, put.mask):
+        if (value := value_at(put.fields, segments)) is ABSENT:
+            _remove(fields, segments)
+        else:
+            _set(fields, segments, value)
+    return fields
+
+
+def _check_precondition(precondition: Precondition | None, document: Document) -> None:
+    if precondition is None:
+        return
+    if precondition.exists is not None and precondition.exists is not document.exists:
+        seen = "exists" if document.exists else "does not exist"
+        raise Conflict(f"{document.path} {seen}, against the precondition. Nothing was written: read again.")
+    if precondition.version is not None and precondition.version != document.version:
+        raise Conflict(
+            f"{document.path} has the version {document.version}, the precondition {precondition.version}. "
+            "Nothing was written: read again."
+        )
+
+
+def _written(write: Write, before: Document, now: Instant) -> Document:
+    """The document after the write; as it was, version included, when the write changes nothing."""
+    _check_precondition(write.precondition, before)
+    if isinstance(write, Delete):
+        return Document(write.path) if before.exists else before
+    fields = _merged(before.fields or {}, write)
+    check_document(write.path, fields)
+    if before.exists and digest(fields) == digest(before.fields):
+        return before
+    return Document(write.path, fields, now)
+
+
+def _checked(write: Write) -> Write:
+    """The write with its fields as they will be stored."""
+    _check_path(write.path)
+    return write if isinstance(write, Delete) else replace(write, fields=_stored_map(write.fields, 0))
+
+
+def _size(write: Write) -> int:
+    return name_size(write.path) if isinstance(write, Delete) else document_size(write.path, write.fields)
+
+
+def _copied(document: Document) -> Document:
+    """The document with fields of its own, so that the reader may change them."""
+    return document if document.fields is None else replace(document, fields=_stored_map(document.fields, 0))
+
+
+class MemoryDatabase:
+    """A database in memory; all threads may use it, and it starts empty.
+
+    `clock` gives nanoseconds since 1970; versions rise strictly even when it does not.
+    """
+
+    def __init__(self, clock: Callable[[], Instant] = time.time_ns) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._latest: Instant = 0
+        self._collections: defaultdict[str, dict[str, list[_State]]] = defaultdict(dict)
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Calls the listener after each commit with every document that it changed: before, after.
+
+        As in production, a write that equals what is stored is no change. The database is free meanwhile: the
+        listener may read and write, and commits of several threads may be told out of order.
+        """
+        self._listeners.append(listener)
+
+    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+        """The documents at the paths, missing ones included, as of `at` or now."""
+        for path in paths:
+            _check_path(path)
+        with self._lock:
+            read_time = self._read_time(at)
+            return Reading(tuple(_copied(self._document(path, read_time)) for path in paths), read_time)
+
+    def query(self, query: Query, *, at: Instant | None = None) -> Reading:
+        """The documents that match, as of `at` or now."""
+        check_query(query)
+        with self._lock:
+            read_time = self._read_time(at)
+            documents = self._select(query, read_time)
+            if query.names_only:
+                return Reading(tuple(replace(document, fields={}) for document in documents), read_time)
+            return Reading(tuple(map(_copied, documents)), read_time)
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+        """Applies all writes or none, if the queries to verify still return what they did."""
+        writes = list(map(_checked, writes))
+        check_request(sum(map(_size, writes)))
+        with self._lock:
+            now = self._tick()
+            for found in verify:
+                check_unchanged(found, self._select(found.query, now))
+            before = {write.path: self._document(write.path, now) for write in writes}
+            after = dict(before)
+            for write in writes:
+                after[write.path] = _written(write, after[write.path], now)
+            changes = [(before[path], document) for path, document in after.items() if document is not before[path]]
+            self._store(changes, now)
+        self._notify(changes)
+        return Committed(now, tuple(after[write.path].version for write in writes))
+
+    def _tick(self) -> Instant:
+        """The time of a commit: later than every commit and every read before it, so that what was read stays so."""
+        self._latest = max(self._clock() // _STEP * _STEP, self._latest + _STEP)
+        return self._latest
+
+    def _read_time(self, at: Instant | None) -> Instant:
+        self._latest = max(self._clock() // _STEP * _STEP, self._latest)
+        if at is None:
+            return self._latest
+        if not 0 < at <= self._latest:
+            raise InvalidRequest(f"A read at {at} is not possible: it is {self._latest} now. Read at a time that was.")
+        return at // _STEP * _STEP
+
+    def _document(self, path: str, at: Instant) -> Document:
+        states = self._collections.get(collection_of(path), {}).get(path, [])
+        position = bisect_right(states, at, key=_SINCE)
+        return states[position - 1].document if position else Document(path)
+
+    def _select(self, query: Query, at: Instant) -> list[Document]:
+        collections = [documents for name, documents in self._collections.items() if within(query, name)]
+        return select(query, [self._document(path, at) for documents in collections for path in documents])
+
+    def _store(self, changes: Sequence[tuple[Document, Document]], now: Instant) -> None:
+        for _, after in changes:
+            self._collections[after.collection].setdefault(after.path, []).append(_State(now, after))
+
+    def _notify(self, changes: Sequence[tuple[Document, Document]]) -> None:
+        for before, after in changes:
+            for listener in self._listeners:
+                listener(_copied(before), _copied(after))

@@ -1,0 +1,76 @@
+"""What documents and writes weigh, by the rules of https://firebase.google.com/docs/firestore/storage-size."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from boiler_functions.exceptions import TooLarge
+from boiler_functions.types import Fields, GeoPoint, Reference
+
+MAX_DOCUMENT_BYTES = 1024 * 1024
+MAX_VALUE_BYTES = MAX_DOCUMENT_BYTES - 89
+MAX_REQUEST_BYTES = 10 * 1024 * 1024
+
+
+def text_size(text: str) -> int:
+    return len(text.encode()) + 1
+
+
+def name_size(path: str) -> int:
+    """The size of a document's name: `name_size("users/jeff/tasks/my_task_id")` is 44."""
+    return sum(map(text_size, path.split("/"))) + 16
+
+
+def map_size(fields: Fields) -> int:
+    return sum(text_size(name) + value_size(value) for name, value in fields.items()) + 32
+
+
+def value_size(value: Any) -> int:
+    match value:
+        case None | bool():
+            return 1
+        case int() | float() | datetime():
+            return 8
+        case str():
+            return text_size(value)
+        case bytes():
+            return len(value)
+        case GeoPoint():
+            return 16
+        case Reference():
+            return name_size(value.path)
+        case Mapping():
+            return map_size(value)
+        case _:
+            return sum(map(value_size, value))
+
+
+def document_size(path: str, fields: Fields) -> int:
+    """The bytes that Firestore counts for the document.
+
+    >>> document_size("users/jeff/tasks/my_task_id", {"type": "Personal", "done": False, "priority": 1})
+    112
+    """
+    return name_size(path) + map_size(fields)
+
+
+def check_document(path: str, fields: Fields) -> None:
+    """Raises TooLarge for a document that Firestore cannot hold."""
+    size = document_size(path, fields)
+    if size > MAX_DOCUMENT_BYTES:
+        raise TooLarge(
+            f"{path} has {size} bytes; a document has at most {MAX_DOCUMENT_BYTES}. "
+            "Split it, or move long lists into a collection."
+        )
+
+
+def check_value(size: int) -> None:
+    """Raises TooLarge for a text, or bytes, that no field can hold."""
+    if size > MAX_VALUE_BYTES:
+        raise TooLarge(f"A value of {size} bytes; a field holds at most {MAX_VALUE_BYTES}. Store it outside Firestore.")
+
+
+def check_request(size: int, limit: int = MAX_REQUEST_BYTES) -> None:
+    """Raises TooLarge for a commit that the database refuses."""
+    if size > limit:
+        raise TooLarge(f"A commit of {size} bytes; a request has at most {limit}. Commit fewer documents at once.")

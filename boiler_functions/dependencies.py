@@ -1,0 +1,76 @@
+"""Tokens: what a view depends on, as the ledger's index holds it, and what a change looks up.
+
+A document that was read by name gives one token, also when it does not exist. A query gives one for its exact predicate
+and one for its collection; a range has the latter alone, so that any write of its collection wakes the view.
+"""
+
+from collections.abc import Iterable
+
+from boiler_functions.database import Query
+from boiler_functions.database.matching import matches
+from boiler_functions.events import Change
+from boiler_functions.store import Queried, Resolution, Root, Source, Store
+from boiler_functions.types import digest
+
+_EXACT = ("==", "in", "array-contains", "array-contains-any")
+
+
+def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
+    """What a build depends on. The root is left out: its events find the view by key.
+
+    `scope` names the app and the view, so that neither finds the other's ledgers.
+    """
+    found = {_document_token(scope, path) for path in resolution.named if path != root}
+    for source, query in resolution.queries.values():
+        found.add(_collection_token(scope, source))
+        if _is_exact(query):
+            found.add(_query_token(scope, query))
+    return frozenset(found)
+
+
+def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozenset[str]:
+    """What to look up for a change: of the images before and after it; without images, document and collection."""
+    found: set[str] = set()
+    for source in sources_of(store, change.path):
+        if not isinstance(source, Queried):
+            found.add(_document_token(scope, change.path))
+        elif change.has_images:
+            found.update(_tokens_of_images(scope, source, change))
+        else:
+            found.add(_collection_token(scope, source))
+    return frozenset(found)
+
+
+def depends_on_document(tokens: frozenset[str], scope: str, path: str) -> bool:
+    """Whether the tokens name the document, rather than a query that found it."""
+    return _document_token(scope, path) in tokens
+
+
+def sources_of(store: type[Store], path: str) -> Iterable[Source]:
+    """The references of a Store, besides its root, that can reach a document."""
+    return [each for each in store.sources if not isinstance(each, Root) and each.model.pattern().match(path)]
+
+
+def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[str]:  # type: ignore[type-arg]
+    for image in change.images:
+        for query in source.queries_of(image):
+            if not _is_exact(query):
+                yield _collection_token(scope, source)
+            elif matches(query, image):
+                yield _query_token(scope, query)
+
+
+def _is_exact(query: Query) -> bool:
+    return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
+
+
+def _document_token(scope: str, path: str) -> str:
+    return digest(scope, "document", path)
+
+
+def _query_token(scope: str, query: Query) -> str:
+    return digest(scope, "query", query.key)
+
+
+def _collection_token(scope: str, source: Source) -> str:
+    return digest(scope, "collection", source.model.pattern().text)

@@ -1,0 +1,224 @@
+"""marshmallow fields for Firestore's values, in two spellings: as documents hold them, and as JSON.
+
+A schema with `json = True` reads and writes what HTTP carries: ISO 8601 text, base64, a mapping of latitude and
+longitude, a path. Any other schema reads and writes Firestore's own values. Either is strict: "1" is no number.
+"""
+
+import binascii
+import types
+import typing
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, is_typeddict
+
+from marshmallow import Schema, fields, validate
+
+from boiler_functions.types import GeoPoint, Reference
+
+INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
+
+
+def _in_json(field: fields.Field[Any]) -> bool:
+    return getattr(field.root, "json", False)
+
+
+class String(fields.String):
+    """Text that Firestore can hold: valid Unicode, no bytes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self.make_error("invalid_utf8") from error
+        return value
+
+
+class Integer(fields.Integer):
+    """A whole number of 64 bits; neither True nor "1"."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid", input=value)
+        INT64(value)
+        return value
+
+
+class Float(fields.Float):
+    """A number; NaN and the infinities only in documents, as JSON has none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_nan=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise self.make_error("too_large", input=value) from error
+
+
+class Boolean(fields.Boolean):
+    """True or False; neither 1 nor "yes"."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Timestamp(fields.AwareDateTime):
+    """An aware datetime; in JSON ISO 8601 text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", **kwargs)
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return super()._serialize(value, attr, obj, **kwargs) if _in_json(self) else value
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if _in_json(self):
+            return super()._deserialize(value, attr, data, **kwargs)
+        if not isinstance(value, datetime):
+            raise self.make_error("invalid", input=value, obj_type="timestamp")
+        if value.tzinfo is None:
+            raise self.make_error("invalid_awareness", awareness="aware", obj_type="timestamp", input=value)
+        return value
+
+
+class Bytes(fields.Field[bytes]):
+    """Bytes; in JSON base64 text."""
+
+    default_error_messages = {"invalid": "Not valid bytes."}
+
+    def _serialize(self, value: bytes | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return b64encode(value).decode() if value is not None and _in_json(self) else value
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
+        if _in_json(self) and isinstance(value, str):
+            try:
+                return b64decode(value, validate=True)
+            except binascii.Error as error:
+                raise self.make_error("invalid") from error
+        if not isinstance(value, bytes):
+            raise self.make_error("invalid")
+        return value
+
+
+class Place(fields.Field[GeoPoint]):
+    """A GeoPoint; in JSON `{"latitude": …, "longitude": …}`."""
+
+    default_error_messages = {"invalid": "Not a valid place: latitude -90…90 and longitude -180…180."}
+
+    def _serialize(self, value: GeoPoint | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None or not _in_json(self):
+            return value
+        return {"latitude": value.latitude, "longitude": value.longitude}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> GeoPoint:
+        if _in_json(self) and isinstance(value, dict) and value.keys() == {"latitude", "longitude"}:
+            degrees = [value["latitude"], value["longitude"]]
+            if all(isinstance(each, int | float) and not isinstance(each, bool) for each in degrees):
+                value = GeoPoint(*map(float, degrees))
+        if not isinstance(value, GeoPoint) or not (-90 <= value.latitude <= 90 and -180 <= value.longitude <= 180):
+            raise self.make_error("invalid")
+        return value
+
+
+class Related(fields.Field[Reference]):
+    """A reference to a document that `accepts` its path; in JSON that path."""
+
+    default_error_messages = {
+        "invalid": "Not a reference to a document.",
+        "elsewhere": "Not a reference into {collection}.",
+    }
+
+    def __init__(self, accepts: Callable[[str], bool], collection: Callable[[], str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.accepts = accepts
+        self.collection = collection
+
+    def _serialize(self, value: Reference | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value.path if value is not None and _in_json(self) else value
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Reference:
+        if _in_json(self) and isinstance(value, str):
+            value = Reference(value)
+        if not isinstance(value, Reference):
+            raise self.make_error("invalid")
+        if not self.accepts(value.path):
+            raise self.make_error("elsewhere", collection=self.collection())
+        return value
+
+
+class Member(fields.Enum[Any]):
+    """A member of an Enum, stored as its value."""
+
+    def __init__(self, enum: type[Any], **kwargs: Any) -> None:
+        super().__init__(enum, by_value=True, **kwargs)
+
+
+_SCALARS: dict[Any, Callable[..., fields.Field[Any]]] = {
+    bool: Boolean,
+    int: Integer,
+    float: Float,
+    str: String,
+    bytes: Bytes,
+    datetime: Timestamp,
+    date: fields.Date,
+    GeoPoint: Place,
+    Any: fields.Raw,
+    object: fields.Raw,
+}
+
+
+def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
+    """The field that carries values of the type: `list[str] | None` gives `List(String, allow_none=True)`.
+
+    Raises TypeError for a type that no document can hold.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        members = [each for each in arguments if each is not types.NoneType]
+        optional: dict[str, Any] = {"allow_none": True} if len(members) < len(arguments) else {}
+        return field_for(members[0], **options, **optional) if len(members) == 1 else fields.Raw(**options, **optional)
+    if annotation in _SCALARS:
+        return _SCALARS[annotation](**options)
+    if origin in (list, Sequence, tuple) or annotation is list:
+        return fields.List(field_for(arguments[0]) if arguments else fields.Raw(), **options)
+    if origin in (dict, Mapping) or annotation is dict:
+        values = field_for(arguments[1]) if arguments else fields.Raw(allow_none=True)
+        return fields.Dict(keys=String(), values=values, **options)
+    if is_typeddict(annotation):
+        return fields.Nested(_typed_dict_schema(annotation), **options)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return Member(annotation, **options)
+    if hasattr(annotation, "embedded_field"):
+        embedded: fields.Field[Any] = annotation.embedded_field(**options)
+        return embedded
+    raise TypeError(f"{annotation!r} is no type that a document can hold")
+
+
+def _typed_dict_schema(annotation: Any) -> type[Schema]:
+    hints = typing.get_type_hints(annotation)
+    required = annotation.__required_keys__
+    return Schema.from_dict(
+        {name: field_for(hint, required=name in required) for name, hint in hints.items()}, name=annotation.__name__
+    )
+
+
+def flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """marshmallow's nested messages by dotted field: `{"address.city": ["Missing data…"]}`."""
+    if isinstance(messages, Mapping):
+        flat: dict[str, list[str]] = {}
+        for key, inner in messages.items():
+            flat.update(flatten(inner, f"{prefix}.{key}" if prefix else str(key)))
+        return flat
+    return {prefix: [str(message) for message in (messages if isinstance(messages, list) else [messages])]}

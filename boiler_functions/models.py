@@ -1,0 +1,434 @@
+"""Models: declared attributes and their values; DomainModel is a document, Embedded an object inside one."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, ClassVar, Self, cast
+
+from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError
+from marshmallow import fields as marshmallow_fields
+
+from boiler_functions import session
+from boiler_functions.attrs import Attribute
+from boiler_functions.conditions import Condition
+from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
+from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
+from boiler_functions.fields import flatten
+from boiler_functions.paths import Pattern, document_id, field_path, id_of
+from boiler_functions.selection import Selection, select
+from boiler_functions.types import Fields, Reference, digest, subclasses
+
+OBJ_TYPE = "obj_type"
+DOC_ID = "doc_id"
+DOC_REF = "doc_ref"
+RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF)
+
+_ID_ALPHABET = string.ascii_letters + string.digits
+
+
+class StoredSchema(Schema):
+    """Reads and writes Firestore's own values."""
+
+    json: ClassVar[bool] = False
+
+
+class JsonSchema(Schema):
+    """Reads and writes what HTTP carries."""
+
+    json: ClassVar[bool] = True
+
+
+class Model:
+    """Declared attributes and their values."""
+
+    attributes: ClassVar[Mapping[str, Attribute[Any]]] = {}
+
+    values: dict[str, Any]
+    """The values by attribute, as the model keeps them; an attribute that was never set is not there."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared: dict[str, Attribute[Any]] = {}
+        for base in reversed(cls.__mro__):
+            declared.update({name: each for name, each in vars(base).items() if isinstance(each, Attribute)})
+        cls.attributes = declared
+        cls._check_keys()
+
+    @classmethod
+    def _check_keys(cls) -> None:
+        names: dict[str, str] = {}
+        for name, attribute in cls.attributes.items():
+            key = attribute.data_key
+            if key in RESERVED_KEYS:
+                raise DeclarationError(f"{cls.__name__}.{name} is stored as {key!r}, which is kept for bookkeeping.")
+            if other := names.get(key):
+                raise DeclarationError(
+                    f"{cls.__name__}.{name} and {cls.__name__}.{other} are both stored as {key!r}; "
+                    f"give one of them another `data_key`."
+                )
+            names[key] = name
+
+    @classmethod
+    def meta(cls, name: str, default: Any = None) -> Any:
+        """An option of `class Meta`, of this class or the nearest base that sets it."""
+        for base in cls.__mro__:
+            options = vars(base).get("Meta")
+            if options is not None and hasattr(options, name):
+                return getattr(options, name)
+        return default
+
+    @classmethod
+    def model_named(cls, name: str, asker: object) -> type[DomainModel]:
+        """The domain model of that name, from the asking class's module first; raises DeclarationError."""
+        found = [each for each in subclasses(DomainModel) if each.__name__ == name]
+        local = [each for each in found if each.__module__ == cls.__module__]
+        if not found:
+            raise DeclarationError(f"{asker!r} leads to {name!r}, and no DomainModel has that name; import its module.")
+        if len({each.__module__ for each in found}) > 1 and not local:
+            modules = ", ".join(sorted({each.__module__ for each in found}))
+            raise DeclarationError(f"{asker!r} leads to {name!r}, which {modules} declare; give the class itself.")
+        return (local or found)[-1]
+
+    @classmethod
+    def schema(cls, base: type[Schema] = StoredSchema) -> Schema:
+        """The marshmallow schema of all attributes that are not computed alone."""
+        return _schema(cast(Any, cls), base, computed=False)
+
+    @classmethod
+    def view_schema(cls, base: type[Schema] = StoredSchema) -> Schema:
+        """The marshmallow schema of what `to_view_dict` gives: all attributes, computed ones always present."""
+        return _schema(cast(Any, cls), base, computed=True)
+
+    @classmethod
+    def exported(cls) -> dict[str, Attribute[Any]]:
+        """The attributes that are stored: all but those in `Meta.exclude`."""
+        excluded = set(cls.meta("exclude", ()))
+        return {name: each for name, each in cls.attributes.items() if name not in excluded}
+
+    def _initialize(self, values: Mapping[str, Any]) -> None:
+        self.values = {
+            name: each.initial()
+            for name, each in self.attributes.items()
+            if each.has_default and name not in values and each.fget is None
+        }
+        for name, value in values.items():
+            if name not in self.attributes and self.meta("unknown") != INCLUDE:
+                raise InvalidValue(
+                    type(self).__name__,
+                    {name: [f"Undeclared; declared are {', '.join(self.attributes) or 'none'}."]},
+                )
+            setattr(self, name, value) if name in self.attributes else self.values.update({name: value})
+
+    def to_view_dict(self) -> dict[str, Any]:
+        """The attributes by the names that documents have for them; a relation gives the path that it names."""
+        return {key: _without_references(value) for key, value in self.stored_fields().items()}
+
+    def stored_fields(self) -> dict[str, Any]:
+        """The attributes that are set, as a document holds them; raises InvalidValue for one that does not fit."""
+        values = {
+            name: self.values.get(name) if each.fget is None else getattr(self, name)
+            for name, each in self.exported().items()
+            if each.fget is not None or name in self.values
+        }
+        schema = self.view_schema()
+        try:
+            stored: dict[str, Any] = schema.dump(values)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise InvalidValue(type(self).__name__, {"value": [f"cannot be stored: {error}"]}) from error
+        if errors := schema.validate(stored):
+            raise InvalidValue(type(self).__name__, flatten(errors))
+        extra = {name: value for name, value in self.values.items() if name not in self.attributes}
+        return {**extra, **stored}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and isinstance(self, type(other)) and other.values == self.values
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and self.meta("unknown") == INCLUDE and name in self.__dict__.get("values", {}):
+            return self.values[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+
+class Embedded(Model):
+    """An object inside a document: `attrs.embedded(Address)`.
+
+    class Address(Embedded):
+        street = attrs.string(required=True)
+        city = attrs.string()
+    """
+
+    def __init__(self, **values: Any) -> None:
+        self._initialize(values)
+
+    @classmethod
+    def embedded_field(cls, **options: Any) -> marshmallow_fields.Field[Any]:
+        return _EmbeddedField(cls, **options)
+
+
+class _EmbeddedField(marshmallow_fields.Nested):
+    def __init__(self, model: type[Embedded], **options: Any) -> None:
+        super().__init__(lambda: model.schema(_base_of(self)), **options)
+        self.model = model
+
+    def _serialize(self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        if nested_obj is None:
+            return None
+        return super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, partial: Any = None, **kwargs: Any
+    ) -> Any:
+        return self.model(**super()._deserialize(value, attr, data, partial, **kwargs))
+
+
+class DomainModel(Model):
+    """A document that is the source of truth.
+
+        class City(DomainModel):
+            class Meta:
+                collection_name = "cities"
+            city_name = attrs.string(required=True)
+
+        City.new(doc_id="TOK", city_name="Tokyo").save()
+        City.get("TOK").city_name   # "Tokyo"
+
+    Subclasses share the collection and are told apart by `obj_type`. In a sub-collection, `collection_name` is
+    `"users/{user_id}/cityForms"`, and `new`, `get` and `where` take the placeholders too:
+    `CityForm.get("LA", user_id="uid1")`.
+    """
+
+    path: str
+    _document: Document | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name = cls.meta("collection_name")
+        if name is not None and Pattern(name).is_document:
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.collection_name {name!r} names a document; "
+                f"a collection has an odd number of segments."
+            )
+        if name is not None and (taken := {"doc_id", *cls.attributes} & set(Pattern(name).names)):
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.collection_name uses {sorted(taken)}, which the model has too."
+            )
+
+    @classmethod
+    def pattern(cls) -> Pattern:
+        """The pattern of the paths of its documents: `cities/{doc_id}`."""
+        name = cls.meta("collection_name")
+        if name is None:
+            raise DeclarationError(
+                f'{cls.__name__} has no collection; add `class Meta: collection_name = "{cls.__name__.lower()}s"`.'
+            )
+        return _document_pattern(name)
+
+    @classmethod
+    def path_of(cls, doc_id: str, **parents: str) -> str:
+        """The path of a document: `City.path_of("TOK")` is `"cities/TOK"`."""
+        pattern = cls.pattern()
+        missing = set(pattern.names) - {"doc_id"} - parents.keys()
+        if missing or parents.keys() - set(pattern.names):
+            raise InvalidValue(
+                cls.__name__,
+                {name: [f"needed to find {pattern.text}"] for name in sorted(missing)}
+                or {name: [f"no placeholder of {pattern.text}"] for name in parents if name not in pattern.names},
+            )
+        return pattern.fill({**parents, "doc_id": doc_id})
+
+    @classmethod
+    def new(cls, doc_id: str | None = None, **values: Any) -> Self:
+        """A model that is not stored yet; without `doc_id` it gets a random one, as Firestore makes them."""
+        parents = {name: values.pop(name) for name in cls.pattern().names if name in values}
+        model = cls.__new__(cls)
+        chosen = document_id(doc_id) if doc_id is not None else _random_id()
+        model.path = cls.path_of(chosen, **parents)
+        model._document = None
+        model._initialize(values)
+        return model
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """The model of a document that exists; raises InvalidDocument when it does not fit."""
+        actual = cls._class_of(document)
+        try:
+            values = actual.schema().load(document.fields or {})
+        except ValidationError as error:
+            raise InvalidDocument(document.path, actual.__name__, flatten(error.messages)) from error
+        model = actual.__new__(actual)
+        model.path = document.path
+        model._document = document
+        model._initialize({name: value for name, value in values.items() if name not in RESERVED_KEYS})
+        return model
+
+    @classmethod
+    def get(cls, doc_id: str, **parents: str) -> Self | None:
+        """The stored model, or None."""
+        return next(iter(cls._read([cls.path_of(doc_id, **parents)])), None)
+
+    @classmethod
+    def get_many(cls, doc_ids: Iterable[str], **parents: str) -> list[Self]:
+        """The stored models in the order of the ids, by one read; missing ones are left out."""
+        return cls._read([cls.path_of(doc_id, **parents) for doc_id in doc_ids])
+
+    @classmethod
+    def where(cls, *conditions: Condition[Any], **equal: Any) -> Selection[Self]:
+        """The stored models that fulfil every condition: `City.where(City.population < 1000, capital=True)`."""
+        return select(cls, conditions, equal)
+
+    @classmethod
+    def all(cls) -> Selection[Self]:
+        """All stored models, of subclasses too."""
+        return cls.where()
+
+    @classmethod
+    def related(cls, paths: list[str]) -> list[Self]:
+        """The models that relations name; missing documents are left out."""
+        return cls._models(session.current().related(paths))
+
+    @property
+    def doc_id(self) -> str:
+        return id_of(self.path)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """What the placeholders of the collection stand for: `{"user_id": "uid1"}`."""
+        captured = self.pattern().match(self.path) or {}
+        return {name: value for name, value in captured.items() if name != "doc_id"}
+
+    def save(self) -> None:
+        """Writes the declared fields; of a model that was read, those that changed. Undeclared fields survive."""
+        fields = {**self.stored_fields(), OBJ_TYPE: type(self).__name__, DOC_ID: self.doc_id, DOC_REF: self.path}
+        active = session.current()
+        if self._document is None:
+            declared = [each.data_key for each in self.exported().values()]
+            names = dict.fromkeys((*declared, *fields))
+            active.write(Put(self.path, fields, mask=tuple(map(field_path, names))))
+        elif changed := self._changed(fields):
+            kept = {name: fields[name] for name in changed if name in fields}
+            active.write(Put(self.path, kept, mask=tuple(map(field_path, changed)), precondition=PRESENT))
+        self._document = Document(self.path, {**(self._document.fields or {} if self._document else {}), **fields})
+        active.models[self.path] = self
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether `save` would write something."""
+        return self._document is None or bool(self._changed(self.stored_fields()))
+
+    def delete(self) -> None:
+        """Deletes the document; views and relations that named it see None."""
+        session.current().write(Delete(self.path))
+
+    def _changed(self, fields: Fields) -> list[str]:
+        # Compared with what was read, not noted on assignment, so that a list changed in place counts too.
+        stored = (self._document.fields if self._document else None) or {}
+        gone = [
+            each.data_key
+            for each in self.exported().values()
+            if each.data_key in stored and each.data_key not in fields
+        ]
+        bookkeeping = {key: fields[key] for key in RESERVED_KEYS if key in fields and key not in stored}
+        declared = {key: value for key, value in fields.items() if key not in RESERVED_KEYS}
+        return gone + [
+            key
+            for key, value in {**declared, **bookkeeping}.items()
+            if key not in stored or differs(stored[key], value)
+        ]
+
+    @classmethod
+    def _read(cls, paths: list[str]) -> list[Self]:
+        return cls._models(session.current().read(paths))
+
+    @classmethod
+    def _models(cls, documents: Iterable[Document]) -> list[Self]:
+        models = (cls.model_of(document) for document in documents)
+        return [model for model in models if model is not None]
+
+    @classmethod
+    def model_of(cls, document: Document) -> Self | None:
+        """The model of a document in the active session; None when there is none, or it is another subclass's."""
+        if not document.exists:
+            return None
+        known = session.current().models
+        model = known.get(document.path)
+        if model is None:
+            model = known[document.path] = cls._root().from_document(document)
+        return model if isinstance(model, cls) else None
+
+    @classmethod
+    def _root(cls) -> type[DomainModel]:
+        """The class that declares the collection."""
+        declaring = [base for base in cls.__mro__ if "collection_name" in vars(vars(base).get("Meta", object))]
+        root: type[DomainModel] = declaring[0]
+        return root
+
+    @classmethod
+    def _class_of(cls, document: Document) -> type[Self]:
+        # An unknown obj_type may come from newer code; what this class declares can still be read.
+        name = (document.fields or {}).get(OBJ_TYPE)
+        return next((each for each in (cls, *subclasses(cls)) if each.__name__ == name), cls)
+
+    @classmethod
+    def discriminator(cls) -> tuple[Filter, ...]:
+        """The filter that finds this class and its subclasses in a collection that it shares."""
+        if cls is cls._root():
+            return ()
+        names = tuple(sorted(each.__name__ for each in (cls, *subclasses(cls))))
+        return (Filter(OBJ_TYPE, "==", names[0]) if len(names) == 1 else Filter(OBJ_TYPE, "in", names),)
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and isinstance(other, DomainModel) and other.path == self.path
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+    def __getattr__(self, name: str) -> Any:
+        captured = (self.pattern().match(self.__dict__.get("path", "")) or {}) if not name.startswith("_") else {}
+        return captured[name] if name in captured else super().__getattr__(name)
+
+
+def differs(one: Any, other: Any) -> bool:
+    """Whether Firestore would tell the two values apart: 1 and True differ, and so do 1 and 1.0."""
+    return digest(one) != digest(other)
+
+
+@cache
+def _document_pattern(collection_name: str) -> Pattern:
+    return Pattern(collection_name + "/{doc_id}")
+
+
+@cache
+def _schema(model: Any, base: type[Schema], *, computed: bool) -> Schema:
+    class Meta:
+        unknown = model.meta("unknown") or EXCLUDE
+
+    chosen = {
+        name: each.field(always_present=computed and each.fget is not None)
+        for name, each in model.exported().items()
+        if computed or each.fget is None or each.fset is not None
+    }
+    schema: type[Schema] = type(model.__name__, (base,), {**chosen, "Meta": Meta, "__module__": model.__module__})
+    return schema()
+
+
+def _base_of(field: marshmallow_fields.Field[Any]) -> type[Schema]:
+    return JsonSchema if getattr(field.root, "json", False) else StoredSchema
+
+
+def _random_id() -> str:
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
+
+
+def _without_references(value: Any) -> Any:
+    match value:
+        case Reference(path=path):
+            return path
+        case list():
+            return [_without_references(item) for item in value]
+        case dict():
+            return {key: _without_references(item) for key, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,1 @@
+"""How what was built is committed: Query rebuilds views, Query+Task lets an input document take effect once."""

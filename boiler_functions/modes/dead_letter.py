@@ -1,0 +1,43 @@
+"""Dead letters: a document for each thing that will fail again, with its classified reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from boiler_functions.database import Put
+from boiler_functions.exceptions import Permanent
+from boiler_functions.modes.invocation import Invocation, Outcome
+from boiler_functions.types import digest, to_datetime
+
+COLLECTION = "boilerDeadLetters"
+
+KEPT = timedelta(days=30)
+
+# The message is user data at times; the limit keeps a dead letter far from the size that may have caused it.
+_LONGEST_MESSAGE = 10_000
+
+
+def write_dead_letter(
+    invocation: Invocation, *, view: str, subject: str, source: str, event: str, error: Permanent
+) -> None:
+    """Writes the dead letter of `subject` (a root, or an input document), or counts another attempt in it."""
+    path = f"{COLLECTION}/{digest(invocation.app, view, subject)}"
+    earlier = invocation.database.read([path]).documents[0].fields or {}
+    now = to_datetime(invocation.now())
+    fields = {
+        "app": invocation.app,
+        "function": invocation.function,
+        "view": view,
+        "subject": subject,
+        "source": source,
+        "event": event,
+        "code": error.code,
+        "reason": type(error).__name__,
+        "message": str(error)[:_LONGEST_MESSAGE],
+        "first_time": earlier.get("first_time", now),
+        "last_time": now,
+        "attempts": earlier.get("attempts", 0) + 1,
+        "expire_at": now + KEPT,
+    }
+    invocation.database.commit([Put(path, fields)])
+    invocation.note(Outcome.DEAD_LETTER)

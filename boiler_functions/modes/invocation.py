@@ -1,0 +1,78 @@
+"""One invocation of a compiled function: its database, its clock and what it reports."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from boiler_functions.database.metered import Metered
+from boiler_functions.types import Instant
+
+# Full jitter: a random pause up to a bound that doubles, so that contenders spread out.
+# https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+FIRST_PAUSE = 0.01
+LONGEST_PAUSE = 2.0
+
+
+class Outcome(StrEnum):
+    """What became of one view, or of one input document."""
+
+    BUILT = "built"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    COVERED = "covered"
+    UNAFFECTED = "unaffected"
+    DONE = "done"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    IGNORED = "ignored"
+    DEAD_LETTER = "dead letter"
+    CONTINUED = "continued"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What time and chance are; passed in, so that a simulation has its own."""
+
+    clock: Callable[[], Instant] = time.time_ns
+    sleep: Callable[[float], None] = time.sleep
+    random: random.Random = field(default_factory=random.SystemRandom)
+
+
+REAL = Surroundings()
+"""The machine's own clock and chance."""
+
+
+@dataclass
+class Invocation:
+    """The work on one event; nothing in it outlives the event."""
+
+    app: str
+    function: str
+    database: Metered
+    surroundings: Surroundings = REAL
+    deadline: Instant | None = None
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    attempts: int = 1
+    lag: float | None = None
+
+    def note(self, outcome: Outcome, count: int = 1) -> None:
+        self.outcomes[outcome] += count
+
+    def pause(self, attempt: int) -> None:
+        """Waits before the next attempt, and counts it."""
+        self.attempts += 1
+        bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
+        self.surroundings.sleep(self.surroundings.random.uniform(0, bound))
+
+    def now(self) -> Instant:
+        return self.surroundings.clock()
+
+    @property
+    def is_out_of_time(self) -> bool:
+        return self.deadline is not None and self.now() >= self.deadline

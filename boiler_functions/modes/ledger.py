@@ -1,0 +1,149 @@
+"""The ledger: one bookkeeping document per view instance, which guards every commit of the view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from boiler_functions.build import Built, Instance
+from boiler_functions.database import (
+    NAME,
+    Cursor,
+    Database,
+    Delete,
+    Document,
+    Filter,
+    Order,
+    Precondition,
+    Put,
+    Query,
+    Write,
+    unchanged,
+)
+from boiler_functions.exceptions import NewerSchema
+from boiler_functions.paths import MAX_ID_BYTES
+from boiler_functions.types import Instant, Reference, Version, digest, to_datetime, to_instant
+
+COLLECTION = "boilerLedgers"
+
+FORMAT = 1
+"""Raised when the meaning of a field changes; code leaves a ledger of a newer format alone."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What is known of a view instance: what it depends on, which versions it was built from, where it stands.
+
+    `document` is the ledger as it was read, missing before the first build; its version guards the commit.
+    """
+
+    document: Document
+    depends_on: frozenset[str] = frozenset()
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    destinations: tuple[str, ...] = ()
+    content_hash: str | None = None
+    as_of: Instant = 0
+    cause: str = ""
+
+    @classmethod
+    def of(cls, instance: Instance, document: Document) -> Ledger:
+        """The ledger that a document holds; raises NewerSchema when newer code wrote it."""
+        if document.fields is None:
+            return cls(document)
+        fields = document.fields
+        if (fields["format"], fields["schema_version"]) > (FORMAT, schema_version(instance)):
+            raise NewerSchema(
+                f"The ledger of {instance!r} was written by newer code: format {fields['format']}, schema_version "
+                f"{fields['schema_version']}; this code has {FORMAT} and {schema_version(instance)}."
+            )
+        return cls(
+            document,
+            frozenset(fields["depends_on"]),
+            fields["versions"],
+            tuple(fields["destinations"]),
+            fields["content_hash"],
+            to_instant(fields["as_of"]),
+            fields["cause"],
+        )
+
+    def registering(self, tokens: frozenset[str]) -> Ledger:
+        """The ledger with the tokens added to the old ones, so that their changes find the view from now on."""
+        return replace(self, depends_on=self.depends_on | tokens)
+
+    def describing(self, built: Built, as_of: Instant, cause: str) -> Ledger:
+        """The ledger of a view that was built anew."""
+        return replace(
+            self,
+            depends_on=built.tokens,
+            versions=built.versions,
+            destinations=built.destinations,
+            content_hash=built.content_hash,
+            as_of=as_of,
+            cause=cause,
+        )
+
+    def put(self, instance: Instance) -> Write:
+        """The write of this ledger, which fails unless the stored one is as it was read."""
+        fields = {
+            "format": FORMAT,
+            "schema_version": schema_version(instance),
+            "view": instance.view.__name__,
+            "root": instance.root,
+            "depends_on": sorted(self.depends_on),
+            # A path over 1,500 bytes is no map key. Its changes are never covered: builds, but nothing lost.
+            "versions": {path: at for path, at in self.versions.items() if len(path.encode()) <= MAX_ID_BYTES},
+            "destinations": list(self.destinations),
+            "content_hash": self.content_hash,
+            "as_of": to_datetime(self.as_of),
+            "cause": self.cause,
+        }
+        return Put(self.document.path, fields, precondition=unchanged(self.document))
+
+    def delete(self) -> Write:
+        return Delete(self.document.path, precondition=Precondition(version=self.document.version))
+
+    def committed(self, version: Version) -> Ledger:
+        """This ledger as it stands after its own commit."""
+        return replace(self, document=replace(self.document, fields={}, version=version))
+
+
+def schema_version(instance: Instance) -> int:
+    """`Meta.schema_version` of the view: raise it when a deployed change must not be overwritten by older code."""
+    version: int = instance.view.meta("schema_version", 1)
+    return version
+
+
+def ledger_path(scope: str, instance: Instance) -> str:
+    """Where the ledger of an instance is; hashed, as sequential ids make hot spots and a root's path has slashes."""
+    return f"{COLLECTION}/{digest(scope, instance.root)}"
+
+
+def dependents(
+    database: Database, tokens: Iterable[str], page: int, after: str = "", until: str = ""
+) -> Iterator[list[Document]]:
+    """The ledgers that depend on one of the tokens, whole, in pages by path; `after` and `until` are ledger ids."""
+    query = Query(
+        COLLECTION,
+        filters=(Filter("depends_on", "array-contains-any", tuple(tokens)),),
+        orders=(Order(NAME),),
+        limit=page,
+        end=cursor(until) if until else None,
+    )
+    while True:
+        documents = database.query(replace(query, start=cursor(after) if after else None)).documents
+        if documents:
+            yield list(documents)
+        if len(documents) < page:
+            return
+        after = documents[-1].id
+
+
+def instance_of(view: Any, document: Document) -> Instance:
+    """The instance that a ledger belongs to."""
+    return Instance(view, (document.fields or {})["root"])
+
+
+def cursor(ledger_id: str) -> Cursor:
+    """The place just after a ledger in the order of paths."""
+    return Cursor((Reference(f"{COLLECTION}/{ledger_id}"),), before=False)

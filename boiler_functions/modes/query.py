@@ -1,0 +1,273 @@
+"""Query mode: a change of any document that a view read rebuilds the view; at least once, and convergent.
+
+The protocol is checked over its interleavings by `tests/model`. In short, for each view that a change may concern:
+read the ledger, then the sources; register dependencies that the ledger lacks and read again; build; commit ledger and
+view together, on the condition that the ledger is as it was read. A conflict starts again at the look-up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from boiler_functions.build import Built, Instance, Reader, build, chunks
+from boiler_functions.conditions import MAX_ALTERNATIVES
+from boiler_functions.database import Delete, Document, Put, Write
+from boiler_functions.database.sizes import document_size, name_size
+from boiler_functions.dependencies import depends_on_document, tokens_of, tokens_of_change
+from boiler_functions.events import Change
+from boiler_functions.exceptions import Conflict, Permanent, UnknownOutcome
+from boiler_functions.modes.continuation import Continuation, Enqueue, ranges
+from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.invocation import Invocation, Outcome
+from boiler_functions.modes.ledger import Ledger, dependents, instance_of, ledger_path
+from boiler_functions.store import Resolution
+from boiler_functions.types import MISSING
+from boiler_functions.view_models import ViewModel
+
+PAGE = 100
+"""Views that are rebuilt together: one BatchGet a level, and one Commit unless they are large."""
+
+MAX_ATTEMPTS = 12
+"""Times that one view is tried before the event goes back to the platform."""
+
+COMMIT_BYTES = 3 * 1024 * 1024
+"""Where a page is cut into several commits: the emulator refuses more than 4 MiB, Firestore more than 10."""
+
+Ledgers = dict[Instance, Ledger]
+
+log = logging.getLogger(__name__)
+
+
+def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
+    """What tells the ledgers and tokens of a view from those of all others."""
+    return f"{app}/{view.__name__}"
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """One change, or none when views are built by hand, and the views that it may concern."""
+
+    invocation: Invocation
+    views: tuple[type[ViewModel[Any]], ...]
+    change: Change | None = None
+    force: bool = False
+    enqueue: Enqueue | None = None
+    """Where the rest of a fan-out goes once the invocation is out of time; without it, the invocation goes on."""
+
+    def run(self) -> None:
+        """Rebuilds every view that the change concerns; raises a Transient error when it must be delivered again."""
+        assert self.change is not None
+        named = list(self._named_by(self.change))
+        if named:
+            self.rebuild(named)
+        tokens = {token for view in self.views if view.store_class.root() for token in self._tokens(view)}
+        for chunk in chunks(sorted(tokens), MAX_ALTERNATIVES):
+            self.follow(chunk)
+
+    def follow(self, tokens: Sequence[str], after: str = "", until: str = "") -> None:
+        """Rebuilds the views whose ledgers hold one of the tokens, page by page."""
+        for page in dependents(self.invocation.database, tokens, PAGE, after, until):
+            ledgers = dict(self._ledgers_of(page))
+            self.rebuild(list(ledgers), ledgers)
+            if self.enqueue and self.invocation.is_out_of_time:
+                self._hand_on(self.enqueue, tokens, after=page[-1].id, until=until)
+                return
+
+    def _hand_on(self, enqueue: Enqueue, tokens: Sequence[str], after: str, until: str) -> None:
+        assert self.change is not None
+        whole = replace(Continuation.of(self.invocation.function, tokens, self.change), after=after, until=until)
+        for part in ranges(self.invocation.database, whole):
+            enqueue(part)
+            self.invocation.note(Outcome.CONTINUED)
+
+    def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
+        """Rebuilds the instances; those of a page one by one when their common commit meets a conflict."""
+        for attempt in range(MAX_ATTEMPTS):
+            try:
+                self._attempt(instances, ledgers)
+                return
+            except (Conflict, UnknownOutcome):
+                if len(instances) > 1:
+                    break
+                if attempt == MAX_ATTEMPTS - 1:
+                    raise
+                # Whoever was faster may have covered the change: look the ledger up again.
+                ledgers = None
+                self.invocation.pause(attempt)
+        for each in instances:
+            self.rebuild([each])
+
+    def _attempt(self, instances: list[Instance], known: Ledgers | None) -> None:
+        reader = Reader(self.invocation.database)
+        ledgers = known if known is not None else self._look_up(instances, reader)
+        concerned = [each for each in instances if self._is_concerned(each, ledgers[each])]
+        if not concerned:
+            return
+        if known is not None:
+            reader.read(path for each in concerned for path in self._known_documents(each, ledgers[each]))
+        elif any(self._is_behind(ledgers[each], reader) for each in concerned):
+            reader = Reader(self.invocation.database)
+        resolved = reader.resolve(concerned)
+        while unregistered := [each for each in concerned if self._new_tokens(each, ledgers[each], resolved[each])]:
+            ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
+            reader = self._read_again(resolved.values())
+            resolved = reader.resolve(concerned)
+        self._commit(list(self._built(concerned, ledgers, resolved, reader)))
+
+    def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
+        """The ledgers, read together with what the instances need as far as the change's own image tells."""
+        paths = {each: ledger_path(self._scope(each), each) for each in instances}
+        hint = {image.path: image for image in (self.change.after,) if image.exists} if self.change else {}
+        wanted = [path for each in instances for path in each.view.store_class.resolve(each.key, hint, {}).named]
+        reader.read([*paths.values(), *wanted])
+        return {each: Ledger.of(each, reader.documents[path]) for each, path in paths.items()}
+
+    def _is_concerned(self, instance: Instance, ledger: Ledger) -> bool:
+        if self.change is None or self.force or not ledger.document.exists:
+            return True
+        if self.change.covered_by(ledger.versions.get(self.change.path)):
+            self.invocation.note(Outcome.COVERED)
+            return False
+        if not instance.root and not self._tokens(instance.view) & ledger.depends_on:
+            self.invocation.note(Outcome.UNAFFECTED)
+            return False
+        return True
+
+    def _known_documents(self, instance: Instance, ledger: Ledger) -> Iterator[str]:
+        """What the last build read by name: this one will need most of it again."""
+        if instance.root:
+            yield instance.root
+        yield from (
+            path for path in ledger.versions if depends_on_document(ledger.depends_on, self._scope(instance), path)
+        )
+
+    def _is_behind(self, ledger: Ledger, reader: Reader) -> bool:
+        # One BatchGet may be torn: a source read before, and the ledger after, another builder's commit. What is older
+        # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger.
+        for path, known in ledger.versions.items():
+            read = reader.documents.get(path)
+            if read is not None and (read.version < known or (known == MISSING and read.exists)):
+                return True
+        return False
+
+    def _new_tokens(self, instance: Instance, ledger: Ledger, resolution: Resolution) -> bool:
+        return bool(tokens_of(self._scope(instance), resolution, instance.root) - ledger.depends_on)
+
+    def _register(
+        self, instances: list[Instance], ledgers: Ledgers, resolved: Mapping[Instance, Resolution]
+    ) -> Ledgers:
+        """Commits the ledgers with the new tokens added: a source that changes from now on finds the view."""
+        registering = {
+            each: ledgers[each].registering(tokens_of(self._scope(each), resolved[each], each.root))
+            for each in instances
+        }
+        committed = self.invocation.database.commit([ledger.put(each) for each, ledger in registering.items()])
+        return {
+            each: ledger.committed(version)
+            for (each, ledger), version in zip(registering.items(), committed.versions, strict=True)
+        }
+
+    def _read_again(self, resolutions: Iterable[Resolution]) -> Reader:
+        reader = Reader(self.invocation.database)
+        reader.read(path for each in resolutions for path in each.named)
+        return reader
+
+    def _built(
+        self, instances: list[Instance], ledgers: Ledgers, resolved: Mapping[Instance, Resolution], reader: Reader
+    ) -> Iterator[tuple[Instance, list[Write], Outcome]]:
+        for each in instances:
+            try:
+                built = build(each, reader, resolved[each], self._scope(each))
+            except Permanent as error:
+                # Its dependencies are registered, so the repair of a document wakes it; the previous view stays.
+                self._dead_letter(each, error)
+                continue
+            yield each, *self._writes(each, ledgers[each], built, reader)
+
+    def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
+        if built.content is None:
+            if not ledger.document.exists:
+                return [], Outcome.IGNORED
+            return [ledger.delete(), *map(Delete, ledger.destinations)], Outcome.DELETED
+        same = built.content_hash == ledger.content_hash and not self.force
+        wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
+        gone = [path for path in ledger.destinations if path not in built.destinations]
+        # The ledger is written even when nothing else is: a builder with an older snapshot must meet a conflict.
+        described = ledger.describing(built, reader.read_time or 0, self.change.id if self.change else "build")
+        writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
+        return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
+
+    def _commit(self, built: list[tuple[Instance, list[Write], Outcome]]) -> None:
+        for page in _by_size(built):
+            writes = [write for _, each, _ in page for write in each]
+            try:
+                if writes:
+                    self.invocation.database.commit(writes)
+            except Permanent as error:
+                if len(page) > 1:
+                    for each in page:
+                        self._commit([each])
+                    continue
+                self._dead_letter(page[0][0], error)
+                continue
+            for _, _, outcome in page:
+                self.invocation.note(outcome)
+
+    def _dead_letter(self, instance: Instance, error: Permanent) -> None:
+        log.error("%r is left as it was: %s", instance, error, exc_info=error)
+        write_dead_letter(
+            self.invocation,
+            view=instance.view.__name__,
+            subject=instance.root or instance.view.__name__,
+            source=self.change.path if self.change else "build",
+            event=self.change.id if self.change else "build",
+            error=error,
+        )
+
+    def _named_by(self, change: Change) -> Iterator[Instance]:
+        """The instances that are found by key: those the change is the root of, and those that have no root."""
+        for view in self.views:
+            root = view.store_class.root()
+            if root is None:
+                if self._tokens(view):
+                    yield Instance(view, "")
+            elif root.model.pattern().match(change.path):
+                yield Instance(view, change.path)
+
+    def _tokens(self, view: type[ViewModel[Any]]) -> frozenset[str]:
+        if self.change is None:
+            return frozenset()
+        return tokens_of_change(scope_of(self.invocation.app, view), view.store_class, self.change)
+
+    def _ledgers_of(self, page: Iterable[Document]) -> Iterator[tuple[Instance, Ledger]]:
+        views = {view.__name__: view for view in self.views}
+        for document in page:
+            instance = instance_of(views[(document.fields or {})["view"]], document)
+            yield instance, Ledger.of(instance, document)
+
+    def _scope(self, instance: Instance) -> str:
+        return scope_of(self.invocation.app, instance.view)
+
+
+def _by_size(
+    built: list[tuple[Instance, list[Write], Outcome]],
+) -> Iterator[list[tuple[Instance, list[Write], Outcome]]]:
+    """The views in commits that stay under the request limit."""
+    page: list[tuple[Instance, list[Write], Outcome]] = []
+    size = 0
+    for each in built:
+        weight = sum(map(_weight, each[1]))
+        if page and size + weight > COMMIT_BYTES:
+            yield page
+            page, size = [], 0
+        page.append(each)
+        size += weight
+    if page:
+        yield page
+
+
+def _weight(write: Write) -> int:
+    return document_size(write.path, write.fields) if isinstance(write, Put) else name_size(write.path)

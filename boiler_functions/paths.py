@@ -1,0 +1,125 @@
+"""Document paths and path patterns: match, capture, fill."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from boiler_functions.exceptions import DeclarationError, InvalidPath
+
+# https://firebase.google.com/docs/firestore/quotas: at most 1,500 bytes, no "/", not "." or "..", not "__.*__".
+MAX_ID_BYTES = 1500
+_RESERVED = re.compile(r"__.*__", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_SIMPLE_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+
+
+def document_id(value: object) -> str:
+    """The value as one segment of a path; raises InvalidPath for what Firestore or a trigger cannot hold.
+
+    Stricter than Firestore on purpose: the client takes `a/b/c` as three segments, and a trailing space
+    stops gen2 triggers (https://github.com/firebase/firebase-functions/issues/1922).
+    """
+    if not isinstance(value, str):
+        raise InvalidPath(f"A document id is a string; found {value!r}.")
+    if not value or value in (".", "..") or "/" in value:
+        raise InvalidPath(f"{value!r} is no document id: it may not be empty, '.', '..' or hold a '/'.")
+    if _RESERVED.fullmatch(value):
+        raise InvalidPath(f"{value!r} is no document id: Firestore reserves names between double underscores.")
+    if _CONTROL.search(value) or value != value.strip():
+        raise InvalidPath(f"{value!r} is no document id: control characters and outer spaces break triggers.")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidPath(f"{value!r} is no document id: it is not valid Unicode.") from None
+    if size > MAX_ID_BYTES:
+        raise InvalidPath(f"A document id has at most {MAX_ID_BYTES} bytes; {value[:20]!r}… has {size}.")
+    return value
+
+
+def id_of(path: str) -> str:
+    """The last segment: `id_of("users/uid1")` is `"uid1"`."""
+    return path.rpartition("/")[2]
+
+
+def collection_of(path: str) -> str:
+    """The path of the collection that holds the document: `collection_of("users/uid1")` is `"users"`."""
+    return path.rpartition("/")[0]
+
+
+def field_path(name: str) -> str:
+    """The field path of one top-level field: itself, or in backticks when it is no simple name."""
+    # https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery#FieldReference
+    if _SIMPLE_FIELD.fullmatch(name):
+        return name
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A path with placeholders; a placeholder is one whole segment.
+
+    >>> Pattern("users/{user_id}/cityForms/{city_id}").match("users/uid1/cityForms/LA")
+    {'user_id': 'uid1', 'city_id': 'LA'}
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        for segment in self.segments:
+            if not segment:
+                raise DeclarationError(f"The path {self.text!r} has an empty segment; write it as 'users/{{user_id}}'.")
+            if ("{" in segment or "}" in segment) and not self._placeholder(segment):
+                raise DeclarationError(
+                    f"In the path {self.text!r}, {segment!r} is no placeholder; one is a whole segment: '{{user_id}}'."
+                )
+        names = self.names
+        for name in names:
+            if names.count(name) > 1:
+                raise DeclarationError(f"The path {self.text!r} names {{{name}}} twice.")
+
+    @staticmethod
+    def _placeholder(segment: str) -> str | None:
+        found = _PLACEHOLDER.fullmatch(segment)
+        return found[1] if found and _NAME.fullmatch(found[1]) else None
+
+    @cached_property
+    def segments(self) -> tuple[str, ...]:
+        return tuple(self.text.split("/"))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The placeholders in order."""
+        return tuple(name for segment in self.segments if (name := self._placeholder(segment)))
+
+    @property
+    def is_document(self) -> bool:
+        return len(self.segments) % 2 == 0
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """What the placeholders stand for in the path, or None when it does not match."""
+        segments = path.split("/")
+        if len(segments) != len(self.segments):
+            return None
+        captured = {}
+        for expected, found in zip(self.segments, segments, strict=True):
+            if name := self._placeholder(expected):
+                captured[name] = found
+            elif expected != found:
+                return None
+        return captured
+
+    def fill(self, values: Mapping[str, object]) -> str:
+        """The path with every placeholder replaced; raises InvalidPath for a value that is no document id."""
+        return "/".join(
+            document_id(values[name]) if (name := self._placeholder(segment)) else segment for segment in self.segments
+        )
+
+    def overlaps(self, other: "Pattern") -> bool:
+        """Whether some path matches both."""
+        return len(self.segments) == len(other.segments) and all(
+            mine == theirs or bool(self._placeholder(mine)) or bool(self._placeholder(theirs))
+            for mine, theirs in zip(self.segments, other.segments, strict=True)
+        )

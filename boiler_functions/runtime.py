@@ -1,0 +1,175 @@
+"""The functions as Google runs them: a CloudEvent or a Flask request in, a compiled function out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import functions_framework
+from cloudevents.http import CloudEvent
+from flask import Flask, Request
+from google.events.cloud.firestore_v1 import DocumentEventData
+from pythonjsonlogger.json import JsonFormatter
+from werkzeug.wrappers import Response
+
+from boiler_functions.compile import API, CONTINUATIONS, Compiled, EventFunction, Report
+from boiler_functions.database import Database, Document
+from boiler_functions.database.codec import Codec
+from boiler_functions.database.firestore import connect
+from boiler_functions.events import Change
+from boiler_functions.exceptions import InvalidEvent
+from boiler_functions.modes.continuation import Continuation, Enqueue
+from boiler_functions.modes.invocation import REAL
+from boiler_functions.types import to_instant
+
+log = logging.getLogger("boiler_functions.runtime")
+
+_Message = type(DocumentEventData.pb(DocumentEventData()))
+
+
+def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
+    """Puts a function for every trigger into the module: real functions, named as their entry points."""
+    log_as_json()
+    for function in compiled.functions.values():
+        _put(namespace, function.entry_point, functions_framework.cloud_event, _event_target(compiled, function))
+    entry_points = {function.entry_point for function in compiled.manifest.functions}
+    if CONTINUATIONS in entry_points:
+        _put(namespace, CONTINUATIONS, functions_framework.http, _continuation_target(compiled))
+    if API in entry_points:
+        _put(namespace, API, functions_framework.http, _api_target(compiled))
+
+
+def change_of(event: CloudEvent) -> Change:
+    """What a Firestore event tells; a hint, so that contents that cannot be read count as none."""
+    try:
+        path, source, moment = event["document"], event["source"], event["time"]
+    except KeyError as error:
+        raise InvalidEvent(
+            f"The event {event['id']!r} has no {error}; it is no event of a Firestore trigger."
+        ) from error
+    before, after = _images(event.data, path)
+    return Change(event["id"], source, path, before, after, _instant(moment))
+
+
+def log_as_json() -> None:
+    """Makes the package log one JSON entry a line, as Cloud Logging reads them."""
+    logger = logging.getLogger("boiler_functions")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter("%(levelname)s%(message)s", rename_fields={"levelname": "severity"}))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[CloudEvent], None]:
+    def target(event: CloudEvent) -> None:
+        _log(function.handle(change_of(event), _database(compiled), REAL, _enqueue(compiled)))
+
+    return target
+
+
+def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
+    def target(request: Request) -> Any:
+        continuation = Continuation.from_json(request.get_json())
+        function = compiled.functions[continuation.function]
+        _log(function.go_on(continuation, _database(compiled), REAL, _enqueue(compiled)))
+        return "", 204
+
+    return target
+
+
+def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
+    # The REST stack takes 80 ms to import; an event function never does.
+    apps: list[Flask] = []
+    if os.environ.get("FUNCTION_TARGET") == API:
+        apps.append(_api(compiled))
+
+    def target(request: Request) -> Any:
+        if not apps:
+            apps.append(_api(compiled))
+        return _nested(apps[0], request)
+
+    return target
+
+
+def _api(compiled: Compiled) -> Flask:
+    from boiler_functions.rest import create_app
+
+    return create_app(compiled, lambda: _database(compiled))
+
+
+def _nested(app: Flask, request: Request) -> Response:
+    # functions-framework has consumed the stream and put its own objects into the environ; the app gets a new one.
+    environ = {key: value for key, value in request.environ.items() if not key.startswith(("werkzeug.", "flask."))}
+    body = request.get_data()
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return Response.from_app(app, environ)
+
+
+def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[[Any], Any]) -> None:
+    # functions-framework takes nothing but a function whose __name__ is its name in the module.
+    if name in namespace:
+        raise NameError(f"app.export would overwrite {name!r} in {namespace.get('__name__')}; rename that.")
+    target.__name__ = target.__qualname__ = name
+    target.__module__ = namespace.get("__name__", "__main__")
+    namespace[name] = decorator(target)
+
+
+def _database(compiled: Compiled) -> Database:
+    return connect(database=compiled.declarations.options["database"])
+
+
+def _enqueue(compiled: Compiled) -> Enqueue | None:
+    if "BOILER_QUEUE" not in os.environ:
+        return None
+    from boiler_functions.cloud_tasks import enqueuer
+
+    return enqueuer(os.environ)
+
+
+def _images(data: Any, path: str) -> tuple[Document, Document]:
+    missing = Document(path)
+    if not isinstance(data, bytes):
+        return missing, missing
+    try:
+        message = _Message.FromString(data)
+        return _image(message, "old_value", path), _image(message, "value", path)
+    except Exception:
+        log.warning("The content of an event of %s cannot be read; the document is read instead.", path, exc_info=True)
+        return missing, missing
+
+
+def _image(message: Any, field: str, path: str) -> Document:
+    if not message.HasField(field):
+        return Document(path)
+    image = getattr(message, field)
+    prefix = image.name.removesuffix(f"/documents/{path}")
+    return Codec(prefix).decode_document(image)
+
+
+def _instant(moment: Any) -> int:
+    return to_instant(moment if isinstance(moment, datetime) else datetime.fromisoformat(moment))
+
+
+def _log(report: Report) -> None:
+    log.info(
+        str(report),
+        extra={
+            "function": report.function,
+            "event": report.event,
+            "document": report.document,
+            "outcomes": dict(report.outcomes),
+            "reads": report.usage.reads,
+            "writes": report.usage.writes,
+            "rpcs": report.usage.rpcs,
+            "attempts": report.attempts,
+            "milliseconds": round(report.milliseconds, 1),
+            "lag_milliseconds": report.lag_milliseconds,
+        },
+    )

@@ -1,0 +1,137 @@
+"""Selections of stored models: what `Model.where` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from boiler_functions import session
+from boiler_functions.conditions import Bound, Condition
+from boiler_functions.database import Cursor, Document, Filter, Order, Query
+from boiler_functions.database.matching import field_of, orders_of
+from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.paths import collection_of
+from boiler_functions.types import subclasses
+
+if TYPE_CHECKING:
+    from boiler_functions.models import DomainModel
+
+M = TypeVar("M", bound="DomainModel")
+
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Selection(Generic[M]):
+    """Stored models that fulfil conditions, read page by page when iterated.
+
+    for city in City.where(City.population > 1_000_000).order_by(City.population.desc()).limit(10):
+        print(city.city_name)
+    """
+
+    model: type[M]
+    query: Query
+
+    def order_by(self, *orders: Order | Bound[Any, Any]) -> Selection[M]:
+        """In this order; after it by path."""
+        chosen = tuple(each.asc() if isinstance(each, Bound) else each for each in orders)
+        return replace(self, query=replace(self.query, orders=self.query.orders + chosen))
+
+    def limit(self, count: int) -> Selection[M]:
+        """At most this many."""
+        if count < 1:
+            raise InvalidValue(self.model.__name__, {"limit": [f"at least 1; found {count}"]})
+        return replace(self, query=replace(self.query, limit=count))
+
+    def start_at(self, *values: Any) -> Selection[M]:
+        """From these values of the orders on; `start_at(model)` from that model on."""
+        return replace(self, query=replace(self.query, start=Cursor(self._position(values), before=True)))
+
+    def start_after(self, *values: Any) -> Selection[M]:
+        """After these values of the orders; `start_after(model)` after that model."""
+        return replace(self, query=replace(self.query, start=Cursor(self._position(values), before=False)))
+
+    def end_at(self, *values: Any) -> Selection[M]:
+        """Up to and with these values of the orders."""
+        return replace(self, query=replace(self.query, end=Cursor(self._position(values), before=False)))
+
+    def end_before(self, *values: Any) -> Selection[M]:
+        """Up to and without these values of the orders."""
+        return replace(self, query=replace(self.query, end=Cursor(self._position(values), before=True)))
+
+    def first(self) -> M | None:
+        """The first model, or None."""
+        return next(iter(self.limit(1)), None)
+
+    def __iter__(self) -> Iterator[M]:
+        for page in self.pages():
+            for document in page:
+                if model := self.model.model_of(document):
+                    yield model
+
+    def pages(self, size: int = PAGE) -> Iterator[list[Document]]:
+        """The documents, by queries of at most `size` each."""
+        query, left = _ordered(self.query), self.query.limit
+        while True:
+            wanted = size if left is None else min(size, left)
+            documents = session.current().query(replace(query, limit=wanted))
+            yield [each for each in documents if self.model.pattern().match(each.path)]
+            left = None if left is None else left - len(documents)
+            if len(documents) < wanted or left == 0:
+                return
+            query = replace(query, start=Cursor(_values(query, documents[-1]), before=False))
+
+    def _position(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(values) == 1 and hasattr(values[0], "path") and hasattr(values[0], "stored_fields"):
+            return _values(_ordered(self.query), Document(values[0].path, values[0].stored_fields()))
+        if not 0 < len(values) <= len(self.query.orders):
+            raise InvalidValue(
+                self.model.__name__,
+                {"cursor": [f"takes 1 to {len(self.query.orders)} values, one per order; found {len(values)}"]},
+            )
+        return values
+
+
+def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[str, Any]) -> Selection[M]:
+    """The selection of the models that fulfil the conditions; a placeholder of the collection picks one collection."""
+    pattern = model.pattern()
+    parents = {name: value for name, value in equal.items() if name in pattern.names and name != "doc_id"}
+    conditions = [*conditions, *(_equals(model, name, equal[name]) for name in equal.keys() - parents.keys())]
+    for condition in conditions:
+        if not (issubclass(model, condition.owner) or issubclass(condition.owner, model)):
+            raise DeclarationError(
+                f"{model.__name__}.where takes conditions on itself, not on {condition.owner.__name__}."
+            )
+    filters = (*model.discriminator(), *(condition.filter for condition in conditions))
+    return Selection(model, replace(collection_query(model, parents), filters=filters))
+
+
+def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Query:
+    """The query of all documents of a model: of one collection, or of every collection of that name."""
+    pattern = model.pattern()
+    if parents.keys() >= set(pattern.names) - {"doc_id"}:
+        return Query(collection_of(pattern.fill({**parents, "doc_id": "x"})))
+    if parents:
+        missing = ", ".join(sorted(set(pattern.names) - {"doc_id"} - parents.keys()))
+        raise InvalidValue(model.__name__, {missing: [f"needed to find {pattern.text}; give all placeholders or none"]})
+    return Query(pattern.segments[-2], group=True)
+
+
+def _equals(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:
+    attribute = model.attributes.get(name)
+    if attribute is None:
+        owner = next((each for each in subclasses(model) if name in each.attributes), None)
+        if owner is None:
+            raise InvalidValue(model.__name__, {name: [f"Undeclared; declared are {', '.join(model.attributes)}."]})
+        attribute = owner.attributes[name]
+    return Condition(model, Filter(attribute.field_path, "==", attribute.stored(value)))
+
+
+def _ordered(query: Query) -> Query:
+    """The query with its whole order spelled out, so that a cursor names one place in it."""
+    return replace(query, orders=orders_of(query))
+
+
+def _values(query: Query, document: Document) -> tuple[Any, ...]:
+    return tuple(field_of(document, order.field) for order in query.orders)

@@ -1,0 +1,228 @@
+"""Where models read and write: straight to the database, into a unit of work, or nowhere while a view is built."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, Protocol
+
+from boiler_functions.database import (
+    Database,
+    Delete,
+    Document,
+    Found,
+    Put,
+    Query,
+    Write,
+    check,
+    unchanged,
+)
+from boiler_functions.exceptions import ImpureGetter, TaskFailed
+from boiler_functions.paths import field_path
+from boiler_functions.types import Fields, Instant
+
+
+class Session(Protocol):
+    """What a model needs of its surroundings."""
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """The models that were made of documents here, by path: one document is one object."""
+        ...
+
+    def read(self, paths: Collection[str]) -> list[Document]:
+        """The documents in the order of the paths."""
+        ...
+
+    def related(self, paths: Collection[str]) -> list[Document]:
+        """The documents that a relation names."""
+        ...
+
+    def query(self, query: Query) -> tuple[Document, ...]: ...
+
+    def write(self, write: Write) -> None: ...
+
+
+_active: ContextVar[Session | None] = ContextVar("session", default=None)
+
+
+def current() -> Session:
+    """The active session; outside of any, one that goes straight to the default Firestore database."""
+    return _active.get() or Direct(default_database())
+
+
+@contextmanager
+def active(session: Session) -> Iterator[None]:
+    token = _active.set(session)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+@contextmanager
+def use(database: Database) -> Iterator[None]:
+    """Models read and write this database inside the block.
+
+    with use(MemoryDatabase()):
+        City.new(doc_id="TOK", city_name="Tokyo").save()
+    """
+    with active(Direct(database)):
+        yield
+
+
+def default_database() -> Database:
+    """The Firestore database that the environment names: GOOGLE_CLOUD_PROJECT, FIRESTORE_EMULATOR_HOST."""
+    # Imported late: it takes 250 ms, and neither `boiler check` nor a test in memory needs it.
+    from boiler_functions.database.firestore import connect
+
+    return connect()
+
+
+class Direct:
+    """A session without memory: each call is one RPC, each write commits by itself."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @property
+    def models(self) -> dict[str, Any]:
+        return {}
+
+    def read(self, paths: Collection[str]) -> list[Document]:
+        return list(self.database.read(paths).documents)
+
+    related = read
+
+    def query(self, query: Query) -> tuple[Document, ...]:
+        return self.database.query(query).documents
+
+    def write(self, write: Write) -> None:
+        self.database.commit([write])
+
+
+class Snapshot:
+    """A session over documents that were read already: relations resolve, everything else raises ImpureGetter."""
+
+    def __init__(self, documents: Mapping[str, Document], view: str) -> None:
+        self.documents = documents
+        self.view = view
+        self._models: dict[str, Any] = {}
+
+    @property
+    def models(self) -> dict[str, Any]:
+        return self._models
+
+    def related(self, paths: Collection[str]) -> list[Document]:
+        missing = [path for path in paths if path not in self.documents]
+        if missing:
+            raise ImpureGetter(
+                f"{self.view} follows a relation to {missing[0]}, which its Store does not fetch; "
+                f"add `reference(…)` or `references(…)` of that relation to the Store."
+            )
+        return [self.documents[path] for path in paths]
+
+    def read(self, paths: Collection[str]) -> list[Document]:
+        raise self._impure(f"reads {', '.join(paths)}")
+
+    def query(self, query: Query) -> tuple[Document, ...]:
+        raise self._impure(f"queries {query.collection}")
+
+    def write(self, write: Write) -> None:
+        raise self._impure(f"writes {write.path}")
+
+    def _impure(self, what: str) -> ImpureGetter:
+        return ImpureGetter(
+            f"A getter of {self.view} {what}; a getter may only use what its Store fetched, as nothing would "
+            f"rebuild the view when that changes. Declare it in the Store."
+        )
+
+
+class UnitOfWork:
+    """A session whose reads are recorded with their versions and whose writes wait for one commit.
+
+    All reads aim at one time. A document reads as this unit of work has written it.
+    """
+
+    def __init__(self, database: Database, documents: Mapping[str, Document], at: Instant | None = None) -> None:
+        self.database = database
+        self.documents = dict(documents)
+        self.found: list[Found] = []
+        self.writes: dict[str, Write] = {}
+        self.unverified: set[str] = set()
+        self.read_time = at
+        self._models: dict[str, Any] = {}
+
+    @property
+    def models(self) -> dict[str, Any]:
+        return self._models
+
+    def read(self, paths: Collection[str]) -> list[Document]:
+        missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
+        if missing:
+            reading = self.database.read(missing, at=self.read_time)
+            self.read_time = self.read_time or reading.read_time
+            self.documents.update((document.path, document) for document in reading.documents)
+        return [self._as_written(self.documents[path]) for path in paths]
+
+    related = read
+
+    def query(self, query: Query) -> tuple[Document, ...]:
+        if self.writes:
+            written = ", ".join(sorted(self.writes)[:3])
+            raise TaskFailed(
+                f"{query.collection} is queried after {written} was written in the same task; the query would not "
+                f"see it. Query first, write afterwards."
+            )
+        reading = self.database.query(query, at=self.read_time)
+        self.read_time = self.read_time or reading.read_time
+        self.found.append(Found(query, {document.path: document.version for document in reading.documents}))
+        for document in reading.documents:
+            self.documents.setdefault(document.path, document)
+        return tuple(self.documents[document.path] for document in reading.documents)
+
+    def write(self, write: Write) -> None:
+        earlier = self.writes.get(write.path)
+        self.writes[write.path] = _merged(earlier, write) if earlier else write
+
+    def commit_writes(self, *, verify: bool = True) -> list[Write]:
+        """The writes for one commit: each fails unless its document is still as it was read here.
+
+        With `verify`, so does a check of every document that was read and not written.
+        """
+        writes = [self._guarded(write) for write in self.writes.values()]
+        if verify:
+            queried = {path for found in self.found for path in found.versions}
+            read_only = self.documents.keys() - self.writes.keys() - self.unverified - queried
+            writes += [check(self.documents[path]) for path in sorted(read_only)]
+        return writes
+
+    def _guarded(self, write: Write) -> Write:
+        document = self.documents.get(write.path)
+        return write if document is None else replace(write, precondition=unchanged(document))
+
+    def _as_written(self, document: Document) -> Document:
+        match self.writes.get(document.path):
+            case None:
+                return document
+            case Delete():
+                return Document(document.path)
+            case Put(fields=fields, mask=mask):
+                return replace(document, fields=overlaid(document.fields or {}, fields, mask))
+
+
+def overlaid(stored: Fields, fields: Fields, mask: Sequence[str] | None) -> Fields:
+    """The fields of a document after a Put of top-level fields."""
+    kept = {} if mask is None else {key: value for key, value in stored.items() if field_path(key) not in mask}
+    return {**kept, **fields}
+
+
+def _merged(earlier: Write, later: Write) -> Write:
+    if isinstance(later, Delete):
+        return later
+    if isinstance(earlier, Delete) or later.mask is None:
+        return replace(later, mask=None)
+    mask = None if earlier.mask is None else tuple(dict.fromkeys((*earlier.mask, *later.mask)))
+    return replace(later, fields=overlaid(earlier.fields, later.fields, later.mask), mask=mask)

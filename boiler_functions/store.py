@@ -1,0 +1,390 @@
+"""Store: the fetch plan of a view, declared as references; which documents a view needs, given those it has.
+
+class MeetingStore(Store):
+    meeting = reference(Meeting)              # the root: named by the view's key
+    tickets = references(Meeting.tickets)     # the documents that a relation names
+    users = references(Ticket.user)
+    notes = referrers(Note.meeting)           # all documents whose relation names the meeting
+    capitals = matching(City.capital == True) # all documents that fulfil a condition
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, TypeVar, cast, overload
+
+from boiler_functions.attrs import Relation
+from boiler_functions.conditions import Bound, Condition
+from boiler_functions.database import Document, Filter, Query
+from boiler_functions.exceptions import DeclarationError
+from boiler_functions.models import DomainModel
+from boiler_functions.paths import Pattern, document_id
+from boiler_functions.selection import Selection, collection_query, select
+from boiler_functions.types import Reference as ReferenceValue
+
+M = TypeVar("M", bound=DomainModel)
+Documents = Mapping[str, Document]
+Results = Mapping[str, tuple[Document, ...]]
+"""What queries returned, by `Query.key`."""
+
+
+@dataclass
+class Resolution:
+    """How far a fetch plan could be followed from one root."""
+
+    paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The documents behind each reference that could be resolved."""
+    named: dict[str, None] = field(default_factory=dict)
+    """The documents that are read by name, the root included, in order."""
+    queries: dict[str, tuple[Source, Query]] = field(default_factory=dict)
+    """The queries, by their key."""
+    missing_documents: dict[str, None] = field(default_factory=dict)
+    missing_queries: dict[str, Query] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.missing_documents and not self.missing_queries
+
+
+class Source(ABC):
+    """One reference of a Store: how its documents are found."""
+
+    name: str
+    many: bool = False
+    verify: bool = True
+
+    def __set_name__(self, owner: type[Store], name: str) -> None:
+        self.name = name
+
+    @property
+    @abstractmethod
+    def model(self) -> type[DomainModel]:
+        """The model of its documents."""
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:  # noqa: B027  # a root starts from nothing
+        """Finds the reference that this one starts from, among those declared before; raises DeclarationError."""
+
+    @abstractmethod
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        """Adds its documents to the resolution, or what is missing to find them."""
+
+    def _add_named(self, resolution: Resolution, paths: Iterable[str], documents: Documents) -> None:
+        found = tuple(dict.fromkeys(paths))
+        resolution.paths[self.name] = found
+        resolution.named.update(dict.fromkeys(found))
+        resolution.missing_documents.update(dict.fromkeys(path for path in found if path not in documents))
+
+    def _models(self, store: Store) -> list[Any]:
+        # Ordered by path, unless a matching query gave an order of its own.
+        documents = (store.documents[path] for path in store.paths.get(self.name, ()))
+        models = (self.model.model_of(document) for document in documents)
+        return [model for model in models if model is not None]
+
+    def __repr__(self) -> str:
+        return getattr(self, "name", type(self).__name__)
+
+
+class Root(Source, Generic[M]):
+    """The document that the view's key names."""
+
+    def __init__(self, model: type[M]) -> None:
+        self._model = model
+
+    @property
+    def model(self) -> type[M]:
+        return self._model
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        self._add_named(resolution, [self.model.pattern().fill(key)], documents)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> Root[M]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> M: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else next(iter(instance.models(self)))
+
+
+class One(Source, Generic[M]):
+    """One document: found by a fixed id, or through a relation of another reference."""
+
+    def __init__(self, model: type[M] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool) -> None:
+        self._of = model
+        self._doc_id = doc_id
+        self._via = via
+        self.verify = verify
+
+    @property
+    def model(self) -> type[M]:
+        return cast(type[M], self._of.target if isinstance(self._of, Relation) else self._of)
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        if not isinstance(self._of, Relation):
+            return
+        self._via = starting_point(self, self._of.owner, self._via, earlier, store)
+        if self._via.many or self._of.many:
+            raise DeclarationError(f"{store}.{self.name} leads to many documents; declare it with `references(…)`.")
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        if isinstance(self._of, Relation):
+            follow(self, self._of, self._via, resolution, documents)
+        else:
+            pattern = self.model.pattern()
+            self._add_named(resolution, [pattern.fill({**key, "doc_id": self._filled(key)})], documents)
+
+    def _filled(self, key: Mapping[str, str]) -> str:
+        assert self._doc_id is not None
+        segment = Pattern(self._doc_id)
+        return segment.fill(key)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> One[M]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> M | None: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else next(iter(instance.models(self)), None)
+
+
+class Many(Source, Generic[M]):
+    """Many documents, as a sequence ordered by path; missing ones are left out."""
+
+    many = True
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> Many[M]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> Sequence[M]: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else instance.models(self)
+
+
+class Related(Many[M]):
+    """The documents that a relation names."""
+
+    def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:
+        self.relation = relation
+        self._via = via
+        self.verify = verify
+
+    @property
+    def model(self) -> type[M]:
+        return cast(type[M], self.relation.target)
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self._via = starting_point(self, self.relation.owner, self._via, earlier, store)
+        if not self._via.many and not self.relation.many:
+            raise DeclarationError(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        follow(self, self.relation, self._via, resolution, documents)
+
+
+class Queried(Many[M]):
+    """Documents that a query finds."""
+
+    @abstractmethod
+    def queries_of(self, image: Document) -> list[Query]:
+        """The queries of this reference, of any root, that may return the document as it is in the image."""
+
+    def _add_query(self, resolution: Resolution, query: Query, results: Results) -> None:
+        resolution.queries[query.key] = (self, query)
+        if query.key not in results:
+            resolution.missing_queries[query.key] = query
+            return
+        pattern = self.model.pattern()
+        found = [document.path for document in results[query.key] if pattern.match(document.path)]
+        resolution.paths[self.name] = (*resolution.paths.get(self.name, ()), *found)
+
+
+class Referrers(Queried[M]):
+    """All documents of a model whose relation names a document of another reference."""
+
+    def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
+        self._owner = owner
+        self.relation = relation
+        self._via = via
+
+    @property
+    def model(self) -> type[M]:
+        return self._owner
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self._via = starting_point(self, self.relation.target, self._via, earlier, store)
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        assert self._via is not None
+        sources = resolution.paths.get(self._via.name)
+        if sources is None:
+            return
+        for source in sources:
+            self._add_query(resolution, self.query(source), results)
+        resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
+
+    def query(self, path: str) -> Query:
+        """The query for the documents that refer to the path."""
+        op = "array-contains" if self.relation.many else "=="
+        refers = Filter(self.relation.field_path, op, ReferenceValue(path))  # type: ignore[arg-type]
+        return replace(collection_query(self.model, {}), filters=(*self.model.discriminator(), refers))
+
+    def queries_of(self, image: Document) -> list[Query]:
+        return [self.query(path) for path in self.relation.paths(image.fields)]
+
+
+class Matching(Queried[M]):
+    """All documents that a selection finds, in its order."""
+
+    def __init__(self, selection: Selection[M]) -> None:
+        self.selection = selection
+
+    @property
+    def model(self) -> type[M]:
+        return self.selection.model
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        self._add_query(resolution, self.selection.query, results)
+
+    def queries_of(self, image: Document) -> list[Query]:
+        return [self.selection.query]
+
+
+def starting_point(
+    source: Source, model: type[DomainModel] | type[Any], via: Source | None, earlier: Sequence[Source], store: str
+) -> Source:
+    """The reference that a relation of the model starts from; raises DeclarationError for none or several."""
+    if via is not None:
+        if via not in earlier:
+            raise DeclarationError(
+                f"{store}.{source.name} goes via {via!r}, which is not declared before it in the Store."
+            )
+        return via
+    found = [each for each in earlier if issubclass(each.model, model) or issubclass(model, each.model)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise DeclarationError(
+            f"{store}.{source.name} starts from {model.__name__}, which no reference before it reaches; "
+            f"declare one, for example `{model.__name__.lower()} = reference({model.__name__})`."
+        )
+    raise DeclarationError(
+        f"{store}.{source.name} could start from {', '.join(each.name for each in found)}; choose with `via=`."
+    )
+
+
+def follow(
+    source: Source, relation: Relation[Any], via: Source | None, resolution: Resolution, documents: Documents
+) -> None:
+    """Adds to the resolution the documents that the relation names in those of another reference."""
+    assert via is not None
+    starts = resolution.paths.get(via.name)
+    if starts is None or any(path not in documents for path in starts):
+        return
+    paths = [path for start in starts for path in relation.paths(documents[start].fields)]
+    source._add_named(resolution, sorted(set(paths)) if source.many else paths, documents)
+
+
+@overload
+def reference(source: type[M]) -> Root[M]: ...
+@overload
+def reference(source: type[M], *, doc_id: str, verify: bool = True) -> One[M]: ...
+@overload
+def reference(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> One[M]: ...
+def reference(
+    source: Any, *, doc_id: str | None = None, via: Source | None = None, verify: bool = True
+) -> Root[Any] | One[Any]:
+    """One document of a Store.
+
+    Of a model: the root, named by the view's key; with `doc_id` a document of that id ("main", or a placeholder of the
+    key, "{user_id}"). Of a relation: the document that it names, or None; `via` chooses where it starts when several
+    references could. A task's commit verifies each document that it read; `verify=False` spares one that all read.
+    """
+    if isinstance(source, Bound):
+        return One(_relation(source), doc_id=None, via=via, verify=verify)
+    if doc_id is None:
+        return Root(source)
+    if not Pattern(doc_id).names:
+        document_id(doc_id)
+    return One(source, doc_id=doc_id, via=None, verify=verify)
+
+
+@overload
+def references(source: Bound[Any, list[M]], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
+@overload
+def references(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
+def references(source: Any, *, via: Source | None = None, verify: bool = True) -> Many[Any]:
+    """The documents that a relation names: of one document a relation to many, or of many documents any relation."""
+    return Related(_relation(source), via=via, verify=verify)
+
+
+def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Many[M]:
+    """All documents whose relation names a document of the Store: `referrers(Ticket.meeting)`."""
+    return Referrers(relation.owner, _relation(relation), via=via)
+
+
+def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Many[M]:
+    """All documents that fulfil the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
+    if isinstance(condition, Selection):
+        return Matching(condition)
+    return Matching(select(condition.owner, (condition, *more), {}))
+
+
+def _relation(bound: Any) -> Relation[Any]:
+    attribute = bound.attribute if isinstance(bound, Bound) else bound
+    if not isinstance(attribute, Relation):
+        raise DeclarationError(f"{bound!r} is no relation; a reference takes one declared with `attrs.relation(…)`.")
+    return attribute
+
+
+class Store:
+    """What a view is built of: the documents behind its references, read together, level by level."""
+
+    sources: ClassVar[tuple[Source, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared: dict[str, Source] = {}
+        for base in reversed(cls.__mro__):
+            declared.update({name: each for name, each in vars(base).items() if isinstance(each, Source)})
+        cls.sources = tuple(declared.values())
+        roots = [each.name for each in cls.sources if isinstance(each, Root)]
+        if len(roots) > 1:
+            raise DeclarationError(
+                f"{cls.__name__} has the roots {' and '.join(roots)}; a view has one. "
+                f"Reach the others by a relation, or give them a `doc_id`."
+            )
+        for position, source in enumerate(cls.sources):
+            source.bind(cls.sources[:position], cls.__name__)
+
+    def __init__(self, paths: Mapping[str, tuple[str, ...]], documents: Documents) -> None:
+        self.paths = paths
+        self.documents = documents
+        self._models: dict[str, list[Any]] = {}
+
+    def models(self, source: Source) -> list[Any]:
+        """The models behind a reference, the same objects at each call."""
+        if source.name not in self._models:
+            self._models[source.name] = source._models(self)
+        return self._models[source.name]
+
+    def changed(self) -> Iterator[DomainModel]:
+        """The models that were changed since they were read, each once."""
+        seen: set[str] = set()
+        for models in self._models.values():
+            for model in models:
+                if model.path not in seen and model.is_changed:
+                    seen.add(model.path)
+                    yield model
+
+    @classmethod
+    def root(cls) -> Root[Any] | None:
+        """The root, or None of a Store that has none."""
+        return next((each for each in cls.sources if isinstance(each, Root)), None)
+
+    @classmethod
+    def resolve(cls, key: Mapping[str, str], documents: Documents, results: Results) -> Resolution:
+        """Follows the plan as far as the documents and results lead."""
+        resolution = Resolution()
+        for source in cls.sources:
+            source.resolve(key, resolution, documents, results)
+        return resolution

@@ -1,0 +1,93 @@
+"""Small values and aliases that every layer shares."""
+
+import hashlib
+import json
+import math
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Version: TypeAlias = int
+"""The `update_time` of a document in nanoseconds since 1970; MISSING for a document that does not exist."""
+
+MISSING: Final[Version] = 0
+
+Instant: TypeAlias = int
+"""A moment in nanoseconds since 1970, as versions are, so that both compare."""
+
+Fields: TypeAlias = Mapping[str, Any]
+"""The fields of a document: None, bool, int, float, str, bytes, datetime, GeoPoint, Reference, list, mapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference to another document, as Firestore stores it: `Reference("users/uid1")`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeoPoint:
+    """A place on earth in degrees: `GeoPoint(32.880361, -117.242929)`."""
+
+    latitude: float
+    longitude: float
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The instant as an aware datetime in UTC; microseconds, as Firestore keeps them."""
+    seconds, nanoseconds = divmod(instant, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+
+
+def to_instant(moment: datetime) -> Instant:
+    """The datetime as nanoseconds since 1970; a naive one is taken as UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    nanoseconds = getattr(moment, "nanosecond", 0) or aware.microsecond * 1000
+    return int(aware.replace(microsecond=0).timestamp()) * 1_000_000_000 + nanoseconds
+
+
+def _tagged(value: Any) -> Any:
+    match value:
+        case None | bool() | str():
+            return value
+        case int() | float() if math.isnan(value):
+            return {"number": "nan"}
+        case int() | float():
+            # 1 and 1.0 are equal to Firestore's queries, but a view that changed from one to the other changed.
+            return {type(value).__name__: repr(value)}
+        case bytes():
+            return {"bytes": b64encode(value).decode()}
+        case datetime():
+            return {"time": to_instant(value)}
+        case Reference():
+            return {"reference": value.path}
+        case GeoPoint():
+            return {"geo": [repr(float(value.latitude)), repr(float(value.longitude))]}
+        case Mapping():
+            return {"map": {key: _tagged(value[key]) for key in sorted(value)}}
+        case list() | tuple():
+            return [_tagged(item) for item in value]
+        case _:
+            raise TypeError(f"{type(value).__name__} is no Firestore value: {value!r}")
+
+
+def digest(*values: Any) -> str:
+    """A short, stable name of the values: 24 url-safe characters, equal when and only when the values are.
+
+    >>> digest("users/uid1", 1) == digest("users/uid1", 1.0)
+    False
+    """
+    text = json.dumps([_tagged(value) for value in values], separators=(",", ":"), ensure_ascii=False)
+    return urlsafe_b64encode(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18).digest()).decode()
+
+
+def subclasses(cls: type[T]) -> Iterator[type[T]]:
+    """Every subclass, at any depth, in the order of declaration."""
+    for each in cls.__subclasses__():
+        yield each
+        yield from subclasses(each)

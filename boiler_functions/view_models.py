@@ -1,0 +1,159 @@
+"""ViewModel: what a front end wants to read, computed from the documents of a Store."""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from marshmallow import ValidationError
+
+from boiler_functions.exceptions import BoilerError, DeclarationError, GetterFailed, InvalidDocument
+from boiler_functions.fields import flatten
+from boiler_functions.models import Model
+from boiler_functions.paths import Pattern
+from boiler_functions.store import Source, Store
+
+S = TypeVar("S", bound=Store)
+
+
+class NoStore(Store):
+    """The Store of a view model that declares none: nothing is fetched."""
+
+
+class ViewModel(Model, Generic[S]):
+    """What a front end wants to read, gathered from several documents, or a form that it sends.
+
+        class CityView(ViewModel[CityStore]):
+            class Meta:
+                path = "cityView/{city.doc_id}"
+
+            @attrs.computed
+            def name(self) -> str:
+                return self.store.city.city_name
+
+    `Meta.path` says where a copy is stored: it names the root's whole key, and a placeholder of a many reference gives
+    one copy each. A getter is a function of the Store alone.
+    """
+
+    store_class: ClassVar[type[Store]] = NoStore
+
+    store: S
+    params: Mapping[str, str]
+    """The key: what the placeholders of the root's, or the task's, path stand for."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in vars(cls).get("__orig_bases__", ()):
+            for argument in typing.get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Store):
+                    cls.store_class = argument
+        if cls.meta("path") is not None:
+            cls._check_path()
+
+    @classmethod
+    def of(cls, store: S, params: Mapping[str, str], values: Mapping[str, Any] | None = None) -> typing.Self:
+        """A view over a Store; `values` are those of a form."""
+        view = cls.__new__(cls)
+        view.store = store
+        view.params = params
+        view._initialize({})
+        for name, value in (values or {}).items():
+            setattr(view, name, value)
+        return view
+
+    @classmethod
+    def load_form(cls, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a form's document by attribute; raises InvalidDocument when they do not fit."""
+        try:
+            values: dict[str, Any] = cls.schema().load(fields)
+        except ValidationError as error:
+            raise InvalidDocument(path, cls.__name__, flatten(error.messages)) from error
+        return {name: value for name, value in values.items() if name in cls.attributes}
+
+    @classmethod
+    def pattern(cls) -> Pattern:
+        """Where the view is stored; placeholders are `reference.attribute`. Raises DeclarationError without a path."""
+        path = cls.meta("path")
+        if path is None:
+            raise DeclarationError(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
+        return Pattern(path)
+
+    def destinations(self) -> list[str]:
+        """The paths of its copies; none while a reference that the path names is missing."""
+        pattern = self.pattern()
+        models = {name: self._models(name) for name in dict.fromkeys(each.partition(".")[0] for each in pattern.names)}
+        paths = []
+        for chosen in itertools.product(*models.values()):
+            by_name = dict(zip(models, chosen, strict=True))
+            values = {each: _attribute(by_name, each) for each in pattern.names}
+            paths.append(pattern.fill(values))
+        return sorted(set(paths))
+
+    def propagate_change(self) -> None:
+        """Saves every model of the Store that a setter changed; a form says here what it does instead."""
+        for model in self.store.changed():
+            model.save()
+
+    def to_view_dict(self) -> dict[str, Any]:
+        """The content of the view document; raises GetterFailed when user code raises."""
+        for name, attribute in self.exported().items():
+            if attribute.fget is not None:
+                self._computed(name)
+        return super().to_view_dict()
+
+    def _computed(self, name: str) -> Any:
+        try:
+            return getattr(self, name)
+        except BoilerError:
+            raise
+        except Exception as error:
+            raise GetterFailed(f"{type(self).__name__}.{name} raised {type(error).__name__}: {error}") from error
+
+    def _models(self, name: str) -> list[Any]:
+        return self.store.models(_source(type(self), name))
+
+    @classmethod
+    def _check_path(cls) -> None:
+        pattern = cls.pattern()
+        if not pattern.is_document:
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.path {pattern.text!r} names a collection; "
+                f"a document has an even number of segments."
+            )
+        for name in pattern.names:
+            cls._check_placeholder(name)
+        root = cls.store_class.root()
+        if root is not None:
+            wanted = {f"{root.name}.{key}" for key in root.model.pattern().names}
+            if missing := wanted - set(pattern.names):
+                raise DeclarationError(
+                    f"{cls.__name__}.Meta.path {pattern.text!r} does not name the whole key of its root; "
+                    f"add {', '.join(f'{{{each}}}' for each in sorted(missing))}, or two roots would share a document."
+                )
+
+    @classmethod
+    def _check_placeholder(cls, name: str) -> None:
+        reference, _, attribute = name.partition(".")
+        declared = {source.name: source for source in cls.store_class.sources}
+        if reference not in declared or not attribute:
+            known = ", ".join(f"{{{each}.doc_id}}" for each in declared) or "nothing"
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.path has the placeholder {{{name}}}, which names nothing in "
+                f"{cls.store_class.__name__}; it could name {known}."
+            )
+        model = declared[reference].model
+        if attribute not in model.attributes and attribute not in model.pattern().names:
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.path has {{{name}}}, and {model.__name__} has no {attribute!r}."
+            )
+
+
+def _source(view: type[ViewModel[Any]], name: str) -> Source:
+    return next(source for source in view.store_class.sources if source.name == name)
+
+
+def _attribute(models: Mapping[str, Any], placeholder: str) -> Any:
+    reference, _, attribute = placeholder.partition(".")
+    return getattr(models[reference], attribute)
