@@ -73,6 +73,12 @@ class Boiler:
             raise DeclarationError(
                 f"{view.__name__} reads nothing; declare its Store: `class {view.__name__}(ViewModel[MyStore])`."
             )
+        if view.store_class.root() is None and (names := view.store_class.key_names()):
+            raise DeclarationError(
+                f"{view.__name__}: {view.store_class.__name__} names {{{min(names)}}}, "
+                f"and without a root there is no key."
+            )
+        view.view_schema()
         check_getters(view)
         self._add(queries=(*self._declarations.queries, view))
         return view
@@ -156,9 +162,9 @@ class Boiler:
         for name, attribute in view.attributes.items():
             if attribute.data_key == OUTCOME:
                 raise DeclarationError(f"{view.__name__}.{name}: {OUTCOME!r} is where a form's outcome is stamped.")
-        known = {*pattern.names, "doc_id"}
-        root = view.store_class.root()
-        if root is not None and (unknown := set(root.model.pattern().names) - known):
+        if unknown := view.store_class.key_names() - {*pattern.names, "doc_id"}:
             raise DeclarationError(
-                f"{view.__name__}: the root {root.name} needs {sorted(unknown)}, which {pattern.text!r} does not name."
+                f"{view.__name__}: {view.store_class.__name__} needs {sorted(unknown)}, "
+                f"which {pattern.text!r} does not name."
             )
+        view.view_schema()

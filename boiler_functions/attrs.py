@@ -12,19 +12,22 @@ Named as Firestore names its types, so the module is used as `attrs.list`, never
 from __future__ import annotations
 
 import builtins
+import contextlib
+import copy
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import fields
 from boiler_functions.conditions import Bound
-from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.exceptions import DeclarationError, GetterFailed, InvalidValue
 from boiler_functions.paths import field_path
 from boiler_functions.types import GeoPoint, Reference
 
@@ -52,14 +55,14 @@ _UNSET = _Unset.UNSET
 
 def camel_case(name: str) -> str:
     """The name as a document spells it: `camel_case("city_name")` is `"cityName"`."""
-    return re.sub(r"_+([a-z0-9])", lambda found: found[1].upper(), name)
+    return re.sub(r"(?<=[A-Za-z0-9])_+([a-z0-9])", lambda found: found[1].upper(), name)
 
 
 class Attribute(Generic[T]):
     """A declared attribute: on an instance its value, on the class a Bound to build conditions from."""
 
     name: str
-    owner: type[Model]
+    owner: type[Any]
 
     def __init__(
         self,
@@ -79,10 +82,10 @@ class Attribute(Generic[T]):
         self._validate = validate
         self._data_key = data_key
 
-    def __set_name__(self, owner: type[Model], name: str) -> None:
-        if hasattr(self, "name"):
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        if name in self._accessors and name != getattr(self, "name", name):
             setattr(owner, name, self._accessors[name])
-        else:
+        elif not hasattr(self, "name"):
             self.owner = owner
             self.name = name
 
@@ -96,9 +99,13 @@ class Attribute(Generic[T]):
     def __get__(self, instance: Model | None, owner: type[Any]) -> Any:
         if instance is None:
             return Bound(owner, self)
-        if self.fget:
+        if self.fget is None:
+            return self._value(instance)
+        try:
             return self.fget(instance)
-        return self._value(instance)
+        except AttributeError as error:
+            # Python would take it for a missing attribute of the model, and tell of that instead.
+            raise GetterFailed(f"{type(instance).__name__}.{self.name} raised AttributeError: {error}") from error
 
     def __set__(self, instance: Model, value: T) -> None:
         if self.fset:
@@ -156,22 +163,24 @@ class Attribute(Generic[T]):
 
     def stored(self, value: Any) -> Any:
         """The value as a document holds it, for a condition."""
-        field: Any = self.field()
+        return None if value is None else self._compared(self.field(), self.adapted(value))
+
+    def _compared(self, field: Any, value: Any) -> Any:
         try:
-            return None if value is None else field._serialize(self.adapted(value), self.name, None)
-        except (ValueError, AttributeError, TypeError) as error:
+            return field._serialize(value, self.name, None)
+        except (ValidationError, ValueError, AttributeError, TypeError) as error:
             raise DeclarationError(f"{self!r} cannot be compared with {value!r}: {error}") from error
 
     def stored_item(self, value: Any) -> Any:
         """The value as an item of the list in a document, for a condition."""
-        field: Any = self.field()
+        field = self.field()
         if not isinstance(field, marshmallow_fields.List):
             raise DeclarationError(f"{self!r} is no list, so `contains` cannot search it; use `==` or `in_`.")
-        return field.inner._serialize(value, self.name, None)
+        return self._compared(field.inner, value)
 
     def initial(self) -> Any:
-        """The default, made anew when it is a callable."""
-        return self.default() if callable(self.default) else self.default
+        """The default, made anew: no two models share it."""
+        return self.default() if callable(self.default) else copy.deepcopy(self.default)
 
     @property
     def has_default(self) -> bool:
@@ -187,6 +196,8 @@ class Relation(Attribute[T]):
     def __init__(self, to: type[DomainModel] | str, *, many: bool, required: bool, data_key: str | None) -> None:
         default = builtins.list if many else _UNSET
         super().__init__(self._reference_field, required=required, data_key=data_key, default=default)
+        if not isinstance(to, str) and not hasattr(to, "model_of"):
+            raise DeclarationError(f"attrs.relation({to!r}): a relation leads to a DomainModel, or to the name of one.")
         self.to = to
         self.many = many
 
@@ -196,9 +207,11 @@ class Relation(Attribute[T]):
     @property
     def target(self) -> type[DomainModel]:
         """The model that the relation leads to; raises DeclarationError for a name that no model has."""
-        if isinstance(self.to, str):
-            self.to = self.owner.model_named(self.to, self)
-        return self.to
+        if not isinstance(self.to, str):
+            return self.to
+        named: type[DomainModel] = self.owner.model_named(self.to, self)
+        self.to = named
+        return named
 
     def accepts(self, path: str) -> bool:
         return self.target.pattern().match(path) is not None
@@ -215,13 +228,15 @@ class Relation(Attribute[T]):
         return self._reference(value)
 
     def stored_item(self, value: Any) -> Any:
+        if not self.many:
+            raise DeclarationError(f"{self!r} is no list, it leads to one document; use `==` or `in_`.")
         return self._reference(value)
 
     def _reference_field(self, **options: Any) -> marshmallow_fields.Field[Any]:
         def related(**inner: Any) -> fields.Related:
             return fields.Related(self.accepts, lambda: self.target.pattern().text, **inner)
 
-        return marshmallow_fields.List(related(), **options) if self.many else related(**options)
+        return fields.Items(related(), **options) if self.many else related(**options)
 
     def _reference(self, value: Any) -> Any:
         if value is None or isinstance(value, Reference):
@@ -239,7 +254,7 @@ class Relation(Attribute[T]):
     def _value(self, instance: Model) -> Any:
         value = instance.values.get(self.name)
         if self.many:
-            return self.target.related([reference.path for reference in value or []])
+            return tuple(self.target.related([reference.path for reference in value or []]))
         return next(iter(self.target.related([value.path])), None) if value is not None else None
 
 
@@ -277,7 +292,7 @@ class Scalar(Generic[V]):
 @overload
 def relation(to: type[M], *, required: bool = False, data_key: str | None = None) -> Relation[M | None]: ...
 @overload
-def relation(to: type[M], *, many: Literal[True], data_key: str | None = None) -> Relation[builtins.list[M]]: ...
+def relation(to: type[M], *, many: Literal[True], data_key: str | None = None) -> Relation[Sequence[M]]: ...
 @overload
 def relation(to: str, *, many: bool = False, required: bool = False, data_key: str | None = None) -> Relation[Any]: ...
 def relation(
@@ -285,32 +300,48 @@ def relation(
 ) -> Relation[Any]:
     """A relation to another model, stored as a reference (with `many`, a list of them).
 
-    It reads as the model, None when there is no such document; with `many` as a list without the missing ones. It takes
-    a model, its doc_id, or a Reference. A model that is declared later, or the class itself, goes by name: `"City"`.
+    It reads as the model, None when there is no such document; with `many` as a tuple without the missing ones. It
+    takes a model, its doc_id, or a Reference. A model that is declared later goes by name: `"City"`.
     """
     return Relation(to, many=many, required=required, data_key=data_key)
 
 
+@overload
 def list(
-    item: type[V] | Any,
+    item: type[V],
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
-) -> Attribute[builtins.list[V]]:
+) -> Attribute[builtins.list[V]]: ...
+@overload
+def list(
+    item: Any,
+    *,
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[builtins.list[Any]]: ...
+def list(item: Any, **options: Any) -> Attribute[Any]:
     """A list of values of a type, empty unless given: `regions = attrs.list(str)`."""
-    return Attribute(
-        _typed_field(GenericAlias(builtins.list, (item,))), default=builtins.list, validate=validate, data_key=data_key
-    )
+    return Attribute(_typed_field(GenericAlias(builtins.list, (item,))), default=builtins.list, **options)
 
 
+@overload
 def mapping(
-    value: type[V] | Any,
+    value: type[V],
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
-) -> Attribute[dict[str, V]]:
+) -> Attribute[dict[str, V]]: ...
+@overload
+def mapping(
+    value: Any,
+    *,
+    validate: Validator | Iterable[Validator] | None = None,
+    data_key: str | None = None,
+) -> Attribute[dict[str, Any]]: ...
+def mapping(value: Any, **options: Any) -> Attribute[Any]:
     """Values of a type by name, empty unless given: `scores = attrs.mapping(int)`."""
-    return Attribute(_typed_field(GenericAlias(dict, (str, value))), default=dict, validate=validate, data_key=data_key)
+    return Attribute(_typed_field(GenericAlias(dict, (str, value))), default=dict, **options)
 
 
 @overload
@@ -385,9 +416,12 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
     def make_field(**options: Any) -> marshmallow_fields.Field[Any]:
         try:
             return fields.field_for(typing.get_type_hints(function)["return"], **options)
-        except (TypeError, NameError) as error:
+        except TypeError as error:
             raise DeclarationError(f"The return type of {function.__qualname__}: {error}.") from error
 
+    # A type that is declared further down is looked up again when the app is compiled.
+    with contextlib.suppress(NameError):
+        make_field()
     attribute: Attribute[T] = Attribute(make_field)
     attribute.fget = function
     return attribute
@@ -395,7 +429,7 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
 
 def bproperty(*, data_key: str | None = None) -> Attribute[Any]:
     """An attribute of any type, for getters and setters without annotations."""
-    return Attribute(marshmallow_fields.Raw, data_key=data_key)
+    return Attribute(fields.Anything, data_key=data_key)
 
 
 def _typed_field(annotation: Any) -> MakeField:

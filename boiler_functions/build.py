@@ -86,7 +86,9 @@ class Reader:
         return resolved
 
     def _resolve(self, instance: Instance) -> Resolution:
-        if instance.root in self.documents and not self.documents[instance.root].exists:
+        root = instance.view.store_class.root()
+        document = self.documents.get(instance.root)
+        if root is not None and document is not None and not root.model.holds(document):
             return Resolution()
         return instance.view.store_class.resolve(instance.key, self.documents, self.results)
 
@@ -119,7 +121,7 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
     with active(Snapshot(documents, view.__name__)):
         store = view.store_class(resolution.paths, documents)
         root = view.store_class.root()
-        if root is not None and not store.models(root):
+        if root is not None and root.name not in resolution.paths:
             return Built(None, (), tokens, versions)
         built = view.of(store, instance.key)
         content = {**built.to_view_dict(), OBJ_TYPE: view.__name__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ CONTINUATIONS = "continuations"
 
 # Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
 _BUDGET = 0.5
+
+log = logging.getLogger(__name__)
 
 BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION)
 
@@ -113,6 +116,11 @@ class EventFunction:
 
         return self._reported(change, database, surroundings, work)
 
+    def refuse(self, event: str, error: Permanent, database: Database, surroundings: Surroundings = REAL) -> None:
+        """Writes a dead letter for an event that tells of no document."""
+        invocation = Invocation(self.app, self.entry_point, Metered(database), surroundings)
+        self._write_dead_letter(invocation, event, event, error)
+
     def _reported(
         self, change: Change, database: Database, surroundings: Surroundings, work: Callable[[Invocation], None]
     ) -> Report:
@@ -123,19 +131,17 @@ class EventFunction:
         try:
             work(invocation)
         except Permanent as error:
-            write_dead_letter(
-                invocation,
-                view=", ".join(view.__name__ for view in self.views),
-                subject=change.path,
-                source=change.path,
-                event=change.id,
-                error=error,
-            )
+            self._write_dead_letter(invocation, change.path, change.id, error)
         lag = (surroundings.clock() - change.after.version) / 1e6 if change.after.exists else None
         outcomes = {str(outcome): count for outcome, count in invocation.outcomes.items()}
         milliseconds = (time.perf_counter() - started) * 1000
         usage = invocation.database.usage
         return Report(self.entry_point, change.id, change.path, outcomes, usage, invocation.attempts, milliseconds, lag)
+
+    def _write_dead_letter(self, invocation: Invocation, subject: str, event: str, error: Permanent) -> None:
+        log.error("%s gives up on %s: %s", self.entry_point, subject, error, exc_info=error)
+        views = ", ".join(view.__name__ for view in self.views)
+        write_dead_letter(invocation, view=views, subject=subject, source=subject, event=event, error=error)
 
 
 @dataclass(frozen=True)
@@ -231,10 +237,10 @@ def check_paths(declarations: Declarations) -> None:
     stored = list(declarations.queries)
     for position, view in enumerate(stored):
         for other in stored[:position]:
-            if view.__name__ == other.__name__:
+            if snake_case(view.__name__) == snake_case(other.__name__):
                 raise DeclarationError(
-                    f"Two views are called {view.__name__} ({other.__module__}, {view.__module__}); "
-                    f"their ledgers would mix."
+                    f"Two views are called {view.__name__}, spelled {snake_case(view.__name__)!r} "
+                    f"(in {other.__module__} and {view.__module__}); their functions and ledgers would mix."
                 )
             if view.pattern().overlaps(other.pattern()):
                 raise DeclarationError(
@@ -247,11 +253,12 @@ def check_cycles(functions: Sequence[EventFunction]) -> None:
     """Raises DeclarationError when a function's writes would trigger it again, by itself or through others."""
     for function in functions:
         for collection in BOOKKEEPING:
-            if function.source.overlaps(Pattern(f"{collection}/{{id}}")):
-                raise DeclarationError(
-                    f"{function.entry_point} is triggered by {function.source.text!r}, which matches {collection!r}, "
-                    f"the bookkeeping of this package; name the collection."
-                )
+            for pattern in (function.source, *_written(function)):
+                if pattern.overlaps(Pattern(f"{collection}/{{id}}")):
+                    raise DeclarationError(
+                        f"{function.views[0].__name__} reads or writes {pattern.text!r}, which matches {collection!r}, "
+                        f"the bookkeeping of this package; choose another collection."
+                    )
     for function in functions:
         if cycle := _cycle(function, functions, ()):
             steps = " → ".join(f"{each.entry_point} (on {each.source.text})" for each in cycle)

@@ -17,6 +17,7 @@ T = TypeVar("T", covariant=True)
 
 # https://firebase.google.com/docs/firestore/query-data/queries#in_and_array-contains-any
 MAX_ALTERNATIVES = 30
+MAX_EXCLUSIONS = 10
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Bound(Generic[Own, T]):
         return self._condition("in", self._alternatives(map(self.attribute.stored, values)))
 
     def not_in(self, values: Iterable[object]) -> Condition[Own]:
-        """The attribute is there and equals none of at most 30 values."""
-        return self._condition("not-in", self._alternatives(map(self.attribute.stored, values)))
+        """The attribute is there and equals none of at most 10 values."""
+        return self._condition("not-in", self._alternatives(map(self.attribute.stored, values), MAX_EXCLUSIONS))
 
     def contains(self, value: object) -> Condition[Own]:
         """The list holds the value."""
@@ -80,12 +81,10 @@ class Bound(Generic[Own, T]):
         """The order from high to low: `City.all().order_by(City.population.desc())`."""
         return Order(self.attribute.field_path, descending=True)
 
-    def _alternatives(self, values: Iterable[object]) -> tuple[object, ...]:
+    def _alternatives(self, values: Iterable[object], most: int = MAX_ALTERNATIVES) -> tuple[object, ...]:
         found = tuple(values)
-        if not 0 < len(found) <= MAX_ALTERNATIVES:
-            raise DeclarationError(
-                f"{self!r} is compared with {len(found)} values; Firestore takes 1 to {MAX_ALTERNATIVES}."
-            )
+        if not 0 < len(found) <= most:
+            raise DeclarationError(f"{self!r} is compared with {len(found)} values; Firestore takes 1 to {most}.")
         return found
 
     def _condition(self, op: Operator, value: object) -> Condition[Own]:

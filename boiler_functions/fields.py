@@ -5,13 +5,15 @@ longitude, a path. Any other schema reads and writes Firestore's own values. Eit
 """
 
 import binascii
+import copy
 import types
 import typing
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, is_typeddict
+from functools import cache, partial
+from typing import Any, ClassVar, is_typeddict
 
 from marshmallow import Schema, fields, validate
 
@@ -20,11 +22,41 @@ from boiler_functions.types import GeoPoint, Reference
 INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
 
 
+class StoredSchema(Schema):
+    """Reads and writes Firestore's own values."""
+
+    json: ClassVar[bool] = False
+
+
+class JsonSchema(Schema):
+    """Reads and writes what HTTP carries."""
+
+    json: ClassVar[bool] = True
+
+
+def spelling(field: fields.Field[Any]) -> type[Schema]:
+    """The kind of schema that the field is part of: StoredSchema or JsonSchema."""
+    return JsonSchema if getattr(field.root, "json", False) else StoredSchema
+
+
 def _in_json(field: fields.Field[Any]) -> bool:
-    return getattr(field.root, "json", False)
+    return spelling(field) is JsonSchema
 
 
-class String(fields.String):
+class _Strict(fields.Field[Any]):
+    """Takes on the way out what it takes on the way in: 10.7 is no integer, rather than 10."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None:
+            return None
+        return self._in_text(value) if _in_json(self) else self._deserialize(value, attr, None)
+
+    def _in_text(self, value: Any) -> Any:
+        """The value as JSON spells it."""
+        return self._deserialize(value, None, None)
+
+
+class String(_Strict, fields.String):
     """Text that Firestore can hold: valid Unicode, no bytes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -37,7 +69,7 @@ class String(fields.String):
         return value
 
 
-class Integer(fields.Integer):
+class Integer(_Strict, fields.Integer):
     """A whole number of 64 bits; neither True nor "1"."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -50,7 +82,7 @@ class Integer(fields.Integer):
         return value
 
 
-class Float(fields.Float):
+class Float(_Strict, fields.Float):
     """A number; NaN and the infinities only in documents, as JSON has none."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -65,7 +97,7 @@ class Float(fields.Float):
             raise self.make_error("too_large", input=value) from error
 
 
-class Boolean(fields.Boolean):
+class Boolean(_Strict, fields.Boolean):
     """True or False; neither 1 nor "yes"."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
@@ -74,14 +106,14 @@ class Boolean(fields.Boolean):
         return value
 
 
-class Timestamp(fields.AwareDateTime):
+class Timestamp(_Strict, fields.AwareDateTime):
     """An aware datetime; in JSON ISO 8601 text."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="iso", **kwargs)
 
-    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return super()._serialize(value, attr, obj, **kwargs) if _in_json(self) else value
+    def _in_text(self, value: Any) -> Any:
+        return fields.AwareDateTime._serialize(self, value, None, None)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if _in_json(self):
@@ -93,13 +125,13 @@ class Timestamp(fields.AwareDateTime):
         return value
 
 
-class Bytes(fields.Field[bytes]):
+class Bytes(_Strict):
     """Bytes; in JSON base64 text."""
 
     default_error_messages = {"invalid": "Not valid bytes."}
 
-    def _serialize(self, value: bytes | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return b64encode(value).decode() if value is not None and _in_json(self) else value
+    def _in_text(self, value: Any) -> Any:
+        return b64encode(value).decode()
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
         if _in_json(self) and isinstance(value, str):
@@ -112,14 +144,12 @@ class Bytes(fields.Field[bytes]):
         return value
 
 
-class Place(fields.Field[GeoPoint]):
+class Place(_Strict):
     """A GeoPoint; in JSON `{"latitude": …, "longitude": …}`."""
 
     default_error_messages = {"invalid": "Not a valid place: latitude -90…90 and longitude -180…180."}
 
-    def _serialize(self, value: GeoPoint | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        if value is None or not _in_json(self):
-            return value
+    def _in_text(self, value: Any) -> Any:
         return {"latitude": value.latitude, "longitude": value.longitude}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> GeoPoint:
@@ -132,7 +162,7 @@ class Place(fields.Field[GeoPoint]):
         return value
 
 
-class Related(fields.Field[Reference]):
+class Related(_Strict):
     """A reference to a document that `accepts` its path; in JSON that path."""
 
     default_error_messages = {
@@ -145,8 +175,8 @@ class Related(fields.Field[Reference]):
         self.accepts = accepts
         self.collection = collection
 
-    def _serialize(self, value: Reference | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return value.path if value is not None and _in_json(self) else value
+    def _in_text(self, value: Any) -> Any:
+        return value.path
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Reference:
         if _in_json(self) and isinstance(value, str):
@@ -156,6 +186,41 @@ class Related(fields.Field[Reference]):
         if not self.accepts(value.path):
             raise self.make_error("elsewhere", collection=self.collection())
         return value
+
+
+class Items(fields.List[Any]):
+    """A list; neither a text, whose letters would be items, nor a mapping."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
+        if isinstance(value, str | bytes | Mapping):
+            raise self.make_error("invalid")
+        return super()._serialize(value, attr, obj, **kwargs)
+
+
+class Anything(fields.Raw):
+    """Any value, None included; a copy, so that a change in place is seen as one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "allow_none": True})
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return copy.deepcopy(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return copy.deepcopy(value)
+
+
+class Part(fields.Nested):
+    """An object inside a document, of a schema that `make` gives in the spelling of the whole."""
+
+    def __init__(self, make: Callable[[type[Schema]], Schema], **kwargs: Any) -> None:
+        super().__init__(Schema, **kwargs)
+        self.make = make
+
+    def _bind_to_schema(self, field_name: str, parent: Any) -> None:
+        # A schema copies its fields, so that only now it is known which spelling this one is part of.
+        super()._bind_to_schema(field_name, parent)
+        self.nested = self.make(spelling(self))
 
 
 class Member(fields.Enum[Any]):
@@ -174,8 +239,8 @@ _SCALARS: dict[Any, Callable[..., fields.Field[Any]]] = {
     datetime: Timestamp,
     date: fields.Date,
     GeoPoint: Place,
-    Any: fields.Raw,
-    object: fields.Raw,
+    Any: Anything,
+    object: Anything,
 }
 
 
@@ -188,16 +253,16 @@ def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
     if origin in (typing.Union, types.UnionType):
         members = [each for each in arguments if each is not types.NoneType]
         optional: dict[str, Any] = {"allow_none": True} if len(members) < len(arguments) else {}
-        return field_for(members[0], **options, **optional) if len(members) == 1 else fields.Raw(**options, **optional)
+        return field_for(members[0], **options, **optional) if len(members) == 1 else Anything(**options)
     if annotation in _SCALARS:
         return _SCALARS[annotation](**options)
     if origin in (list, Sequence, tuple) or annotation is list:
-        return fields.List(field_for(arguments[0]) if arguments else fields.Raw(), **options)
+        return Items(field_for(arguments[0]) if arguments else Anything(), **options)
     if origin in (dict, Mapping) or annotation is dict:
-        values = field_for(arguments[1]) if arguments else fields.Raw(allow_none=True)
+        values = field_for(arguments[1]) if arguments else Anything()
         return fields.Dict(keys=String(), values=values, **options)
     if is_typeddict(annotation):
-        return fields.Nested(_typed_dict_schema(annotation), **options)
+        return Part(partial(_typed_dict_schema, annotation), **options)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return Member(annotation, **options)
     if hasattr(annotation, "embedded_field"):
@@ -206,12 +271,13 @@ def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
     raise TypeError(f"{annotation!r} is no type that a document can hold")
 
 
-def _typed_dict_schema(annotation: Any) -> type[Schema]:
+@cache
+def _typed_dict_schema(annotation: Any, base: type[Schema]) -> Schema:
     hints = typing.get_type_hints(annotation)
     required = annotation.__required_keys__
-    return Schema.from_dict(
-        {name: field_for(hint, required=name in required) for name, hint in hints.items()}, name=annotation.__name__
-    )
+    members = {name: field_for(hint, required=name in required) for name, hint in hints.items()}
+    schema: type[Schema] = base.from_dict(members, name=annotation.__name__)
+    return schema()
 
 
 def flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import string
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError
 from marshmallow import fields as marshmallow_fields
@@ -16,7 +18,7 @@ from boiler_functions.attrs import Attribute
 from boiler_functions.conditions import Condition
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
-from boiler_functions.fields import flatten
+from boiler_functions.fields import JsonSchema, Part, StoredSchema, flatten, spelling
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.selection import Selection, select
 from boiler_functions.types import Fields, Reference, digest, subclasses
@@ -29,22 +31,13 @@ RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF)
 _ID_ALPHABET = string.ascii_letters + string.digits
 
 
-class StoredSchema(Schema):
-    """Reads and writes Firestore's own values."""
-
-    json: ClassVar[bool] = False
-
-
-class JsonSchema(Schema):
-    """Reads and writes what HTTP carries."""
-
-    json: ClassVar[bool] = True
-
-
 class Model:
     """Declared attributes and their values."""
 
     attributes: ClassVar[Mapping[str, Attribute[Any]]] = {}
+
+    takes_computed: ClassVar[bool] = False
+    """Whether input may set attributes that are computed, through their setters."""
 
     values: dict[str, Any]
     """The values by attribute, as the model keeps them; an attribute that was never set is not there."""
@@ -54,8 +47,34 @@ class Model:
         declared: dict[str, Attribute[Any]] = {}
         for base in reversed(cls.__mro__):
             declared.update({name: each for name, each in vars(base).items() if isinstance(each, Attribute)})
-        cls.attributes = declared
+        cls.attributes = {name: cls._own(name, each) for name, each in declared.items()}
+        cls._check_names()
         cls._check_keys()
+
+    @classmethod
+    def _own(cls, name: str, attribute: Attribute[Any]) -> Attribute[Any]:
+        """The attribute; of a mixin that is no model, a copy, as others may mix it in too."""
+        if attribute.name != name:
+            raise DeclarationError(f"{cls.__name__}.{name} is {cls.__name__}.{attribute.name} again; declare another.")
+        if issubclass(attribute.owner, Model):
+            return attribute
+        owned = copy.copy(attribute)
+        owned.owner = cls
+        setattr(cls, name, owned)
+        return owned
+
+    @classmethod
+    def _check_names(cls) -> None:
+        for base in cls.__mro__[1:]:
+            if base.__module__.startswith("boiler_functions."):
+                members = {*vars(base), *vars(base).get("__annotations__", ())}
+                if taken := members & cls.attributes.keys():
+                    raise DeclarationError(
+                        f"{cls.__name__}.{min(taken)} hides what {base.__name__} needs under that name; call it "
+                        f"otherwise, and give the stored name as `data_key`."
+                    )
+        if unknown := set(cls.meta("exclude", ())) - cls.attributes.keys():
+            raise DeclarationError(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is no attribute.")
 
     @classmethod
     def _check_keys(cls) -> None:
@@ -82,11 +101,12 @@ class Model:
 
     @classmethod
     def model_named(cls, name: str, asker: object) -> type[DomainModel]:
-        """The domain model of that name, from the asking class's module first; raises DeclarationError."""
+        """The domain model of that name: what the class's module knows, or the only one; raises DeclarationError."""
         found = [each for each in subclasses(DomainModel) if each.__name__ == name]
-        local = [each for each in found if each.__module__ == cls.__module__]
         if not found:
             raise DeclarationError(f"{asker!r} leads to {name!r}, and no DomainModel has that name; import its module.")
+        known = vars(sys.modules[cls.__module__]).get(name)
+        local = [each for each in found if each is known or each.__module__ == cls.__module__]
         if len({each.__module__ for each in found}) > 1 and not local:
             modules = ", ".join(sorted({each.__module__ for each in found}))
             raise DeclarationError(f"{asker!r} leads to {name!r}, which {modules} declare; give the class itself.")
@@ -120,7 +140,10 @@ class Model:
                     type(self).__name__,
                     {name: [f"Undeclared; declared are {', '.join(self.attributes) or 'none'}."]},
                 )
-            setattr(self, name, value) if name in self.attributes else self.values.update({name: value})
+            if name in self.attributes:
+                setattr(self, name, value)
+            else:
+                self.values[name] = copy.deepcopy(value)
 
     def to_view_dict(self) -> dict[str, Any]:
         """The attributes by the names that documents have for them; a relation gives the path that it names."""
@@ -129,27 +152,38 @@ class Model:
     def stored_fields(self) -> dict[str, Any]:
         """The attributes that are set, as a document holds them; raises InvalidValue for one that does not fit."""
         values = {
-            name: self.values.get(name) if each.fget is None else getattr(self, name)
+            name: self.values[name] if each.fget is None else self._computed(name)
             for name, each in self.exported().items()
             if each.fget is not None or name in self.values
         }
-        schema = self.view_schema()
-        try:
-            stored: dict[str, Any] = schema.dump(values)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidValue(type(self).__name__, {"value": [f"cannot be stored: {error}"]}) from error
-        if errors := schema.validate(stored):
+        stored = {attribute: self._stored(attribute, value) for attribute, value in values.items()}
+        by_key = {self.attributes[name].data_key: value for name, value in stored.items()}
+        if errors := self.view_schema().validate(by_key):
             raise InvalidValue(type(self).__name__, flatten(errors))
         extra = {name: value for name, value in self.values.items() if name not in self.attributes}
-        return {**extra, **stored}
+        return {**copy.deepcopy(extra), **by_key}
+
+    def _computed(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def _stored(self, name: str, value: Any) -> Any:
+        field: Any = self.view_schema().fields[name]
+        try:
+            return field._serialize(value, name, self)
+        except ValidationError as error:
+            raise InvalidValue(type(self).__name__, flatten(error.messages, self.attributes[name].data_key)) from error
+        except (ValueError, AttributeError, TypeError) as error:
+            raise InvalidValue(type(self).__name__, {name: [f"Cannot be stored: {error}."]}) from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and isinstance(self, type(other)) and other.values == self.values
 
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and self.meta("unknown") == INCLUDE and name in self.__dict__.get("values", {}):
-            return self.values[name]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name in self.__dict__.get("values", {}) and name not in self.attributes:
+                return self.values[name]
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
 
 class Embedded(Model):
@@ -160,7 +194,11 @@ class Embedded(Model):
         city = attrs.string()
     """
 
+    undeclared: Mapping[str, Any]
+    """The fields of a stored object that the model does not declare; they survive a save."""
+
     def __init__(self, **values: Any) -> None:
+        self.undeclared = {}
         self._initialize(values)
 
     @classmethod
@@ -168,20 +206,26 @@ class Embedded(Model):
         return _EmbeddedField(cls, **options)
 
 
-class _EmbeddedField(marshmallow_fields.Nested):
+class _EmbeddedField(Part):
     def __init__(self, model: type[Embedded], **options: Any) -> None:
-        super().__init__(lambda: model.schema(_base_of(self)), **options)
+        super().__init__(model.schema, **options)
         self.model = model
 
     def _serialize(self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         if nested_obj is None:
             return None
-        return super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
+        if not isinstance(nested_obj, self.model):
+            raise ValidationError(f"Not a {self.model.__name__}.")
+        declared = super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
+        return declared if spelling(self) is JsonSchema else {**copy.deepcopy(nested_obj.undeclared), **declared}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, partial: Any = None, **kwargs: Any
     ) -> Any:
-        return self.model(**super()._deserialize(value, attr, data, partial, **kwargs))
+        embedded = self.model(**super()._deserialize(value, attr, data, partial, **kwargs))
+        declared = {each.data_key for each in self.model.attributes.values()}
+        embedded.undeclared = {key: copy.deepcopy(each) for key, each in value.items() if key not in declared}
+        return embedded
 
 
 class DomainModel(Model):
@@ -206,6 +250,12 @@ class DomainModel(Model):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name = cls.meta("collection_name")
+        if name is not None and any("{" in segment for segment in Pattern(name).segments[::2]):
+            raise DeclarationError(f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder for a collection.")
+        if name is not None and any("." in placeholder for placeholder in Pattern(name).names):
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.collection_name {name!r}: a placeholder is a name, '{{user_id}}'."
+            )
         if name is not None and Pattern(name).is_document:
             raise DeclarationError(
                 f"{cls.__name__}.Meta.collection_name {name!r} names a document; "
@@ -215,6 +265,9 @@ class DomainModel(Model):
             raise DeclarationError(
                 f"{cls.__name__}.Meta.collection_name uses {sorted(taken)}, which the model has too."
             )
+
+    def __init__(self) -> None:
+        raise TypeError(f"Make a {type(self).__name__} with `{type(self).__name__}.new(doc_id=…, …)`, or `get` one.")
 
     @classmethod
     def pattern(cls) -> Pattern:
@@ -255,14 +308,20 @@ class DomainModel(Model):
         """The model of a document that exists; raises InvalidDocument when it does not fit."""
         actual = cls._class_of(document)
         try:
-            values = actual.schema().load(document.fields or {})
+            values = actual.schema().load(actual._loadable(document.fields or {}))
         except ValidationError as error:
             raise InvalidDocument(document.path, actual.__name__, flatten(error.messages)) from error
         model = actual.__new__(actual)
         model.path = document.path
         model._document = document
-        model._initialize({name: value for name, value in values.items() if name not in RESERVED_KEYS})
+        model._initialize(values)
         return model
+
+    @classmethod
+    def _loadable(cls, fields: Fields) -> Fields:
+        # An undeclared field that is called as an attribute is in Python (`city_name` beside `cityName`) is not it.
+        hidden = cls.attributes.keys() - {each.data_key for each in cls.attributes.values()}
+        return {key: value for key, value in fields.items() if key not in RESERVED_KEYS and key not in hidden}
 
     @classmethod
     def get(cls, doc_id: str, **parents: str) -> Self | None:
@@ -311,7 +370,7 @@ class DomainModel(Model):
             kept = {name: fields[name] for name in changed if name in fields}
             active.write(Put(self.path, kept, mask=tuple(map(field_path, changed)), precondition=PRESENT))
         self._document = Document(self.path, {**(self._document.fields or {} if self._document else {}), **fields})
-        active.models[self.path] = self
+        active.models[self._root(), self.path] = self
 
     @property
     def is_changed(self) -> bool:
@@ -321,22 +380,17 @@ class DomainModel(Model):
     def delete(self) -> None:
         """Deletes the document; views and relations that named it see None."""
         session.current().write(Delete(self.path))
+        self._document = None
 
     def _changed(self, fields: Fields) -> list[str]:
-        # Compared with what was read, not noted on assignment, so that a list changed in place counts too.
-        stored = (self._document.fields if self._document else None) or {}
-        gone = [
-            each.data_key
-            for each in self.exported().values()
-            if each.data_key in stored and each.data_key not in fields
-        ]
-        bookkeeping = {key: fields[key] for key in RESERVED_KEYS if key in fields and key not in stored}
+        # Compared with what was loaded, not noted on assignment, so that a list changed in place counts; and not with
+        # what is stored, as a default that was filled in, or 5 that reads as 5.0, is no change.
+        assert self._document is not None
+        loaded = type(self).from_document(self._document).stored_fields()
+        new = [key for key in RESERVED_KEYS if key in fields and key not in (self._document.fields or {})]
         declared = {key: value for key, value in fields.items() if key not in RESERVED_KEYS}
-        return gone + [
-            key
-            for key, value in {**declared, **bookkeeping}.items()
-            if key not in stored or differs(stored[key], value)
-        ]
+        changed = [key for key, value in declared.items() if key not in loaded or differs(loaded[key], value)]
+        return [*(key for key in loaded if key not in fields), *changed, *(new if changed else ())]
 
     @classmethod
     def _read(cls, paths: list[str]) -> list[Self]:
@@ -350,20 +404,28 @@ class DomainModel(Model):
     @classmethod
     def model_of(cls, document: Document) -> Self | None:
         """The model of a document in the active session; None when there is none, or it is another subclass's."""
-        if not document.exists:
+        if not cls.holds(document):
             return None
         known = session.current().models
-        model = known.get(document.path)
-        if model is None:
-            model = known[document.path] = cls._root().from_document(document)
-        return model if isinstance(model, cls) else None
+        key = (cls._root(), document.path)
+        if key not in known:
+            known[key] = cls.from_document(document)
+        model: Self = known[key]
+        return model
+
+    @classmethod
+    def holds(cls, document: Document) -> bool:
+        """Whether the document exists and is of this class, or of a subclass."""
+        return document.exists and issubclass(cls._root()._class_of(document), cls)
 
     @classmethod
     def _root(cls) -> type[DomainModel]:
         """The class that declares the collection."""
-        declaring = [base for base in cls.__mro__ if "collection_name" in vars(vars(base).get("Meta", object))]
-        root: type[DomainModel] = declaring[0]
-        return root
+        name = cls.meta("collection_name")
+        family = [
+            base for base in cls.__mro__ if issubclass(base, DomainModel) and base.meta("collection_name") == name
+        ]
+        return family[-1]
 
     @classmethod
     def _class_of(cls, document: Document) -> type[Self]:
@@ -385,9 +447,11 @@ class DomainModel(Model):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
 
-    def __getattr__(self, name: str) -> Any:
-        captured = (self.pattern().match(self.__dict__.get("path", "")) or {}) if not name.startswith("_") else {}
-        return captured[name] if name in captured else super().__getattr__(name)
+    if not TYPE_CHECKING:  # a placeholder's value is typed as `params["user_id"]`
+
+        def __getattr__(self, name: str) -> Any:
+            captured = (self.pattern().match(self.__dict__.get("path", "")) or {}) if not name.startswith("_") else {}
+            return captured[name] if name in captured else super().__getattr__(name)
 
 
 def differs(one: Any, other: Any) -> bool:
@@ -408,14 +472,10 @@ def _schema(model: Any, base: type[Schema], *, computed: bool) -> Schema:
     chosen = {
         name: each.field(always_present=computed and each.fget is not None)
         for name, each in model.exported().items()
-        if computed or each.fget is None or each.fset is not None
+        if computed or each.fget is None or (each.fset is not None and model.takes_computed)
     }
     schema: type[Schema] = type(model.__name__, (base,), {**chosen, "Meta": Meta, "__module__": model.__module__})
     return schema()
-
-
-def _base_of(field: marshmallow_fields.Field[Any]) -> type[Schema]:
-    return JsonSchema if getattr(field.root, "json", False) else StoredSchema
 
 
 def _random_id() -> str:

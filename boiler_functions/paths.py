@@ -75,6 +75,8 @@ class Pattern:
                 raise DeclarationError(
                     f"In the path {self.text!r}, {segment!r} is no placeholder; one is a whole segment: '{{user_id}}'."
                 )
+            if not self._placeholder(segment):
+                self._check_literal(segment)
         names = self.names
         for name in names:
             if names.count(name) > 1:
@@ -84,6 +86,12 @@ class Pattern:
     def _placeholder(segment: str) -> str | None:
         found = _PLACEHOLDER.fullmatch(segment)
         return found[1] if found and _NAME.fullmatch(found[1]) else None
+
+    def _check_literal(self, segment: str) -> None:
+        try:
+            document_id(segment)
+        except InvalidPath as error:
+            raise DeclarationError(f"The path {self.text!r}: {error}") from error
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
@@ -113,6 +121,8 @@ class Pattern:
 
     def fill(self, values: Mapping[str, object]) -> str:
         """The path with every placeholder replaced; raises InvalidPath for a value that is no document id."""
+        if missing := [name for name in self.names if name not in values]:
+            raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {', '.join(values) or 'nothing'}.")
         return "/".join(
             document_id(values[name]) if (name := self._placeholder(segment)) else segment for segment in self.segments
         )

@@ -16,7 +16,6 @@ from typing import Any
 from boiler_functions.exceptions import DeclarationError
 from boiler_functions.view_models import ViewModel
 
-_IMPURE_MODULES = (random, secrets)
 _IMPURE = (
     datetime.datetime.now,
     datetime.datetime.today,
@@ -24,6 +23,7 @@ _IMPURE = (
     datetime.date.today,
     os.urandom,
     os.getenv,
+    time.gmtime,
     time.localtime,
     time.monotonic,
     time.perf_counter,
@@ -37,36 +37,51 @@ _IMPURE = (
 def check_getters(view: type[ViewModel[Any]]) -> None:
     """Raises DeclarationError when a getter's own code uses the clock or chance.
 
-    It looks at the names that the code resolves, and at the functions of the user's that it calls; what a library does
-    inside stays unseen.
+    It looks at the names that the code resolves, at the functions of its module that it calls, and at the view's methods;
+    what a library does inside stays unseen.
     """
     for name, attribute in view.attributes.items():
-        if attribute.fget is not None and (found := _impurity(attribute.fget, frozenset())):
+        if attribute.fget is not None and (found := _impurity(attribute.fget, view, frozenset())):
             raise DeclarationError(
                 f"{view.__name__}.{name} uses {found}; nothing would rebuild the view when its value changes. "
                 f"Store the moment, or the choice, in a document, and let the front end compare."
             )
 
 
-def _impurity(function: Any, seen: frozenset[int]) -> str | None:
+def _impurity(function: Any, view: type[Any], seen: frozenset[int]) -> str | None:
     code = getattr(function, "__code__", None)
     if code is None or id(code) in seen:
         return None
-    for used in _used(function):
-        if used in _IMPURE or getattr(used, "__module__", None) in [module.__name__ for module in _IMPURE_MODULES]:
+    for used in _used(code, function.__globals__, view):
+        if used is os.environ:
+            return "os.environ"
+        if _is_impure(used):
             return f"{getattr(used, '__qualname__', used)}()"
         is_own = isinstance(used, types.FunctionType) and used.__module__ == function.__module__
-        if is_own and (found := _impurity(used, seen | {id(code)})):
+        if is_own and (found := _impurity(used, view, seen | {id(code)})):
             return found
     return None
 
 
-def _used(function: Any) -> Iterator[Any]:
-    """The objects that the code reaches from its globals, attribute by attribute: `datetime`, `datetime.now`."""
+def _is_impure(used: Any) -> bool:
+    # Compared only when it is a function: `==` of a user's own object may mean anything.
+    if not isinstance(used, types.BuiltinFunctionType | types.FunctionType | types.MethodType):
+        return False
+    drawn = isinstance(getattr(used, "__self__", None), random.Random)
+    return drawn or used in _IMPURE or used.__module__ in (random.__name__, secrets.__name__)
+
+
+def _used(code: types.CodeType, names: dict[str, Any], view: type[Any]) -> Iterator[Any]:
+    """The objects that code reaches from its globals and from `self`, attribute by attribute."""
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):  # a comprehension, a lambda
+            yield from _used(constant, names, view)
     current: Any = None
-    for instruction in dis.get_instructions(function.__code__):
+    for instruction in dis.get_instructions(code):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            current = function.__globals__.get(instruction.argval)
+            current = names.get(instruction.argval)
+        elif instruction.opname.startswith("LOAD_FAST") and instruction.argval == code.co_varnames[0]:
+            current = view
         elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(current, type | types.ModuleType):
             current = getattr(current, instruction.argval, None)
         elif instruction.opname not in ("PRECALL", "CACHE", "PUSH_NULL"):

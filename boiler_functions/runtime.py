@@ -13,6 +13,7 @@ import functions_framework
 from cloudevents.http import CloudEvent
 from flask import Flask, Request
 from google.events.cloud.firestore_v1 import DocumentEventData
+from google.protobuf.message import DecodeError
 from pythonjsonlogger.json import JsonFormatter
 from werkzeug.wrappers import Response
 
@@ -46,29 +47,32 @@ def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
 def change_of(event: CloudEvent) -> Change:
     """What a Firestore event tells; a hint, so that contents that cannot be read count as none."""
     try:
-        path, source, moment = event["document"], event["source"], event["time"]
-    except KeyError as error:
-        raise InvalidEvent(
-            f"The event {event['id']!r} has no {error}; it is no event of a Firestore trigger."
-        ) from error
+        # A header is Latin-1 to WSGI, whatever it holds; the images know the path better.
+        path, source, moment = event["document"].encode("latin-1").decode(), event["source"], event["time"]
+    except (KeyError, UnicodeError) as error:
+        raise InvalidEvent(f"The event {event['id']!r} is none of a Firestore trigger: {error!r}.") from error
     before, after = _images(event.data, path)
-    return Change(event["id"], source, path, before, after, _instant(moment))
+    path = next((image.path for image in (after, before) if image.exists), path)
+    images = [image if image.exists else Document(path) for image in (before, after)]
+    return Change(event["id"], source, path, images[0], images[1], _instant(moment))
 
 
 def log_as_json() -> None:
-    """Makes the package log one JSON entry a line, as Cloud Logging reads them."""
-    logger = logging.getLogger("boiler_functions")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter("%(levelname)s%(message)s", rename_fields={"levelname": "severity"}))
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+    """Logs one JSON entry a line, as Cloud Logging reads them, unless logging is set up already."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter("%(levelname)s%(message)s", rename_fields={"levelname": "severity"}))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[CloudEvent], None]:
     def target(event: CloudEvent) -> None:
-        _log(function.handle(change_of(event), _database(compiled), REAL, _enqueue(compiled)))
+        database = _database(compiled)
+        try:
+            change = change_of(event)
+        except InvalidEvent as error:
+            function.refuse(event["id"], error, database)
+        else:
+            _log(function.handle(change, database, REAL, _enqueue(compiled)))
 
     return target
 
@@ -76,7 +80,10 @@ def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[Clou
 def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
     def target(request: Request) -> Any:
         continuation = Continuation.from_json(request.get_json())
-        function = compiled.functions[continuation.function]
+        function = compiled.functions.get(continuation.function)
+        if function is None:
+            log.error("%s is no function any more; a build of its views follows the change.", continuation.function)
+            return "", 204
         _log(function.go_on(continuation, _database(compiled), REAL, _enqueue(compiled)))
         return "", 204
 
@@ -134,23 +141,22 @@ def _enqueue(compiled: Compiled) -> Enqueue | None:
 
 
 def _images(data: Any, path: str) -> tuple[Document, Document]:
-    missing = Document(path)
-    if not isinstance(data, bytes):
-        return missing, missing
     try:
         message = _Message.FromString(data)
         return _image(message, "old_value", path), _image(message, "value", path)
-    except Exception:
+    except (DecodeError, TypeError, ValueError):
         log.warning("The content of an event of %s cannot be read; the document is read instead.", path, exc_info=True)
-        return missing, missing
+        return Document(path), Document(path)
 
 
 def _image(message: Any, field: str, path: str) -> Document:
     if not message.HasField(field):
         return Document(path)
     image = getattr(message, field)
-    prefix = image.name.removesuffix(f"/documents/{path}")
-    return Codec(prefix).decode_document(image)
+    database, separator, _ = image.name.partition("/documents/")
+    if not separator:
+        raise ValueError(f"{image.name!r} is no name of a document")
+    return Codec(database).decode_document(image)
 
 
 def _instant(moment: Any) -> int:

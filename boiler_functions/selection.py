@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from boiler_functions import session
 from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Cursor, Document, Filter, Order, Query
-from boiler_functions.database.matching import field_of, orders_of
+from boiler_functions.database.matching import ABSENT, field_of, orders_of
 from boiler_functions.exceptions import DeclarationError, InvalidValue
 from boiler_functions.paths import collection_of
 from boiler_functions.types import subclasses
@@ -35,7 +35,9 @@ class Selection(Generic[M]):
 
     def order_by(self, *orders: Order | Bound[Any, Any]) -> Selection[M]:
         """In this order; after it by path."""
-        chosen = tuple(each.asc() if isinstance(each, Bound) else each for each in orders)
+        if self.query.start or self.query.end:
+            raise DeclarationError(f"{self.model.__name__}: order_by comes before start_at and the other cursors.")
+        chosen = tuple(self._order(each) for each in orders)
         return replace(self, query=replace(self.query, orders=self.query.orders + chosen))
 
     def limit(self, count: int) -> Selection[M]:
@@ -74,23 +76,41 @@ class Selection(Generic[M]):
         """The documents, by queries of at most `size` each."""
         query, left = _ordered(self.query), self.query.limit
         while True:
-            wanted = size if left is None else min(size, left)
+            # A collection of the same name elsewhere may stand between, so of a group whole pages are asked for.
+            wanted = size if left is None or query.group else min(size, left)
             documents = session.current().query(replace(query, limit=wanted))
-            yield [each for each in documents if self.model.pattern().match(each.path)]
-            left = None if left is None else left - len(documents)
+            page = [each for each in documents if self.model.pattern().match(each.path)][:left]
+            yield page
+            left = None if left is None else left - len(page)
             if len(documents) < wanted or left == 0:
                 return
             query = replace(query, start=Cursor(_values(query, documents[-1]), before=False))
 
+    def _order(self, order: Order | Bound[Any, Any]) -> Order:
+        if not isinstance(order, Bound):
+            return order
+        _check_owner(self.model, order.owner, "order_by takes its own attributes, not those of")
+        return order.asc()
+
     def _position(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(values) == 1 and hasattr(values[0], "path") and hasattr(values[0], "stored_fields"):
-            return _values(_ordered(self.query), Document(values[0].path, values[0].stored_fields()))
+            place = _values(_ordered(self.query), Document(values[0].path, values[0].stored_fields()))
+            if ABSENT in place:
+                raise InvalidValue(self.model.__name__, {"cursor": [f"{values[0]!r} has no value for an order."]})
+            return place
         if not 0 < len(values) <= len(self.query.orders):
             raise InvalidValue(
                 self.model.__name__,
                 {"cursor": [f"takes 1 to {len(self.query.orders)} values, one per order; found {len(values)}"]},
             )
-        return values
+        return tuple(self._stored(order, value) for order, value in zip(self.query.orders, values, strict=False))
+
+    def _stored(self, order: Order, value: Any) -> Any:
+        for model in (self.model, *subclasses(self.model)):
+            for attribute in model.attributes.values():
+                if attribute.field_path == order.field:
+                    return attribute.stored(value)
+        return value
 
 
 def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[str, Any]) -> Selection[M]:
@@ -99,10 +119,7 @@ def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[
     parents = {name: value for name, value in equal.items() if name in pattern.names and name != "doc_id"}
     conditions = [*conditions, *(_equals(model, name, equal[name]) for name in equal.keys() - parents.keys())]
     for condition in conditions:
-        if not (issubclass(model, condition.owner) or issubclass(condition.owner, model)):
-            raise DeclarationError(
-                f"{model.__name__}.where takes conditions on itself, not on {condition.owner.__name__}."
-            )
+        _check_owner(model, condition.owner, "where takes conditions on itself, not on")
     filters = (*model.discriminator(), *(condition.filter for condition in conditions))
     return Selection(model, replace(collection_query(model, parents), filters=filters))
 
@@ -116,6 +133,11 @@ def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Qu
         missing = ", ".join(sorted(set(pattern.names) - {"doc_id"} - parents.keys()))
         raise InvalidValue(model.__name__, {missing: [f"needed to find {pattern.text}; give all placeholders or none"]})
     return Query(pattern.segments[-2], group=True)
+
+
+def _check_owner(model: type[DomainModel], owner: type[Any], what: str) -> None:
+    if not (issubclass(model, owner) or issubclass(owner, model)):
+        raise DeclarationError(f"{model.__name__}.{what} {owner.__name__}.")
 
 
 def _equals(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:

@@ -28,8 +28,8 @@ class Session(Protocol):
     """What a model needs of its surroundings."""
 
     @property
-    def models(self) -> dict[str, Any]:
-        """The models that were made of documents here, by path: one document is one object."""
+    def models(self) -> dict[Any, Any]:
+        """The models that were made of documents here, by class and path: one document is one object."""
         ...
 
     def read(self, paths: Collection[str]) -> list[Document]:
@@ -88,7 +88,7 @@ class Direct:
         self.database = database
 
     @property
-    def models(self) -> dict[str, Any]:
+    def models(self) -> dict[Any, Any]:
         return {}
 
     def read(self, paths: Collection[str]) -> list[Document]:
@@ -109,10 +109,10 @@ class Snapshot:
     def __init__(self, documents: Mapping[str, Document], view: str) -> None:
         self.documents = documents
         self.view = view
-        self._models: dict[str, Any] = {}
+        self._models: dict[Any, Any] = {}
 
     @property
-    def models(self) -> dict[str, Any]:
+    def models(self) -> dict[Any, Any]:
         return self._models
 
     def related(self, paths: Collection[str]) -> list[Document]:
@@ -153,10 +153,10 @@ class UnitOfWork:
         self.writes: dict[str, Write] = {}
         self.unverified: set[str] = set()
         self.read_time = at
-        self._models: dict[str, Any] = {}
+        self._models: dict[Any, Any] = {}
 
     @property
-    def models(self) -> dict[str, Any]:
+    def models(self) -> dict[Any, Any]:
         return self._models
 
     def read(self, paths: Collection[str]) -> list[Document]:
@@ -223,6 +223,7 @@ def _merged(earlier: Write, later: Write) -> Write:
     if isinstance(later, Delete):
         return later
     if isinstance(earlier, Delete) or later.mask is None:
-        return replace(later, mask=None)
+        return replace(later, mask=None, precondition=earlier.precondition)
     mask = None if earlier.mask is None else tuple(dict.fromkeys((*earlier.mask, *later.mask)))
-    return replace(later, fields=overlaid(earlier.fields, later.fields, later.mask), mask=mask)
+    fields = overlaid(earlier.fields, later.fields, later.mask)
+    return replace(later, fields=fields, mask=mask, precondition=earlier.precondition)

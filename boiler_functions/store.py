@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 from boiler_functions.attrs import Relation
 from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Document, Filter, Query
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import DeclarationError, Rejected
 from boiler_functions.models import DomainModel
-from boiler_functions.paths import Pattern, document_id
+from boiler_functions.paths import Pattern
 from boiler_functions.selection import Selection, collection_query, select
 from boiler_functions.types import Reference as ReferenceValue
 
@@ -66,6 +66,10 @@ class Source(ABC):
     def bind(self, earlier: Sequence[Source], store: str) -> None:  # noqa: B027  # a root starts from nothing
         """Finds the reference that this one starts from, among those declared before; raises DeclarationError."""
 
+    def key_names(self) -> set[str]:
+        """The placeholders of the key that it takes."""
+        return set()
+
     @abstractmethod
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         """Adds its documents to the resolution, or what is missing to find them."""
@@ -96,6 +100,9 @@ class Root(Source, Generic[M]):
     def model(self) -> type[M]:
         return self._model
 
+    def key_names(self) -> set[str]:
+        return set(self.model.pattern().names)
+
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         self._add_named(resolution, [self.model.pattern().fill(key)], documents)
 
@@ -104,7 +111,12 @@ class Root(Source, Generic[M]):
     @overload
     def __get__(self, instance: Store, owner: type[Store]) -> M: ...
     def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
-        return self if instance is None else next(iter(instance.models(self)))
+        if instance is None:
+            return self
+        if not (models := instance.models(self)):
+            paths = ", ".join(instance.paths.get(self.name, ())) or f"for the {self.name}"
+            raise Rejected(f"There is no {self.model.__name__} {paths}.")
+        return models[0]
 
 
 class One(Source, Generic[M]):
@@ -134,10 +146,14 @@ class One(Source, Generic[M]):
             pattern = self.model.pattern()
             self._add_named(resolution, [pattern.fill({**key, "doc_id": self._filled(key)})], documents)
 
+    def key_names(self) -> set[str]:
+        if self._doc_id is None:
+            return set()
+        return {*Pattern(self._doc_id).names, *(name for name in self.model.pattern().names if name != "doc_id")}
+
     def _filled(self, key: Mapping[str, str]) -> str:
         assert self._doc_id is not None
-        segment = Pattern(self._doc_id)
-        return segment.fill(key)
+        return Pattern(self._doc_id).fill(key)
 
     @overload
     def __get__(self, instance: None, owner: type[Store]) -> One[M]: ...
@@ -253,13 +269,15 @@ def starting_point(
     source: Source, model: type[DomainModel] | type[Any], via: Source | None, earlier: Sequence[Source], store: str
 ) -> Source:
     """The reference that a relation of the model starts from; raises DeclarationError for none or several."""
+    found = [each for each in earlier if issubclass(each.model, model) or issubclass(model, each.model)]
     if via is not None:
-        if via not in earlier:
+        if via not in found:
+            reachable = ", ".join(each.name for each in found) or "none"
             raise DeclarationError(
-                f"{store}.{source.name} goes via {via!r}, which is not declared before it in the Store."
+                f"{store}.{source.name} goes via {via!r}, which is no {model.__name__} "
+                f"declared before it; these are: {reachable}."
             )
         return via
-    found = [each for each in earlier if issubclass(each.model, model) or issubclass(model, each.model)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -301,15 +319,16 @@ def reference(
     """
     if isinstance(source, Bound):
         return One(_relation(source), doc_id=None, via=via, verify=verify)
+    _check_model(source)
     if doc_id is None:
         return Root(source)
-    if not Pattern(doc_id).names:
-        document_id(doc_id)
+    if len(Pattern(doc_id).segments) > 1:
+        raise DeclarationError(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
     return One(source, doc_id=doc_id, via=None, verify=verify)
 
 
 @overload
-def references(source: Bound[Any, list[M]], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
+def references(source: Bound[Any, Sequence[M]], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
 @overload
 def references(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
 def references(source: Any, *, via: Source | None = None, verify: bool = True) -> Many[Any]:
@@ -326,7 +345,17 @@ def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> M
     """All documents that fulfil the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
         return Matching(condition)
+    for each in (condition, *more):
+        if not isinstance(each, Condition):
+            raise DeclarationError(
+                f"matching({each!r}): it takes conditions, as `City.capital == True`, or a selection."
+            )
     return Matching(select(condition.owner, (condition, *more), {}))
+
+
+def _check_model(model: Any) -> None:
+    if not (isinstance(model, type) and issubclass(model, DomainModel)):
+        raise DeclarationError(f"reference({model!r}): it takes a DomainModel, or a relation as `Ticket.user`.")
 
 
 def _relation(bound: Any) -> Relation[Any]:
@@ -355,6 +384,18 @@ class Store:
             )
         for position, source in enumerate(cls.sources):
             source.bind(cls.sources[:position], cls.__name__)
+        root = cls.root()
+        for source in cls.sources:
+            if root is not None and (unknown := source.key_names() - root.key_names()):
+                raise DeclarationError(
+                    f"{cls.__name__}.{source.name} needs {{{min(unknown)}}}, which the key of the root {root.name} "
+                    f"does not have; it has {', '.join(sorted(root.key_names()))}."
+                )
+
+    @classmethod
+    def key_names(cls) -> set[str]:
+        """The placeholders that a key must fill: those of the root's path, and of documents with a fixed `doc_id`."""
+        return {name for source in cls.sources for name in source.key_names()}
 
     def __init__(self, paths: Mapping[str, tuple[str, ...]], documents: Documents) -> None:
         self.paths = paths

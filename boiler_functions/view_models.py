@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import typing
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 from marshmallow import ValidationError
+from typing_extensions import TypeVar
 
 from boiler_functions.exceptions import BoilerError, DeclarationError, GetterFailed, InvalidDocument
 from boiler_functions.fields import flatten
@@ -15,11 +16,12 @@ from boiler_functions.models import Model
 from boiler_functions.paths import Pattern
 from boiler_functions.store import Source, Store
 
-S = TypeVar("S", bound=Store)
-
 
 class NoStore(Store):
     """The Store of a view model that declares none: nothing is fetched."""
+
+
+S = TypeVar("S", bound=Store, default=NoStore)
 
 
 class ViewModel(Model, Generic[S]):
@@ -37,6 +39,7 @@ class ViewModel(Model, Generic[S]):
     one copy each. A getter is a function of the Store alone.
     """
 
+    takes_computed = True
     store_class: ClassVar[type[Store]] = NoStore
 
     store: S
@@ -51,6 +54,11 @@ class ViewModel(Model, Generic[S]):
                     cls.store_class = argument
         if cls.meta("path") is not None:
             cls._check_path()
+
+    def __init__(self) -> None:
+        raise TypeError(
+            f"A {type(self).__name__} is made by a function that serves it, or by `{type(self).__name__}.of`."
+        )
 
     @classmethod
     def of(cls, store: S, params: Mapping[str, str], values: Mapping[str, Any] | None = None) -> typing.Self:
@@ -98,9 +106,6 @@ class ViewModel(Model, Generic[S]):
 
     def to_view_dict(self) -> dict[str, Any]:
         """The content of the view document; raises GetterFailed when user code raises."""
-        for name, attribute in self.exported().items():
-            if attribute.fget is not None:
-                self._computed(name)
         return super().to_view_dict()
 
     def _computed(self, name: str) -> Any:
@@ -144,9 +149,15 @@ class ViewModel(Model, Generic[S]):
                 f"{cls.store_class.__name__}; it could name {known}."
             )
         model = declared[reference].model
-        if attribute not in model.attributes and attribute not in model.pattern().names:
+        if attribute in model.pattern().names:
+            return
+        if attribute not in model.attributes:
             raise DeclarationError(
                 f"{cls.__name__}.Meta.path has {{{name}}}, and {model.__name__} has no {attribute!r}."
+            )
+        if not isinstance(model.attributes[attribute].field(), String):
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.path has {{{name}}}, which is no text; a segment of a path is one, or a doc_id."
             )
 
 

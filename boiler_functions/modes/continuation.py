@@ -77,4 +77,6 @@ def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
         if not found:
             return
         yield replace(whole, after=after, until=found[-1].id)
+        if len(found) < VIEWS:
+            return
         after = found[-1].id

@@ -54,8 +54,8 @@ class Ledger:
         fields = document.fields
         if (fields["format"], fields["schema_version"]) > (FORMAT, schema_version(instance)):
             raise NewerSchema(
-                f"The ledger of {instance!r} was written by newer code: format {fields['format']}, schema_version "
-                f"{fields['schema_version']}; this code has {FORMAT} and {schema_version(instance)}."
+                f"The ledger of {instance!r} was written by newer code (format {fields['format']}, schema_version "
+                f"{fields['schema_version']}); this code has {FORMAT} and {schema_version(instance)}."
             )
         return cls(
             document,

@@ -18,13 +18,13 @@ from boiler_functions.database import Delete, Document, Put, Write
 from boiler_functions.database.sizes import document_size, name_size
 from boiler_functions.dependencies import depends_on_document, tokens_of, tokens_of_change
 from boiler_functions.events import Change
-from boiler_functions.exceptions import Conflict, Permanent, UnknownOutcome
+from boiler_functions.exceptions import Conflict, Permanent, Unavailable, UnknownOutcome
 from boiler_functions.modes.continuation import Continuation, Enqueue, ranges
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Ledger, dependents, instance_of, ledger_path
 from boiler_functions.store import Resolution
-from boiler_functions.types import MISSING
+from boiler_functions.types import MISSING, Version
 from boiler_functions.view_models import ViewModel
 
 PAGE = 100
@@ -72,6 +72,8 @@ class Rebuild:
         for page in dependents(self.invocation.database, tokens, PAGE, after, until):
             ledgers = dict(self._ledgers_of(page))
             self.rebuild(list(ledgers), ledgers)
+            # Asked after a page, never before it: a continuation that did nothing would hand on work of its own name,
+            # which the queue refuses as known.
             if self.enqueue and self.invocation.is_out_of_time:
                 self._hand_on(self.enqueue, tokens, after=page[-1].id, until=until)
                 return
@@ -80,14 +82,23 @@ class Rebuild:
         assert self.change is not None
         whole = replace(Continuation.of(self.invocation.function, tokens, self.change), after=after, until=until)
         for part in ranges(self.invocation.database, whole):
-            enqueue(part)
+            try:
+                enqueue(part)
+            except Permanent as error:
+                # A dead letter would acknowledge the event, and nobody would do the rest; each delivery does a part.
+                raise Unavailable(f"A change of {whole.path} must be delivered again: {error}") from error
             self.invocation.note(Outcome.CONTINUED)
 
     def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
-        """Rebuilds the instances; those of a page one by one when their common commit meets a conflict."""
+        """Rebuilds the instances; those of a page one by one when one of them spoils their common commit."""
         for attempt in range(MAX_ATTEMPTS):
             try:
                 self._attempt(instances, ledgers)
+                return
+            except Permanent as error:
+                if len(instances) > 1:
+                    break
+                self._dead_letter(instances[0], error)
                 return
             except (Conflict, UnknownOutcome):
                 if len(instances) > 1:
@@ -109,11 +120,11 @@ class Rebuild:
         if known is not None:
             reader.read(path for each in concerned for path in self._known_documents(each, ledgers[each]))
         elif any(self._is_behind(ledgers[each], reader) for each in concerned):
-            reader = Reader(self.invocation.database)
+            reader = self._read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
         resolved = reader.resolve(concerned)
-        while unregistered := [each for each in concerned if self._new_tokens(each, ledgers[each], resolved[each])]:
+        while unregistered := [each for each in concerned if self._must_register(each, ledgers[each], resolved[each])]:
             ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
-            reader = self._read_again(resolved.values())
+            reader = self._read_again(path for each in resolved.values() for path in each.named)
             resolved = reader.resolve(concerned)
         self._commit(list(self._built(concerned, ledgers, resolved, reader)))
 
@@ -149,12 +160,23 @@ class Rebuild:
         # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger.
         for path, known in ledger.versions.items():
             read = reader.documents.get(path)
-            if read is not None and (read.version < known or (known == MISSING and read.exists)):
+            if read is None or self._tells_of_deletion(path, known):
+                continue
+            if read.version < known or (known == MISSING and read.exists):
                 return True
         return False
 
-    def _new_tokens(self, instance: Instance, ledger: Ledger, resolution: Resolution) -> bool:
-        return bool(tokens_of(self._scope(instance), resolution, instance.root) - ledger.depends_on)
+    def _tells_of_deletion(self, path: str, known: Version) -> bool:
+        change = self.change
+        return change is not None and change.path == path and not change.after.exists and change.before.version >= known
+
+    def _must_register(self, instance: Instance, ledger: Ledger, resolution: Resolution) -> bool:
+        """Whether a change could come now and find nobody: of a new dependency, or of a root that has no ledger yet."""
+        if not resolution.paths:
+            return False
+        return not ledger.document.exists or bool(
+            tokens_of(self._scope(instance), resolution, instance.root) - ledger.depends_on
+        )
 
     def _register(
         self, instances: list[Instance], ledgers: Ledgers, resolved: Mapping[Instance, Resolution]
@@ -170,9 +192,9 @@ class Rebuild:
             for (each, ledger), version in zip(registering.items(), committed.versions, strict=True)
         }
 
-    def _read_again(self, resolutions: Iterable[Resolution]) -> Reader:
+    def _read_again(self, paths: Iterable[str]) -> Reader:
         reader = Reader(self.invocation.database)
-        reader.read(path for each in resolutions for path in each.named)
+        reader.read(paths)
         return reader
 
     def _built(
@@ -202,17 +224,8 @@ class Rebuild:
 
     def _commit(self, built: list[tuple[Instance, list[Write], Outcome]]) -> None:
         for page in _by_size(built):
-            writes = [write for _, each, _ in page for write in each]
-            try:
-                if writes:
-                    self.invocation.database.commit(writes)
-            except Permanent as error:
-                if len(page) > 1:
-                    for each in page:
-                        self._commit([each])
-                    continue
-                self._dead_letter(page[0][0], error)
-                continue
+            if writes := [write for _, each, _ in page for write in each]:
+                self.invocation.database.commit(writes)
             for _, _, outcome in page:
                 self.invocation.note(outcome)
 

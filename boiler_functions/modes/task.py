@@ -20,7 +20,6 @@ from boiler_functions.exceptions import (
     EventTooOld,
     InvalidDocument,
     InvalidValue,
-    Permanent,
     Rejected,
     TaskFailed,
     Unavailable,
@@ -28,7 +27,6 @@ from boiler_functions.exceptions import (
     UnknownOutcome,
 )
 from boiler_functions.models import DomainModel
-from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
 from boiler_functions.paths import Pattern, id_of
@@ -244,13 +242,7 @@ class Run:
 
 def run_task(invocation: Invocation, task: Task, change: Change) -> None:
     """Lets an input document take effect exactly once; what will fail again becomes a dead letter."""
-    try:
-        Run(invocation, task, change).run()
-    except Permanent as error:
-        log.error("%s has no effect: %s", change.path, error, exc_info=error)
-        write_dead_letter(
-            invocation, view=task.view.__name__, subject=change.path, source=change.path, event=change.id, error=error
-        )
+    Run(invocation, task, change).run()
 
 
 def input_digest(fields: Fields) -> str:

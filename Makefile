@@ -1,0 +1,51 @@
+# `make setup` prepares the checkout; every other target does so by itself, and only what changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_ROOT_USER_ACTION = ignore
+
+.PHONY: setup demo test bench torture dev check
+.DEFAULT_GOAL := setup
+
+setup: .venv/.installed node_modules/.installed
+
+demo: setup
+	$(BIN)/python -m emulator.demo
+
+test: setup
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+torture: setup
+	$(BIN)/python -m tests.torture
+
+dev: setup
+	$(BIN)/boiler dev
+
+check: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not found)." \
+			"Install it, or name it: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+node_modules/.installed: package-lock.json package.json .npmrc
+	@command -v npm >/dev/null || { \
+		echo "'npm' was not found, but firebase-tools needs it. Install Node.js 20 or newer." >&2; exit 1; }
+	npm ci --loglevel=error --no-progress >/dev/null
+	@touch $@

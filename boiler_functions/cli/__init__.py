@@ -1,0 +1,16 @@
+"""The console script `boiler`; nothing else in the package imports it."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command that the arguments name."""
+    try:
+        from boiler_functions.cli.commands import boiler
+
+        boiler()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("click", "rich", "watchfiles"):
+            raise
+        sys.exit(f"'boiler' needs {missing}, which is not installed. Run: pip install 'boiler-functions[cli]'")

@@ -1,0 +1,185 @@
+"""`boiler build`: every instance of a view rebuilt, with progress, from where an earlier run stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from boiler_functions.app import Boiler
+from boiler_functions.cli.errors import Interrupted, Unfinished
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, connect
+from boiler_functions.database.metered import Metered
+from boiler_functions.exceptions import ConfigurationError, Transient
+from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
+from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.rebuild_all import RebuildAll, Step
+from boiler_functions.view_models import ViewModel
+
+FOLDER = ".boiler"
+
+EVERY = 5.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """The file that says how far the build of a view has come, and in which database; it is gone once all is built."""
+
+    path: Path
+    database: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path, app: Boiler, view: str) -> Position:
+        place = {name: os.environ.get(name) for name in (PROJECT, EMULATOR_HOST)}
+        options = app.compiled.declarations.options
+        return cls(folder / FOLDER / f"build-{view}.json", {**place, "app": app.name, "database": options["database"]})
+
+    def read(self) -> str:
+        """The last root that is finished; raises ConfigurationError when there is none, or it is another database's."""
+        if not self.path.is_file():
+            raise ConfigurationError(f"There is no build to resume: {self.path} does not exist. Leave --resume out.")
+        content = json.loads(self.path.read_text())
+        if content["database"] != self.database:
+            raise ConfigurationError(
+                f"The build to resume was of {_named(content['database'])}, and this is {_named(self.database)}. "
+                f"Leave --resume out to begin anew, or set the environment as it was."
+            )
+        return str(content["after"])
+
+    def write(self, after: str) -> None:
+        self.path.parent.mkdir(exist_ok=True)
+        (self.path.parent / ".gitignore").write_text("*\n")
+        # Replaced as a whole, so that a run that is ended at any moment leaves one that can be read.
+        written = self.path.with_suffix(".new")
+        written.write_text(json.dumps({"after": after, "database": self.database}))
+        written.replace(self.path)
+
+    def clear(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass
+class Tally:
+    """What the steps so far did."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def add(self, step: Step, seconds: float) -> None:
+        self.outcomes += step.outcomes
+        self.seconds = seconds
+
+    @property
+    def views(self) -> int:
+        return self.outcomes.total()
+
+    def __str__(self) -> str:
+        rate = self.views / self.seconds if self.seconds else 0.0
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.items()) or "nothing to build"
+        return f"{outcomes}; {rate:.0f} views/s"
+
+
+def build(app: Boiler, name: str, folder: Path, console: Console, *, root: str | None, resume: bool) -> None:
+    """Rebuilds the view of that name; raises Unfinished when a dead letter was written, Interrupted for Ctrl-C."""
+    view = _view_named(app, name)
+    database = Metered(connect(database=app.compiled.declarations.options["database"]))
+    work = RebuildAll(app.name, view, database)
+    tally = Tally()
+    if root is not None:
+        _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
+    else:
+        position = Position.of(folder, app, name)
+        steps = work.run(position.read() if resume else "")
+        with _resumable(name):
+            _follow(name, _noted(steps, position), tally, console)
+        position.clear()
+    usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
+    console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
+    if failed := tally.outcomes[Outcome.DEAD_LETTER]:
+        raise Unfinished(f"{failed} could not be built and are as they were; {DEAD_LETTERS} says why.")
+
+
+def _noted(steps: Iterable[Step], position: Position) -> Iterator[Step]:
+    """The steps, the position of each written once it is done."""
+    for step in steps:
+        position.write(step.after)
+        yield step
+
+
+@contextmanager
+def _resumable(name: str) -> Iterator[None]:
+    """Says how to go on when the steps are cut short."""
+    go_on = f"go on with `boiler build {name} --resume`."
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"Stopped; {go_on}") from None
+    except Transient as error:
+        error.add_note(f"  What was built is kept; {go_on}")
+        raise
+
+
+def _follow(name: str, steps: Iterable[Step], tally: Tally, console: Console) -> None:
+    started = time.monotonic()
+    with _bar(name, console) if console.is_terminal else _lines(name, console) as show:
+        for step in steps:
+            tally.add(step, time.monotonic() - started)
+            show(tally)
+
+
+@contextmanager
+def _bar(name: str, console: Console) -> Iterator[Callable[[Tally], None]]:
+    # Without a total, which would take a read of every root.
+    columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[tally]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(name, total=None, tally="")
+        yield lambda tally: progress.update(task, completed=tally.views, tally=str(tally))
+
+
+@contextmanager
+def _lines(name: str, console: Console) -> Iterator[Callable[[Tally], None]]:
+    shown = 0.0
+
+    def show(tally: Tally) -> None:
+        nonlocal shown
+        if tally.seconds >= shown + EVERY:
+            shown = tally.seconds
+            console.print(f"{name}: {tally}", highlight=False, soft_wrap=True)
+
+    yield show
+
+
+def _view_named(app: Boiler, name: str) -> type[ViewModel[Any]]:
+    views = {view.__name__: view for view in app.compiled.declarations.queries}
+    if name not in views:
+        known = ", ".join(views) or "none"
+        raise ConfigurationError(f"{app.name} stores no view {name!r}; it stores {known}. `@app.query` stores a view.")
+    return views[name]
+
+
+def _root_path(view: type[ViewModel[Any]], root: str) -> str:
+    """The path of a root that is given by its path, or, where that says all, by its id."""
+    reference = view.store_class.root()
+    if reference is None:
+        raise ConfigurationError(f"{view.__name__} has no root, and so one instance. Leave --root out.")
+    pattern = reference.model.pattern()
+    if pattern.match(root):
+        return root
+    if pattern.names == ("doc_id",) and "/" not in root:
+        path: str = pattern.fill({"doc_id": root})
+        return path
+    raise ConfigurationError(f"{root!r} is no root of {view.__name__}; give its path, as {pattern.text!r}.")
+
+
+def _named(database: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in database.items())

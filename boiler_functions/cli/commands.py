@@ -1,0 +1,109 @@
+"""The commands of `boiler`; each is a few lines over the module that does its work."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import click
+from rich.console import Console
+
+from boiler_functions.cli.build import build as build_view
+from boiler_functions.cli.errors import Unfinished, reported
+from boiler_functions.cli.functions_yaml import NAME, functions_yaml
+from boiler_functions.cli.plan import plan_as_json, show_plan
+from boiler_functions.cli.project import Project
+
+
+class Commands(click.Group):
+    """A group whose commands end with a line for a known error."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        with reported():
+            return super().invoke(ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="boiler-functions")
+@click.option("--app", metavar="MODULE:NAME", help="The app, instead of the one that pyproject.toml names.")
+@click.pass_context
+def boiler(ctx: click.Context, app: str | None) -> None:
+    """Declared Firestore views, compiled into Cloud Functions.
+
+    The app is the one that the nearest pyproject.toml names under [tool.boiler_functions]: app = "module:name". Its
+    module is looked up in the folder that is uploaded: source = "functions".
+
+    Exit status: 0 done, 1 not all of it succeeded, 2 an error with its code, 130 interrupted.
+    """
+    ctx.obj = app
+
+
+@boiler.command()
+@click.pass_obj
+def check(app: str | None) -> None:
+    """Compile the app, and say what it declares or what is wrong with it."""
+    compiled = Project.find(app).load().compiled
+    declared, functions = compiled.declarations, compiled.manifest.functions
+    modes = Counter(function.mode for function in functions)
+    listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())
+    views, tasks, rules = map(len, (declared.queries, declared.tasks, declared.rules))
+    click.echo(
+        f"{declared.app} is fine: stored views {views}, tasks {tasks}, REST rules {rules}; "
+        f"functions {len(functions)} ({listed})"
+    )
+
+
+@boiler.command("compile")
+@click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when the file is stale.")
+@click.pass_obj
+def compile_(app: str | None, check_only: bool) -> None:
+    """Write functions.yaml beside main.py."""
+    project = Project.find(app)
+    path = project.source / NAME
+    text = functions_yaml(project.load().manifest)
+    is_stale = not path.is_file() or path.read_text() != text
+    if is_stale and check_only:
+        raise Unfinished(f"{path} is not what the app declares. Run `boiler compile`.")
+    if is_stale:
+        path.write_text(text)
+    click.echo(f"{path} {'is written' if is_stale else 'is up to date'}")
+
+
+@boiler.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def plan(app: str | None, as_json: bool) -> None:
+    """Show the functions that the app deploys."""
+    manifest = Project.find(app).load().manifest
+    if as_json:
+        click.echo(json.dumps(plan_as_json(manifest), indent=2))
+    else:
+        show_plan(manifest, Console())
+
+
+@boiler.command()
+@click.argument("view")
+@click.option("--root", metavar="ID", help="Only the instance of this root: its id, or its path.")
+@click.option("--resume", is_flag=True, help="Go on after the last page that an earlier run finished.")
+@click.pass_obj
+def build(app: str | None, view: str, root: str | None, resume: bool) -> None:
+    """Rebuild every instance of VIEW, also those that were edited by hand.
+
+    Functions may run meanwhile. The position is kept in .boiler/ beside pyproject.toml. Exit status 1 when an instance
+    could not be built; it is left as it was, and its dead letter says why.
+    """
+    if root is not None and resume:
+        raise click.UsageError("--root builds one instance; there is nothing to --resume.")
+    project = Project.find(app)
+    build_view(project.load(), view, project.folder, Console(), root=root, resume=resume)
+
+
+@boiler.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the Firestore emulator; free by default.")
+@click.option("--project", "project_id", default="demo-boiler", show_default=True, help="Begins with 'demo-'.")
+@click.pass_obj
+def dev(app: str | None, port: int, project_id: str) -> None:
+    """Run the emulator and all functions of the app; reload them when a source changes. Ctrl-C ends it."""
+    from boiler_functions.cli.dev import develop
+
+    develop(Project.find(app), port, project_id)

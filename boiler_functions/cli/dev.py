@@ -1,0 +1,207 @@
+"""`boiler dev`: the Firestore emulator, and all functions of an app in a process that follows the sources."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import click
+from watchfiles import PythonFilter, watch
+
+from boiler_functions.cli.project import Project
+from boiler_functions.cli.served import FUNCTIONS, HOST, PLAN
+from boiler_functions.compile import API
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
+from boiler_functions.exceptions import ConfigurationError
+from emulator.delivery import Delivery, DeliveryHarness, Refused, Retries, Target, Trigger
+from emulator.events import Event, EventServer
+from emulator.firestore_emulator import FirestoreEmulator
+from emulator.loopback import answers, free_port, request
+
+# Long enough that an event which failed is still there when its function has been corrected.
+_RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
+
+# https://cloud.google.com/functions/quotas: an event function's time limit.
+_LONGEST_SECONDS = 540.0
+
+_STOP_SECONDS = 5.0
+
+Plan = Mapping[str, Any]
+
+
+def develop(project: Project, port: int, project_id: str) -> None:
+    """Runs until Ctrl-C, or SIGTERM; raises ConfigurationError when it cannot begin."""
+    if not project_id.startswith("demo-"):
+        raise ConfigurationError(
+            f"The project {project_id!r} could be a real one. Name one that begins with 'demo-', as those do that "
+            f"exist in emulators alone."
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with ExitStack() as opened:
+            click.echo("Starting the Firestore emulator …")
+            server = opened.enter_context(EventServer())
+            emulator = opened.enter_context(FirestoreEmulator(port, functions=server.host))
+            _follow(project, Deliveries(server, emulator, project_id), opened)
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None:
+    environment = {EMULATOR_HOST: deliveries.emulator.host, PROJECT: deliveries.project}
+    app = App(project, environment)
+    opened.callback(deliveries.stop)
+    opened.callback(app.stop)
+    if (plan := app.start()) is None:
+        raise click.exceptions.Exit(2)
+    deliveries.use(app.host, plan)
+    _introduce(environment, app.host, plan)
+    deliveries.resume()
+    for changes in watch(project.source, watch_filter=PythonFilter()):
+        deliveries.pause()
+        app.stop()
+        plan = app.start()
+        names = ", ".join(sorted({os.path.relpath(path, project.source) for _, path in changes}))
+        if plan is None:
+            click.echo(f"{names} changed; the app does not start. Events wait until it does.")
+        else:
+            deliveries.use(app.host, plan)
+            click.echo(f"{names} changed; {_described(plan)} reloaded.")
+            deliveries.resume()
+
+
+def _introduce(environment: Mapping[str, str], host: str, plan: Plan) -> None:
+    variables = " ".join(f"{name}={value}" for name, value in environment.items())
+    lines = {
+        "Firestore": environment[EMULATOR_HOST],
+        "Clients": f"export {variables}",
+        "App": _described(plan),
+    }
+    if any(function["entry_point"] == API for function in plan["functions"]):
+        lines["API"] = f"http://{host}"
+    lines["Stop"] = "Ctrl-C"
+    for name, value in lines.items():
+        click.echo(f"{name:<11}{value}")
+
+
+def _described(plan: Plan) -> str:
+    return f"{plan['app']} with {len(plan['functions'])} functions"
+
+
+class App:
+    """The process with the app's functions, always at the same address."""
+
+    def __init__(self, project: Project, environment: Mapping[str, str]) -> None:
+        self.host = f"{HOST}:{(port := free_port())}"
+        place = (str(port), str(project.folder), str(project.source), project.app)
+        self._command = [sys.executable, "-m", "boiler_functions.cli.served", *place]
+        # A cached module counts as fresh within the second, and an editor may save twice in one.
+        self._environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Plan | None:
+        """What the app deploys, once it is served; None when it ends by itself, which has told why."""
+        # A session of its own, so that Ctrl-C at the terminal reaches the parent alone.
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True
+        )
+        while not answers(self.host, PLAN):
+            if self._process.poll() is not None:
+                return None
+            time.sleep(0.02)
+        plan: Plan = json.loads(request(self.host, "GET", PLAN).body)
+        return plan
+
+    def stop(self) -> None:
+        """Ends the process; does nothing the second time."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+class Deliveries:
+    """Delivers events to the app; while it is paused they wait, and those that failed are tried again."""
+
+    def __init__(self, server: EventServer, emulator: FirestoreEmulator, project: str) -> None:
+        self.emulator = emulator
+        self.project = project
+        self._server = server
+        self._host = ""
+        self._running = threading.Event()
+        self._functions: frozenset[str] = frozenset()
+        self._sources: dict[str, str] = {}
+        self._harnesses: list[DeliveryHarness] = []
+
+    def pause(self) -> None:
+        self._running.clear()
+
+    def resume(self) -> None:
+        self._running.set()
+
+    def use(self, host: str, plan: Plan) -> None:
+        """Delivers to the functions of the plan from now on."""
+        records = [each for each in plan["functions"] if each["path_pattern"] is not None]
+        sources = {each["entry_point"]: each["path_pattern"] for each in records}
+        self._host = host
+        self._functions = frozenset(sources)
+        if not sources.items() <= self._sources.items():
+            # The emulator knows no way to remove a trigger, so that all there ever were stay.
+            self._sources |= sources
+            self._harnesses.append(self._harness())
+
+    def stop(self) -> None:
+        """Ends the deliveries; those under way fail, as the app has ended."""
+        self.resume()
+        for harness in self._harnesses:
+            harness.stop()
+
+    def _harness(self) -> DeliveryHarness:
+        """Takes the events from now on; an earlier one keeps on with those that it has."""
+        triggers = [Trigger(name, source, self._target(name)) for name, source in self._sources.items()]
+        return DeliveryHarness(
+            self._server, self.emulator, self.project, triggers, observer=_show_failure, retries=_RETRIES
+        )
+
+    def _target(self, function: str) -> Target:
+        def target(event: Event) -> int:
+            self._running.wait()
+            return _post(self._host, function, event) if function in self._functions else 204
+
+        return target
+
+
+def _post(host: str, function: str, event: Event) -> int:
+    try:
+        path = f"{FUNCTIONS}/{function}"
+        answer = request(host, "POST", path, event.data, event.headers, timeout=_LONGEST_SECONDS)
+    except (OSError, http.client.HTTPException) as error:
+        raise Refused(503, "the app ended meanwhile") from error
+    if answer.status >= 300:
+        raise Refused(answer.status, answer.text)
+    return answer.status
+
+
+def _show_failure(delivery: Delivery) -> None:
+    # The app itself tells of what it did.
+    if not delivery.acknowledged:
+        wait = _RETRIES.wait(delivery.attempt)
+        click.echo(
+            f"{delivery.function} ← {delivery.subject}: attempt {delivery.attempt} failed, {delivery.error}; "
+            f"again in {wait:g} s"
+        )

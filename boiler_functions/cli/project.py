@@ -1,0 +1,123 @@
+"""The project that a command works on: its pyproject.toml, its folder of functions, its app."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tomllib
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from boiler_functions.app import Boiler
+from boiler_functions.cli.errors import users_traceback
+from boiler_functions.exceptions import BoilerError, ConfigurationError
+
+PYPROJECT = "pyproject.toml"
+TABLE = "[tool.boiler_functions]"
+SOURCE = "functions"
+
+_EXAMPLE = f'{TABLE} app = "my_module:app"'
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where the app is.
+
+    `app` is "module:name". Its module is looked up in `source`, the folder that is uploaded, as in the cloud; `folder`
+    is that of pyproject.toml.
+    """
+
+    folder: Path
+    source: Path
+    app: str
+
+    @classmethod
+    def find(cls, app: str | None = None, start: Path | None = None) -> Project:
+        """The project of the nearest pyproject.toml, upwards from `start`; `app` goes before the one that it names.
+
+        Without the table, which is fine when `app` is given, the source is `start`.
+        """
+        start = start or Path.cwd()
+        pyproject = next((path for each in (start, *start.parents) if (path := each / PYPROJECT).is_file()), None)
+        table = _table(pyproject) if pyproject else None
+        if pyproject is None or table is None:
+            if app is None:
+                raise ConfigurationError(_nothing_names_the_app(pyproject, start))
+            return cls(start, start, app)
+        return cls(pyproject.parent, _source(pyproject, table), app or _app(pyproject, table))
+
+    def load(self) -> Boiler:
+        """The app; raises ConfigurationError when there is none where it is said to be."""
+        module_name, colon, name = self.app.partition(":")
+        if not colon or not module_name or not name:
+            raise ConfigurationError(f"The app {self.app!r} is named as 'module:name', for example 'meeting_room:app'.")
+        module = self._import(module_name)
+        app = getattr(module, name, None)
+        if not isinstance(app, Boiler):
+            found = [key for key, value in vars(module).items() if isinstance(value, Boiler)]
+            seen = "does not exist" if app is None else f"is no Boiler, but of {type(app)}"
+            hint = f"{module_name} has {', '.join(found)}." if found else f'Write `{name} = Boiler("…")` there.'
+            raise ConfigurationError(f"{name!r} in {module.__file__} {seen}. {hint}")
+        return app
+
+    def _import(self, name: str) -> Any:
+        sys.path.insert(0, str(self.source))
+        try:
+            return importlib.import_module(name)
+        except BoilerError as error:
+            if at := self._line_of(error):
+                error.add_note(at)
+            raise
+        except Exception as error:
+            if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+                raise ConfigurationError(
+                    f"{self.source} has no module {name!r} with the app. Correct 'app' in {PYPROJECT} (or --app), or "
+                    f'name the module\'s folder there: source = "…".'
+                ) from error
+            click.echo(users_traceback(error, str(self.source)), err=True)
+            told = traceback.format_exception_only(error)[-1].strip()
+            raise ConfigurationError(f"The app's module {name!r} does not import: {told}") from error
+
+    def _line_of(self, error: BoilerError) -> str | None:
+        """The last line of the user's that led to the error."""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [
+            f"  at {each.filename}:{each.lineno}" for each in frames if Path(each.filename).is_relative_to(self.source)
+        ]
+        return own[-1] if own else None
+
+
+def _table(pyproject: Path) -> dict[str, Any] | None:
+    try:
+        content = tomllib.loads(pyproject.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{pyproject} cannot be read: {error}.") from error
+    table: dict[str, Any] | None = content.get("tool", {}).get("boiler_functions")
+    return table
+
+
+def _nothing_names_the_app(pyproject: Path | None, start: Path) -> str:
+    if pyproject is None:
+        return f"There is no {PYPROJECT} in {start} or above. Write one with {_EXAMPLE}, or give --app module:name."
+    return f"{pyproject} has no table {TABLE}. Add {_EXAMPLE}, or give --app module:name."
+
+
+def _app(pyproject: Path, table: dict[str, Any]) -> str:
+    app = table.get("app")
+    if not isinstance(app, str):
+        raise ConfigurationError(f"{TABLE} in {pyproject} names no app. Add app = 'my_module:app'.")
+    return app
+
+
+def _source(pyproject: Path, table: dict[str, Any]) -> Path:
+    source = pyproject.parent / str(table.get("source", SOURCE))
+    if not source.is_dir():
+        raise ConfigurationError(
+            f"The folder {source}, which holds main.py and is uploaded, does not exist. "
+            f'Create it, or name another under {TABLE} in {pyproject}: source = "."'
+        )
+    return source

@@ -1,0 +1,104 @@
+"""One process with all functions of an app, which `boiler dev` starts anew for every change of a source.
+
+python -m boiler_functions.cli.served PORT FOLDER SOURCE MODULE:NAME
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+from cloudevents.http import from_http
+from flask import Flask, abort, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from boiler_functions.app import Boiler
+from boiler_functions.cli.errors import reported
+from boiler_functions.cli.plan import plan_as_json
+from boiler_functions.cli.project import Project
+from boiler_functions.compile import API
+from boiler_functions.exceptions import BoilerError
+
+HOST = "127.0.0.1"
+PLAN = "/.boiler/plan"
+FUNCTIONS = "/.boiler/functions"
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@click.command()
+@click.argument("port", type=int)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("app")
+def serve(port: int, folder: Path, source: Path, app: str) -> None:
+    """Serve the app until the standard input ends."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    _log_as_text()
+    with reported():
+        served = serving(Project(folder, source, app).load())
+        make_server(HOST, port, served, threaded=True, request_handler=_Quiet).serve_forever()
+
+
+def serving(app: Boiler) -> Flask:
+    """A Flask app of the functions as they are exported: those of events by entry point, `api` everywhere else."""
+    functions: dict[str, Any] = {"__name__": "main"}
+    app.export(functions)
+    server = Flask("boiler dev", static_folder=None)
+
+    @server.get(PLAN)
+    def plan() -> Any:
+        return plan_as_json(app.manifest)
+
+    @server.post(f"{FUNCTIONS}/<entry_point>")
+    def deliver(entry_point: str) -> Any:
+        try:
+            functions[entry_point](from_http(dict(request.headers), request.get_data()))
+        except BoilerError as error:
+            return f"{error.code} {error}", 503
+        except Exception as error:
+            traceback.print_exc()
+            return repr(error), 500
+        return "", 204
+
+    @server.route("/", defaults={"path": ""}, methods=_METHODS)
+    @server.route("/<path:path>", methods=_METHODS)
+    def api(path: str) -> Any:
+        if API not in functions:
+            abort(404, f"{app.name} has no REST rule; decorate a view with `@app.rest(…)`.")
+        return functions[API](request)
+
+    return server
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Nothing: the functions tell what they do."""
+
+
+def _end_with_input() -> None:
+    # However the parent ends, SIGKILL included, its end of the pipe closes. `sys.stdin` has a lock, which the
+    # interpreter needs when it ends by itself.
+    while os.read(0, 1024):
+        pass
+    os._exit(0)
+
+
+def _log_as_text() -> None:
+    # Before the export, which would log JSON for Cloud Logging.
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("boiler_functions")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,140 @@
+"""Cloud Tasks: takes the rest of a fan-out, and gives it to the private function `continuations`, part by part.
+
+Nothing imports this file, and with it the client, unless a queue is configured: an event function starts without it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import Final
+
+import grpc
+from google.api_core.exceptions import (
+    AlreadyExists,
+    DeadlineExceeded,
+    GoogleAPICallError,
+    RetryError,
+    ServiceUnavailable,
+)
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.tasks_v2 import CloudTasksClient
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
+from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, OidcToken, Task
+from google.protobuf.duration_pb2 import Duration
+
+from boiler_functions.database.firestore import READ_ERRORS
+from boiler_functions.exceptions import BoilerError, ConfigurationError, TooLarge, Unavailable
+from boiler_functions.modes.continuation import Continuation, Enqueue
+
+QUEUE: Final = "BOILER_QUEUE"
+URL: Final = "BOILER_CONTINUATIONS_URL"
+SERVICE_ACCOUNT: Final = "BOILER_TASKS_SERVICE_ACCOUNT"
+EMULATOR_HOST: Final = "CLOUD_TASKS_EMULATOR_HOST"
+
+MAX_TASK_BYTES: Final = 100_000
+
+# A function runs for 540 s at most, and its own timeout shall end an attempt: a deadline before it would start a second
+# attempt beside the first. https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2#task
+_DISPATCH_SECONDS: Final = 600
+
+_SECONDS: Final = 5.0
+_RETRY: Final = Retry(if_exception_type(ServiceUnavailable, DeadlineExceeded), initial=0.1, timeout=_SECONDS)
+
+_NAME: Final = re.compile(r"projects/[^/]+/locations/[^/]+/queues/[A-Za-z0-9-]{1,100}")
+
+_lock = Lock()
+
+
+def enqueuer(environ: Mapping[str, str]) -> Enqueue:
+    """What hands continuations to the queue that the environment names; raises ConfigurationError when it names none.
+
+    BOILER_QUEUE is the queue (`projects/P/locations/L/queues/Q`), BOILER_CONTINUATIONS_URL the private function,
+    BOILER_TASKS_SERVICE_ACCOUNT who may invoke it; CLOUD_TASKS_EMULATOR_HOST leads to an emulator, which asks for none.
+    """
+    return Queue.of(environ).put
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue, and the function that its tasks invoke; nothing is opened before the first task."""
+
+    name: str
+    url: str
+    service_account: str | None = None
+    emulator: str | None = None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Queue:
+        emulator = environ.get(EMULATOR_HOST)
+        needed = (QUEUE, URL) if emulator else (QUEUE, URL, SERVICE_ACCOUNT)
+        if missing := [variable for variable in needed if not environ.get(variable)]:
+            raise ConfigurationError(
+                f"A fan-out cannot be handed on: {', '.join(missing)} is not set. Set {', '.join(needed)}; "
+                f"without {QUEUE} at all, one invocation does the whole of a fan-out."
+            )
+        if not _NAME.fullmatch(environ[QUEUE]):
+            raise ConfigurationError(
+                f"{QUEUE} is {environ[QUEUE]!r}; a queue's name is 'projects/PROJECT/locations/LOCATION/queues/QUEUE'."
+            )
+        return cls(environ[QUEUE], environ[URL], environ.get(SERVICE_ACCOUNT), emulator)
+
+    def put(self, continuation: Continuation) -> None:
+        """Creates the continuation's task, unless there is or was one; raises when it is not known to be there."""
+        task = self.task(continuation)
+        try:
+            # A name makes creation idempotent, so that it may be tried again when its answer was lost.
+            _client(self.emulator).create_task(parent=self.name, task=task, retry=_RETRY, timeout=_SECONDS)
+        except AlreadyExists:
+            # Equal names are equal work, and a task leaves its queue only when it was done.
+            return
+        except GoogleAPICallError as error:
+            raise self._translated(error) from error
+        except RetryError as error:
+            raise self._translated(error.cause) from error
+
+    def task(self, continuation: Continuation) -> Task:
+        """The continuation as a task; raises TooLarge for what Cloud Tasks would refuse."""
+        request = HttpRequest(
+            url=self.url,
+            http_method=HttpMethod.POST,
+            headers={"Content-Type": "application/json"},
+            body=json.dumps(continuation.to_json()).encode(),
+        )
+        if self.service_account:
+            request.oidc_token = OidcToken(service_account_email=self.service_account, audience=self.url)
+        name = f"{self.name}/tasks/{continuation.name}"
+        task = Task(name=name, http_request=request, dispatch_deadline=Duration(seconds=_DISPATCH_SECONDS))
+        if (size := len(Task.serialize(task))) > MAX_TASK_BYTES:
+            raise TooLarge(
+                f"The task that continues {continuation.path} has {size} bytes; the limit is {MAX_TASK_BYTES}."
+            )
+        return task
+
+    def _translated(self, error: GoogleAPICallError) -> BoilerError:
+        meaning = READ_ERRORS[error.grpc_status_code or grpc.StatusCode.UNKNOWN]
+        step = "It is tried again." if meaning is Unavailable else "Correct the queue, its name or the rights."
+        return meaning(f"The queue {self.name} takes no task: {error} {step}")
+
+
+def _client(emulator: str | None) -> CloudTasksClient:
+    with _lock:
+        return _shared(emulator)
+
+
+@cache
+def _shared(emulator: str | None) -> CloudTasksClient:
+    try:
+        if emulator is None:
+            return CloudTasksClient()
+        return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=grpc.insecure_channel(emulator)))
+    except GoogleAuthError as error:
+        raise ConfigurationError(
+            f"No credentials for Cloud Tasks: {error} Run 'gcloud auth application-default login', "
+            f"or set {EMULATOR_HOST} to use the emulator."
+        ) from error

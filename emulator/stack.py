@@ -1,0 +1,191 @@
+"""An app on the local stack: the real emulator, all of its functions in this process, and its `api` over HTTP."""
+
+import os
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from cloudevents.http import from_http
+from google.cloud import firestore
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from boiler_functions import Boiler
+from boiler_functions.compile import EventFunction, Report
+from boiler_functions.database import Database
+from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
+from boiler_functions.database.metered import Metered
+from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.manifest import EventTrigger
+from boiler_functions.runtime import change_of
+from emulator.delivery import Delivery, DeliveryHarness, Faults, Retries, Target, Trigger
+from emulator.events import Event, EventServer
+from emulator.firestore_emulator import FirestoreEmulator
+from emulator.loopback import LOOPBACK, request
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of one delivery, and what the function did.
+
+    `event` is None when it never reached the function, `report` when the function did not come to its end.
+    """
+
+    delivery: Delivery
+    event: Event | None = None
+    report: Report | None = None
+
+    def __str__(self) -> str:
+        delivery = self.delivery
+        if self.report and delivery.acknowledged:
+            return str(self.report)
+        return (
+            f"{delivery.function} ← {delivery.subject}: attempt {delivery.attempt} failed, {delivery.status} "
+            f"{delivery.error}"
+        )
+
+
+Observer = Callable[[Handled], None]
+
+
+class LocalStack:
+    """All functions of an app, served from a Firestore emulator's events until it is stopped.
+
+    with LocalStack(app) as stack, use(stack.database):
+        City.new(doc_id="TOK", city_name="Tokyo", country="Japan").save()
+        stack.drain()
+
+    It starts an emulator of its own unless it is given one together with the server of its events. The observer is
+    called after each delivery, by one thread at a time. `api_url` is None for an app without REST rules; the usage of
+    `last_request` is what the latest request to it cost.
+    """
+
+    def __init__(
+        self,
+        app: Boiler,
+        project: str = "demo-boiler",
+        *,
+        emulator: FirestoreEmulator | None = None,
+        server: EventServer | None = None,
+        observer: Observer | None = None,
+        workers: int = 4,
+        retries: Retries | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        if (emulator is None) is not (server is None):
+            raise ConfigurationError("An emulator posts its events to one server; give LocalStack both, or neither.")
+        self.app = app
+        self.project = project
+        self._observer = observer
+        self.last_request: Metered | None = None
+        self._reached = threading.local()
+        with ExitStack() as opened:
+            self.server = server or opened.enter_context(EventServer())
+            self.emulator = emulator or opened.enter_context(FirestoreEmulator(functions=self.server.host))
+            self.database = FirestoreDatabase(project, emulator=self.emulator.host)
+            harness = DeliveryHarness(
+                self.server,
+                self.emulator,
+                project,
+                list(self._triggers()),
+                observer=self._observe,
+                workers=workers,
+                retries=retries,
+                faults=faults,
+            )
+            self.harness = opened.enter_context(harness)
+            self.api_url = opened.enter_context(_served_api(app, self._metered))
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends all that it started; does nothing the second time."""
+        self._opened.close()
+
+    def drain(self, timeout: float = 60.0) -> None:
+        """Returns once every event is handled, those that handling them made included; raises NotDrained otherwise."""
+        self.harness.drain(timeout)
+
+    def deliver(self, function: str, event: Event) -> None:
+        """Delivers an event once more: the same event again, as production may."""
+        path = f"/functions/projects/{self.project}/triggers/{function}"
+        answer = request(self.server.host, "POST", path, b64encode(event.data), event.headers)
+        if answer.status != 202:
+            raise ConfigurationError(f"{self.project} takes no events: {answer.status}. Is its stack stopped?")
+
+    def client(self) -> firestore.Client:
+        """Google's own client of the project, for listeners."""
+        with _environment(EMULATOR_HOST, self.emulator.host):
+            return firestore.Client(project=self.project)
+
+    def _metered(self) -> Metered:
+        self.last_request = Metered(self.database)
+        return self.last_request
+
+    def _triggers(self) -> Iterator[Trigger]:
+        for record in self.app.manifest.functions:
+            if isinstance(on := record.trigger, EventTrigger):
+                function = self.app.compiled.functions[record.entry_point]
+                yield Trigger(record.entry_point, on.document, self._target(function), on.event_type, on.retry)
+
+    def _target(self, function: EventFunction) -> Target:
+        def target(event: Event) -> int:
+            self._reached.event = event
+            change = change_of(from_http(dict(event.headers), event.data))
+            self._reached.report = function.handle(change, self.database)
+            return 204
+
+        return target
+
+    def _observe(self, delivery: Delivery) -> None:
+        # The harness observes a delivery in the very thread that made it.
+        reached = dict(vars(self._reached))
+        vars(self._reached).clear()
+        if self._observer is not None:
+            self._observer(Handled(delivery, **reached))
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Nothing: the answer tells what happened."""
+
+
+@contextmanager
+def _served_api(app: Boiler, database: Callable[[], Database]) -> Iterator[str | None]:
+    """The URL of the app's REST rules while they are served; None when it has none."""
+    if not app.compiled.declarations.rules:
+        yield None
+        return
+    # Imported late: an app without rules needs no REST stack.
+    from boiler_functions.rest import create_app
+
+    flask = create_app(app.compiled, database)
+    server = make_server(LOOPBACK, 0, flask, threaded=True, request_handler=_QuietHandler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """The variable has the value inside the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before

@@ -1,0 +1,29 @@
+"""Fixtures that every test may ask for."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from emulator.events import EventServer
+from emulator.firestore_emulator import FirestoreEmulator
+
+
+@pytest.fixture(scope="session")
+def event_server() -> Iterator[EventServer]:
+    """Takes the events of `firestore_emulator`."""
+    with EventServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(event_server: EventServer) -> Iterator[FirestoreEmulator]:
+    """One emulator per pytest process; tests keep apart by their project."""
+    with FirestoreEmulator(functions=event_server.host) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def project() -> str:
+    """A project id that no other test has."""
+    return f"demo-{secrets.token_hex(6)}"

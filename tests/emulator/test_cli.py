@@ -1,0 +1,384 @@
+"""`boiler dev` and `boiler build` on the real emulator, as a user runs them."""
+
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.cloud import firestore
+
+from boiler_functions.cli.project import Project
+from boiler_functions.database import Put
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from emulator.firestore_emulator import FirestoreEmulator
+from emulator.loopback import LOOPBACK, answers, request
+
+BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
+ROOT = Path(__file__).parent.parent.parent
+TIMEOUT = 60.0
+
+APP = """
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+
+app = Boiler("towns")
+
+class City(DomainModel):
+    class Meta:
+        collection_name = "cities"
+    name = attrs.string(required=True)
+
+class CityStore(Store):
+    city = reference(City)
+
+@app.query
+@app.rest("/cities")
+class CityView(ViewModel[CityStore]):
+    class Meta:
+        path = "cityView/{city.doc_id}"
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.city.name.upper()
+"""
+
+MORE = """
+@app.query
+class CityLabel(ViewModel[CityStore]):
+    class Meta:
+        path = "cityLabels/{city.doc_id}"
+
+    @attrs.computed
+    def label(self) -> str:
+        return "* " + self.store.city.name
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The source of an app in a project of its own."""
+    name = f"app_{secrets.token_hex(6)}"
+    (tmp_path / "pyproject.toml").write_text(f'[tool.boiler_functions]\napp = "{name}:app"\n')
+    (tmp_path / "functions").mkdir()
+    source = tmp_path / "functions" / f"{name}.py"
+    source.write_text(APP)
+    return source
+
+
+def environment(**variables: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in (EMULATOR_HOST, PROJECT)}
+    return {**inherited, **variables}
+
+
+class Running:
+    """A command under way, and the lines that it has printed so far."""
+
+    def __init__(self, source: Path, *arguments: str, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [*BOILER, *arguments],
+            cwd=source.parent.parent,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._printed = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._printed:
+                self.lines.append(line.rstrip())
+                self._printed.notify_all()
+
+    def line(self, pattern: str) -> re.Match[str]:
+        """The first line that matches and was not asked for before, once it is printed; earlier ones are forgotten."""
+        with self._printed:
+            seen: list[str] = []
+            deadline = time.monotonic() + TIMEOUT
+            while time.monotonic() < deadline:
+                while self.lines:
+                    seen.append(self.lines.pop(0))
+                    if found := re.search(pattern, seen[-1]):
+                        return found
+                self._printed.wait(0.5)
+            raise AssertionError(f"{pattern!r} was not printed:\n" + "\n".join(seen))
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Sends the signal; the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        status = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
+        return status
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@contextmanager
+def running(source: Path, *arguments: str, **variables: str) -> Iterator[Running]:
+    command = Running(source, *arguments, **variables)
+    try:
+        yield command
+    finally:
+        command.close()
+
+
+def processes_of(source: Path) -> list[str]:
+    """The command lines of the processes that work on the project, or that such a one started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended meanwhile
+        if str(source.parent) in text:
+            found.append(text)
+    return found
+
+
+@pytest.fixture
+def dev(source: Path) -> Iterator[Running]:
+    with running(source, "dev") as command:
+        yield command
+
+
+def client_of(dev: Running, monkeypatch: pytest.MonkeyPatch) -> firestore.Client:
+    """A client by the line that `boiler dev` prints to copy."""
+    exported = dev.line(rf"export {EMULATOR_HOST}=(\S+) {PROJECT}=(\S+)")
+    monkeypatch.setenv(EMULATOR_HOST, exported[1])
+    return firestore.Client(project=exported[2])
+
+
+def content(client: firestore.Client, path: str) -> dict[str, Any]:
+    fields: dict[str, Any] | None = client.document(path).get().to_dict()
+    return fields or {}
+
+
+def test_dev_delivers_reloads_keeps_its_data_and_stops_cleanly(
+    dev: Running, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(dev, monkeypatch)
+    host = str(client._emulator_host)
+    dev.line(r"^App +towns with 3 functions$")
+    api = dev.line(r"^API +http://(\S+)$")[1]
+
+    client.document("cities/TOK").set({"name": "Tokyo"})
+    assert "1 built; " in dev.line(r"^city_view_on_cities ← cities/TOK: (.*)$")[1]
+    assert content(client, "cityView/TOK")["title"] == "TOKYO"
+    assert json.loads(request(api, "GET", "/cities/TOK").body)["title"] == "TOKYO"
+
+    source.write_text(APP.replace("upper", "lower"))
+    dev.line(rf"^{source.name} changed; towns with 3 functions reloaded\.$")
+    client.document("cities/PAR").set({"name": "Paris"})
+    dev.line(r"^city_view_on_cities ← cities/PAR: 1 built")
+    assert content(client, "cityView/PAR")["title"] == "paris"
+    assert content(client, "cityView/TOK")["title"] == "TOKYO"
+    assert json.loads(request(api, "GET", "/cities/PAR").body)["title"] == "paris"
+
+    assert dev.end() == 0
+    assert dev.lines[-1] == "Stopped."
+    assert not answers(host)
+    assert not answers(api)
+    assert processes_of(source) == []
+
+
+def test_dev_waits_with_the_events_while_the_app_does_not_start(
+    dev: Running, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(dev, monkeypatch)
+    client.document("cities/TOK").set({"name": "Tokyo"})
+    dev.line(r"← cities/TOK: 1 built")
+
+    source.write_text("app = \n")
+    dev.line(r"SyntaxError: invalid syntax")
+    dev.line(r"changed; the app does not start")
+    client.document("cities/PAR").set({"name": "Paris"})
+
+    source.write_text(APP + MORE)
+    dev.line(r"changed; towns with 4 functions reloaded")
+    dev.line(r"^city_view_on_cities ← cities/PAR: 1 built")
+    client.document("cities/LA").set({"name": "Los Angeles"})
+    dev.line(r"^city_label_on_cities ← cities/LA: 1 built")
+    assert content(client, "cityLabels/LA")["label"] == "* Los Angeles"
+
+    source.write_text(APP)
+    dev.line(r"changed; towns with 3 functions reloaded")
+    client.document("cities/ROM").set({"name": "Rome"})
+    dev.line(r"^city_view_on_cities ← cities/ROM: 1 built")
+    assert content(client, "cityLabels/ROM") == {}
+    assert dev.end(signal.SIGTERM) == 0
+
+
+def test_dev_tells_of_a_delivery_that_failed_and_repeats_it_with_the_corrected_code(
+    dev: Running, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(dev, monkeypatch)
+    # NewerSchema is transient: newer code than this one wrote the ledger.
+    newer = APP.replace('path = "cityView', 'schema_version = 2\n        path = "cityView')
+    client.document("cities/TOK").set({"name": "Tokyo"})
+    dev.line(r"← cities/TOK: 1 built")
+    source.write_text(newer)
+    dev.line(r"reloaded")
+    client.document("cities/TOK").set({"name": "Tokio"})
+    dev.line(r"← cities/TOK: 1 built")
+    source.write_text(APP)
+    dev.line(r"reloaded")
+    client.document("cities/TOK").set({"name": "Edo"})
+    dev.line(r"^city_view_on_cities ← cities/TOK: attempt 1 failed, BF404 The ledger .*; again in 0\.5 s$")
+    source.write_text(newer)
+    dev.line(r"^city_view_on_cities ← cities/TOK: 1 built")
+    assert content(client, "cityView/TOK")["title"] == "EDO"
+
+
+def test_what_dev_started_ends_even_when_dev_is_killed(
+    dev: Running, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = str(client_of(dev, monkeypatch)._emulator_host)
+    dev.line(r"^Stop +Ctrl-C$")
+    dev.end(signal.SIGKILL)
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline and (answers(host) or processes_of(source)):
+        time.sleep(0.05)
+    assert not answers(host)
+    assert processes_of(source) == []
+
+
+def test_dev_that_cannot_begin_says_why_and_leaves_nothing(source: Path, firestore_emulator: FirestoreEmulator) -> None:
+    port = firestore_emulator.host.partition(":")[2]
+    cases: Mapping[str, tuple[tuple[str, ...], dict[str, str]]] = {
+        f"error BF200 The Firestore emulator cannot listen on {LOOPBACK}:{port}": (("--port", port), {}),
+        "error BF200 FIRESTORE_EMULATOR_BINARY_PATH names nowhere.jar": (
+            (),
+            {"FIRESTORE_EMULATOR_BINARY_PATH": "nowhere.jar"},
+        ),
+    }
+    for told, (arguments, variables) in cases.items():
+        with running(source, "dev", *arguments, **variables) as command:
+            assert command.wait() == 2
+            assert command.lines[-1].startswith(told)
+    source.write_text("app = 1\n")
+    with running(source, "dev") as command:
+        assert command.wait() == 2
+        assert command.lines[-1].startswith("error BF200 'app' in ")
+    assert processes_of(source) == []
+
+
+def test_firebase_tools_reads_the_functions_yaml_that_compile_writes(source: Path) -> None:
+    with running(source, "compile") as command:
+        assert command.wait() == 0
+    # The parser that firebase-tools reads the file with.
+    script = "process.stdout.write(JSON.stringify(require('yaml').parse(require('fs').readFileSync(0, 'utf8'))))"
+    text = (source.parent / "functions.yaml").read_text()
+    read = subprocess.run(["node", "-e", script], cwd=ROOT, input=text, capture_output=True, text=True, check=True)
+    app = Project.find(start=source.parent).load()
+    assert json.loads(read.stdout) == app.manifest.to_functions_yaml()
+
+
+class Built:
+    """The project on the shared emulator, and what a build made of it."""
+
+    def __init__(self, emulator: FirestoreEmulator, project: str) -> None:
+        self.variables = {EMULATOR_HOST: emulator.host, PROJECT: project}
+        self.database = FirestoreDatabase(project, emulator=emulator.host)
+
+    def cities(self, number: int) -> None:
+        for start in range(0, number, 500):
+            numbers = range(start, min(number, start + 500))
+            self.database.commit([Put(f"cities/c{at:05}", {"name": f"n{at}"}) for at in numbers])
+
+    def titles(self, *ids: str) -> list[str | None]:
+        views = self.database.read([f"cityView/{each}" for each in ids]).documents
+        return [(view.fields or {}).get("title") for view in views]
+
+    def boiler(self, source: Path, *arguments: str) -> tuple[int, str]:
+        with running(source, "build", *arguments, **self.variables) as command:
+            return command.wait(), "\n".join(command.lines)
+
+
+@pytest.fixture
+def built(firestore_emulator: FirestoreEmulator, project: str) -> Built:
+    return Built(firestore_emulator, project)
+
+
+def test_build_makes_every_view_and_tells_what_it_took(built: Built, source: Path) -> None:
+    built.cities(3)
+    status, told = built.boiler(source, "CityView")
+    assert status == 0
+    assert re.fullmatch(r"CityView: 3 built; \d+ views/s; \d+ reads, \d+ writes, \d+ RPCs", told)
+    assert built.titles("c00000", "c00001", "c00002") == ["N0", "N1", "N2"]
+    assert list((source.parent.parent / ".boiler").glob("*.json")) == []
+
+
+def test_build_of_one_root_heals_that_view_alone(built: Built, source: Path) -> None:
+    built.cities(2)
+    built.boiler(source, "CityView")
+    built.database.commit([Put(f"cityView/{each}", {"title": "edited"}) for each in ("c00000", "c00001")])
+    for root in ("c00000", "cities/c00000"):
+        status, told = built.boiler(source, "CityView", "--root", root)
+        assert (status, told.partition(";")[0]) == (0, "CityView: 1 built")
+    assert built.titles("c00000", "c00001") == ["N0", "edited"]
+
+
+def test_build_with_a_document_that_does_not_fit_ends_with_1_and_builds_the_others(built: Built, source: Path) -> None:
+    built.cities(2)
+    built.database.commit([Put("cities/c00000", {"name": 7})])
+    status, told = built.boiler(source, "CityView")
+    assert status == 1
+    assert "1 could not be built and are as they were; boilerDeadLetters says why." in told
+    assert built.titles("c00000", "c00001") == [None, "N1"]
+
+
+def test_build_that_is_interrupted_goes_on_where_it_stopped(built: Built, source: Path) -> None:
+    built.cities(2000)
+    position = source.parent.parent / ".boiler" / "build-CityView.json"
+    with running(source, "build", "CityView", **built.variables) as command:
+        while not position.is_file() or not json.loads(position.read_text())["after"]:
+            assert command.process.poll() is None
+            time.sleep(0.002)
+        assert command.end() == 130
+        assert command.lines[-1] == "Stopped; go on with `boiler build CityView --resume`."
+    done = int(json.loads(position.read_text())["after"].removeprefix("cities/c")) + 1
+    assert 0 < done < 2000
+
+    status, told = built.boiler(source, "CityView", "--resume")
+    assert status == 0
+    assert told.startswith(f"CityView: {2000 - done} built")
+    assert built.titles("c00000", "c01999", f"c{done:05}") == ["N0", "N1999", f"N{done}"]
+    assert not position.exists()
+
+
+def test_a_build_is_not_resumed_in_another_database(built: Built, source: Path) -> None:
+    folder = source.parent.parent / ".boiler"
+    folder.mkdir()
+    place = {PROJECT: "demo-other", EMULATOR_HOST: None, "app": "towns", "database": "(default)"}
+    (folder / "build-CityView.json").write_text(json.dumps({"after": "cities/c00001", "database": place}))
+    status, told = built.boiler(source, "CityView", "--resume")
+    assert status == 2
+    assert f"The build to resume was of {PROJECT} demo-other" in told
+
+
+def test_build_without_credentials_says_what_to_set(source: Path, tmp_path: Path) -> None:
+    with running(source, "build", "CityView", HOME=str(tmp_path), NO_GCE_CHECK="true") as command:
+        assert command.wait() == 2
+        assert command.lines[-1].startswith("error BF200 No credentials for Firestore")

@@ -1,0 +1,328 @@
+"""GET of one view and of lists."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import pytest
+
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, use
+from boiler_functions.build import Instance
+from boiler_functions.database import Delete, Put
+from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.exceptions import DeclarationError
+from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.ledger import ledger_path
+from boiler_functions.modes.query import Rebuild, scope_of
+from boiler_functions.rest import create_app
+from tests.unit.rest.meeting_api import Api, Conference, Meeting, MeetingView, Room, RoomView, User
+
+M1 = {
+    "id": "m1",
+    "inSession": True,
+    "seats": 1,
+    "notes": None,
+    "start": "2030-01-02T03:04:05+00:00",
+    "place": {"latitude": 32.5, "longitude": -117.0},
+    "attending": ["Ada"],
+    "neighbours": ["m1", "m2"],
+    "running": ["m1"],
+    "room": "r1",
+    "guest": None,
+    "deleted": False,
+}
+COPY = "users/ada/meetings/m1"
+LEDGER = ledger_path(scope_of("room", MeetingView), Instance(MeetingView, "meetings/m1"))
+
+
+def store_views(api: Api) -> None:
+    """Does what Query mode's functions do about the documents that are there."""
+    for view, root in ((MeetingView, "meetings/m1"), (RoomView, "rooms/r1")):
+        Rebuild(Invocation("room", "test", Metered(api.memory)), (view,)).rebuild([Instance(view, root)])
+
+
+def edit(api: Api, path: str, **fields: Any) -> None:
+    """Changes a stored view by hand, so that a test sees where an answer comes from."""
+    api.memory.commit([Put(path, fields, mask=tuple(fields))])
+
+
+def ids(answer: Any) -> list[str]:
+    return [view["id"] for view in answer.json["results"]]
+
+
+def test_a_view_that_is_not_stored_is_built(api: Api) -> None:
+    answer = api.get("/meetings/m1")
+    assert (answer.status_code, answer.mimetype, answer.json) == (200, "application/json", M1)
+
+
+def test_a_stored_view_looks_as_a_built_one_does(api: Api) -> None:
+    store_views(api)
+    assert api.document(COPY)["obj_type"] == "MeetingView"
+    assert api.get("/meetings/m1").json == M1
+
+
+def test_a_view_with_a_copy_per_user_is_read_through_the_ledger(api: Api) -> None:
+    store_views(api)
+    edit(api, COPY, seats=7)
+    assert api.get("/meetings/m1").json["seats"] == 7
+    assert api.database.usage == Usage(rpcs=2, reads=2)
+
+
+def test_a_view_at_one_place_is_read_at_once(api: Api) -> None:
+    store_views(api)
+    edit(api, "roomViews/r1", keyLength=7)
+    assert api.get("/rooms/r1").json == {"id": "r1", "place": {"latitude": 32.5, "longitude": -117.0}, "keyLength": 7}
+    assert api.database.usage == Usage(rpcs=1, reads=1)
+
+
+@pytest.mark.parametrize(("path", "view"), [("/meetings/m1", COPY), ("/rooms/r1", "roomViews/r1")])
+def test_a_fresh_view_is_built_whatever_is_stored(api: Api, path: str, view: str) -> None:
+    store_views(api)
+    built = api.get(path).json
+    edit(api, view, seats=7, keyLength=7)
+    assert api.get(path).json != built
+    assert api.get(path, fresh="true").json == built
+
+
+def test_a_copy_that_is_gone_is_built(api: Api) -> None:
+    store_views(api)
+    api.memory.commit([Delete(COPY)])
+    assert api.get("/meetings/m1").json == M1
+
+
+def test_what_newer_code_stored_is_built_by_this_code(api: Api) -> None:
+    store_views(api)
+    edit(api, COPY, seats=7)
+    edit(api, LEDGER, schema_version=99)
+    assert api.get("/meetings/m1").json == M1
+
+
+def test_a_root_in_a_sub_collection_has_its_parents_in_the_path(api: Api) -> None:
+    assert api.get("/v1/forms/ada/f1").json == {"id": "f1", "text": "hello"}
+    assert api.get("/v1/forms/bob/f1").status_code == 404
+    assert api.get("/v1/forms/bob").json == {"results": [{"id": "f2", "text": "hi"}]}
+
+
+def test_a_view_without_its_root_is_not_found(api: Api) -> None:
+    answer = api.get("/meetings/m9")
+    assert answer.status_code == 404
+    assert answer.json["message"] == "There is no MeetingView of this id."
+
+
+def test_a_root_of_another_class_in_the_same_collection_is_not_found(api: Api) -> None:
+    assert api.get("/conferences/m2").json == {"id": "m2", "seats": 1}
+    assert api.get("/conferences/m1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "..", "__x__", "a%2Fb%2Fc", "x" * 1501, "%00", "a%0Ab", "%20a", "a%20", "%F0%9F%8F%A2" * 400],
+    ids=["empty", "dot", "dots", "reserved", "slashes", "long", "nul", "newline", "leading", "trailing", "emoji"],
+)
+@pytest.mark.parametrize("rule", ["/meetings/{}", "/v1/forms/{}", "/v1/forms/{}/f1"])
+def test_a_bad_id_is_not_found_and_asks_the_database_nothing(api: Api, rule: str, text: str) -> None:
+    answer = api.get(rule.format(text))
+    assert (answer.status_code, answer.json["code"]) == (404, 404)
+    assert api.database.usage == Usage()
+
+
+@pytest.mark.parametrize("query", [{"fresh": "maybe"}, {"fresh": "1"}, {"status": "closed"}, {"a.b": "1"}])
+def test_a_parameter_that_does_not_fit_is_refused(api: Api, query: dict[str, str]) -> None:
+    answer = api.get("/meetings/m1", **query)
+    assert answer.status_code == 422
+    assert answer.json["errors"].keys() == query.keys()
+    assert api.database.usage == Usage()
+
+
+def test_nan_is_null_in_json(api: Api) -> None:
+    edit(api, "roomViews/r1", keyLength=float("nan"), inner={"list": [float("inf"), 1.5, b"\x00"]})
+    assert api.get("/rooms/r1").get_json() == {"id": "r1", "keyLength": None, "inner": {"list": [None, 1.5, "AA=="]}}
+
+
+def test_a_list_is_ordered_by_id(api: Api) -> None:
+    results = api.get("/meetings").json["results"]
+    assert results[0] == M1
+    assert (results[1]["id"], results[1]["attending"], results[1]["neighbours"]) == ("m2", [], ["m1", "m2"])
+    assert api.get("/meetings").json.keys() == {"results"}
+
+
+def test_a_list_takes_what_is_stored_and_builds_the_rest(api: Api) -> None:
+    store_views(api)
+    edit(api, COPY, seats=7)
+    assert [view["seats"] for view in api.get("/meetings").json["results"]] == [7, 1]
+    assert [view["seats"] for view in api.get("/meetings", fresh="true").json["results"]] == [1, 1]
+
+
+def test_a_list_of_a_subclass_has_only_its_own(api: Api) -> None:
+    assert ids(api.get("/conferences")) == ["m2"]
+
+
+def test_a_list_asks_the_database_as_often_for_many_views_as_for_few(api: Api) -> None:
+    api.get("/meetings", limit="2", fresh="true")
+    few = api.database.usage.rpcs
+    with use(api.memory):
+        for number in range(40):
+            User.new(doc_id=f"u{number}", name="x").save()
+            Room.new(doc_id=f"room{number % 20}").save()
+            Meeting.new(doc_id=f"n{number:02}", room=f"room{number % 20}").save()
+    api.database.usage = Usage()
+    assert len(ids(api.get("/meetings", limit="42", fresh="true"))) == 42
+    assert api.database.usage.rpcs <= few + 1
+
+
+def test_a_list_of_views_of_their_root_alone_is_one_query(api: Api) -> None:
+    assert ids(api.get("/rooms", fresh="true")) == ["r1"]
+    assert api.database.usage == Usage(rpcs=1, reads=1)
+
+
+def test_pages_hold_every_view_once(api: Api) -> None:
+    with use(api.memory):
+        for number in range(5):
+            Meeting.new(doc_id=f"n{number}", status="open").save()
+    found: list[str] = []
+    token: dict[str, str] = {}
+    for _ in range(3):
+        answer = api.get("/meetings", limit="2", status="open", **token)
+        found += ids(answer)
+        token = {"pageToken": answer.json["nextPageToken"]} if "nextPageToken" in answer.json else {}
+        if not token:
+            break
+    assert found == ["n0", "n1", "n2", "n3", "n4"]
+
+
+def test_the_last_page_has_no_token_though_it_is_full(api: Api) -> None:
+    assert "nextPageToken" not in api.get("/meetings", limit="2").json
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "AAAA", "bWVldGluZ3MvbTE", "=" * 9])
+def test_a_forged_page_token_is_refused(api: Api, token: str) -> None:
+    answer = api.get("/meetings", pageToken=token)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["pageToken"])
+    assert api.database.usage == Usage()
+
+
+@pytest.mark.parametrize("last", ["", "a/b", "..", "__x__", "x" * 1501])
+def test_a_page_token_that_names_no_document_is_refused(api: Api, last: str) -> None:
+    token = api.get("/meetings", limit="1").json["nextPageToken"]
+    key = urlsafe_b64decode(token + "==").decode().removesuffix("m1")
+    forged = urlsafe_b64encode(f"{key}{last}".encode()).decode()
+    assert api.get("/meetings", pageToken=forged).status_code == 422
+
+
+def test_a_page_token_of_another_list_is_refused(api: Api) -> None:
+    token = api.get("/meetings", limit="1").json["nextPageToken"]
+    assert ids(api.get("/meetings", limit="1", pageToken=token)) == ["m2"]
+    assert api.get("/meetings", limit="1", pageToken=token, status="closed").status_code == 422
+    assert api.get("/conferences", limit="1", pageToken=token).status_code == 422
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "101", "1000000000", "9" * 5000, "abc", "1.5", "true", ""])
+def test_a_limit_out_of_bounds_is_refused(api: Api, limit: str) -> None:
+    answer = api.get("/meetings", limit=limit)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["limit"])
+    assert api.database.usage == Usage()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"status": "in-session"}, ["m1"]),
+        ({"status": "closed"}, ["m2"]),
+        ({"status": "1"}, []),
+        ({"seats": "1"}, ["m1", "m2"]),
+        ({"price": "1.5"}, ["m2"]),
+        ({"public": "true"}, ["m2"]),
+        ({"start": "2030-01-02T03:04:05Z"}, ["m1"]),
+        ({"kind": "talk"}, ["m1"]),
+        ({"floor": "1"}, ["m2"]),
+        ({"tags": "b"}, ["m1", "m2"]),
+        ({"tags": "a"}, ["m1"]),
+        ({"room": "rooms/r1", "tags": "a"}, ["m1"]),
+        ({"tickets": "tickets/tB"}, ["m1"]),
+    ],
+)
+def test_a_list_is_filtered_by_declared_attributes(api: Api, query: dict[str, str], expected: list[str]) -> None:
+    assert ids(api.get("/meetings", **query)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("undeclared", "x"),
+        ("in_session", "true"),
+        ("inSession", "true"),
+        ("scores", "1"),
+        ("a.b", "1"),
+        ("`status`", "1"),
+        ("__proto__", "1"),
+        ("seats", "abc"),
+        ("seats", str(2**63)),
+        ("seats", "1000"),
+        ("price", "NaN"),
+        ("price", "1e999"),
+        ("public", "yes"),
+        ("start", "yesterday"),
+        ("kind", "picnic"),
+        ("floor", "9"),
+        ("room", "r1"),
+        ("room", "users/ada"),
+    ],
+)
+def test_a_filter_that_does_not_fit_is_refused(api: Api, name: str, value: str) -> None:
+    answer = api.get("/meetings", **{name: value})
+    assert (answer.status_code, list(answer.json["errors"])) == (422, [name])
+    assert api.database.usage == Usage()
+
+
+def test_a_parameter_given_twice_is_refused(api: Api) -> None:
+    answer = api.client.get("/meetings?status=closed&status=in-session&limit=2")
+    assert (answer.status_code, answer.get_json()["errors"]) == (422, {"status": ["Given more than once."]})
+
+
+def test_an_attribute_named_as_a_parameter_is_no_filter(api: Api) -> None:
+    assert ids(api.get("/meetings", limit="1")) == ["m1"]
+
+
+def test_a_view_that_cannot_be_built_is_left_out_of_a_list_and_logged(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    with use(api.memory):
+        Room.new(doc_id="r0").save()
+    assert ids(api.get("/rooms")) == ["r1"]
+    assert "RoomView of rooms/r0 is left out of a list" in caplog.text
+    assert api.get("/rooms/r0").status_code == 500
+
+
+def test_a_list_goes_past_a_root_whose_id_no_path_can_name(api: Api) -> None:
+    api.memory.commit([Put("rooms/r0 ", {"keyCode": "1"})])
+    first = api.get("/rooms", limit="1").json
+    assert first["results"] == []
+    assert ids(api.get("/rooms", pageToken=first["nextPageToken"])) == ["r1"]
+
+
+def test_an_empty_list_is_a_list(api: Api) -> None:
+    assert api.get("/v1/forms/carl").json == {"results": []}
+
+
+def test_a_view_whose_attribute_hides_the_id_is_refused() -> None:
+    class Thing(DomainModel):
+        class Meta:
+            collection_name = "things"
+
+    class ThingStore(Store):
+        thing = reference(Thing)
+
+    class ThingView(ViewModel[ThingStore]):
+        @attrs.computed
+        def id(self) -> str:
+            return "x"
+
+    things = Boiler("things")
+    things.rest("/things")(ThingView)
+    with pytest.raises(DeclarationError, match=r"ThingView\.id"):
+        create_app(things.compiled, MemoryDatabase)
+
+
+def test_conferences_are_meetings_too(api: Api) -> None:
+    with use(api.memory):
+        assert isinstance(Meeting.get("m2"), Conference)

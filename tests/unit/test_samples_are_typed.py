@@ -1,0 +1,68 @@
+"""The samples and the docs' examples pass mypy and pyright in strict mode outside of this checkout, as users' code."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "tests" / "unit" / "typed").glob("*.py")]
+
+MYPY = ("mypy", "--strict", "--config-file=", "--cache-dir=.cache", ".")
+PYRIGHT = ("pyright", "--pythonpath", sys.executable, ".")
+
+MISTAKES = """
+from meeting_room import MeetingStore, User
+
+def organization(user: User) -> str:
+    return user.organization
+
+def misspelt(user: User) -> str:
+    return user.frist_name
+
+def address(store: MeetingStore) -> object:
+    return store.location.address
+"""
+MISTAKEN_LINES = {5, 8, 11}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder of a user's: the samples alone."""
+    for sample in SAMPLES:
+        shutil.copy(sample, tmp_path)
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
+    return tmp_path
+
+
+def checked(checker: tuple[str, ...], project: Path) -> tuple[int, str]:
+    """The exit status and the complaints of a type checker over the project."""
+    environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    command = [sys.executable, "-m", *checker]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_there_are_samples_to_check() -> None:
+    assert {"city.py", "design_example.py", "inferred_types.py", "main.py", "meeting_room.py", "world.py"} <= {
+        sample.name for sample in SAMPLES
+    }
+
+
+@pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
+def test_every_sample_passes_in_strict_mode(checker: tuple[str, ...], project: Path) -> None:
+    status, complaints = checked(checker, project)
+    assert status == 0, complaints
+
+
+@pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
+def test_a_missing_value_and_a_misspelt_name_are_found(checker: tuple[str, ...], project: Path) -> None:
+    (project / "mistakes.py").write_text(MISTAKES)
+    status, complaints = checked(checker, project)
+    assert status == 1
+    assert {int(line) for line in re.findall(r"mistakes\.py:(\d+)", complaints)} == MISTAKEN_LINES

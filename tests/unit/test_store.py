@@ -1,0 +1,592 @@
+"""Store: the fetch plan of a view; which documents a view needs, given those that it has."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from boiler_functions import (
+    DomainModel,
+    Store,
+    ViewModel,
+    attrs,
+    matching,
+    reference,
+    references,
+    referrers,
+    use,
+)
+from boiler_functions.build import Instance, Reader
+from boiler_functions.database import Document, Filter, Put, Query
+from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.database.metered import Metered
+from boiler_functions.exceptions import BoilerError, DeclarationError, InvalidPath
+from boiler_functions.session import Snapshot, active
+from boiler_functions.store import Resolution
+from boiler_functions.types import Reference
+
+
+class User(DomainModel):
+    class Meta:
+        collection_name = "users"
+
+    name = attrs.string()
+    boss = attrs.relation("User")
+    reports = attrs.relation("User", many=True)
+
+
+class Ticket(DomainModel):
+    class Meta:
+        collection_name = "tickets"
+
+    user = attrs.relation(User)
+    sponsor = attrs.relation(User)
+    meeting = attrs.relation("Meeting")
+    attendance = attrs.boolean()
+
+
+class SeasonTicket(Ticket):
+    season = attrs.string()
+
+
+class Location(DomainModel):
+    class Meta:
+        collection_name = "locations"
+
+    address = attrs.string()
+
+
+class Meeting(DomainModel):
+    class Meta:
+        collection_name = "meetings"
+
+    status = attrs.string()
+    location = attrs.relation(Location)
+    tickets = attrs.relation(Ticket, many=True)
+
+
+class Note(DomainModel):
+    class Meta:
+        collection_name = "users/{user_id}/notes"
+
+    about = attrs.relation(Meeting)
+    tags = attrs.relation(Meeting, many=True)
+    text = attrs.string()
+
+
+class Settings(DomainModel):
+    class Meta:
+        collection_name = "settings"
+
+    theme = attrs.string()
+
+
+class MeetingStore(Store):
+    meeting = reference(Meeting)
+    location = reference(Meeting.location)
+    tickets = references(Meeting.tickets)
+    users = references(Ticket.user)
+
+
+def database_with(documents: Mapping[str, Mapping[str, Any]]) -> MemoryDatabase:
+    database = MemoryDatabase()
+    database.commit([Put(path, fields) for path, fields in documents.items()])
+    return database
+
+
+MEETING: dict[str, dict[str, Any]] = {
+    "meetings/m": {
+        "status": "open",
+        "location": Reference("locations/l"),
+        "tickets": [Reference("tickets/t2"), Reference("tickets/t1"), Reference("tickets/gone")],
+    },
+    "locations/l": {"address": "Gilman Drive"},
+    "tickets/t1": {"user": Reference("users/b"), "meeting": Reference("meetings/m")},
+    "tickets/t2": {"user": Reference("users/a"), "meeting": Reference("meetings/m")},
+    "tickets/t3": {"user": Reference("users/gone"), "meeting": Reference("meetings/other")},
+    "users/a": {"name": "Ada", "boss": Reference("users/c")},
+    "users/b": {"name": "Bob"},
+    "users/c": {"name": "Carl", "reports": [Reference("users/a"), Reference("users/a")]},
+    "users/a/notes/n": {"about": Reference("meetings/m"), "text": "note"},
+    "users/b/notes/o": {"tags": [Reference("meetings/m")], "text": "tagged"},
+    "aaa/x/notes/foreign": {"about": Reference("meetings/m"), "text": "foreign"},
+    "settings/main": {"theme": "dark"},
+    "settings/a": {"theme": "light"},
+}
+
+
+class Fetched:
+    """A Store, filled from a database as a build fills it."""
+
+    def __init__(self, store: type[Store], root: str = "", documents: Mapping[str, Any] = MEETING) -> None:
+        view: Any = type("TheView", (ViewModel,), {"store_class": store})
+        self.metered = Metered(database_with(documents))
+        self.reader = Reader(self.metered)
+        instance = Instance(view, root)
+        self.resolution: Resolution = self.reader.resolve([instance])[instance]
+        self.session = Snapshot(self.reader.documents, "TheView")
+        self.store: Any = store(self.resolution.paths, self.reader.documents)
+
+    def ids(self, name: str) -> list[str]:
+        with active(self.session):
+            return [model.doc_id for model in getattr(self.store, name)]
+
+    def one(self, name: str) -> Any:
+        with active(self.session):
+            return getattr(self.store, name)
+
+
+# Plans.
+
+
+def test_a_store_is_read_level_by_level() -> None:
+    found = Fetched(MeetingStore, "meetings/m")
+    assert found.one("meeting").status == "open"
+    assert found.one("location").address == "Gilman Drive"
+    assert found.ids("tickets") == ["t1", "t2"]
+    assert found.ids("users") == ["a", "b"]
+    assert found.metered.usage.rpcs == 3
+
+
+def test_references_are_ordered_by_path_each_document_once() -> None:
+    documents = {
+        "meetings/m": {"tickets": [Reference(f"tickets/{each}") for each in ("z", "a", "z")]},
+        "tickets/z": {"user": Reference("users/a")},
+        "tickets/a": {"user": Reference("users/a")},
+        "users/a": {"name": "Ada"},
+    }
+    found = Fetched(MeetingStore, "meetings/m", documents)
+    assert found.ids("tickets") == ["a", "z"]
+    assert found.ids("users") == ["a"]
+
+
+def test_one_document_behind_two_references_is_one_object() -> None:
+    class Two(Store):
+        user = reference(User)
+        boss = reference(User.boss)
+        same = reference(User, doc_id="a")
+
+    found = Fetched(Two, "users/a")
+    assert found.one("same") is found.one("user")
+
+
+def test_missing_documents_are_none_or_left_out_and_still_named() -> None:
+    found = Fetched(MeetingStore, "meetings/m", {"meetings/m": MEETING["meetings/m"]})
+    assert found.one("location") is None
+    assert found.ids("tickets") == []
+    assert {"locations/l", "tickets/t1", "tickets/gone"} <= set(found.resolution.named)
+
+
+def test_a_relation_that_is_not_set_leads_nowhere() -> None:
+    found = Fetched(MeetingStore, "meetings/m", {"meetings/m": {"status": "open"}})
+    assert found.one("location") is None
+    assert found.ids("tickets") == []
+    assert found.ids("users") == []
+    assert list(found.resolution.named) == ["meetings/m"]
+
+
+def test_a_missing_root_leads_nowhere() -> None:
+    resolution = MeetingStore.resolve(
+        {"doc_id": "m"}, {"meetings/m": database_with({}).read(["meetings/m"]).documents[0]}, {}
+    )
+    assert list(resolution.named) == ["meetings/m"]
+    assert resolution.is_complete
+
+
+def test_a_plan_asks_only_for_what_it_does_not_have() -> None:
+    documents = {each.path: each for each in database_with(MEETING).read(["meetings/m", "locations/l"]).documents}
+    empty = MeetingStore.resolve({"doc_id": "m"}, {}, {})
+    assert list(empty.missing_documents) == ["meetings/m"]
+    some = MeetingStore.resolve({"doc_id": "m"}, documents, {})
+    assert list(some.missing_documents) == ["tickets/gone", "tickets/t1", "tickets/t2"]
+    assert not some.is_complete
+
+
+def test_what_is_no_reference_into_the_collection_is_left_to_validation() -> None:
+    documents = {"meetings/m": {"location": Reference("users/a"), "tickets": ["t1", Reference("users/a"), None]}}
+    resolution = Fetched(MeetingStore, "meetings/m", documents).resolution
+    assert list(resolution.named) == ["meetings/m"]
+
+
+# One document by id.
+
+
+def test_a_document_of_a_fixed_id_is_read_with_the_root() -> None:
+    class WithSettings(Store):
+        user = reference(User)
+        main = reference(Settings, doc_id="main")
+        own = reference(Settings, doc_id="{doc_id}")
+
+    found = Fetched(WithSettings, "users/a")
+    assert (found.one("main").theme, found.one("own").theme) == ("dark", "light")
+    assert found.metered.usage.rpcs == 1
+
+
+def test_a_document_of_a_fixed_id_may_stand_without_a_root() -> None:
+    class Dashboard(Store):
+        main = reference(Settings, doc_id="main")
+        absent = reference(Settings, doc_id="absent")
+
+    found = Fetched(Dashboard)
+    assert found.one("main").theme == "dark"
+    assert found.one("absent") is None
+
+
+def test_a_document_of_a_sub_collection_takes_its_parents_from_the_key() -> None:
+    class NoteStore(Store):
+        note = reference(Note)
+        owner = reference(User, doc_id="{user_id}")
+        other = reference(Note, doc_id="n")
+
+    found = Fetched(NoteStore, "users/a/notes/n")
+    assert found.one("note").text == "note"
+    assert found.one("owner").name == "Ada"
+    assert found.one("other") is found.one("note")
+
+
+def test_a_doc_id_placeholder_that_the_root_does_not_have_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.settings.*\{nope\}"):
+
+        class Wrong(Store):
+            user = reference(User)
+            settings = reference(Settings, doc_id="{nope}")
+
+
+def test_a_fixed_document_whose_parents_the_root_does_not_have_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.note.*user_id"):
+
+        class Wrong(Store):
+            user = reference(User)
+            note = reference(Note, doc_id="n")
+
+
+@pytest.mark.parametrize("doc_id", ["", "a/b", "..", "{doc_id}/x", "{doc_id"])
+def test_a_doc_id_that_is_no_id_is_refused_at_once(doc_id: str) -> None:
+    with pytest.raises((DeclarationError, InvalidPath)):
+        reference(Settings, doc_id=doc_id)
+
+
+# Relations: via, self-relations.
+
+
+def test_a_relation_starts_from_the_only_reference_to_its_model() -> None:
+    class Plain(Store):
+        ticket = reference(Ticket)
+        user = reference(Ticket.user)
+        boss = reference(User.boss)
+
+    assert Fetched(Plain, "tickets/t2").one("boss").name == "Carl"
+
+
+def test_two_starting_points_are_refused_until_one_is_chosen() -> None:
+    with pytest.raises(DeclarationError, match=r"Ambiguous\.boss could start from user, sponsor; choose with `via=`"):
+
+        class Ambiguous(Store):
+            ticket = reference(Ticket)
+            user = reference(Ticket.user)
+            sponsor = reference(Ticket.sponsor)
+            boss = reference(User.boss)
+
+    class Chosen(Store):
+        ticket = reference(Ticket)
+        user = reference(Ticket.user)
+        sponsor = reference(Ticket.sponsor)
+        boss = reference(User.boss, via=user)
+
+    assert Fetched(Chosen, "tickets/t2").one("boss").name == "Carl"
+
+
+def test_a_self_relation_is_followed_one_step_per_reference() -> None:
+    class Hierarchy(Store):
+        user = reference(User)
+        boss = reference(User.boss, via=user)
+        colleagues = references(User.reports, via=boss)
+
+    found = Fetched(Hierarchy, "users/a")
+    assert found.one("boss").name == "Carl"
+    assert found.ids("colleagues") == ["a"]
+    assert found.metered.usage.rpcs == 2
+
+
+def test_a_document_that_refers_to_itself_is_read_once() -> None:
+    class Loop(Store):
+        user = reference(User)
+        boss = reference(User.boss)
+
+    found = Fetched(Loop, "users/x", {"users/x": {"name": "X", "boss": Reference("users/x")}})
+    assert found.one("boss") is found.one("user")
+    assert found.metered.usage.reads == 1
+
+
+def test_a_relation_of_a_base_starts_from_a_subclass_and_the_other_way_round() -> None:
+    class FromSubclass(Store):
+        ticket = reference(SeasonTicket)
+        user = reference(Ticket.user)
+
+    documents = {
+        "tickets/t": {"obj_type": "SeasonTicket", "user": Reference("users/a")},
+        "users/a": {"name": "Ada"},
+    }
+    assert Fetched(FromSubclass, "tickets/t", documents).one("user").name == "Ada"
+
+
+def test_a_relation_without_a_starting_point_is_refused_with_what_to_add() -> None:
+    with pytest.raises(DeclarationError, match=r"Lost\.user starts from Ticket, which no reference before it reaches"):
+
+        class Lost(Store):
+            user = reference(Ticket.user)
+            ticket = reference(Ticket)
+
+
+def test_a_relation_via_a_reference_of_another_store_is_refused() -> None:
+    with pytest.raises(
+        DeclarationError,
+        match=r"Foreign\.user goes via meeting, which is no Ticket declared before",
+    ):
+
+        class Foreign(Store):
+            ticket = reference(Ticket)
+            user = reference(Ticket.user, via=MeetingStore.meeting)
+
+
+def test_a_relation_via_documents_that_do_not_have_it_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.user.*via.*Ticket"):
+
+        class Wrong(Store):
+            meeting = reference(Meeting)
+            ticket = reference(Ticket, doc_id="t")
+            user = reference(Ticket.user, via=meeting)
+
+
+def test_two_roots_are_refused_by_name() -> None:
+    with pytest.raises(DeclarationError, match=r"Twins has the roots meeting and user; a view has one"):
+
+        class Twins(Store):
+            meeting = reference(Meeting)
+            user = reference(User)
+
+
+def test_reference_to_many_and_references_to_one_are_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.ticket leads to many documents; declare it with `references"):
+
+        class Wrong(Store):
+            meeting = reference(Meeting)
+            ticket: Any = reference(Meeting.tickets)
+
+    with pytest.raises(DeclarationError, match=r"Wrong2\.users leads to many documents"):
+
+        class Wrong2(Store):
+            meeting = reference(Meeting)
+            tickets = references(Meeting.tickets)
+            users = reference(Ticket.user)
+
+    with pytest.raises(DeclarationError, match=r"Wrong3\.places leads to one document; declare it with `reference"):
+
+        class Wrong3(Store):
+            meeting = reference(Meeting)
+            places = references(Meeting.location)
+
+
+def test_an_attribute_that_is_no_relation_is_refused_by_name() -> None:
+    makers: list[Callable[[Any], Any]] = [references, referrers, reference]
+    for make in makers:
+        with pytest.raises(DeclarationError, match=r"User\.name is no relation"):
+            make(User.name)
+
+
+def test_a_relation_by_name_that_leads_nowhere_is_refused_when_the_store_is_made() -> None:
+    class Lost(DomainModel):
+        class Meta:
+            collection_name = "losts"
+
+        there = attrs.relation("NoSuchModelInAnyModule")
+
+    with pytest.raises(DeclarationError, match=r"Lost\.there leads to 'NoSuchModelInAnyModule'"):
+
+        class LostStore(Store):
+            lost = reference(Lost)
+            there = reference(Lost.there)
+            further = reference(User.boss)
+
+
+@pytest.mark.parametrize("wrong", [5, "User", ViewModel, None])
+def test_a_reference_to_what_is_no_model_is_refused(wrong: Any) -> None:
+    with pytest.raises(DeclarationError, match="reference"):
+        reference(wrong)
+
+
+# Referrers.
+
+
+def test_referrers_are_found_by_a_query_and_ordered_by_path() -> None:
+    class WithReferrers(Store):
+        meeting = reference(Meeting)
+        tickets = referrers(Ticket.meeting)
+        users = references(Ticket.user)
+
+    found = Fetched(WithReferrers, "meetings/m")
+    assert found.ids("tickets") == ["t1", "t2"]
+    assert found.ids("users") == ["a", "b"]
+    assert [query for _, query in found.resolution.queries.values()] == [
+        Query("tickets", filters=(Filter("meeting", "==", Reference("meetings/m")),))
+    ]
+    assert "tickets/t1" not in found.resolution.named
+
+
+def test_referrers_of_a_sub_collection_are_found_in_every_parent_and_nowhere_else() -> None:
+    class WithNotes(Store):
+        meeting = reference(Meeting)
+        notes = referrers(Note.about)
+
+    assert Fetched(WithNotes, "meetings/m").ids("notes") == ["n"]
+
+
+def test_referrers_by_a_relation_to_many_are_found() -> None:
+    class WithTags(Store):
+        meeting = reference(Meeting)
+        notes = referrers(Note.tags)
+
+    assert Fetched(WithTags, "meetings/m").ids("notes") == ["o"]
+
+
+def test_referrers_of_many_documents_are_asked_for_together() -> None:
+    class Deep(Store):
+        user = reference(User)
+        reports = references(User.reports, via=user)
+        tickets = referrers(Ticket.user, via=reports)
+
+    documents = {
+        "users/x": {"reports": [Reference("users/a"), Reference("users/b"), Reference("users/gone")]},
+        **{path: fields for path, fields in MEETING.items() if path != "users/x"},
+    }
+    found = Fetched(Deep, "users/x", documents)
+    assert found.ids("tickets") == ["t1", "t2", "t3"]
+    assert found.metered.usage.rpcs == 3
+
+
+def test_referrers_of_a_missing_document_are_still_found() -> None:
+    class Gone(Store):
+        meeting = reference(Meeting)
+        location = reference(Meeting.location)
+        others = referrers(Meeting.location, via=location)
+
+    found = Fetched(Gone, "meetings/m", {"meetings/m": {"location": Reference("locations/gone")}})
+    assert found.ids("others") == ["m"]
+
+
+def test_referrers_of_a_subclass_are_of_that_kind() -> None:
+    class Seasons(Store):
+        user = reference(User)
+        tickets = referrers(SeasonTicket.user)
+
+    documents = {
+        "users/a": {},
+        "tickets/s": {"user": Reference("users/a"), "obj_type": "SeasonTicket"},
+        "tickets/t": {"user": Reference("users/a"), "obj_type": "Ticket"},
+    }
+    assert Fetched(Seasons, "users/a", documents).ids("tickets") == ["s"]
+
+
+# Matching.
+
+
+def test_matching_needs_no_root_and_keeps_the_order_of_its_selection() -> None:
+    class Dashboard(Store):
+        meetings = matching(Meeting.status == "open")
+        users = matching(User.all().order_by(User.name.desc()).limit(2))
+        everybody = matching(User.name >= "B", User.name < "C")
+
+    found = Fetched(Dashboard)
+    assert Dashboard.root() is None
+    assert found.ids("meetings") == ["m"]
+    assert found.ids("users") == ["c", "b"]
+    assert found.ids("everybody") == ["b"]
+
+
+def test_matching_of_a_sub_collection_leaves_foreign_collections_out() -> None:
+    class Notes(Store):
+        notes = matching(Note.text >= "")
+
+    assert Fetched(Notes).ids("notes") == ["n", "o"]
+
+
+def test_relations_start_from_what_matching_found() -> None:
+    class Dashboard(Store):
+        meetings = matching(Meeting.status == "open")
+        locations = references(Meeting.location)
+
+    found = Fetched(Dashboard)
+    assert found.ids("locations") == ["l"]
+    assert found.metered.usage.rpcs == 2
+
+
+def test_matching_that_finds_nothing_is_empty() -> None:
+    class Dashboard(Store):
+        meetings = matching(Meeting.status == "never")
+        locations = references(Meeting.location)
+
+    found = Fetched(Dashboard)
+    assert found.ids("meetings") == []
+    assert found.ids("locations") == []
+
+
+def test_matching_conditions_on_two_models_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Meeting\.where takes conditions on itself, not o[fn] User"):
+        matching(Meeting.status == "open", User.name == "x")
+
+
+def test_matching_what_is_no_condition_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="matching"):
+        matching(True)  # type: ignore[arg-type]
+
+
+# Stores.
+
+
+def test_a_store_inherits_the_references_of_its_base() -> None:
+    class Longer(MeetingStore):
+        bosses = references(User.boss, via=MeetingStore.users)
+
+    found = Fetched(Longer, "meetings/m")
+    assert found.ids("bosses") == ["c"]
+    assert [source.name for source in MeetingStore.sources] == ["meeting", "location", "tickets", "users"]
+
+
+def test_a_reference_of_a_class_is_the_reference_itself() -> None:
+    assert MeetingStore.users in MeetingStore.sources
+    assert MeetingStore.root() is MeetingStore.sources[0]
+    assert repr(MeetingStore.users) == "users"
+
+
+def test_changed_models_are_given_once_each() -> None:
+    class Two(Store):
+        user = reference(User)
+        same = reference(User, doc_id="a")
+
+    found = Fetched(Two, "users/a")
+    found.one("same").name = "Augusta"
+    with active(found.session):
+        _ = found.store.user
+        assert [model.name for model in found.store.changed()] == ["Augusta"]
+
+
+def test_documents_that_were_only_read_are_unchanged() -> None:
+    found = Fetched(MeetingStore, "meetings/m")
+    with active(found.session):
+        _ = (found.store.meeting, found.store.location, found.store.tickets, found.store.users)
+        assert list(found.store.changed()) == []
+
+
+def test_a_missing_root_is_told_and_is_no_stop_of_an_iteration() -> None:
+    """StopIteration would end a generator of the user's silently, or as RuntimeError."""
+    store = MeetingStore({"meeting": ("meetings/none",)}, {"meetings/none": Document("meetings/none")})
+    with active(Snapshot({}, "TheView")), pytest.raises(BoilerError, match=r"no Meeting meetings/none"):
+        _ = store.meeting
+
+
+def test_a_store_can_be_read_through_use_too() -> None:
+    with use(database_with(MEETING)):
+        ticket = Ticket.get("t1")
+        assert ticket is not None
+        assert ticket.user is not None
+        assert ticket.user.name == "Bob"

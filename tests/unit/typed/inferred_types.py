@@ -1,0 +1,106 @@
+"""What type checkers make of the declarations: the types that the docs promise, never Any."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_type
+
+from boiler_functions import (
+    DomainModel,
+    Embedded,
+    GeoPoint,
+    Store,
+    ViewModel,
+    attrs,
+    matching,
+    reference,
+    references,
+    referrers,
+)
+
+
+class Kind(StrEnum):
+    TOWN = "town"
+    VILLAGE = "village"
+
+
+class Mayor(Embedded):
+    name = attrs.string(required=True)
+
+
+class Country(DomainModel):
+    class Meta:
+        collection_name = "countries"
+
+    name = attrs.string(required=True)
+
+
+class City(DomainModel):
+    class Meta:
+        collection_name = "cities"
+
+    name = attrs.string(required=True)
+    motto = attrs.string()
+    population = attrs.integer(default=0)
+    area = attrs.float()
+    capital = attrs.boolean()
+    founded = attrs.timestamp()
+    place = attrs.geopoint()
+    seal = attrs.bytes()
+    regions = attrs.list(str)
+    scores = attrs.mapping(int)
+    kind = attrs.enum(Kind, required=True)
+    mayor = attrs.embedded(Mayor)
+    country = attrs.relation(Country)
+    twins = attrs.relation(Country, many=True)
+
+
+class CityStore(Store):
+    city = reference(City)
+    country = reference(City.country)
+    twins = references(City.twins)
+    compatriots = referrers(City.country)
+    capitals = matching(City.capital == True)  # noqa: E712
+
+
+class CityView(ViewModel[CityStore]):
+    class Meta:
+        path = "cityViews/{city.doc_id}"
+
+    @attrs.computed
+    def name(self) -> str:
+        assert_type(self.store.city, City)
+        assert_type(self.store.country, Country | None)
+        assert_type(self.store.twins, Sequence[Country])
+        assert_type(self.store.compatriots, Sequence[City])
+        assert_type(self.store.capitals, Sequence[City])
+        assert_type(self.params, Mapping[str, str])
+        return self.store.city.name
+
+
+def attributes(city: City, view: CityView) -> None:
+    assert_type(city.name, str)
+    assert_type(city.motto, str | None)
+    assert_type(city.population, int)
+    assert_type(city.area, float | None)
+    assert_type(city.capital, bool | None)
+    assert_type(city.founded, datetime | None)
+    assert_type(city.place, GeoPoint | None)
+    assert_type(city.seal, bytes | None)
+    assert_type(city.regions, list[str])
+    assert_type(city.scores, dict[str, int])
+    assert_type(city.kind, Kind)
+    assert_type(city.mayor, Mayor | None)
+    assert_type(city.country, Country | None)
+    assert_type(city.twins, Sequence[Country])
+    assert_type(city.doc_id, str)
+    assert_type(view.name, str)
+
+
+def queries() -> None:
+    assert_type(City.get("LA"), City | None)
+    assert_type(City.new(name="Los Angeles"), City)
+    assert_type(City.get_many(["LA", "SF"]), list[City])
+    assert_type(City.where(City.population > 1000, capital=True).order_by(City.population.desc()).first(), City | None)
+    for city in City.where(City.kind.in_([Kind.TOWN])).limit(10):
+        assert_type(city, City)
