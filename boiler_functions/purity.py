@@ -37,7 +37,7 @@ _IMPURE = (
 def check_getters(view: type[ViewModel[Any]]) -> None:
     """Raises DeclarationError when a getter's own code uses the clock or chance.
 
-    It looks at the names that the code resolves, at the functions of its module that it calls, and at the view's methods;
+    It looks at the names that the code resolves, at functions of its module that it calls, at the methods of the view;
     what a library does inside stays unseen.
     """
     for name, attribute in view.attributes.items():

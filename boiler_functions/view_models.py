@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from typing_extensions import TypeVar
 
 from boiler_functions.exceptions import BoilerError, DeclarationError, GetterFailed, InvalidDocument
-from boiler_functions.fields import flatten
+from boiler_functions.fields import String, flatten
 from boiler_functions.models import Model
 from boiler_functions.paths import Pattern
 from boiler_functions.store import Source, Store

@@ -31,6 +31,27 @@ EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
+@dataclass
+class Tally:
+    """What a build has done so far, over all of its runs; `seconds` and `rebuilt` are of this run."""
+
+    after: str = ""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rebuilt: int = 0
+    seconds: float = 0.0
+
+    def add(self, step: Step, seconds: float) -> None:
+        self.after = step.after
+        self.outcomes += Counter({str(outcome): count for outcome, count in step.outcomes.items()})
+        self.rebuilt += step.outcomes.total()
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        rate = self.rebuilt / self.seconds if self.seconds else 0.0
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.items()) or "nothing to build"
+        return f"{outcomes}; {rate:.0f} views/s"
+
+
 @dataclass(frozen=True)
 class Position:
     """The file that says how far the build of a view has come, and in which database; it is gone once all is built."""
@@ -44,8 +65,8 @@ class Position:
         options = app.compiled.declarations.options
         return cls(folder / FOLDER / f"build-{view}.json", {**place, "app": app.name, "database": options["database"]})
 
-    def read(self) -> str:
-        """The last root that is finished; raises ConfigurationError when there is none, or it is another database's."""
+    def read(self) -> Tally:
+        """How far an earlier run came; raises ConfigurationError when there is none, or it was in another database."""
         if not self.path.is_file():
             raise ConfigurationError(f"There is no build to resume: {self.path} does not exist. Leave --resume out.")
         content = json.loads(self.path.read_text())
@@ -54,39 +75,19 @@ class Position:
                 f"The build to resume was of {_named(content['database'])}, and this is {_named(self.database)}. "
                 f"Leave --resume out to begin anew, or set the environment as it was."
             )
-        return str(content["after"])
+        return Tally(content["after"], Counter(content["outcomes"]))
 
-    def write(self, after: str) -> None:
+    def write(self, tally: Tally) -> None:
         self.path.parent.mkdir(exist_ok=True)
         (self.path.parent / ".gitignore").write_text("*\n")
         # Replaced as a whole, so that a run that is ended at any moment leaves one that can be read.
         written = self.path.with_suffix(".new")
-        written.write_text(json.dumps({"after": after, "database": self.database}))
+        content = {"after": tally.after, "outcomes": tally.outcomes, "database": self.database}
+        written.write_text(json.dumps(content))
         written.replace(self.path)
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)
-
-
-@dataclass
-class Tally:
-    """What the steps so far did."""
-
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    seconds: float = 0.0
-
-    def add(self, step: Step, seconds: float) -> None:
-        self.outcomes += step.outcomes
-        self.seconds = seconds
-
-    @property
-    def views(self) -> int:
-        return self.outcomes.total()
-
-    def __str__(self) -> str:
-        rate = self.views / self.seconds if self.seconds else 0.0
-        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.items()) or "nothing to build"
-        return f"{outcomes}; {rate:.0f} views/s"
 
 
 def build(app: Boiler, name: str, folder: Path, console: Console, *, root: str | None, resume: bool) -> None:
@@ -94,26 +95,27 @@ def build(app: Boiler, name: str, folder: Path, console: Console, *, root: str |
     view = _view_named(app, name)
     database = Metered(connect(database=app.compiled.declarations.options["database"]))
     work = RebuildAll(app.name, view, database)
-    tally = Tally()
     if root is not None:
+        tally = Tally()
         _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
     else:
         position = Position.of(folder, app, name)
-        steps = work.run(position.read() if resume else "")
+        tally = position.read() if resume else Tally()
         with _resumable(name):
-            _follow(name, _noted(steps, position), tally, console)
+            _follow(name, _noted(work.run(tally.after), tally, position), tally, console)
         position.clear()
     usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
     console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
-    if failed := tally.outcomes[Outcome.DEAD_LETTER]:
+    if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:
         raise Unfinished(f"{failed} could not be built and are as they were; {DEAD_LETTERS} says why.")
 
 
-def _noted(steps: Iterable[Step], position: Position) -> Iterator[Step]:
-    """The steps, the position of each written once it is done."""
+def _noted(steps: Iterable[Step], tally: Tally, position: Position) -> Iterator[Step]:
+    """The steps; how far they came is written before the first, and after each once it is in the tally."""
+    position.write(tally)
     for step in steps:
-        position.write(step.after)
         yield step
+        position.write(tally)
 
 
 @contextmanager
@@ -143,7 +145,7 @@ def _bar(name: str, console: Console) -> Iterator[Callable[[Tally], None]]:
     columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[tally]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(name, total=None, tally="")
-        yield lambda tally: progress.update(task, completed=tally.views, tally=str(tally))
+        yield lambda tally: progress.update(task, completed=tally.rebuilt, tally=str(tally))
 
 
 @contextmanager

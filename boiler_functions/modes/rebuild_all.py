@@ -22,7 +22,7 @@ from boiler_functions.types import Reference
 from boiler_functions.view_models import ViewModel
 
 NAMES = 500
-"""Names that one query reads."""
+"""Roots that one query names; of ledgers, which it reads whole, it takes PAGE."""
 
 FUNCTION = "build"
 """What a dead letter names as its function."""
@@ -53,7 +53,7 @@ class RebuildAll:
         """Rebuilds page by page; with `after`, only the roots behind it."""
         if not after:
             # First, so that a document which a ghost and a living instance share is written last.
-            for ledgers in _pages(self.database, Query(COLLECTION)):
+            for ledgers in _pages(self.database, Query(COLLECTION, limit=PAGE)):
                 yield self._delete_ghosts(ledgers)
         for roots in self._roots(after):
             for chunk in chunks(roots, PAGE):
@@ -71,7 +71,7 @@ class RebuildAll:
             yield [""]
             return
         # Documents of the model's other subclasses too: one that changed its class loses its view.
-        query = replace(collection_query(root.model, {}), names_only=True)
+        query = replace(collection_query(root.model, {}), limit=NAMES, names_only=True)
         for page in _pages(self.database, query, after):
             yield [document.path for document in page if root.model.pattern().match(document.path)]
 
@@ -109,13 +109,13 @@ class RebuildAll:
 
 
 def _pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:
-    """The documents of a query in pages, ordered by path; `after` is a document's path."""
-    query = replace(query, orders=(Order(NAME),), limit=NAMES)
+    """The documents of a query in pages as large as its limit, ordered by path; `after` is a document's path."""
+    query = replace(query, orders=(Order(NAME),))
     while True:
         start = Cursor((Reference(after),), before=False) if after else None
         documents = list(database.query(replace(query, start=start)).documents)
         if documents:
             yield documents
-        if len(documents) < NAMES:
+        if len(documents) != query.limit:
             return
         after = documents[-1].path

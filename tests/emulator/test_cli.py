@@ -21,7 +21,7 @@ from boiler_functions.cli.project import Project
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from emulator.firestore_emulator import FirestoreEmulator
-from emulator.loopback import LOOPBACK, answers, request
+from emulator.loopback import LOOPBACK, answers, free_port, request
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
 ROOT = Path(__file__).parent.parent.parent
@@ -363,16 +363,40 @@ def test_build_that_is_interrupted_goes_on_where_it_stopped(built: Built, source
 
     status, told = built.boiler(source, "CityView", "--resume")
     assert status == 0
-    assert told.startswith(f"CityView: {2000 - done} built")
+    assert told.startswith("CityView: 2000 built")
     assert built.titles("c00000", "c01999", f"c{done:05}") == ["N0", "N1999", f"N{done}"]
     assert not position.exists()
+
+
+def test_a_build_that_loses_the_database_says_how_to_go_on(source: Path, built: Built) -> None:
+    built.cities(1)
+    built.variables[EMULATOR_HOST] = f"{LOOPBACK}:{free_port()}"
+    status, told = built.boiler(source, "CityView")
+    assert status == 2
+    error, hint = told.splitlines()
+    assert error.startswith("error BF402 ")
+    assert hint == "  What was built is kept; go on with `boiler build CityView --resume`."
+    assert built.boiler(source, "CityView", "--resume")[1] == told
+
+
+def test_a_dead_letter_of_an_earlier_run_still_counts(built: Built, source: Path) -> None:
+    built.cities(1)
+    folder = source.parent.parent / ".boiler"
+    folder.mkdir()
+    place = {**{name: built.variables[name] for name in (PROJECT, EMULATOR_HOST)}, "app": "towns"}
+    outcomes = {"built": 4, "dead letter": 1}
+    content = {"after": "cities/a", "outcomes": outcomes, "database": {**place, "database": "(default)"}}
+    (folder / "build-CityView.json").write_text(json.dumps(content))
+    status, told = built.boiler(source, "CityView", "--resume")
+    assert status == 1
+    assert told.startswith("CityView: 5 built, 1 dead letter; ")
 
 
 def test_a_build_is_not_resumed_in_another_database(built: Built, source: Path) -> None:
     folder = source.parent.parent / ".boiler"
     folder.mkdir()
     place = {PROJECT: "demo-other", EMULATOR_HOST: None, "app": "towns", "database": "(default)"}
-    (folder / "build-CityView.json").write_text(json.dumps({"after": "cities/c00001", "database": place}))
+    (folder / "build-CityView.json").write_text(json.dumps({"after": "", "outcomes": {}, "database": place}))
     status, told = built.boiler(source, "CityView", "--resume")
     assert status == 2
     assert f"The build to resume was of {PROJECT} demo-other" in told

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import DomainModel, GeoPoint, attrs
+from boiler_functions import DomainModel, Embedded, GeoPoint, attrs
 from boiler_functions.conditions import Condition
 from boiler_functions.database import Filter, Order
 from boiler_functions.exceptions import DeclarationError, InvalidValue
@@ -18,6 +18,10 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 class Status(Enum):
     OPEN = "open"
     SHUT = "shut"
+
+
+class Address(Embedded):
+    street_name = attrs.string()
 
 
 class Country(DomainModel):
@@ -44,6 +48,8 @@ class City(DomainModel):
     country = attrs.relation(Country)
     twins = attrs.relation("City", many=True)
     postal = attrs.string(data_key="postal code")
+    address = attrs.embedded(Address)
+    former = attrs.list(Address)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,11 @@ def test_a_relation_is_compared_with_a_model() -> None:
 def test_a_relation_is_not_compared_with_a_model_of_another_collection() -> None:
     with pytest.raises(InvalidValue, match=r"City refuses country: .*is no Country"):
         City.country == City.new("TOK")  # noqa: B015
+
+
+def test_an_embedded_object_is_compared_as_it_is_stored() -> None:
+    assert (City.address == Address(street_name="Ginza")).filter.value == {"streetName": "Ginza"}
+    assert City.former.contains(Address(street_name="Edo")).filter.value == {"streetName": "Edo"}
 
 
 @pytest.mark.parametrize("count", [0, 31])

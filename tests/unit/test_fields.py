@@ -243,6 +243,19 @@ def test_json_spells_values_as_text_at_any_depth(annotation: Any, value: Any, te
     assert schema.load({"value": text}) == {"value": value}
 
 
+def test_json_spells_untyped_values_too() -> None:
+    value = {"at": [NOON], "place": GeoPoint(1, 2), "data": b"\xff", "user": Reference("users/a"), "n": None}
+    assert schema_of(Any, JsonSchema).dump({"value": value}) == {
+        "value": {
+            "at": ["2026-01-01T12:00:00+00:00"],
+            "place": {"latitude": 1, "longitude": 2},
+            "data": "/w==",
+            "user": "users/a",
+            "n": None,
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("annotation", "text"),
     [
@@ -256,6 +269,8 @@ def test_json_spells_values_as_text_at_any_depth(annotation: Any, value: Any, te
         (GeoPoint, {"latitude": 1, "longitude": 2, "height": 3}),
         (int, "1"),
         (bool, "true"),
+        pytest.param(float, math.nan, id="float-nan"),
+        pytest.param(float, math.inf, id="float-inf"),
     ],
 )
 def test_json_is_taken_strictly_too(annotation: Any, text: Any) -> None:

@@ -182,6 +182,15 @@ def test_first_reads_one_document(database: MemoryDatabase) -> None:
     assert (metered.usage.rpcs, metered.usage.reads) == (1, 1)
 
 
+def test_first_of_a_group_reads_one_document() -> None:
+    memory = MemoryDatabase()
+    memory.commit([Put(f"users/u/forms/{number:02}", {}) for number in range(20)])
+    metered = Metered(memory)
+    with use(metered):
+        assert Form.all().first() is not None
+    assert metered.usage.reads == 1
+
+
 # Cursors.
 
 

@@ -330,6 +330,16 @@ def test_propagate_change_saves_what_a_setter_changed_and_nothing_else() -> None
     assert (database.read(["meetings/m"]).documents[0].fields or {})["status"] == "closed"
 
 
+def test_a_setter_may_delete_a_model_of_the_store() -> None:
+    database = database_with(DOCUMENTS)
+    unit, view = unit_of_work(database)
+    with active(unit):
+        view.store.tickets[0].delete()
+        view.propagate_change()
+    database.commit(unit.commit_writes())
+    assert not database.read(["tickets/t1"]).documents[0].exists
+
+
 def test_a_setter_may_refuse_with_a_reason() -> None:
     unit, view = unit_of_work(database_with(DOCUMENTS))
     with active(unit), pytest.raises(Rejected, match="the meeting is already in-session"):
