@@ -32,6 +32,11 @@ def at_most(bound: float) -> Target:
     return Target("ours", "<=", bound)
 
 
+def at_least(bound: float) -> Target:
+    """What we reach is at least this."""
+    return Target("ours", ">=", bound)
+
+
 def ratio_at_most(bound: float) -> Target:
     """We take at most so many times what the peer takes."""
     return Target("ratio", "<=", bound)

@@ -100,34 +100,30 @@ def depth_3(stage: Stage) -> Iterator[Row]:
 def needless(stage: Stage) -> Iterator[Row]:
     """Events that were handled before, or that a newer build has covered: one RPC, no write."""
     set_up(stage, "route_on_itineraries", stops=STOPS)
-    for name, (function, change) in needless_events(stage).items():
-        usage = stage.handle(app, function, change).usage
-        work = next(iter(_routes_of_root(stage.counted, stage.created("itineraries/1"))))
-        peers.single_gets(stage.client, work)
-        peer = cost_of(stage.counted, lambda client, work=work: peers.single_gets(client, work))  # type: ignore[misc]
+    change = stage.created("itineraries/1")
+
+    def by_hand(client: Client) -> None:
+        for work in _routes_of_root(client, change):
+            peers.single_gets(client, work)
+
+    by_hand(stage.client)
+    peer = cost_of(stage.counted, by_hand)
+    for name, usage in needless_events(stage):
         yield Row(name, usage.rpcs, peer.rpcs, A, "RPCs", at_most(1))
         yield Row(name, usage.writes, peer.writes, A, "writes", at_most(0))
 
 
-def needless_events(stage: Stage) -> dict[str, tuple[str, Change]]:
-    """Events by their description, with the function that gets each; all are handled or covered."""
+def needless_events(stage: Stage) -> Iterator[tuple[str, Usage]]:
+    """Duplicate and covered events, by what they are, and what each cost."""
     roots, cities = "route_on_itineraries", "route_on_cities"
-    older, newer = retitle(stage), retitle(stage)
-    stage.handle(app, roots, newer)
-    older_stop, newer_stop = rename_a_stop(stage), rename_a_stop(stage)
-    stage.handle(app, cities, newer_stop)
-    gone_stop = stage.delete(newer_stop.path)
-    stage.handle(app, cities, gone_stop)
-    gone_root = stage.delete("itineraries/2")
-    stage.handle(app, roots, gone_root)
-    return {
-        "duplicate update of the root": (roots, newer),
-        "covered update of the root": (roots, older),
-        "duplicate update of a source": (cities, newer_stop),
-        "covered update of a source": (cities, older_stop),
-        "duplicate deletion of a source": (cities, gone_stop),
-        "duplicate deletion of the root": (roots, gone_root),
-    }
+    for what, function, write in (("a source", cities, rename_a_stop), ("the root", roots, retitle)):
+        older, newer = write(stage), write(stage)
+        stage.handle(app, function, newer)
+        yield f"duplicate update of {what}", stage.handle(app, function, newer).usage
+        yield f"covered update of {what}", stage.handle(app, function, older).usage
+        gone = stage.delete(newer.path)
+        stage.handle(app, function, gone)
+        yield f"duplicate deletion of {what}", stage.handle(app, function, gone).usage
 
 
 def set_up(stage: Stage, function: str, *, stops: int, itineraries: int = ITINERARIES) -> None:

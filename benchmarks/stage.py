@@ -3,15 +3,18 @@
 import secrets
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 from google.cloud import firestore
 
 from benchmarks.counted import CountedClient
-from boiler_functions import Boiler, DomainModel
+from boiler_functions import Boiler, DomainModel, ViewModel
+from boiler_functions.build import Instance, Reader, build
 from boiler_functions.compile import Report
 from boiler_functions.database import Delete, Document, Put, Write
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.events import Change
+from boiler_functions.modes.query import scope_of
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, Reference
 from emulator import geonames
@@ -81,6 +84,13 @@ class Stage:
     def handle(self, app: Boiler, entry_point: str, change: Change) -> Report:
         """What a function of the app did about the change."""
         return app.compiled.functions[entry_point].handle(change, self.database)
+
+    def is_equal_to_rebuild(self, app: Boiler, view: type[ViewModel[Any]], root: str) -> bool:
+        """Whether every copy of the view is what a fresh build gives."""
+        instance = Instance(view, root)
+        reader = Reader(self.database)
+        built = build(instance, reader, reader.resolve([instance])[instance], scope_of(app.name, view))
+        return all(self.read(path).fields == built.document(path) for path in built.destinations)
 
     @property
     def fullness(self) -> str:

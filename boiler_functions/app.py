@@ -124,8 +124,13 @@ class Boiler:
         def decorate(view: V) -> V:
             if view.store_class.root() is None:
                 raise DeclarationError(f"{view.__name__} has no root, whose id the path of an instance would hold.")
-            if any(each.rule == rule for each in self._declarations.rules):
-                raise DeclarationError(f"@app.rest({rule!r}) is taken; {view.__name__} needs another rule.")
+            for other in self._declarations.rules:
+                if f"{rule}/".startswith(f"{other.rule}/") or f"{other.rule}/".startswith(f"{rule}/"):
+                    raise DeclarationError(
+                        f"@app.rest({rule!r}) of {view.__name__} and {other.rule!r} of {other.view.__name__} overlap; "
+                        f"an id of one would be a path of the other."
+                    )
+            view.view_schema()
             self._add(rules=(*self._declarations.rules, Rule(view, rule)))
             return view
 

@@ -153,7 +153,7 @@ class Attribute(Generic[T]):
             options["validate"] = self._validate
         if self.required or always_present:
             options["required"] = True
-        elif self.fget is None:
+        elif self.fget is None and not self.has_default:
             options["allow_none"] = True
         return self._make_field(**options)
 
@@ -223,6 +223,8 @@ class Relation(Attribute[T]):
         return [item.path for item in items if isinstance(item, Reference) and self.accepts(item.path)]
 
     def adapted(self, value: Any) -> Any:
+        if self.many and isinstance(value, str | builtins.bytes):
+            raise InvalidValue(self.owner.__name__, {self.name: [f"{value!r} is a text; give a list."]})
         if self.many and value is not None:
             return [self._reference(item) for item in value]
         return self._reference(value)
@@ -416,11 +418,12 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
     def make_field(**options: Any) -> marshmallow_fields.Field[Any]:
         try:
             return fields.field_for(typing.get_type_hints(function)["return"], **options)
-        except TypeError as error:
+        except (TypeError, NameError) as error:
             raise DeclarationError(f"The return type of {function.__qualname__}: {error}.") from error
 
     # A type that is declared further down is looked up again when the app is compiled.
     with contextlib.suppress(NameError):
+        typing.get_type_hints(function)
         make_field()
     attribute: Attribute[T] = Attribute(make_field)
     attribute.fget = function

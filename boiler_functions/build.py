@@ -9,12 +9,12 @@ from math import prod
 from typing import Any
 
 from boiler_functions.conditions import MAX_ALTERNATIVES
-from boiler_functions.database import Database, Document, Filter, Query
+from boiler_functions.database import Database, Document, Filter, Found, Query
 from boiler_functions.database.matching import matches
 from boiler_functions.dependencies import tokens_of
 from boiler_functions.models import OBJ_TYPE
-from boiler_functions.session import Snapshot, active
-from boiler_functions.store import Resolution
+from boiler_functions.session import Snapshot, UnitOfWork, active
+from boiler_functions.store import Resolution, Store
 from boiler_functions.types import Fields, Instant, Reference, Version, digest
 from boiler_functions.view_models import ViewModel
 
@@ -81,9 +81,18 @@ class Reader:
             found = {each: self._resolve(each) for each in pending}
             resolved.update(found)
             pending = [each for each in pending if not found[each].is_complete]
-            self.read(path for each in pending for path in found[each].missing_documents)
-            self._query([query for each in pending for query in found[each].missing_queries.values()])
+            self._fetch([found[each] for each in pending])
         return resolved
+
+    def complete(self, store: type[Store], key: Mapping[str, str]) -> Resolution:
+        """Follows one fetch plan to its end, for a key that need not be a root's."""
+        while not (resolution := store.resolve(key, self.documents, self.results)).is_complete:
+            self._fetch([resolution])
+        return resolution
+
+    def _fetch(self, resolutions: Sequence[Resolution]) -> None:
+        self.read(path for each in resolutions for path in each.missing_documents)
+        self.query([query for each in resolutions for query in each.missing_queries.values()])
 
     def _resolve(self, instance: Instance) -> Resolution:
         root = instance.view.store_class.root()
@@ -92,7 +101,8 @@ class Reader:
             return Resolution()
         return instance.view.store_class.resolve(instance.key, self.documents, self.results)
 
-    def _query(self, queries: Iterable[Query]) -> None:
+    def query(self, queries: Iterable[Query]) -> None:
+        """Runs the queries, those that differ in one document only as one."""
         for group in _mergeable({query.key: query for query in queries}.values()):
             reading = self.database.query(_merged(group), at=self.read_time)
             self.read_time = self.read_time or reading.read_time
@@ -109,6 +119,17 @@ class Reader:
             for document in self.results[key]:
                 versions[document.path] = min(document.version, self.documents[document.path].version)
         return versions
+
+
+def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> UnitOfWork:
+    """A unit of work for user code over the Store; its commit verifies all that was read for it."""
+    unit = UnitOfWork(reader.database, reader.documents, reader.read_time)
+    for key, (_, query) in resolution.queries.items():
+        unit.found.append(Found(query, {document.path: document.version for document in reader.results[key]}))
+    for source in store.sources:
+        if not source.verify:
+            unit.unverified.update(resolution.paths.get(source.name, ()))
+    return unit
 
 
 def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:

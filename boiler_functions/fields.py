@@ -6,6 +6,7 @@ longitude, a path. Any other schema reads and writes Firestore's own values. Eit
 
 import binascii
 import copy
+import math
 import types
 import typing
 from base64 import b64decode, b64encode
@@ -41,6 +42,25 @@ def spelling(field: fields.Field[Any]) -> type[Schema]:
 
 def _in_json(field: fields.Field[Any]) -> bool:
     return spelling(field) is JsonSchema
+
+
+def as_json(value: Any) -> Any:
+    """A value of a document as JSON spells it."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes():
+            return b64encode(value).decode()
+        case GeoPoint():
+            return {"latitude": value.latitude, "longitude": value.longitude}
+        case Reference():
+            return value.path
+        case Mapping():
+            return {key: as_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [as_json(item) for item in value]
+        case _:
+            return value
 
 
 class _Strict(fields.Field[Any]):
@@ -92,9 +112,12 @@ class Float(_Strict, fields.Float):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.make_error("invalid", input=value)
         try:
-            return float(value)
+            number = float(value)
         except OverflowError as error:
             raise self.make_error("too_large", input=value) from error
+        if _in_json(self) and not math.isfinite(number):
+            raise self.make_error("special")
+        return number
 
 
 class Boolean(_Strict, fields.Boolean):
@@ -131,7 +154,7 @@ class Bytes(_Strict):
     default_error_messages = {"invalid": "Not valid bytes."}
 
     def _in_text(self, value: Any) -> Any:
-        return b64encode(value).decode()
+        return as_json(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
         if _in_json(self) and isinstance(value, str):
@@ -150,7 +173,7 @@ class Place(_Strict):
     default_error_messages = {"invalid": "Not a valid place: latitude -90…90 and longitude -180…180."}
 
     def _in_text(self, value: Any) -> Any:
-        return {"latitude": value.latitude, "longitude": value.longitude}
+        return as_json(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> GeoPoint:
         if _in_json(self) and isinstance(value, dict) and value.keys() == {"latitude", "longitude"}:
@@ -176,7 +199,7 @@ class Related(_Strict):
         self.collection = collection
 
     def _in_text(self, value: Any) -> Any:
-        return value.path
+        return as_json(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Reference:
         if _in_json(self) and isinstance(value, str):
@@ -198,13 +221,13 @@ class Items(fields.List[Any]):
 
 
 class Anything(fields.Raw):
-    """Any value, None included; a copy, so that a change in place is seen as one."""
+    """Any value, None included; a copy, so that a change in place is seen as one. JSON spells each by its type."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "allow_none": True})
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return copy.deepcopy(value)
+        return as_json(value) if _in_json(self) else copy.deepcopy(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         return copy.deepcopy(value)
@@ -217,10 +240,9 @@ class Part(fields.Nested):
         super().__init__(Schema, **kwargs)
         self.make = make
 
-    def _bind_to_schema(self, field_name: str, parent: Any) -> None:
-        # A schema copies its fields, so that only now it is known which spelling this one is part of.
-        super()._bind_to_schema(field_name, parent)
-        self.nested = self.make(spelling(self))
+    @property
+    def schema(self) -> Schema:
+        return self.make(spelling(self))
 
 
 class Member(fields.Enum[Any]):
@@ -244,19 +266,25 @@ _SCALARS: dict[Any, Callable[..., fields.Field[Any]]] = {
 }
 
 
+_ARRAYS = (list, Sequence, tuple)
+
+
 def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
     """The field that carries values of the type: `list[str] | None` gives `List(String, allow_none=True)`.
 
     Raises TypeError for a type that no document can hold.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (typing.Union, types.UnionType):
+    if _is_union(annotation):
         members = [each for each in arguments if each is not types.NoneType]
         optional: dict[str, Any] = {"allow_none": True} if len(members) < len(arguments) else {}
         return field_for(members[0], **options, **optional) if len(members) == 1 else Anything(**options)
     if annotation in _SCALARS:
         return _SCALARS[annotation](**options)
-    if origin in (list, Sequence, tuple) or annotation is list:
+    if origin in _ARRAYS or annotation is list:
+        alternatives = [each for item in arguments for each in (typing.get_args(item) if _is_union(item) else (item,))]
+        if any(typing.get_origin(each) in _ARRAYS or each is list for each in alternatives):
+            raise TypeError(f"{annotation!r} is a list of lists, which Firestore does not hold; put a mapping between")
         return Items(field_for(arguments[0]) if arguments else Anything(), **options)
     if origin in (dict, Mapping) or annotation is dict:
         values = field_for(arguments[1]) if arguments else Anything()
@@ -269,6 +297,10 @@ def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
         embedded: fields.Field[Any] = annotation.embedded_field(**options)
         return embedded
     raise TypeError(f"{annotation!r} is no type that a document can hold")
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import secrets
 import string
 import sys
@@ -18,7 +19,7 @@ from boiler_functions.attrs import Attribute
 from boiler_functions.conditions import Condition
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
-from boiler_functions.fields import JsonSchema, Part, StoredSchema, flatten, spelling
+from boiler_functions.fields import Part, StoredSchema, flatten, spelling
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.selection import Selection, select
 from boiler_functions.types import Fields, Reference, digest, subclasses
@@ -27,6 +28,9 @@ OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
 DOC_REF = "doc_ref"
 RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF)
+
+OPTIONS = {"case_conversion", "collection_name", "exclude", "path", "schema_version", "unknown"}
+"""What `class Meta` may set."""
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 
@@ -75,13 +79,18 @@ class Model:
                     )
         if unknown := set(cls.meta("exclude", ())) - cls.attributes.keys():
             raise DeclarationError(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is no attribute.")
+        options = {name for name in dir(vars(cls).get("Meta")) if not name.startswith("__")}
+        if unknown := options - OPTIONS:
+            raise DeclarationError(
+                f"{cls.__name__}.Meta.{min(unknown)} is no option; there are {', '.join(sorted(OPTIONS))}."
+            )
 
     @classmethod
     def _check_keys(cls) -> None:
         names: dict[str, str] = {}
         for name, attribute in cls.attributes.items():
             key = attribute.data_key
-            if key in RESERVED_KEYS:
+            if key in RESERVED_KEYS or re.fullmatch("__.*__", key):
                 raise DeclarationError(f"{cls.__name__}.{name} is stored as {key!r}, which is kept for bookkeeping.")
             if other := names.get(key):
                 raise DeclarationError(
@@ -217,7 +226,9 @@ class _EmbeddedField(Part):
         if not isinstance(nested_obj, self.model):
             raise ValidationError(f"Not a {self.model.__name__}.")
         declared = super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
-        return declared if spelling(self) is JsonSchema else {**copy.deepcopy(nested_obj.undeclared), **declared}
+        extra = {name: value for name, value in nested_obj.values.items() if name not in self.model.attributes}
+        kept = {**nested_obj.undeclared, **extra} if spelling(self) is StoredSchema else extra
+        return {**copy.deepcopy(kept), **declared}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, partial: Any = None, **kwargs: Any
@@ -246,6 +257,8 @@ class DomainModel(Model):
 
     path: str
     _document: Document | None
+    _filled: Mapping[str, Any]
+    """The defaults that stand for what the document lacks: of a callable default, the value that it gave then."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -300,6 +313,7 @@ class DomainModel(Model):
         chosen = document_id(doc_id) if doc_id is not None else _random_id()
         model.path = cls.path_of(chosen, **parents)
         model._document = None
+        model._filled = {}
         model._initialize(values)
         return model
 
@@ -315,13 +329,18 @@ class DomainModel(Model):
         model.path = document.path
         model._document = document
         model._initialize(values)
+        model._filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
         return model
 
     @classmethod
     def _loadable(cls, fields: Fields) -> Fields:
         # An undeclared field that is called as an attribute is in Python (`city_name` beside `cityName`) is not it.
         hidden = cls.attributes.keys() - {each.data_key for each in cls.attributes.values()}
-        return {key: value for key, value in fields.items() if key not in RESERVED_KEYS and key not in hidden}
+        # A null where there is a default: the default, as for a field that is not there.
+        unset = {
+            each.data_key for each in cls.attributes.values() if each.has_default and fields.get(each.data_key) is None
+        }
+        return {key: value for key, value in fields.items() if key not in {*RESERVED_KEYS, *hidden, *unset}}
 
     @classmethod
     def get(cls, doc_id: str, **parents: str) -> Self | None:
@@ -362,31 +381,36 @@ class DomainModel(Model):
         """Writes the declared fields; of a model that was read, those that changed. Undeclared fields survive."""
         fields = {**self.stored_fields(), OBJ_TYPE: type(self).__name__, DOC_ID: self.doc_id, DOC_REF: self.path}
         active = session.current()
-        if self._document is None:
+        if self._document is None or not self._document.exists:
             declared = [each.data_key for each in self.exported().values()]
             names = dict.fromkeys((*declared, *fields))
             active.write(Put(self.path, fields, mask=tuple(map(field_path, names))))
         elif changed := self._changed(fields):
             kept = {name: fields[name] for name in changed if name in fields}
             active.write(Put(self.path, kept, mask=tuple(map(field_path, changed)), precondition=PRESENT))
-        self._document = Document(self.path, {**(self._document.fields or {} if self._document else {}), **fields})
+        stored = self._document.fields if self._document else None
+        self._document = Document(self.path, {**(stored or {}), **fields})
         active.models[self._root(), self.path] = self
 
     @property
     def is_changed(self) -> bool:
-        """Whether `save` would write something."""
-        return self._document is None or bool(self._changed(self.stored_fields()))
+        """Whether there is something to save: a model that was deleted has nothing."""
+        if self._document is None:
+            return True
+        return self._document.exists and bool(self._changed(self.stored_fields()))
 
     def delete(self) -> None:
         """Deletes the document; views and relations that named it see None."""
         session.current().write(Delete(self.path))
-        self._document = None
+        self._document = Document(self.path)
 
     def _changed(self, fields: Fields) -> list[str]:
         # Compared with what was loaded, not noted on assignment, so that a list changed in place counts; and not with
         # what is stored, as a default that was filled in, or 5 that reads as 5.0, is no change.
         assert self._document is not None
-        loaded = type(self).from_document(self._document).stored_fields()
+        before = type(self).from_document(self._document)
+        before.values.update(self._filled)
+        loaded = before.stored_fields()
         new = [key for key in RESERVED_KEYS if key in fields and key not in (self._document.fields or {})]
         declared = {key: value for key, value in fields.items() if key not in RESERVED_KEYS}
         changed = [key for key, value in declared.items() if key not in loaded or differs(loaded[key], value)]

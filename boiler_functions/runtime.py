@@ -116,6 +116,7 @@ def _nested(app: Flask, request: Request) -> Response:
     body = request.get_data()
     environ["wsgi.input"] = BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
     return Response.from_app(app, environ)
 
 

@@ -76,10 +76,10 @@ class Selection(Generic[M]):
         """The documents, by queries of at most `size` each."""
         query, left = _ordered(self.query), self.query.limit
         while True:
-            # A collection of the same name elsewhere may stand between, so of a group whole pages are asked for.
-            wanted = size if left is None or query.group else min(size, left)
+            wanted = size if left is None else min(size, left)
             documents = session.current().query(replace(query, limit=wanted))
-            page = [each for each in documents if self.model.pattern().match(each.path)][:left]
+            # Of a group: a collection of the same name elsewhere may stand between, and does not use up the limit.
+            page = [each for each in documents if self.model.pattern().match(each.path)]
             yield page
             left = None if left is None else left - len(page)
             if len(documents) < wanted or left == 0:

@@ -174,7 +174,7 @@ class UnitOfWork:
             written = ", ".join(sorted(self.writes)[:3])
             raise TaskFailed(
                 f"{query.collection} is queried after {written} was written in the same task; the query would not "
-                f"see it. Query first, write afterwards."
+                f"see it. Query first, all pages (`list(…)`), and write afterwards."
             )
         reading = self.database.query(query, at=self.read_time)
         self.read_time = self.read_time or reading.read_time

@@ -372,6 +372,13 @@ class Store:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name, each in vars(cls).items():
+            if isinstance(each, Source) and any(
+                isinstance(getattr(base, name, None), Source) for base in cls.__bases__
+            ):
+                raise DeclarationError(
+                    f"{cls.__name__}.{name} replaces a reference that others start from; name it anew."
+                )
         declared: dict[str, Source] = {}
         for base in reversed(cls.__mro__):
             declared.update({name: each for name, each in vars(base).items() if isinstance(each, Source)})

@@ -57,9 +57,11 @@ def _tagged(value: Any) -> Any:
             return value
         case int() | float() if math.isnan(value):
             return {"number": "nan"}
-        case int() | float():
-            # 1 and 1.0 are equal to Firestore's queries, but a view that changed from one to the other changed.
-            return {type(value).__name__: repr(value)}
+        # 1 and 1.0 are equal to Firestore's queries, but a view that changed from one to the other changed.
+        case int():
+            return {"int": int.__repr__(value)}
+        case float():
+            return {"float": float.__repr__(value)}
         case bytes():
             return {"bytes": b64encode(value).decode()}
         case datetime():

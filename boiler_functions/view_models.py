@@ -89,7 +89,9 @@ class ViewModel(Model, Generic[S]):
         return Pattern(path)
 
     def destinations(self) -> list[str]:
-        """The paths of its copies; none while a reference that the path names is missing."""
+        """The paths of its copies; none without `Meta.path`, or while a reference that the path names is missing."""
+        if self.meta("path") is None:
+            return []
         pattern = self.pattern()
         models = {name: self._models(name) for name in dict.fromkeys(each.partition(".")[0] for each in pattern.names)}
         paths = []

@@ -92,12 +92,7 @@ def _end_with_input() -> None:
 
 def _log_as_text() -> None:
     # Before the export, which would log JSON for Cloud Logging.
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("boiler_functions")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Cursor:
 class Query:
     """All documents of a collection that fulfil every filter.
 
-    `collection` is a path ("users/uid1/cityForms"), or, with `group`, the last segment of every collection of that name.
+    `collection` is a path ("users/uid1/cityForms"), or, with `group`, the last segment of all collections so called.
     Without orders the result is ordered by path (Firestore's own rule: by the fields of range filters, then by path).
     `start` and `end` cut the ordered result. `names_only` returns documents with empty fields and a true version.
     """

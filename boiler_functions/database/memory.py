@@ -54,6 +54,7 @@ _STEP: Final = 1_000
 _SINCE: Final = attrgetter("since")
 
 _RESERVED = re.compile(r"\.\.?|__.*__", re.DOTALL)
+_RESERVED_NAME = re.compile(r"__.*__", re.DOTALL)
 
 
 class _State(NamedTuple):
@@ -73,7 +74,7 @@ def _check_path(path: str) -> None:
 
 
 def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name or _RESERVED.fullmatch(name) or len(name.encode()) > MAX_ID_BYTES:
+    if not isinstance(name, str) or not name or _RESERVED_NAME.fullmatch(name) or len(name.encode()) > MAX_ID_BYTES:
         raise InvalidRequest(f"{name!r} is no name of a field: it is empty, reserved, or over {MAX_ID_BYTES} bytes.")
 
 

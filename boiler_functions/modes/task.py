@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
+from boiler_functions.build import Reader, unit_of_work
 from boiler_functions.database import Delete, Document, Put, Write, check, unchanged
 from boiler_functions.events import Change
 from boiler_functions.exceptions import (
@@ -31,7 +32,6 @@ from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
 from boiler_functions.paths import Pattern, id_of
 from boiler_functions.session import UnitOfWork, active
-from boiler_functions.store import Resolution
 from boiler_functions.types import Fields, digest, to_datetime
 from boiler_functions.view_models import ViewModel
 
@@ -129,7 +129,10 @@ class Run:
         documents.update((each.path, each) for each in self.invocation.database.read(unread).documents)
         if any(documents.pop(each.path).exists for each in markers):
             return Outcome.DUPLICATE
-        effect = self._effect(form, UnitOfWork(self.invocation.database, documents, read_time))
+        reader = Reader(self.invocation.database)
+        reader.documents.update(documents)
+        reader.read_time = read_time
+        effect = self._effect(form, reader)
         self._commit(markers, form, effect)
         return effect.outcome
 
@@ -151,13 +154,15 @@ class Run:
         reading = self.invocation.database.read([*(each.path for each in markers), self.change.path, *resolution.named])
         return {document.path: document for document in reading.documents}, reading.read_time
 
-    def _effect(self, form: Document, unit: UnitOfWork) -> _Effect:
+    def _effect(self, form: Document, reader: Reader) -> _Effect:
+        store, key = self.task.view.store_class, self.task.key(form.path)
+        resolution = reader.complete(store, key)
+        unit = unit_of_work(store, reader, resolution)
         fields = {name: value for name, value in (form.fields or {}).items() if name != OUTCOME}
         try:
             with active(unit):
                 values = self.task.view.load_form(form.path, fields)
-                view = self.task.view.of(self._store(form, unit), self.task.key(form.path), values)
-                view.propagate_change()
+                self.task.view.of(store(resolution.paths, unit.documents), key, values).propagate_change()
         except Rejected as error:
             unit.writes.clear()
             return _Effect(unit, error)
@@ -177,18 +182,6 @@ class Run:
 
     def _is_about_the_form(self, error: InvalidDocument | InvalidValue) -> bool:
         return isinstance(error, InvalidValue) or error.path == self.change.path
-
-    def _store(self, form: Document, unit: UnitOfWork) -> Any:
-        store_class = self.task.view.store_class
-        key = self.task.key(form.path)
-        resolution = store_class.resolve(key, unit.documents, {})
-        results: dict[str, tuple[Document, ...]] = {}
-        while not resolution.is_complete:
-            unit.read(resolution.missing_documents)
-            results.update((name, unit.query(query)) for name, query in resolution.missing_queries.items())
-            resolution = store_class.resolve(key, unit.documents, results)
-        unit.unverified.update(_unverified(store_class.sources, resolution))
-        return store_class(resolution.paths, unit.documents)
 
     def _check_declared(self, unit: UnitOfWork) -> None:
         declared = [model.pattern() for model in self.task.writes]
@@ -254,9 +247,3 @@ def is_stamped(fields: Fields) -> bool:
     """Whether the form carries the outcome of just what it says; a client that changes a field has sent it anew."""
     stamp = fields.get(OUTCOME)
     return isinstance(stamp, dict) and stamp.get("input") == input_digest(fields)
-
-
-def _unverified(sources: Sequence[Any], resolution: Resolution) -> Iterator[str]:
-    for source in sources:
-        if not source.verify:
-            yield from resolution.paths.get(source.name, ())

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boiler_functions.build import Built, Instance, Reader, build
-from boiler_functions.database import Database, Document, Found, Query
+from boiler_functions.build import Built, Instance, Reader, build, unit_of_work
+from boiler_functions.database import Database, Document, Query
 from boiler_functions.database.matching import select
 from boiler_functions.session import UnitOfWork, active
 from boiler_functions.store import Resolution
@@ -31,7 +31,7 @@ class Mutation:
         resolution = reader.resolve([self.instance])[self.instance]
         if not resolution.paths:
             return None
-        unit = unit_of_work(self.instance, reader, resolution)
+        unit = unit_of_work(self.instance.view.store_class, reader, resolution)
         self._make(unit, resolution)
         built = self._built(Afterwards(unit, reader, resolution))
         if unit.writes:
@@ -51,17 +51,6 @@ class Mutation:
         return build(self.instance, reader, reader.resolve([self.instance])[self.instance], self.scope)
 
 
-def unit_of_work(instance: Instance, reader: Reader, resolution: Resolution) -> UnitOfWork:
-    """A unit of work whose commit verifies all that was read for the instance."""
-    unit = UnitOfWork(reader.database, reader.documents, reader.read_time)
-    for key, (_, query) in resolution.queries.items():
-        unit.found.append(Found(query, {document.path: document.version for document in reader.results[key]}))
-    for source in instance.view.store_class.sources:
-        if not source.verify:
-            unit.unverified.update(resolution.paths.get(source.name, ()))
-    return unit
-
-
 class Afterwards(Reader):
     """Documents and query results as a unit of work leaves them; reads only what it did not read."""
 
@@ -74,9 +63,9 @@ class Afterwards(Reader):
         for key, (_, query) in resolution.queries.items():
             self.results[key] = self._selected(query, before.results[key])
 
-    def _query(self, queries: Iterable[Query]) -> None:
+    def query(self, queries: Iterable[Query]) -> None:
         asked = list(queries)
-        super()._query(asked)
+        super().query(asked)
         for query in asked:
             self.results[query.key] = self._selected(query, self.results[query.key])
 

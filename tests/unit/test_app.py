@@ -140,7 +140,7 @@ def test_a_rest_rule_that_is_no_path_of_a_list_is_refused(rule: str) -> None:
 def test_a_rest_rule_is_given_once() -> None:
     app = Boiler("demo")
     app.rest("/cities")(CityView)
-    with pytest.raises(DeclarationError, match="is taken; PlaceView needs another rule"):
+    with pytest.raises(DeclarationError, match="of PlaceView and '/cities' of CityView overlap"):
         app.rest("/cities")(PlaceView)
 
 

@@ -694,6 +694,21 @@ def test_a_field_that_is_kept_for_bookkeeping_is_refused(key: str) -> None:
             name = attrs.string(data_key=key)
 
 
+def test_a_field_that_firestore_reserves_is_refused() -> None:
+    with pytest.raises((DeclarationError, InvalidPath), match="__x__"):
+
+        class Wrong(DomainModel):
+            name = attrs.string(data_key="__x__")
+
+
+def test_an_unknown_option_of_meta_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.Meta.*colection_name"):
+
+        class Wrong(DomainModel):
+            class Meta:
+                colection_name = "cities"
+
+
 @pytest.mark.parametrize(
     "name",
     [

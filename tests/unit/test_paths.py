@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boiler_functions.database.matching import segments_of
@@ -35,12 +35,14 @@ def patterns_with_values(draw: st.DrawFn) -> tuple[Pattern, dict[str, str]]:
     return Pattern(text), {name: draw(IDS) for name in names[:count]}
 
 
+@settings(deadline=None)
 @given(patterns_with_values())
 def test_a_pattern_captures_what_it_was_filled_with(case: tuple[Pattern, dict[str, str]]) -> None:
     pattern, values = case
     assert pattern.match(pattern.fill(values)) == values
 
 
+@settings(deadline=None)
 @given(patterns_with_values(), patterns_with_values())
 def test_two_patterns_that_match_one_path_overlap(
     one: tuple[Pattern, dict[str, str]], other: tuple[Pattern, dict[str, str]]
@@ -51,6 +53,7 @@ def test_two_patterns_that_match_one_path_overlap(
         assert other[0].overlaps(pattern)
 
 
+@settings(deadline=None)
 @given(patterns_with_values())
 def test_a_pattern_overlaps_itself(case: tuple[Pattern, dict[str, str]]) -> None:
     assert case[0].overlaps(case[0])
@@ -165,6 +168,7 @@ def test_what_firestore_or_a_trigger_cannot_hold_is_no_document_id(value: Any, t
         document_id(value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_a_document_id_never_reaches_another_document(text: str) -> None:
     if _is_id(text):
@@ -192,6 +196,7 @@ def test_a_field_that_is_no_simple_name_stands_in_backticks(name: str, expected:
     assert field_path(name) == expected
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=10))
 def test_the_database_reads_a_field_path_as_the_name_that_it_was_made_of(name: str) -> None:
     assert segments_of(field_path(name)) == (name,)

@@ -14,7 +14,6 @@ from boiler_functions import (
     reference,
     references,
     referrers,
-    use,
 )
 from boiler_functions.build import Instance, Reader
 from boiler_functions.database import Document, Filter, Put, Query
@@ -582,11 +581,3 @@ def test_a_missing_root_is_told_and_is_no_stop_of_an_iteration() -> None:
     store = MeetingStore({"meeting": ("meetings/none",)}, {"meetings/none": Document("meetings/none")})
     with active(Snapshot({}, "TheView")), pytest.raises(BoilerError, match=r"no Meeting meetings/none"):
         _ = store.meeting
-
-
-def test_a_store_can_be_read_through_use_too() -> None:
-    with use(database_with(MEETING)):
-        ticket = Ticket.get("t1")
-        assert ticket is not None
-        assert ticket.user is not None
-        assert ticket.user.name == "Bob"

@@ -15,7 +15,6 @@ from boiler_functions import (
     attrs,
     reference,
     references,
-    use,
 )
 from boiler_functions.build import Instance, Reader, build
 from boiler_functions.database import Put
@@ -493,10 +492,3 @@ def test_a_view_without_a_path_tells_how_to_give_it_one() -> None:
 def test_an_attribute_may_not_hide_a_member_of_the_view(name: str) -> None:
     with pytest.raises(DeclarationError, match=rf"Wrong\.{name}"):
         type("Wrong", (ViewModel,), {name: attrs.string()})
-
-
-def test_a_view_reads_relations_through_the_database_when_it_is_asked_directly() -> None:
-    with use(database_with(DOCUMENTS)):
-        ticket = Ticket.get("t1")
-        assert ticket is not None
-        assert ticket.user is not None

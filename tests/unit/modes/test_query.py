@@ -32,6 +32,7 @@ from tests.unit.modes.cities import (
     Meeting,
     MeetingStore,
     MeetingView,
+    PlaceStore,
     PlaceView,
     Ticket,
     TwinView,
@@ -296,6 +297,26 @@ def test_a_deletion_delivered_again_writes_nothing() -> None:
         deleted(City, "TOK")
         _, repeat = testing.deliver(duplicates=1)
         assert (repeat.usage.rpcs, repeat.usage.writes) == (1, 0)
+
+
+def test_a_deletion_that_arrives_after_the_return_of_its_document_writes_nothing() -> None:
+    with memory_app(app_of(PlaceView)) as testing:
+        tokyo(testing)
+        deleted(Country, "JP")
+        gone = only(testing)
+        Country.new(doc_id="JP", name="Nippon").save()
+        testing.handle(only(testing))
+        late = testing.handle(gone)
+        assert (late.outcomes, late.usage.writes) == ({"covered": 1}, 0)
+
+
+def test_an_event_without_images_is_covered_by_nothing() -> None:
+    with memory_app(app_of(PlaceView)) as testing:
+        tokyo(testing)
+        changed(Country, "JP", name="Nippon")
+        bare = only(testing).without_images()
+        assert testing.handle(bare).outcomes == {"built": 1}
+        assert testing.handle(bare).outcomes == {"unchanged": 1}
 
 
 @pytest.mark.parametrize("copies", [2, 8, 32])
@@ -568,6 +589,21 @@ def test_a_root_that_is_deleted_and_perhaps_recreated_while_a_builder_runs_conve
         assert_views_equal_rebuild(testing)
 
 
+def test_a_deletion_that_the_return_of_its_root_overtakes_leaves_the_new_view() -> None:
+    with memory_app(app_of(PlaceView)) as testing:
+        tokyo(testing)
+        deleted(City, "TOK")
+        gone = only(testing)
+
+        def come_back() -> None:
+            City.new(doc_id="TOK", name="Edo").save()
+            testing.handle(only(testing), testing.database)
+
+        testing.handle(gone, Hooked(testing.database).before("commit", 1, come_back))
+        assert place(testing) == "Edo"
+        assert_views_equal_rebuild(testing)
+
+
 def test_a_ledger_that_came_and_went_while_a_builder_ran_does_not_let_it_write() -> None:
     with memory_app(app_of(PlaceView)) as testing:
         City.new(doc_id="TOK", name="Tokyo").save()
@@ -591,11 +627,9 @@ def test_a_root_that_is_read_older_than_its_ledger_knows_it_is_read_again() -> N
         waiting = only(testing)
         changed(City, "TOK", name="Tokio")
         changed(Country, "JP", name="Nippon")
-        newer = testing.take()
-        testing.handle(newer[-1])
-        hooked = Hooked(testing.database).tear("cities/TOK", old)
-        testing.handle(waiting.without_images(), hooked)
-        testing.handle(newer[0])
+        for newer in testing.take():
+            testing.handle(newer)
+        testing.handle(waiting.without_images(), Hooked(testing.database).tear("cities/TOK", old))
         assert place(testing) == "Tokio, Nippon"
         assert_views_equal_rebuild(testing)
 
@@ -902,6 +936,33 @@ def test_twenty_threads_build_twenty_views_without_mixing_them() -> None:
         testing.deliver()
         assert [place(testing, f"C{number}") for number in range(20)] == [f"City{n}, Land{n}" for n in range(20)]
         assert_views_equal_rebuild(testing)
+
+
+def test_views_that_are_built_at_the_same_moment_do_not_see_each_others_documents() -> None:
+    """Every getter is inside its build before the first of them follows its relation."""
+    together = Barrier(20, timeout=30)
+
+    class TogetherView(ViewModel[PlaceStore]):
+        class Meta:
+            path = "togetherViews/{city.doc_id}"
+
+        @attrs.computed
+        def country(self) -> str:
+            together.wait()
+            country = self.store.city.country
+            return country.name if country else ""
+
+    with memory_app(app_of(TogetherView)) as testing:
+        for number in range(20):
+            Country.new(doc_id=f"L{number}", name=f"Land{number}").save()
+        testing.take()
+        for number in range(20):
+            City.new(doc_id=f"C{number}", name="City", country=f"L{number}").save()
+        with ThreadPoolExecutor(20) as threads:
+            reports = list(threads.map(testing.handle, testing.take()))
+        assert [report.outcomes for report in reports] == [{"built": 1}] * 20
+        stored = [(testing.fields(f"togetherViews/C{number}") or {})["country"] for number in range(20)]
+        assert stored == [f"Land{number}" for number in range(20)]
 
 
 # S24: events without images, old and new code

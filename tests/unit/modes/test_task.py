@@ -4,6 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from threading import Barrier
@@ -347,6 +348,16 @@ def test_the_event_of_a_deleted_form_is_ignored_without_an_rpc(on_completion: Co
         sent(testing)
         testing.database.commit([Delete(FORM)])
         report = testing.handle(only(testing))
+        assert (report.outcomes, report.usage) == ({"ignored": 1}, Usage())
+
+
+@pytest.mark.parametrize("on_completion", COMPLETIONS)
+def test_a_write_that_changes_nothing_is_ignored_without_an_rpc(on_completion: Completion) -> None:
+    """The emulator tells of equal writes, and a task's check of a kept form is one."""
+    with memory_app(deposits(on_completion=on_completion)) as testing:
+        delivery = sent(testing)
+        equal = replace(delivery, change=replace(delivery.change, before=delivery.change.after))
+        report = testing.handle(equal)
         assert (report.outcomes, report.usage) == ({"ignored": 1}, Usage())
 
 

@@ -1,0 +1,68 @@
+"""`python -m benchmarks [--only NAME]`: measures, prints, writes results.json; exit status 1 when a target is missed."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.burst import burst
+from benchmarks.fan_out import fan_out
+from benchmarks.one_process import cold_start, memory
+from benchmarks.one_task import task_3_sources
+from benchmarks.results import FILE, Row, print_table, write_json
+from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
+from benchmarks.stage import Stage
+from boiler_functions.database.firestore import EMULATOR_HOST
+from emulator.firestore_emulator import FirestoreEmulator
+
+Benchmark = Callable[[Stage], Iterator[Row]]
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    each.__name__: each
+    for each in (
+        root_1_source,
+        root_10_sources,
+        other_source,
+        depth_3,
+        task_3_sources,
+        needless,
+        burst,
+        fan_out,
+        cold_start,
+        memory,
+    )
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs them; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", choices=BENCHMARKS, help="one benchmark: its rows are printed, and nothing is written")
+    only = parser.parse_args(arguments).only
+    with FirestoreEmulator() as emulator:
+        os.environ[EMULATOR_HOST] = emulator.host
+        chosen = [only] if only else list(BENCHMARKS)
+        rows = [row for name in chosen for row in _run(name, emulator)]
+    print_table(rows)
+    if not only:
+        write_json(rows)
+        print(f"Written to {FILE.relative_to(FILE.parents[1])}.")
+    return int(any(row.ok is False for row in rows))
+
+
+def _run(name: str, emulator: FirestoreEmulator) -> list[Row]:
+    started = time.perf_counter()
+    print(f"{name} … ", end="", flush=True)
+    stage = Stage(emulator)
+    rows = list(BENCHMARKS[name](stage))
+    full = stage.fullness
+    print(f"{time.perf_counter() - started:.0f} s{full and f'; the project holds {full}'}")
+    # The next one has the emulator to itself.
+    emulator.clear(stage.project)
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
