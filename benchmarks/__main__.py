@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only NAME]`: measures, prints, writes results.json; exit status 1 when a target is missed."""
+"""`python -m benchmarks [--only NAME]`: measures, prints, writes; exit status 1 when a target is missed."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 def main(arguments: list[str] | None = None) -> int:
     """Runs them; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--only", choices=BENCHMARKS, help="one benchmark: its rows are printed, and nothing is written")
+    parser.add_argument("--only", choices=BENCHMARKS, help="one benchmark: its rows are printed, nothing is written")
     only = parser.parse_args(arguments).only
     with FirestoreEmulator() as emulator:
         os.environ[EMULATOR_HOST] = emulator.host

@@ -1,8 +1,7 @@
 """The apps that are measured: itineraries over the real cities of `functions/world.py`, and a form for visits."""
 
-from functions.world import City, Country
-
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, references
+from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference, references
+from functions.world import City
 
 
 class Itinerary(DomainModel):
@@ -119,13 +118,11 @@ class VisitForm(ViewModel[VisitStore]):
 
     def propagate_change(self) -> None:
         traveller, city, itinerary = self.store.traveller, self.store.city, self.store.itinerary
-        assert traveller and city and itinerary
+        if not (traveller and city and itinerary):
+            raise Rejected("the traveller, the city or the itinerary is gone")
         Visit.new(
             doc_id=f"{traveller.doc_id}-{city.doc_id}",
             traveller=traveller.name,
             city=city.name,
             itinerary=itinerary.title,
         ).save()
-
-
-__all__ = ["Atlas", "City", "Country", "Headline", "Itinerary", "Route", "Traveller", "Visit", "VisitForm", "app"]

@@ -28,9 +28,7 @@ class Contestant(Generic[T]):
         return (time.perf_counter() - started) * 1000
 
 
-def medians(
-    contestants: Mapping[str, Contestant[T]], rounds: int = ROUNDS, warm_up: int = WARM_UP
-) -> dict[str, float]:
+def medians(contestants: Mapping[str, Contestant[T]], rounds: int = ROUNDS, warm_up: int = WARM_UP) -> dict[str, float]:
     """The median milliseconds of each; every round runs all, and each goes first in its turn."""
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)

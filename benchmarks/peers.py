@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from google.cloud import firestore
-from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot, Transaction
+from google.cloud.firestore import Client, DocumentReference, Transaction
+from google.cloud.firestore import DocumentSnapshot as Snapshot
+
+DocumentSnapshot: TypeAlias = Snapshot[DocumentReference]
 
 MAX_ATTEMPTS = 50
 

@@ -9,7 +9,7 @@ _clients: list[firestore.Client] = []
 
 @functions_framework.cloud_event
 def city_view_on_cities(event: CloudEvent) -> None:
-    """Writes the view of the city that the event tells of; a conflict raises, and the platform delivers the event again."""
+    """Writes the view of the event's city; a conflict raises, and the event is delivered again."""
     if not _clients:
         _clients.append(firestore.Client())
     write_city_view(_clients[0], event["document"])

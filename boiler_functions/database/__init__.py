@@ -14,9 +14,7 @@ from boiler_functions.types import MISSING, Fields, Instant, Version, digest
 NAME = "__name__"
 """The field path that stands for the document's own path, in filters and orders; its values are References."""
 
-Operator: TypeAlias = Literal[
-    "==", "!=", "<", "<=", ">", ">=", "in", "not-in", "array-contains", "array-contains-any"
-]
+Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not-in", "array-contains", "array-contains-any"]
 
 
 @dataclass(frozen=True, slots=True)

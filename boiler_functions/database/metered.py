@@ -30,9 +30,9 @@ def _billed(documents: int) -> int:
 class Metered:
     """The database, with the `usage` since it was wrapped; one per event.
 
-        metered = Metered(database)
-        metered.read(["users/uid1"])
-        metered.usage == Usage(rpcs=1, reads=1)
+    metered = Metered(database)
+    metered.read(["users/uid1"])
+    metered.usage == Usage(rpcs=1, reads=1)
     """
 
     def __init__(self, database: Database) -> None:

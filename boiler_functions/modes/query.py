@@ -160,7 +160,7 @@ class Rebuild:
         # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger.
         for path, known in ledger.versions.items():
             read = reader.documents.get(path)
-            if read is None or self._tells_of_deletion(path, known):
+            if read is None or (not read.exists and self._tells_of_deletion(path, known)):
                 continue
             if read.version < known or (known == MISSING and read.exists):
                 return True

@@ -42,13 +42,26 @@ SCALARS: tuple[Any, ...] = (
 )
 FIELDS = ("v", "w", "m.a", "`odd name`.b")
 COLLECTIONS = ("rooms", "houses/1/rooms", "houses/2/rooms", "other")
-OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=", "in", "not-in", "array-contains", "array-contains-any")
+OPERATORS: tuple[Operator, ...] = (
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not-in",
+    "array-contains",
+    "array-contains-any",
+)
 
 
 def random_value(random: Random, depth: int = 0) -> Any:
     kind = random.random()
     if depth < 2 and kind < 0.15:
-        return {name: random_value(random, depth + 1) for name in random.sample(["a", "b", "c d"], random.randint(0, 2))}
+        return {
+            name: random_value(random, depth + 1) for name in random.sample(["a", "b", "c d"], random.randint(0, 2))
+        }
     if depth < 2 and kind < 0.35:
         values = [random_value(random, depth + 1) for _ in range(random.randint(0, 3))]
         return [value for value in values if not isinstance(value, list)]
@@ -81,7 +94,9 @@ def _operand(random: Random, field: str, op: Operator) -> Any:
             return Reference(f"{random.choice(COLLECTIONS)}/{random.choice('abcde')}")
         return _comparable(random) if op in ("<", "<=", ">", ">=") else random_value(random)
 
-    return tuple(value() for _ in range(random.randint(1, 4))) if op in ("in", "not-in", "array-contains-any") else value()
+    return (
+        tuple(value() for _ in range(random.randint(1, 4))) if op in ("in", "not-in", "array-contains-any") else value()
+    )
 
 
 def random_filter(random: Random) -> Filter:

@@ -1,30 +1,23 @@
 """Explicit-state search: every state that a protocol can reach, and the shortest way to one that must not be."""
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Hashable, Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
 
 State = TypeVar("State", bound=Hashable)
 
 
-class Step(NamedTuple, Generic[State]):
-    """One thing that can happen next, and the state after it."""
-
-    label: str
-    state: State
-
-
-class Protocol_(Protocol[State]):
-    """What is explored: a start, the steps from each state, and what is wrong with a state."""
+class Explorable(Protocol[State]):
+    """What can be explored: where it starts, what can happen next, and what must not be."""
 
     def start(self) -> State: ...
 
-    def steps(self, state: State) -> Iterator[Step[State]]:
-        """The steps that are possible; none where all work is done."""
+    def steps(self, state: State) -> Iterator[tuple[str, State]]:
+        """Each thing that can happen next, in words, and the state after it; nothing once all work is done."""
         ...
 
     def fault(self, state: State, *, is_final: bool) -> str | None:
-        """What is wrong with the state, None when nothing is."""
+        """What is wrong with the state; None when nothing is."""
         ...
 
 
@@ -43,12 +36,12 @@ class Explored(NamedTuple):
     finding: Finding | None
 
 
-# A link back instead of a tuple of labels: all traces together are one tree.
+# A label and the link before it: the traces of all states are one tree, rather than a tuple each.
 _Link = tuple[str, "_Link | None"]
 
 
-def explore(protocol: Protocol_[State]) -> Explored:
-    """Visits every reachable state, nearest first, until one is at fault; so the trace is a shortest one."""
+def explore(protocol: Explorable[State]) -> Explored:
+    """Visits every state, the nearest first, until one is at fault; its trace is a shortest one."""
     start = protocol.start()
     known = {start}
     waiting: deque[tuple[State, _Link | None]] = deque([(start, None)])
@@ -57,15 +50,15 @@ def explore(protocol: Protocol_[State]) -> Explored:
         steps = list(protocol.steps(state))
         if fault := protocol.fault(state, is_final=not steps):
             return Explored(len(known), Finding(fault, _labels(link)))
-        for step in steps:
-            if step.state not in known:
-                known.add(step.state)
-                waiting.append((step.state, (step.label, link)))
+        for label, following in steps:
+            if following not in known:
+                known.add(following)
+                waiting.append((following, (label, link)))
     return Explored(len(known), None)
 
 
-def explore_all(protocols: Iterable[Protocol_[State]], seen: Callable[[int], None] | None = None) -> Explored:
-    """Explores one protocol after the other up to the first fault; the states of one are forgotten before the next."""
+def explore_all(protocols: Iterable[Explorable[State]]) -> Explored:
+    """Explores one protocol after the other, up to the first fault; the states of each are forgotten after it."""
     total = 0
     for protocol in protocols:
         states, finding = explore(protocol)

@@ -49,7 +49,7 @@ def checked(checker: tuple[str, ...], project: Path) -> tuple[int, str]:
 
 
 def test_there_are_samples_to_check() -> None:
-    assert {"city.py", "design_example.py", "inferred_types.py", "main.py", "meeting_room.py", "world.py"} <= {
+    assert {"city.py", "inferred_types.py", "main.py", "meeting_room.py", "one_of_each.py", "world.py"} <= {
         sample.name for sample in SAMPLES
     }
 

@@ -712,8 +712,8 @@ def dead_letters(testing: MemoryApp) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
-    logging.getLogger("boiler_functions").setLevel(logging.CRITICAL)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "boiler_functions")
 
 
 def test_a_failing_getter_is_dead_lettered_with_code_view_and_source_and_leaves_the_view() -> None:

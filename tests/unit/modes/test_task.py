@@ -123,8 +123,8 @@ def letters(testing: MemoryApp) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
-    logging.getLogger("boiler_functions").setLevel(logging.CRITICAL)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "boiler_functions")
 
 
 COMPLETIONS: list[Completion] = ["stamp", "keep", "delete"]

@@ -1,4 +1,4 @@
-"""The example that DESIGN.md opens with, spelled out; type checkers read it, nothing runs it."""
+"""One of each declaration in one app; type checkers read it, nothing runs it."""
 
 from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference, references
 

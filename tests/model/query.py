@@ -1,0 +1,648 @@
+"""The Query protocol as `boiler_functions.modes.query` carries it out: each step is one call, or a part of a torn one.
+
+Two views, `A` of the root `a` and `B` of the root `c`, that read by what the value of their root says:
+
+    ALONE   the root alone                  QUERY   all of `x`, `y` that match (their value ends in 1)
+    LINK    the root, and `b`               CHAIN   the root and `b`, and `y` when `b` is 3
+    COPIED  the root, and `b`, whose value is the path that the view is stored at: none without `b`
+
+A getter raises when `b` is FAILS; the commit of a LINK is refused for good when `b` is REFUSED.
+
+All deliveries of an event are handlers from the write on, so that delay and reordering need no steps of their own.
+Reading what no write can change any more is no step either: it is the same at any later time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+ALONE, LINK, QUERY, CHAIN, COPIED = range(5)
+REFUSED, FAILS = 8, 9
+INITIAL = 1
+"""The version of all documents that were there before the script."""
+LINKED = (LINK, CHAIN, COPIED)
+
+DEVICES = (
+    "register",
+    "versions",
+    "precondition",
+    "always_ledger",
+    "before_image",
+    "restart",
+    "reread_behind",
+    "reread_registered",
+    "tombstones",
+    "miss_tokens",
+    "page_fallback",
+)
+
+
+class Document(NamedTuple):
+    """A document as it is at one time; its version is the number of the write."""
+
+    value: int | None
+    version: int
+
+
+MISSING = Document(None, 0)
+
+
+class Change(NamedTuple):
+    """What an event tells. One without images (`tells` is False) tells the path alone; a build by hand has no path."""
+
+    path: str
+    number: int
+    before: Document
+    after: Document
+    tells: bool
+
+    @property
+    def over(self) -> int:
+        """The version that this deletion ended, 0 when it is none."""
+        return self.before.version if self.tells and self.after.value is None else 0
+
+    def covered_by(self, known: int | None) -> bool:
+        if known is None or not self.tells:
+            return False
+        return known > self.over or -known >= self.over if self.over else known >= self.after.version
+
+    def __str__(self) -> str:
+        return f"{self.path}@{self.number}" if self.path else "build"
+
+
+class View(NamedTuple):
+    """A view of one root; the documents in `fixed` it reads whatever the root says."""
+
+    name: str
+    root: str
+    fixed: tuple[str, ...] = ()
+
+
+class Ledger(NamedTuple):
+    """`versions`: of a missing document the negated version that is over, as far as any is known."""
+
+    tokens: frozenset[str]
+    versions: tuple[tuple[str, int], ...] = ()
+    content: tuple[object, ...] | None = None
+    destinations: tuple[int, ...] = ()
+    as_of: int = 0
+
+    def version(self, path: str) -> int | None:
+        return dict(self.versions).get(path)
+
+
+class Known(NamedTuple):
+    """A ledger as a handler read it; `fresh` until another commit changes it, which stands for its version."""
+
+    ledger: Ledger | None
+    fresh: bool = True
+
+
+class Resolution(NamedTuple):
+    """What a view reads, as far as what was read tells: by name, and whether by query."""
+
+    exists: bool
+    named: tuple[str, ...] = ()
+    queries: bool = False
+
+
+class Built(NamedTuple):
+    content: tuple[object, ...] | None
+    destinations: tuple[int, ...]
+    ledger: Ledger
+
+
+class Commit(NamedTuple):
+    """Ledgers with what each stands on, and the view documents; all or nothing."""
+
+    ledgers: tuple[tuple[str, Known, Ledger | None], ...]
+    stored: tuple[tuple[tuple[str, int], tuple[object, ...] | None], ...] = ()
+    refused: bool = False
+
+    def __str__(self) -> str:
+        ledgers = (f"ledger {view} {_shown(ledger)}" for view, _, ledger in self.ledgers)
+        stored = (f"{view}/{to} = {content}" for (view, to), content in self.stored)
+        return ", ".join((*ledgers, *stored))
+
+
+class Handler(NamedTuple):
+    """One delivery of an event. `todo` is what is left, `follow` or a view; the rest is the attempt going on."""
+
+    change: Change
+    todo: tuple[str, ...]
+    phase: str = "start"
+    views: tuple[str, ...] = ()
+    ledgers: tuple[tuple[str, Known], ...] = ()
+    awaited: frozenset[str] = frozenset()
+    seen: tuple[tuple[str, Document], ...] = ()
+    hits: tuple[tuple[str, Document], ...] | None = None
+    as_of: int = 0
+
+
+class World(NamedTuple):
+    docs: tuple[tuple[str, Document], ...]
+    written: int
+    ledgers: tuple[tuple[str, Ledger | None], ...]
+    stored: tuple[tuple[tuple[str, int], tuple[object, ...]], ...]
+    handlers: tuple[Handler, ...] = ()
+    flying: tuple[Commit, ...] = ()
+    """Commits whose answer was lost: each is applied at any later time, or never."""
+    faults: int = 0
+    """Crashes and lost answers that may still come."""
+
+
+class Scenario(NamedTuple):
+    """A script of writes, and what may go wrong with it."""
+
+    script: tuple[tuple[str, int | None], ...]
+    views: tuple[View, ...] = (View("A", "a"),)
+    initial: tuple[tuple[str, int], ...] = ()
+    deliveries: int = 1
+    faults: int = 0
+    imageless: bool = False
+    builds: int = 0
+    """Builds by hand, with force, at any time."""
+    live: bool = False
+    """Deeper levels are read as they are, torn, rather than as of the time of the first."""
+
+
+class QueryProtocol:
+    """The protocol under one scenario, with some of its devices switched off."""
+
+    def __init__(self, scenario: Scenario, off: Iterable[str] = ()) -> None:
+        self.scenario = scenario
+        self.off = frozenset(off)
+        self.views = {view.name: view for view in scenario.views}
+        self.paths = sorted({path for path, _ in (*scenario.script, *scenario.initial)} | {"a", "b", "c", "x", "y"})
+        self.last_write = {path: number for number, (path, _) in enumerate(scenario.script, 1)}
+
+    def start(self) -> World:
+        """The initial documents are there and every view is built from them."""
+        docs = dict.fromkeys(self.paths, MISSING)
+        docs.update({path: Document(value, INITIAL) for path, value in self.scenario.initial})
+        ledgers: dict[str, Ledger | None] = {}
+        stored = {}
+        for view in self.views.values():
+            built = build(view, docs, _hits(docs))
+            ledgers[view.name] = None if built is None or built.content is None else built.ledger
+            if built and built.content is not None:
+                stored.update({(view.name, to): built.content for to in built.destinations})
+        builds = (self._delivered(Change("", 0, MISSING, MISSING, False)),) * self.scenario.builds
+        return self._settled(
+            World(_pairs(docs), 0, _pairs(ledgers), _pairs(stored), builds, faults=self.scenario.faults)
+        )
+
+    def fault(self, world: World, *, is_final: bool) -> str | None:
+        """That a stored view is not what a rebuild makes, when nothing is left to do."""
+        if not is_final:
+            return None
+        docs = dict(world.docs)
+        for view in self.views.values():
+            built = build(view, docs, _hits(docs))
+            if built is None or _is_refused(view, docs):
+                continue
+            wanted = dict.fromkeys(built.destinations, built.content)
+            found = {to: content for (name, to), content in world.stored if name == view.name}
+            if wanted != found:
+                return f"DIVERGED: {view.name} is stored as {found}, a rebuild makes {wanted}"
+        return None
+
+    def steps(self, world: World) -> Iterator[tuple[str, World]]:
+        for label, following in self._steps(world):
+            yield label, self._settled(following)
+
+    def _steps(self, world: World) -> Iterator[tuple[str, World]]:
+        yield from self._write(world)
+        for place, handler in enumerate(world.handlers):
+            if handler not in world.handlers[:place]:
+                rest = world.handlers[:place] + world.handlers[place + 1 :]
+                yield from self._handle(handler, world._replace(handlers=rest))
+        for place, commit in enumerate(world.flying):
+            rest_flying = world._replace(flying=world.flying[:place] + world.flying[place + 1 :])
+            yield f"a commit without answer is never applied: {commit}", rest_flying
+            if applied := self._applied(commit, rest_flying):
+                yield f"a commit without answer is applied late: {commit}", applied
+
+    def _write(self, world: World) -> Iterator[tuple[str, World]]:
+        if world.written == len(self.scenario.script):
+            return
+        path, value = self.scenario.script[world.written]
+        docs = dict(world.docs)
+        number = INITIAL + world.written + 1
+        before, after = docs[path], MISSING if value is None else Document(value, number)
+        label = f"{path} = {value} is written @{number}"
+        following = world._replace(docs=_pairs({**docs, path: after}), written=world.written + 1)
+        changes = [Change(path, number, before, after, True)]
+        if self.scenario.imageless:
+            changes.append(Change(path, number, MISSING, MISSING, False))
+        for change in changes:
+            handlers = (self._delivered(change),) * self.scenario.deliveries
+            told = "" if change.tells else ", its event without images"
+            yield label + told, following._replace(handlers=world.handlers + handlers)
+
+    def _handle(self, handler: Handler, world: World) -> Iterator[tuple[str, World]]:
+        """The next step of the handler, which is not in the world; it comes back into it unless it is done."""
+        who = f"handler of {handler.change}"
+        if world.faults and handler.phase != "start":
+            again = self._delivered(handler.change)
+            yield f"{who}: crashes, is delivered again", _with(world._replace(faults=world.faults - 1), again)
+        match handler.phase:
+            case "start":
+                yield from self._follow(handler, world, who)
+            case "look-up" | "read":
+                for item in sorted(handler.awaited):
+                    yield self._read(handler, item, world, who)
+            case "deeper":
+                yield self._read_deeper(handler, world, who)
+            case _:
+                yield from self._commit(handler, world, who)
+
+    def _delivered(self, change: Change) -> Handler:
+        """A handler at its beginning: the views that it finds by key, then those that it finds by token."""
+        named = tuple(view.name for view in self.views.values() if change.path in ("", view.root))
+        return Handler(change, (*named, "follow") if self._tokens(change) else named)
+
+    def _follow(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
+        """The look-up by tokens: a query is a snapshot, and brings the ledgers whole."""
+        tokens = self._tokens(handler.change)
+        found = {name: ledger for name, ledger in world.ledgers if ledger and ledger.tokens & tokens}
+        concerned = {
+            name: Known(ledger) for name, ledger in found.items() if not self._is_covered(handler.change, ledger)
+        }
+        label = f"{who}: finds the ledgers of {', '.join(found) or 'no view'} by {', '.join(sorted(tokens))}"
+        done = handler._replace(todo=handler.todo[1:])
+        if not concerned:
+            yield f"{label}; nothing to do", _with(world, _fresh(done))
+            return
+        known = {
+            path
+            for name, each in concerned.items()
+            if each.ledger
+            for path in (self.views[name].root, *(p for p, _ in each.ledger.versions if p in each.ledger.tokens))
+        }
+        attempt = done._replace(
+            phase="read", views=tuple(concerned), ledgers=_pairs(concerned), awaited=frozenset(known)
+        )
+        yield label, _with(world, attempt)
+
+    def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
+        """One document of a BatchGet, each at its own moment: the read may be torn in any order."""
+        handler = handler._replace(awaited=handler.awaited - {item})
+        if item in self.views:
+            ledger = dict(world.ledgers)[item]
+            after = handler._replace(ledgers=((item, Known(ledger)),))
+            return f"{who}: reads the ledger of {item}: {_shown(ledger)}", _with(world, after)
+        if item == "query":
+            hits = _hits(dict(world.docs))
+            return f"{who}: queries: {_values(hits)}", _with(world, self._found(handler, hits))
+        document = dict(world.docs)[item]
+        after = handler._replace(seen=_pairs({**dict(handler.seen), item: document}))
+        return f"{who}: reads {item} = {document.value}", _with(world, after)
+
+    def _found(self, handler: Handler, hits: tuple[tuple[str, Document], ...]) -> Handler:
+        return handler._replace(hits=hits, seen=_pairs({**dict(hits), **dict(handler.seen)}))
+
+    def _read_deeper(self, handler: Handler, world: World, who: str) -> tuple[str, World]:
+        """All deeper levels as of one time, that of the first: so they are one step, which is that time."""
+        docs = dict(world.docs)
+        while missing := self._missing(handler):
+            for item in missing:
+                if item == "query":
+                    handler = self._found(handler, _hits(docs))
+                else:
+                    handler = handler._replace(seen=_pairs({**dict(handler.seen), item: docs[item]}))
+        read = f"{who}: reads the deeper levels: {_values(handler.seen)}"
+        return read, _with(world, handler._replace(phase="read"))
+
+    def _missing(self, handler: Handler) -> list[str]:
+        seen = dict(handler.seen)
+        resolved = [resolve(self.views[name], seen) for name in handler.views]
+        missing = {path for each in resolved for path in each.named if path not in seen}
+        if handler.hits is None and any(each.queries for each in resolved):
+            missing.add("query")
+        return sorted(missing)
+
+    # What a handler does between two calls: no step of its own, as no one sees it.
+
+    def _settled(self, world: World) -> World:
+        """The world with every handler brought to its next call that another one could get in the way of."""
+        handlers = (self._advanced(handler, world) for handler in world.handlers)
+        going_on = sorted((handler for handler in handlers if handler), key=hash)
+        flying = (each for each in world.flying if "precondition" in self.off or _is_fresh(each))
+        return world._replace(handlers=tuple(going_on), flying=tuple(sorted(flying, key=hash)))
+
+    def _advanced(self, handler: Handler, world: World) -> Handler | None:
+        while True:
+            following = self._advance(handler, world)
+            if following is handler:
+                return handler
+            if following is None:
+                return None
+            handler = following
+
+    def _advance(self, handler: Handler, world: World) -> Handler | None:
+        match handler.phase:
+            case "start":
+                if not handler.todo:
+                    return None
+                return handler if handler.todo[0] == "follow" else self._look_up(handler)
+            case "look-up" | "read":
+                if handler.awaited:
+                    return self._read_unchanging(handler, world)
+                if "versions" in self.off:
+                    handler = handler._replace(as_of=INITIAL + world.written)
+                return self._looked_up(handler) if handler.phase == "look-up" else self._decided(handler)
+            case "deeper" if self._is_over(world):
+                return self._read_deeper(handler, world._replace(handlers=()), "")[1].handlers[0]
+            case _:
+                return handler
+
+    def _is_over(self, world: World) -> bool:
+        return world.written == len(self.scenario.script)
+
+    def _read_unchanging(self, handler: Handler, world: World) -> Handler:
+        """Reads at once what no write can change any more: the same at any later time, so it needs no step."""
+        for item in handler.awaited:
+            unchanging = item not in self.views and all(
+                self.last_write.get(path, 0) <= world.written for path in (("x", "y") if item == "query" else (item,))
+            )
+            if unchanging:
+                return self._read(handler, item, world._replace(handlers=()), "")[1].handlers[0]
+        return handler
+
+    def _look_up(self, handler: Handler) -> Handler:
+        """One BatchGet for the ledger and for what the event's own image says that the view needs."""
+        view = self.views[handler.todo[0]]
+        change = handler.change
+        hint = {change.path: change.after} if change.after.value is not None else {}
+        awaited = frozenset((view.name, *_named(view, hint)))
+        return handler._replace(todo=handler.todo[1:], phase="look-up", views=(view.name,), awaited=awaited)
+
+    def _looked_up(self, handler: Handler) -> Handler:
+        ledger = handler.ledgers[0][1].ledger
+        if self._is_covered(handler.change, ledger):
+            return _fresh(handler)
+        if ledger and self._is_behind(handler, ledger):
+            return handler._replace(phase="read", awaited=frozenset(dict(handler.seen)), seen=())
+        return handler._replace(phase="read")
+
+    def _is_covered(self, change: Change, ledger: Ledger | None) -> bool:
+        if ledger is None or not change.path:
+            return False
+        if "versions" in self.off:
+            return change.tells and ledger.as_of >= change.number
+        known = ledger.version(change.path)
+        if "tombstones" in self.off and known is not None and known <= MISSING.version:
+            return change.over > 0
+        return change.covered_by(known)
+
+    def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
+        return any(self._is_older(handler.change, path, read, ledger) for path, read in handler.seen)
+
+    def _is_older(self, change: Change, path: str, read: Document, ledger: Ledger) -> bool:
+        known = ledger.version(path)
+        if known is None:
+            # Registered, and not built since: what was read may be older than the registration.
+            return "reread_registered" not in self.off
+        if "reread_behind" in self.off:
+            return False
+        if read.value is None:
+            return known > (change.over if change.path == path else 0)
+        return known <= 0 or read.version < known
+
+    def _decided(self, handler: Handler) -> Handler:
+        """All that was asked for is read: more levels, a registration or the commit comes next."""
+        if missing := self._missing(handler):
+            return (
+                handler._replace(awaited=frozenset(missing)) if self.scenario.live else handler._replace(phase="deeper")
+            )
+        if self._unregistered(handler):
+            return handler._replace(phase="register")
+        return handler._replace(phase="commit") if self._commit_of(handler) else _fresh(handler)
+
+    def _unregistered(self, handler: Handler) -> dict[str, frozenset[str]]:
+        """The views that a change could miss now, and the tokens of each: new ones, or there is no ledger yet."""
+        if "register" in self.off:
+            return {}
+        seen = dict(handler.seen)
+        found = {}
+        for name, known in handler.ledgers:
+            resolution = resolve(self.views[name], seen)
+            tokens = self._tokens_of(self.views[name], resolution, seen)
+            if resolution.exists and (known.ledger is None or tokens - known.ledger.tokens):
+                found[name] = tokens
+        return found
+
+    def _registration(self, handler: Handler) -> Commit:
+        ledgers = dict(handler.ledgers)
+        return Commit(
+            tuple(
+                (name, ledgers[name], old._replace(tokens=old.tokens | tokens) if old else Ledger(tokens))
+                for name, tokens in self._unregistered(handler).items()
+                for old in (ledgers[name].ledger,)
+            )
+        )
+
+    def _registered(self, handler: Handler) -> Handler:
+        """Read again, with the ledgers as this very commit left them."""
+        written = {name: Known(ledger) for name, _, ledger in self._registration(handler).ledgers}
+        seen = dict(handler.seen)
+        named = {path for name in handler.views for path in resolve(self.views[name], seen).named}
+        ledgers = _pairs({**dict(handler.ledgers), **written})
+        return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None)
+
+    def _commit_of(self, handler: Handler) -> Commit | None:
+        """What is written for the views; one whose getter raises is left out (no step looks at its dead letter)."""
+        seen = dict(handler.seen)
+        ledgers: list[tuple[str, Known, Ledger | None]] = []
+        stored: dict[tuple[str, int], tuple[object, ...] | None] = {}
+        refused = False
+        for name, known in handler.ledgers:
+            old = known.ledger
+            built = build(self.views[name], seen, handler.hits or ())
+            if built is None:
+                continue
+            if built.content is None:
+                if old:
+                    ledgers.append((name, known, None))
+                    stored.update({(name, to): None for to in old.destinations})
+                continue
+            tokens = self._tokens_of(self.views[name], resolve(self.views[name], seen), seen)
+            same = bool(old and old.content == built.content and handler.change.path)
+            wanted = {to for to in built.destinations if not (same and old and to in old.destinations)}
+            gone = {to for to in (old.destinations if old else ()) if to not in built.destinations}
+            if not ("always_ledger" in self.off and old and old.tokens == tokens and not wanted | gone):
+                versions = _with_tombstones(built.ledger, old, handler.change)
+                ledgers.append(
+                    (name, known, built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of))
+                )
+            stored.update({(name, to): built.content for to in wanted})
+            stored.update({(name, to): None for to in gone})
+            refused |= bool(wanted) and _is_refused(self.views[name], seen)
+        return Commit(tuple(ledgers), _pairs(stored), refused) if ledgers else None
+
+    def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
+        commit = self._registration(handler) if handler.phase == "register" else self._commit_of(handler)
+        assert commit is not None
+        what = "registers" if handler.phase == "register" else "commits"
+        if commit.refused:
+            yield f"{who}: its commit is refused for good", _with(world, self._refused(handler))
+            return
+        if applied := self._applied(commit, world):
+            following = self._registered(handler) if handler.phase == "register" else _fresh(handler)
+            yield f"{who}: {what} {commit}", _with(applied, following)
+            yield from self._without_answer(handler, commit, world, who)
+        else:
+            yield f"{who}: meets a conflict", _with(world, self._conflicted(handler))
+
+    def _without_answer(self, handler: Handler, commit: Commit, world: World, who: str) -> Iterator[tuple[str, World]]:
+        if not world.faults:
+            return
+        flying = world._replace(flying=(*world.flying, commit), faults=world.faults - 1)
+        yield f"{who}: has no answer to its commit", _with(flying, self._conflicted(handler))
+        yield f"{who}: crashes in its commit, is delivered again", _with(flying, self._delivered(handler.change))
+
+    def _conflicted(self, handler: Handler) -> Handler:
+        """Starts again at the look-up; the views of a page one by one."""
+        if "restart" in self.off:
+            return _fresh(handler)
+        return _fresh(handler, handler.views)
+
+    def _refused(self, handler: Handler) -> Handler:
+        """A page goes one by one, so that the view at fault is alone with its dead letter."""
+        if len(handler.views) == 1 or "page_fallback" in self.off:
+            return _fresh(handler)
+        return _fresh(handler, handler.views)
+
+    def _applied(self, commit: Commit, world: World) -> World | None:
+        """The world after the commit; None when a ledger is not as it was read."""
+        if "precondition" not in self.off and not _is_fresh(commit):
+            return None
+        changed = {name for name, _, _ in commit.ledgers}
+        ledgers = _pairs({**dict(world.ledgers), **{name: ledger for name, _, ledger in commit.ledgers}})
+        kept = {**dict(world.stored), **dict(commit.stored)}
+        stored = {path: content for path, content in kept.items() if content is not None}
+        handlers = tuple(
+            each._replace(ledgers=tuple((name, _aged(known, name in changed)) for name, known in each.ledgers))
+            for each in world.handlers
+        )
+        flying = tuple(
+            each._replace(ledgers=tuple((name, _aged(known, name in changed), to) for name, known, to in each.ledgers))
+            for each in world.flying
+        )
+        return world._replace(ledgers=ledgers, stored=_pairs(stored), handlers=handlers, flying=flying)
+
+    def _tokens_of(self, view: View, resolution: Resolution, seen: Mapping[str, Document]) -> frozenset[str]:
+        tokens = tokens_of(view, resolution)
+        if "miss_tokens" in self.off:
+            return tokens - {path for path in resolution.named if seen[path].value is None}
+        return tokens
+
+    def _tokens(self, change: Change) -> frozenset[str]:
+        """What a change looks up: of the images before and after it; without images, document and collection."""
+        if change.path in ("", "a", "c"):
+            return frozenset()
+        tokens = {change.path} if change.path in ("b", "y") else set()
+        images = (change.after,) if "before_image" in self.off else (change.before, change.after)
+        if change.path in ("x", "y"):
+            if not change.tells:
+                tokens.add("xy")
+            elif any(map(_matches, images)):
+                tokens.add("xy:1")
+        return frozenset(tokens)
+
+
+def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
+    yield view.root
+    yield from view.fixed
+    root = seen.get(view.root, MISSING).value
+    if root in LINKED:
+        yield "b"
+    if root == CHAIN and seen.get("b", MISSING).value == CHAIN:
+        yield "y"
+
+
+def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
+    """What the view needs, given what was read; nothing when its root was read and is missing."""
+    if view.root in seen and seen[view.root].value is None:
+        return Resolution(False)
+    return Resolution(True, tuple(_named(view, seen)), seen.get(view.root, MISSING).value == QUERY)
+
+
+def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:
+    named = {path for path in resolution.named if path != view.root}
+    return frozenset(named | {"xy", "xy:1"} if resolution.queries else named)
+
+
+def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Document], ...]) -> Built | None:
+    """The view of what was read, None when a getter raises; of a document that was read twice, the older counts."""
+    resolution = resolve(view, seen)
+    if not resolution.exists:
+        return Built(None, (), Ledger(frozenset()))
+    if "b" in resolution.named and seen["b"].value == FAILS:
+        return None
+    versions = {path: seen[path].version for path in resolution.named}
+    content: tuple[object, ...] = tuple(seen[path].value for path in resolution.named)
+    if resolution.queries:
+        versions.update({path: min(read.version, seen[path].version) for path, read in hits})
+        content += tuple((path, seen[path].value) for path, _ in hits)
+    destinations: tuple[int, ...] = (0,)
+    if seen[view.root].value == COPIED:
+        destinations = () if seen["b"].value is None else (seen["b"].value,)
+    return Built(content, destinations, Ledger(tokens_of(view, resolution), _pairs(versions), content, destinations))
+
+
+def _matches(document: Document) -> bool:
+    return document.value is not None and document.value % 10 == 1
+
+
+def _with_tombstones(new: Ledger, old: Ledger | None, change: Change) -> tuple[tuple[str, int], ...]:
+    """The versions, where those of missing documents tell which version is over, as far as old ledger and event do."""
+    over = {path: abs(at) for path, at in old.versions} if old else {}
+    over[change.path] = max(over.get(change.path, 0), change.over)
+    return tuple((path, version or -over.get(path, 0)) for path, version in new.versions)
+
+
+def _is_refused(view: View, seen: Mapping[str, Document]) -> bool:
+    return seen[view.root].value == LINK and seen["b"].value == REFUSED
+
+
+def _hits(docs: Mapping[str, Document]) -> tuple[tuple[str, Document], ...]:
+    return tuple((path, docs[path]) for path in ("x", "y") if path in docs and _matches(docs[path]))
+
+
+def _fresh(handler: Handler, first: tuple[str, ...] = ()) -> Handler:
+    """The handler before its next piece of work; nothing of the last attempt is kept."""
+    return Handler(handler.change, (*first, *handler.todo))
+
+
+def _with(world: World, handler: Handler) -> World:
+    return world._replace(handlers=(*world.handlers, handler))
+
+
+def _is_fresh(commit: Commit) -> bool:
+    return all(known.fresh for _, known, _ in commit.ledgers)
+
+
+def _aged(known: Known, changed: bool) -> Known:
+    return known._replace(fresh=False) if changed else known
+
+
+def _pairs(mapping: Mapping[Key, Value]) -> tuple[tuple[Key, Value], ...]:
+    return tuple(sorted(mapping.items(), key=_first))
+
+
+def _first(pair: tuple[Any, object]) -> Any:
+    return pair[0]
+
+
+def _values(documents: Iterable[tuple[str, Document]]) -> str:
+    return ", ".join(f"{path} = {document.value}" for path, document in documents) or "nothing"
+
+
+def _shown(ledger: Ledger | None) -> str:
+    if ledger is None:
+        return "none"
+    return f"(tokens {sorted(ledger.tokens)}, versions {dict(ledger.versions)})"

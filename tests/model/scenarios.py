@@ -1,0 +1,130 @@
+"""What is explored: short scenarios, which every test run can afford, and deep ones; and the devices to switch off."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tests.model import query, task
+from tests.model.explorer import Explorable, Explored, explore_all
+from tests.model.query import ALONE, CHAIN, COPIED, FAILS, LINK, QUERY, REFUSED, QueryProtocol, View
+from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
+
+ONE = (View("A", "a"),)
+FIXED = (View("A", "a", fixed=("b",)),)
+TWO = (View("A", "a"), View("B", "c"))
+LINK_AND_COPY = (("a", LINK), ("c", COPIED))
+
+
+class Family(NamedTuple):
+    """All scripts of `length` writes of the values (`deep`: of the longer search), under one template."""
+
+    name: str
+    length: int
+    deep: int
+    values: Mapping[str, tuple[int | None, ...]]
+    template: query.Scenario
+
+    def scenarios(self, *, deep: bool) -> Iterator[query.Scenario]:
+        writes = [(path, value) for path, values in self.values.items() for value in values]
+        for script in itertools.product(writes, repeat=self.deep if deep else self.length):
+            if self._always_changes(script):
+                yield self.template._replace(script=script)
+
+    def _always_changes(self, script: Iterable[tuple[str, int | None]]) -> bool:
+        now: dict[str, int | None] = dict(self.template.initial)
+        for path, value in script:
+            if now.get(path) == value:
+                return False
+            now[path] = value
+        return True
+
+
+def _family(name: str, length: int, deep: int, values: Mapping[str, tuple[int | None, ...]], **template: Any) -> Family:
+    return Family(name, length, deep, values, query.Scenario((), **template))
+
+
+_DOCUMENTS = {"a": (ALONE, LINK, None), "b": (0, 1, None)}
+_PREDICATES = {"a": (QUERY, None), "x": (1, 2, 11, None), "y": (1, None)}
+_MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
+_CHAIN = {"a": (CHAIN, None), "b": (CHAIN, 0), "y": (0, 1, None)}
+
+FAMILIES = (
+    _family("documents", 3, 4, _DOCUMENTS),
+    _family("documents, delivered twice", 2, 3, _DOCUMENTS, deliveries=2),
+    _family("documents, crashes and lost answers", 2, 3, _DOCUMENTS, faults=1),
+    _family("documents, two faults", 1, 2, _DOCUMENTS, initial=(("a", LINK),), faults=2),
+    _family("documents, events without images", 2, 3, _DOCUMENTS, imageless=True),
+    _family("documents, built by hand meanwhile", 2, 3, _DOCUMENTS, builds=1),
+    _family("a document of a fixed name", 3, 4, {"a": (0, None), "b": (0, None)}, views=FIXED, imageless=True),
+    _family("predicates", 2, 3, _PREDICATES),
+    _family("predicates, of a view that is there", 3, 4, _PREDICATES, initial=(("a", QUERY),)),
+    _family("predicates, delivered twice", 2, 3, _PREDICATES, initial=(("a", QUERY), ("x", 1)), deliveries=2),
+    _family("predicates, events without images", 2, 3, _PREDICATES, initial=(("a", QUERY),), imageless=True),
+    _family("two levels", 3, 4, _CHAIN, initial=(("a", CHAIN),)),
+    _family("two levels, each read at its own time", 3, 4, _CHAIN, live=True),
+    _family("destinations that change", 3, 4, _MOVING, initial=(("a", COPIED), ("b", 5))),
+    _family("destinations that change, lost answers", 2, 3, _MOVING, initial=(("a", COPIED), ("b", 5)), faults=1),
+    _family("a getter that raises", 3, 4, {"a": (ALONE, LINK), "b": (0, FAILS)}),
+    _family("a page of two views", 2, 3, {"a": (LINK, None), "c": (LINK,), "b": (0, 1)}, views=TWO),
+    _family(
+        "a page with a commit that is refused", 2, 3,
+        {"a": (LINK, None), "c": (COPIED,), "b": (0, REFUSED)}, views=TWO, initial=LINK_AND_COPY,
+    ),
+    _family(
+        "a page, lost answers", 2, 2,
+        {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, faults=1,
+    ),
+)  # fmt: skip
+
+
+def _set(value: int, form: str = "form") -> Write:
+    return ("set", form, value)
+
+
+_MERGE = (_set(1), ("merge", "form", 2), ("merge", "form", 1))
+_DELETED = (_set(1), ("delete", "form", None), _set(3))
+_SETTINGS = ("set", SETTINGS, 1)
+_BOTH = (_set(1, "f1"), _set(1, "f2"))
+_ON_DUTY = (("left", 1), ("right", 1))
+
+
+def _tasks(completion: Completion, *, deep: bool) -> Iterator[tuple[str, task.Scenario]]:
+    one = (Task("form", SETTINGS, "duty", completion),)
+    skew = (Task("f1", "right", "left", completion), Task("f2", "left", "right", completion))
+    # Each stamp and deletion is an event too, in two ways and each delivered twice: more than can be explored.
+    copies = 2 if deep and completion == "keep" else 1
+    yield "delivered twice", task.Scenario((_set(1), _set(2)) if deep else (_set(1),), one, deliveries=2)
+    yield "superseded", task.Scenario((_set(1), _set(2), _set(3))[: 3 if deep else 2], one)
+    yield "what it reads changes", task.Scenario((_set(1), _SETTINGS), one, deliveries=2)
+    yield "crashes and lost answers", task.Scenario((_set(1),), one, deliveries=2 if deep else 1, faults=2)
+    yield "lost answers, superseded", task.Scenario((_set(1), _set(2)), one, faults=2 if deep else 1)
+    yield "events without images", task.Scenario((_set(1), _set(2)), one, imageless=True, deliveries=copies)
+    yield "deleted by the client", task.Scenario(_DELETED, one, imageless=deep)
+    yield "two tasks that read what the other writes", task.Scenario(_BOTH, skew, _ON_DUTY, deliveries=2 if deep else 1)
+    if completion == "stamp":
+        yield "an old value comes back beside the stamp", task.Scenario(_MERGE, one, faults=int(deep))
+
+
+DEVICES = (*query.DEVICES, *task.DEVICES)
+
+
+def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
+    """Each group of scenarios by its name, with the devices switched off."""
+    off = frozenset(off)
+    for family in FAMILIES:
+        if not off or off & set(query.DEVICES):
+            yield f"query: {family.name}", (QueryProtocol(each, off) for each in family.scenarios(deep=deep))
+    completions: tuple[Completion, ...] = ("keep", "stamp", "delete")
+    for completion in completions:
+        for name, scenario in _tasks(completion, deep=deep):
+            if not off or off & set(task.DEVICES):
+                yield f"task, {completion}: {name}", iter([TaskProtocol(scenario, off)])
+
+
+def without(device: str) -> tuple[str, Explored]:
+    """The first group of short scenarios that goes wrong without the device; no name when none does."""
+    for name, protocols in scenarios(off=[device]):
+        explored = explore_all(protocols)
+        if explored.finding:
+            return name, explored
+    return "", Explored(0, None)
