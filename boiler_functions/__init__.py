@@ -1,6 +1,7 @@
 """Serverless read models on Firestore: declared views, compiled into Cloud Functions."""
 
-from boiler_functions import attrs
+from boiler_functions import access, attrs
+from boiler_functions.access import Caller
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import BoilerError, Rejected
 from boiler_functions.models import DomainModel, Embedded
@@ -12,12 +13,14 @@ from boiler_functions.view_models import ViewModel
 __all__ = [
     "Boiler",
     "BoilerError",
+    "Caller",
     "DomainModel",
     "Embedded",
     "GeoPoint",
     "Rejected",
     "Store",
     "ViewModel",
+    "access",
     "attrs",
     "matching",
     "reference",

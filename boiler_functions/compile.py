@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from boiler_functions.access import Owner
 from boiler_functions.database import Database
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.events import Change
@@ -162,6 +163,7 @@ def compile_app(declarations: Declarations) -> Compiled:
         )
     functions = [*_query_functions(declarations), *_task_functions(declarations)]
     check_paths(declarations)
+    check_owners(declarations)
     check_cycles(functions)
     records = [_event_record(declarations, each) for each in functions]
     if declarations.rules:
@@ -247,6 +249,24 @@ def check_paths(declarations: Declarations) -> None:
                     f"{view.__name__} is stored at {view.pattern().text!r} and {other.__name__} at "
                     f"{other.pattern().text!r}; one document could be both. Give one of them another collection."
                 )
+
+
+def check_owners(declarations: Declarations) -> None:
+    """Raises DeclarationError for an `access.owner` of a form that the path of its task has no placeholder for."""
+    paths: dict[View, list[Pattern]] = {view: [] for view in declarations.queries}
+    paths.update((rule.view, []) for rule in declarations.rules)
+    for task in declarations.tasks:
+        paths.setdefault(task.view, []).append(task.pattern)
+    for view, patterns in paths.items():
+        for part in (*view.readers().parts(), *view.writers().parts()):
+            if not isinstance(part, Owner) or "." in part.placeholder:
+                continue
+            for pattern in patterns or [Pattern(view.meta("path") or view.__name__)]:
+                if part.placeholder not in pattern.names:
+                    raise DeclarationError(
+                        f"{view.__name__}.Meta has owner({part.placeholder!r}), which is no placeholder of its path "
+                        f"{pattern.text!r}; there are {', '.join((*pattern.names, *view.owner_names())) or 'none'}."
+                    )
 
 
 def check_cycles(functions: Sequence[EventFunction]) -> None:

@@ -29,7 +29,7 @@ DOC_ID = "doc_id"
 DOC_REF = "doc_ref"
 RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF)
 
-OPTIONS = {"case_conversion", "collection_name", "exclude", "path", "schema_version", "unknown"}
+OPTIONS = {"case_conversion", "collection_name", "exclude", "path", "read", "schema_version", "unknown", "write"}
 """What `class Meta` may set."""
 
 _ID_ALPHABET = string.ascii_letters + string.digits

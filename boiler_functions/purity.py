@@ -33,19 +33,26 @@ _IMPURE = (
     uuid.uuid4,
 )
 
+_CALLER = "self.caller"
+
+_STORE_IT = (
+    "nothing would rebuild the view when its value changes. Store the moment, or the choice, in a document, and let "
+    "the front end compare."
+)
+_ADVICE = {
+    _CALLER: "a view is stored once, and the same for every reader. Give each a copy by a placeholder of its path."
+}
+
 
 def check_getters(view: type[ViewModel[Any]]) -> None:
-    """Raises DeclarationError when a getter's own code uses the clock or chance.
+    """Raises DeclarationError when a getter's own code uses the clock, chance or the caller.
 
     It looks at the names that the code resolves, at functions of its module that it calls, at the methods of the view;
     what a library does inside stays unseen.
     """
     for name, attribute in view.attributes.items():
         if attribute.fget is not None and (found := _impurity(attribute.fget, view, frozenset())):
-            raise DeclarationError(
-                f"{view.__name__}.{name} uses {found}; nothing would rebuild the view when its value changes. "
-                f"Store the moment, or the choice, in a document, and let the front end compare."
-            )
+            raise DeclarationError(f"{view.__name__}.{name} uses {found}; {_ADVICE.get(found, _STORE_IT)}")
 
 
 def _impurity(function: Any, view: type[Any], seen: frozenset[int]) -> str | None:
@@ -55,6 +62,8 @@ def _impurity(function: Any, view: type[Any], seen: frozenset[int]) -> str | Non
     for used in _used(code, function.__globals__, view):
         if used is os.environ:
             return "os.environ"
+        if used is ViewModel.caller:
+            return _CALLER
         if _is_impure(used):
             return f"{getattr(used, '__qualname__', used)}()"
         is_own = isinstance(used, types.FunctionType) and used.__module__ == function.__module__

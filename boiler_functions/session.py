@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Protocol
 
+from boiler_functions.access import Caller
 from boiler_functions.database import (
     Database,
     Delete,
@@ -30,6 +31,11 @@ class Session(Protocol):
     @property
     def models(self) -> dict[Any, Any]:
         """The models that were made of documents here, by class and path: one document is one object."""
+        ...
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who sent the request that is served; None for an event, and for a request without a token."""
         ...
 
     def read(self, paths: Collection[str]) -> list[Document]:
@@ -84,6 +90,8 @@ def default_database() -> Database:
 class Direct:
     """A session without memory: each call is one RPC, each write commits by itself."""
 
+    caller: Caller | None = None
+
     def __init__(self, database: Database) -> None:
         self.database = database
 
@@ -115,6 +123,13 @@ class Snapshot:
     def models(self) -> dict[Any, Any]:
         return self._models
 
+    @property
+    def caller(self) -> Caller | None:
+        raise ImpureGetter(
+            f"A getter of {self.view} asks for the caller; a view is stored once, and the same for every reader. "
+            f"`self.caller` is there in setters, operations and `propagate_change`."
+        )
+
     def related(self, paths: Collection[str]) -> list[Document]:
         missing = [path for path in paths if path not in self.documents]
         if missing:
@@ -145,6 +160,8 @@ class UnitOfWork:
 
     All reads aim at one time. A document reads as this unit of work has written it.
     """
+
+    caller: Caller | None = None
 
     def __init__(self, database: Database, documents: Mapping[str, Document], at: Instant | None = None) -> None:
         self.database = database

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Generic
 from marshmallow import ValidationError
 from typing_extensions import TypeVar
 
+from boiler_functions import session
+from boiler_functions.access import Audience, Caller, Owner, audience
 from boiler_functions.exceptions import BoilerError, DeclarationError, GetterFailed, InvalidDocument
 from boiler_functions.fields import String, flatten
 from boiler_functions.models import Model
@@ -36,7 +38,8 @@ class ViewModel(Model, Generic[S]):
                 return self.store.city.city_name
 
     `Meta.path` says where a copy is stored: it names the root's whole key, and a placeholder of a many reference gives
-    one copy each. A getter is a function of the Store alone.
+    one copy each. A getter is a function of the Store alone. `Meta.read` and `Meta.write` say who may
+    (`access.owner("user.doc_id")`); without them nobody may, over HTTP or from a client.
     """
 
     takes_computed = True
@@ -54,6 +57,8 @@ class ViewModel(Model, Generic[S]):
                     cls.store_class = argument
         if cls.meta("path") is not None:
             cls._check_path()
+        for option in ("read", "write"):
+            cls._check_audience(option)
 
     def __init__(self) -> None:
         raise TypeError(
@@ -101,6 +106,26 @@ class ViewModel(Model, Generic[S]):
             paths.append(pattern.fill(values))
         return sorted(set(paths))
 
+    @classmethod
+    def readers(cls) -> Audience:
+        """Who may read the view: `Meta.read`."""
+        return audience(cls.meta("read"))
+
+    @classmethod
+    def writers(cls) -> Audience:
+        """Who may change what the view shows, through its setters or operations, or send the form: `Meta.write`."""
+        return audience(cls.meta("write"))
+
+    def owners(self, placeholder: str) -> set[str]:
+        """What the placeholder of `Meta.path` stands for: the ids of those whom `access.owner(placeholder)` admits."""
+        reference, _, attribute = placeholder.partition(".")
+        return {getattr(model, attribute) for model in self._models(reference)}
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who sent the request, in setters, operations and `propagate_change`; None without a token, or in a task."""
+        return session.current().caller
+
     def propagate_change(self) -> None:
         """Saves every model of the Store that a setter changed; a form says here what it does instead."""
         for model in self.store.changed():
@@ -139,6 +164,29 @@ class ViewModel(Model, Generic[S]):
                     f"{cls.__name__}.Meta.path {pattern.text!r} does not name the whole key of its root; "
                     f"add {', '.join(f'{{{each}}}' for each in sorted(missing))}, or two roots would share a document."
                 )
+
+    @classmethod
+    def _check_audience(cls, option: str) -> None:
+        try:
+            declared = audience(cls.meta(option))
+        except DeclarationError as error:
+            raise DeclarationError(f"{cls.__name__}.Meta.{option}: {error}") from error
+        names = cls.owner_names()
+        for part in declared.parts():
+            # A name without a dot is of a task's path, which the class does not know yet.
+            if isinstance(part, Owner) and "." in part.placeholder and part.placeholder not in names:
+                raise DeclarationError(
+                    f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is no placeholder of its "
+                    f"path; there are {', '.join(names) or 'none'}."
+                )
+
+    @classmethod
+    def owner_names(cls) -> tuple[str, ...]:
+        """What `access.owner` can name: the placeholders of `Meta.path`, or those of the root where there is none."""
+        if cls.meta("path") is not None:
+            return cls.pattern().names
+        root = cls.store_class.root()
+        return tuple(f"{root.name}.{name}" for name in root.model.pattern().names) if root else ()
 
     @classmethod
     def _check_placeholder(cls, name: str) -> None:

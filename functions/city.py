@@ -1,6 +1,6 @@
 """City: a view of each city, and a form that creates one."""
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
 
 
 class City(DomainModel):
@@ -32,6 +32,7 @@ class CityStore(Store):
 class CityView(ViewModel[CityStore]):
     class Meta:
         path = "cityView/{city.doc_id}"
+        read = access.public
 
     @attrs.computed
     def name(self) -> str:
@@ -44,6 +45,9 @@ class CityView(ViewModel[CityStore]):
 
 @app.task("users/{user_id}/cityForms/{city_id}", writes=[City])
 class CityForm(ViewModel):
+    class Meta:
+        write = access.owner("user_id")
+
     name = attrs.string(required=True)
     country = attrs.string(required=True)
 

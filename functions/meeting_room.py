@@ -2,7 +2,18 @@
 
 from typing import TypedDict
 
-from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference, references, referrers
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    Rejected,
+    Store,
+    ViewModel,
+    access,
+    attrs,
+    reference,
+    references,
+    referrers,
+)
 
 
 class User(DomainModel):
@@ -67,6 +78,8 @@ class MeetingStore(Store):
 class MeetingSession(ViewModel[MeetingStore]):
     class Meta:
         path = "users/{users.doc_id}/meetingSessions/{meeting.doc_id}"
+        read = access.owner("users.doc_id")
+        write = access.owner("users.doc_id")  # whoever takes part
 
     @attrs.computed
     def in_session(self) -> bool:
@@ -124,6 +137,7 @@ class UserStore(Store):
 class UserView(ViewModel[UserStore]):
     class Meta:
         path = "userViews/{user.doc_id}"
+        read = access.owner("user.doc_id")
 
     @attrs.computed
     def name(self) -> str:

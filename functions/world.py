@@ -1,6 +1,6 @@
 """World: every city shown with its country; a change of a country reaches all of its cities."""
 
-from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, access, attrs, reference
 
 
 class Country(DomainModel):
@@ -33,6 +33,7 @@ class CityStore(Store):
 class CityView(ViewModel[CityStore]):
     class Meta:
         path = "cityViews/{city.doc_id}"
+        read = access.public
 
     @attrs.computed
     def name(self) -> str:
@@ -58,6 +59,9 @@ class CityView(ViewModel[CityStore]):
 @app.task("users/{user_id}/newCities/{request_id}", writes=[City])
 class NewCity(ViewModel):
     """A form that founds a city. The city gets an id of its own, so a second effect would be a second city."""
+
+    class Meta:
+        write = access.owner("user_id")
 
     name = attrs.string(required=True)
     country_code = attrs.string(required=True)

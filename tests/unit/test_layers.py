@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent.parent / PACKAGE
 LAYERS = (
     "exceptions",
     "types",
+    "access",
     "paths",
     "database",
     "events",

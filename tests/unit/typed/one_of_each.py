@@ -1,6 +1,6 @@
 """One of each declaration in one app; type checkers read it, nothing runs it."""
 
-from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference, references
+from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, access, attrs, reference, references
 
 
 class User(DomainModel):
@@ -49,6 +49,8 @@ app = Boiler("meeting-room")
 class MeetingSession(ViewModel[MeetingStore]):
     class Meta:
         path = "users/{users.doc_id}/meetingSessions/{meeting.doc_id}"
+        read = access.signed_in | access.claim("role", "editor")
+        write = access.any_of(access.owner("users.doc_id"), access.claim("admin"), access.public)
 
     @attrs.computed
     def in_session(self) -> bool:

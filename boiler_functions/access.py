@@ -1,0 +1,166 @@
+"""Who may read and who may write: audiences, declared on a view model, and the caller whom they admit.
+
+    class MeetingSession(ViewModel[MeetingStore]):
+        class Meta:
+            path = "users/{users.doc_id}/meetingSessions/{meeting.doc_id}"
+            read = access.owner("users.doc_id") | access.claim("admin")
+            write = access.owner("users.doc_id")
+
+What declares no audience admits nobody. The HTTP and WebSocket functions ask the audience; security rules are made of
+it. Used as `access.owner`, never star-imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from boiler_functions.exceptions import DeclarationError
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request, as the verified token says: the user's id, and all claims."""
+
+    uid: str
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Owned(Protocol):
+    """A view, or an input document, as far as an audience asks about it."""
+
+    def owners(self, placeholder: str) -> Collection[str]:
+        """What the placeholder stands for in the paths of its copies."""
+        ...
+
+
+Predicate: TypeAlias = Callable[[Caller | None, Any], bool]
+"""Whether the caller, None for one without a token, may; the second argument is the view."""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom a declaration admits; `|` admits those of either side."""
+
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        """Whether the caller belongs to the audience of this view."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Audience]:
+        """The audiences that it is made of, none of them combined; to admit is to belong to one."""
+        yield self
+
+    def __or__(self, other: Audience | Predicate) -> AnyOf:
+        return any_of(self, other)
+
+    __ror__ = __or__
+
+
+@dataclass(frozen=True)
+class Nobody(Audience):
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Public(Audience):
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class SignedIn(Audience):
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        return caller is not None
+
+
+@dataclass(frozen=True)
+class Owner(Audience):
+    """The users whose id the placeholder stands for."""
+
+    placeholder: str
+
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        return caller is not None and caller.uid in view.owners(self.placeholder)
+
+
+@dataclass(frozen=True)
+class Claim(Audience):
+    """The users whose token has the claim with just this value."""
+
+    name: str
+    value: str | bool | int = True
+
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        found = None if caller is None else caller.claims.get(self.name)
+        return type(found) is type(self.value) and found == self.value
+
+
+@dataclass(frozen=True)
+class Where(Audience):
+    """Those for whom user code says so. Security rules cannot express it, so they admit nobody by it."""
+
+    predicate: Predicate
+
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        return bool(self.predicate(caller, view))
+
+
+@dataclass(frozen=True)
+class AnyOf(Audience):
+    audiences: tuple[Audience, ...]
+
+    def admits(self, caller: Caller | None, view: Owned) -> bool:
+        return any(each.admits(caller, view) for each in self.audiences)
+
+    def parts(self) -> Iterator[Audience]:
+        for each in self.audiences:
+            yield from each.parts()
+
+
+nobody = Nobody()
+"""Admits no one: what is not declared."""
+
+public = Public()
+"""Admits everybody, with or without a token."""
+
+signed_in = SignedIn()
+"""Admits every signed-in user, an anonymous sign-in included."""
+
+
+def owner(placeholder: str) -> Owner:
+    """The user whose id stands in the path: `owner("users.doc_id")` of a view, `owner("user_id")` of a task's form."""
+    if not placeholder.replace(".", "").isidentifier():
+        raise DeclarationError(
+            f"access.owner({placeholder!r}): it takes a placeholder of the path without braces, as 'user.doc_id'."
+        )
+    return Owner(placeholder)
+
+
+def claim(name: str, value: str | bool | int = True) -> Claim:
+    """Users whose token has a custom claim: `claim("admin")`, `claim("role", "editor")`."""
+    if not name or type(value) not in (str, bool, int):
+        raise DeclarationError(
+            f"access.claim({name!r}, {value!r}): it takes a claim's name, and a text, number or boolean."
+        )
+    return Claim(name, value)
+
+
+def any_of(*audiences: Audience | Predicate) -> AnyOf:
+    """Those whom one of the audiences admits: `any_of(a, b)` is `a | b`."""
+    return AnyOf(tuple(audience(each) for each in audiences))
+
+
+def audience(declared: object) -> Audience:
+    """The audience that `Meta.read` or `Meta.write` declares: none admits nobody, a function is a predicate."""
+    if declared is None:
+        return nobody
+    if isinstance(declared, Audience):
+        return declared
+    if callable(declared) and not isinstance(declared, type):
+        return Where(declared)
+    raise DeclarationError(
+        f"{declared!r} is no audience; there are access.public, access.signed_in, access.owner(…), access.claim(…), "
+        f"a function of (caller, view), and combinations by `|`."
+    )
