@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from boiler_functions.compile import Compiled, Declarations, Rule, compile_app
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.manifest import Manifest
+from boiler_functions.manifest import Manifest, Mode
 from boiler_functions.models import DomainModel
 from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
+from boiler_functions.options import DEFAULTS, AnyOptions, AppOptions, EventOptions, HttpOptions, Options
 from boiler_functions.paths import Pattern
 from boiler_functions.purity import check_getters
 from boiler_functions.view_models import ViewModel
@@ -30,6 +31,11 @@ class Boiler:
 
         app.export(globals())   # in functions/main.py
 
+    Options are spelled as in firebase-functions (`region`, `memory`, `timeout_sec`, `min_instances`, …), and are those
+    of every function; a view's own, and those that `functions` names by entry point, go before them:
+
+        app = Boiler("orders", region="europe-west1", functions={"api": {"min_instances": 1}})
+
     `timeout_sec` is the functions' time limit; half of it is what one invocation spends on a fan-out before it hands
     the rest on. `retry` is on, unlike Google's default, which drops an event that failed. With `group_by="source"` one
     function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
@@ -40,11 +46,10 @@ class Boiler:
         name: str,
         *,
         group_by: Literal["view", "source"] = "view",
-        database: str = "(default)",
-        timeout_sec: int = 300,
-        retry: bool = True,
         max_retries: int = 5,
         max_event_age: timedelta = timedelta(hours=23),
+        functions: Mapping[str, AnyOptions] | None = None,
+        **options: Unpack[AppOptions],
     ) -> None:
         if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
             raise DeclarationError(
@@ -52,16 +57,37 @@ class Boiler:
             )
         if group_by not in ("view", "source"):
             raise DeclarationError(f'{name}: group_by is "view" or "source"; found {group_by!r}.')
-        if not 1 <= timeout_sec <= 540:
-            raise DeclarationError(f"{name}: timeout_sec is 1 to 540 for event functions; found {timeout_sec}.")
+        own = DEFAULTS.merged(Options.of(name, options, AppOptions))
+        own.settled(name)
+        named = {
+            entry_point: Options.of(f"{name}, functions[{entry_point!r}]", each)
+            for entry_point, each in (functions or {}).items()
+        }
         self.name = name
         self.max_retries = max_retries
         self.max_event_age = max_event_age
-        options = {"database": database, "timeout_sec": timeout_sec, "retry": retry}
-        self._declarations = Declarations(name, options, group_by)
+        self._declarations = Declarations(name, own, group_by, named=named)
 
-    def query(self, view: V) -> V:
-        """Stores the view, and rebuilds it whenever a document that it read changes."""
+    @overload
+    def query(self, view: V, /) -> V: ...
+    @overload
+    def query(self, /, **options: Unpack[EventOptions]) -> Callable[[V], V]: ...
+    def query(self, view: V | None = None, /, **options: Any) -> V | Callable[[V], V]:
+        """Stores the view, and rebuilds it whenever a document that it read changes.
+
+        @app.query
+        @app.query(memory="1Gi", timeout_sec=540)
+        """
+
+        def decorate(view: V) -> V:
+            self._check_stored(view)
+            self._add("query", view, options, EventOptions, queries=(*self._declarations.queries, view))
+            return view
+
+        return decorate if view is None else decorate(view)
+
+    @staticmethod
+    def _check_stored(view: type[ViewModel[Any]]) -> None:
         view.pattern()
         plain = [name for name, each in view.exported().items() if each.fget is None]
         if plain:
@@ -80,8 +106,6 @@ class Boiler:
             )
         view.view_schema()
         check_getters(view)
-        self._add(queries=(*self._declarations.queries, view))
-        return view
 
     def task(
         self,
@@ -91,6 +115,7 @@ class Boiler:
         max_retries: int | None = None,
         isolation: Isolation = "serializable",
         on_completion: Completion = "stamp",
+        **options: Unpack[EventOptions],
     ) -> Callable[[V], V]:
         """Lets each document of the path take effect exactly once, through the view's `propagate_change`.
 
@@ -109,13 +134,16 @@ class Boiler:
             self._check_form(view, pattern)
             retries = self.max_retries if max_retries is None else max_retries
             task = Task(view, pattern, tuple(writes), retries, isolation, on_completion, self.max_event_age)
-            self._add(tasks=(*self._declarations.tasks, task))
+            self._add("task", view, options, EventOptions, tasks=(*self._declarations.tasks, task))
             return view
 
         return decorate
 
-    def rest(self, rule: str) -> Callable[[V], V]:
-        """Serves the view over HTTP: GET the list and one instance, PATCH through the setters."""
+    def rest(self, rule: str, **options: Unpack[HttpOptions]) -> Callable[[V], V]:
+        """Serves the view over HTTP: GET the list and one instance, PATCH through the setters.
+
+        One function, `api`, serves all rules: options of several must agree.
+        """
         if not rule.startswith("/") or rule.endswith("/") or "{" in rule or "<" in rule:
             raise DeclarationError(
                 f"@app.rest({rule!r}): the rule is the path of the list, as '/meeting_sessions'; the id is added to it."
@@ -131,7 +159,7 @@ class Boiler:
                         f"an id of one would be a path of the other."
                     )
             view.view_schema()
-            self._add(rules=(*self._declarations.rules, Rule(view, rule)))
+            self._add("rest", view, options, HttpOptions, rules=(*self._declarations.rules, Rule(view, rule)))
             return view
 
         return decorate
@@ -153,10 +181,15 @@ class Boiler:
 
         export(self.compiled, namespace)
 
-    def _add(self, **declared: Any) -> None:
+    def _add(
+        self, mode: Mode, view: type[ViewModel[Any]], options: Mapping[str, Any], allowed: type[Any], **declared: Any
+    ) -> None:
         if "compiled" in vars(self):
             raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
-        self._declarations = replace(self._declarations, **declared)
+        own = Options.of(f"@app.{mode} of {view.__name__}", options, allowed)
+        added = replace(self._declarations, **declared, own={**self._declarations.own, (mode, view): own})
+        added.options_of(mode, view.__name__, [view])
+        self._declarations = added
 
     @staticmethod
     def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:

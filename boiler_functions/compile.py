@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from boiler_functions.access import Owner
@@ -14,13 +14,24 @@ from boiler_functions.database import Database
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.events import Change
 from boiler_functions.exceptions import DeclarationError, Permanent
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, function_name, snake_case
+from boiler_functions.manifest import (
+    EventTrigger,
+    Function,
+    HttpTrigger,
+    Manifest,
+    Mode,
+    QueueTrigger,
+    Trigger,
+    function_name,
+    snake_case,
+)
 from boiler_functions.modes import dead_letter, ledger, marker
 from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.query import Rebuild
 from boiler_functions.modes.task import Task, run_task
+from boiler_functions.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, MAX_HTTP_SECONDS, Options
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.view_models import ViewModel
@@ -48,14 +59,40 @@ class Rule:
 
 @dataclass(frozen=True)
 class Declarations:
-    """What an app declares, before anything is compiled."""
+    """What an app declares, before anything is compiled.
+
+    `options` are the app's own, defaults included; `own` are those of the views, by the mode that they were given in,
+    and `named` those of functions, by entry point.
+    """
 
     app: str
-    options: Mapping[str, Any]
+    options: Options = DEFAULTS
     group_by: Literal["view", "source"] = "view"
     queries: tuple[View, ...] = ()
     tasks: tuple[Task, ...] = ()
     rules: tuple[Rule, ...] = ()
+    own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
+    named: Mapping[str, Options] = field(default_factory=dict)
+
+    @property
+    def database(self) -> str:
+        """The id of the database that views and models are in."""
+        return self.options.database or ANY
+
+    def options_of(self, mode: Mode, entry_point: str, views: Sequence[View]) -> Options:
+        """The options of a function; raises DeclarationError when its views say different things."""
+        said = Options()
+        for view in views:
+            own = self.own.get((mode, view), Options())
+            if differing := _differing(said, own):
+                raise DeclarationError(
+                    f"{entry_point} serves {', '.join(each.__name__ for each in views)}, which say different things of "
+                    f"{differing}. Say it once: Boiler({self.app!r}, functions={{{entry_point!r}: …}})."
+                )
+            said = said.merged(own)
+        longest = MAX_HTTP_SECONDS if mode == "rest" else MAX_EVENT_SECONDS
+        named = self.named.get(entry_point, Options())
+        return self.options.merged(said).merged(named).settled(f"{self.app}: {entry_point}", longest)
 
 
 @dataclass(frozen=True)
@@ -167,12 +204,11 @@ def compile_app(declarations: Declarations) -> Compiled:
     check_cycles(functions)
     records = [_event_record(declarations, each) for each in functions]
     if declarations.rules:
-        views = tuple(rule.view.__name__ for rule in declarations.rules)
-        records.append(_http_record(declarations, API, "rest", "public", views))
+        records.append(_api_record(declarations))
     if declarations.queries:
-        names = tuple(view.__name__ for view in declarations.queries)
-        records.append(_http_record(declarations, CONTINUATIONS, "continuation", "private", names))
+        records.append(_record(declarations, CONTINUATIONS, "continuation", QueueTrigger(), declarations.queries))
     _check_names(records)
+    _check_named(declarations, records)
     by_entry_point = {each.entry_point: each for each in functions}
     return Compiled(Manifest(declarations.app, tuple(records)), by_entry_point, declarations)
 
@@ -185,14 +221,15 @@ def _query_functions(declarations: Declarations) -> Iterator[EventFunction]:
             reached.setdefault((group, pattern), []).append(view)
     for (group, pattern), views in reached.items():
         name = f"{group}on_{_collection_name(pattern)}"
-        yield EventFunction(declarations.app, name, Pattern(pattern), tuple(views), declarations.options["timeout_sec"])
+        options = declarations.options_of("query", name, views)
+        yield EventFunction(declarations.app, name, Pattern(pattern), tuple(views), options.time_limit)
 
 
 def _task_functions(declarations: Declarations) -> Iterator[EventFunction]:
     for task in declarations.tasks:
         name = f"{snake_case(task.view.__name__)}_task"
-        timeout = declarations.options["timeout_sec"]
-        yield EventFunction(declarations.app, name, task.pattern, (task.view,), timeout, task)
+        options = declarations.options_of("task", name, [task.view])
+        yield EventFunction(declarations.app, name, task.pattern, (task.view,), options.time_limit, task)
 
 
 def _collection_name(pattern: str) -> str:
@@ -200,27 +237,46 @@ def _collection_name(pattern: str) -> str:
 
 
 def _event_record(declarations: Declarations, function: EventFunction) -> Function:
-    return Function(
-        function_name(declarations.app, function.entry_point),
-        function.entry_point,
-        "task" if function.task else "query",
-        EventTrigger(
-            function.source.text, database=declarations.options["database"], retry=declarations.options["retry"]
-        ),
-        tuple(view.__name__ for view in function.views),
-        declarations.options,
+    mode: Mode = "task" if function.task else "query"
+    options = declarations.options_of(mode, function.entry_point, function.views)
+    at = declarations.options
+    trigger = EventTrigger(
+        function.source.text,
+        database=declarations.database,
+        namespace=at.namespace or ANY,
+        retry=options.retry is not False,
+        location=at.trigger_location,
     )
+    return _record(declarations, function.entry_point, mode, trigger, function.views)
 
 
-def _http_record(
-    declarations: Declarations,
-    entry_point: str,
-    mode: Any,
-    invoker: Literal["public", "private"],
-    views: tuple[str, ...],
+def _api_record(declarations: Declarations) -> Function:
+    views = [rule.view for rule in declarations.rules]
+    options = declarations.options_of("rest", API, views)
+    return _record(declarations, API, "rest", HttpTrigger(options.invoker or ("public",)), views)
+
+
+def _record(
+    declarations: Declarations, entry_point: str, mode: Mode, trigger: Trigger, views: Sequence[View]
 ) -> Function:
     name = function_name(declarations.app, entry_point)
-    return Function(name, entry_point, mode, HttpTrigger(invoker), views, declarations.options)
+    options = declarations.options_of(mode, entry_point, views)
+    return Function(name, entry_point, mode, trigger, tuple(view.__name__ for view in views), options)
+
+
+def _differing(some: Options, others: Options) -> str | None:
+    """The first option of which both say something, and not the same."""
+    said = others.given()
+    return next((name for name, value in some.given().items() if name in said and said[name] != value), None)
+
+
+def _check_named(declarations: Declarations, functions: Sequence[Function]) -> None:
+    known = {function.entry_point for function in functions}
+    if unknown := sorted(declarations.named.keys() - known):
+        raise DeclarationError(
+            f"Boiler({declarations.app!r}, functions=…) names {unknown[0]!r}, which the app does not have; "
+            f"it has {', '.join(sorted(known))}."
+        )
 
 
 def _check_names(functions: Sequence[Function]) -> None:

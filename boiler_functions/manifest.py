@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from boiler_functions.options import Options
 from boiler_functions.types import digest
 
 Mode: TypeAlias = Literal["query", "task", "rest", "continuation"]
@@ -20,45 +20,80 @@ _DIGEST = 8
 
 @dataclass(frozen=True)
 class EventTrigger:
-    """A Firestore trigger of every write to the documents of a path pattern."""
+    """A Firestore trigger of every write to the documents of a path pattern; `location` is the database's."""
 
     document: str
     event_type: str = WRITTEN
     database: str = "(default)"
     namespace: str = "(default)"
     retry: bool = True
+    location: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        return {
-            "eventTrigger": {
-                "eventType": self.event_type,
-                "eventFilters": {"database": self.database, "namespace": self.namespace},
-                "eventFilterPathPatterns": {"document": self.document},
-                "retry": self.retry,
-            }
+        trigger = {
+            "eventType": self.event_type,
+            "eventFilters": {"database": self.database, "namespace": self.namespace},
+            "eventFilterPathPatterns": {"document": self.document},
+            "retry": self.retry,
         }
+        return {"eventTrigger": trigger | ({"region": self.location} if self.location else {})}
 
 
 @dataclass(frozen=True)
 class HttpTrigger:
-    """An HTTP trigger; `invoker` is who may call: "public" or "private"."""
+    """An HTTP trigger; `invoker` is who may call: "public", "private", or service accounts."""
 
-    invoker: Literal["public", "private"]
+    invoker: tuple[str, ...] = ("public",)
 
     def to_wire(self) -> dict[str, Any]:
-        return {"httpsTrigger": {"invoker": [self.invoker]}}
+        return {"httpsTrigger": {"invoker": list(self.invoker)}}
+
+
+@dataclass(frozen=True)
+class QueueTrigger:
+    """A Cloud Tasks queue of the function's own name and region; nobody else may call the function.
+
+    A task is tried without end: what it cannot do is a dead letter of the function's own, and the task done.
+    """
+
+    # Cloud Tasks spells "without end" as -1, which the emulator of firebase-tools takes for "once".
+    max_attempts: int = 1_000_000
+    min_backoff_seconds: int = 1
+    max_backoff_seconds: int = 600
+    max_concurrent_dispatches: int = 100
+    max_dispatches_per_second: int = 100
+    invoker: tuple[str, ...] = ("private",)
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "taskQueueTrigger": {
+                "retryConfig": {
+                    "maxAttempts": self.max_attempts,
+                    "minBackoffSeconds": self.min_backoff_seconds,
+                    "maxBackoffSeconds": self.max_backoff_seconds,
+                },
+                "rateLimits": {
+                    "maxConcurrentDispatches": self.max_concurrent_dispatches,
+                    "maxDispatchesPerSecond": self.max_dispatches_per_second,
+                },
+                "invoker": list(self.invoker),
+            }
+        }
+
+
+Trigger: TypeAlias = EventTrigger | HttpTrigger | QueueTrigger
 
 
 @dataclass(frozen=True)
 class Function:
-    """One Cloud Function."""
+    """One Cloud Function; its `options` say all that the deployers would otherwise choose differently."""
 
     name: str
     entry_point: str
     mode: Mode
-    trigger: EventTrigger | HttpTrigger
+    trigger: Trigger
     views: tuple[str, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
 
     @property
     def cloud_run_name(self) -> str:
@@ -66,12 +101,25 @@ class Function:
         return self.name.lower().replace("_", "-")
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        options = self.options
+        vpc = {"connector": options.vpc_connector, "egressSettings": options.vpc_connector_egress_settings}
+        settings = {
             "entryPoint": self.entry_point,
             "platform": "gcfv2",
-            "timeoutSeconds": self.options["timeout_sec"],
-            **self.trigger.to_wire(),
+            "region": [options.region] if options.region else None,
+            "availableMemoryMb": options.memory,
+            "cpu": options.cpu,
+            "concurrency": options.concurrency,
+            "timeoutSeconds": options.timeout_sec,
+            "minInstances": options.min_instances,
+            "maxInstances": options.max_instances,
+            "serviceAccount": options.service_account,
+            "labels": dict(options.labels) if options.labels else None,
+            "ingressSettings": options.ingress,
+            "vpc": _said(vpc) if options.vpc_connector else None,
+            "secretEnvironmentVariables": [{"key": name} for name in options.secrets] if options.secrets else None,
         }
+        return {**_said(settings), **self.trigger.to_wire()}
 
 
 @dataclass(frozen=True)
@@ -81,16 +129,35 @@ class Manifest:
     app: str
     functions: tuple[Function, ...]
 
+    @property
+    def queues(self) -> tuple[Function, ...]:
+        """The functions that have a queue."""
+        return tuple(function for function in self.functions if isinstance(function.trigger, QueueTrigger))
+
+    @property
+    def apis(self) -> dict[str, str]:
+        """The APIs that the app itself calls or is called by, each with the reason."""
+        modes = {function.mode for function in self.functions}
+        apis = {"firestore.googleapis.com": "Stores the models and views."}
+        if modes & {"query", "task"}:
+            apis["eventarc.googleapis.com"] = "Delivers the changes of documents."
+        if self.queues:
+            apis["cloudtasks.googleapis.com"] = "Takes the rest of a fan-out that is larger than one invocation."
+        if any(function.options.secrets for function in self.functions):
+            apis["secretmanager.googleapis.com"] = "Keeps the secrets."
+        return apis
+
     def to_functions_yaml(self) -> dict[str, Any]:
         """The content of `functions.yaml`, version v1alpha1."""
         return {
             "specVersion": "v1alpha1",
-            "requiredAPIs": [
-                {"api": "firestore.googleapis.com", "reason": "Stores the models and views."},
-                {"api": "eventarc.googleapis.com", "reason": "Delivers the changes of documents."},
-            ],
+            "requiredAPIs": [{"api": api, "reason": reason} for api, reason in self.apis.items()],
             "endpoints": {function.name: function.to_wire() for function in self.functions},
         }
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def snake_case(name: str) -> str:

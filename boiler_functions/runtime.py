@@ -130,7 +130,7 @@ def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[
 
 
 def _database(compiled: Compiled) -> Database:
-    return connect(database=compiled.declarations.options["database"])
+    return connect(database=compiled.declarations.database)
 
 
 def _enqueue(compiled: Compiled) -> Enqueue | None:

@@ -62,8 +62,8 @@ class Position:
     @classmethod
     def of(cls, folder: Path, app: Boiler, view: str) -> Position:
         place = {name: os.environ.get(name) for name in (PROJECT, EMULATOR_HOST)}
-        options = app.compiled.declarations.options
-        return cls(folder / FOLDER / f"build-{view}.json", {**place, "app": app.name, "database": options["database"]})
+        database = app.compiled.declarations.database
+        return cls(folder / FOLDER / f"build-{view}.json", {**place, "app": app.name, "database": database})
 
     def read(self) -> Tally:
         """How far an earlier run came; raises ConfigurationError when there is none, or it was in another database."""
@@ -93,7 +93,7 @@ class Position:
 def build(app: Boiler, name: str, folder: Path, console: Console, *, root: str | None, resume: bool) -> None:
     """Rebuilds the view of that name; raises Unfinished when a dead letter was written, Interrupted for Ctrl-C."""
     view = _view_named(app, name)
-    database = Metered(connect(database=app.compiled.declarations.options["database"]))
+    database = Metered(connect(database=app.compiled.declarations.database))
     work = RebuildAll(app.name, view, database)
     if root is not None:
         tally = Tally()

@@ -55,8 +55,8 @@ def _record(function: Function) -> dict[str, Any]:
         "event_type": event.event_type if event else None,
         "path_pattern": event.document if event else None,
         "retry": event.retry if event else None,
-        "invoker": None if isinstance(trigger, EventTrigger) else trigger.invoker,
+        "invoker": None if isinstance(trigger, EventTrigger) else ", ".join(trigger.invoker),
         "entry_point": function.entry_point,
         "views": list(function.views),
-        "options": dict(function.options),
+        "options": function.options.given(),
     }

@@ -8,7 +8,7 @@ from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, refer
 from boiler_functions.compile import API, BOOKKEEPING, CONTINUATIONS, Compiled, Report
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.manifest import EventTrigger, HttpTrigger, snake_case
+from boiler_functions.manifest import EventTrigger, HttpTrigger, QueueTrigger, snake_case
 from tests.unit.modes.cities import (
     City,
     CityStore,
@@ -90,7 +90,7 @@ def test_the_manifest_names_triggers_with_retry_and_the_apps_name_before_each_fu
     function = records["city_view_on_cities"]
     assert function.name == "demo-city-view-on-cities"
     assert function.trigger == EventTrigger("cities/{doc_id}", retry=True)
-    assert records[CONTINUATIONS].trigger == HttpTrigger("private")
+    assert records[CONTINUATIONS].trigger == QueueTrigger()
 
 
 def test_all_rules_share_one_public_function() -> None:
@@ -98,7 +98,11 @@ def test_all_rules_share_one_public_function() -> None:
     app.rest("/cities")(CityView)
     app.rest("/places")(PlaceView)
     (record,) = app.manifest.functions
-    assert (record.entry_point, record.trigger, record.views) == (API, HttpTrigger("public"), ("CityView", "PlaceView"))
+    assert (record.entry_point, record.trigger, record.views) == (
+        API,
+        HttpTrigger(("public",)),
+        ("CityView", "PlaceView"),
+    )
 
 
 def test_a_task_has_one_function_on_its_path() -> None:

@@ -32,6 +32,7 @@ LAYERS = (
     "build",
     "modes",
     "rest",
+    "options",
     "manifest",
     "compile",
     "cloud_tasks",

@@ -19,6 +19,11 @@ ENDPOINT = """\
   towns-city-view-on-cities:
     entryPoint: city_view_on_cities
     platform: gcfv2
+    region:
+      - us-central1
+    availableMemoryMb: 512
+    cpu: 1
+    concurrency: 80
     timeoutSeconds: 300
     eventTrigger:
       eventType: google.cloud.firestore.document.v1.written

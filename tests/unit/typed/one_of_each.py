@@ -41,11 +41,11 @@ class MeetingStore(Store):
     users = references(Ticket.user)
 
 
-app = Boiler("meeting-room")
+app = Boiler("meeting-room", region="europe-west1", memory="512Mi", functions={"api": {"min_instances": 1}})
 
 
-@app.query
-@app.rest("/meeting_sessions")
+@app.query(timeout_sec=120, labels={"team": "rooms"}, retry=True)
+@app.rest("/meeting_sessions", invoker="private")
 class MeetingSession(ViewModel[MeetingStore]):
     class Meta:
         path = "users/{users.doc_id}/meetingSessions/{meeting.doc_id}"
