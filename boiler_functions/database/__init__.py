@@ -1,12 +1,15 @@
 """The seam to Firestore: documents, reads at one time, queries, and one atomic commit.
 
 Two implementations pass one contract suite: `database.firestore` and its twin `database.memory`.
+
+Records are named tuples where they can be: making the class of a frozen dataclass takes seven times as long, and every
+cold start does.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from boiler_functions.paths import collection_of, id_of
 from boiler_functions.types import MISSING, Fields, Instant, Version, digest
@@ -38,8 +41,7 @@ class Document:
         return collection_of(self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """One condition on a field path ("address.city"; a segment that is no identifier is put in backticks).
 
     The value of `in`, `not-in` and `array-contains-any` is a tuple of at most 30. `==` None and NaN work as Firestore's
@@ -51,14 +53,12 @@ class Filter:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     field: str
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A position in a query's order: a value for each of its orders, from the first; `before` stands just before it."""
 
     values: tuple[Any, ...]
@@ -98,16 +98,14 @@ class Query:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Documents as of `read_time`: of a read in the order of the paths, of a query in the query's order."""
 
     documents: tuple[Document, ...]
     read_time: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Precondition:
+class Precondition(NamedTuple):
     """What a write demands of the document as it stands: that it `exists` or not, or that it has this `version`."""
 
     exists: bool | None = None
@@ -154,16 +152,14 @@ def check(document: Document) -> Write:
     return Delete(document.path, precondition=ABSENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a query returned, as a commit can verify it: the versions by path."""
 
     query: Query
     versions: Mapping[str, Version]
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """The time of a commit, and the version that each written document has after it (MISSING once deleted)."""
 
     commit_time: Instant
