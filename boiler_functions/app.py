@@ -41,6 +41,7 @@ class Boiler:
     `timeout_sec` is the functions' time limit; half of it is what one invocation spends on a fan-out before it hands
     the rest on. `retry` is on, unlike Google's default, which drops an event that failed. With `group_by="source"` one
     function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
+    With `docs` the HTTP function describes itself at /openapi.json, and shows that at /apidocs.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Boiler:
         group_by: Literal["view", "source"] = "view",
         max_retries: int = 5,
         max_event_age: timedelta = timedelta(hours=23),
+        docs: bool = True,
         functions: Mapping[str, AnyOptions] | None = None,
         **options: Unpack[AppOptions],
     ) -> None:
@@ -68,7 +70,7 @@ class Boiler:
         self.name = name
         self.max_retries = max_retries
         self.max_event_age = max_event_age
-        self._declarations = Declarations(name, own, group_by, named=named)
+        self._declarations = Declarations(name, own, group_by, docs, named=named)
 
     @overload
     def query(self, view: V, /) -> V: ...

@@ -14,6 +14,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import copy
+import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -148,7 +149,7 @@ class Attribute(Generic[T]):
 
     def field(self, *, always_present: bool = False) -> marshmallow_fields.Field[Any]:
         """A new marshmallow field of this attribute."""
-        options: dict[str, Any] = {"data_key": self.data_key}
+        options: dict[str, Any] = {"data_key": self.data_key, "metadata": self._described()}
         if self._validate is not None:
             options["validate"] = self._validate
         if self.required or always_present:
@@ -156,6 +157,11 @@ class Attribute(Generic[T]):
         elif self.fget is None and not self.has_default:
             options["allow_none"] = True
         return self._make_field(**options)
+
+    def _described(self) -> dict[str, Any]:
+        """What a document about the API tells beside the type."""
+        told = inspect.getdoc(self.fget) if self.fget else None
+        return {**({"description": told} if told else {}), **({"readOnly": True} if self.read_only else {})}
 
     def adapted(self, value: Any) -> Any:
         """The value as the model keeps it."""

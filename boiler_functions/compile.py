@@ -68,6 +68,7 @@ class Declarations:
     app: str
     options: Options = DEFAULTS
     group_by: Literal["view", "source"] = "view"
+    docs: bool = True
     queries: tuple[View, ...] = ()
     tasks: tuple[Task, ...] = ()
     rules: tuple[Rule, ...] = ()

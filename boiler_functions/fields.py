@@ -1,6 +1,6 @@
 """marshmallow fields for Firestore's values, in two spellings: as documents hold them, and as JSON.
 
-A schema with `json = True` reads and writes what HTTP carries: ISO 8601 text, base64, a mapping of latitude and
+A JsonSchema reads and writes what HTTP carries: ISO 8601 text, base64, a mapping of latitude and
 longitude, a path. Any other schema reads and writes Firestore's own values. Either is strict: "1" is no number.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
 from functools import cache, partial
-from typing import Any, ClassVar, is_typeddict
+from typing import Any, is_typeddict
 
 from marshmallow import Schema, fields, validate
 
@@ -26,22 +26,22 @@ INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
 class StoredSchema(Schema):
     """Reads and writes Firestore's own values."""
 
-    json: ClassVar[bool] = False
-
 
 class JsonSchema(Schema):
     """Reads and writes what HTTP carries."""
 
-    json: ClassVar[bool] = True
+
+class AnswerSchema(JsonSchema):
+    """Describes what HTTP answers: as JsonSchema, and what is always there is required, defaults included."""
 
 
 def spelling(field: fields.Field[Any]) -> type[Schema]:
-    """The kind of schema that the field is part of: StoredSchema or JsonSchema."""
-    return JsonSchema if getattr(field.root, "json", False) else StoredSchema
+    """The kind of schema that the field is part of: StoredSchema, JsonSchema or AnswerSchema."""
+    return next((each for each in (AnswerSchema, JsonSchema) if isinstance(field.root, each)), StoredSchema)
 
 
 def _in_json(field: fields.Field[Any]) -> bool:
-    return spelling(field) is JsonSchema
+    return issubclass(spelling(field), JsonSchema)
 
 
 def as_json(value: Any) -> Any:

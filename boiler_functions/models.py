@@ -19,7 +19,7 @@ from boiler_functions.attrs import Attribute
 from boiler_functions.conditions import Condition
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
-from boiler_functions.fields import Part, StoredSchema, flatten, spelling
+from boiler_functions.fields import AnswerSchema, Part, StoredSchema, flatten, spelling
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.selection import Selection, select
 from boiler_functions.types import Fields, Reference, digest, subclasses
@@ -494,12 +494,18 @@ def _schema(model: Any, base: type[Schema], *, computed: bool) -> Schema:
         unknown = model.meta("unknown") or EXCLUDE
 
     chosen = {
-        name: each.field(always_present=computed and each.fget is not None)
+        name: each.field(always_present=_is_always_present(each, base, computed))
         for name, each in model.exported().items()
         if computed or each.fget is None or (each.fset is not None and model.takes_computed)
     }
     schema: type[Schema] = type(model.__name__, (base,), {**chosen, "Meta": Meta, "__module__": model.__module__})
     return schema()
+
+
+def _is_always_present(attribute: Attribute[Any], base: type[Schema], computed: bool) -> bool:
+    if attribute.fget is None:
+        return issubclass(base, AnswerSchema) and attribute.has_default
+    return computed
 
 
 def _random_id() -> str:

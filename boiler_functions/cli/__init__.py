@@ -2,6 +2,8 @@
 
 import sys
 
+_EXTRAS = {"click": "cli", "rich": "cli", "watchfiles": "cli", "flask_smorest": "rest", "firebase_admin": "rest"}
+
 
 def main() -> None:
     """Runs the command that the arguments name."""
@@ -11,6 +13,8 @@ def main() -> None:
         boiler()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("click", "rich", "watchfiles"):
+        if missing not in _EXTRAS:
             raise
-        sys.exit(f"'boiler' needs {missing}, which is not installed. Run: pip install 'boiler-functions[cli]'")
+        sys.exit(
+            f"'boiler' needs {missing}, which is not installed. Run: pip install 'boiler-functions[{_EXTRAS[missing]}]'"
+        )

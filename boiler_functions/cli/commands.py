@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -81,6 +82,21 @@ def plan(app: str | None, as_json: bool) -> None:
         show_plan(manifest, Console())
 
 
+_OUTPUT = click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, instead of the standard output."
+)
+
+
+@boiler.command()
+@_OUTPUT
+@click.pass_obj
+def openapi(app: str | None, output: Path | None) -> None:
+    """Print the OpenAPI 3.1 document of the HTTP function; needs neither a database nor a server."""
+    from boiler_functions.cli.openapi import openapi_json
+
+    _put(openapi_json(Project.find(app).load()), output)
+
+
 @boiler.command()
 @click.argument("view")
 @click.option("--root", metavar="ID", help="Only the instance of this root: its id, or its path.")
@@ -107,3 +123,11 @@ def dev(app: str | None, port: int, project_id: str) -> None:
     from boiler_functions.cli.dev import develop
 
     develop(Project.find(app), port, project_id)
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, "utf-8")
+    click.echo(f"{output} is written")

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from flask_smorest import Blueprint
 
 from boiler_functions.rest.arguments import ListArguments, ReadArguments, list_arguments, patch_body, settable
+from boiler_functions.rest.openapi import Operation, answer, page
 from boiler_functions.rest.request_parser import RequestParser
 from boiler_functions.rest.resource import Resource
 
@@ -29,15 +30,19 @@ def _add_routes(blueprint: Blueprint, rule: str, resource: Resource) -> None:
     listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
     name = resource.view.__name__
 
-    def add(path: str, endpoint: Endpoint, schema: Any, location: str, method: str = "GET") -> None:
-        parsed = blueprint.arguments(schema, location=location)(endpoint)
+    def add(
+        path: str, endpoint: Endpoint, operation: Operation, schema: Any, location: str = "query", method: str = "GET"
+    ) -> None:
+        parsed = operation.describe(blueprint.arguments(schema, location=location)(endpoint))
         blueprint.add_url_rule(path, f"{name}_{endpoint.__name__}", parsed, methods=[method], tags=[name])
 
-    add(listed, _listing(resource), list_arguments(resource.root), "query")
-    add(single, _reading(resource), ReadArguments(), "query")
+    view = resource.view
+    add(listed, _listing(resource), Operation("list", f"List {name}", view, page(view)), list_arguments(resource.root))
+    add(single, _reading(resource), Operation("get", f"Get a {name}", view, answer(view)), ReadArguments())
     # A view without setters has no PATCH, which is then answered 405.
-    if settable(resource.view):
-        add(single, _patching(resource), patch_body(resource.view), "json", "PATCH")
+    if settable(view):
+        patch = Operation("patch", f"Change a {name}", view, answer(view), errors=(400, 404, 413, 415, 422, 503))
+        add(single, _patching(resource), patch, patch_body(view), "json", "PATCH")
 
 
 def _listing(resource: Resource) -> Endpoint:

@@ -60,7 +60,7 @@ LATE = {
     ("runtime", "rest"): "an event function starts without the REST stack",
     ("runtime", "cloud_tasks"): "only an app with continuations needs the extra 'tasks'",
     ("cli", "cli"): "the console script says so when the extra 'cli' is missing",
-    ("cli.commands", "cli"): "only 'boiler dev' needs the local stack and watchfiles",
+    ("cli.commands", "cli"): "a command imports what it alone needs: the local stack and watchfiles, or the REST stack",
 }
 
 

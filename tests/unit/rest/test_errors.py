@@ -29,7 +29,7 @@ def check(api: Api, answer: Any, code: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nowhere", "/meetings/", "/meetings/m1/x", "//meetings", "/static/x", "/openapi.json"]
+    "path", ["/", "/nowhere", "/meetings/", "/meetings/m1/x", "//meetings", "/static/x", "/openapi.yaml"]
 )
 def test_an_unknown_route_is_a_404(api: Api, path: str) -> None:
     answer = api.client.get(path)

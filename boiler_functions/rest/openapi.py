@@ -1,0 +1,214 @@
+"""The OpenAPI 3.1 document of the routes: each tells what it is as it is added, and its types come from the views."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Flask
+from flask_smorest import Api, Blueprint
+from marshmallow import Schema
+from marshmallow import fields as marshmallow_fields
+
+from boiler_functions import fields
+from boiler_functions.fields import AnswerSchema, JsonSchema
+from boiler_functions.rest.arguments import PatchBody
+from boiler_functions.rest.representation import ID
+from boiler_functions.view_models import ViewModel
+
+F = TypeVar("F")
+View = type[ViewModel[Any]]
+
+VERSION = "3.1.0"
+
+_SUFFIXES: Mapping[type[Schema], str] = {PatchBody: "Patch", AnswerSchema: "", JsonSchema: "Input"}
+"""What is added to the name of a view or an object, by what its schema is for; the first that fits."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one route does, as a client is told; every error not listed is answered as the default one."""
+
+    name: str
+    summary: str
+    view: View
+    answer: Schema | None
+    status: int = 200
+    errors: tuple[int, ...] = (404, 422, 503)
+
+    def describe(self, endpoint: F) -> F:
+        """The endpoint, with its description for the document."""
+        described: F = Blueprint.doc(
+            operationId=f"{self.name}{self.view.__name__}",
+            summary=self.summary,
+            **_description(told(self.view)),
+            responses={
+                **{str(code): HTTPStatus(code).name for code in self.errors},
+                str(self.status): self._answered(),
+            },
+        )(endpoint)
+        return described
+
+    def _answered(self) -> dict[str, Any]:
+        content = {"content": {"application/json": {"schema": self.answer}}} if self.answer else {}
+        return {"description": HTTPStatus(self.status).phrase, **content}
+
+
+class Error(Schema):
+    """The body of every error."""
+
+    code = marshmallow_fields.Integer(required=True, metadata={"description": "The HTTP status.", "example": 404})
+    status = marshmallow_fields.String(required=True, metadata={"description": "Its name.", "example": "Not Found"})
+    message = marshmallow_fields.String(required=True, metadata={"description": "For a human."})
+    errors = marshmallow_fields.Dict(
+        keys=marshmallow_fields.String(),
+        values=marshmallow_fields.List(marshmallow_fields.String()),
+        required=True,
+        metadata={"description": "What does not fit, by field."},
+    )
+
+
+class GeoPoint(Schema):
+    """A GeoPoint in JSON."""
+
+    latitude = marshmallow_fields.Float(required=True, metadata={"minimum": -90, "maximum": 90})
+    longitude = marshmallow_fields.Float(required=True, metadata={"minimum": -180, "maximum": 180})
+
+
+class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
+    """flask-smorest's Api, which describes our fields and errors, and serves no pages of its own."""
+
+    ERROR_SCHEMA = Error
+
+    def __init__(self, app: Flask, views: Sequence[View]) -> None:
+        self._views = views
+        super().__init__(
+            app,
+            spec_kwargs={
+                "marshmallow_plugin": _Plugin(schema_name_resolver=Names()),
+                # Relative to where the document is: a function's address may have a prefix that it is not told of.
+                "servers": [{"url": "."}],
+            },
+        )
+
+    def _register_pagination_header(self) -> None:
+        """No header of flask-smorest's: a page names the next one in its body."""
+
+    def document(self) -> dict[str, Any]:
+        """The whole document; the same for the same declarations."""
+        document: dict[str, Any] = self.spec.to_dict()
+        document["tags"] = [{"name": view.__name__, **_description(told(view))} for view in self._views]
+        return document
+
+
+class Names:
+    """The names of schemas: that of the view or the object, and what it is for; a second one of that name has a 2."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, type[Schema]] = {}
+
+    def __call__(self, schema: Any) -> str:
+        kind = schema if isinstance(schema, type) else type(schema)
+        suffix = next((suffix for base, suffix in _SUFFIXES.items() if issubclass(kind, base)), "")
+        name = f"{kind.__name__}{suffix}"
+        candidates = itertools.chain([name], (f"{name}{number}" for number in itertools.count(2)))
+        return next(each for each in candidates if self._taken.setdefault(each, kind) is kind)
+
+
+class _Converter(OpenAPIConverter):
+    """Describes marshmallow fields, ours as well."""
+
+    field_mapping = {
+        **OpenAPIConverter.field_mapping,
+        fields.Integer: ("integer", "int64"),
+        fields.Float: ("number", "double"),
+        fields.Bytes: ("string", None),
+        fields.Related: ("string", None),
+    }
+
+    def init_attribute_functions(self) -> None:
+        super().init_attribute_functions()  # type: ignore[no-untyped-call]
+        # Before the last, which lets a field be null.
+        self.attribute_functions.insert(-1, self._ours)
+
+    def _ours(self, field: marshmallow_fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+        match field:
+            case fields.Bytes():
+                return {"contentEncoding": "base64"}
+            case fields.Related():
+                return {"description": ret.get("description", f"The path of a document of {field.collection()}.")}
+            case fields.Place():
+                ref: dict[str, Any] = self.resolve_nested_schema(GeoPoint)  # type: ignore[no-untyped-call]
+                return ref
+            case fields.Member():
+                return {"type": _json_type(field)}
+        return {}
+
+    def _field2parameter(self, field: marshmallow_fields.Field[Any], *, name: str, location: str) -> dict[str, Any]:
+        """A parameter is a text; one that is not sent is null to our code, and there is nothing to send for that."""
+        parameter: dict[str, Any] = super()._field2parameter(field, name=name, location=location)
+        schema = parameter["schema"]
+        if field.allow_none:
+            schema["type"] = next(each for each in schema["type"] if each != "null")
+            schema.get("enum", [None]).remove(None)
+        if schema.get("default", ...) is None:
+            del schema["default"]
+        return parameter
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+        if isinstance(schema, PatchBody):
+            described["additionalProperties"] = False
+        return described
+
+
+class _Plugin(MarshmallowPlugin):
+    Converter = _Converter
+
+
+def answer(view: View) -> Schema:
+    """The schema of one instance in an answer; the same at every call, as it is one component of the document."""
+    schema: Schema = _answer(cast(Any, view))
+    return schema
+
+
+@cache
+def _answer(view: Any) -> Any:
+    # A name that no attribute can have, so that none hides it.
+    identified = AnswerSchema.from_dict({f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)})
+    return view.view_schema(identified)
+
+
+def page(view: View) -> Schema:
+    """The schema of a list in an answer."""
+    members: dict[str, Any] = {
+        "results": marshmallow_fields.List(marshmallow_fields.Nested(answer(view)), required=True),
+        "next_page_token": fields.String(data_key="nextPageToken", metadata={"description": "There when more follow."}),
+    }
+    schema: type[Schema] = Schema.from_dict(members, name=f"{view.__name__}List")
+    return schema()
+
+
+def told(view: View) -> str | None:
+    """The docstring of the view itself; what it inherits is about view models as such."""
+    return inspect.cleandoc(view.__doc__) if view.__doc__ else None
+
+
+_ID = {"description": "The id of the root.", "readOnly": True}
+
+
+def _description(text: str | None) -> dict[str, str]:
+    return {"description": text} if text else {}
+
+
+def _json_type(field: fields.Member) -> list[str] | str:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    found = sorted({names[type(member.value)] for member in field.enum if type(member.value) in names})
+    return found[0] if len(found) == 1 else found
