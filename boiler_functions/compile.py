@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from boiler_functions.access import Owner
@@ -74,6 +74,10 @@ class Declarations:
     rules: tuple[Rule, ...] = ()
     own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
     named: Mapping[str, Options] = field(default_factory=dict)
+
+    def with_options(self, options: Options) -> Declarations:
+        """The declarations with these options before the app's own."""
+        return replace(self, options=self.options.merged(options))
 
     @property
     def database(self) -> str:
@@ -193,7 +197,10 @@ class Compiled:
 
 
 def compile_app(declarations: Declarations) -> Compiled:
-    """Compiles and checks the declarations; raises DeclarationError for an app that cannot work."""
+    """Compiles and checks the declarations; raises DeclarationError for an app that cannot work.
+
+    A stage compiles them anew, with other options: `compile_app(declarations.with_options(stage))`.
+    """
     if not (declarations.queries or declarations.tasks or declarations.rules):
         raise DeclarationError(
             f"The app {declarations.app!r} declares nothing; decorate a view model with `@app.query`, "

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 from boiler_functions.compile import API, CONTINUATIONS, Compiled, EventFunction, Report
 from boiler_functions.database import Database, Document
 from boiler_functions.database.codec import Codec
-from boiler_functions.database.firestore import connect
+from boiler_functions.database.firestore import DATABASE, connect
 from boiler_functions.events import Change
 from boiler_functions.exceptions import InvalidEvent
 from boiler_functions.modes.continuation import Continuation, Enqueue
@@ -130,7 +130,8 @@ def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[
 
 
 def _database(compiled: Compiled) -> Database:
-    return connect(database=compiled.declarations.database)
+    # A stage may have another database than the app declares; its deployment says so.
+    return connect(database=os.environ.get(DATABASE) or compiled.declarations.database)
 
 
 def _enqueue(compiled: Compiled) -> Enqueue | None:

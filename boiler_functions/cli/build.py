@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.context import Context
 from boiler_functions.cli.errors import Interrupted, Unfinished
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, connect
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, Transient
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
@@ -60,10 +60,10 @@ class Position:
     database: Mapping[str, Any]
 
     @classmethod
-    def of(cls, folder: Path, app: Boiler, view: str) -> Position:
-        place = {name: os.environ.get(name) for name in (PROJECT, EMULATOR_HOST)}
-        database = app.compiled.declarations.database
-        return cls(folder / FOLDER / f"build-{view}.json", {**place, "app": app.name, "database": database})
+    def of(cls, context: Context, view: str) -> Position:
+        place = {PROJECT: context.named_project, EMULATOR_HOST: context.emulator}
+        database = {**place, "app": context.app.name, "database": context.database_id}
+        return cls(context.project.folder / FOLDER / f"build-{view}.json", database)
 
     def read(self) -> Tally:
         """How far an earlier run came; raises ConfigurationError when there is none, or it was in another database."""
@@ -90,16 +90,17 @@ class Position:
         self.path.unlink(missing_ok=True)
 
 
-def build(app: Boiler, name: str, folder: Path, console: Console, *, root: str | None, resume: bool) -> None:
+def build(context: Context, name: str, console: Console, *, root: str | None, resume: bool) -> None:
     """Rebuilds the view of that name; raises Unfinished when a dead letter was written, Interrupted for Ctrl-C."""
+    app = context.app
     view = _view_named(app, name)
-    database = Metered(connect(database=app.compiled.declarations.database))
+    database = Metered(context.database)
     work = RebuildAll(app.name, view, database)
     if root is not None:
         tally = Tally()
         _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
     else:
-        position = Position.of(folder, app, name)
+        position = Position.of(context, name)
         tally = position.read() if resume else Tally()
         with _resumable(name):
             _follow(name, _noted(work.run(tally.after), tally, position), tally, console)

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from boiler_functions.cli.build import build as build_view
+from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Unfinished, reported
 from boiler_functions.cli.functions_yaml import NAME, functions_yaml
 from boiler_functions.cli.plan import plan_as_json, show_plan
@@ -56,12 +57,11 @@ def check(app: str | None) -> None:
 
 @boiler.command("compile")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when the file is stale.")
-@click.pass_obj
-def compile_(app: str | None, check_only: bool) -> None:
+@in_context
+def compile_(context: Context, check_only: bool) -> None:
     """Write functions.yaml beside main.py."""
-    project = Project.find(app)
-    path = project.source / NAME
-    text = functions_yaml(project.load().manifest)
+    path = context.project.source / NAME
+    text = functions_yaml(context.manifest)
     is_stale = not path.is_file() or path.read_text() != text
     if is_stale and check_only:
         raise Unfinished(f"{path} is not what the app declares. Run `boiler compile`.")
@@ -72,10 +72,10 @@ def compile_(app: str | None, check_only: bool) -> None:
 
 @boiler.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_obj
-def plan(app: str | None, as_json: bool) -> None:
+@in_context
+def plan(context: Context, as_json: bool) -> None:
     """Show the functions that the app deploys."""
-    manifest = Project.find(app).load().manifest
+    manifest = context.manifest
     if as_json:
         click.echo(json.dumps(plan_as_json(manifest), indent=2))
     else:
@@ -101,8 +101,8 @@ def openapi(app: str | None, output: Path | None) -> None:
 @click.argument("view")
 @click.option("--root", metavar="ID", help="Only the instance of this root: its id, or its path.")
 @click.option("--resume", is_flag=True, help="Go on after the last page that an earlier run finished.")
-@click.pass_obj
-def build(app: str | None, view: str, root: str | None, resume: bool) -> None:
+@in_context
+def build(context: Context, view: str, root: str | None, resume: bool) -> None:
     """Rebuild every instance of VIEW, also those that were edited by hand.
 
     Functions may run meanwhile. The position is kept in .boiler/ beside pyproject.toml. Exit status 1 when an instance
@@ -110,8 +110,7 @@ def build(app: str | None, view: str, root: str | None, resume: bool) -> None:
     """
     if root is not None and resume:
         raise click.UsageError("--root builds one instance; there is nothing to --resume.")
-    project = Project.find(app)
-    build_view(project.load(), view, project.folder, Console(), root=root, resume=resume)
+    build_view(context, view, Console(), root=root, resume=resume)
 
 
 @boiler.command()

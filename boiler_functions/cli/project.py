@@ -6,7 +6,8 @@ import importlib
 import sys
 import tomllib
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ class Project:
     """Where the app is.
 
     `app` is "module:name". Its module is looked up in `source`, the folder that is uploaded, as in the cloud; `folder`
-    is that of pyproject.toml.
+    is that of pyproject.toml. `stages` are its tables [tool.boiler_functions.env.…].
     """
 
     folder: Path
     source: Path
     app: str
+    stages: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def find(cls, app: str | None = None, start: Path | None = None) -> Project:
@@ -48,7 +50,8 @@ class Project:
             if app is None:
                 raise ConfigurationError(_nothing_names_the_app(pyproject, start))
             return cls(start, start, app)
-        return cls(pyproject.parent, _source(pyproject, table), app or _app(pyproject, table))
+        stages = table.get("env", {})
+        return cls(pyproject.parent, _source(pyproject, table), app or _app(pyproject, table), stages)
 
     def load(self) -> Boiler:
         """The app; raises ConfigurationError when there is none where it is said to be."""

@@ -18,10 +18,11 @@ import grpc
 from google.api_core.exceptions import RetryError
 from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.api_core.retry import Retry, if_exception_type
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 from google.cloud.firestore_v1.types import firestore as messages
 from google.cloud.firestore_v1.types.query import StructuredQuery
+from google.oauth2.service_account import Credentials
 
 from boiler_functions.database import (
     NAME,
@@ -54,6 +55,7 @@ from boiler_functions.types import Instant
 
 EMULATOR_HOST: Final = "FIRESTORE_EMULATOR_HOST"
 PROJECT: Final = "GOOGLE_CLOUD_PROJECT"
+DATABASE: Final = "BOILER_DATABASE"
 
 # The emulator takes gRPC's default message, and the client would retry its refusal for a minute.
 EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
@@ -182,9 +184,9 @@ def _emulator_channel(host: str, project: str | None) -> tuple[grpc.Channel, str
     return grpc.insecure_channel(host, options=_CHANNEL_OPTIONS), project
 
 
-def _production_channel(project: str | None) -> tuple[grpc.Channel, str]:
+def _production_channel(project: str | None, key_file: str | None) -> tuple[grpc.Channel, str]:
     try:
-        credentials, found = google.auth.default(scopes=FirestoreGrpcTransport.AUTH_SCOPES)
+        credentials, found = _credentials(key_file)
     except GoogleAuthError as error:
         raise ConfigurationError(
             f"No credentials for Firestore: {error} Run 'gcloud auth application-default login', "
@@ -194,6 +196,17 @@ def _production_channel(project: str | None) -> tuple[grpc.Channel, str]:
         raise ConfigurationError(f"The credentials name no project. Set {PROJECT}.")
     host = FirestoreGrpcTransport.DEFAULT_HOST
     return FirestoreGrpcTransport.create_channel(host, credentials=credentials, options=_CHANNEL_OPTIONS), project
+
+
+def _credentials(key_file: str | None) -> tuple[Any, str | None]:
+    scopes = FirestoreGrpcTransport.AUTH_SCOPES
+    if key_file is None:
+        return google.auth.default(scopes=scopes)
+    try:
+        credentials = Credentials.from_service_account_file(key_file, scopes=scopes)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise DefaultCredentialsError(f"{key_file} holds no key of a service account: {error}") from error  # type: ignore[no-untyped-call]
+    return credentials, credentials.project_id
 
 
 class _Connection:
@@ -354,10 +367,20 @@ def _reading(responses: Sequence[Message], codec: Codec) -> Reading:
 
 
 class FirestoreDatabase:
-    """A Firestore database; its channel is opened by the first call and shared by all threads."""
+    """A Firestore database; its channel is opened by the first call and shared by all threads.
 
-    def __init__(self, project: str | None = None, database: str = "(default)", emulator: str | None = None) -> None:
+    `key_file` holds a service account's key, to use instead of those of the environment.
+    """
+
+    def __init__(
+        self,
+        project: str | None = None,
+        database: str = "(default)",
+        emulator: str | None = None,
+        key_file: str | None = None,
+    ) -> None:
         self._project = project
+        self._key_file = key_file
         self._database = database
         self._emulator = emulator
         self._lock = Lock()
@@ -377,7 +400,7 @@ class FirestoreDatabase:
         if self._emulator:
             channel, project = _emulator_channel(self._emulator, self._project)
         else:
-            channel, project = _production_channel(self._project)
+            channel, project = _production_channel(self._project, self._key_file)
         return _Connection(channel, f"projects/{project}/databases/{self._database}", bool(self._emulator))
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
@@ -442,14 +465,14 @@ class FirestoreDatabase:
 
 
 @cache
-def _shared(project: str | None, database: str, emulator: str | None) -> FirestoreDatabase:
-    return FirestoreDatabase(project, database, emulator)
+def _shared(project: str | None, database: str, emulator: str | None, key_file: str | None) -> FirestoreDatabase:
+    return FirestoreDatabase(project, database, emulator, key_file)
 
 
-def connect(project: str | None = None, database: str = "(default)") -> FirestoreDatabase:
+def connect(project: str | None = None, database: str = "(default)", key_file: str | None = None) -> FirestoreDatabase:
     """The database of the project, one object for all callers; nothing is opened before its first call.
 
     The environment names what is left out: GOOGLE_CLOUD_PROJECT, or else the credentials' own project, and
     FIRESTORE_EMULATOR_HOST.
     """
-    return _shared(project or os.environ.get(PROJECT), database, os.environ.get(EMULATOR_HOST))
+    return _shared(project or os.environ.get(PROJECT), database, os.environ.get(EMULATOR_HOST), key_file)

@@ -1,0 +1,224 @@
+"""What a command works on: the app and its stage, the project, the region, the database, the credentials.
+
+Everything is found when it is first asked for. What is given goes before the environment, that before pyproject.toml:
+
+    [tool.boiler_functions]
+    app = "meeting_room:app"
+
+    [tool.boiler_functions.env.prod]        # boiler --env prod, or BOILER_ENV=prod
+    project = "my-company-prod"
+    region = "europe-west1"
+    credentials = "keys/prod.json"
+    min_instances = 1                       # any option of an app
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, update_wrapper
+from pathlib import Path
+from typing import Any
+
+import click
+
+from boiler_functions.app import Boiler
+from boiler_functions.cli.project import PYPROJECT, TABLE, Project
+from boiler_functions.compile import Compiled, compile_app
+from boiler_functions.database.firestore import DATABASE, EMULATOR_HOST, PROJECT, FirestoreDatabase, connect
+from boiler_functions.exceptions import ConfigurationError, DeclarationError
+from boiler_functions.manifest import Manifest
+from boiler_functions.options import AppOptions, Options
+
+ENV = "BOILER_ENV"
+REGION = "BOILER_REGION"
+CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
+
+# As Google's own tools read them, the first that is set.
+_PROJECTS = (PROJECT, "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where, and with which options, an app is deployed."""
+
+    name: str | None = None
+    project: str | None = None
+    credentials: str | None = None
+    options: Options = Options()  # noqa: RUF009  # frozen
+
+    @classmethod
+    def of(cls, project: Project, name: str | None) -> Stage:
+        """The stage as pyproject.toml describes it; raises ConfigurationError when it does not, or wrongly."""
+        if name is None:
+            return cls()
+        where = f"{TABLE[:-1]}.env.{name}] in {project.folder / PYPROJECT}"
+        if not isinstance(table := project.stages.get(name), Mapping):
+            known = f"it has {', '.join(sorted(project.stages))}" if project.stages else "it has none"
+            raise ConfigurationError(
+                f"{project.folder / PYPROJECT} has no stage {name!r}; {known}. "
+                f'Add {TABLE[:-1]}.env.{name}] with project = "…".'
+            )
+        rest = {key: value for key, value in table.items() if key not in ("project", "credentials")}
+        try:
+            options = Options.of(where, rest, AppOptions)
+        except DeclarationError as error:
+            raise ConfigurationError(str(error)) from error
+        return cls(name, _text(where, table, "project"), _key_file(where, table, project.folder), options)
+
+
+class Context:
+    """What a command works on, found lazily.
+
+    context = Context(env="prod")
+    context.project_id, context.region, context.manifest, context.database
+    """
+
+    def __init__(
+        self,
+        *,
+        app: str | None = None,
+        env: str | None = None,
+        project: str | None = None,
+        region: str | None = None,
+        database: str | None = None,
+        environ: Mapping[str, str] = os.environ,
+        start: Path | None = None,
+    ) -> None:
+        self._app, self._env = app, env
+        self._project, self._region, self._database = project, region, database
+        self._environ = environ
+        self._start = start
+
+    @cached_property
+    def project(self) -> Project:
+        """The folder of the app."""
+        return Project.find(self._app, self._start)
+
+    @cached_property
+    def stage(self) -> Stage:
+        """The stage that was chosen, or one that says nothing."""
+        return Stage.of(self.project, self._env or self._environ.get(ENV) or None)
+
+    @cached_property
+    def app(self) -> Boiler:
+        return self.project.load()
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The app as it is in this place; the declarations of a view or a function go before the stage's."""
+        given = {"region": self._region, "database": self._database}
+        found = {"region": self._environ.get(REGION), "database": self._environ.get(DATABASE)}
+        place = self.stage.options.merged(_options("the environment", found)).merged(
+            _options("the command line", given)
+        )
+        app = self.app.compiled
+        return compile_app(app.declarations.with_options(place)) if place.given() else app
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.compiled.manifest
+
+    @property
+    def region(self) -> str:
+        """Where functions are that do not say otherwise."""
+        return self.compiled.declarations.options.region or ""
+
+    @property
+    def database_id(self) -> str:
+        return self.compiled.declarations.database
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the functions must be told, because their code says otherwise."""
+        declared = self.app.compiled.declarations.database
+        return {} if self.database_id == declared else {DATABASE: self.database_id}
+
+    @cached_property
+    def project_id(self) -> str:
+        """The Google Cloud project; raises ConfigurationError when nobody names it."""
+        if found := self.named_project:
+            return found
+        raise ConfigurationError(
+            f'No project is named. Give --project, set {PROJECT}, or write project = "…" in '
+            f"{TABLE[:-1]}.env.{self.stage.name or 'prod'}] of {self.project.folder / PYPROJECT}."
+        )
+
+    @cached_property
+    def named_project(self) -> str | None:
+        """The project that is given, in the environment, or the stage's; None leaves it to the credentials."""
+        found = (value for name in _PROJECTS if (value := self._environ.get(name)))
+        return self._project or next(found, None) or self.stage.project
+
+    @property
+    def key_file(self) -> str | None:
+        """The stage's file of credentials, unless the environment names one; None for Google's own search."""
+        return None if self._environ.get(CREDENTIALS) else self.stage.credentials
+
+    @property
+    def emulator(self) -> str | None:
+        """The address of the emulator that stands for Firestore, if there is one."""
+        return self._environ.get(EMULATOR_HOST) or None
+
+    @cached_property
+    def database(self) -> FirestoreDatabase:
+        """The database, which opens with its first call."""
+        return connect(self.named_project, self.database_id, self.key_file)
+
+    def __str__(self) -> str:
+        named = {
+            "stage": self.stage.name,
+            "project": self.named_project,
+            "region": self.region,
+            "database": self.database_id,
+            "emulator": self.emulator,
+        }
+        return ", ".join(f"{name} {value}" for name, value in named.items() if value)
+
+
+def in_context(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that takes a Context first, and the options that say which: --env, --project, --region, --database."""
+
+    def run(app: str | None, /, *args: Any, **given: Any) -> Any:
+        place = {name: given.pop(name) for name in ("env", "project", "region", "database")}
+        return command(Context(app=app, **place), *args, **given)
+
+    update_wrapper(run, command)
+    for name, metavar, told in reversed(_OPTIONS):
+        run = click.option(f"--{name}", metavar=metavar, help=told)(run)
+    return click.pass_obj(run)
+
+
+_OPTIONS = (
+    ("env", "NAME", f"The stage of pyproject.toml; else {ENV}."),
+    ("project", "ID", f"The Google Cloud project; else {PROJECT}, else the stage's."),
+    ("region", "REGION", f"Where functions run that do not say; else {REGION}, else the stage's, else the app's."),
+    ("database", "ID", f"The Firestore database; else {DATABASE}, else the stage's, else the app's."),
+)
+
+
+def _options(where: str, given: Mapping[str, str | None]) -> Options:
+    try:
+        return Options.of(where, {name: value or None for name, value in given.items()}, AppOptions)
+    except DeclarationError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _text(where: str, table: Mapping[str, Any], name: str) -> str | None:
+    value = table.get(name)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ConfigurationError(f'{where}: {name} is {value!r}; write {name} = "…".')
+    return value
+
+
+def _key_file(where: str, table: Mapping[str, Any], folder: Path) -> str | None:
+    if (name := _text(where, table, "credentials")) is None:
+        return None
+    path = folder / Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{where}: the file of credentials {path} does not exist. Put it there, or leave `credentials` out and "
+            f"run 'gcloud auth application-default login'."
+        )
+    return str(path)
