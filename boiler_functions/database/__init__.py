@@ -6,11 +6,12 @@ Records are named tuples where they can be: making the class of a frozen datacla
 cold start does.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from boiler_functions.exceptions import BoilerError
 from boiler_functions.paths import collection_of, id_of
 from boiler_functions.types import MISSING, Fields, Instant, Version, digest
 
@@ -186,5 +187,35 @@ class Database(Protocol):
 
         With `verify`, the queries are run again in a transaction that the commit closes (a RunQuery each), and the
         commit is a Conflict when one of them returns anything else now.
+        """
+        ...
+
+
+Target: TypeAlias = tuple[str, ...] | Query
+"""What is listened to: documents by path, or those that a query finds."""
+
+Changed: TypeAlias = Callable[[Reading], None]
+"""Takes what a target is now, as `read` or `query` would give it."""
+
+Failed: TypeAlias = Callable[[BoilerError], None]
+"""Takes the error after which a listener hears no more."""
+
+
+class Listener(Protocol):
+    """A target that is listened to."""
+
+    def close(self) -> None:
+        """Ends it; does nothing the second time. A call that is under way in another thread comes to its end."""
+        ...
+
+
+class LiveDatabase(Database, Protocol):
+    """A database that tells of changes by itself."""
+
+    def listen(self, target: Target, changed: Changed, failed: Failed) -> Listener:
+        """Calls `changed` with the target as it is, soon or before this returns, and after every change of it.
+
+        States that are overtaken may be left out, and none comes twice or after a newer one. The calls come from any
+        thread, one at a time. A connection that breaks is made anew; `failed` tells of an error that will stay.
         """
         ...

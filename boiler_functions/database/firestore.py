@@ -7,7 +7,7 @@ commit whose answer was lost. So its messages and its channel are used, and noth
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from threading import Lock
@@ -26,19 +26,23 @@ from google.oauth2.service_account import Credentials
 
 from boiler_functions.database import (
     NAME,
+    Changed,
     Committed,
     Cursor,
     Delete,
     Document,
+    Failed,
     Filter,
     Found,
     Precondition,
     Put,
     Query,
     Reading,
+    Target,
     Write,
 )
 from boiler_functions.database.codec import Codec, Message, set_timestamp, to_nanoseconds
+from boiler_functions.database.listening import Listening, WatchedListener
 from boiler_functions.database.matching import check_unchanged, orders_of
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES, check_document, check_request
 from boiler_functions.exceptions import (
@@ -146,6 +150,8 @@ _BatchGetDocumentsRequest: Final = messages.BatchGetDocumentsRequest.pb()
 _BatchGetDocumentsResponse: Final = messages.BatchGetDocumentsResponse.pb()
 _CommitRequest: Final = messages.CommitRequest.pb()
 _CommitResponse: Final = messages.CommitResponse.pb()
+_ListenRequest: Final = messages.ListenRequest.pb()
+_ListenResponse: Final = messages.ListenResponse.pb()
 _RollbackRequest: Final = messages.RollbackRequest.pb()
 _RunQueryRequest: Final = messages.RunQueryRequest.pb()
 _RunQueryResponse: Final = messages.RunQueryResponse.pb()
@@ -168,6 +174,8 @@ def translate(error: grpc.RpcError, table: ErrorTable, request: str) -> BoilerEr
     meaning = _meaning(status, details, table)
     return meaning(f"Firestore answers {request} with {status.name}: {details} {_NEXT_STEP[meaning]}")
 
+
+_STATUSES: Final[Mapping[int, grpc.StatusCode]] = {status.value[0]: status for status in grpc.StatusCode}
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
@@ -210,7 +218,7 @@ def _credentials(key_file: str | None) -> tuple[Any, str | None]:
 
 
 class _Connection:
-    """The four RPCs on one channel; each takes a request message and gives response messages, or our errors."""
+    """The RPCs on one channel; each takes a request message and gives response messages, or our errors."""
 
     def __init__(self, channel: grpc.Channel, database: str, emulator: bool) -> None:
         service = "/google.firestore.v1.Firestore"
@@ -226,6 +234,10 @@ class _Connection:
         self._run_query = channel.unary_stream(f"{service}/RunQuery", None, _RunQueryResponse.FromString)
         self._commit = channel.unary_unary(f"{service}/Commit", None, _CommitResponse.FromString)
         self._rollback = channel.unary_unary(f"{service}/Rollback", None, None)
+        self._listen = channel.stream_stream(
+            f"{service}/Listen", _ListenRequest.SerializeToString, _ListenResponse.FromString
+        )
+        self.listening = Listening(self)
 
     def _call(self, rpc: Callable[..., Any], request: bytes, seconds: float, field: str, value: str) -> Any:
         routing: tuple[str, str] = to_grpc_metadata(((field, value),))  # type: ignore[no-untyped-call]
@@ -261,6 +273,45 @@ class _Connection:
         request = _RollbackRequest(database=self.database, transaction=transaction)
         with suppress(grpc.RpcError):
             self._call(self._rollback, request.SerializeToString(), _ROLLBACK_SECONDS, "database", self.database)
+
+    def listen(self, requests: Iterator[Message]) -> "_ListenStream":
+        routing: tuple[str, str] = to_grpc_metadata((("database", self.database),))  # type: ignore[no-untyped-call]
+        return _ListenStream(self._listen(requests, metadata=(*self._metadata, routing)))
+
+    def add_target(self, identifier: int, target: Target) -> Message:
+        request = _ListenRequest(database=self.database)
+        request.add_target.target_id = identifier
+        if isinstance(target, Query):
+            query = _encode_query(target, self.codec)
+            request.add_target.query.parent = query.parent
+            request.add_target.query.structured_query.CopyFrom(query.structured_query)
+        else:
+            request.add_target.documents.documents.extend(map(self.codec.name, target))
+        return request
+
+    def remove_target(self, identifier: int) -> Message:
+        return _ListenRequest(database=self.database, remove_target=identifier)
+
+    def error(self, cause: Message) -> BoilerError:
+        status = _STATUSES.get(cause.code, grpc.StatusCode.UNKNOWN)
+        meaning = _meaning(status, cause.message, READ_ERRORS)
+        return meaning(f"Firestore ends a listener with {status.name}: {cause.message} {_NEXT_STEP[meaning]}")
+
+
+class _ListenStream:
+    """A Listen call whose errors are ours."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __iter__(self) -> Iterator[Message]:
+        try:
+            yield from self._call
+        except grpc.RpcError as error:
+            raise translate(error, READ_ERRORS, "a listener") from error
+
+    def cancel(self) -> object:
+        return self._call.cancel()
 
 
 def _retried(call: Callable[[], _T]) -> _T:
@@ -402,6 +453,15 @@ class FirestoreDatabase:
         else:
             channel, project = _production_channel(self._project, self._key_file)
         return _Connection(channel, f"projects/{project}/databases/{self._database}", bool(self._emulator))
+
+    def listen(self, target: Target, changed: Changed, failed: Failed) -> WatchedListener:
+        """Calls `changed` with the target as it is, and after every change of it; one stream for all listeners."""
+        return self._connection.listening.add(target, changed, failed)
+
+    @property
+    def listeners(self) -> int:
+        """How many targets are listened to."""
+        return len(self._connection.listening)
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
         """The documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments.

@@ -14,19 +14,23 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from boiler_functions.database import (
+    Changed,
     Committed,
     Delete,
     Document,
+    Failed,
     Found,
     Precondition,
     Put,
     Query,
     Reading,
+    Target,
     Write,
 )
 from boiler_functions.database.matching import (
@@ -41,7 +45,7 @@ from boiler_functions.database.matching import (
 from boiler_functions.database.sizes import check_document, check_request, check_value, document_size, name_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
 from boiler_functions.paths import MAX_ID_BYTES, collection_of
-from boiler_functions.types import Fields, GeoPoint, Instant, Reference, digest, to_datetime, to_instant
+from boiler_functions.types import Fields, GeoPoint, Instant, Reference, Version, digest, to_datetime, to_instant
 
 Listener: TypeAlias = Callable[[Document, Document], None]
 """Is told of a change: the document before and after it."""
@@ -204,6 +208,34 @@ def _copied(document: Document) -> Document:
     return document if document.fields is None else replace(document, fields=_stored_map(document.fields, 0))
 
 
+class MemoryListener:
+    """One target that is listened to; it looks again after every commit, in the thread that made it."""
+
+    def __init__(
+        self, look: Callable[[], Reading], changed: Changed, close: Callable[["MemoryListener"], None]
+    ) -> None:
+        self._look = look
+        self._changed = changed
+        self._close = close
+        self._lock = RLock()
+        self._seen: list[tuple[str, Version]] | None = None
+        self._is_open = True
+
+    def look(self) -> None:
+        """Tells of the target when it is not as it was."""
+        with self._lock:
+            reading = self._look()
+            seen = [(document.path, document.version) for document in reading.documents]
+            if self._is_open and seen != self._seen:
+                self._seen = seen
+                self._changed(reading)
+
+    def close(self) -> None:
+        """Ends it; does nothing the second time."""
+        self._is_open = False
+        self._close(self)
+
+
 class MemoryDatabase:
     """A database in memory; all threads may use it, and it starts empty.
 
@@ -216,6 +248,7 @@ class MemoryDatabase:
         self._latest: Instant = 0
         self._collections: defaultdict[str, dict[str, list[_State]]] = defaultdict(dict)
         self._listeners: list[Listener] = []
+        self._live: dict[MemoryListener, None] = {}
 
     def subscribe(self, listener: Listener) -> None:
         """Calls the listener after each commit with every document that it changed: before, after.
@@ -224,6 +257,19 @@ class MemoryDatabase:
         listener may read and write, and commits of several threads may be told out of order.
         """
         self._listeners.append(listener)
+
+    def listen(self, target: Target, changed: Changed, failed: Failed) -> MemoryListener:
+        """Calls `changed` with the target as it is, and after every commit that changes it."""
+        look = partial(self.query, target) if isinstance(target, Query) else partial(self.read, target)
+        listener = MemoryListener(look, changed, lambda closed: self._live.pop(closed, None))
+        self._live[listener] = None
+        listener.look()
+        return listener
+
+    @property
+    def listeners(self) -> int:
+        """How many targets are listened to."""
+        return len(self._live)
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
         """The documents at the paths, missing ones included, as of `at` or now."""
@@ -290,3 +336,5 @@ class MemoryDatabase:
         for before, after in changes:
             for listener in self._listeners:
                 listener(_copied(before), _copied(after))
+        for live in list(self._live) if changes else ():
+            live.look()
