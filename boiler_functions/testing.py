@@ -19,7 +19,7 @@ from random import Random
 from boiler_functions.app import Boiler
 from boiler_functions.build import Built, Instance, Reader, build
 from boiler_functions.compile import Compiled, EventFunction, Report, View
-from boiler_functions.database import Database, Document
+from boiler_functions.database import Database, Delete, Document, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.sizes import check_document
 from boiler_functions.events import Change
@@ -74,6 +74,10 @@ class MemoryApp:
     def fields(self, path: str) -> Fields | None:
         """The fields of a stored document, or None: `testing.fields("cityView/TOK")`."""
         return self.database.read([path]).documents[0].fields
+
+    def write(self, path: str, fields: Fields | None) -> None:
+        """Writes a whole document as a client does, a form for example; with None, deletes it."""
+        self.database.commit([Delete(path) if fields is None else Put(path, fields)])
 
     def documents(self) -> dict[str, Document]:
         """Every document that exists, by path."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.readme import files
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "tests" / "unit" / "typed").glob("*.py")]
 
@@ -36,8 +38,20 @@ def project(tmp_path: Path) -> Path:
     """A folder of a user's: the samples alone."""
     for sample in SAMPLES:
         shutil.copy(sample, tmp_path)
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
-    return tmp_path
+    return strict(tmp_path)
+
+
+@pytest.fixture
+def tour(tmp_path: Path) -> Path:
+    """The files of the README."""
+    for name, text in files().items():
+        (tmp_path / name).write_text(text)
+    return strict(tmp_path)
+
+
+def strict(folder: Path) -> Path:
+    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
+    return folder
 
 
 def checked(checker: tuple[str, ...], project: Path) -> tuple[int, str]:
@@ -57,6 +71,12 @@ def test_there_are_samples_to_check() -> None:
 @pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
 def test_every_sample_passes_in_strict_mode(checker: tuple[str, ...], project: Path) -> None:
     status, complaints = checked(checker, project)
+    assert status == 0, complaints
+
+
+@pytest.mark.parametrize("checker", [MYPY, PYRIGHT], ids=["mypy", "pyright"])
+def test_the_files_of_the_readme_pass_in_strict_mode(checker: tuple[str, ...], tour: Path) -> None:
+    status, complaints = checked(checker, tour)
     assert status == 0, complaints
 
 

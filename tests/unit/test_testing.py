@@ -206,3 +206,13 @@ def test_the_oracle_cuts_what_is_long() -> None:
     with memory_app(app_of(CityView)) as testing:
         testing.database.commit([Put("cityViews/x", {"title": "x" * 100_000})])
         assert len(faults(testing)) < 2_000
+
+
+def test_a_client_writes_and_deletes_whole_documents() -> None:
+    with memory_app(app_of(CityView)) as testing:
+        testing.write("somewhere/else", {"a": 1})
+        assert testing.fields("somewhere/else") == {"a": 1}
+        testing.write("somewhere/else", {"b": 2})
+        assert testing.fields("somewhere/else") == {"b": 2}
+        testing.write("somewhere/else", None)
+        assert testing.fields("somewhere/else") is None

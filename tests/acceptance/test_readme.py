@@ -1,0 +1,58 @@
+"""The README is true: its files work together, and its commands print what it shows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.readme import Command, blocks, commands, files
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new folder with the files of the tour."""
+    folder = tmp_path_factory.mktemp("tour")
+    for name, text in files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def run(command: Command, folder: Path) -> str:
+    """What the command prints, run as a user would: with the environment's tools first on PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        command.line, cwd=folder, env=environment, shell=True, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, f"{command.line}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_every_block_is_a_file_a_command_or_a_picture() -> None:
+    for block in blocks():
+        assert block.name or block.language in ("console", "mermaid"), f"nothing would run {block}"
+
+
+CONSOLE = [command for block in blocks() if block.language == "console" for command in commands(block)]
+TOUR = [command for command in CONSOLE if not command.line.startswith("make ")]
+TARGETS = [command for command in CONSOLE if command.line.startswith("make ")]
+
+
+# In one test and in their order: a command of the tour may stand on what one before it left.
+@pytest.mark.timeout(600)
+def test_the_commands_of_the_tour_print_what_is_shown(project: Path) -> None:
+    assert TOUR
+    for command in TOUR:
+        printed = run(command, project)
+        # pytest says how long it took; what is shown is the rest.
+        assert command.prints(printed), f"$ {command.line}\nshows:\n{command.printed}\nprints:\n{printed}"
+
+
+@pytest.mark.parametrize("command", TARGETS, ids=lambda command: command.line)
+def test_every_make_target_exists(command: Command) -> None:
+    run(Command(f"{command.line} --dry-run", ""), ROOT)
