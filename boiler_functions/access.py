@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import InvalidAccess
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ signed_in = SignedIn()
 def owner(placeholder: str) -> Owner:
     """The user whose id stands in the path: `owner("users.doc_id")` of a view, `owner("user_id")` of a task's form."""
     if not placeholder.replace(".", "").isidentifier():
-        raise DeclarationError(
+        raise InvalidAccess(
             f"access.owner({placeholder!r}): it takes a placeholder of the path without braces, as 'user.doc_id'."
         )
     return Owner(placeholder)
@@ -141,7 +141,7 @@ def owner(placeholder: str) -> Owner:
 def claim(name: str, value: str | bool | int = True) -> Claim:
     """Users whose token has a custom claim: `claim("admin")`, `claim("role", "editor")`."""
     if not name or type(value) not in (str, bool, int):
-        raise DeclarationError(
+        raise InvalidAccess(
             f"access.claim({name!r}, {value!r}): it takes a claim's name, and a text, number or boolean."
         )
     return Claim(name, value)
@@ -160,7 +160,7 @@ def audience(declared: object) -> Audience:
         return declared
     if callable(declared) and not isinstance(declared, type):
         return Where(declared)
-    raise DeclarationError(
+    raise InvalidAccess(
         f"{declared!r} is no audience; there are access.public, access.signed_in, access.owner(…), access.claim(…), "
         f"a function of (caller, view), and combinations by `|`."
     )

@@ -11,7 +11,14 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 from boiler_functions.compile import Compiled, Declarations, Rule, compile_app
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import (
+    DeclarationError,
+    InvalidAttribute,
+    InvalidOption,
+    InvalidPattern,
+    InvalidReference,
+    InvalidRule,
+)
 from boiler_functions.manifest import Manifest, Mode
 from boiler_functions.models import DomainModel
 from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
@@ -56,11 +63,11 @@ class Boiler:
         **options: Unpack[AppOptions],
     ) -> None:
         if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
-            raise DeclarationError(
+            raise InvalidOption(
                 f"The app's name {name!r} becomes part of function names: letters, digits and '-' only."
             )
         if group_by not in ("view", "source"):
-            raise DeclarationError(f'{name}: group_by is "view" or "source"; found {group_by!r}.')
+            raise InvalidOption(f'{name}: group_by is "view" or "source"; found {group_by!r}.')
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
         named = {
@@ -95,16 +102,16 @@ class Boiler:
         view.pattern()
         plain = [name for name, each in view.exported().items() if each.fget is None]
         if plain:
-            raise DeclarationError(
+            raise InvalidAttribute(
                 f"{view.__name__}.{plain[0]} has no getter, so a build would have nothing to put there; "
                 f"decorate a method with `@attrs.computed`."
             )
         if not view.store_class.sources:
-            raise DeclarationError(
+            raise InvalidReference(
                 f"{view.__name__} reads nothing; declare its Store: `class {view.__name__}(ViewModel[MyStore])`."
             )
         if view.store_class.root() is None and (names := view.store_class.key_names()):
-            raise DeclarationError(
+            raise InvalidReference(
                 f"{view.__name__}: {view.store_class.__name__} names {{{min(names)}}}, "
                 f"and without a root there is no key."
             )
@@ -129,7 +136,7 @@ class Boiler:
         """
         pattern = Pattern(path)
         if not pattern.is_document or not pattern.names:
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"@app.task({path!r}): the path of documents has an even number of segments and a placeholder, as "
                 f"'users/{{user_id}}/cityForms/{{city_id}}'."
             )
@@ -149,16 +156,16 @@ class Boiler:
         One function, `api`, serves all rules: options of several must agree.
         """
         if not rule.startswith("/") or rule.endswith("/") or "{" in rule or "<" in rule:
-            raise DeclarationError(
+            raise InvalidRule(
                 f"@app.rest({rule!r}): the rule is the path of the list, as '/meeting_sessions'; the id is added to it."
             )
 
         def decorate(view: V) -> V:
             if view.store_class.root() is None:
-                raise DeclarationError(f"{view.__name__} has no root, whose id the path of an instance would hold.")
+                raise InvalidRule(f"{view.__name__} has no root, whose id the path of an instance would hold.")
             for other in self._declarations.rules:
                 if f"{rule}/".startswith(f"{other.rule}/") or f"{other.rule}/".startswith(f"{rule}/"):
-                    raise DeclarationError(
+                    raise InvalidRule(
                         f"@app.rest({rule!r}) of {view.__name__} and {other.rule!r} of {other.view.__name__} overlap; "
                         f"an id of one would be a path of the other."
                     )
@@ -204,9 +211,9 @@ class Boiler:
             )
         for name, attribute in view.attributes.items():
             if attribute.data_key == OUTCOME:
-                raise DeclarationError(f"{view.__name__}.{name}: {OUTCOME!r} is where a form's outcome is stamped.")
+                raise InvalidAttribute(f"{view.__name__}.{name}: {OUTCOME!r} is where a form's outcome is stamped.")
         if unknown := view.store_class.key_names() - {*pattern.names, "doc_id"}:
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"{view.__name__}: {view.store_class.__name__} needs {sorted(unknown)}, "
                 f"which {pattern.text!r} does not name."
             )

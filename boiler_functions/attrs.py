@@ -28,7 +28,7 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import fields
 from boiler_functions.conditions import Bound
-from boiler_functions.exceptions import DeclarationError, GetterFailed, InvalidValue
+from boiler_functions.exceptions import GetterFailed, InvalidAttribute, InvalidCondition, InvalidReference, InvalidValue
 from boiler_functions.paths import field_path
 from boiler_functions.types import GeoPoint, Reference
 
@@ -175,13 +175,13 @@ class Attribute(Generic[T]):
         try:
             return field._serialize(value, self.name, None)
         except (ValidationError, ValueError, AttributeError, TypeError) as error:
-            raise DeclarationError(f"{self!r} cannot be compared with {value!r}: {error}") from error
+            raise InvalidCondition(f"{self!r} cannot be compared with {value!r}: {error}") from error
 
     def stored_item(self, value: Any) -> Any:
         """The value as an item of the list in a document, for a condition."""
         field = self.field()
         if not isinstance(field, marshmallow_fields.List):
-            raise DeclarationError(f"{self!r} is no list, so `contains` cannot search it; use `==` or `in_`.")
+            raise InvalidCondition(f"{self!r} is no list, so `contains` cannot search it; use `==` or `in_`.")
         return self._compared(field.inner, value)
 
     def initial(self) -> Any:
@@ -203,7 +203,7 @@ class Relation(Attribute[T]):
         default = builtins.list if many else _UNSET
         super().__init__(self._reference_field, required=required, data_key=data_key, default=default)
         if not isinstance(to, str) and not hasattr(to, "model_of"):
-            raise DeclarationError(f"attrs.relation({to!r}): a relation leads to a DomainModel, or to the name of one.")
+            raise InvalidReference(f"attrs.relation({to!r}): a relation leads to a DomainModel, or to the name of one.")
         self.to = to
         self.many = many
 
@@ -237,7 +237,7 @@ class Relation(Attribute[T]):
 
     def stored_item(self, value: Any) -> Any:
         if not self.many:
-            raise DeclarationError(f"{self!r} is no list, it leads to one document; use `==` or `in_`.")
+            raise InvalidCondition(f"{self!r} is no list, it leads to one document; use `==` or `in_`.")
         return self._reference(value)
 
     def _reference_field(self, **options: Any) -> marshmallow_fields.Field[Any]:
@@ -416,7 +416,7 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
         return self.store.meeting.status == "in-session"
     """
     if "return" not in getattr(function, "__annotations__", {}):
-        raise DeclarationError(
+        raise InvalidAttribute(
             f"{getattr(function, '__qualname__', function)} has no return type; write `-> str`, or use "
             f"`attrs.bproperty()` for an untyped one."
         )
@@ -425,7 +425,7 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
         try:
             return fields.field_for(typing.get_type_hints(function)["return"], **options)
         except (TypeError, NameError) as error:
-            raise DeclarationError(f"The return type of {function.__qualname__}: {error}.") from error
+            raise InvalidAttribute(f"The return type of {function.__qualname__}: {error}.") from error
 
     # A type that is declared further down is looked up again when the app is compiled.
     with contextlib.suppress(NameError):
@@ -445,7 +445,7 @@ def _typed_field(annotation: Any) -> MakeField:
     try:
         fields.field_for(annotation)
     except TypeError as error:
-        raise DeclarationError(f"{error}; use one of Firestore's types, an Enum or an Embedded.") from error
+        raise InvalidAttribute(f"{error}; use one of Firestore's types, an Enum or an Embedded.") from error
     return lambda **options: fields.field_for(annotation, **options)
 
 

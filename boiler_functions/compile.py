@@ -13,7 +13,15 @@ from boiler_functions.access import Owner
 from boiler_functions.database import Database
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.events import Change
-from boiler_functions.exceptions import DeclarationError, Permanent
+from boiler_functions.exceptions import (
+    DeclarationError,
+    InvalidAccess,
+    InvalidOption,
+    NameCollision,
+    OverlappingPaths,
+    Permanent,
+    TriggersItself,
+)
 from boiler_functions.manifest import (
     EventTrigger,
     Function,
@@ -90,7 +98,7 @@ class Declarations:
         for view in views:
             own = self.own.get((mode, view), Options())
             if differing := _differing(said, own):
-                raise DeclarationError(
+                raise InvalidOption(
                     f"{entry_point} serves {', '.join(each.__name__ for each in views)}, which say different things of "
                     f"{differing}. Say it once: Boiler({self.app!r}, functions={{{entry_point!r}: …}})."
                 )
@@ -281,7 +289,7 @@ def _differing(some: Options, others: Options) -> str | None:
 def _check_named(declarations: Declarations, functions: Sequence[Function]) -> None:
     known = {function.entry_point for function in functions}
     if unknown := sorted(declarations.named.keys() - known):
-        raise DeclarationError(
+        raise InvalidOption(
             f"Boiler({declarations.app!r}, functions=…) names {unknown[0]!r}, which the app does not have; "
             f"it has {', '.join(sorted(known))}."
         )
@@ -291,7 +299,7 @@ def _check_names(functions: Sequence[Function]) -> None:
     seen: dict[str, Function] = {}
     for function in functions:
         if other := seen.get(function.cloud_run_name):
-            raise DeclarationError(
+            raise NameCollision(
                 f"The functions {other.entry_point} and {function.entry_point} would both be the Cloud Run service "
                 f"{function.cloud_run_name!r}; rename one of {', '.join((*other.views, *function.views))}."
             )
@@ -304,12 +312,12 @@ def check_paths(declarations: Declarations) -> None:
     for position, view in enumerate(stored):
         for other in stored[:position]:
             if snake_case(view.__name__) == snake_case(other.__name__):
-                raise DeclarationError(
+                raise NameCollision(
                     f"Two views are called {view.__name__}, spelled {snake_case(view.__name__)!r} "
                     f"(in {other.__module__} and {view.__module__}); their functions and ledgers would mix."
                 )
             if view.pattern().overlaps(other.pattern()):
-                raise DeclarationError(
+                raise OverlappingPaths(
                     f"{view.__name__} is stored at {view.pattern().text!r} and {other.__name__} at "
                     f"{other.pattern().text!r}; one document could be both. Give one of them another collection."
                 )
@@ -327,7 +335,7 @@ def check_owners(declarations: Declarations) -> None:
                 continue
             for pattern in patterns or [Pattern(view.meta("path") or view.__name__)]:
                 if part.placeholder not in pattern.names:
-                    raise DeclarationError(
+                    raise InvalidAccess(
                         f"{view.__name__}.Meta has owner({part.placeholder!r}), which is no placeholder of its path "
                         f"{pattern.text!r}; there are {', '.join((*pattern.names, *view.owner_names())) or 'none'}."
                     )
@@ -339,14 +347,14 @@ def check_cycles(functions: Sequence[EventFunction]) -> None:
         for collection in BOOKKEEPING:
             for pattern in (function.source, *_written(function)):
                 if pattern.overlaps(Pattern(f"{collection}/{{id}}")):
-                    raise DeclarationError(
+                    raise TriggersItself(
                         f"{function.views[0].__name__} reads or writes {pattern.text!r}, which matches {collection!r}, "
                         f"the bookkeeping of this package; choose another collection."
                     )
     for function in functions:
         if cycle := _cycle(function, functions, ()):
             steps = " → ".join(f"{each.entry_point} (on {each.source.text})" for each in cycle)
-            raise DeclarationError(
+            raise TriggersItself(
                 f"{cycle[0].views[0].__name__} would trigger itself, for ever: {steps}. Store the view, or write "
                 f"the model, outside of the collections that trigger it."
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from boiler_functions.database import Filter, Operator, Order
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import InvalidCondition
 
 if TYPE_CHECKING:
     from boiler_functions.attrs import Attribute
@@ -84,7 +84,7 @@ class Bound(Generic[Own, T]):
     def _alternatives(self, values: Iterable[object], most: int = MAX_ALTERNATIVES) -> tuple[object, ...]:
         found = tuple(values)
         if not 0 < len(found) <= most:
-            raise DeclarationError(f"{self!r} is compared with {len(found)} values; Firestore takes 1 to {most}.")
+            raise InvalidCondition(f"{self!r} is compared with {len(found)} values; Firestore takes 1 to {most}.")
         return found
 
     def _condition(self, op: Operator, value: object) -> Condition[Own]:

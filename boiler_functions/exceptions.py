@@ -2,7 +2,28 @@
 
 BoilerError
 ├── DeclarationError         BF100  a class, or an app, cannot work as it is declared
+│   ├── InvalidPattern       BF101  a path or collection name that no document can have, or that names too little
+│   ├── InvalidAttribute     BF102  an attribute, or an option of `Meta`, that cannot be declared so
+│   ├── InvalidReference     BF103  a relation or a reference of a Store that leads nowhere, or to several
+│   ├── InvalidCondition     BF104  a condition that Firestore could not answer
+│   ├── InvalidOption        BF105  an option (region, memory, …) with a value that the cloud refuses
+│   ├── InvalidRule          BF106  a REST rule that no request could reach, or that another one covers
+│   ├── NameCollision        BF107  two views, or two functions, would have one name
+│   ├── OverlappingPaths     BF108  two views could write one document
+│   ├── TriggersItself       BF109  a function's own writes would trigger it again, for ever
+│   ├── ClockOrChance        BF110  a getter uses the clock or chance, so its view could not be followed
+│   └── InvalidAccess        BF111  an audience (`Meta.read`, `Meta.write`) that could never be asked for
 ├── ConfigurationError       BF200  the surroundings (project, credentials, emulator) are not usable
+│   ├── DoesNotImport        BF201  the app's module raises when it is imported
+│   ├── IncompleteUpload     BF202  the folder that is uploaded lacks what the functions need
+│   ├── NoGcloud             BF203  gcloud, which deploys, is not installed
+│   ├── NotSignedIn          BF204  gcloud has no valid credentials
+│   ├── NoSuchProject        BF205  no project is named, or it does not exist for this account
+│   ├── WrongLocation        BF206  the triggers' location is not where the database is
+│   ├── ApiDisabled          BF207  an API that the app needs is not enabled in the project
+│   ├── BillingDisabled      BF208  the project has no billing account
+│   ├── NotPermitted         BF209  this account may not do what deploying needs
+│   └── DeploymentFailed     BF210  a step of a deployment failed; the next run goes on from there
 ├── Rejected                 BF300  user code refused a mutation; nothing was written
 ├── Transient                BF400  may succeed when tried again: raised, so that the platform redelivers
 │   ├── Conflict             BF401  a precondition failed or a document is contended; nothing was written
@@ -26,27 +47,48 @@ BoilerError
 from typing import ClassVar
 
 __all__ = [
+    "ApiDisabled",
+    "BillingDisabled",
     "BoilerError",
+    "ClockOrChance",
     "ConfigurationError",
     "Conflict",
     "DeclarationError",
+    "DeploymentFailed",
+    "DoesNotImport",
     "EventTooOld",
     "GetterFailed",
     "ImpureGetter",
+    "IncompleteUpload",
+    "InvalidAccess",
+    "InvalidAttribute",
+    "InvalidCondition",
     "InvalidDocument",
     "InvalidEvent",
+    "InvalidOption",
     "InvalidPath",
+    "InvalidPattern",
+    "InvalidReference",
     "InvalidRequest",
+    "InvalidRule",
     "InvalidValue",
+    "NameCollision",
     "NewerSchema",
+    "NoGcloud",
+    "NoSuchProject",
+    "NotPermitted",
+    "NotSignedIn",
+    "OverlappingPaths",
     "Permanent",
     "Rejected",
     "TaskFailed",
     "TooLarge",
     "Transient",
+    "TriggersItself",
     "Unavailable",
     "UndeclaredWrite",
     "UnknownOutcome",
+    "WrongLocation",
 ]
 
 
@@ -62,10 +104,136 @@ class DeclarationError(BoilerError):
     code = "BF100"
 
 
+class InvalidPattern(DeclarationError):
+    """A path pattern that no document can have, or that does not name what it must."""
+
+    code = "BF101"
+
+
+class InvalidAttribute(DeclarationError):
+    """An attribute, or an option of `Meta`, that cannot be declared so."""
+
+    code = "BF102"
+
+
+class InvalidReference(DeclarationError):
+    """A relation, or a reference of a Store, that leads nowhere, or to several."""
+
+    code = "BF103"
+
+
+class InvalidCondition(DeclarationError):
+    """A condition that Firestore could not answer."""
+
+    code = "BF104"
+
+
+class InvalidOption(DeclarationError):
+    """An option (region, memory, …) with a value that the cloud refuses."""
+
+    code = "BF105"
+
+
+class InvalidRule(DeclarationError):
+    """A REST rule that no request could reach, or that another one covers."""
+
+    code = "BF106"
+
+
+class NameCollision(DeclarationError):
+    """Two views, or two functions, would have one name."""
+
+    code = "BF107"
+
+
+class OverlappingPaths(DeclarationError):
+    """Two views could write one document."""
+
+    code = "BF108"
+
+
+class TriggersItself(DeclarationError):
+    """A function's own writes would trigger it again, for ever."""
+
+    code = "BF109"
+
+
+class ClockOrChance(DeclarationError):
+    """A getter uses the clock or chance, so its view could not be followed."""
+
+    code = "BF110"
+
+
+class InvalidAccess(DeclarationError):
+    """An audience (`Meta.read`, `Meta.write`) that could never be asked for."""
+
+    code = "BF111"
+
+
 class ConfigurationError(BoilerError):
     """The surroundings (project, credentials, emulator) are not usable."""
 
     code = "BF200"
+
+
+class DoesNotImport(ConfigurationError):
+    """The app's module raises when it is imported."""
+
+    code = "BF201"
+
+
+class IncompleteUpload(ConfigurationError):
+    """The folder that is uploaded lacks what the functions need."""
+
+    code = "BF202"
+
+
+class NoGcloud(ConfigurationError):
+    """gcloud, which deploys, is not installed."""
+
+    code = "BF203"
+
+
+class NotSignedIn(ConfigurationError):
+    """gcloud has no valid credentials."""
+
+    code = "BF204"
+
+
+class NoSuchProject(ConfigurationError):
+    """No project is named, or it does not exist for this account."""
+
+    code = "BF205"
+
+
+class WrongLocation(ConfigurationError):
+    """The triggers' location is not where the database is."""
+
+    code = "BF206"
+
+
+class ApiDisabled(ConfigurationError):
+    """An API that the app needs is not enabled in the project."""
+
+    code = "BF207"
+
+
+class BillingDisabled(ConfigurationError):
+    """The project has no billing account, without which no function is built."""
+
+    code = "BF208"
+
+
+class NotPermitted(ConfigurationError):
+    """This account may not do what deploying needs."""
+
+    code = "BF209"
+
+
+class DeploymentFailed(ConfigurationError):
+    """A step of a deployment failed; the next run goes on from there."""
+
+    code = "BF210"
 
 
 class Rejected(BoilerError):

@@ -18,7 +18,13 @@ from boiler_functions import session
 from boiler_functions.attrs import Attribute
 from boiler_functions.conditions import Condition
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
-from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
+from boiler_functions.exceptions import (
+    InvalidAttribute,
+    InvalidDocument,
+    InvalidPattern,
+    InvalidReference,
+    InvalidValue,
+)
 from boiler_functions.fields import AnswerSchema, Part, StoredSchema, flatten, spelling
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.selection import Selection, select
@@ -59,7 +65,7 @@ class Model:
     def _own(cls, name: str, attribute: Attribute[Any]) -> Attribute[Any]:
         """The attribute; of a mixin that is no model, a copy, as others may mix it in too."""
         if attribute.name != name:
-            raise DeclarationError(f"{cls.__name__}.{name} is {cls.__name__}.{attribute.name} again; declare another.")
+            raise InvalidAttribute(f"{cls.__name__}.{name} is {cls.__name__}.{attribute.name} again; declare another.")
         if issubclass(attribute.owner, Model):
             return attribute
         owned = copy.copy(attribute)
@@ -73,15 +79,15 @@ class Model:
             if base.__module__.startswith("boiler_functions."):
                 members = {*vars(base), *vars(base).get("__annotations__", ())}
                 if taken := members & cls.attributes.keys():
-                    raise DeclarationError(
+                    raise InvalidAttribute(
                         f"{cls.__name__}.{min(taken)} hides what {base.__name__} needs under that name; call it "
                         f"otherwise, and give the stored name as `data_key`."
                     )
         if unknown := set(cls.meta("exclude", ())) - cls.attributes.keys():
-            raise DeclarationError(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is no attribute.")
+            raise InvalidAttribute(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is no attribute.")
         options = {name for name in dir(vars(cls).get("Meta")) if not name.startswith("__")}
         if unknown := options - OPTIONS:
-            raise DeclarationError(
+            raise InvalidAttribute(
                 f"{cls.__name__}.Meta.{min(unknown)} is no option; there are {', '.join(sorted(OPTIONS))}."
             )
 
@@ -91,9 +97,9 @@ class Model:
         for name, attribute in cls.attributes.items():
             key = attribute.data_key
             if key in RESERVED_KEYS or re.fullmatch("__.*__", key):
-                raise DeclarationError(f"{cls.__name__}.{name} is stored as {key!r}, which is kept for bookkeeping.")
+                raise InvalidAttribute(f"{cls.__name__}.{name} is stored as {key!r}, which is kept for bookkeeping.")
             if other := names.get(key):
-                raise DeclarationError(
+                raise InvalidAttribute(
                     f"{cls.__name__}.{name} and {cls.__name__}.{other} are both stored as {key!r}; "
                     f"give one of them another `data_key`."
                 )
@@ -113,12 +119,12 @@ class Model:
         """The domain model of that name: what the class's module knows, or the only one; raises DeclarationError."""
         found = [each for each in subclasses(DomainModel) if each.__name__ == name]
         if not found:
-            raise DeclarationError(f"{asker!r} leads to {name!r}, and no DomainModel has that name; import its module.")
+            raise InvalidReference(f"{asker!r} leads to {name!r}, and no DomainModel has that name; import its module.")
         known = vars(sys.modules[cls.__module__]).get(name)
         local = [each for each in found if each is known or each.__module__ == cls.__module__]
         if len({each.__module__ for each in found}) > 1 and not local:
             modules = ", ".join(sorted({each.__module__ for each in found}))
-            raise DeclarationError(f"{asker!r} leads to {name!r}, which {modules} declare; give the class itself.")
+            raise InvalidReference(f"{asker!r} leads to {name!r}, which {modules} declare; give the class itself.")
         return (local or found)[-1]
 
     @classmethod
@@ -264,20 +270,18 @@ class DomainModel(Model):
         super().__init_subclass__(**kwargs)
         name = cls.meta("collection_name")
         if name is not None and any("{" in segment for segment in Pattern(name).segments[::2]):
-            raise DeclarationError(f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder for a collection.")
+            raise InvalidPattern(f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder for a collection.")
         if name is not None and any("." in placeholder for placeholder in Pattern(name).names):
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"{cls.__name__}.Meta.collection_name {name!r}: a placeholder is a name, '{{user_id}}'."
             )
         if name is not None and Pattern(name).is_document:
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"{cls.__name__}.Meta.collection_name {name!r} names a document; "
                 f"a collection has an odd number of segments."
             )
         if name is not None and (taken := {"doc_id", *cls.attributes} & set(Pattern(name).names)):
-            raise DeclarationError(
-                f"{cls.__name__}.Meta.collection_name uses {sorted(taken)}, which the model has too."
-            )
+            raise InvalidPattern(f"{cls.__name__}.Meta.collection_name uses {sorted(taken)}, which the model has too.")
 
     def __init__(self) -> None:
         raise TypeError(f"Make a {type(self).__name__} with `{type(self).__name__}.new(doc_id=…, …)`, or `get` one.")
@@ -287,7 +291,7 @@ class DomainModel(Model):
         """The pattern of the paths of its documents: `cities/{doc_id}`."""
         name = cls.meta("collection_name")
         if name is None:
-            raise DeclarationError(
+            raise InvalidPattern(
                 f'{cls.__name__} has no collection; add `class Meta: collection_name = "{cls.__name__.lower()}s"`.'
             )
         return _document_pattern(name)

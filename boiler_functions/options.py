@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import InvalidOption
 
 Ingress: TypeAlias = Literal["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]
 Egress: TypeAlias = Literal["PRIVATE_RANGES_ONLY", "ALL_TRAFFIC"]
@@ -149,10 +149,10 @@ class Options:
 
     @classmethod
     def of(cls, where: str, given: Mapping[str, Any], allowed: type[Any] = AnyOptions) -> Options:
-        """The options as they were given; raises DeclarationError for one that is unknown or cannot be."""
+        """The options as they were given; raises InvalidOption for one that is unknown or cannot be."""
         for name in given:
             if name not in allowed.__annotations__:
-                raise DeclarationError(f"{where}: {_unknown('option', name, allowed.__annotations__)}")
+                raise InvalidOption(f"{where}: {_unknown('option', name, allowed.__annotations__)}")
         values = {name: value for name, value in given.items() if value is not None}
         return cls(**{name: _CHECKS[name](f"{where}: {name}", value) for name, value in values.items()})
 
@@ -187,24 +187,24 @@ class Options:
         assert self.concurrency is not None
         if self.timeout_sec and self.timeout_sec > longest:
             kind = "event functions" if longest == MAX_EVENT_SECONDS else "HTTP functions"
-            raise DeclarationError(f"{where}: timeout_sec is 1 to {longest} for {kind}; found {self.timeout_sec}.")
+            raise InvalidOption(f"{where}: timeout_sec is 1 to {longest} for {kind}; found {self.timeout_sec}.")
         if self.concurrency > 1 and self.cpu < 1:
-            raise DeclarationError(
+            raise InvalidOption(
                 f"{where}: concurrency={self.concurrency} needs a whole CPU, and cpu is {self.cpu:g}; "
                 f"say concurrency=1, or cpu=1."
             )
         # As firebase-tools checks them, and Cloud Run after it.
         least = 0.5 if self.memory > 512 else 0.08
         if self.cpu < (least := 1 if self.memory > 1024 else least):
-            raise DeclarationError(f"{where}: memory={self.memory} needs cpu={least:g} or more; found {self.cpu:g}.")
+            raise InvalidOption(f"{where}: memory={self.memory} needs cpu={least:g} or more; found {self.cpu:g}.")
         if self.memory < (needed := _LEAST_MEMORY.get(int(self.cpu), 0)):
-            raise DeclarationError(f"{where}: cpu={self.cpu:g} needs memory={needed} or more; found {self.memory}.")
+            raise InvalidOption(f"{where}: cpu={self.cpu:g} needs memory={needed} or more; found {self.memory}.")
         if self.min_instances and self.max_instances and self.min_instances > self.max_instances:
-            raise DeclarationError(
+            raise InvalidOption(
                 f"{where}: min_instances={self.min_instances} is more than max_instances={self.max_instances}."
             )
         if self.vpc_connector_egress_settings and not self.vpc_connector:
-            raise DeclarationError(f"{where}: vpc_connector_egress_settings says what goes through a vpc_connector.")
+            raise InvalidOption(f"{where}: vpc_connector_egress_settings says what goes through a vpc_connector.")
 
 
 DEFAULTS = Options(region="us-central1", memory=512, timeout_sec=300, retry=True, database=ANY, namespace=ANY)
@@ -220,19 +220,19 @@ def _unknown(what: str, value: str, known: Iterable[str]) -> str:
 
 def _region(where: str, value: Any) -> str:
     if value in MULTI_REGIONS:
-        raise DeclarationError(
+        raise InvalidOption(
             f"{where}: {value!r} is where a database is; a function runs in one region, nearest to it in "
             f"{MULTI_REGIONS[value]!r}. Say region={MULTI_REGIONS[value]!r} and trigger_location={value!r}."
         )
     if value not in REGIONS:
-        raise DeclarationError(f"{where}: {_unknown('region', str(value), REGIONS)}")
+        raise InvalidOption(f"{where}: {_unknown('region', str(value), REGIONS)}")
     return str(value)
 
 
 def _trigger_location(where: str, value: Any) -> str:
     known = REGIONS | MULTI_REGIONS.keys()
     if value not in known:
-        raise DeclarationError(f"{where}: {_unknown('location of a database', str(value), known)}")
+        raise InvalidOption(f"{where}: {_unknown('location of a database', str(value), known)}")
     return str(value)
 
 
@@ -241,20 +241,20 @@ def _memory(where: str, value: Any) -> int:
     size = int(found[1]) * (1024 if found[2].startswith("G") else 1) if found else value
     if size not in MEMORIES or isinstance(size, bool):
         sizes = ", ".join(map(str, MEMORIES))
-        raise DeclarationError(f'{where}: {value!r} is no size; it is one of {sizes} (MiB), or as "512Mi", "1Gi".')
+        raise InvalidOption(f'{where}: {value!r} is no size; it is one of {sizes} (MiB), or as "512Mi", "1Gi".')
     return int(size)
 
 
 def _cpu(where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0.08 <= value < 1 or value in CPUS):
-        raise DeclarationError(f"{where}: {value!r} is no number of CPUs; it is 0.08 to 1, or 2, 4, 6, 8.")
+        raise InvalidOption(f"{where}: {value!r} is no number of CPUs; it is 0.08 to 1, or 2, 4, 6, 8.")
     return value
 
 
 def _whole(least: int, most: int) -> Check:
     def check(where: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise DeclarationError(f"{where} is {least} to {most}; found {value!r}.")
+            raise InvalidOption(f"{where} is {least} to {most}; found {value!r}.")
         return value
 
     return check
@@ -263,7 +263,7 @@ def _whole(least: int, most: int) -> Check:
 def _matching(pattern: re.Pattern[str], expected: str) -> Check:
     def check(where: str, value: Any) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise DeclarationError(f"{where}: {value!r} is not {expected}.")
+            raise InvalidOption(f"{where}: {value!r} is not {expected}.")
         return value
 
     return check
@@ -272,7 +272,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Check:
 def _one_of(kind: Any) -> Check:
     def check(where: str, value: Any) -> Any:
         if value not in (choices := get_args(kind)):
-            raise DeclarationError(f"{where}: {value!r} is not one of {', '.join(choices)}.")
+            raise InvalidOption(f"{where}: {value!r} is not one of {', '.join(choices)}.")
         return value
 
     return check
@@ -280,7 +280,7 @@ def _one_of(kind: Any) -> Check:
 
 def _flag(where: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise DeclarationError(f"{where} is True or False; found {value!r}.")
+        raise InvalidOption(f"{where} is True or False; found {value!r}.")
     return value
 
 
@@ -288,7 +288,7 @@ def _secrets(where: str, value: Any) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(value)
     for name in names:
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name) or name.startswith(_RESERVED_VARIABLES):
-            raise DeclarationError(
+            raise InvalidOption(
                 f"{where}: {name!r} is no name for an environment variable; letters, digits and '_', and none of the "
                 f"platform's ({', '.join(_RESERVED_VARIABLES)})."
             )
@@ -299,12 +299,12 @@ def _labels(where: str, value: Any) -> dict[str, str]:
     labels = dict(value)
     for key, text in labels.items():
         if not isinstance(key, str) or not _LABEL_KEY.fullmatch(key) or key.startswith(_RESERVED_LABELS):
-            raise DeclarationError(
+            raise InvalidOption(
                 f"{where}: {key!r} is no key; lower-case letters, digits, '_' and '-', and none that begins with "
                 f"{', '.join(_RESERVED_LABELS)}, which the deployers use."
             )
         if not isinstance(text, str) or not _LABEL_VALUE.fullmatch(text):
-            raise DeclarationError(f"{where}[{key!r}]: {text!r} is no value; lower-case letters, digits, '_' and '-'.")
+            raise InvalidOption(f"{where}[{key!r}]: {text!r} is no value; lower-case letters, digits, '_' and '-'.")
     return labels
 
 

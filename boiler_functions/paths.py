@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from boiler_functions.exceptions import DeclarationError, InvalidPath
+from boiler_functions.exceptions import InvalidPath, InvalidPattern
 
 # https://firebase.google.com/docs/firestore/quotas: at most 1,500 bytes, no "/", not "." or "..", not "__.*__".
 MAX_ID_BYTES = 1500
@@ -70,9 +70,9 @@ class Pattern:
     def __post_init__(self) -> None:
         for segment in self.segments:
             if not segment:
-                raise DeclarationError(f"The path {self.text!r} has an empty segment; write it as 'users/{{user_id}}'.")
+                raise InvalidPattern(f"The path {self.text!r} has an empty segment; write it as 'users/{{user_id}}'.")
             if ("{" in segment or "}" in segment) and not self._placeholder(segment):
-                raise DeclarationError(
+                raise InvalidPattern(
                     f"In the path {self.text!r}, {segment!r} is no placeholder; one is a whole segment: '{{user_id}}'."
                 )
             if not self._placeholder(segment):
@@ -80,7 +80,7 @@ class Pattern:
         names = self.names
         for name in names:
             if names.count(name) > 1:
-                raise DeclarationError(f"The path {self.text!r} names {{{name}}} twice.")
+                raise InvalidPattern(f"The path {self.text!r} names {{{name}}} twice.")
 
     @staticmethod
     def _placeholder(segment: str) -> str | None:
@@ -91,7 +91,7 @@ class Pattern:
         try:
             document_id(segment)
         except InvalidPath as error:
-            raise DeclarationError(f"The path {self.text!r}: {error}") from error
+            raise InvalidPattern(f"The path {self.text!r}: {error}") from error
 
     @cached_property
     def segments(self) -> tuple[str, ...]:

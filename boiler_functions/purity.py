@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import ClockOrChance
 from boiler_functions.view_models import ViewModel
 
 _IMPURE = (
@@ -52,7 +52,7 @@ def check_getters(view: type[ViewModel[Any]]) -> None:
     """
     for name, attribute in view.attributes.items():
         if attribute.fget is not None and (found := _impurity(attribute.fget, view, frozenset())):
-            raise DeclarationError(f"{view.__name__}.{name} uses {found}; {_ADVICE.get(found, _STORE_IT)}")
+            raise ClockOrChance(f"{view.__name__}.{name} uses {found}; {_ADVICE.get(found, _STORE_IT)}")
 
 
 def _impurity(function: Any, view: type[Any], seen: frozenset[int]) -> str | None:

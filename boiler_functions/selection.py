@@ -10,7 +10,7 @@ from boiler_functions import session
 from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Cursor, Document, Filter, Order, Query
 from boiler_functions.database.matching import ABSENT, field_of, orders_of
-from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.exceptions import InvalidCondition, InvalidValue
 from boiler_functions.paths import collection_of
 from boiler_functions.types import subclasses
 
@@ -36,7 +36,7 @@ class Selection(Generic[M]):
     def order_by(self, *orders: Order | Bound[Any, Any]) -> Selection[M]:
         """In this order; after it by path."""
         if self.query.start or self.query.end:
-            raise DeclarationError(f"{self.model.__name__}: order_by comes before start_at and the other cursors.")
+            raise InvalidCondition(f"{self.model.__name__}: order_by comes before start_at and the other cursors.")
         chosen = tuple(self._order(each) for each in orders)
         return replace(self, query=replace(self.query, orders=self.query.orders + chosen))
 
@@ -137,7 +137,7 @@ def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Qu
 
 def _check_owner(model: type[DomainModel], owner: type[Any], what: str) -> None:
     if not (issubclass(model, owner) or issubclass(owner, model)):
-        raise DeclarationError(f"{model.__name__}.{what} {owner.__name__}.")
+        raise InvalidCondition(f"{model.__name__}.{what} {owner.__name__}.")
 
 
 def _equals(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 from boiler_functions.attrs import Relation
 from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Document, Filter, Query
-from boiler_functions.exceptions import DeclarationError, Rejected
+from boiler_functions.exceptions import InvalidCondition, InvalidReference, Rejected
 from boiler_functions.models import DomainModel
 from boiler_functions.paths import Pattern
 from boiler_functions.selection import Selection, collection_query, select
@@ -137,7 +137,7 @@ class One(Source, Generic[M]):
             return
         self._via = starting_point(self, self._of.owner, self._via, earlier, store)
         if self._via.many or self._of.many:
-            raise DeclarationError(f"{store}.{self.name} leads to many documents; declare it with `references(…)`.")
+            raise InvalidReference(f"{store}.{self.name} leads to many documents; declare it with `references(…)`.")
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         if isinstance(self._of, Relation):
@@ -191,7 +191,7 @@ class Related(Many[M]):
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self._via = starting_point(self, self.relation.owner, self._via, earlier, store)
         if not self._via.many and not self.relation.many:
-            raise DeclarationError(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
+            raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         follow(self, self.relation, self._via, resolution, documents)
@@ -273,7 +273,7 @@ def starting_point(
     if via is not None:
         if via not in found:
             reachable = ", ".join(each.name for each in found) or "none"
-            raise DeclarationError(
+            raise InvalidReference(
                 f"{store}.{source.name} goes via {via!r}, which is no {model.__name__} "
                 f"declared before it; these are: {reachable}."
             )
@@ -281,11 +281,11 @@ def starting_point(
     if len(found) == 1:
         return found[0]
     if not found:
-        raise DeclarationError(
+        raise InvalidReference(
             f"{store}.{source.name} starts from {model.__name__}, which no reference before it reaches; "
             f"declare one, for example `{model.__name__.lower()} = reference({model.__name__})`."
         )
-    raise DeclarationError(
+    raise InvalidReference(
         f"{store}.{source.name} could start from {', '.join(each.name for each in found)}; choose with `via=`."
     )
 
@@ -323,7 +323,7 @@ def reference(
     if doc_id is None:
         return Root(source)
     if len(Pattern(doc_id).segments) > 1:
-        raise DeclarationError(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
+        raise InvalidReference(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
     return One(source, doc_id=doc_id, via=None, verify=verify)
 
 
@@ -347,7 +347,7 @@ def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> M
         return Matching(condition)
     for each in (condition, *more):
         if not isinstance(each, Condition):
-            raise DeclarationError(
+            raise InvalidCondition(
                 f"matching({each!r}): it takes conditions, as `City.capital == True`, or a selection."
             )
     return Matching(select(condition.owner, (condition, *more), {}))
@@ -355,13 +355,13 @@ def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> M
 
 def _check_model(model: Any) -> None:
     if not (isinstance(model, type) and issubclass(model, DomainModel)):
-        raise DeclarationError(f"reference({model!r}): it takes a DomainModel, or a relation as `Ticket.user`.")
+        raise InvalidReference(f"reference({model!r}): it takes a DomainModel, or a relation as `Ticket.user`.")
 
 
 def _relation(bound: Any) -> Relation[Any]:
     attribute = bound.attribute if isinstance(bound, Bound) else bound
     if not isinstance(attribute, Relation):
-        raise DeclarationError(f"{bound!r} is no relation; a reference takes one declared with `attrs.relation(…)`.")
+        raise InvalidReference(f"{bound!r} is no relation; a reference takes one declared with `attrs.relation(…)`.")
     return attribute
 
 
@@ -376,7 +376,7 @@ class Store:
             if isinstance(each, Source) and any(
                 isinstance(getattr(base, name, None), Source) for base in cls.__bases__
             ):
-                raise DeclarationError(
+                raise InvalidReference(
                     f"{cls.__name__}.{name} replaces a reference that others start from; name it anew."
                 )
         declared: dict[str, Source] = {}
@@ -385,7 +385,7 @@ class Store:
         cls.sources = tuple(declared.values())
         roots = [each.name for each in cls.sources if isinstance(each, Root)]
         if len(roots) > 1:
-            raise DeclarationError(
+            raise InvalidReference(
                 f"{cls.__name__} has the roots {' and '.join(roots)}; a view has one. "
                 f"Reach the others by a relation, or give them a `doc_id`."
             )
@@ -394,7 +394,7 @@ class Store:
         root = cls.root()
         for source in cls.sources:
             if root is not None and (unknown := source.key_names() - root.key_names()):
-                raise DeclarationError(
+                raise InvalidReference(
                     f"{cls.__name__}.{source.name} needs {{{min(unknown)}}}, which the key of the root {root.name} "
                     f"does not have; it has {', '.join(sorted(root.key_names()))}."
                 )

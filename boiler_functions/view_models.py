@@ -12,7 +12,14 @@ from typing_extensions import TypeVar
 
 from boiler_functions import session
 from boiler_functions.access import Audience, Caller, Owner, audience
-from boiler_functions.exceptions import BoilerError, DeclarationError, GetterFailed, InvalidDocument
+from boiler_functions.exceptions import (
+    BoilerError,
+    DeclarationError,
+    GetterFailed,
+    InvalidAccess,
+    InvalidDocument,
+    InvalidPattern,
+)
 from boiler_functions.fields import String, flatten
 from boiler_functions.models import Model
 from boiler_functions.paths import Pattern
@@ -90,7 +97,7 @@ class ViewModel(Model, Generic[S]):
         """Where the view is stored; placeholders are `reference.attribute`. Raises DeclarationError without a path."""
         path = cls.meta("path")
         if path is None:
-            raise DeclarationError(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
+            raise InvalidPattern(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
         return Pattern(path)
 
     def destinations(self) -> list[str]:
@@ -150,7 +157,7 @@ class ViewModel(Model, Generic[S]):
     def _check_path(cls) -> None:
         pattern = cls.pattern()
         if not pattern.is_document:
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"{cls.__name__}.Meta.path {pattern.text!r} names a collection; "
                 f"a document has an even number of segments."
             )
@@ -160,7 +167,7 @@ class ViewModel(Model, Generic[S]):
         if root is not None:
             wanted = {f"{root.name}.{key}" for key in root.model.pattern().names}
             if missing := wanted - set(pattern.names):
-                raise DeclarationError(
+                raise InvalidPattern(
                     f"{cls.__name__}.Meta.path {pattern.text!r} does not name the whole key of its root; "
                     f"add {', '.join(f'{{{each}}}' for each in sorted(missing))}, or two roots would share a document."
                 )
@@ -170,12 +177,12 @@ class ViewModel(Model, Generic[S]):
         try:
             declared = audience(cls.meta(option))
         except DeclarationError as error:
-            raise DeclarationError(f"{cls.__name__}.Meta.{option}: {error}") from error
+            raise InvalidAccess(f"{cls.__name__}.Meta.{option}: {error}") from error
         names = cls.owner_names()
         for part in declared.parts():
             # A name without a dot is of a task's path, which the class does not know yet.
             if isinstance(part, Owner) and "." in part.placeholder and part.placeholder not in names:
-                raise DeclarationError(
+                raise InvalidAccess(
                     f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is no placeholder of its "
                     f"path; there are {', '.join(names) or 'none'}."
                 )
@@ -194,7 +201,7 @@ class ViewModel(Model, Generic[S]):
         declared = {source.name: source for source in cls.store_class.sources}
         if reference not in declared or not attribute:
             known = ", ".join(f"{{{each}.doc_id}}" for each in declared) or "nothing"
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"{cls.__name__}.Meta.path has the placeholder {{{name}}}, which names nothing in "
                 f"{cls.store_class.__name__}; it could name {known}."
             )
@@ -202,11 +209,9 @@ class ViewModel(Model, Generic[S]):
         if attribute in model.pattern().names:
             return
         if attribute not in model.attributes:
-            raise DeclarationError(
-                f"{cls.__name__}.Meta.path has {{{name}}}, and {model.__name__} has no {attribute!r}."
-            )
+            raise InvalidPattern(f"{cls.__name__}.Meta.path has {{{name}}}, and {model.__name__} has no {attribute!r}.")
         if not isinstance(model.attributes[attribute].field(), String):
-            raise DeclarationError(
+            raise InvalidPattern(
                 f"{cls.__name__}.Meta.path has {{{name}}}, which is no text; a segment of a path is one, or a doc_id."
             )
 

@@ -15,7 +15,7 @@ import click
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import users_traceback
-from boiler_functions.exceptions import BoilerError, ConfigurationError
+from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
 
 PYPROJECT = "pyproject.toml"
 TABLE = "[tool.boiler_functions]"
@@ -83,7 +83,7 @@ class Project:
                 ) from error
             click.echo(users_traceback(error, str(self.source)), err=True)
             told = traceback.format_exception_only(error)[-1].strip()
-            raise ConfigurationError(f"The app's module {name!r} does not import: {told}") from error
+            raise DoesNotImport(f"The app's module {name!r} does not import: {told}") from error
 
     def _line_of(self, error: BoilerError) -> str | None:
         """The last line of the user's that led to the error."""

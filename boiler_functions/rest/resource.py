@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from boiler_functions.build import Instance, Reader
 from boiler_functions.database import NAME, Database, Order, Query
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import Conflict, DeclarationError, InvalidPath, InvalidValue, Rejected, TooLarge
+from boiler_functions.exceptions import Conflict, InvalidAttribute, InvalidPath, InvalidValue, Rejected, TooLarge
 from boiler_functions.models import DomainModel
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.query import scope_of
@@ -42,7 +42,7 @@ class Resource:
     def __post_init__(self) -> None:
         for name, attribute in self.view.exported().items():
             if attribute.data_key == ID:
-                raise DeclarationError(
+                raise InvalidAttribute(
                     f"{self.view.__name__}.{name} is {ID!r} in JSON, where the API has the id of the root; rename it."
                 )
 

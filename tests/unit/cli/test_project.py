@@ -100,7 +100,7 @@ def test_a_module_that_does_not_import_shows_the_users_own_traceback(module: Wri
     assert f'File "{path}", line 2, in broken' in traceback
     assert "importlib" not in traceback
     assert "boiler_functions/cli" not in traceback
-    assert error == f"BF200 The app's module '{name}' does not import: KeyError: 'gone'\n"
+    assert error == f"BF201 The app's module '{name}' does not import: KeyError: 'gone'\n"
 
 
 def test_a_module_that_lacks_another_module_is_not_said_to_be_missing_itself(module: Write, run: Run) -> None:
@@ -116,7 +116,7 @@ def test_a_declaration_that_is_refused_names_the_users_line(module: Write, run: 
     result = run("check")
     assert result.exit_code == 2
     error, at = result.stderr.splitlines()
-    assert error.startswith("error BF100 The app's name 'no spaces allowed'")
+    assert error.startswith("error BF105 The app's name 'no spaces allowed'")
     assert at == f"  at {folder / 'functions' / name}.py:3"
 
 
