@@ -112,7 +112,9 @@ COMMIT_ERRORS: Final[ErrorTable] = {
 
 # INVALID_ARGUMENT says more in its details, of which there are those of the service and those of the emulator.
 _CLOSED_TRANSACTION: Final = re.compile(r"transaction (is invalid|has expired)", re.IGNORECASE)
-_OVERSIZE: Final = re.compile(r"maximum allowed size|maximum entity size|is longer than \d+ bytes")
+_OVERSIZE: Final = re.compile(
+    r"maximum allowed size|maximum entity size|value of property .* is longer than", re.DOTALL
+)
 
 _NEXT_STEP: Final[Mapping[type[BoilerError], str]] = {
     Conflict: "Nothing was written: read again, and decide again.",

@@ -54,6 +54,7 @@ OPERATORS: tuple[Operator, ...] = (
     "array-contains",
     "array-contains-any",
 )
+LISTS: tuple[Operator, ...] = ("in", "not-in", "array-contains-any")
 
 
 def random_value(random: Random, depth: int = 0) -> Any:
@@ -82,7 +83,7 @@ def random_put(random: Random) -> Put:
 
 
 def _comparable(random: Random) -> Any:
-    # The emulator sees that nothing is above null or NaN, and forgets what else it would refuse.
+    # The emulator sees that nothing is above null or NaN, nor holds them, and forgets what else it would refuse.
     while (value := random_value(random)) is None or (isinstance(value, float) and math.isnan(value)):
         pass
     return value
@@ -92,11 +93,10 @@ def _operand(random: Random, field: str, op: Operator) -> Any:
     def value() -> Any:
         if field == NAME:
             return Reference(f"{random.choice(COLLECTIONS)}/{random.choice('abcde')}")
-        return _comparable(random) if op in ("<", "<=", ">", ">=") else random_value(random)
+        exact = op in ("==", "!=") or op in LISTS
+        return random_value(random) if exact else _comparable(random)
 
-    return (
-        tuple(value() for _ in range(random.randint(1, 4))) if op in ("in", "not-in", "array-contains-any") else value()
-    )
+    return tuple(value() for _ in range(random.randint(1, 4))) if op in LISTS else value()
 
 
 def random_filter(random: Random) -> Filter:

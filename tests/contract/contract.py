@@ -1,0 +1,529 @@
+"""What every database keeps: one suite, which a database joins by a class with the fixture `database`."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from boiler_functions.database import (
+    ABSENT,
+    NAME,
+    PRESENT,
+    Cursor,
+    Database,
+    Delete,
+    Document,
+    Filter,
+    Found,
+    Order,
+    Precondition,
+    Put,
+    Query,
+    Write,
+    check,
+    unchanged,
+)
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
+from boiler_functions.exceptions import Conflict, InvalidRequest, TooLarge
+from boiler_functions.types import MISSING, GeoPoint, Reference
+
+HOUR = 3_600_000_000_000
+
+VALUES: dict[str, Any] = {
+    "null": None,
+    "false": False,
+    "true": True,
+    "zero": 0,
+    "least": -(2**63),
+    "most": 2**63 - 1,
+    "double": 1.5,
+    "whole double": 1.0,
+    "infinity": math.inf,
+    "empty text": "",
+    "text": "Zürich, 東京, 😀",
+    "bytes": b"\x00\xff",
+    "empty bytes": b"",
+    "time": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    "old time": datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    "reference": Reference("users/uid1/cityForms/TOK"),
+    "place": GeoPoint(32.880361, -117.242929),
+    "array": [1, "two", None, {"three": [3.0]}],
+    "empty array": [],
+    "map": {"a b": {"c.d": 1, "`": 2}, "empty": {}},
+}
+
+
+def put(database: Database, path: str = "users/ada", **fields: Any) -> Document:
+    """The document as it stands after the write."""
+    database.commit([Put(path, fields)])
+    return get(database, path)
+
+
+def get(database: Database, path: str = "users/ada") -> Document:
+    return database.read([path]).documents[0]
+
+
+def ids(database: Database, query: Query) -> list[str]:
+    return [document.id for document in database.query(query).documents]
+
+
+def found(database: Database, query: Query) -> Found:
+    return Found(query, {each.path: each.version for each in database.query(query).documents})
+
+
+def cities(database: Database) -> None:
+    """Five cities, one without fields, and one of the same name further down."""
+    documents: dict[str, dict[str, Any]] = {
+        "cities/bei": {"name": "Beijing", "population": 21_540_000, "capital": True, "tags": ["asia", "old"]},
+        "cities/nyc": {"name": "New York", "population": 8_300_000, "capital": False, "tags": ["america"]},
+        "cities/rom": {"name": "Rome", "population": 2_870_000, "capital": True, "tags": ["europe", "old"]},
+        "cities/sfo": {"name": "San Francisco", "population": 870_000, "capital": False, "tags": []},
+        "cities/void": {},
+        "countries/it/cities/mil": {"name": "Milan", "population": 1_370_000, "capital": False, "tags": ["europe"]},
+    }
+    database.commit([Put(path, fields) for path, fields in documents.items()])
+
+
+class DatabaseContract:
+    """The promises of `boiler_functions.database.Database`."""
+
+    # Reads
+
+    def test_a_document_reads_as_it_was_written_with_the_version_of_its_commit(self, database: Database) -> None:
+        committed = database.commit([Put("users/ada", {"name": "Ada"})])
+        reading = database.read(["users/ada"])
+        assert reading.documents == (Document("users/ada", {"name": "Ada"}, committed.versions[0]),)
+        assert committed.versions[0] == committed.commit_time
+        assert reading.read_time >= committed.commit_time
+
+    def test_a_missing_document_has_neither_fields_nor_version(self, database: Database) -> None:
+        assert database.read(["users/nobody"]).documents == (Document("users/nobody", None, MISSING),)
+
+    def test_documents_come_in_the_order_of_their_paths_missing_and_repeated_ones_included(
+        self, database: Database
+    ) -> None:
+        put(database, "users/b", n=2)
+        put(database, "users/a", n=1)
+        paths = ["users/b", "users/none", "users/a", "users/b"]
+        assert [each.path for each in database.read(paths).documents] == paths
+
+    def test_a_read_of_nothing_returns_nothing(self, database: Database) -> None:
+        assert database.read([]).documents == ()
+
+    def test_a_document_reads_as_it_was_at_an_earlier_time(self, database: Database) -> None:
+        before = database.commit([Put("users/bob", {})]).commit_time
+        first = database.commit([Put("users/ada", {"n": 1})]).commit_time
+        second = database.commit([Put("users/ada", {"n": 2})]).commit_time
+        third = database.commit([Delete("users/ada")]).commit_time
+        seen = [database.read(["users/ada"], at=at) for at in (before, first, second, third)]
+        assert [each.documents[0].fields for each in seen] == [None, {"n": 1}, {"n": 2}, None]
+        assert [each.documents[0].version for each in seen] == [MISSING, first, second, MISSING]
+        assert [each.read_time for each in seen] == [before, first, second, third]
+
+    def test_a_query_answers_as_of_an_earlier_time(self, database: Database) -> None:
+        first = database.commit([Put("users/ada", {"n": 1})]).commit_time
+        database.commit([Put("users/ada", {"n": 2}), Put("users/bob", {"n": 1})])
+        query = Query("users", filters=(Filter("n", "==", 1),))
+        assert [each.id for each in database.query(query, at=first).documents] == ["ada"]
+        assert ids(database, query) == ["bob"]
+
+    def test_the_future_cannot_be_read(self, database: Database) -> None:
+        later = database.read(["users/ada"]).read_time + HOUR
+        with pytest.raises(InvalidRequest):
+            database.read(["users/ada"], at=later)
+        with pytest.raises(InvalidRequest):
+            database.query(Query("users"), at=later)
+
+    def test_who_changes_what_was_read_changes_nothing_that_is_stored(self, database: Database) -> None:
+        fields: dict[str, Any] = {"list": [1], "map": {"n": 1}}
+        database.commit([Put("users/ada", fields)])
+        fields["list"].append(2)
+        read: Any = get(database).fields
+        read["map"]["n"] = 9
+        assert get(database).fields == {"list": [1], "map": {"n": 1}}
+
+    # Versions
+
+    def test_versions_rise_with_every_change_and_across_delete_and_recreate(self, database: Database) -> None:
+        versions = [put(database, n=number).version for number in range(3)]
+        database.commit([Delete("users/ada")])
+        versions.append(put(database, n=2).version)
+        assert versions == sorted(set(versions))
+
+    def test_an_equal_write_keeps_the_version(self, database: Database) -> None:
+        first = put(database, n=1, m={"a": 1})
+        assert put(database, n=1, m={"a": 1}) == first
+        committed = database.commit([Put("users/ada", {"n": 1}, mask=("n",))])
+        assert committed.versions == (first.version,)
+        assert get(database) == first
+
+    def test_an_integer_that_becomes_a_double_is_a_change(self, database: Database) -> None:
+        assert put(database, n=1).version < put(database, n=1.0).version
+
+    def test_all_documents_of_a_commit_get_the_same_version_and_a_deleted_one_none(self, database: Database) -> None:
+        put(database, "users/c")
+        committed = database.commit([Put("users/a", {}), Put("users/b", {}), Delete("users/c")])
+        assert committed.versions == (committed.commit_time, committed.commit_time, MISSING)
+
+    # Preconditions
+
+    @pytest.mark.parametrize("exists", [True, False])
+    @pytest.mark.parametrize("write", [Put("users/ada", {"n": 2}), Delete("users/ada")])
+    @pytest.mark.parametrize("precondition", [ABSENT, PRESENT])
+    def test_a_write_demands_that_its_document_exists_or_that_it_does_not(
+        self, database: Database, write: Write, precondition: Precondition, exists: bool
+    ) -> None:
+        before = put(database, n=1) if exists else get(database)
+        guarded = replace(write, precondition=precondition)
+        if precondition.exists is exists:
+            database.commit([guarded])
+            assert get(database).fields == (None if isinstance(write, Delete) else {"n": 2})
+        else:
+            with pytest.raises(Conflict):
+                database.commit([guarded])
+            assert get(database) == before
+
+    @pytest.mark.parametrize("write", [Put("users/ada", {"n": 2}), Delete("users/ada")])
+    def test_a_write_demands_a_version(self, database: Database, write: Write) -> None:
+        old = put(database, n=0)
+        new = put(database, n=1)
+        with pytest.raises(Conflict):
+            database.commit([replace(write, precondition=unchanged(old))])
+        assert get(database) == new
+        database.commit([replace(write, precondition=unchanged(new))])
+        assert get(database).fields == (None if isinstance(write, Delete) else {"n": 2})
+
+    @pytest.mark.parametrize("write", [Put("users/ada", {"n": 2}), Delete("users/ada")])
+    def test_a_version_is_not_that_of_a_document_that_went_or_came_back(self, database: Database, write: Write) -> None:
+        old = put(database, n=0)
+        database.commit([Delete("users/ada")])
+        guarded = replace(write, precondition=Precondition(version=old.version))
+        with pytest.raises(Conflict):
+            database.commit([guarded])
+        back = put(database, n=0)
+        with pytest.raises(Conflict):
+            database.commit([guarded])
+        assert get(database) == back
+
+    @pytest.mark.parametrize("exists", [True, False])
+    def test_a_check_changes_nothing_and_fails_when_the_document_is_another(
+        self, database: Database, exists: bool
+    ) -> None:
+        seen = put(database, n=1) if exists else get(database)
+        database.commit([check(seen)])
+        assert get(database) == seen
+        put(database, n=2)
+        with pytest.raises(Conflict):
+            database.commit([check(seen), Put("users/bob", {})])
+        assert not get(database, "users/bob").exists
+
+    def test_a_later_write_of_a_commit_sees_the_earlier_ones(self, database: Database) -> None:
+        database.commit(
+            [Put("users/ada", {"n": 1}, precondition=ABSENT), Put("users/ada", {"n": 2}, precondition=PRESENT)]
+        )
+        assert get(database).fields == {"n": 2}
+        database.commit([Put("users/ada", {"n": 3}), Delete("users/ada")])
+        assert not get(database).exists
+
+    # Atomicity
+
+    @pytest.mark.parametrize("position", [0, 1, 2])
+    def test_a_commit_of_which_one_write_fails_writes_nothing(self, database: Database, position: int) -> None:
+        put(database, "users/gone", n=1)
+        writes: list[Write] = [Put("users/ada", {"n": 1}), Delete("users/gone")]
+        writes.insert(position, Put("users/bob", {}, precondition=PRESENT))
+        with pytest.raises(Conflict):
+            database.commit(writes)
+        assert [each.exists for each in database.read(["users/ada", "users/gone"]).documents] == [False, True]
+
+    def test_a_commit_of_which_one_write_is_refused_writes_nothing(self, database: Database) -> None:
+        with pytest.raises(InvalidRequest):
+            database.commit([Put("users/ada", {"n": 1}), Put("users/bob", {"n": object()})])
+        assert not get(database).exists
+
+    # Masks and deletions
+
+    @pytest.mark.parametrize(
+        ("mask", "fields", "after"),
+        [
+            (None, {"a": 1}, {"a": 1}),
+            ((), {"a": 1}, {"a": 0, "m": {"x": 0, "y z": 0}, "s": "text"}),
+            (("a",), {"a": 1, "m": {}}, {"a": 1, "m": {"x": 0, "y z": 0}, "s": "text"}),
+            (("a",), {}, {"m": {"x": 0, "y z": 0}, "s": "text"}),
+            (("new",), {"new": 1}, {"a": 0, "m": {"x": 0, "y z": 0}, "s": "text", "new": 1}),
+            (("m",), {"m": {"x": 1}}, {"a": 0, "m": {"x": 1}, "s": "text"}),
+            (("m.x",), {"m": {"x": 1, "y z": 1}}, {"a": 0, "m": {"x": 1, "y z": 0}, "s": "text"}),
+            (("m.x",), {}, {"a": 0, "m": {"y z": 0}, "s": "text"}),
+            (("m.`y z`",), {"m": {"y z": 1}}, {"a": 0, "m": {"x": 0, "y z": 1}, "s": "text"}),
+            (("m.`y z`", "m.x"), {}, {"a": 0, "m": {}, "s": "text"}),
+            (("s.deep",), {"s": {"deep": 1}}, {"a": 0, "m": {"x": 0, "y z": 0}, "s": {"deep": 1}}),
+            (("none.deep",), {}, {"a": 0, "m": {"x": 0, "y z": 0}, "s": "text"}),
+            (("`a.b`",), {"a.b": 1}, {"a": 0, "m": {"x": 0, "y z": 0}, "s": "text", "a.b": 1}),
+        ],
+    )
+    def test_a_mask_names_the_fields_that_are_written_and_removes_those_without_a_value(
+        self, database: Database, mask: tuple[str, ...] | None, fields: dict[str, Any], after: dict[str, Any]
+    ) -> None:
+        put(database, a=0, m={"x": 0, "y z": 0}, s="text")
+        database.commit([Put("users/ada", fields, mask=mask)])
+        assert get(database).fields == after
+
+    @pytest.mark.parametrize("mask", [None, (), ("a",), ("b",)])
+    def test_a_put_creates_the_document_whatever_its_mask(
+        self, database: Database, mask: tuple[str, ...] | None
+    ) -> None:
+        database.commit([Put("users/ada", {"a": 1}, mask=mask)])
+        assert get(database).fields == ({"a": 1} if mask in (None, ("a",)) else {})
+
+    def test_a_document_that_is_not_there_can_be_deleted(self, database: Database) -> None:
+        assert database.commit([Delete("users/nobody")]).versions == (MISSING,)
+
+    def test_deleting_a_document_leaves_those_below_it(self, database: Database) -> None:
+        put(database, "users/ada")
+        put(database, "users/ada/forms/one", n=1)
+        database.commit([Delete("users/ada")])
+        assert get(database, "users/ada/forms/one").fields == {"n": 1}
+
+    # Values
+
+    @pytest.mark.parametrize("name", VALUES)
+    def test_a_value_reads_as_it_was_written(self, database: Database, name: str) -> None:
+        value = VALUES[name]
+        read = (
+            put(database, value=value, inside={"it": [value] if not isinstance(value, list) else value}).fields
+        ) or {}
+        assert read["value"] == value
+        assert type(read["value"]) is type(value)
+
+    def test_not_a_number_reads_as_such_and_the_negative_zero_keeps_its_sign(self, database: Database) -> None:
+        fields = put(database, nan=math.nan, zero=-0.0).fields or {}
+        assert math.isnan(fields["nan"])
+        assert math.copysign(1, fields["zero"]) == -1
+
+    def test_a_time_is_kept_to_the_microsecond_in_utc(self, database: Database) -> None:
+        fields = put(database, naive=datetime(2026, 1, 1, 0, 0, 0, 1)).fields or {}
+        assert fields["naive"] == datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [[1]], object(), {1, 2}, GeoPoint(91.0, 0.0)])
+    def test_a_value_that_firestore_cannot_hold_is_refused(self, database: Database, value: object) -> None:
+        with pytest.raises(InvalidRequest):
+            put(database, value=value)
+
+    # Queries
+
+    @pytest.mark.parametrize(
+        ("condition", "expected"),
+        [
+            (Filter("capital", "==", True), ["bei", "rom"]),
+            (Filter("capital", "!=", True), ["nyc", "sfo"]),
+            (Filter("population", "<", 2_870_000), ["sfo"]),
+            (Filter("population", "<=", 2_870_000), ["sfo", "rom"]),
+            (Filter("population", ">", 8_300_000), ["bei"]),
+            (Filter("population", ">=", 8_300_000), ["nyc", "bei"]),
+            (Filter("name", "in", ("Rome", "Beijing", "Oz")), ["bei", "rom"]),
+            (Filter("name", "not-in", ("Rome", "Beijing", "Oz")), ["nyc", "sfo"]),
+            (Filter("tags", "array-contains", "old"), ["bei", "rom"]),
+            (Filter("tags", "array-contains-any", ("america", "europe")), ["nyc", "rom"]),
+            (Filter("population", ">", "text"), []),
+            (Filter(NAME, ">=", Reference("cities/rom")), ["rom", "sfo", "void"]),
+            (Filter(NAME, "in", (Reference("cities/rom"), Reference("cities/none"))), ["rom"]),
+        ],
+    )
+    def test_a_filter_finds_what_it_says(self, database: Database, condition: Filter, expected: list[str]) -> None:
+        cities(database)
+        assert ids(database, Query("cities", filters=(condition,))) == expected
+
+    def test_all_filters_must_be_fulfilled(self, database: Database) -> None:
+        cities(database)
+        both = (Filter("capital", "==", True), Filter("population", "<", 10_000_000))
+        assert ids(database, Query("cities", filters=both)) == ["rom"]
+
+    def test_null_and_not_a_number_are_found_by_equality(self, database: Database) -> None:
+        for name, value in {"none": None, "nan": math.nan, "one": 1}.items():
+            put(database, f"values/{name}", v=value)
+        asked: tuple[tuple[Any, Any], ...] = (("==", None), ("!=", None), ("==", math.nan), ("!=", math.nan))
+        results = [ids(database, Query("values", filters=(Filter("v", op, value),))) for op, value in asked]
+        assert results == [["none"], ["nan", "one"], ["nan"], ["one"]]
+
+    @pytest.mark.parametrize("wanted", [None, math.nan])
+    def test_an_array_is_not_found_by_the_null_or_the_nan_in_it(self, database: Database, wanted: Any) -> None:
+        put(database, v=[None, math.nan, 1])
+        assert ids(database, Query("users", filters=(Filter("v", "array-contains", wanted),))) == []
+        assert ids(database, Query("users", filters=(Filter("v", "array-contains-any", (wanted, 2)),))) == []
+        assert ids(database, Query("users", filters=(Filter("v", "array-contains-any", (wanted, 1)),))) == ["ada"]
+
+    def test_without_orders_the_result_is_ordered_by_path(self, database: Database) -> None:
+        cities(database)
+        assert ids(database, Query("cities")) == ["bei", "nyc", "rom", "sfo", "void"]
+
+    def test_an_order_leaves_out_the_documents_without_its_field(self, database: Database) -> None:
+        cities(database)
+        up, down = Order("population"), Order("population", descending=True)
+        assert ids(database, Query("cities", orders=(up,))) == ["sfo", "rom", "nyc", "bei"]
+        assert ids(database, Query("cities", orders=(down,))) == ["bei", "nyc", "rom", "sfo"]
+
+    def test_a_second_order_decides_among_equals_and_the_path_takes_the_last_direction(
+        self, database: Database
+    ) -> None:
+        cities(database)
+        orders = (Order("capital", descending=True), Order("name"))
+        assert ids(database, Query("cities", orders=orders)) == ["bei", "rom", "nyc", "sfo"]
+        assert ids(database, Query("cities", orders=orders[:1])) == ["rom", "bei", "sfo", "nyc"]
+
+    def test_values_of_all_types_have_one_order(self, database: Database) -> None:
+        ordered = [
+            None, False, True, math.nan, -math.inf, -1, 0, 1.5, 2, datetime(2026, 1, 1, tzinfo=UTC), "", "a", b"", b"a",
+            Reference("users/a"), GeoPoint(1.0, 2.0), [], [1], {}, {"a": 1},
+        ]  # fmt: skip
+        for position, value in enumerate(ordered):
+            put(database, f"values/{(7 * position) % len(ordered):02}", v=value, position=position)
+        found = database.query(Query("values", orders=(Order("v"),))).documents
+        assert [(each.fields or {})["position"] for each in found] == list(range(len(ordered)))
+
+    @pytest.mark.parametrize(
+        ("start", "end", "expected"),
+        [
+            (Cursor((2_870_000,), before=True), None, ["rom", "nyc", "bei"]),
+            (Cursor((2_870_000,), before=False), None, ["nyc", "bei"]),
+            (None, Cursor((8_300_000,), before=True), ["sfo", "rom"]),
+            (None, Cursor((8_300_000,), before=False), ["sfo", "rom", "nyc"]),
+            (Cursor((870_000,), before=False), Cursor((21_540_000,), before=True), ["rom", "nyc"]),
+            (Cursor((2_870_000, Reference("cities/rom")), before=False), None, ["nyc", "bei"]),
+        ],
+    )
+    def test_cursors_cut_the_ordered_result(
+        self, database: Database, start: Cursor | None, end: Cursor | None, expected: list[str]
+    ) -> None:
+        cities(database)
+        query = Query("cities", orders=(Order("population"), Order(NAME)), start=start, end=end)
+        assert ids(database, query) == expected
+
+    def test_a_limit_keeps_the_first_in_order(self, database: Database) -> None:
+        cities(database)
+        assert ids(database, Query("cities", orders=(Order("population", descending=True),), limit=2)) == ["bei", "nyc"]
+
+    def test_a_collection_group_is_all_collections_of_the_name(self, database: Database) -> None:
+        cities(database)
+        europe = (Filter("tags", "array-contains", "europe"),)
+        assert ids(database, Query("cities", group=True, filters=europe)) == ["rom", "mil"]
+        assert ids(database, Query("cities", filters=europe)) == ["rom"]
+        assert ids(database, Query("countries/it/cities", filters=europe)) == ["mil"]
+
+    def test_names_only_returns_true_versions_without_fields(self, database: Database) -> None:
+        cities(database)
+        query = Query("cities", filters=(Filter("capital", "==", True),))
+        whole = database.query(query).documents
+        assert database.query(replace(query, names_only=True)).documents == tuple(replace(e, fields={}) for e in whole)
+
+    def test_a_field_of_a_map_or_with_an_odd_name_is_found_by_its_path(self, database: Database) -> None:
+        put(database, m={"a b": 1, "c": {"d": 2}})
+        for field, value in (("m.`a b`", 1), ("m.c.d", 2)):
+            assert ids(database, Query("users", filters=(Filter(field, "==", value),))) == ["ada"]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            Query("cities", filters=(Filter("n", "in", ()),)),
+            Query("cities", filters=(Filter("n", "in", tuple(range(31))),)),
+            Query("cities", filters=(Filter("n", "not-in", tuple(range(11))),)),
+            Query("cities", filters=(Filter("n", "!=", 1), Filter("n", "!=", 2))),
+            Query("cities", filters=(Filter("n", "array-contains", 1), Filter("n", "array-contains", 2))),
+            Query("cities", orders=(Order("n"), Order("n"))),
+            Query("cities", orders=(Order("n"),), start=Cursor((1, Reference("cities/a"), 2), before=True)),
+            Query("cities", limit=-1),
+        ],
+    )
+    def test_a_query_that_firestore_refuses_is_refused(self, database: Database, query: Query) -> None:
+        with pytest.raises(InvalidRequest):
+            database.query(query)
+
+    # Verified queries
+
+    @pytest.mark.parametrize(
+        "race",
+        [
+            pytest.param(lambda database: put(database, "cities/par", capital=True), id="enters"),
+            pytest.param(lambda database: put(database, "cities/rom", capital=False), id="leaves"),
+            pytest.param(lambda database: database.commit([Delete("cities/rom")]), id="is deleted"),
+            pytest.param(lambda database: put(database, "cities/rom", capital=True, n=1), id="changes"),
+        ],
+    )
+    def test_a_commit_is_a_conflict_when_a_document_of_its_query(
+        self, database: Database, race: Callable[[Database], object]
+    ) -> None:
+        cities(database)
+        query = found(database, Query("cities", filters=(Filter("capital", "==", True),)))
+        race(database)
+        with pytest.raises(Conflict):
+            database.commit([Put("users/ada", {})], verify=[query])
+        assert not get(database).exists
+
+    def test_a_commit_goes_through_when_its_queries_return_what_they_did(self, database: Database) -> None:
+        cities(database)
+        capitals = found(database, Query("cities", filters=(Filter("capital", "==", True),)))
+        nothing = found(database, Query("planets"))
+        put(database, "cities/sfo", capital=False)
+        database.commit([Put("users/ada", {})], verify=[capitals, nothing])
+        assert get(database).exists
+
+    def test_a_commit_that_conflicts_can_be_tried_again_at_once(self, database: Database) -> None:
+        nothing = found(database, Query("planets"))
+        put(database, "planets/mars")
+        with pytest.raises(Conflict):
+            database.commit([Put("users/ada", {})], verify=[nothing])
+        database.commit([Put("users/ada", {})], verify=[found(database, Query("planets"))])
+        assert get(database).exists
+
+    # What is refused
+
+    @pytest.mark.parametrize("path", ["", "users", "users/a/b", "users//a/b", "users/.", "users/..", "users/__x__"])
+    def test_a_path_that_names_no_document_is_refused(self, database: Database, path: str) -> None:
+        for write in (Put(path, {}), Delete(path)):
+            with pytest.raises(InvalidRequest):
+                database.commit([write])
+        with pytest.raises(InvalidRequest):
+            database.read([path])
+
+    def test_an_id_has_at_most_1500_bytes(self, database: Database) -> None:
+        assert put(database, f"users/{'é' * 750}", n=1).exists
+        with pytest.raises(InvalidRequest):
+            put(database, f"users/{'é' * 750}x", n=1)
+
+    @pytest.mark.parametrize("name", ["", "__x__", "x" * 1501])
+    def test_a_name_of_a_field_that_firestore_reserves_is_refused(self, database: Database, name: str) -> None:
+        with pytest.raises(InvalidRequest):
+            database.commit([Put("users/ada", {name: 1})])
+
+    @pytest.mark.parametrize("depth", [20, 21])
+    def test_maps_are_nested_at_most_twenty_deep(self, database: Database, depth: int) -> None:
+        value: Any = 1
+        for _ in range(depth):
+            value = {"m": value}
+        if depth <= 20:
+            assert put(database, v=value).exists
+        else:
+            with pytest.raises(InvalidRequest):
+                put(database, v=value)
+
+    @pytest.mark.parametrize("excess", [0, 1])
+    def test_a_document_has_at_most_one_mebibyte(self, database: Database, excess: int) -> None:
+        before = put(database, n=1)
+        halves = {"a": "x" * 500_000, "b": ""}
+        rest = MAX_DOCUMENT_BYTES - document_size("users/ada", halves) + excess
+        fields = {**halves, "b": "x" * rest}
+        if excess:
+            with pytest.raises(TooLarge):
+                database.commit([Put("users/ada", fields)])
+            assert get(database) == before
+        else:
+            database.commit([Put("users/ada", fields)])
+            assert get(database).fields == fields
+
+    def test_a_request_over_ten_mebibytes_is_refused_and_writes_nothing(self, database: Database) -> None:
+        writes = [Put(f"users/{number}", {"text": "x" * 1_000_000}) for number in range(11)]
+        with pytest.raises(TooLarge):
+            database.commit(writes)
+        assert database.query(Query("users")).documents == ()
