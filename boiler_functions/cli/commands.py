@@ -98,6 +98,18 @@ def openapi(app: str | None, output: Path | None) -> None:
 
 
 @boiler.command()
+@_OUTPUT
+@click.pass_obj
+def types(app: str | None, output: Path | None) -> None:
+    """Print TypeScript types of the views and of the HTTP function; needs openapi-typescript in node_modules."""
+    from boiler_functions.cli.openapi import openapi_json
+    from boiler_functions.cli.types import typescript
+
+    project = Project.find(app)
+    _put(typescript(openapi_json(project.load()), project.folder), output)
+
+
+@boiler.command()
 @click.argument("view")
 @click.option("--root", metavar="ID", help="Only the instance of this root: its id, or its path.")
 @click.option("--resume", is_flag=True, help="Go on after the last page that an earlier run finished.")

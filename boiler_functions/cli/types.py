@@ -1,0 +1,42 @@
+"""`boiler types`: TypeScript types of the views, made by openapi-typescript from the OpenAPI document."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from boiler_functions.exceptions import ConfigurationError
+
+_TOOL = "openapi-typescript"
+
+# `export type MeetingSession = components["schemas"]["MeetingSession"]`, so that a client names the view alone.
+_OPTIONS = ("--root-types", "--root-types-no-schema-prefix")
+
+_HEADER = "// Written by `boiler types` from what the app declares.\n"
+
+
+def typescript(document: str, folder: Path) -> str:
+    """The types as a file holds them; raises ConfigurationError where the tool is missing, or refuses the document."""
+    tool = _tool(folder)
+    with tempfile.TemporaryDirectory(prefix="boiler-types-") as scratch:
+        source, result = Path(scratch, "openapi.json"), Path(scratch, "types.ts")
+        source.write_text(document, "utf-8")
+        command = [tool, str(source), "--output", str(result), *_OPTIONS]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode or not result.is_file():
+            raise ConfigurationError(f"{tool} ended with status {done.returncode}:\n{done.stdout}{done.stderr}".strip())
+        return _HEADER + result.read_text("utf-8")
+
+
+def _tool(folder: Path) -> str:
+    """The tool of the nearest node_modules, else the one on PATH."""
+    places = (each / "node_modules" / ".bin" / _TOOL for each in (folder, *folder.parents))
+    found = next((str(path) for path in places if path.is_file()), None) or shutil.which(_TOOL)
+    if found is None:
+        raise ConfigurationError(
+            f"{_TOOL} is neither in a node_modules of {folder} or above, nor on PATH. "
+            f"Run: npm install --save-dev {_TOOL} typescript@5"
+        )
+    return found
