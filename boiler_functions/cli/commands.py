@@ -12,7 +12,7 @@ from rich.console import Console
 from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Unfinished, reported
-from boiler_functions.cli.functions_yaml import NAME, functions_yaml
+from boiler_functions.cli.generated import generated
 from boiler_functions.cli.plan import plan_as_json, show_plan
 from boiler_functions.cli.project import Project
 
@@ -56,18 +56,20 @@ def check(app: str | None) -> None:
 
 
 @boiler.command("compile")
-@click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when the file is stale.")
+@click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
 @in_context
 def compile_(context: Context, check_only: bool) -> None:
-    """Write functions.yaml beside main.py."""
-    path = context.project.source / NAME
-    text = functions_yaml(context.manifest)
-    is_stale = not path.is_file() or path.read_text() != text
-    if is_stale and check_only:
-        raise Unfinished(f"{path} is not what the app declares. Run `boiler compile`.")
-    if is_stale:
-        path.write_text(text)
-    click.echo(f"{path} {'is written' if is_stale else 'is up to date'}")
+    """Write what firebase-tools reads: functions.yaml, firestore.indexes.json and, if there is none, firebase.json."""
+    files = list(generated(context))
+    stale = [file for file in files if file.is_stale]
+    if stale and check_only:
+        raise Unfinished(
+            "\n".join(f"{each.path} is not what the app declares. Run `boiler compile`." for each in stale)
+        )
+    for file in files:
+        if file in stale:
+            file.write()
+        click.echo(f"{file.path} {'is written' if file in stale else 'is up to date'}")
 
 
 @boiler.command()

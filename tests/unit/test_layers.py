@@ -35,6 +35,7 @@ LAYERS = (
     "options",
     "manifest",
     "compile",
+    "indexes",
     "cloud_tasks",
     "runtime",
     "app",

@@ -1,0 +1,199 @@
+"""The indexes and time-to-live policies that an app's queries need, as firestore.indexes.json spells them.
+
+https://firebase.google.com/docs/firestore/query-data/index-overview: Firestore indexes each field by itself, within a
+collection, and merges these for equalities. All else is needed here: several fields with a range, an order or a list,
+and anything over all collections of a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from boiler_functions.compile import Declarations
+from boiler_functions.database import NAME, Query
+from boiler_functions.database.matching import orders_of
+from boiler_functions.modes import dead_letter, ledger, marker
+from boiler_functions.paths import id_of
+from boiler_functions.store import Matching, Queried, Referrers
+
+Scope: TypeAlias = Literal["COLLECTION", "COLLECTION_GROUP"]
+
+_EQUAL = frozenset({"==", "in"})
+_LISTS = frozenset({"array-contains", "array-contains-any"})
+
+
+@dataclass(frozen=True, order=True)
+class IndexedField:
+    """A field in an index: in an order, or, as a list, by what it contains."""
+
+    path: str
+    descending: bool = False
+    contains: bool = False
+
+    def to_wire(self) -> dict[str, str]:
+        if self.contains:
+            return {"fieldPath": self.path, "arrayConfig": "CONTAINS"}
+        return {"fieldPath": self.path, "order": "DESCENDING" if self.descending else "ASCENDING"}
+
+    def __str__(self) -> str:
+        return f"{self.path} {'contains' if self.contains else 'desc' if self.descending else 'asc'}"
+
+
+@dataclass(frozen=True, order=True)
+class Index:
+    """A composite index of the collections of a name."""
+
+    collection: str
+    scope: Scope
+    fields: tuple[IndexedField, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        fields = [field.to_wire() for field in self.fields]
+        return {"collectionGroup": self.collection, "queryScope": self.scope, "fields": fields}
+
+    def __str__(self) -> str:
+        return f"{self.collection} ({', '.join(map(str, self.fields))})"
+
+
+@dataclass(frozen=True, order=True)
+class Single:
+    """An index of one field by itself."""
+
+    scope: Scope = "COLLECTION"
+    descending: bool = False
+    contains: bool = False
+
+    def to_wire(self) -> dict[str, str]:
+        config = {"arrayConfig": "CONTAINS"} if self.contains else IndexedField("", self.descending).to_wire()
+        return {key: value for key, value in config.items() if key != "fieldPath"} | {"queryScope": self.scope}
+
+
+AUTOMATIC = (Single(), Single(descending=True), Single(contains=True))
+"""What Firestore has of every field that nothing is said about."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """What is indexed of one field in the collections of a name, instead of what Firestore does; "*" is every field."""
+
+    collection: str
+    field: str
+    indexes: tuple[Single, ...] = ()
+    ttl: bool = False
+
+    def to_wire(self) -> dict[str, Any]:
+        ttl = {"ttl": True} if self.ttl else {}
+        indexes = [index.to_wire() for index in self.indexes]
+        return {"collectionGroup": self.collection, "fieldPath": self.field, **ttl, "indexes": indexes}
+
+
+# A timestamp that rises, indexed, is a hot spot; and nothing asks for these fields but by the document's name.
+BOOKKEEPING = (
+    Override(ledger.COLLECTION, "*"),
+    Override(ledger.COLLECTION, "depends_on", (Single(contains=True),)),
+    Override(marker.COLLECTION, "*"),
+    Override(marker.COLLECTION, "expire_at", ttl=True),
+    Override(dead_letter.COLLECTION, "expire_at", ttl=True),
+)
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """All that an app needs of a database beside what Firestore does by itself."""
+
+    composite: tuple[Index, ...] = ()
+    overrides: tuple[Override, ...] = BOOKKEEPING
+
+    @classmethod
+    def of(cls, declarations: Declarations) -> Indexes:
+        """What the queries of all Stores need."""
+        needed = [need for query in queries_of(declarations) for need in needs(query)]
+        composite = {each for each in needed if isinstance(each, Index)}
+        singles: dict[tuple[str, str], set[Single]] = {}
+        for each in needed:
+            if not isinstance(each, Index):
+                singles.setdefault((each.collection, each.field), set(AUTOMATIC)).update(each.indexes)
+        overrides = (Override(*field, tuple(sorted(found))) for field, found in sorted(singles.items()))
+        return cls(tuple(sorted(composite)), (*BOOKKEEPING, *overrides))
+
+    @property
+    def ttl(self) -> tuple[Override, ...]:
+        """The fields whose time ends a document."""
+        return tuple(each for each in self.overrides if each.ttl)
+
+    @property
+    def singles(self) -> tuple[Override, ...]:
+        """The fields of the app's own that are indexed over all collections of a name."""
+        return tuple(each for each in self.overrides if each not in BOOKKEEPING)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The content of firestore.indexes.json."""
+        return {
+            "indexes": [index.to_wire() for index in self.composite],
+            "fieldOverrides": [override.to_wire() for override in self.overrides],
+        }
+
+
+def queries_of(declarations: Declarations) -> Iterator[Query]:
+    """One query of each kind that the Stores of an app ask."""
+    views = [*declarations.queries, *(task.view for task in declarations.tasks), *(r.view for r in declarations.rules)]
+    for source in dict.fromkeys(source for view in views for source in view.store_class.sources):
+        if isinstance(source, Queried):
+            yield query_of(source)
+
+
+def query_of(source: Queried[Any]) -> Query:
+    """The query of a reference; of one document, where it depends on which."""
+    match source:
+        case Referrers():
+            # Which document is asked for makes no difference to an index.
+            return source.query("any/document")
+        case Matching():
+            return source.selection.query
+    raise TypeError(f"{source!r} asks in no way that is known here.")
+
+
+def needs(query: Query) -> Iterator[Index | Override]:
+    """The composite index, or the indexes of single fields, that Firestore does not have by itself."""
+    scope: Scope = "COLLECTION_GROUP" if query.group else "COLLECTION"
+    collection = id_of(query.collection)
+    equal = sorted({each.field for each in query.filters if each.op in _EQUAL and each.field != NAME})
+    lists = sorted({each.field for each in query.filters if each.op in _LISTS})
+    ordered = [each for each in orders_of(query) if each.field != NAME and each.field not in equal]
+    fields = (
+        *(IndexedField(field) for field in equal),
+        *(IndexedField(field, contains=True) for field in lists),
+        *(IndexedField(each.field, descending=each.descending) for each in ordered),
+    )
+    if (lists or ordered) and len(fields) > 1:
+        yield Index(collection, scope, fields)
+    elif query.group:
+        for each in fields:
+            single = Single(scope, each.descending, each.contains)
+            yield Override(collection, each.path, (single,))
+
+
+def merged(existing: Any, needed: Indexes) -> dict[str, Any]:
+    """The content of firestore.indexes.json: what is needed, and what others have written there."""
+    wire = needed.to_wire()
+    own = {_key(each) for each in wire["indexes"]}
+    others = [each for each in existing.get("indexes", ()) if _key(each) not in own]
+    theirs = {(each["collectionGroup"], each["fieldPath"]): each for each in existing.get("fieldOverrides", ())}
+    overrides = [
+        _with(each, theirs.pop((each["collectionGroup"], each["fieldPath"]), {})) for each in wire["fieldOverrides"]
+    ]
+    return {**existing, "indexes": [*wire["indexes"], *others], "fieldOverrides": [*overrides, *theirs.values()]}
+
+
+def _key(index: Any) -> str:
+    fields = [(each["fieldPath"], each.get("order"), each.get("arrayConfig")) for each in index["fields"]]
+    return repr((index["collectionGroup"], index.get("queryScope", "COLLECTION"), fields))
+
+
+def _with(override: dict[str, Any], theirs: Any) -> dict[str, Any]:
+    """The override with what others want of the same field."""
+    more = [each for each in theirs.get("indexes", ()) if each not in override["indexes"]]
+    ttl = {"ttl": theirs["ttl"]} if "ttl" in theirs else {}
+    return {**override, **ttl, "indexes": [*override["indexes"], *more]}
