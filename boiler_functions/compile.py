@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from boiler_functions.access import Owner
-from boiler_functions.database import Database
+from boiler_functions.database import Database, Document
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.events import Change
 from boiler_functions.exceptions import (
@@ -51,8 +50,6 @@ CONTINUATIONS = "continuations"
 
 # Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
 _BUDGET = 0.5
-
-log = logging.getLogger(__name__)
 
 BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION)
 
@@ -120,11 +117,33 @@ class Report:
     attempts: int
     milliseconds: float
     lag_milliseconds: float | None = None
+    """From the source's `update_time` to the last commit, both by the database's clock; None when nothing was built."""
+    views: tuple[str, ...] = ()
+    error: Exception | None = None
+    """What ended the invocation, so that the event must be delivered again."""
+
+    @property
+    def outcome(self) -> str:
+        """What became of the event in a word: the one outcome, `several`, `nothing to do`, or `failed`."""
+        if self.error:
+            return "failed"
+        return "several" if len(self.outcomes) > 1 else next(iter(self.outcomes), "nothing to do")
+
+    def or_raise(self) -> Report:
+        """This report; raises the error that ended the invocation."""
+        if self.error:
+            raise self.error
+        return self
+
+    def told(self, failure: str) -> str:
+        """The report as a line, in which the error is told in these words."""
+        outcomes = [f"{count} {outcome}" for outcome, count in self.outcomes.items()]
+        became = ", ".join([*outcomes, f"failed, {failure}"] if failure else outcomes) or "nothing to do"
+        usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"
+        return f"{self.function} ← {self.document}: {became}; {usage}; {self.milliseconds:.0f} ms"
 
     def __str__(self) -> str:
-        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.items()) or "nothing to do"
-        usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"
-        return f"{self.function} ← {self.document}: {outcomes}; {usage}; {self.milliseconds:.0f} ms"
+        return self.told(f"{type(self.error).__name__}: {self.error}" if self.error else "")
 
 
 @dataclass(frozen=True)
@@ -146,6 +165,16 @@ class EventFunction:
         enqueue: Enqueue | None = None,
     ) -> Report:
         """What was done about the change; raises a Transient error when it must be delivered again."""
+        return self.attempt(change, database, surroundings, enqueue).or_raise()
+
+    def attempt(
+        self,
+        change: Change,
+        database: Database,
+        surroundings: Surroundings = REAL,
+        enqueue: Enqueue | None = None,
+    ) -> Report:
+        """As `handle`, but an error is told in the report."""
 
         def work(invocation: Invocation) -> None:
             if self.task:
@@ -159,6 +188,12 @@ class EventFunction:
         self, continuation: Continuation, database: Database, surroundings: Surroundings, enqueue: Enqueue | None
     ) -> Report:
         """As `handle`, for the part of a fan-out that another invocation left."""
+        return self.attempt_rest(continuation, database, surroundings, enqueue).or_raise()
+
+    def attempt_rest(
+        self, continuation: Continuation, database: Database, surroundings: Surroundings, enqueue: Enqueue | None
+    ) -> Report:
+        """As `go_on`, but an error is told in the report."""
         change = continuation.change()
 
         def work(invocation: Invocation) -> None:
@@ -167,10 +202,14 @@ class EventFunction:
 
         return self._reported(change, database, surroundings, work)
 
-    def refuse(self, event: str, error: Permanent, database: Database, surroundings: Surroundings = REAL) -> None:
+    def refuse(self, event: str, error: Permanent, database: Database, surroundings: Surroundings = REAL) -> Report:
         """Writes a dead letter for an event that tells of no document."""
-        invocation = Invocation(self.app, self.entry_point, Metered(database), surroundings)
-        self._write_dead_letter(invocation, event, event, error)
+
+        def work(_: Invocation) -> None:
+            raise error
+
+        nothing = Document(event)
+        return self._reported(Change(event, "", event, nothing, nothing, 0), database, surroundings, work)
 
     def _reported(
         self, change: Change, database: Database, surroundings: Surroundings, work: Callable[[Invocation], None]
@@ -179,20 +218,31 @@ class EventFunction:
         budget = int(self.timeout_sec * _BUDGET * 1_000_000_000)
         deadline: Instant = surroundings.clock() + budget
         invocation = Invocation(self.app, self.entry_point, Metered(database), surroundings, deadline)
+        error: Exception | None = None
         try:
-            work(invocation)
-        except Permanent as error:
-            self._write_dead_letter(invocation, change.path, change.id, error)
-        lag = (surroundings.clock() - change.after.version) / 1e6 if change.after.exists else None
-        outcomes = {str(outcome): count for outcome, count in invocation.outcomes.items()}
-        milliseconds = (time.perf_counter() - started) * 1000
-        usage = invocation.database.usage
-        return Report(self.entry_point, change.id, change.path, outcomes, usage, invocation.attempts, milliseconds, lag)
+            try:
+                work(invocation)
+            except Permanent as permanent:
+                self._write_dead_letter(invocation, change, permanent)
+        except Exception as raised:
+            error = raised
+        committed, updated = invocation.database.commit_time, change.after.version
+        return Report(
+            self.entry_point,
+            change.id,
+            change.path,
+            {str(outcome): count for outcome, count in invocation.outcomes.items()},
+            invocation.database.usage,
+            invocation.attempts,
+            milliseconds=(time.perf_counter() - started) * 1000,
+            lag_milliseconds=(committed - updated) / 1e6 if committed and change.after.exists else None,
+            views=tuple(view.__name__ for view in self.views),
+            error=error,
+        )
 
-    def _write_dead_letter(self, invocation: Invocation, subject: str, event: str, error: Permanent) -> None:
-        log.error("%s gives up on %s: %s", self.entry_point, subject, error, exc_info=error)
+    def _write_dead_letter(self, invocation: Invocation, change: Change, error: Permanent) -> None:
         views = ", ".join(view.__name__ for view in self.views)
-        write_dead_letter(invocation, view=views, subject=subject, source=subject, event=event, error=error)
+        write_dead_letter(invocation, view=views, subject=change.path, source=change.path, event=change.id, error=error)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ BoilerError
     └── TaskFailed           BF511  user code raised in `propagate_change`
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 __all__ = [
     "ApiDisabled",
@@ -282,10 +282,18 @@ class NewerSchema(Transient):
     code = "BF404"
 
 
+Kind: TypeAlias = Literal["schema", "id", "size", "age", "bug", "request", "event"]
+"""What is to be mended: data or its model, an id, a size, a late delivery, user code, the project, the sender."""
+
+
 class Permanent(BoilerError):
-    """Will fail again; a dead letter is written and the event is acknowledged."""
+    """Will fail again; a dead letter is written and the event is acknowledged.
+
+    `kind` classifies it: by kind, dead letters are found that need the same mending.
+    """
 
     code = "BF500"
+    kind: ClassVar[Kind] = "bug"
 
 
 class InvalidDocument(Permanent):
@@ -295,6 +303,7 @@ class InvalidDocument(Permanent):
     """
 
     code = "BF501"
+    kind = "schema"
 
     def __init__(self, path: str, model: str, errors: dict[str, list[str]]) -> None:
         fields = "; ".join(f"{field}: {' '.join(map(str, messages))}" for field, messages in errors.items())
@@ -308,6 +317,7 @@ class InvalidValue(Permanent):
     """An attribute was given a value that its declaration refuses."""
 
     code = "BF502"
+    kind = "schema"
 
     def __init__(self, model: str, errors: dict[str, list[str]]) -> None:
         fields = "; ".join(f"{field}: {' '.join(map(str, messages))}" for field, messages in errors.items())
@@ -320,12 +330,14 @@ class InvalidPath(Permanent):
     """A document id or path that Firestore, or a trigger, cannot hold."""
 
     code = "BF503"
+    kind = "id"
 
 
 class TooLarge(Permanent):
     """A document over 1 MiB, or a commit over the request limit."""
 
     code = "BF504"
+    kind = "size"
 
 
 class GetterFailed(Permanent):
@@ -350,18 +362,21 @@ class EventTooOld(Permanent):
     """A task event older than `max_event_age`; its marker may have expired, so it could take effect twice."""
 
     code = "BF508"
+    kind = "age"
 
 
 class InvalidRequest(Permanent):
     """The database refuses the request as such: rights, a missing index, malformed."""
 
     code = "BF509"
+    kind = "request"
 
 
 class InvalidEvent(Permanent):
     """An event that cannot be read."""
 
     code = "BF510"
+    kind = "event"
 
 
 class TaskFailed(Permanent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
@@ -11,18 +12,20 @@ from typing import Any
 
 import functions_framework
 from cloudevents.http import CloudEvent
-from flask import Flask, Request
+from flask import Flask, Request, has_request_context
+from flask import request as current_request
 from google.events.cloud.firestore_v1 import DocumentEventData
 from google.protobuf.message import DecodeError
-from pythonjsonlogger.json import JsonFormatter
+from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from boiler_functions.compile import API, CONTINUATIONS, Compiled, EventFunction, Report
 from boiler_functions.database import Database, Document
 from boiler_functions.database.codec import Codec
-from boiler_functions.database.firestore import DATABASE, connect
+from boiler_functions.database.firestore import DATABASE, PROJECT, connect
 from boiler_functions.events import Change
-from boiler_functions.exceptions import InvalidEvent
+from boiler_functions.exceptions import InvalidEvent, Transient
+from boiler_functions.logs import code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.invocation import REAL
 from boiler_functions.types import to_instant
@@ -57,22 +60,16 @@ def change_of(event: CloudEvent) -> Change:
     return Change(event["id"], source, path, images[0], images[1], _instant(moment))
 
 
-def log_as_json() -> None:
-    """Logs one JSON entry a line, as Cloud Logging reads them, unless logging is set up already."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter("%(levelname)s%(message)s", rename_fields={"levelname": "severity"}))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
 def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[CloudEvent], None]:
     def target(event: CloudEvent) -> None:
-        database = _database(compiled)
-        try:
-            change = change_of(event)
-        except InvalidEvent as error:
-            function.refuse(event["id"], error, database)
-        else:
-            _log(function.handle(change, database, REAL, _enqueue(compiled)))
+        with context(function=function.entry_point, event=event["id"], **_trace(event)):
+            database = _database(compiled)
+            try:
+                change = change_of(event)
+            except InvalidEvent as error:
+                _settle(function.refuse(event["id"], error, database))
+            else:
+                _settle(function.attempt(change, database, REAL, _enqueue(compiled)), change)
 
     return target
 
@@ -81,13 +78,37 @@ def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
     def target(request: Request) -> Any:
         continuation = Continuation.from_json(request.get_json())
         function = compiled.functions.get(continuation.function)
-        if function is None:
-            log.error("%s is no function any more; a build of its views follows the change.", continuation.function)
-            return "", 204
-        _log(function.go_on(continuation, _database(compiled), REAL, _enqueue(compiled)))
+        with context(function=continuation.function, event=continuation.id, **_trace()):
+            if function is None:
+                log.error("%s is no function any more; a build of its views follows the change.", continuation.function)
+                return "", 204
+            _settle(function.attempt_rest(continuation, _database(compiled), REAL, _enqueue(compiled)))
         return "", 204
 
     return target
+
+
+def _settle(report: Report, change: Change | None = None) -> None:
+    """Logs what became of the event; raises unless it is acknowledged, in a way that nobody logs once more."""
+    log_event(report, change)
+    if report.error:
+        raise _refusal(report.error) from report.error
+
+
+def _refusal(error: Exception) -> HTTPException:
+    refusal = ServiceUnavailable if isinstance(error, Transient) else InternalServerError
+    return refusal(response=Response(f"{code_of(error)} {error}", refusal.code, mimetype="text/plain"))
+
+
+def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
+    """The trace that the request, or else the event, belongs to."""
+    headers = {name.lower(): value for name, value in current_request.headers} if has_request_context() else {}
+    project = os.environ.get(PROJECT)
+    if event is not None:
+        # The request's own comes first; an event carries one by the extension for distributed tracing.
+        headers = {"traceparent": event.get("traceparent") or "", **headers}
+        project = _project_of(event) or project
+    return trace_of(headers, project)
 
 
 def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
@@ -99,7 +120,8 @@ def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
     def target(request: Request) -> Any:
         if not apps:
             apps.append(_api(compiled))
-        return _nested(apps[0], request)
+        with context(function=API, **_trace()):
+            return _nested(apps[0], request)
 
     return target
 
@@ -161,23 +183,11 @@ def _image(message: Any, field: str, path: str) -> Document:
     return Codec(database).decode_document(image)
 
 
+def _project_of(event: CloudEvent) -> str | None:
+    # //firestore.googleapis.com/projects/PROJECT/databases/DATABASE; no variable names the project in production.
+    found = re.search(r"/projects/([^/]+)", str(event.get("source")))
+    return found[1] if found else None
+
+
 def _instant(moment: Any) -> int:
     return to_instant(moment if isinstance(moment, datetime) else datetime.fromisoformat(moment))
-
-
-def _log(report: Report) -> None:
-    log.info(
-        str(report),
-        extra={
-            "function": report.function,
-            "event": report.event,
-            "document": report.document,
-            "outcomes": dict(report.outcomes),
-            "reads": report.usage.reads,
-            "writes": report.usage.writes,
-            "rpcs": report.usage.rpcs,
-            "attempts": report.attempts,
-            "milliseconds": round(report.milliseconds, 1),
-            "lag_milliseconds": report.lag_milliseconds,
-        },
-    )

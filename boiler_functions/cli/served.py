@@ -16,6 +16,7 @@ from typing import Any
 import click
 from cloudevents.http import from_http
 from flask import Flask, abort, request
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from boiler_functions.app import Boiler
@@ -23,7 +24,6 @@ from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
 from boiler_functions.compile import API
-from boiler_functions.exceptions import BoilerError
 
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
@@ -60,11 +60,10 @@ def serving(app: Boiler) -> Flask:
     def deliver(entry_point: str) -> Any:
         try:
             functions[entry_point](from_http(dict(request.headers), request.get_data()))
-        except BoilerError as error:
-            return f"{error.code} {error}", 503
-        except Exception as error:
-            traceback.print_exc()
-            return repr(error), 500
+        except HTTPException as refusal:
+            if refusal.code == 500:
+                traceback.print_exception(refusal.__cause__)
+            return refusal.get_response()
         return "", 204
 
     @server.route("/", defaults={"path": ""}, methods=_METHODS)

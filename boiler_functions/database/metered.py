@@ -28,7 +28,7 @@ def _billed(documents: int) -> int:
 
 
 class Metered:
-    """The database, with the `usage` since it was wrapped; one per event.
+    """The database, with the `usage` since it was wrapped, and the time of the last commit; one per event.
 
     metered = Metered(database)
     metered.read(["users/uid1"])
@@ -37,6 +37,7 @@ class Metered:
 
     def __init__(self, database: Database) -> None:
         self.usage = Usage()
+        self.commit_time: Instant | None = None
         self._database = database
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
@@ -54,4 +55,6 @@ class Metered:
         """As the database; a query to verify is billed for what it returned before."""
         reads = sum(_billed(len(found.versions)) for found in verify)
         self.usage += Usage(rpcs=1 + len(verify), reads=reads, writes=len(writes))
-        return self._database.commit(writes, verify=verify)
+        committed = self._database.commit(writes, verify=verify)
+        self.commit_time = committed.commit_time
+        return committed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from boiler_functions.database import Put
@@ -15,6 +16,8 @@ KEPT = timedelta(days=30)
 
 # The message is user data at times; the limit keeps a dead letter far from the size that may have caused it.
 _LONGEST_MESSAGE = 10_000
+
+log = logging.getLogger(__name__)
 
 
 def write_dead_letter(
@@ -32,8 +35,10 @@ def write_dead_letter(
         "source": source,
         "event": event,
         "code": error.code,
+        "kind": error.kind,
         "reason": type(error).__name__,
-        "message": str(error)[:_LONGEST_MESSAGE],
+        # A lone surrogate, which user code may quote, has no place in a message to Firestore.
+        "message": str(error)[:_LONGEST_MESSAGE].encode(errors="replace").decode(),
         "first_time": earlier.get("first_time", now),
         "last_time": now,
         "attempts": earlier.get("attempts", 0) + 1,
@@ -41,3 +46,13 @@ def write_dead_letter(
     }
     invocation.database.commit([Put(path, fields)])
     invocation.note(Outcome.DEAD_LETTER)
+    cause = {"function": invocation.function, "event": event, "view": view, "subject": subject}
+    log.error(
+        "%s gives up on %s of %s: %s",
+        invocation.function,
+        view or "an event",
+        subject,
+        error,
+        exc_info=error,
+        extra={**cause, "code": error.code, "kind": error.kind, "dead_letter": path},
+    )

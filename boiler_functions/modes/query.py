@@ -7,7 +7,6 @@ view together, on the condition that the ledger is as it was read. A conflict st
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,8 +36,6 @@ COMMIT_BYTES = 3 * 1024 * 1024
 """Where a page is cut into several commits: the emulator refuses more than 4 MiB, Firestore more than 10."""
 
 Ledgers = dict[Instance, Ledger]
-
-log = logging.getLogger(__name__)
 
 
 def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
@@ -230,7 +227,6 @@ class Rebuild:
                 self.invocation.note(outcome)
 
     def _dead_letter(self, instance: Instance, error: Permanent) -> None:
-        log.error("%r is left as it was: %s", instance, error, exc_info=error)
         write_dead_letter(
             self.invocation,
             view=instance.view.__name__,

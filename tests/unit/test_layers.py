@@ -37,6 +37,7 @@ LAYERS = (
     "compile",
     "indexes",
     "cloud_tasks",
+    "logs",
     "runtime",
     "app",
     "testing",

@@ -1,13 +1,17 @@
 """Dead letters: one document for each thing that will fail again."""
 
+import logging
 from datetime import UTC, datetime
 from random import Random
+
+import pytest
 
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import GetterFailed, Permanent, TooLarge
 from boiler_functions.modes.dead_letter import COLLECTION, KEPT, write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
+from boiler_functions.types import subclasses
 
 SECOND = 1_000_000_000
 
@@ -44,6 +48,7 @@ def test_a_dead_letter_says_what_failed_where_and_why() -> None:
         "source": "cities/TOK",
         "event": "e1",
         "code": "BF505",
+        "kind": "bug",
         "reason": "GetterFailed",
         "message": "CityView.title raised KeyError",
         "first_time": datetime.fromtimestamp(1, UTC),
@@ -76,3 +81,26 @@ def test_a_message_that_is_longer_than_a_document_is_cut() -> None:
 def test_a_message_of_many_bytes_a_character_fits_as_well() -> None:
     (letter,), _ = letters_after(GetterFailed("😀" * 2_000_000))
     assert len(str(letter["message"])) == 10_000
+
+
+def test_a_message_with_a_lone_surrogate_can_be_stored(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "boiler_functions")  # pytest itself cannot pass on what is captured
+    (letter,), _ = letters_after(GetterFailed("a \ud800 b"))
+    assert letter["message"] == "a ? b"
+
+
+def test_every_permanent_error_says_what_is_to_be_mended() -> None:
+    kinds = {each.__name__: each.kind for each in subclasses(Permanent)}
+    assert kinds == {
+        "InvalidDocument": "schema",
+        "InvalidValue": "schema",
+        "InvalidPath": "id",
+        "TooLarge": "size",
+        "GetterFailed": "bug",
+        "ImpureGetter": "bug",
+        "UndeclaredWrite": "bug",
+        "EventTooOld": "age",
+        "InvalidRequest": "request",
+        "InvalidEvent": "event",
+        "TaskFailed": "bug",
+    }

@@ -1,0 +1,186 @@
+"""What the functions log: one JSON entry a line, as Cloud Logging reads them, and one for each event.
+
+Entries hold names, paths, counts and stacks, but nothing of a document's content. The message of an exception may quote
+values, those of user code above all, so an entry has the exception's type and code; the dead letter, which stays in the
+user's own database, has the message. With BOILER_LOG_CONTENTS=true both messages and the event's images are logged.
+
+https://cloud.google.com/logging/docs/structured-logging
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from boiler_functions.compile import Report
+from boiler_functions.events import Change
+from boiler_functions.exceptions import BoilerError, Permanent, Transient
+
+CONTENTS = "BOILER_LOG_CONTENTS"
+
+_TRACE = "logging.googleapis.com/trace"
+_SPAN = "logging.googleapis.com/spanId"
+_SAMPLED = "logging.googleapis.com/trace_sampled"
+
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
+# https://cloud.google.com/trace/docs/trace-context#legacy-http-header
+_CLOUD_TRACE = re.compile(r"(?P<trace>[0-9a-f]{32})(/(?P<span>\d{1,20})(;o=(?P<sampled>[01]))?)?")
+
+_PACKAGE = __name__.partition(".")[0]
+_CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
+
+log = logging.getLogger("boiler_functions.events")
+
+_context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
+
+
+def log_as_json() -> None:
+    """Logs JSON from now on; a handler that has a format of its own, as a user sets it up, keeps that."""
+    formatter = JsonLines(are_contents_asked_for())
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler())
+        root.setLevel(logging.INFO)
+    for handler in root.handlers:
+        # functions-framework sets one up without a format where execution ids are asked for, and from WARNING on.
+        if handler.formatter is None:
+            handler.setFormatter(formatter)
+    logging.getLogger(_PACKAGE).setLevel(logging.INFO)
+
+
+def are_contents_asked_for() -> bool:
+    """Whether BOILER_LOG_CONTENTS lets document contents into the log."""
+    return os.environ.get(CONTENTS, "").lower() in ("1", "true", "yes", "on")
+
+
+@contextmanager
+def context(**fields: Any) -> Iterator[None]:
+    """All entries that are logged inside the block have these fields, user code's too."""
+    token = _context.set(fields)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def trace_of(headers: Mapping[str, str], project: str | None) -> dict[str, Any]:
+    """The trace fields of a request, of which the headers are given in lower case; none when it has no trace."""
+    if found := _TRACEPARENT.match(headers.get("traceparent", "")):
+        span, sampled = found["span"], int(found["flags"], 16) & 1
+    elif found := _CLOUD_TRACE.match(headers.get("x-cloud-trace-context", "")):
+        span, sampled = f"{int(found['span'] or 0):016x}", int(found["sampled"] or 0)
+    else:
+        return {}
+    trace = f"projects/{project}/traces/{found['trace']}" if project else found["trace"]
+    return {_TRACE: trace, _SPAN: span, _SAMPLED: bool(sampled)}
+
+
+def log_event(report: Report, change: Change | None = None) -> None:
+    """Logs what became of an event: one entry, with the stack of the exception that ended it, if any."""
+    error = report.error
+    level = logging.INFO if error is None else logging.WARNING if isinstance(error, Transient) else logging.ERROR
+    fields: dict[str, Any] = {
+        "function": report.function,
+        "event": report.event,
+        "document": report.document,
+        "views": list(report.views),
+        "outcome": report.outcome,
+        "outcomes": dict(report.outcomes),
+        "reads": report.usage.reads,
+        "writes": report.usage.writes,
+        "rpcs": report.usage.rpcs,
+        "attempts": report.attempts,
+        "milliseconds": round(report.milliseconds, 1),
+        "lag_milliseconds": report.lag_milliseconds,
+    }
+    if error is not None:
+        contents = are_contents_asked_for()
+        fields |= {"error": type(error).__name__, "code": code_of(error), "stack_trace": stack_of(error, contents)}
+    if change is not None and are_contents_asked_for():
+        fields |= {"before": change.before.fields, "after": change.after.fields}
+    log.log(level, "%s", report, extra=fields)
+
+
+def code_of(error: BaseException) -> str:
+    """The stable code of the error; BF000 for one that is none of this package."""
+    return error.code if isinstance(error, BoilerError) else BoilerError.code
+
+
+def told(error: BaseException) -> str:
+    """The exception without what it may quote of documents; the database's and the platform's words are kept."""
+    if isinstance(error, Permanent):
+        return f"{type(error).__name__} ({error.code}, {error.kind})"
+    return f"{type(error).__name__}: {error}" if isinstance(error, Transient) else type(error).__name__
+
+
+def stack_of(error: BaseException, contents: bool) -> str:
+    """The stack of the exception and of its causes, the first one first, as Error Reporting groups by it."""
+    if contents:
+        return "".join(traceback.format_exception(error)).rstrip()
+    return _CAUSE.join("".join(_stack_lines(each)) for each in reversed(list(_causes(error)))).rstrip()
+
+
+def _stack_lines(error: BaseException) -> Iterator[str]:
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{told(error)}\n"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+class JsonLines(JsonFormatter):
+    """An entry as one line of JSON: severity, message, the fields of the event at hand, an exception's stack."""
+
+    def __init__(self, contents: bool = False) -> None:
+        renamed = {"levelname": "severity", "exc_info": "stack_trace"}
+        super().__init__("%(levelname)s%(message)s", rename_fields=renamed)
+        self.contents = contents
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; of this package's own records without what exceptions quote, as users' are their own."""
+        is_ours = record.name == _PACKAGE or record.name.startswith(f"{_PACKAGE}.")
+        return super().format(_discreet(record) if is_ours and not self.contents else record)
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Adds the fields of the event that is handled; the record's own are kept."""
+        return {**log_data, **{name: value for name, value in _context.get().items() if name not in log_data}}
+
+
+def _discreet(record: logging.LogRecord) -> logging.LogRecord:
+    record = copy.copy(record)
+    if isinstance(record.args, tuple):
+        record.args = tuple(_discreetly(each) for each in record.args)
+    if error := _error_of(record.exc_info):
+        record.exc_info, record.exc_text = None, stack_of(error, contents=False)
+    return record
+
+
+def _discreetly(argument: object) -> object:
+    if isinstance(argument, BaseException):
+        return told(argument)
+    if isinstance(argument, Report) and argument.error:
+        return argument.told(told(argument.error))
+    return argument
+
+
+def _error_of(
+    exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None,
+) -> BaseException | None:
+    return exc_info[1] if exc_info else None
