@@ -1,16 +1,29 @@
 """The kit for users' own tests: an app in memory, its events in any order, and the oracle."""
 
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
 from boiler_functions import Store, ViewModel, attrs, reference
-from boiler_functions.database import Delete, Put
+from boiler_functions.database import Committed, Database, Delete, Found, Put, Reading, Write
 from boiler_functions.exceptions import Unavailable
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.ledger import COLLECTION
-from boiler_functions.testing import MAX_DELIVERIES, MemoryApp, assert_views_equal_rebuild, memory_app
-from tests.unit.modes.cities import CapitalsView, City, CityView, Country, PlaceView, app_of
+from boiler_functions.testing import (
+    MAX_DELIVERIES,
+    Delivery,
+    Faults,
+    MemoryApp,
+    VirtualClock,
+    assert_views_equal_rebuild,
+    memory_app,
+)
+from boiler_functions.types import Instant, Reference
+from tests.unit.modes.cities import CapitalsView, City, CityView, Country, PlaceView, app_of, put
 from tests.unit.modes.hooked import Hooked, raises
 
 
@@ -141,6 +154,140 @@ def test_an_event_without_images_holds_neither() -> None:
         City.new(doc_id="TOK", name="Tokyo").save()
         change = testing.pending[0].without_images().change
         assert (change.path, change.has_images) == ("cities/TOK", False)
+
+
+# Chance
+
+
+WORST = Faults(before=0.05, after=0.05, delay=0.05, torn=0.2)
+
+
+def stormy(seed: int, views: tuple[type[ViewModel[Any]], ...] = (CityView, PlaceView)) -> MemoryApp:
+    """An app that went through everything at once, with changes while the events were delivered."""
+    clock = VirtualClock()
+    with memory_app(app_of(*views), Surroundings(clock.now, clock.sleep, Random(seed))) as testing:
+        three_cities(testing)
+        testing.deliver(
+            duplicates=1, shuffle=seed, at_once=4, crashes=0.05, drops=0.05, faults=WORST, meanwhile=changes(testing)
+        )
+    return testing
+
+
+def changes(testing: MemoryApp) -> list[Callable[[], object]]:
+    def change(number: int) -> Callable[[], object]:
+        if number % 4 == 3:
+            return lambda: put(testing, "countries/JP", name=f"land{number}")
+        return lambda: put(
+            testing, f"cities/{'abc'[number % 3]}", name=f"name{number}", country=Reference("countries/JP")
+        )
+
+    return [change(number) for number in range(12)]
+
+
+def test_whatever_goes_wrong_the_views_equal_a_rebuild_in_the_end() -> None:
+    injected: Counter[str] = Counter()
+    for seed in range(20):
+        testing = stormy(seed)
+        assert_views_equal_rebuild(testing)
+        assert (testing.fields("cityViews/a") or {})["title"] == "NAME9"
+        assert (testing.fields("placeViews/b") or {})["place"] == "name10, land11"
+        injected += testing.injected
+    kinds = {
+        "call delayed", "commit aborted", "commit answer lost", "commit lost", "commit refused", "delivery dropped",
+        "event delivered twice", "handler crashed", "query answer lost", "query failed", "read answer lost",
+        "read failed", "read torn",
+    }  # fmt: skip
+    assert set(injected) == kinds
+
+
+def test_the_same_seed_does_the_same_again_and_another_one_something_else() -> None:
+    def told(seed: int) -> tuple[object, ...]:
+        testing = stormy(seed)
+        ledgers = [each.fields for each in testing.documents().values() if each.collection == COLLECTION]
+        return testing.injected, ledgers, testing.surroundings.clock()
+
+    assert told(5) == told(5)
+    assert told(5) != told(6)
+
+
+def test_handlers_take_turns_at_every_call_of_the_database() -> None:
+    class Told(Hooked):
+        def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+            calls.append("read")
+            return super().read(paths, at=at)
+
+        def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+            calls.append("commit")
+            return super().commit(writes, verify=verify)
+
+    orders = set()
+    for seed in range(20):
+        calls: list[str] = []
+        with memory_app(app_of(CityView)) as testing:
+            three_cities(testing)
+            testing.through = Told(testing.database)
+            testing.deliver(shuffle=seed, at_once=3)
+        orders.add("".join(call[0] for call in calls))
+    assert {Counter(order)["r"] for order in orders} == {6}
+    assert len(orders) > 10
+
+
+def test_a_race_is_found_by_search_and_replayed_by_its_seed() -> None:
+    """Get, then set, of two handlers: some seed loses an update, and does so again."""
+
+    def lost(seed: int) -> bool:
+        with memory_app(app_of(CityView)) as testing:
+            put(testing, "counters/one", n=0)
+            three_cities(testing)
+
+            def count(delivery: Delivery, through: Database | None = None) -> Any:
+                assert through
+                fields: Any = through.read(["counters/one"]).documents[0].fields
+                through.commit([Put("counters/one", {"n": fields["n"] + 1})])
+
+            testing.handle = count  # type: ignore[method-assign]
+            testing.deliver(shuffle=seed, at_once=3)
+            return testing.fields("counters/one") != {"n": 3}
+
+    seed = next(seed for seed in range(50) if lost(seed))
+    assert all(lost(seed) for _ in range(5))
+    assert not all(lost(seed) for seed in range(50))
+
+
+def test_a_crash_ends_a_handler_between_two_calls_and_its_event_comes_again() -> None:
+    states: set[tuple[bool, bool]] = set()
+    for seed in range(30):
+        with memory_app(app_of(CityView)) as testing:
+            City.new(doc_id="TOK", name="Tokyo").save()
+            testing.deliver(shuffle=seed, crashes=0.3)
+            states.add((testing.injected["handler crashed"] > 0, testing.fields("cityViews/TOK") is not None))
+    assert states == {(True, True), (False, True)}
+
+
+def test_what_needs_chance_is_refused_without_a_seed() -> None:
+    with memory_app(app_of(CityView)) as testing, pytest.raises(ValueError, match=r"give its seed"):
+        testing.deliver(crashes=0.1)
+
+
+def test_an_error_that_no_redelivery_can_help_reaches_the_test_and_ends_the_other_handlers() -> None:
+    with memory_app(app_of(CityView)) as testing:
+        three_cities(testing)
+        testing.through = Hooked(testing.database).before("commit", 2, raises(ZeroDivisionError("a bug of the engine")))
+        before = threading.active_count()
+        with pytest.raises(ZeroDivisionError):
+            testing.deliver(shuffle=1, at_once=3)
+        for _ in range(100):
+            if threading.active_count() == before:
+                break
+            threading.Event().wait(0.01)
+        assert threading.active_count() == before
+
+
+def test_a_virtual_clock_stands_until_somebody_sleeps() -> None:
+    clock = VirtualClock(start=5_000_000_000)
+    assert (clock.now(), clock.now()) == (5_000_000_000, 5_000_000_000)
+    clock.sleep(1.5)
+    assert clock.now() == 6_500_000_000
 
 
 # The oracle

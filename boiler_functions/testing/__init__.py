@@ -1,0 +1,26 @@
+"""An app in memory, for tests: write documents, deliver their events, compare every view with a fresh build.
+
+    with memory_app(app) as testing:
+        City.new(doc_id="TOK", city_name="Tokyo").save()
+        testing.deliver(duplicates=1, shuffle=7)
+        assert_views_equal_rebuild(testing)
+
+Events come duplicated and in any order, as in production, and handlers may race, crash and meet a database that fails;
+a failing test names the seed that does the same again.
+"""
+
+from boiler_functions.database.faults import Faults, Faulty
+from boiler_functions.testing.app import MemoryApp, VirtualClock, memory_app
+from boiler_functions.testing.oracle import assert_views_equal_rebuild
+from boiler_functions.testing.simulation import MAX_DELIVERIES, Delivery
+
+__all__ = [
+    "MAX_DELIVERIES",
+    "Delivery",
+    "Faults",
+    "Faulty",
+    "MemoryApp",
+    "VirtualClock",
+    "assert_views_equal_rebuild",
+    "memory_app",
+]

@@ -1,0 +1,140 @@
+"""An app in memory: its documents, its pending events, and their delivery."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+from boiler_functions.app import Boiler
+from boiler_functions.compile import Compiled, Report
+from boiler_functions.database import Database, Delete, Document, Put
+from boiler_functions.database.faults import Faults
+from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.events import Change
+from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.session import use
+from boiler_functions.testing.simulation import Delivery, Simulation, Weather
+from boiler_functions.types import Fields, Instant
+
+SOURCE = "//firestore.googleapis.com/projects/demo-memory/databases/(default)"
+
+NO_FAULTS = Faults()
+
+
+class VirtualClock:
+    """A time that stands still until somebody sleeps; `now` and `sleep` are what `Surroundings` take.
+
+    clock = VirtualClock()
+    with memory_app(app, Surroundings(clock.now, clock.sleep, Random(7))) as testing:
+        clock.sleep(24 * 3600)
+    """
+
+    def __init__(self, start: Instant = 1_800_000_000_000_000_000) -> None:
+        self._now = start
+
+    def now(self) -> Instant:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += int(seconds * 1_000_000_000)
+
+
+class MemoryApp:
+    """An app on a database of its own; every commit leaves its events in `pending`.
+
+    The functions see the database `through` which they are handled: a wrapper there can watch or disturb them.
+    """
+
+    def __init__(self, app: Boiler, surroundings: Surroundings) -> None:
+        self.compiled: Compiled = app.compiled
+        self.surroundings = surroundings
+        self.database = MemoryDatabase(surroundings.clock)
+        self.through: Database = self.database
+        self.pending: list[Delivery] = []
+        self.seeds: list[int] = []
+        self.injected: Counter[str] = Counter()
+        self._paths: dict[str, None] = {}
+        self._changes = 0
+        self.database.subscribe(self._collect)
+
+    def fields(self, path: str) -> Fields | None:
+        """The fields of a stored document, or None: `testing.fields("cityView/TOK")`."""
+        return self.database.read([path]).documents[0].fields
+
+    def write(self, path: str, fields: Fields | None) -> None:
+        """Writes a whole document as a client does, a form for example; with None, deletes it."""
+        self.database.commit([Delete(path) if fields is None else Put(path, fields)])
+
+    def documents(self) -> dict[str, Document]:
+        """Every document that exists, by path."""
+        return {each.path: each for each in self.database.read(list(self._paths)).documents if each.exists}
+
+    def take(self) -> list[Delivery]:
+        """The pending events, which are pending no longer; `handle` delivers one of them."""
+        taken, self.pending = self.pending, []
+        return taken
+
+    def handle(self, delivery: Delivery, through: Database | None = None) -> Report:
+        """What the function did about the event; raises a Transient error when it must be delivered again."""
+        return delivery.function.handle(delivery.change, through or self.through, self.surroundings)
+
+    def deliver(
+        self,
+        *,
+        duplicates: int = 0,
+        shuffle: int | None = None,
+        at_once: int = 1,
+        crashes: float = 0.0,
+        drops: float = 0.0,
+        faults: Faults = NO_FAULTS,
+        meanwhile: Iterable[Callable[[], object]] = (),
+        drain: bool = True,
+    ) -> list[Report]:
+        """Delivers the pending events until none is left, those that they cause included, and again what failed.
+
+        Each comes `duplicates` times more, after the others. With `shuffle`, a seed, the order is random, and a test
+        that fails names the seed; what follows is drawn from it too, so that the same seed does the same again:
+
+        `at_once` handlers run side by side and take turns at every call of the database; `crashes` is how likely one
+        ends there (0.05: at one turn in twenty), `drops` how likely a delivery is lost, and `faults` how likely each
+        fault of a call; whatever went wrong comes again. `meanwhile` is what clients do, each at a random moment.
+
+        With `drain=False` the events that are caused stay pending.
+        """
+        if shuffle is None and (at_once > 1 or crashes or drops or faults != NO_FAULTS):
+            raise ValueError("Chance decides what goes wrong; give its seed, as in deliver(shuffle=7, crashes=0.05).")
+        self.seeds += [] if shuffle is None else [shuffle]
+        weather = Weather(duplicates, at_once, crashes, drops, faults)
+        return Simulation(self, weather, None if shuffle is None else Random(shuffle), meanwhile).run(drain=drain)
+
+    def _collect(self, before: Document, after: Document) -> None:
+        self._changes += 1
+        self._paths[after.path] = None
+        # One id for all functions: that is how production does it, and the emulator not always.
+        change = Change(f"event-{self._changes}", SOURCE, after.path, before, after, self.surroundings.clock())
+        functions = self.compiled.functions.values()
+        self.pending += [Delivery(function, change) for function in functions if function.source.match(after.path)]
+
+
+@contextmanager
+def memory_app(app: Boiler, surroundings: Surroundings | None = None) -> Iterator[MemoryApp]:
+    """The app in memory; inside the block models read and write its database.
+
+    `surroundings` are the time and the chance that the functions see; unless given, retries follow at once and chance
+    is the same in every run.
+    """
+    testing = MemoryApp(app, surroundings or Surroundings(time.time_ns, _no_pause, Random(0)))
+    with use(testing.database):
+        try:
+            yield testing
+        except BaseException as error:
+            for seed in testing.seeds:
+                error.add_note(f"The events came in the random order of deliver(shuffle={seed}).")
+            raise
+
+
+def _no_pause(seconds: float) -> None:
+    """Retries follow at once."""
