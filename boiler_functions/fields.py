@@ -306,10 +306,19 @@ def _is_union(annotation: Any) -> bool:
 @cache
 def _typed_dict_schema(annotation: Any, base: type[Schema]) -> Schema:
     hints = typing.get_type_hints(annotation)
-    required = annotation.__required_keys__
+    required = _required_keys(annotation)
     members = {name: field_for(hint, required=name in required) for name, hint in hints.items()}
     schema: type[Schema] = base.from_dict(members, name=annotation.__name__)
     return schema()
+
+
+def _required_keys(annotation: Any) -> frozenset[str]:
+    # `__required_keys__` does not look into annotations that are texts, as `from __future__ import annotations` has it.
+    marks = {
+        name: typing.get_origin(hint) for name, hint in typing.get_type_hints(annotation, include_extras=True).items()
+    }
+    declared = {*annotation.__required_keys__, *(name for name, mark in marks.items() if mark is typing.Required)}
+    return frozenset(name for name in declared if marks[name] is not typing.NotRequired)
 
 
 def flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,9 +13,10 @@ from rich.console import Console
 from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Unfinished, reported
-from boiler_functions.cli.generated import generated
+from boiler_functions.cli.generated import Generated, generated
 from boiler_functions.cli.plan import plan_as_json, show_plan
 from boiler_functions.cli.project import Project
+from boiler_functions.cli.rules import firestore_rules
 
 
 class Commands(click.Group):
@@ -55,21 +57,23 @@ def check(app: str | None) -> None:
     )
 
 
+_CHECK = click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
+
+
 @boiler.command("compile")
-@click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
+@_CHECK
 @in_context
 def compile_(context: Context, check_only: bool) -> None:
     """Write what firebase-tools reads: functions.yaml, firestore.indexes.json and, if there is none, firebase.json."""
-    files = list(generated(context))
-    stale = [file for file in files if file.is_stale]
-    if stale and check_only:
-        raise Unfinished(
-            "\n".join(f"{each.path} is not what the app declares. Run `boiler compile`." for each in stale)
-        )
-    for file in files:
-        if file in stale:
-            file.write()
-        click.echo(f"{file.path} {'is written' if file in stale else 'is up to date'}")
+    _update(list(generated(context)), "boiler compile", check_only)
+
+
+@boiler.command()
+@_CHECK
+@in_context
+def rules(context: Context, check_only: bool) -> None:
+    """Write firestore.rules: who may read which view and send which form. Your own section in it is kept."""
+    _update([firestore_rules(context)], "boiler rules", check_only)
 
 
 @boiler.command()
@@ -136,6 +140,16 @@ def dev(app: str | None, port: int, project_id: str) -> None:
     from boiler_functions.cli.dev import develop
 
     develop(Project.find(app), port, project_id)
+
+
+def _update(files: Sequence[Generated], command: str, check_only: bool) -> None:
+    stale = [file for file in files if file.is_stale]
+    if stale and check_only:
+        raise Unfinished("\n".join(f"{each.path} is not what the app declares. Run `{command}`." for each in stale))
+    for file in files:
+        if file in stale:
+            file.write()
+        click.echo(f"{file.path} {'is written' if file in stale else 'is up to date'}")
 
 
 def _put(text: str, output: Path | None) -> None:

@@ -36,6 +36,7 @@ LAYERS = (
     "manifest",
     "compile",
     "indexes",
+    "rules",
     "cloud_tasks",
     "logs",
     "runtime",
