@@ -1,0 +1,54 @@
+"""`python -m tests.torture [PART …] [--short] [--seed N]` prints every figure; exit status 1 if one is off."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+
+from tests.torture.figures import Figure
+
+Part = Callable[[bool, int], Iterable[Figure]]
+"""Takes whether the run is short, and the first seed; its rows are printed as they come."""
+
+PARTS: Mapping[str, str] = {
+    "simulator": "tests.torture.simulator",
+}
+"""The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""
+
+
+def run(name: str, *, short: bool, seed: int) -> list[Figure]:
+    """The figures of one part, printed."""
+    part: Part = import_module(PARTS[name]).run
+    print(f"\n{name}, seed {seed}{', short' if short else ''}", flush=True)
+    started = time.monotonic()
+    figures = []
+    for figure in part(short, seed):
+        print(f"  {figure}", flush=True)
+        figures.append(figure)
+    print(f"  {time.monotonic() - started:.0f} s", flush=True)
+    return figures
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.torture", description="Injects faults and counts what broke."
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them unless given")
+    parser.add_argument("--short", action="store_true", help="a small part of the volume")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - PARTS.keys():
+        parser.error(f"{', '.join(sorted(unknown))}: there is no such part; there are {', '.join(PARTS)}")
+    figures = [
+        figure for name in options.parts or PARTS for figure in run(name, short=options.short, seed=options.seed)
+    ]
+    off = [figure for figure in figures if not figure.holds]
+    print(f"\n{len(figures)} figures, {len(off)} off target")
+    for figure in off:
+        print(f"  {figure}")
+    return int(bool(off) or not figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The views of the tortured app, recomputed from the final documents by plain Python: no line of the package builds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Documents = Mapping[str, Mapping[str, Any]]
+
+PREFIXES = ("cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/")
+
+
+def is_view(path: str) -> bool:
+    return path.startswith(PREFIXES) or "/meetingViews/" in path
+
+
+def views(documents: Documents) -> dict[str, dict[str, Any]]:
+    """What should be stored, by path; a dashboard of nothing may be missing, as nobody ever asked for it."""
+    return {path: {**content, "doc_ref": path} for path, content in _views(documents)}
+
+
+def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
+    cities = _collection(documents, "cities")
+    for doc_id, city in cities.items():
+        name = city["name"]
+        country = documents.get(_path(city["country"])) if city.get("country") else None
+        twin = documents.get(_path(city["twin"])) if city.get("twin") else None
+        yield f"cityViews/{doc_id}", {"title": name.upper(), "obj_type": "CityView"}
+        place = f"{name}, {country['name']}" if country else name
+        yield f"placeViews/{doc_id}", {"place": place, "obj_type": "PlaceView"}
+        yield f"twinViews/{doc_id}", {"twin": twin["name"] if twin else "none", "obj_type": "TwinView"}
+        yield f"initialViews/{doc_id}", {"initial": name[0], "obj_type": "InitialView"}
+    for doc_id in _collection(documents, "countries"):
+        path = f"countries/{doc_id}"
+        names = [each["name"] for each in cities.values() if each.get("country") and _path(each["country"]) == path]
+        yield f"countryViews/{doc_id}", {"cities": names, "obj_type": "CountryView"}
+    capitals = [each["name"] for each in cities.values() if each.get("capital")]
+    yield "dashboards/capitals", {"names": capitals, "obj_type": "CapitalsView"}
+    large = [(each["population"], doc_id) for doc_id, each in cities.items() if each.get("population", 0) > 1_000_000]
+    names = [cities[doc_id]["name"] for _, doc_id in sorted(large, reverse=True)[:2]]
+    yield "dashboards/large", {"names": names, "obj_type": "LargeView"}
+    yield from _meetings(documents)
+
+
+def _meetings(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
+    for doc_id, meeting in _collection(documents, "meetings").items():
+        tickets = [documents[path] for path in sorted(map(_path, meeting.get("tickets", ()))) if path in documents]
+        users = [_path(ticket["user"]) for ticket in tickets if _path(ticket["user"]) in documents]
+        attending = [documents[path]["name"] for path in users]
+        for user in set(users):
+            yield f"{user}/meetingViews/{doc_id}", {"attending": attending, "obj_type": "MeetingView"}
+
+
+def _collection(documents: Documents, name: str) -> dict[str, Mapping[str, Any]]:
+    """The documents of a collection by id, in the order of their ids."""
+    found = {path.split("/")[1]: fields for path, fields in documents.items() if path.split("/")[0] == name}
+    own = {doc_id for doc_id in found if f"{name}/{doc_id}" in documents}
+    return {doc_id: documents[f"{name}/{doc_id}"] for doc_id in sorted(own)}
+
+
+def _path(reference: Any) -> str:
+    return str(reference.path)

@@ -1,0 +1,270 @@
+"""The simulated part: the tortured app in memory, every fault at once, over many seeds; compared with the oracle."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from multiprocessing import get_context
+from random import Random
+from threading import get_ident
+from typing import Any
+
+from boiler_functions.compile import Report
+from boiler_functions.database import Committed, Database, Document, Found, Query, Reading, Write
+from boiler_functions.database.faults import Faults
+from boiler_functions.exceptions import Transient, Unavailable, UnknownOutcome
+from boiler_functions.modes import dead_letter, ledger, marker
+from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.session import use
+from boiler_functions.testing import Delivery, MemoryApp, VirtualClock
+from boiler_functions.types import MISSING, Instant
+from tests.torture import oracle
+from tests.torture.figures import LEAST_OF_A_KIND, Figure, fault_figures
+from tests.torture.world import Clients, tortured_app
+
+EVENTS = 100_000
+SEEDS = 1_000
+SHORT_EVENTS = 1_000
+SHORT_SEEDS = 30
+
+ACTS = 24
+
+FIGURES = (
+    "lost_events",
+    "duplicate_effects",
+    "view_divergence",
+    "stale_overwrites",
+    "ghost_views",
+    "unacked_success",
+    "acked_failure",
+    "unclassified_errors",
+)
+
+KINDS = (
+    "call delayed", "commit aborted", "commit answer lost", "commit lost", "commit refused", "database down",
+    "delivery dropped", "event delivered twice", "event without images", "handler crashed", "poisoned document",
+    "query answer lost", "query failed", "read answer lost", "read failed", "read torn",
+)  # fmt: skip
+
+# What bad data, and a bug in a getter, may come to; anything else was not foreseen.
+_FORESEEN = {"InvalidDocument", "GetterFailed"}
+
+
+class Watched:
+    """The database, which notes per thread what its last commit was, and is down for some calls when told."""
+
+    def __init__(self, database: Database, injected: Counter[str]) -> None:
+        self.down = 0
+        self.committed: dict[int, Sequence[Write]] = {}
+        self._database = database
+        self._injected = injected
+
+    def read(self, paths: Any, *, at: Instant | None = None) -> Reading:
+        self._check_up()
+        return self._database.read(paths, at=at)
+
+    def query(self, query: Query, *, at: Instant | None = None) -> Reading:
+        self._check_up()
+        return self._database.query(query, at=at)
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+        self._check_up()
+        self.committed.pop(get_ident(), None)
+        committed = self._database.commit(writes, verify=verify)
+        self.committed[get_ident()] = writes
+        return committed
+
+    def _check_up(self) -> None:
+        if self.down:
+            self.down -= 1
+            self._injected["database down"] += 1
+            raise Unavailable("The database is down.")
+
+
+class Tortured(MemoryApp):
+    """The app in memory, watched: what was acknowledged, what went backwards, what nobody foresaw."""
+
+    def __init__(self, surroundings: Surroundings, chance: Random) -> None:
+        super().__init__(tortured_app(), surroundings)
+        self.wrong: Counter[str] = Counter()
+        self.details: list[str] = []
+        self.events = 0
+        self.watched = Watched(self.database, self.injected)
+        self.through = self.watched
+        self._chance = chance
+        self.database.subscribe(self._look_for_stale)
+
+    def take(self) -> list[Delivery]:
+        """The pending events, some of them too large to hold their documents."""
+        taken = super().take()
+        self.events += len(taken)
+        return [self._perhaps_bare(each) for each in taken]
+
+    def _perhaps_bare(self, delivery: Delivery) -> Delivery:
+        if self._chance.random() >= 0.05:
+            return delivery
+        self.injected["event without images"] += 1
+        return delivery.without_images()
+
+    def handle(self, delivery: Delivery, through: Database | None = None) -> Report:
+        """As the app; counts successes that are not acknowledged, and the other way round."""
+        self.watched.committed.pop(get_ident(), None)
+        try:
+            report = super().handle(delivery, through)
+        except Unavailable:
+            raise  # Nothing can be read, so nothing can be known: it must come again.
+        except Transient as error:
+            if self._took_effect(delivery, error):
+                self.note("unacked_success", f"{delivery.change} raised {error!r} although its commit was applied")
+            raise
+        except Exception as error:
+            self.note("unclassified_errors", repr(error))
+            raise
+        if report.outcomes.get("done") and not self._is_noted(delivery):
+            self.note("acked_failure", f"{delivery.change} is done and had no effect")
+        return report
+
+    def note(self, figure: str, detail: str) -> None:
+        self.wrong[figure] += 1
+        self.details.append(f"{figure}: {detail}")
+
+    def _took_effect(self, delivery: Delivery, error: Transient) -> bool:
+        writes = self.watched.committed.get(get_ident(), ())
+        if delivery.function.task:
+            return any(each.path.startswith(marker.COLLECTION) for each in writes)
+        return isinstance(error, UnknownOutcome) and bool(writes)
+
+    def _is_noted(self, delivery: Delivery) -> bool:
+        """Whether the effect is in the account; of an event without images nobody can say which version it means."""
+        if not delivery.change.after.exists:
+            return True
+        user, doc_id = delivery.change.path.split("/")[1], delivery.change.path.split("/")[3]
+        noted = (self.fields(f"accounts/{user}") or {}).get("applied", ())
+        amount = (delivery.change.after.fields or {})["amount"]
+        return f"{delivery.function.views[0].__name__} {doc_id} {amount}" in noted
+
+    def _look_for_stale(self, before: Document, after: Document) -> None:
+        if after.collection != ledger.COLLECTION or not (before.fields and after.fields):
+            return
+        for path, version in after.fields["versions"].items():
+            if MISSING != version < before.fields["versions"].get(path, MISSING):
+                self.note("stale_overwrites", f"{after.path} knew a newer {path}")
+
+
+@dataclass
+class Result:
+    """What one or more seeds came to."""
+
+    seeds: int = 0
+    events: int = 0
+    deliveries: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
+
+    def add(self, other: "Result") -> None:
+        self.seeds += other.seeds
+        self.events += other.events
+        self.deliveries += other.deliveries
+        self.wrong += other.wrong
+        self.injected += other.injected
+        self.details += other.details
+
+
+def torture(seed: int) -> Result:
+    """One seed: clients write while everything goes wrong; then data is healed, events are drained, all is compared."""
+    logging.getLogger("boiler_functions").setLevel(logging.CRITICAL + 1)
+    chance = Random(seed)
+    clock = VirtualClock()
+    app = Tortured(Surroundings(clock.now, clock.sleep, Random(seed)), chance)
+    clients = Clients(app.database.commit, chance)
+    weather: dict[str, Any] = {
+        "duplicates": chance.choice([0, 1, 1, 2, 4]),
+        "at_once": chance.randint(2, 6),
+        "crashes": chance.choice([0.0, 0.02, 0.05]),
+        "drops": chance.choice([0.0, 0.05, 0.2]),
+        "faults": Faults(chance.choice([0.0, 0.02, 0.05]), chance.choice([0.0, 0.02, 0.05]), 0.03, 0.2),
+    }
+    acts: list[Callable[[], object]] = clients.acts(ACTS)
+    acts.insert(chance.randrange(len(acts)), lambda: setattr(app.watched, "down", chance.randint(3, 12)))
+    reports: list[Report] = []
+    try:
+        with use(app.database):
+            reports += app.deliver(shuffle=seed, meanwhile=acts, **weather)
+            app.injected["poisoned document"] += clients.poisonings
+            clients.heal()
+            reports += app.deliver(shuffle=seed + 1, **weather)
+    except Exception as error:
+        app.note("unclassified_errors", f"the run ended with {error!r}")
+    compare(app, clients)
+    details = [f"seed {seed}: {each}" for each in app.details]
+    return Result(1, app.events, len(reports), app.wrong, app.injected, details)
+
+
+def compare(app: Tortured, clients: Clients) -> None:
+    """Counts how the documents differ from what the oracle makes of the sources."""
+    documents = {path: dict(each.fields or {}) for path, each in app.documents().items()}
+    expected = oracle.views(documents)
+    stored = {path: fields for path, fields in documents.items() if oracle.is_view(path)}
+    for path, fields in expected.items():
+        if path not in stored:
+            if fields.get("names") != []:
+                app.note("lost_events", f"{path} is missing")
+        elif stored[path] != fields:
+            app.note("view_divergence", f"{path} is {stored[path]}, and should be {fields}")
+    for path in stored.keys() - expected.keys():
+        app.note("ghost_views", f"{path} is {stored[path]}")
+    _compare_effects(app, clients, documents)
+    for path, fields in documents.items():
+        if path.startswith(dead_letter.COLLECTION) and fields["reason"] not in _FORESEEN:
+            app.note("unclassified_errors", f"a dead letter {fields['reason']}: {fields['message']}")
+
+
+def _compare_effects(app: Tortured, clients: Clients, documents: dict[str, dict[str, Any]]) -> None:
+    for user, wanted in clients.expected().items():
+        account = documents.get(f"accounts/{user}", {"balance": 0, "applied": []})
+        noted = Counter(account["applied"])
+        for each in wanted - noted.keys():
+            app.note("lost_events", f"{each} of {user} had no effect")
+        for each, times in noted.items():
+            if times > 1:
+                app.note("duplicate_effects", f"{each} of {user} took effect {times} times")
+        if account["balance"] != sum(int(each.split()[-1]) for each in account["applied"]):
+            app.note("duplicate_effects", f"the balance of {user} is not the sum of its deposits")
+
+
+def _tortures(seeds: Sequence[int]) -> Result:
+    total = Result()
+    for seed in seeds:
+        total.add(torture(seed))
+    return total
+
+
+def by_two_processes(first: int, events: int, seeds: int) -> Result:
+    """Seeds from the first on, until there were as many of both."""
+    total = Result()
+    chunks = ([*range(start, start + 10)] for start in count(first, 10))
+    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        pending = [processes.submit(_tortures, next(chunks)) for _ in range(4)]
+        while total.events < events or total.seeds < seeds:
+            total.add(pending.pop(0).result())
+            pending.append(processes.submit(_tortures, next(chunks)))
+        for each in pending:
+            each.cancel()
+    return total
+
+
+def run(short: bool, seed: int) -> Iterator[Figure]:
+    """The figures of the simulator."""
+    events, seeds = (SHORT_EVENTS, SHORT_SEEDS) if short else (EVENTS, SEEDS)
+    total = _tortures(range(seed, seed + seeds)) if short else by_two_processes(seed, events, seeds)
+    for detail in total.details[:20]:
+        print(f"    {detail}")
+    yield Figure("seeds", total.seeds, "≥", seeds, f" {seed} … {seed + total.seeds - 1}")
+    yield Figure("events", total.events, "≥", events)
+    yield Figure("deliveries_acknowledged", total.deliveries, "≥", total.events)
+    for name in FIGURES:
+        yield Figure(name, total.wrong[name], "=", 0)
+    yield from fault_figures(total.injected, KINDS, 1 if short else LEAST_OF_A_KIND)

@@ -1,0 +1,61 @@
+"""The short form of `make torture`: no figure is off, and one that is off would be seen."""
+
+from collections import Counter
+from random import SystemRandom
+
+import pytest
+
+from tests.torture.__main__ import PARTS, main
+from tests.torture.figures import Figure, fault_figures
+from tests.torture.simulator import torture
+
+
+def test_no_figure_of_the_simulator_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["simulator", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+    assert f"seed {seed}" in printed
+
+
+def test_a_seed_is_replayed_exactly() -> None:
+    assert torture(7) == torture(7)
+    assert torture(7).injected != torture(8).injected
+
+
+@pytest.mark.parametrize(
+    ("figure", "holds"),
+    [
+        (Figure("lost_events", 0, "=", 0), True),
+        (Figure("lost_events", 1, "=", 0), False),
+        (Figure("seeds", 1_000, "≥", 1_000), True),
+        (Figure("seeds", 999, "≥", 1_000), False),
+        (Figure("p99", 2, "≤", 1), False),
+        (Figure("builds", 2), True),
+    ],
+)
+def test_a_figure_that_misses_its_target_says_so(figure: Figure, holds: bool) -> None:
+    assert figure.holds is holds
+    assert ("OFF" in str(figure)) is not holds
+
+
+def test_a_run_that_injected_no_fault_of_a_kind_is_void() -> None:
+    (torn,) = fault_figures(Counter(), ["read torn"], least=1)
+    assert not torn.holds
+
+
+def test_the_exit_status_tells_that_a_figure_is_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong, status in ((0, 0), (1, 1)):
+        rows = [Figure("seeds", 1, "≥", 1), Figure("lost_events", wrong, "=", 0)]
+        monkeypatch.setattr("tests.torture.simulator.run", lambda short, seed, rows=rows: rows)
+        assert main(["simulator"]) == status
+    assert "1 off target" in capsys.readouterr().out
+
+
+def test_an_unknown_part_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulatr"])
+    assert f"there are {', '.join(PARTS)}" in capsys.readouterr().err

@@ -1,0 +1,201 @@
+"""The app that is tortured, and what its clients do: views of every shape, tasks of every completion, bad data."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions.database import Delete, Put, Write
+from boiler_functions.modes.task import Completion
+from boiler_functions.types import Reference
+from tests.unit.modes.cities import QUERIES, CityStore
+
+COMPLETIONS: tuple[Completion, ...] = ("stamp", "keep", "delete")
+
+POISON = 7
+"""A name that is no text: the document does not fit its model."""
+
+
+class Account(DomainModel):
+    class Meta:
+        collection_name = "accounts"
+
+    balance = attrs.integer(default=0)
+    applied = attrs.list(str)
+
+
+class Settings(DomainModel):
+    class Meta:
+        collection_name = "settings"
+
+    rate = attrs.integer(default=1)
+
+
+class SettingsStore(Store):
+    settings = reference(Settings, doc_id="main")
+
+
+class InitialView(ViewModel[CityStore]):
+    """Its getter has a bug: it raises for a city with an empty name."""
+
+    class Meta:
+        path = "initialViews/{city.doc_id}"
+
+    @attrs.computed
+    def initial(self) -> str:
+        return self.store.city.name[0]
+
+
+class _Deposit(ViewModel[SettingsStore]):
+    """Adds to an account, and notes in it which version of which form did: doubled and lost effects both show."""
+
+    amount = attrs.integer(required=True)
+
+    def propagate_change(self) -> None:
+        account = Account.get(self.params["user_id"]) or Account.new(doc_id=self.params["user_id"], applied=[])
+        account.balance += self.amount
+        account.applied = [*(account.applied or []), applied(type(self).__name__, self.params["doc_id"], self.amount)]
+        account.save()
+
+
+class Stamped(_Deposit):
+    pass
+
+
+class Kept(_Deposit):
+    pass
+
+
+class Deleted(_Deposit):
+    pass
+
+
+FORMS: dict[str, tuple[type[ViewModel[Any]], Completion]] = {
+    "stamped": (Stamped, "stamp"),
+    "kept": (Kept, "keep"),
+    "deleted": (Deleted, "delete"),
+}
+
+
+def applied(view: str, doc_id: str, amount: int) -> str:
+    """How an account notes one version of one form."""
+    return f"{view} {doc_id} {amount}"
+
+
+def tortured_app() -> Boiler:
+    app = Boiler("torture", max_retries=8)
+    for view in (*QUERIES, InitialView):
+        app.query(view)
+    for collection, (form, completion) in FORMS.items():
+        path = f"users/{{user_id}}/{collection}/{{form_id}}"
+        app.task(path, writes=[Account], on_completion=completion)(form)
+    return app
+
+
+class Clients:
+    """What clients do, drawn by chance; `forms` is what they wrote last into each form (None: deleted)."""
+
+    def __init__(self, commit: Callable[[list[Write]], object], chance: Random) -> None:
+        self.forms: dict[str, int | None] = {}
+        self.poisoned: set[str] = set()
+        self.poisonings = 0
+        self._commit = commit
+        self._chance = chance
+        self._amounts = 0
+
+    def acts(self, count: int) -> list[Callable[[], object]]:
+        """Acts for `MemoryApp.deliver(meanwhile=…)`; each draws what it does when its moment comes."""
+        kinds = (
+            [self._city] * 6 + [self._country] * 3 + [self._meeting] * 3 + [self._form] * 4 + [self._settings]
+            + [self._delete] * 3 + [self._together] * 2
+        )  # fmt: skip
+        return [self._chance.choice(kinds) for _ in range(count)]
+
+    def heal(self) -> None:
+        """Repairs all bad data, and nothing else: the repair alone must bring the views up to date."""
+        for path in sorted(self.poisoned):
+            self._put(path, name="Healed")
+        self.poisoned.clear()
+
+    def _put(self, path: str, **fields: Any) -> None:
+        self._commit([Put(path, fields)])
+
+    def _mark(self, path: str, poisoned: bool) -> None:
+        self.poisonings += poisoned
+        (self.poisoned.add if poisoned else self.poisoned.discard)(path)
+
+    def _any(self, names: str) -> str:
+        return self._chance.choice(names)
+
+    def _city_write(self) -> Put:
+        chance = self._chance
+        path = f"cities/{self._any('abcd')}"
+        name = chance.choices([self._any("ABCD") * chance.randint(1, 3), POISON, ""], [20, 1, 1])[0]
+        self._mark(path, name in (POISON, ""))
+        fields = {
+            "name": name,
+            "population": chance.choice([1, 1_000_001, 2_000_000, 3_000_000]),
+            "capital": chance.random() < 0.5,
+            "country": chance.choice([None, Reference("countries/x"), Reference("countries/y")]),
+            "twin": chance.choice([None, *(Reference(f"cities/{each}") for each in "abcd")]),
+        }
+        return Put(path, fields)
+
+    def _city(self) -> None:
+        self._commit([self._city_write()])
+
+    def _country_write(self) -> Put:
+        path = f"countries/{self._any('xy')}"
+        poison = self._chance.random() < 0.05
+        self._mark(path, poison)
+        return Put(path, {"name": POISON if poison else self._any("XYZ")})
+
+    def _country(self) -> None:
+        self._commit([self._country_write()])
+
+    def _together(self) -> None:
+        """Two documents in one commit: a torn read sees one of them old."""
+        self._commit([self._city_write(), self._country_write()])
+
+    def _meeting(self) -> None:
+        chance = self._chance
+        match chance.randrange(3):
+            case 0:
+                tickets = [Reference(f"tickets/{each}") for each in "pqr" if chance.random() < 0.6]
+                self._put(f"meetings/{self._any('mn')}", title="Monday", tickets=tickets)
+            case 1:
+                self._put(f"tickets/{self._any('pqr')}", user=Reference(f"users/{self._any('uv')}"))
+            case _:
+                self._put(f"users/{self._any('uv')}", name=self._any("UV"))
+
+    def _form(self) -> None:
+        collection = self._chance.choice(list(FORMS))
+        path = f"users/{self._any('uv')}/{collection}/{self._any('fg')}"
+        if self._chance.random() < 0.1:
+            self.forms[path] = None
+            self._commit([Delete(path)])
+            return
+        self._amounts += 1
+        self.forms[path] = self._amounts
+        self._put(path, amount=self._amounts)
+
+    def _settings(self) -> None:
+        self._put("settings/main", rate=self._chance.randint(1, 5))
+
+    def _delete(self) -> None:
+        path = self._chance.choice(["cities/a", "cities/b", "countries/x", "users/u", "meetings/m", "tickets/p"])
+        self.poisoned.discard(path)
+        self._commit([Delete(path)])
+
+    @staticmethod
+    def _noted(path: str, amount: int) -> str:
+        _, _, collection, doc_id = path.split("/")
+        return applied(FORMS[collection][0].__name__, doc_id, amount)
+
+    def expected(self) -> dict[str, set[str]]:
+        """By user: the notes of the forms that must have taken effect, for they were the last word."""
+        wanted: dict[str, set[str]] = {}
+        for path, amount in self.forms.items():
+            if amount is not None:
+                wanted.setdefault(path.split("/")[1], set()).add(self._noted(path, amount))
+        return wanted
