@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,16 +19,27 @@ from boiler_functions.exceptions import (
     InvalidPattern,
     InvalidReference,
     InvalidRule,
+    InvalidSink,
 )
 from boiler_functions.manifest import Manifest, Mode
-from boiler_functions.models import DomainModel
+from boiler_functions.models import DomainModel, Model
+from boiler_functions.modes.outbox import Changed, Sink
 from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
-from boiler_functions.options import DEFAULTS, AnyOptions, AppOptions, EventOptions, HttpOptions, Options
+from boiler_functions.options import (
+    DEFAULTS,
+    AnyOptions,
+    AppOptions,
+    EventOptions,
+    FunctionOptions,
+    HttpOptions,
+    Options,
+)
 from boiler_functions.paths import Pattern
 from boiler_functions.purity import check_getters
 from boiler_functions.view_models import ViewModel
 
 V = TypeVar("V", bound=type[ViewModel[Any]])
+M = TypeVar("M", bound=Model)
 
 
 class Boiler:
@@ -175,6 +187,35 @@ class Boiler:
 
         return decorate
 
+    def on_change(
+        self, target: type[M], *, max_attempts: int | None = None, **options: Unpack[FunctionOptions]
+    ) -> Callable[[Callable[[Changed[M]], None]], Callable[[Changed[M]], None]]:
+        """Tells the function of every change of a model, whoever wrote it, or of a stored view.
+
+            @app.on_change(City, secrets=["CITIES_SECRET"])
+            def tell(change: Changed[City]) -> None:
+                Webhook("https://example.com/cities", secret_env="CITIES_SECRET").notify(change)
+
+        At least once, with the same `change.key` at each attempt. When it raises, the platform calls it again, with
+        growing pauses, until `max_event_age` or `max_attempts`; then, and at once for an Undeliverable, a dead letter
+        is written. It may read models, and write none.
+        """
+        told = _with_changes(target)
+        own = Options.of(f"@app.on_change({target.__name__})", options, FunctionOptions)
+
+        def decorate(function: Callable[[Changed[M]], None]) -> Callable[[Changed[M]], None]:
+            name = getattr(function, "__name__", repr(function))
+            if not inspect.isfunction(function) or inspect.iscoroutinefunction(function) or not name.isidentifier():
+                raise InvalidSink(
+                    f"@app.on_change({target.__name__}) decorates a plain function, which gives the compiled one its "
+                    f"name: `def tell(change: Changed[{target.__name__}]) -> None`; found {name}."
+                )
+            sink = Sink(function, told, max_attempts, self.max_event_age, own)
+            self._declare(sinks=(*self._declarations.sinks, sink))
+            return function
+
+        return decorate
+
     @cached_property
     def compiled(self) -> Compiled:
         """The app, compiled; raises DeclarationError when it cannot work. Declares nothing from here on."""
@@ -196,12 +237,15 @@ class Boiler:
     def _add(
         self, mode: Mode, view: type[ViewModel[Any]], options: Mapping[str, Any], allowed: type[Any], **declared: Any
     ) -> None:
+        own = Options.of(f"@app.{mode} of {view.__name__}", options, allowed)
+        added = replace(self._declarations, own={**self._declarations.own, (mode, view): own})
+        added.options_of(mode, view.__name__, [view])
+        self._declare(own=added.own, **declared)
+
+    def _declare(self, **declared: Any) -> None:
         if "compiled" in vars(self):
             raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
-        own = Options.of(f"@app.{mode} of {view.__name__}", options, allowed)
-        added = replace(self._declarations, **declared, own={**self._declarations.own, (mode, view): own})
-        added.options_of(mode, view.__name__, [view])
-        self._declarations = added
+        self._declarations = replace(self._declarations, **declared)
 
     @staticmethod
     def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:
@@ -230,3 +274,11 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _with_changes(target: Any) -> type[DomainModel] | type[ViewModel[Any]]:
+    """The target; raises DeclarationError when it is nothing that is stored, and so changes."""
+    if not isinstance(target, type) or not issubclass(target, DomainModel | ViewModel):
+        raise InvalidSink(f"@app.on_change({target!r}): the changes are those of a DomainModel or a ViewModel.")
+    target.pattern()
+    return target

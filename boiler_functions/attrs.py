@@ -100,7 +100,8 @@ class Attribute(Generic[T]):
     def __get__(self, instance: Model | None, owner: type[Any]) -> Any:
         if instance is None:
             return Bound(owner, self)
-        if self.fget is None:
+        # A view as it was stored has values where others compute.
+        if self.fget is None or self.name in instance.values:
             return self._value(instance)
         try:
             return self.fget(instance)

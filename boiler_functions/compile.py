@@ -16,12 +16,15 @@ from boiler_functions.exceptions import (
     DeclarationError,
     InvalidAccess,
     InvalidOption,
+    InvalidSink,
     NameCollision,
     OverlappingPaths,
     Permanent,
     TriggersItself,
 )
 from boiler_functions.manifest import (
+    CREATED,
+    WRITTEN,
     EventTrigger,
     Function,
     HttpTrigger,
@@ -32,10 +35,11 @@ from boiler_functions.manifest import (
     function_name,
     snake_case,
 )
-from boiler_functions.modes import dead_letter, ledger, marker
+from boiler_functions.modes import dead_letter, ledger, marker, outbox
 from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
+from boiler_functions.modes.outbox import Sink, deliver
 from boiler_functions.modes.query import Rebuild
 from boiler_functions.modes.task import Task, run_task
 from boiler_functions.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, MAX_HTTP_SECONDS, Options
@@ -51,7 +55,7 @@ CONTINUATIONS = "continuations"
 # Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
 _BUDGET = 0.5
 
-BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION)
+BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, outbox.COLLECTION)
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Declarations:
     queries: tuple[View, ...] = ()
     tasks: tuple[Task, ...] = ()
     rules: tuple[Rule, ...] = ()
+    sinks: tuple[Sink, ...] = ()
     own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
     named: Mapping[str, Options] = field(default_factory=dict)
 
@@ -100,6 +105,10 @@ class Declarations:
                     f"{differing}. Say it once: Boiler({self.app!r}, functions={{{entry_point!r}: …}})."
                 )
             said = said.merged(own)
+        return self.settled(mode, entry_point, said)
+
+    def settled(self, mode: Mode, entry_point: str, said: Options) -> Options:
+        """The options of a function that itself says `said`."""
         longest = MAX_HTTP_SECONDS if mode == "rest" else MAX_EVENT_SECONDS
         named = self.named.get(entry_point, Options())
         return self.options.merged(said).merged(named).settled(f"{self.app}: {entry_point}", longest)
@@ -156,6 +165,31 @@ class EventFunction:
     views: tuple[View, ...]
     timeout_sec: int
     task: Task | None = None
+    sink: Sink | None = None
+    """Who is told by this function of changes."""
+    sinks: tuple[Sink, ...] = ()
+    """Who is told, by functions of their own, of the changes that this one makes to views."""
+
+    @property
+    def mode(self) -> Mode:
+        if self.sink:
+            return "on_change"
+        return "task" if self.task else "query"
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The names of what it serves, as its declarations call them."""
+        return (self.sink.name,) if self.sink else tuple(view.__name__ for view in self.views)
+
+    @property
+    def event_type(self) -> str:
+        """What it is triggered by; a record of the outbox is told of once, as it is created, not as it is stamped."""
+        return CREATED if self.sink and self.sink.view else WRITTEN
+
+    def is_triggered_by(self, before: Document, after: Document) -> bool:
+        """Whether a document that changes so is an event of this function."""
+        is_of_type = self.event_type == WRITTEN or (after.exists and not before.exists)
+        return is_of_type and self.source.match(after.path) is not None
 
     def handle(
         self,
@@ -177,10 +211,12 @@ class EventFunction:
         """As `handle`, but an error is told in the report."""
 
         def work(invocation: Invocation) -> None:
-            if self.task:
+            if self.sink:
+                deliver(invocation, self.sink, change)
+            elif self.task:
                 run_task(invocation, self.task, change)
             else:
-                Rebuild(invocation, self.views, change, enqueue=enqueue).run()
+                Rebuild(invocation, self.views, change, enqueue=enqueue, sinks=self.sinks).run()
 
         return self._reported(change, database, surroundings, work)
 
@@ -197,7 +233,7 @@ class EventFunction:
         change = continuation.change()
 
         def work(invocation: Invocation) -> None:
-            rebuild = Rebuild(invocation, self.views, change, enqueue=enqueue)
+            rebuild = Rebuild(invocation, self.views, change, enqueue=enqueue, sinks=self.sinks)
             rebuild.follow(continuation.tokens, continuation.after, continuation.until)
 
         return self._reported(change, database, surroundings, work)
@@ -236,13 +272,15 @@ class EventFunction:
             invocation.attempts,
             milliseconds=(time.perf_counter() - started) * 1000,
             lag_milliseconds=(committed - updated) / 1e6 if committed and change.after.exists else None,
-            views=tuple(view.__name__ for view in self.views),
+            views=self.serves,
             error=error,
         )
 
     def _write_dead_letter(self, invocation: Invocation, change: Change, error: Permanent) -> None:
-        views = ", ".join(view.__name__ for view in self.views)
-        write_dead_letter(invocation, view=views, subject=change.path, source=change.path, event=change.id, error=error)
+        served = ", ".join(self.serves)
+        write_dead_letter(
+            invocation, view=served, subject=change.path, source=change.path, event=change.id, error=error
+        )
 
 
 @dataclass(frozen=True)
@@ -259,12 +297,14 @@ def compile_app(declarations: Declarations) -> Compiled:
 
     A stage compiles them anew, with other options: `compile_app(declarations.with_options(stage))`.
     """
-    if not (declarations.queries or declarations.tasks or declarations.rules):
+    if not (declarations.queries or declarations.tasks or declarations.rules or declarations.sinks):
         raise DeclarationError(
             f"The app {declarations.app!r} declares nothing; decorate a view model with `@app.query`, "
-            f"`@app.task(…)` or `@app.rest(…)`, and import its module before `app.export(globals())`."
+            f"`@app.task(…)` or `@app.rest(…)`, or a function with `@app.on_change(…)`, and import its module before "
+            f"`app.export(globals())`."
         )
-    functions = [*_query_functions(declarations), *_task_functions(declarations)]
+    functions = [*_query_functions(declarations), *_task_functions(declarations), *_sink_functions(declarations)]
+    check_sinks(declarations)
     check_paths(declarations)
     check_owners(declarations)
     check_cycles(functions)
@@ -288,7 +328,8 @@ def _query_functions(declarations: Declarations) -> Iterator[EventFunction]:
     for (group, pattern), views in reached.items():
         name = f"{group}on_{_collection_name(pattern)}"
         options = declarations.options_of("query", name, views)
-        yield EventFunction(declarations.app, name, Pattern(pattern), tuple(views), options.time_limit)
+        sinks = tuple(sink for sink in declarations.sinks if sink.view in views)
+        yield EventFunction(declarations.app, name, Pattern(pattern), tuple(views), options.time_limit, sinks=sinks)
 
 
 def _task_functions(declarations: Declarations) -> Iterator[EventFunction]:
@@ -298,22 +339,39 @@ def _task_functions(declarations: Declarations) -> Iterator[EventFunction]:
         yield EventFunction(declarations.app, name, task.pattern, (task.view,), options.time_limit, task)
 
 
+def _sink_functions(declarations: Declarations) -> Iterator[EventFunction]:
+    for sink in declarations.sinks:
+        on = snake_case(sink.view.__name__) if sink.view else _collection_name(sink.target.pattern().text)
+        name = f"{snake_case(sink.name)}_on_{on}"
+        options = declarations.settled("on_change", name, sink.options)
+        if options.retry is False:
+            raise InvalidSink(
+                f"{sink.name} is told of changes at least once, and with retry=False an event that failed is dropped; "
+                f"leave `retry` on."
+            )
+        yield EventFunction(declarations.app, name, sink.source(declarations.app), (), options.time_limit, sink=sink)
+
+
 def _collection_name(pattern: str) -> str:
     return "_".join(re.sub(r"\W", "_", snake_case(segment)) for segment in pattern.split("/") if "{" not in segment)
 
 
 def _event_record(declarations: Declarations, function: EventFunction) -> Function:
-    mode: Mode = "task" if function.task else "query"
-    options = declarations.options_of(mode, function.entry_point, function.views)
+    if function.sink:
+        options = declarations.settled("on_change", function.entry_point, function.sink.options)
+    else:
+        options = declarations.options_of(function.mode, function.entry_point, function.views)
     at = declarations.options
     trigger = EventTrigger(
         function.source.text,
+        function.event_type,
         database=declarations.database,
         namespace=at.namespace or ANY,
         retry=options.retry is not False,
         location=at.trigger_location,
     )
-    return _record(declarations, function.entry_point, mode, trigger, function.views)
+    name = function_name(declarations.app, function.entry_point)
+    return Function(name, function.entry_point, function.mode, trigger, function.serves, options)
 
 
 def _api_record(declarations: Declarations) -> Function:
@@ -391,21 +449,33 @@ def check_owners(declarations: Declarations) -> None:
                     )
 
 
+def check_sinks(declarations: Declarations) -> None:
+    """Raises DeclarationError when somebody is to be told of a view that nothing stores."""
+    for sink in declarations.sinks:
+        if sink.view and sink.view not in declarations.queries:
+            raise InvalidSink(
+                f"{sink.name} is to be told when {sink.view.__name__} changes, which {declarations.app!r} does not "
+                f"store, so that nothing follows its changes; decorate {sink.view.__name__} with `@app.query`."
+            )
+
+
 def check_cycles(functions: Sequence[EventFunction]) -> None:
     """Raises DeclarationError when a function's writes would trigger it again, by itself or through others."""
     for function in functions:
-        for collection in BOOKKEEPING:
-            for pattern in (function.source, *_written(function)):
-                if pattern.overlaps(Pattern(f"{collection}/{{id}}")):
-                    raise TriggersItself(
-                        f"{function.views[0].__name__} reads or writes {pattern.text!r}, which matches {collection!r}, "
-                        f"the bookkeeping of this package; choose another collection."
-                    )
+        # The one trigger on bookkeeping is that of an outbox. It ends there: a sink may not write models, and a record
+        # is an event as it is created alone, not as it is stamped.
+        is_of_outbox = function.event_type == CREATED
+        for pattern in (*_written(function), *(() if is_of_outbox else (function.source,))):
+            if collection := _bookkeeping(pattern):
+                raise TriggersItself(
+                    f"{function.serves[0]} reads or writes {pattern.text!r}, which matches {collection!r}, "
+                    f"the bookkeeping of this package; choose another collection."
+                )
     for function in functions:
         if cycle := _cycle(function, functions, ()):
             steps = " → ".join(f"{each.entry_point} (on {each.source.text})" for each in cycle)
             raise TriggersItself(
-                f"{cycle[0].views[0].__name__} would trigger itself, for ever: {steps}. Store the view, or write "
+                f"{cycle[0].serves[0]} would trigger itself, for ever: {steps}. Store the view, or write "
                 f"the model, outside of the collections that trigger it."
             )
 
@@ -418,6 +488,12 @@ def _cycle(
         return (*path[path.index(function) :], function)
     triggered = (each for each in functions if any(written.overlaps(each.source) for written in _written(function)))
     return next((cycle for each in triggered if (cycle := _cycle(each, functions, (*path, function)))), None)
+
+
+def _bookkeeping(pattern: Pattern) -> str | None:
+    """The bookkeeping collection that documents of the pattern are, or could be, in."""
+    paths = {name: Pattern(f"{name}/{{id}}") for name in BOOKKEEPING}
+    return next((name for name in paths if pattern.overlaps(paths[name]) or name in pattern.segments[::2]), None)
 
 
 def _written(function: EventFunction) -> list[Pattern]:

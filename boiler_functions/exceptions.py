@@ -12,7 +12,8 @@ BoilerError
 │   ├── OverlappingPaths     BF108  two views could write one document
 │   ├── TriggersItself       BF109  a function's own writes would trigger it again, for ever
 │   ├── ClockOrChance        BF110  a getter uses the clock or chance, so its view could not be followed
-│   └── InvalidAccess        BF111  an audience (`Meta.read`, `Meta.write`) that could never be asked for
+│   ├── InvalidAccess        BF111  an audience (`Meta.read`, `Meta.write`) that could never be asked for
+│   └── InvalidSink          BF112  who is to be told of a change (`@app.on_change`, Webhook) could not be
 ├── ConfigurationError       BF200  the surroundings (project, credentials, emulator) are not usable
 │   ├── DoesNotImport        BF201  the app's module raises when it is imported
 │   ├── IncompleteUpload     BF202  the folder that is uploaded lacks what the functions need
@@ -29,7 +30,8 @@ BoilerError
 │   ├── Conflict             BF401  a precondition failed or a document is contended; nothing was written
 │   ├── Unavailable          BF402  the database could not be reached; nothing was written
 │   ├── UnknownOutcome       BF403  the answer of a commit was lost; it may have been written
-│   └── NewerSchema          BF404  the ledger was written by a newer version of this package
+│   ├── NewerSchema          BF404  the ledger was written by a newer version of this package
+│   └── Undelivered          BF405  who is told of a change did not take it; the event is delivered again
 └── Permanent                BF500  will fail again: a dead letter is written, the event is acknowledged
     ├── InvalidDocument      BF501  a stored document does not fit its model
     ├── InvalidValue         BF502  an attribute was given a value that its declaration refuses
@@ -41,7 +43,8 @@ BoilerError
     ├── EventTooOld          BF508  a task event older than `max_event_age`: its marker may have expired
     ├── InvalidRequest       BF509  the database refuses the request as such (rights, index, malformed)
     ├── InvalidEvent         BF510  an event that cannot be read
-    └── TaskFailed           BF511  user code raised in `propagate_change`
+    ├── TaskFailed           BF511  user code raised in `propagate_change`
+    └── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
 """
 
 from typing import ClassVar, Literal, TypeAlias
@@ -71,6 +74,7 @@ __all__ = [
     "InvalidReference",
     "InvalidRequest",
     "InvalidRule",
+    "InvalidSink",
     "InvalidValue",
     "NameCollision",
     "NewerSchema",
@@ -87,6 +91,8 @@ __all__ = [
     "TriggersItself",
     "Unavailable",
     "UndeclaredWrite",
+    "Undeliverable",
+    "Undelivered",
     "UnknownOutcome",
     "WrongLocation",
 ]
@@ -168,6 +174,12 @@ class InvalidAccess(DeclarationError):
     """An audience (`Meta.read`, `Meta.write`) that could never be asked for."""
 
     code = "BF111"
+
+
+class InvalidSink(DeclarationError):
+    """Who is to be told of a change could not be: no function, nothing that changes, or no URL."""
+
+    code = "BF112"
 
 
 class ConfigurationError(BoilerError):
@@ -282,8 +294,15 @@ class NewerSchema(Transient):
     code = "BF404"
 
 
-Kind: TypeAlias = Literal["schema", "id", "size", "age", "bug", "request", "event"]
-"""What is to be mended: data or its model, an id, a size, a late delivery, user code, the project, the sender."""
+class Undelivered(Transient):
+    """Who is told of a change did not take it; the event is delivered again, with the same key."""
+
+    code = "BF405"
+
+
+Kind: TypeAlias = Literal["schema", "id", "size", "age", "bug", "request", "event", "receiver"]
+"""What is to be mended: data or its model, an id, a size, a late delivery, user code, the project, the sender,
+or who is told."""
 
 
 class Permanent(BoilerError):
@@ -383,3 +402,13 @@ class TaskFailed(Permanent):
     """User code raised in `propagate_change`."""
 
     code = "BF511"
+
+
+class Undeliverable(Permanent):
+    """Who is told of a change refuses it for good, or failed for too long.
+
+    Raise it in a function of `@app.on_change` to give up at once.
+    """
+
+    code = "BF512"
+    kind = "receiver"

@@ -45,8 +45,10 @@ def _in_json(field: fields.Field[Any]) -> bool:
 
 
 def as_json(value: Any) -> Any:
-    """A value of a document as JSON spells it."""
+    """A value of a document as JSON spells it; NaN and the infinities, which it has not, are null."""
     match value:
+        case float():
+            return value if math.isfinite(value) else None
         case datetime():
             return value.isoformat()
         case bytes():

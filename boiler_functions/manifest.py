@@ -9,9 +9,10 @@ from typing import Any, Literal, TypeAlias
 from boiler_functions.options import Options
 from boiler_functions.types import digest
 
-Mode: TypeAlias = Literal["query", "task", "rest", "continuation"]
+Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change"]
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
+CREATED = "google.cloud.firestore.document.v1.created"
 
 # A function's id in firebase-tools: ^[a-zA-Z][a-zA-Z0-9_-]{0,62}$
 _LONGEST_NAME = 63

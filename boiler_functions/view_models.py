@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic
 
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 from typing_extensions import TypeVar
 
 from boiler_functions import session
@@ -21,7 +21,7 @@ from boiler_functions.exceptions import (
     InvalidPattern,
 )
 from boiler_functions.fields import String, flatten
-from boiler_functions.models import Model
+from boiler_functions.models import RESERVED_KEYS, Model
 from boiler_functions.paths import Pattern
 from boiler_functions.store import Source, Store
 
@@ -84,13 +84,31 @@ class ViewModel(Model, Generic[S]):
         return view
 
     @classmethod
+    def as_stored(cls, path: str, params: Mapping[str, str], content: Mapping[str, Any]) -> typing.Self:
+        """The view as a document holds it: an attribute gives what its getter gave then.
+
+        Raises InvalidDocument when the content does not fit. There is no Store: nothing else can be computed.
+        """
+        view = cls.__new__(cls)
+        view.params = params
+        view.values = cls._loaded(
+            path, cls.view_schema(), {key: value for key, value in content.items() if key not in RESERVED_KEYS}
+        )
+        return view
+
+    @classmethod
     def load_form(cls, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a form's document by attribute; raises InvalidDocument when they do not fit."""
+        values = cls._loaded(path, cls.schema(), fields)
+        return {name: value for name, value in values.items() if name in cls.attributes}
+
+    @classmethod
+    def _loaded(cls, path: str, schema: Schema, fields: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            values: dict[str, Any] = cls.schema().load(fields)
+            values: dict[str, Any] = schema.load(fields)
         except ValidationError as error:
             raise InvalidDocument(path, cls.__name__, flatten(error.messages)) from error
-        return {name: value for name, value in values.items() if name in cls.attributes}
+        return values
 
     @classmethod
     def pattern(cls) -> Pattern:

@@ -95,7 +95,7 @@ def build(context: Context, name: str, console: Console, *, root: str | None, re
     app = context.app
     view = _view_named(app, name)
     database = Metered(context.database)
-    work = RebuildAll(app.name, view, database)
+    work = RebuildAll(app.name, view, database, sinks=app.compiled.declarations.sinks)
     if root is not None:
         tally = Tally()
         _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)

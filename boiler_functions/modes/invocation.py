@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     COVERED = "covered"
     UNAFFECTED = "unaffected"
     DONE = "done"
+    DELIVERED = "delivered"
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
     SUPERSEDED = "superseded"

@@ -23,7 +23,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.exceptions import NewerSchema
 from boiler_functions.paths import MAX_ID_BYTES
-from boiler_functions.types import Instant, Reference, Version, digest, to_datetime, to_instant
+from boiler_functions.types import Fields, Instant, Reference, Version, digest, to_datetime, to_instant
 
 COLLECTION = "boilerLedgers"
 
@@ -43,6 +43,8 @@ class Ledger:
     versions: Mapping[str, Version] = field(default_factory=dict)
     destinations: tuple[str, ...] = ()
     content_hash: str | None = None
+    content: Fields | None = None
+    """What the view is, kept only where somebody is told what it was before."""
     as_of: Instant = 0
     cause: str = ""
 
@@ -63,6 +65,7 @@ class Ledger:
             fields["versions"],
             tuple(fields["destinations"]),
             fields["content_hash"],
+            fields.get("content"),
             to_instant(fields["as_of"]),
             fields["cause"],
         )
@@ -71,7 +74,7 @@ class Ledger:
         """The ledger with the tokens added to the old ones, so that their changes find the view from now on."""
         return replace(self, depends_on=self.depends_on | tokens)
 
-    def describing(self, built: Built, as_of: Instant, cause: str) -> Ledger:
+    def describing(self, built: Built, as_of: Instant, cause: str, *, with_content: bool = False) -> Ledger:
         """The ledger of a view that was built anew."""
         return replace(
             self,
@@ -79,6 +82,7 @@ class Ledger:
             versions=built.versions,
             destinations=built.destinations,
             content_hash=built.content_hash,
+            content=built.content if with_content else None,
             as_of=as_of,
             cause=cause,
         )
@@ -97,6 +101,7 @@ class Ledger:
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),
             "cause": self.cause,
+            **({} if self.content is None else {"content": self.content}),
         }
         return Put(self.document.path, fields, precondition=unchanged(self.document))
 

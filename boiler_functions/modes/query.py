@@ -22,6 +22,7 @@ from boiler_functions.modes.continuation import Continuation, Enqueue, ranges
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.outbox import Sink, records
 from boiler_functions.store import Resolution
 from boiler_functions.types import MISSING, Version
 from boiler_functions.view_models import ViewModel
@@ -53,6 +54,8 @@ class Rebuild:
     force: bool = False
     enqueue: Enqueue | None = None
     """Where the rest of a fan-out goes once the invocation is out of time; without it, the invocation goes on."""
+    sinks: tuple[Sink, ...] = ()
+    """Who is told of the views' changes."""
 
     def run(self) -> None:
         """Rebuilds every view that the change concerns; raises a Transient error when it must be delivered again."""
@@ -210,14 +213,30 @@ class Rebuild:
         if built.content is None:
             if not ledger.document.exists:
                 return [], Outcome.IGNORED
-            return [ledger.delete(), *map(Delete, ledger.destinations)], Outcome.DELETED
+            told = self._records(instance, ledger, built)
+            return [ledger.delete(), *map(Delete, ledger.destinations), *told], Outcome.DELETED
         same = built.content_hash == ledger.content_hash and not self.force
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
         gone = [path for path in ledger.destinations if path not in built.destinations]
         # The ledger is written even when nothing else is: a builder with an older snapshot must meet a conflict.
-        described = ledger.describing(built, reader.read_time or 0, self.change.id if self.change else "build")
+        cause = self.change.id if self.change else "build"
+        is_told = any(sink.view is instance.view for sink in self.sinks)
+        described = ledger.describing(built, reader.read_time or 0, cause, with_content=is_told)
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
+        writes += self._records(instance, ledger, built)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
+
+    def _records(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
+        """What is told of the change, if it is one: nothing when the content is the same, or a build by hand made it.
+
+        A build by hand may be faster than the event of a source, which then is covered: that change is told here.
+        """
+        if built.content_hash == ledger.content_hash:
+            return []
+        is_by_hand = self.change is None or self.force
+        if is_by_hand and (ledger.content_hash is None or dict(ledger.versions) == dict(built.versions)):
+            return []
+        return list(records(self.invocation, self.sinks, instance, ledger, built))
 
     def _commit(self, built: list[tuple[Instance, list[Write], Outcome]]) -> None:
         for page in _by_size(built):

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from boiler_functions.build import Instance, chunks
+from boiler_functions.build import Built, Instance, chunks
 from boiler_functions.database import NAME, Cursor, Database, Delete, Document, Order, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
+from boiler_functions.modes.outbox import Sink, records
 from boiler_functions.modes.query import PAGE, Rebuild, scope_of
 from boiler_functions.selection import collection_query
 from boiler_functions.types import Reference
@@ -48,6 +49,7 @@ class RebuildAll:
     view: type[ViewModel[Any]]
     database: Database
     surroundings: Surroundings = field(default_factory=Surroundings)
+    sinks: tuple[Sink, ...] = ()
 
     def run(self, after: str = "") -> Iterator[Step]:
         """Rebuilds page by page; with `after`, only the roots behind it."""
@@ -62,7 +64,9 @@ class RebuildAll:
     def rebuild(self, roots: list[str]) -> Step:
         """Rebuilds the instances of the roots, whatever their ledgers say."""
         invocation = self._invocation()
-        Rebuild(invocation, (self.view,), force=True).rebuild([Instance(self.view, root) for root in roots])
+        Rebuild(invocation, (self.view,), force=True, sinks=self.sinks).rebuild(
+            [Instance(self.view, root) for root in roots]
+        )
         return Step(roots[-1], invocation.outcomes)
 
     def _roots(self, after: str) -> Iterator[list[str]]:
@@ -80,7 +84,7 @@ class RebuildAll:
         own = {instance.root: ledger for ledger in ledgers if (instance := self._instance_of(ledger))}
         living = self._living(own, invocation.database)
         for root in own.keys() - living:
-            self._delete(Ledger.of(Instance(self.view, root), own[root]), invocation)
+            self._delete(Instance(self.view, root), own[root], invocation)
         return Step("", invocation.outcomes)
 
     def _living(self, roots: Iterable[str], database: Database) -> set[str]:
@@ -88,12 +92,21 @@ class RebuildAll:
         root = self.view.store_class.root()
         if root is None:
             return {""}
-        possible = [path for path in roots if root.model.pattern().match(path)]
-        return {document.path for document in database.read(possible).documents if document.exists}
+        possible = filter(self._is_possible, roots)
+        return {document.path for document in database.read(list(possible)).documents if document.exists}
 
-    def _delete(self, ledger: Ledger, invocation: Invocation) -> None:
+    def _is_possible(self, root: str) -> bool:
+        reference = self.view.store_class.root()
+        return reference is not None and reference.model.pattern().match(root) is not None
+
+    def _delete(self, instance: Instance, document: Document, invocation: Invocation) -> None:
+        ledger = Ledger.of(instance, document)
+        # The event of the root's deletion will find no ledger, so it is told of here. A root that the view cannot have
+        # any more was not deleted: its declaration changed.
+        sinks = self.sinks if self._is_possible(instance.root) else ()
+        told = records(invocation, sinks, instance, ledger, Built(None, (), frozenset(), {}))
         try:
-            invocation.database.commit([ledger.delete(), *map(Delete, ledger.destinations)])
+            invocation.database.commit([ledger.delete(), *map(Delete, ledger.destinations), *told])
         except Conflict:
             return  # An event was faster, and it knew its root.
         invocation.note(Outcome.DELETED)

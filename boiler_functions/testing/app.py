@@ -116,7 +116,9 @@ class MemoryApp:
         # One id for all functions: that is how production does it, and the emulator not always.
         change = Change(f"event-{self._changes}", SOURCE, after.path, before, after, self.surroundings.clock())
         functions = self.compiled.functions.values()
-        self.pending += [Delivery(function, change) for function in functions if function.source.match(after.path)]
+        self.pending += [
+            Delivery(function, change) for function in functions if function.is_triggered_by(before, after)
+        ]
 
 
 @contextmanager

@@ -103,4 +103,5 @@ def test_every_permanent_error_says_what_is_to_be_mended() -> None:
         "InvalidRequest": "request",
         "InvalidEvent": "event",
         "TaskFailed": "bug",
+        "Undeliverable": "receiver",
     }

@@ -1,0 +1,127 @@
+"""Webhook: a change, sent to a URL as JSON, signed as https://www.standardwebhooks.com has it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from boiler_functions.exceptions import ConfigurationError, InvalidSink, Undeliverable, Undelivered
+from boiler_functions.fields import as_json
+from boiler_functions.models import Model
+from boiler_functions.modes.outbox import Changed
+
+PREFIX = "whsec_"
+
+# The receiver is busy, or somebody was faster: the same request may be taken later. Any other 4xx stays what it is.
+_PASSING = (408, 409, 429)
+
+_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Webhook:
+    """A URL that is told of changes by POST, with a signature that its receiver can check.
+
+        cities = Webhook("https://example.com/cities", secret_env="CITIES_SECRET")
+
+        @app.on_change(City)
+        def tell(change: Changed[City]) -> None:
+            cities.notify(change)
+
+    `secret_env` names the environment variable with the secret: `whsec_` and base64 as Standard Webhooks write it, or
+    any text; several, with spaces between, all sign, so that a secret can be replaced. The URL is public and `https`;
+    on this machine, outside of the cloud, `http://localhost` will do. Redirects are not followed.
+    """
+
+    def __init__(self, url: str, *, secret_env: str, timeout_sec: float = 10.0) -> None:
+        if not _VARIABLE.fullmatch(secret_env):
+            # Not repeated, as it may be the secret itself.
+            raise InvalidSink(f"Webhook({url!r}): secret_env is the name of an environment variable.")
+        parts = urlsplit(url)
+        if not parts.hostname or parts.username is not None or parts.fragment:
+            raise InvalidSink(f"Webhook({url!r}): give a URL with a host, as 'https://example.com/hooks'.")
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
+            raise InvalidSink(f"Webhook({url!r}): https, or on this machine http; anybody could read it else.")
+        self.url = url
+        self.secret_env = secret_env
+        self.timeout_sec = timeout_sec
+
+    def __repr__(self) -> str:
+        return f"Webhook({self.url!r})"
+
+    def notify(self, change: Changed[Model], data: Mapping[str, Any] | None = None) -> None:
+        """Sends the change, or `data` instead, under the change's key.
+
+        Raises Undelivered for what may pass (no answer, 5xx, 408, 409, 429), Undeliverable for any other answer but
+        2xx.
+        """
+        status = self._post(change.key, message(change) if data is None else {"data": as_json(data)})
+        if 200 <= status < 300:
+            return
+        if status >= 500 or status in _PASSING:
+            raise Undelivered(f"{self!r} answered {status}.")
+        hint = "; redirects are not followed, give the last URL" if 300 <= status < 400 else ""
+        raise Undeliverable(f"{self!r} answered {status} and would again{hint}.")
+
+    def _post(self, key: str, content: Mapping[str, Any]) -> int:
+        # Imported late: an app may have a function with a webhook, and ten that need no HTTP client.
+        from boiler_functions.public_http import post
+
+        body = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        timestamp = str(int(time.time()))
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "boiler_functions",
+            "webhook-id": key,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": " ".join(signature(each, key, timestamp, body) for each in self._secrets()),
+        }
+        try:
+            return post(urlsplit(self.url), headers, body, self.timeout_sec, local=self._is_local())
+        except OSError as error:
+            raise Undelivered(f"{self!r} gave no answer: {type(error).__name__}: {error}") from error
+
+    def _is_local(self) -> bool:
+        is_local = _is_loopback(urlsplit(self.url))
+        # In the cloud, this machine is the function itself, which would take what is posted for an event.
+        if is_local and "K_SERVICE" in os.environ:
+            raise Undeliverable(f"{self!r} is the function's own machine; give a public URL.")
+        return is_local
+
+    def _secrets(self) -> list[str]:
+        secrets = os.environ.get(self.secret_env, "").split()
+        if not secrets:
+            raise ConfigurationError(f"{self!r}: set the environment variable {self.secret_env} to the secret.")
+        return secrets
+
+
+def signature(secret: str, key: str, timestamp: str, body: bytes) -> str:
+    """The signature of one message by one secret, as the header has it."""
+    signed = b".".join([key.encode(), timestamp.encode(), body])
+    return "v1," + b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode()
+
+
+def message(change: Changed[Model]) -> dict[str, Any]:
+    """A change as JSON: `{"type": "City.changed", "timestamp": …, "data": {"path": …, "before": …, "after": …}}`."""
+    data = {"path": change.path, "before": _content(change.before), "after": _content(change.after)}
+    return {"type": f"{change.name}.changed", "timestamp": change.time.isoformat(), "data": data}
+
+
+def _content(model: Model | None) -> Any:
+    return None if model is None else as_json(model.to_view_dict())
+
+
+def _key(secret: str) -> bytes:
+    return b64decode(secret.removeprefix(PREFIX)) if secret.startswith(PREFIX) else secret.encode()
+
+
+def _is_loopback(url: SplitResult) -> bool:
+    return bool(url.hostname and _LOOPBACK.fullmatch(url.hostname))

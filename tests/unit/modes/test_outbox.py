@@ -1,0 +1,638 @@
+"""The outbox: whoever is told of changes is told of each at least once, under one key."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from boiler_functions import Boiler, Changed, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions.compile import Report
+from boiler_functions.database import Database, Delete, Document, Put, Write
+from boiler_functions.exceptions import (
+    Conflict,
+    DeclarationError,
+    Transient,
+    Unavailable,
+    Undeliverable,
+    Undelivered,
+    UnknownOutcome,
+)
+from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.outbox import COLLECTION
+from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
+from tests.unit.modes.cities import put
+from tests.unit.modes.hooked import Hooked, raises
+
+
+class City(DomainModel):
+    class Meta:
+        collection_name = "cities"
+
+    name = attrs.string(required=True)
+    population = attrs.integer(default=0)
+
+
+class Capital(City):
+    """A city with a government."""
+
+
+class CityStore(Store):
+    city = reference(City)
+
+
+class CityView(ViewModel[CityStore]):
+    class Meta:
+        path = "cityViews/{city.doc_id}"
+
+    suffix = ""
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.city.name.upper() + self.suffix
+
+
+class Receiver:
+    """Notes what it is told, and does what is next in `plan` before: raising is a failure."""
+
+    def __init__(self, *plan: Callable[[], object]) -> None:
+        self.told: list[Changed[Any]] = []
+        self.plan = list(plan)
+
+    def __call__(self, change: Changed[Any]) -> None:
+        if self.plan:
+            self.plan.pop(0)()
+        self.told.append(change)
+
+    @property
+    def keys(self) -> list[str]:
+        return [change.key for change in self.told]
+
+    @property
+    def titles(self) -> list[tuple[str | None, str | None]]:
+        return [tuple(view and view.title for view in (each.before, each.after)) for each in self.told]  # type: ignore[misc]
+
+    @property
+    def names(self) -> list[tuple[str | None, str | None]]:
+        return [tuple(city and city.name for city in (each.before, each.after)) for each in self.told]  # type: ignore[misc]
+
+
+def telling(receiver: Receiver, target: type[Any] = CityView, *, max_attempts: int | None = None) -> Boiler:
+    """An app with a stored view, and one who is told of the target's changes."""
+    app = Boiler("demo", max_event_age=timedelta(hours=23))
+    app.query(CityView)
+
+    @app.on_change(target, max_attempts=max_attempts)
+    def tell(change: Changed[Any]) -> None:
+        receiver(change)
+
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "boiler_functions")
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def testing(receiver: Receiver) -> Iterator[MemoryApp]:
+    with memory_app(telling(receiver)) as memory:
+        yield memory
+
+
+def letters(testing: MemoryApp) -> list[dict[str, Any]]:
+    return [dict(each.fields or {}) for each in testing.documents().values() if each.collection == "boilerDeadLetters"]
+
+
+def records(testing: MemoryApp) -> list[dict[str, Any]]:
+    found = testing.documents().values()
+    return [dict(each.fields or {}) for each in found if each.collection.endswith(f"/{COLLECTION}")]
+
+
+def outcomes(reports: list[Report]) -> list[str]:
+    return [outcome for report in reports for outcome in report.outcomes]
+
+
+def sent(testing: MemoryApp) -> Delivery:
+    """The one event of the sink that is pending; those of the view are handled."""
+    while views := [each for each in testing.pending if not each.function.sink]:
+        testing.pending = [each for each in testing.pending if each.function.sink]
+        for each in views:
+            testing.handle(each)
+    (delivery,) = testing.take()
+    return delivery
+
+
+# A view.
+
+
+def test_a_view_is_told_of_as_it_is_created_changed_and_deleted(testing: MemoryApp, receiver: Receiver) -> None:
+    for name in ("Tokyo", "Edo"):
+        put(testing, "cities/TOK", name=name)
+        testing.deliver()
+    testing.database.commit([Delete("cities/TOK")])
+    testing.deliver()
+    assert receiver.titles == [(None, "TOKYO"), ("TOKYO", "EDO"), ("EDO", None)]
+    assert len(set(receiver.keys)) == 3
+
+
+def test_what_is_told_of_a_view_names_its_root_and_its_copies(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.deliver()
+    (change,) = receiver.told
+    assert (change.name, change.path, change.doc_id) == ("CityView", "cities/TOK", "TOK")
+    assert change.copies == ("cityViews/TOK",)
+    assert change.after
+    assert change.after.to_view_dict() == {"title": "TOKYO"}
+    assert change.attempt == 1
+
+
+def test_a_view_whose_content_is_the_same_is_not_told_of(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.deliver()
+    put(testing, "cities/TOK", name="Tokyo", population=1)
+    testing.deliver()
+    assert len(receiver.told) == 1
+
+
+def test_the_record_is_written_in_the_commit_of_the_view_and_costs_no_more_calls() -> None:
+    calls, written = [], []
+    for app in (telling(Receiver()), telling(Receiver(), City)):
+        with memory_app(app) as testing:
+            put(testing, "cities/TOK", name="Tokyo")
+            testing.deliver()
+            put(testing, "cities/TOK", name="Edo")
+            hooked = Hooked(testing.database)
+            (event,) = [each for each in testing.take() if each.function.views]
+            testing.handle(event, hooked)
+            calls.append(hooked.calls)
+            written.append([write.path.split("/")[0] for write in hooked.written[-1]])
+    assert calls[0] == calls[1]
+    assert written[1] == ["boilerLedgers", "cityViews"]
+    assert written[0] == ["boilerLedgers", "cityViews", "boilerOutbox"]
+
+
+def test_repeated_events_of_a_source_tell_of_one_change(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.deliver(duplicates=3, shuffle=5)
+    assert receiver.titles == [(None, "TOKYO")]
+
+
+def test_a_change_that_was_told_is_not_told_again_when_its_event_is_repeated(
+    testing: MemoryApp, receiver: Receiver
+) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    event = sent(testing)
+    assert outcomes([testing.handle(event), testing.handle(event)]) == ["delivered", "duplicate"]
+    assert len(receiver.told) == 1
+
+
+def test_a_view_commit_whose_answer_is_lost_leaves_one_record(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.deliver()
+    put(testing, "cities/TOK", name="Edo")
+    (event,) = testing.take()
+    testing.handle(event, Hooked(testing.database).after("commit", 1, raises(UnknownOutcome("lost"))))
+    testing.deliver()
+    assert receiver.titles == [(None, "TOKYO"), ("TOKYO", "EDO")]
+
+
+def test_stamping_a_record_is_no_event_of_its_sink(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.handle(sent(testing))
+    assert testing.take() == []
+    (record,) = records(testing)
+    assert (record["status"], record["attempts"]) == ("delivered", 1)
+
+
+def test_each_who_is_told_has_a_record_of_its_own() -> None:
+    app, deaf, other = Boiler("demo"), Receiver(*[raises(OSError("busy"))] * 2), Receiver()
+    app.query(CityView)
+
+    @app.on_change(CityView)
+    def mail(change: Changed[CityView]) -> None:
+        deaf(change)
+
+    @app.on_change(CityView)
+    def publish(change: Changed[CityView]) -> None:
+        other(change)
+
+    with memory_app(app) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        testing.deliver()
+    assert [change.attempt for change in deaf.told] == [3]
+    assert [change.attempt for change in other.told] == [1]
+    assert not {*deaf.keys} & {*other.keys}
+
+
+def test_an_expired_record_is_nothing_to_tell(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    event = sent(testing)
+    testing.database.commit([Delete(event.change.path)])
+    assert outcomes([testing.handle(event)]) == ["unaffected"]
+    assert testing.take() == []
+
+
+# Builds by hand.
+
+
+def built_by_hand(testing: MemoryApp) -> None:
+    declared = testing.compiled.declarations
+    list(RebuildAll(declared.app, CityView, testing.database, testing.surroundings, declared.sinks).run())
+
+
+def test_a_build_by_hand_tells_of_nothing_that_was_there_before(testing: MemoryApp, receiver: Receiver) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.take()
+    built_by_hand(testing)
+    testing.deliver()
+    assert receiver.told == []
+
+
+def test_a_build_by_hand_tells_of_no_change_of_the_code(
+    testing: MemoryApp, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.deliver()
+    monkeypatch.setattr(CityView, "suffix", "!")
+    built_by_hand(testing)
+    testing.deliver()
+    assert receiver.titles == [(None, "TOKYO")]
+    assert (testing.fields("cityViews/TOK") or {})["title"] == "TOKYO!"
+
+
+def test_what_was_there_before_a_build_by_hand_is_known_to_the_next_change(
+    testing: MemoryApp, receiver: Receiver
+) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.take()
+    built_by_hand(testing)
+    put(testing, "cities/TOK", name="Edo")
+    testing.deliver()
+    assert receiver.titles == [("TOKYO", "EDO")]
+
+
+@pytest.mark.parametrize("after", ["Edo", None])
+def test_a_change_that_a_build_by_hand_takes_in_before_its_event_comes_is_told(
+    testing: MemoryApp, receiver: Receiver, after: str | None
+) -> None:
+    put(testing, "cities/TOK", name="Tokyo")
+    testing.deliver()
+    testing.database.commit([Put("cities/TOK", {"name": after}) if after else Delete("cities/TOK")])
+    late = testing.take()
+    built_by_hand(testing)
+    testing.pending += late
+    testing.deliver(duplicates=1)
+    assert receiver.titles == [(None, "TOKYO"), ("TOKYO", after and after.upper())]
+
+
+# A failure.
+
+
+@pytest.mark.parametrize("target", [CityView, City])
+def test_whoever_fails_is_told_again_under_the_same_key(target: type[Any]) -> None:
+    receiver = Receiver(raises(OSError("no route")), raises(Undelivered("busy")))
+    keys: list[str] = []
+    with memory_app(telling(receiver, target)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        event = sent(testing)
+        for _ in range(2):
+            with pytest.raises(Undelivered, match=r"tell failed on cities/TOK, attempt \d"):
+                testing.handle(event)
+            (record,) = records(testing)
+            keys.append(record["status"])
+        testing.handle(event)
+        assert outcomes([testing.handle(event)]) == ["duplicate"]
+    assert keys == ["pending", "pending"]
+    assert [change.attempt for change in receiver.told] == [3]
+
+
+@pytest.mark.parametrize("target", [CityView, City])
+def test_a_failure_for_good_is_a_dead_letter_and_acknowledged(target: type[Any]) -> None:
+    receiver = Receiver(raises(Undeliverable("gone")))
+    with memory_app(telling(receiver, target)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        event = sent(testing)
+        assert outcomes([testing.handle(event), testing.handle(event)]) == ["dead letter", "duplicate"]
+        (letter,) = letters(testing)
+        (record,) = records(testing)
+    assert (letter["code"], letter["view"], letter["message"]) == ("BF512", "tell", "gone")
+    assert (record["status"], record["error"]) == ("dead", "gone")
+    assert receiver.told == []
+
+
+@pytest.mark.parametrize("target", [CityView, City])
+def test_after_max_attempts_there_is_a_dead_letter(target: type[Any]) -> None:
+    receiver = Receiver(*[raises(OSError("no route"))] * 9)
+    with memory_app(telling(receiver, target, max_attempts=3)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        testing.deliver()
+        (letter,) = letters(testing)
+    assert letter["message"] == "tell failed 3 times; at last OSError: no route"
+    assert len(receiver.plan) == 6
+
+
+@pytest.mark.parametrize("target", [CityView, City])
+def test_before_the_platform_drops_the_event_there_is_a_dead_letter_with_the_last_error(target: type[Any]) -> None:
+    receiver = Receiver(raises(OSError("no route")))
+    now = [1_700_000_000_000_000_000]
+    surroundings = Surroundings(lambda: now[0], lambda _: None, Random(0))
+    with memory_app(telling(receiver, target), surroundings) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        event = sent(testing)
+        with pytest.raises(Undelivered):
+            testing.handle(event)
+        now[0] += 24 * 3600 * 1_000_000_000
+        assert outcomes([testing.handle(event)]) == ["dead letter"]
+        (letter,) = letters(testing)
+    assert "1 day, 0:00:00 (`max_event_age`)" in letter["message"]
+    assert "OSError: no route" in letter["message"]
+    assert receiver.told == []
+
+
+@pytest.mark.parametrize("target", [CityView, City])
+def test_a_crash_before_the_stamp_repeats_the_key(target: type[Any]) -> None:
+    receiver = Receiver()
+    with memory_app(telling(receiver, target)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        event = sent(testing)
+        with pytest.raises(Unavailable):
+            testing.handle(event, Hooked(testing.database).before("commit", 1, raises(Unavailable("down"))))
+        testing.handle(event)
+        assert outcomes([testing.handle(event)]) == ["duplicate"]
+    assert len(receiver.told) == 2
+    assert len(set(receiver.keys)) == 1
+
+
+@pytest.mark.parametrize("target", [CityView, City])
+def test_whoever_is_told_may_read_models_and_write_none(target: type[Any]) -> None:
+    seen: list[str] = []
+
+    def write() -> None:
+        city = City.get("TOK")
+        assert city is not None
+        seen.append(city.name)
+        city.name = "Edo"
+        city.save()
+
+    with memory_app(telling(Receiver(write), target)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        testing.deliver()
+        (letter,) = letters(testing)
+        assert testing.fields("cities/TOK") == {"name": "Tokyo"}
+    assert seen == ["Tokyo"]
+    assert "tell writes cities/TOK, and is only told of changes" in letter["message"]
+
+
+# A model.
+
+
+@pytest.fixture
+def cities(receiver: Receiver) -> Iterator[MemoryApp]:
+    with memory_app(telling(receiver, City)) as memory:
+        yield memory
+
+
+def test_a_model_is_told_of_whoever_writes_its_document(cities: MemoryApp, receiver: Receiver) -> None:
+    City.new(doc_id="TOK", name="Tokyo").save()
+    cities.deliver(duplicates=1)
+    put(cities, "cities/TOK", name="Edo", population=5)
+    cities.deliver(duplicates=1)
+    cities.database.commit([Delete("cities/TOK")])
+    cities.deliver(duplicates=1)
+    assert receiver.names == [(None, "Tokyo"), ("Tokyo", "Edo"), ("Edo", None)]
+    assert len(set(receiver.keys)) == 3
+    assert {change.path for change in receiver.told} == {"cities/TOK"}
+
+
+def test_a_field_that_the_model_does_not_declare_is_no_change_of_it(cities: MemoryApp, receiver: Receiver) -> None:
+    put(cities, "cities/TOK", name="Tokyo")
+    put(cities, "cities/TOK", name="Tokyo", seen=1)
+    assert "unaffected" in outcomes(cities.deliver())
+    assert receiver.names == [(None, "Tokyo")]
+
+
+def test_an_equal_write_is_no_change(cities: MemoryApp, receiver: Receiver) -> None:
+    put(cities, "cities/TOK", name="Tokyo")
+    event = sent(cities)
+    equal = replace(event, change=replace(event.change, before=event.change.after))
+    assert outcomes([cities.handle(equal)]) == ["ignored"]
+    assert receiver.told == []
+
+
+def test_an_event_without_images_tells_of_the_document_as_it_is(cities: MemoryApp, receiver: Receiver) -> None:
+    put(cities, "cities/TOK", name="Tokyo")
+    cities.handle(sent(cities).without_images())
+    assert receiver.names == [(None, "Tokyo")]
+
+
+def test_an_event_without_images_of_a_document_that_is_gone_is_still_told(
+    cities: MemoryApp, receiver: Receiver
+) -> None:
+    put(cities, "cities/TOK", name="Tokyo")
+    event = sent(cities)
+    cities.database.commit([Delete("cities/TOK")])
+    cities.handle(event.without_images())
+    assert receiver.names == [(None, None)]
+
+
+def test_a_document_that_becomes_another_class_leaves_the_one_and_enters_the_other(receiver: Receiver) -> None:
+    with memory_app(telling(receiver, Capital)) as testing:
+        put(testing, "cities/TOK", name="Tokyo", obj_type="City")
+        put(testing, "cities/TOK", name="Tokyo", obj_type="Capital")
+        put(testing, "cities/TOK", name="Tokyo", obj_type="City")
+        testing.deliver()
+    assert receiver.names == [(None, "Tokyo"), ("Tokyo", None)]
+
+
+def test_a_document_that_does_not_fit_is_a_dead_letter_and_its_repair_is_told(
+    cities: MemoryApp, receiver: Receiver
+) -> None:
+    put(cities, "cities/TOK", name=5)
+    cities.deliver()
+    assert "BF501" in {letter["code"] for letter in letters(cities)}
+    put(cities, "cities/TOK", name="Tokyo")
+    cities.deliver()
+    assert receiver.names == [(None, "Tokyo")]
+
+
+# What is declared.
+
+
+def test_a_view_that_is_not_stored_has_no_changes_to_tell_of() -> None:
+    app = Boiler("demo")
+
+    @app.on_change(CityView)
+    def tell(change: Changed[CityView]) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"decorate CityView with `@app\.query`"):
+        _ = app.compiled
+
+
+def test_without_retry_a_notification_would_be_lost_and_is_refused() -> None:
+    app = Boiler("demo", retry=False)
+
+    @app.on_change(City)
+    def tell(change: Changed[City]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="leave `retry` on"):
+        _ = app.compiled
+
+
+def test_whoever_is_told_may_have_options_of_its_own() -> None:
+    app = Boiler("demo", timeout_sec=60)
+
+    @app.on_change(City, timeout_sec=120, secrets=["CITIES_SECRET"])
+    def tell(change: Changed[City]) -> None: ...
+
+    (function,) = app.manifest.functions
+    assert function.options.timeout_sec == 120
+    assert function.options.secrets == ("CITIES_SECRET",)
+    assert app.compiled.functions["tell_on_cities"].timeout_sec == 120
+
+
+async def later(change: Changed[Any]) -> None: ...
+
+
+@pytest.mark.parametrize("function", [later, print, lambda change: None, Receiver()])
+def test_what_is_no_plain_function_is_refused(function: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"@app\.on_change\(City\) decorates a plain function"):
+        Boiler("demo").on_change(City)(function)
+
+
+@pytest.mark.parametrize("target", [CityStore, "City", None])
+def test_what_is_no_model_has_no_changes(target: Any) -> None:
+    with pytest.raises(DeclarationError, match="the changes are those of a DomainModel or a ViewModel"):
+        Boiler("demo").on_change(target)
+
+
+def test_the_manifest_has_a_function_for_each_who_is_told() -> None:
+    app = telling(Receiver())
+
+    @app.on_change(City)
+    def write_mail(change: Changed[City]) -> None: ...
+
+    told = [each for each in app.manifest.functions if each.mode == "on_change"]
+    assert [each.entry_point for each in told] == ["tell_on_city_view", "write_mail_on_cities"]
+    view, model = (each.to_wire()["eventTrigger"] for each in told)
+    assert view["eventType"] == "google.cloud.firestore.document.v1.created"
+    assert view["eventFilterPathPatterns"] == {"document": "boilerOutbox/demo.tell.CityView/boilerOutbox/{key}"}
+    assert model["eventType"] == "google.cloud.firestore.document.v1.written"
+    assert model["eventFilterPathPatterns"] == {"document": "cities/{doc_id}"}
+
+
+# Faults.
+
+
+class Faulty:
+    """A database whose calls fail at times: before, as a crash or an outage, or after, as an answer that is lost."""
+
+    def __init__(self, database: Database, chance: Random) -> None:
+        self.database = database
+        self.chance = chance
+        self.injected: dict[str, int] = {"before": 0, "lost": 0, "conflict": 0}
+
+    def read(self, *args: Any, **kwargs: Any) -> Any:
+        self._perhaps("before", Unavailable("down"), 0.05)
+        return self.database.read(*args, **kwargs)
+
+    def query(self, *args: Any, **kwargs: Any) -> Any:
+        self._perhaps("before", Unavailable("down"), 0.05)
+        return self.database.query(*args, **kwargs)
+
+    def commit(self, *args: Any, **kwargs: Any) -> Any:
+        self._perhaps("before", Unavailable("down"), 0.1)
+        self._perhaps("conflict", Conflict("contended"), 0.1)
+        committed = self.database.commit(*args, **kwargs)
+        self._perhaps("lost", UnknownOutcome("lost"), 0.15)
+        return committed
+
+    def _perhaps(self, kind: str, error: Exception, chance: float) -> None:
+        if self.chance.random() < chance:
+            self.injected[kind] += 1
+            raise error
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_fails_every_change_is_told_and_each_under_one_key(seed: int) -> None:
+    chance = Random(seed)
+    failures = [raises(OSError("no route")) if chance.random() < 0.2 else lambda: None for _ in range(2000)]
+    of_view, of_model = Receiver(*failures), Receiver(*failures)
+    app = Boiler("demo")
+    app.query(CityView)
+
+    @app.on_change(CityView)
+    def tell(change: Changed[CityView]) -> None:
+        of_view(change)
+
+    @app.on_change(City)
+    def mail(change: Changed[City]) -> None:
+        of_model(change)
+
+    with memory_app(app) as testing:
+        happened = changes_of(testing)
+        faulty = Faulty(testing.database, chance)
+        testing.through = faulty
+        for step in range(60):
+            testing.database.commit([random_write(chance, step)])
+            if chance.random() < 0.3:
+                deliver_some(testing, chance)
+        while testing.pending:
+            deliver_some(testing, chance)
+        testing.through = testing.database
+        assert letters(testing) == []
+        assert_views_equal_rebuild(testing)
+    assert all(count > 5 for count in faulty.injected.values()), faulty.injected
+    assert told_of(of_view, "title") == happened("cityViews", "title")
+    assert told_of(of_model, "name") == happened("cities", "name")
+
+
+def random_write(chance: Random, step: int) -> Write:
+    path = f"cities/{chance.choice('ABC')}"
+    return Delete(path) if chance.random() < 0.1 else Put(path, {"name": f"name {step}"})
+
+
+def deliver_some(testing: MemoryApp, chance: Random) -> None:
+    """Delivers the pending events once, some twice, in any order; those that fail are pending again."""
+    events = testing.take()
+    events += [each for each in events if chance.random() < 0.3]
+    chance.shuffle(events)
+    for event in events:
+        try:
+            testing.handle(event)
+        except Transient:
+            testing.pending.append(event)
+
+
+def changes_of(testing: MemoryApp) -> Callable[[str, str], list[tuple[str | None, str | None]]]:
+    """What changed in a collection: the field before and after, in order of the values."""
+    seen: list[tuple[Document, Document]] = []
+    testing.database.subscribe(lambda before, after: seen.append((before, after)))
+
+    def happened(collection: str, field: str) -> list[tuple[str | None, str | None]]:
+        pairs = [
+            ((before.fields or {}).get(field), (after.fields or {}).get(field))
+            for before, after in seen
+            if after.path.startswith(f"{collection}/")
+        ]
+        return sorted((pair for pair in pairs if pair[0] != pair[1]), key=str)
+
+    return happened
+
+
+def told_of(receiver: Receiver, attribute: str) -> list[tuple[str | None, str | None]]:
+    """What a receiver that knows each key once was told; a repetition must tell the same."""
+    by_key: dict[str, tuple[str | None, str | None]] = {}
+    for change in receiver.told:
+        pair = (change.before and getattr(change.before, attribute), change.after and getattr(change.after, attribute))
+        assert by_key.setdefault(change.key, pair) == pair
+    return sorted(by_key.values(), key=str)
