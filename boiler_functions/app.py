@@ -11,9 +11,11 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, TypeVar, Unpack, overload
 
+from boiler_functions.access import Nobody, Where
 from boiler_functions.compile import Compiled, Declarations, Rule, compile_app
 from boiler_functions.exceptions import (
     DeclarationError,
+    InvalidAccess,
     InvalidAttribute,
     InvalidOption,
     InvalidPattern,
@@ -23,6 +25,7 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.manifest import Manifest, Mode
 from boiler_functions.models import DomainModel, Model
+from boiler_functions.modes.document import IF_VERSION, Document, trigger_path
 from boiler_functions.modes.outbox import Changed, Sink
 from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
 from boiler_functions.options import (
@@ -162,6 +165,43 @@ class Boiler:
 
         return decorate
 
+    def document(
+        self,
+        *,
+        strict: bool = False,
+        writes: Sequence[type[DomainModel]] = (),
+        max_retries: int | None = None,
+        isolation: Isolation = "serializable",
+        on_completion: Completion = "stamp",
+        **options: Unpack[EventOptions],
+    ) -> Callable[[V], V]:
+        """Lets a client change the view by a document beside its copy, exactly once, through the view's setters.
+
+            @app.query
+            @app.document()
+            class MeetingSession(ViewModel[MeetingStore]):
+                class Meta:
+                    path = "users/{users.doc_id}/meetingSessions/{meeting.doc_id}"
+                    write = access.owner("users.doc_id")
+
+        The client creates `{copy}/_PATCH_MeetingSession/{id}` with new values of the attributes that have a setter;
+        those whom `Meta.write` admits may, by the rules. The latest wins; with `Meta.versioned` a mutation may say
+        `if_version`, the `doc_version` of the copy that was seen, and is rejected when the view has changed since;
+        with `strict` it must. `writes` are models that the setters write beside those of the Store.
+        """
+
+        def decorate(view: V) -> V:
+            _check_mutable(view, strict=strict)
+            retries = self.max_retries if max_retries is None else max_retries
+            written = dict.fromkeys([*(source.model for source in view.store_class.sources), *writes])
+            pattern = trigger_path(view)
+            how = (retries, isolation, on_completion, self.max_event_age)
+            task = Document(view, pattern, tuple(written), *how, strict=strict)
+            self._add("document", view, options, EventOptions, documents=(*self._declarations.documents, task))
+            return view
+
+        return decorate
+
     def rest(self, rule: str, **options: Unpack[HttpOptions]) -> Callable[[V], V]:
         """Serves the view over HTTP: GET the list and one instance, PATCH through the setters.
 
@@ -282,3 +322,33 @@ def _with_changes(target: Any) -> type[DomainModel] | type[ViewModel[Any]]:
         raise InvalidSink(f"@app.on_change({target!r}): the changes are those of a DomainModel or a ViewModel.")
     target.pattern()
     return target
+
+
+def _check_mutable(view: type[ViewModel[Any]], *, strict: bool) -> None:
+    """Raises DeclarationError when no client could change the view by a document beside its copy."""
+    name = view.__name__
+    view.pattern()
+    if view.store_class.root() is None:
+        raise InvalidPattern(
+            f"{name} has no root, so the path of its copy does not say what a mutation would change; give "
+            f"{view.store_class.__name__} a `reference(Model)`, whose key {name}.Meta.path then names."
+        )
+    if not view.settable():
+        raise InvalidAttribute(f"{name} has no setter, so nothing of it can be changed; add one by `@name.setter`.")
+    for each in view.settable():
+        if view.attributes[each].data_key in (OUTCOME, IF_VERSION):
+            raise InvalidAttribute(
+                f"{name}.{each} is stored as {view.attributes[each].data_key!r}, which a mutation has for itself; "
+                f"give it another `data_key`."
+            )
+    if strict and not view.is_versioned():
+        raise InvalidAttribute(
+            f"@app.document(strict=True) of {name}: its copies do not hold their version; add `versioned = True` to "
+            f"{name}.Meta."
+        )
+    if all(isinstance(part, Nobody | Where) for part in view.writers().parts()):
+        raise InvalidAccess(
+            f"{name}.Meta.write admits nobody whom security rules can admit, so no client could create a mutation; "
+            f"add `write = access.owner({view.pattern().names[0]!r})`."
+        )
+    view.view_schema()

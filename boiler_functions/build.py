@@ -12,7 +12,7 @@ from boiler_functions.conditions import MAX_ALTERNATIVES
 from boiler_functions.database import Database, Document, Filter, Found, Query
 from boiler_functions.database.matching import matches
 from boiler_functions.dependencies import tokens_of
-from boiler_functions.models import OBJ_TYPE
+from boiler_functions.models import DOC_VERSION, OBJ_TYPE
 from boiler_functions.session import Snapshot, UnitOfWork, active
 from boiler_functions.store import Resolution, Store
 from boiler_functions.types import Fields, Instant, Reference, Version, digest
@@ -145,8 +145,13 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
         if root is not None and root.name not in resolution.paths:
             return Built(None, (), tokens, versions)
         built = view.of(store, instance.key)
-        content = {**built.to_view_dict(), OBJ_TYPE: view.__name__}
-        return Built(content, tuple(built.destinations()), tokens, versions)
+        return Built(content_of(built), tuple(built.destinations()), tokens, versions)
+
+
+def content_of(view: ViewModel[Any]) -> Fields:
+    """What a copy of the view holds, its own path aside; with `Meta.versioned`, under which version."""
+    content = {**view.to_view_dict(), OBJ_TYPE: type(view).__name__}
+    return {**content, DOC_VERSION: digest(content)} if view.is_versioned() else content
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -16,6 +16,7 @@ from boiler_functions.exceptions import (
     DeclarationError,
     InvalidAccess,
     InvalidOption,
+    InvalidPattern,
     InvalidSink,
     NameCollision,
     OverlappingPaths,
@@ -35,7 +36,7 @@ from boiler_functions.manifest import (
     function_name,
     snake_case,
 )
-from boiler_functions.modes import dead_letter, ledger, marker, outbox
+from boiler_functions.modes import dead_letter, document, ledger, marker, outbox
 from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
@@ -80,6 +81,7 @@ class Declarations:
     docs: bool = True
     queries: tuple[View, ...] = ()
     tasks: tuple[Task, ...] = ()
+    documents: tuple[document.Document, ...] = ()
     rules: tuple[Rule, ...] = ()
     sinks: tuple[Sink, ...] = ()
     own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
@@ -174,7 +176,7 @@ class EventFunction:
     def mode(self) -> Mode:
         if self.sink:
             return "on_change"
-        return "task" if self.task else "query"
+        return self.task.mode if self.task else "query"
 
     @property
     def serves(self) -> tuple[str, ...]:
@@ -297,7 +299,7 @@ def compile_app(declarations: Declarations) -> Compiled:
 
     A stage compiles them anew, with other options: `compile_app(declarations.with_options(stage))`.
     """
-    if not (declarations.queries or declarations.tasks or declarations.rules or declarations.sinks):
+    if not any(getattr(declarations, each) for each in ("queries", "tasks", "documents", "rules", "sinks")):
         raise DeclarationError(
             f"The app {declarations.app!r} declares nothing; decorate a view model with `@app.query`, "
             f"`@app.task(…)` or `@app.rest(…)`, or a function with `@app.on_change(…)`, and import its module before "
@@ -305,6 +307,7 @@ def compile_app(declarations: Declarations) -> Compiled:
         )
     functions = [*_query_functions(declarations), *_task_functions(declarations), *_sink_functions(declarations)]
     check_sinks(declarations)
+    check_documents(declarations)
     check_paths(declarations)
     check_owners(declarations)
     check_cycles(functions)
@@ -333,9 +336,9 @@ def _query_functions(declarations: Declarations) -> Iterator[EventFunction]:
 
 
 def _task_functions(declarations: Declarations) -> Iterator[EventFunction]:
-    for task in declarations.tasks:
-        name = f"{snake_case(task.view.__name__)}_task"
-        options = declarations.options_of("task", name, [task.view])
+    for task in (*declarations.tasks, *declarations.documents):
+        name = f"{snake_case(task.view.__name__)}_{task.mode}"
+        options = declarations.options_of(task.mode, name, [task.view])
         yield EventFunction(declarations.app, name, task.pattern, (task.view,), options.time_limit, task)
 
 
@@ -456,6 +459,16 @@ def check_sinks(declarations: Declarations) -> None:
             raise InvalidSink(
                 f"{sink.name} is to be told when {sink.view.__name__} changes, which {declarations.app!r} does not "
                 f"store, so that nothing follows its changes; decorate {sink.view.__name__} with `@app.query`."
+            )
+
+
+def check_documents(declarations: Declarations) -> None:
+    """Raises DeclarationError when mutations are to lie beside copies that nothing stores."""
+    for each in declarations.documents:
+        if each.view not in declarations.queries:
+            raise InvalidPattern(
+                f"{each.view.__name__} takes mutations beside its copies, and {declarations.app!r} stores none; "
+                f"decorate it with `@app.query` too."
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from boiler_functions.options import Options
 from boiler_functions.types import digest
 
-Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change"]
+Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change", "document"]
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
 CREATED = "google.cloud.firestore.document.v1.created"

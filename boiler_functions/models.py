@@ -33,9 +33,13 @@ from boiler_functions.types import Fields, Reference, digest, subclasses
 OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
 DOC_REF = "doc_ref"
-RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF)
+DOC_VERSION = "doc_version"
+RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF, DOC_VERSION)
 
-OPTIONS = {"case_conversion", "collection_name", "exclude", "path", "read", "schema_version", "unknown", "write"}
+OPTIONS = {
+    *("case_conversion", "collection_name", "exclude", "path", "read", "schema_version"),
+    *("unknown", "versioned", "write"),
+}
 """What `class Meta` may set."""
 
 _ID_ALPHABET = string.ascii_letters + string.digits

@@ -91,19 +91,19 @@ class ViewModel(Model, Generic[S]):
         """
         view = cls.__new__(cls)
         view.params = params
-        view.values = cls._loaded(
-            path, cls.view_schema(), {key: value for key, value in content.items() if key not in RESERVED_KEYS}
-        )
+        declared = {key: value for key, value in content.items() if key not in RESERVED_KEYS}
+        view.values = cls.load_by(cls.view_schema(), path, declared)
         return view
 
     @classmethod
     def load_form(cls, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a form's document by attribute; raises InvalidDocument when they do not fit."""
-        values = cls._loaded(path, cls.schema(), fields)
+        values = cls.load_by(cls.schema(), path, fields)
         return {name: value for name, value in values.items() if name in cls.attributes}
 
     @classmethod
-    def _loaded(cls, path: str, schema: Schema, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def load_by(cls, schema: Schema, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What the schema makes of a document; raises InvalidDocument when it does not fit."""
         try:
             values: dict[str, Any] = schema.load(fields)
         except ValidationError as error:
@@ -130,6 +130,16 @@ class ViewModel(Model, Generic[S]):
             values = {each: _attribute(by_name, each) for each in pattern.names}
             paths.append(pattern.fill(values))
         return sorted(set(paths))
+
+    @classmethod
+    def settable(cls) -> list[str]:
+        """The attributes that have a setter, in the order in which they are declared."""
+        return [name for name, attribute in cls.exported().items() if attribute.fset is not None]
+
+    @classmethod
+    def is_versioned(cls) -> bool:
+        """Whether its copies hold their version: `Meta.versioned`."""
+        return bool(cls.meta("versioned"))
 
     @classmethod
     def readers(cls) -> Audience:

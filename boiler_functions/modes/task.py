@@ -10,8 +10,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
+from boiler_functions.access import Caller
 from boiler_functions.build import Reader, unit_of_work
 from boiler_functions.database import Delete, Document, Put, Write, check, unchanged
 from boiler_functions.events import Change
@@ -32,6 +33,7 @@ from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
 from boiler_functions.paths import Pattern, id_of
 from boiler_functions.session import UnitOfWork, active
+from boiler_functions.store import Store
 from boiler_functions.types import Fields, digest, to_datetime
 from boiler_functions.view_models import ViewModel
 
@@ -56,9 +58,22 @@ class Task:
     on_completion: Completion = "stamp"
     max_event_age: timedelta = timedelta(hours=23)
 
+    mode: ClassVar[Literal["task", "document"]] = "task"
+
+    effect: ClassVar[str] = ".propagate_change"
+    """What of the view is run, for a message."""
+
     def key(self, path: str) -> dict[str, str]:
-        """What the placeholders of the pattern stand for; `doc_id` is the document's own id."""
+        """What the placeholders of the view's Store stand for; of a form, `doc_id` is the document's own id."""
         return {**(self.pattern.match(path) or {}), "doc_id": id_of(path)}
+
+    def caller(self, path: str) -> Caller | None:
+        """Who wrote the document, as far as its path tells."""
+        return None
+
+    def take_effect(self, path: str, fields: Fields, store: Store) -> None:
+        """Lets what the document says take effect through the view model; raises when it is refused."""
+        self.view.of(store, self.key(path), self.view.load_form(path, fields)).propagate_change()
 
 
 @dataclass(frozen=True)
@@ -155,14 +170,14 @@ class Run:
         return {document.path: document for document in reading.documents}, reading.read_time
 
     def _effect(self, form: Document, reader: Reader) -> _Effect:
-        store, key = self.task.view.store_class, self.task.key(form.path)
-        resolution = reader.complete(store, key)
+        store = self.task.view.store_class
+        resolution = reader.complete(store, self.task.key(form.path))
         unit = unit_of_work(store, reader, resolution)
+        unit.caller = self.task.caller(form.path)
         fields = {name: value for name, value in (form.fields or {}).items() if name != OUTCOME}
         try:
             with active(unit):
-                values = self.task.view.load_form(form.path, fields)
-                self.task.view.of(store(resolution.paths, unit.documents), key, values).propagate_change()
+                self.task.take_effect(form.path, fields, store(resolution.paths, unit.documents))
         except Rejected as error:
             unit.writes.clear()
             return _Effect(unit, error)
@@ -175,7 +190,7 @@ class Run:
             raise
         except Exception as error:
             raise TaskFailed(
-                f"{self.task.view.__name__}.propagate_change raised {type(error).__name__}: {error}"
+                f"{self.task.view.__name__}{self.task.effect} raised {type(error).__name__}: {error}"
             ) from error
         self._check_declared(unit)
         return _Effect(unit)

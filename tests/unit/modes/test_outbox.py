@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from boiler_functions import Boiler, Changed, DomainModel, Store, ViewModel, attrs, reference
 from boiler_functions.compile import Report
 from boiler_functions.database import Database, Delete, Document, Put, Write
+from boiler_functions.database.faults import Faults
 from boiler_functions.exceptions import (
     Conflict,
     DeclarationError,
@@ -592,6 +594,32 @@ def test_whatever_fails_every_change_is_told_and_each_under_one_key(seed: int) -
         assert letters(testing) == []
         assert_views_equal_rebuild(testing)
     assert all(count > 5 for count in faulty.injected.values()), faulty.injected
+    assert told_of(of_view, "title") == happened("cityViews", "title")
+    assert told_of(of_model, "name") == happened("cities", "name")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_crashes_every_change_is_told_and_each_under_one_key(seed: int) -> None:
+    of_view, of_model = Receiver(), Receiver()
+    app = Boiler("demo")
+    app.query(CityView)
+
+    @app.on_change(CityView)
+    def tell(change: Changed[CityView]) -> None:
+        of_view(change)
+
+    @app.on_change(City)
+    def mail(change: Changed[City]) -> None:
+        of_model(change)
+
+    chance = Random(seed)
+    with memory_app(app) as testing:
+        happened = changes_of(testing)
+        acts = [partial(testing.database.commit, [random_write(chance, step)]) for step in range(40)]
+        weather = Faults(before=0.02, after=0.03, torn=0.02)
+        testing.deliver(duplicates=1, shuffle=seed, at_once=4, crashes=0.01, drops=0.05, faults=weather, meanwhile=acts)
+        assert testing.injected["handler crashed"]
+        assert_views_equal_rebuild(testing)
     assert told_of(of_view, "title") == happened("cityViews", "title")
     assert told_of(of_model, "name") == happened("cities", "name")
 

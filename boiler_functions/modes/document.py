@@ -1,0 +1,104 @@
+"""Document mode: a client changes a view by a document beside its copy of it, which takes effect exactly once.
+
+    users/ada/meetingSessions/standup                               the copy, which only functions write
+    users/ada/meetingSessions/standup/_PATCH_MeetingSession/{id}    {"inSession": false}, which ada creates
+
+It is a task whose form holds new values of the view, and whose effect is that of the view's setters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from marshmallow import RAISE, Schema
+
+from boiler_functions.access import Caller, Owner
+from boiler_functions.build import content_of
+from boiler_functions.exceptions import Rejected
+from boiler_functions.fields import StoredSchema, String
+from boiler_functions.models import DOC_VERSION
+from boiler_functions.modes.task import Task
+from boiler_functions.paths import Pattern, collection_of
+from boiler_functions.store import Store
+from boiler_functions.types import Fields
+from boiler_functions.view_models import ViewModel
+
+IF_VERSION = "if_version"
+"""The field of a mutation that holds the `doc_version` of the copy that its sender saw."""
+
+_ID = "mutation_id"
+
+
+@dataclass(frozen=True)
+class Document(Task):
+    """How the mutations of a view take effect: through its setters, for whom `Meta.write` admits.
+
+    Rules see to it that only they create them; the function sees to it that the copy beside which one lies is one.
+    """
+
+    strict: bool = False
+    """Whether a mutation must name the version that it rests on; else it may, and the latest wins without."""
+
+    mode: ClassVar[Literal["task", "document"]] = "document"
+
+    effect: ClassVar[str] = ", by a setter or propagate_change,"
+
+    def key(self, path: str) -> dict[str, str]:
+        root = self.view.store_class.root()
+        assert root is not None, "@app.document refuses a view without a root"
+        captured = self._placeholders(path)
+        return {name: captured[f"{root.name}.{name}"] for name in root.model.pattern().names}
+
+    def caller(self, path: str) -> Caller | None:
+        """The owner of the copy, where only owners may change the view; rules admit nobody else there."""
+        parts = list(self.view.writers().parts())
+        owners = {part.placeholder for part in parts if isinstance(part, Owner)}
+        if len(owners) != 1 or not all(isinstance(part, Owner) for part in parts):
+            return None
+        return Caller(self._placeholders(path)[owners.pop()])
+
+    def take_effect(self, path: str, fields: Fields, store: Store) -> None:
+        values = self.view.load_by(mutation_schema(self.view, strict=self.strict), path, fields)
+        view = self.view.of(store, self.key(path))
+        copy = _copy(path)
+        if copy not in view.destinations():
+            raise Rejected(f"There is no {self.view.__name__} at {copy}.")
+        caller = self.caller(path)
+        if caller is not None and not self.view.writers().admits(caller, view):
+            raise Rejected(f"You may not change this {self.view.__name__}.")
+        seen = values.pop(IF_VERSION, None)
+        if seen is not None and seen != content_of(view)[DOC_VERSION]:
+            reason = f"The {self.view.__name__} has changed since; look at it, and send the change again."
+            raise Rejected(reason, {IF_VERSION: ["Not the version that it has now."]})
+        for name, value in values.items():
+            setattr(view, name, value)
+        view.propagate_change()
+
+    def _placeholders(self, path: str) -> dict[str, str]:
+        return self.view.pattern().match(_copy(path)) or {}
+
+
+def mutation_path(view: type[ViewModel[Any]]) -> Pattern:
+    """Where the mutations of a view are created: beside each copy, with the placeholders of the view's path."""
+    return Pattern(f"{view.pattern().text}/_PATCH_{view.__name__}/{{{_ID}}}")
+
+
+def trigger_path(view: type[ViewModel[Any]]) -> Pattern:
+    """As `mutation_path`, with names that a trigger takes: `{meeting_doc_id}`."""
+    segments = mutation_path(view).segments
+    return Pattern("/".join(each.replace(".", "_") if each.startswith("{") else each for each in segments))
+
+
+def mutation_schema(view: type[ViewModel[Any]], *, strict: bool) -> Schema:
+    """The schema of a mutation: the attributes with a setter, none of them required, and the version seen."""
+    members = {name: view.attributes[name].field() for name in view.settable()}
+    for member in members.values():
+        member.required = False
+    if view.is_versioned():
+        members[IF_VERSION] = String(required=strict)
+    return StoredSchema.from_dict(members, name=f"{view.__name__}Mutation")(unknown=RAISE)
+
+
+def _copy(path: str) -> str:
+    return collection_of(collection_of(path))
