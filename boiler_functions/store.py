@@ -54,6 +54,8 @@ class Source(ABC):
     name: str
     many: bool = False
     verify: bool = True
+    via: Source | None = None
+    """The reference that it starts from; None where the key, or nothing, leads to its documents."""
 
     def __set_name__(self, owner: type[Store], name: str) -> None:
         self.name = name
@@ -125,23 +127,31 @@ class One(Source, Generic[M]):
     def __init__(self, model: type[M] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool) -> None:
         self._of = model
         self._doc_id = doc_id
-        self._via = via
+        self.via = via
         self.verify = verify
 
     @property
     def model(self) -> type[M]:
         return cast(type[M], self._of.target if isinstance(self._of, Relation) else self._of)
 
+    def followed(self) -> Relation[Any] | None:
+        """The relation that leads to it; None of a document with a fixed id."""
+        return self._of if isinstance(self._of, Relation) else None
+
+    @property
+    def doc_id(self) -> str | None:
+        return self._doc_id
+
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         if not isinstance(self._of, Relation):
             return
-        self._via = starting_point(self, self._of.owner, self._via, earlier, store)
-        if self._via.many or self._of.many:
+        self.via = starting_point(self, self._of.owner, self.via, earlier, store)
+        if self.via.many or self._of.many:
             raise InvalidReference(f"{store}.{self.name} leads to many documents; declare it with `references(…)`.")
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         if isinstance(self._of, Relation):
-            follow(self, self._of, self._via, resolution, documents)
+            follow(self, self._of, self.via, resolution, documents)
         else:
             pattern = self.model.pattern()
             self._add_named(resolution, [pattern.fill({**key, "doc_id": self._filled(key)})], documents)
@@ -181,7 +191,7 @@ class Related(Many[M]):
 
     def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:
         self.relation = relation
-        self._via = via
+        self.via = via
         self.verify = verify
 
     @property
@@ -189,12 +199,12 @@ class Related(Many[M]):
         return cast(type[M], self.relation.target)
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
-        self._via = starting_point(self, self.relation.owner, self._via, earlier, store)
-        if not self._via.many and not self.relation.many:
+        self.via = starting_point(self, self.relation.owner, self.via, earlier, store)
+        if not self.via.many and not self.relation.many:
             raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
-        follow(self, self.relation, self._via, resolution, documents)
+        follow(self, self.relation, self.via, resolution, documents)
 
 
 class Queried(Many[M]):
@@ -220,18 +230,18 @@ class Referrers(Queried[M]):
     def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
         self._owner = owner
         self.relation = relation
-        self._via = via
+        self.via = via
 
     @property
     def model(self) -> type[M]:
         return self._owner
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
-        self._via = starting_point(self, self.relation.target, self._via, earlier, store)
+        self.via = starting_point(self, self.relation.target, self.via, earlier, store)
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
-        assert self._via is not None
-        sources = resolution.paths.get(self._via.name)
+        assert self.via is not None
+        sources = resolution.paths.get(self.via.name)
         if sources is None:
             return
         for source in sources:

@@ -39,6 +39,7 @@ LAYERS = (
     "compile",
     "indexes",
     "rules",
+    "costs",
     "cloud_tasks",
     "logs",
     "runtime",

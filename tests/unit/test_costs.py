@@ -1,0 +1,246 @@
+"""What a change is told to cost is what it costs: the prediction is compared with counted invocations."""
+
+from typing import Any
+
+import pytest
+
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
+from boiler_functions.costs import Assumed, cost_of
+from boiler_functions.database.metered import Usage
+from boiler_functions.testing import MemoryApp, memory_app
+
+MANY = 3
+
+
+class User(DomainModel):
+    class Meta:
+        collection_name = "users"
+
+    name = attrs.string(default="")
+
+
+class Place(DomainModel):
+    class Meta:
+        collection_name = "places"
+
+    name = attrs.string(default="")
+
+
+class Ticket(DomainModel):
+    class Meta:
+        collection_name = "tickets"
+
+    user = attrs.relation(User)
+    note = attrs.string(default="")
+
+
+class Meeting(DomainModel):
+    class Meta:
+        collection_name = "meetings"
+
+    status = attrs.string(default="")
+    place = attrs.relation(Place)
+    tickets = attrs.relation(Ticket, many=True)
+    next = attrs.relation("Meeting")
+
+
+class Settings(DomainModel):
+    class Meta:
+        collection_name = "settings"
+
+    colour = attrs.string(default="")
+
+
+def view_of(store: type[Store], path: str, name: str) -> type[ViewModel[Any]]:
+    body = {"Meta": type("Meta", (), {"path": path}), "store_class": store, "all": attrs.computed(everything)}
+    return type(name, (ViewModel,), {**body, "__module__": __name__})
+
+
+def everything(self: Any) -> list[str]:
+    return [str(sorted(doc.fields.items())) for doc in self.store.documents.values() if doc.exists]
+
+
+class RootStore(Store):
+    meeting = reference(Meeting)
+
+
+class PlaceStore(Store):
+    meeting = reference(Meeting)
+    place = reference(Meeting.place)
+
+
+class DeepStore(Store):
+    meeting = reference(Meeting)
+    place = reference(Meeting.place)
+    tickets = references(Meeting.tickets)
+    users = references(Ticket.user)
+
+
+class UserStore(Store):
+    user = reference(User)
+    tickets = referrers(Ticket.user)
+    meetings = referrers(Meeting.tickets)
+    places = references(Meeting.place)
+
+
+class ChainStore(Store):
+    meeting = reference(Meeting)
+    following = reference(Meeting.next)
+
+
+class SettingsStore(Store):
+    meeting = reference(Meeting)
+    settings = reference(Settings, doc_id="main")
+
+
+class BoardStore(Store):
+    settings = reference(Settings, doc_id="main")
+    open = matching(Meeting.status == "open")
+
+
+VIEWS = {
+    "Root": view_of(RootStore, "rootViews/{meeting.doc_id}", "Root"),
+    "Place": view_of(PlaceStore, "placeViews/{meeting.doc_id}", "PlaceView"),
+    "Deep": view_of(DeepStore, "deepViews/{users.doc_id}/copies/{meeting.doc_id}", "Deep"),
+    "User": view_of(UserStore, "userViews/{user.doc_id}", "UserView"),
+    "Chain": view_of(ChainStore, "chainViews/{meeting.doc_id}", "Chain"),
+    "Settings": view_of(SettingsStore, "settingsViews/{meeting.doc_id}", "SettingsView"),
+    "Board": view_of(BoardStore, "boards/main", "Board"),
+}
+
+
+def seed() -> None:
+    """One meeting with MANY tickets, of a user each; of each user MANY tickets in as many meetings."""
+    Settings.new(doc_id="main", colour="red").save()
+    for number in range(MANY):
+        User.new(doc_id=f"u{number}").save()
+        Ticket.new(doc_id=f"t{number}", user=f"u{number}").save()
+    Place.new(doc_id="p0").save()
+    tickets = [f"t{number}" for number in range(MANY)]
+    Meeting.new(doc_id="m0", status="open", place="p0", tickets=tickets).save()
+
+
+def seed_user() -> None:
+    """One user with MANY tickets, each in MANY meetings of a place each."""
+    User.new(doc_id="u0").save()
+    for ticket in range(MANY):
+        Ticket.new(doc_id=f"t{ticket}", user="u0").save()
+        for meeting in range(MANY):
+            Place.new(doc_id=f"p{ticket}{meeting}").save()
+            Meeting.new(doc_id=f"m{ticket}{meeting}", place=f"p{ticket}{meeting}", tickets=[f"t{ticket}"]).save()
+
+
+def counted(testing: MemoryApp, path: str, fields: dict[str, Any]) -> dict[str, Usage]:
+    """What a change of the document cost each function."""
+    database = testing.database
+    before = database.read([path]).documents[0].fields or {}
+    testing.write(path, {**before, **fields})
+    reports = testing.deliver()
+    return {report.function: report.usage for report in reports}
+
+
+def compare(app: Boiler, changes: dict[str, tuple[str, dict[str, Any]]], assumed: Assumed, fill: Any = seed) -> None:
+    with memory_app(app) as testing:
+        fill()
+        testing.deliver()
+        for function in app.compiled.functions.values():
+            path, fields = changes[function.source.text]
+            usage = counted(testing, path, fields)[function.entry_point]
+            assert usage == cost_of(function, function.views[0], assumed), function.entry_point
+
+
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "meetings/{doc_id}": ("meetings/m0", {"other": 1}),
+    "places/{doc_id}": ("places/p0", {"name": "new"}),
+    "tickets/{doc_id}": ("tickets/t1", {"note": "new"}),
+    "users/{doc_id}": ("users/u1", {"name": "new"}),
+    "settings/{doc_id}": ("settings/main", {"colour": "blue"}),
+}
+
+
+@pytest.mark.parametrize("name", ["Root", "Place", "Deep", "Settings"])
+def test_the_predicted_cost_of_each_source_is_the_counted_one(name: str) -> None:
+    app = Boiler("demo")
+    app.query(VIEWS[name])
+    compare(app, CHANGES, Assumed(many=MANY))
+
+
+def test_queries_cost_one_each_level_however_many_ask() -> None:
+    app = Boiler("demo")
+    app.query(VIEWS["User"])
+    changes = {
+        "users/{doc_id}": ("users/u0", {"name": "new"}),
+        "tickets/{doc_id}": ("tickets/t1", {"note": "new"}),
+        "meetings/{doc_id}": ("meetings/m11", {"status": "new"}),
+        "places/{doc_id}": ("places/p11", {"name": "new"}),
+    }
+    compare(app, changes, Assumed(many=MANY), seed_user)
+
+
+def test_a_view_without_a_root_is_one_for_all() -> None:
+    app = Boiler("demo")
+    app.query(VIEWS["Board"])
+
+    def fill() -> None:
+        Settings.new(doc_id="main").save()
+        for number in range(MANY):
+            Meeting.new(doc_id=f"m{number}", status="open").save()
+
+    compare(app, CHANGES, Assumed(many=MANY), fill)
+
+
+def test_a_root_that_others_refer_to_is_looked_up_as_well() -> None:
+    app = Boiler("demo")
+    app.query(VIEWS["Chain"])
+
+    def fill() -> None:
+        Meeting.new(doc_id="last").save()
+        Meeting.new(doc_id="m0", next="last").save()
+        Meeting.new(doc_id="first", next="m0").save()
+
+    compare(app, CHANGES, Assumed(), fill)
+
+
+@pytest.mark.parametrize("dependents", [0, 1, 99, 100, 101, 250])
+def test_dependents_are_found_and_written_page_by_page(dependents: int) -> None:
+    app = Boiler("demo")
+    app.query(VIEWS["Place"])
+
+    def fill() -> None:
+        Place.new(doc_id="p0").save()
+        for number in range(dependents):
+            Meeting.new(doc_id=f"m{number}", place="p0").save()
+
+    with memory_app(app) as testing:
+        fill()
+        testing.deliver()
+        function = app.compiled.functions["place_view_on_places"]
+        usage = counted(testing, "places/p0", {"name": "new"})[function.entry_point]
+        assert usage == cost_of(function, function.views[0], Assumed(dependents=dependents))
+
+
+class NoteStore(Store):
+    settings = reference(Settings, doc_id="main")
+    ticket = reference(Ticket, doc_id="{ticket_id}")
+    user = reference(Ticket.user)
+    meetings = referrers(Meeting.tickets)
+
+
+@pytest.mark.parametrize("options", [{}, {"isolation": "snapshot"}, {"on_completion": "keep"}])
+def test_a_task_pays_for_its_store_its_marker_and_what_it_verifies(options: dict[str, Any]) -> None:
+    class Note(ViewModel[NoteStore]):
+        note = attrs.string(required=True)
+
+        def propagate_change(self) -> None:
+            assert self.store.ticket is not None
+            Place.new(doc_id=self.params["ticket_id"], name=self.note).save()
+
+    app = Boiler("demo")
+    app.task("users/{user_id}/notes/{ticket_id}", writes=[Place], **options)(Note)
+    with memory_app(app) as testing:
+        seed()
+        testing.deliver()
+        testing.write("users/u0/notes/t0", {"note": "hello"})
+        usage = next(report.usage for report in testing.deliver() if "done" in report.outcomes)
+        function = app.compiled.functions["note_task"]
+        assert usage == cost_of(function, Note, Assumed(many=1))
