@@ -23,7 +23,7 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     found = {_document_token(scope, path) for path in resolution.named if path != root}
     for source, query in resolution.queries.values():
         found.add(_collection_token(scope, source))
-        if _is_exact(query):
+        if is_exact(query):
             found.add(_query_token(scope, query))
     return frozenset(found)
 
@@ -54,13 +54,13 @@ def sources_of(store: type[Store], path: str) -> Iterable[Source]:
 def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[str]:  # type: ignore[type-arg]
     for image in change.images:
         for query in source.queries_of(image):
-            if not _is_exact(query):
+            if not is_exact(query):
                 yield _collection_token(scope, source)
             elif matches(query, image):
                 yield _query_token(scope, query)
 
 
-def _is_exact(query: Query) -> bool:
+def is_exact(query: Query) -> bool:
     return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
 
 

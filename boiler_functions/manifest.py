@@ -148,6 +148,24 @@ class Manifest:
             apis["secretmanager.googleapis.com"] = "Keeps the secrets."
         return apis
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """The least that the functions' service account must be granted, each role with the reason."""
+        roles = {
+            "roles/datastore.user": "Reads and writes the documents.",
+            "roles/logging.logWriter": "Writes the logs.",
+        }
+        if any(isinstance(function.trigger, EventTrigger) for function in self.functions):
+            roles["roles/eventarc.eventReceiver"] = "Receives the changes of documents."
+        if len(self.functions) > sum(function.mode == "rest" for function in self.functions):
+            roles["roles/run.invoker"] = "Invokes the functions, which nobody else may."
+        if self.queues:
+            roles["roles/cloudtasks.enqueuer"] = "Hands the rest of a fan-out on."
+            roles["roles/iam.serviceAccountUser"] = "Lets a task invoke as this account; on the account itself."
+        if any(function.options.secrets for function in self.functions):
+            roles["roles/secretmanager.secretAccessor"] = "Reads the secrets."
+        return roles
+
     def to_functions_yaml(self) -> dict[str, Any]:
         """The content of `functions.yaml`, version v1alpha1."""
         return {

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -13,10 +14,13 @@ from rich.console import Console
 from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Unfinished, reported
-from boiler_functions.cli.generated import Generated, generated
-from boiler_functions.cli.plan import plan_as_json, show_plan
+from boiler_functions.cli.generated import Generated, generated, read_indexes
+from boiler_functions.cli.graph import Graph, mermaid, svg
+from boiler_functions.cli.plan import Plan
+from boiler_functions.cli.prices import Prices
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
+from boiler_functions.costs import Assumed
 
 
 class Commands(click.Group):
@@ -76,21 +80,40 @@ def rules(context: Context, check_only: bool) -> None:
     _update([firestore_rules(context)], "boiler rules", check_only)
 
 
-@boiler.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@in_context
-def plan(context: Context, as_json: bool) -> None:
-    """Show the functions that the app deploys."""
-    manifest = context.manifest
-    if as_json:
-        click.echo(json.dumps(plan_as_json(manifest), indent=2))
-    else:
-        show_plan(manifest, Console())
-
-
 _OUTPUT = click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, instead of the standard output."
 )
+
+
+@boiler.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--graph", type=click.Choice(["svg", "mermaid"]), help="The picture of it: sources, functions, views.")
+@click.option("--many", default=10, show_default=True, help="Documents behind a reference to many.")
+@click.option("--dependents", default=1, show_default=True, help="Views that one document is part of.")
+@click.option("--prices", type=click.Path(dir_okay=False, path_type=Path), help="A table of prices of your own.")
+@_OUTPUT
+@in_context
+def plan(
+    context: Context,
+    as_json: bool,
+    graph: Literal["svg", "mermaid"] | None,
+    many: int,
+    dependents: int,
+    prices: Path | None,
+    output: Path | None,
+) -> None:
+    """Show what the app deploys and needs, what each change costs, and what may hurt."""
+    if graph:
+        drawn = Graph.of(context.compiled)
+        _put(svg(drawn) if graph == "svg" else mermaid(drawn), output)
+        return
+    planned = Plan.of(
+        context.compiled, read_indexes(context), Assumed(many, dependents), Prices.read(prices), str(context)
+    )
+    if as_json:
+        _put(json.dumps(planned.to_json(), indent=2) + "\n", output)
+    else:
+        planned.show(Console())
 
 
 @boiler.command()

@@ -47,7 +47,7 @@ def generated(context: Context) -> Iterator[Generated]:
     """All files, as they must be for the app and its stage."""
     folder, source = context.project.folder, context.project.source
     yield Generated(source / NAME, functions_yaml(context.manifest))
-    yield Generated(folder / INDEXES, indexes_json(folder / INDEXES, Indexes.of(context.compiled.declarations)))
+    yield Generated(folder / INDEXES, indexes_json(context))
     if not (folder / FIREBASE).is_file():
         yield Generated(folder / FIREBASE, firebase_json(folder, source))
     if context.environment:
@@ -56,15 +56,25 @@ def generated(context: Context) -> Iterator[Generated]:
         yield Generated(path, _with_variables(path, context.environment))
 
 
-def indexes_json(path: Path, indexes: Indexes) -> str:
-    """The text of firestore.indexes.json; raises ConfigurationError when what is there cannot be read."""
+def read_indexes(context: Context) -> Any:
+    """The content of firestore.indexes.json, empty where there is none; raises ConfigurationError for no JSON."""
+    path = context.project.folder / INDEXES
     try:
-        existing = json.loads(path.read_text()) if path.is_file() else {}
-        return _json(merged(existing, indexes))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error!r}. Correct it, or delete it to have it written anew."
-        ) from error
+        return json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+
+
+def indexes_json(context: Context) -> str:
+    """The text of firestore.indexes.json; raises ConfigurationError when what is there is none."""
+    try:
+        return _json(merged(read_indexes(context), Indexes.of(context.compiled.declarations)))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(context.project.folder / INDEXES, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be read: {error!r}. Correct it, or delete it to have it written anew.")
 
 
 def firebase_json(folder: Path, source: Path) -> str:

@@ -1,49 +1,210 @@
-"""`boiler plan`: the functions that an app deploys, as a table, as blocks where that is too wide, or as JSON."""
+"""`boiler plan`: what an app deploys and needs, what each change costs, and what may hurt; for people and as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.measure import Measurement
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from boiler_functions.manifest import EventTrigger, Function, Manifest
+from boiler_functions.cli.advice import Advice, advice_on
+from boiler_functions.cli.prices import Prices
+from boiler_functions.compile import Compiled
+from boiler_functions.costs import Assumed, cost_of
+from boiler_functions.database.metered import Usage
+from boiler_functions.indexes import Indexes
+from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest
 
-_COLUMNS = ("name", "mode", "event type", "path pattern", "retry", "entry point")
-_INDENT = max(map(len, _COLUMNS)) + 2
+# What deploying takes, whatever the app does.
+_DEPLOY_APIS = {
+    "cloudfunctions.googleapis.com": "Deploys the functions.",
+    "run.googleapis.com": "Runs them.",
+    "cloudbuild.googleapis.com": "Builds them.",
+    "artifactregistry.googleapis.com": "Keeps what was built.",
+    "pubsub.googleapis.com": "Carries the events.",
+}
 
 
-def show_plan(manifest: Manifest, console: Console) -> None:
-    """Prints the functions, a row each where the console is wide enough."""
-    rows = [_row(function) for function in manifest.functions]
-    table = _table(rows)
-    if Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width:
-        console.print(table)
-        return
-    for name, *rest in rows:
-        console.print(name, soft_wrap=True, highlight=False, style="bold")
-        for column, value in zip(_COLUMNS[1:], rest, strict=True):
-            console.print(f"  {column:<{_INDENT}}{value}", soft_wrap=True, highlight=False)
+@dataclass(frozen=True)
+class Cost:
+    """What a change of a source costs one view; `million` is the list price of a million such changes."""
+
+    source: str
+    function: str
+    view: str
+    usage: Usage
+    million: float
+
+    def to_json(self) -> dict[str, Any]:
+        usage = {"rpcs": self.usage.rpcs, "reads": self.usage.reads, "writes": self.usage.writes}
+        return {"source": self.source, "function": self.function, "view": self.view, **usage, "million": self.million}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an app deploys and needs, and what it costs."""
+
+    manifest: Manifest
+    indexes: Indexes
+    costs: tuple[Cost, ...]
+    advice: tuple[Advice, ...]
+    assumed: Assumed
+    prices: Prices
+    place: str = ""
+
+    @classmethod
+    def of(
+        cls, compiled: Compiled, indexes_file: Mapping[str, Any], assumed: Assumed, prices: Prices, place: str = ""
+    ) -> Plan:
+        indexes = Indexes.of(compiled.declarations)
+        costs = tuple(_costs(compiled, assumed, prices))
+        advice = tuple(advice_on(compiled, indexes_file))
+        return cls(compiled.manifest, indexes, costs, advice, assumed, prices, place)
+
+    @property
+    def apis(self) -> dict[str, str]:
+        return {**_DEPLOY_APIS, **self.manifest.apis}
+
+    @property
+    def by_source(self) -> dict[str, list[Cost]]:
+        """The costs of each source that changes."""
+        found: dict[str, list[Cost]] = {}
+        for cost in self.costs:
+            found.setdefault(cost.source, []).append(cost)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **plan_as_json(self.manifest),
+            "queues": [
+                {"name": each.name, **each.trigger.to_wire()["taskQueueTrigger"]} for each in self.manifest.queues
+            ],
+            "indexes": self.indexes.to_wire(),
+            "ttl": [f"{each.collection}.{each.field}" for each in self.indexes.ttl],
+            "apis": self.apis,
+            "roles": self.manifest.roles,
+            "assumed": {"many": self.assumed.many, "dependents": self.assumed.dependents},
+            "costs": [cost.to_json() for cost in self.costs],
+            "millions": {source: round(_sum(costs), 2) for source, costs in self.by_source.items()},
+            "prices": self.prices.to_json(),
+            "warnings": [each.to_json() for each in self.advice],
+        }
+
+    def show(self, console: Console) -> None:
+        """Prints the plan; it is readable at 100 columns."""
+        manifest = self.manifest
+        console.print(Text(f"{manifest.app}: {len(manifest.functions)} functions; {self.place}", style="bold"))
+        console.print(Text(f"Deployed as {manifest.app}-… with '-' for '_'."))
+        for title, content in self._sections():
+            console.print(Text(f"\n{title}", style="bold"))
+            console.print(Padding(content, (0, 0, 0, 2), expand=False))
+
+    def _sections(self) -> Iterator[tuple[str, Any]]:
+        yield "Functions", _functions_table(self.manifest.functions)
+        yield "What a change costs each view", self._costs_table()
+        yield "Indexes, and fields that live for a time", _lines(self._indexes())
+        yield "Queues", _lines((each.name, f"for {each.entry_point}") for each in self.manifest.queues)
+        yield "APIs", _lines(self.apis.items())
+        yield "Roles of the functions' service account", _lines(self.manifest.roles.items())
+        yield "Warnings", _warnings(self.advice)
+
+    def _costs_table(self) -> Group:
+        table = _table("source", "view", "RPCs", "reads", "writes", "a million")
+        for source, costs in self.by_source.items():
+            for number, cost in enumerate(costs):
+                usage = (cost.usage.rpcs, cost.usage.reads, cost.usage.writes)
+                table.add_row("" if number else source, cost.view, *map(str, usage), f"{cost.million:,.2f}")
+            if len(costs) > 1:
+                table.add_row("", "together", "", "", "", f"{_sum(costs):,.2f}", style="dim")
+        told = (
+            f"In steady state, with --many {self.assumed.many} documents behind a reference to many, and each "
+            f"document in --dependents {self.assumed.dependents} of a view. {self.prices.currency} a million at list "
+            f"prices of {self.prices.date} ({', '.join(self.prices.sources)}), each event alone in its instance."
+        )
+        return Group(table, Text(told, style="dim"))
+
+    def _indexes(self) -> Iterator[tuple[str, str]]:
+        for index in self.indexes.composite:
+            yield str(index), "composite" if index.scope == "COLLECTION" else "composite, all collections of the name"
+        for each in self.indexes.singles:
+            yield f"{each.collection}.{each.field}", "all collections of the name"
+        for each in self.indexes.ttl:
+            yield f"{each.collection}.{each.field}", "time to live"
+        for each in self.indexes.overrides:
+            if not each.indexes and not each.ttl:
+                yield f"{each.collection}.{each.field}", "no index"
 
 
 def plan_as_json(manifest: Manifest) -> dict[str, Any]:
-    """The plan for programs; a field that a function does not have is None."""
+    """The functions for programs; a field that a function does not have is None."""
     return {"app": manifest.app, "functions": [_record(function) for function in manifest.functions]}
 
 
-def _table(rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*_COLUMNS, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
+def _costs(compiled: Compiled, assumed: Assumed, prices: Prices) -> Iterator[Cost]:
+    options = {each.entry_point: each.options for each in compiled.manifest.functions}
+    location = compiled.declarations.options.trigger_location
+    for function in compiled.functions.values():
+        for view in function.views:
+            usage = cost_of(function, view, assumed)
+            million = prices.of_million(usage, options[function.entry_point], location)
+            yield Cost(function.source.text, function.entry_point, view.__name__, usage, round(million, 2))
+
+
+def _sum(costs: Iterable[Cost]) -> float:
+    return sum(cost.million for cost in costs)
+
+
+def _functions_table(functions: Sequence[Function]) -> Table:
+    # Where all run in one region the heading has said it.
+    regions = ["region"] if len({each.options.region for each in functions}) > 1 else []
+    table = _table("entry point", "mode", "on", "retry", "MiB", "s", *regions)
+    for function in functions:
+        options = function.options
+        row = (function.entry_point, function.mode, _trigger(function), _retry(function), options.memory)
+        table.add_row(*map(str, (*row, options.timeout_sec, *[options.region][: len(regions)])))
     return table
 
 
-def _row(function: Function) -> tuple[str, ...]:
-    record = _record(function)
-    retry = {True: "on", False: "off", None: "-"}[record["retry"]]
-    what = record["event_type"] or f"HTTP, {record['invoker']}"
-    return function.name, function.mode, what, record["path_pattern"] or "-", retry, function.entry_point
+def _trigger(function: Function) -> str:
+    match function.trigger:
+        case EventTrigger(document=document):
+            return document
+        case HttpTrigger(invoker=invoker):
+            return f"HTTP, {', '.join(invoker)}"
+        case trigger:
+            return f"its queue, {', '.join(trigger.invoker)}"
+
+
+def _retry(function: Function) -> str:
+    retry = _record(function)["retry"]
+    return "-" if retry is None else "on" if retry else "off"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        is_number = column in ("RPCs", "reads", "writes", "a million", "MiB", "s")
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    return table
+
+
+def _lines(rows: Iterable[tuple[str, str]]) -> Table | Text:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", style="dim")
+    for name, text in rows:
+        table.add_row(name, text)
+    return table if table.row_count else Text("none")
+
+
+def _warnings(advice: Sequence[Advice]) -> Group | Text:
+    if not advice:
+        return Text("none")
+    return Group(*(Text.assemble((each.name, "yellow"), f" {each.about}: {each.text}") for each in advice))
 
 
 def _record(function: Function) -> dict[str, Any]:

@@ -1,6 +1,5 @@
-"""`boiler check`, `plan` and `compile` say what the app deploys."""
+"""`boiler check` and `compile` say what the app deploys; a build and `dev` refuse what they cannot do."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -33,15 +32,6 @@ ENDPOINT = """\
       eventFilterPathPatterns:
         document: "cities/{doc_id}"
       retry: true
-"""
-
-BLOCK = """\
-towns-city-view-on-cities
-  mode          query
-  event type    google.cloud.firestore.document.v1.written
-  path pattern  cities/{doc_id}
-  retry         on
-  entry point   city_view_on_cities
 """
 
 
@@ -83,38 +73,6 @@ def test_compile_check_fails_for_a_missing_and_for_a_stale_file_and_writes_nothi
     stale = run("compile", "--check")
     assert (stale.exit_code, stale.stderr) == (1, f"{path} is not what the app declares. Run `boiler compile`.\n")
     assert path.read_text().endswith("# by hand\n")
-
-
-def test_plan_is_a_table_where_it_fits(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    header, *rows = run("plan").stdout.splitlines()
-    assert header.split("  ")[0] == "name"
-    assert [row.split()[0] for row in rows] == [
-        "towns-city-view-on-cities",
-        "towns-city-form-task",
-        "towns-continuations",
-    ]
-    assert "users/{user_id}/cityForms/{city_id}" in rows[1]
-
-
-def test_plan_is_a_block_for_each_function_where_the_table_is_too_wide(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    lines = run("plan").stdout
-    assert lines.startswith(BLOCK)
-    assert max(map(len, lines.splitlines())) <= 80
-
-
-def test_plan_as_json_holds_every_field(run: Run) -> None:
-    plan = json.loads(run("plan", "--json").stdout)
-    query, task, continuation = plan["functions"]
-    assert plan["app"] == "towns"
-    assert query["path_pattern"] == "cities/{doc_id}"
-    assert query["event_type"] == "google.cloud.firestore.document.v1.written"
-    assert (query["retry"], query["views"], query["invoker"]) == (True, ["CityView"], None)
-    assert (task["mode"], task["entry_point"]) == ("task", "city_form_task")
-    assert (continuation["path_pattern"], continuation["retry"], continuation["invoker"]) == (None, None, "private")
 
 
 def test_build_of_a_view_that_is_not_stored_names_those_that_are(run: Run) -> None:
