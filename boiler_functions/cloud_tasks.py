@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from threading import Lock
-from typing import Final
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
+import google.auth
 import grpc
 from google.api_core.exceptions import (
     AlreadyExists,
@@ -23,6 +28,7 @@ from google.api_core.exceptions import (
 )
 from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import Request as AuthRequest
 from google.cloud.tasks_v2 import CloudTasksClient
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, OidcToken, Task
@@ -30,12 +36,15 @@ from google.protobuf.duration_pb2 import Duration
 
 from boiler_functions.database.firestore import READ_ERRORS
 from boiler_functions.exceptions import BoilerError, ConfigurationError, TooLarge, Unavailable
+from boiler_functions.manifest import Function
 from boiler_functions.modes.continuation import Continuation, Enqueue
 
 QUEUE: Final = "BOILER_QUEUE"
 URL: Final = "BOILER_CONTINUATIONS_URL"
 SERVICE_ACCOUNT: Final = "BOILER_TASKS_SERVICE_ACCOUNT"
 EMULATOR_HOST: Final = "CLOUD_TASKS_EMULATOR_HOST"
+FIREBASE_CONFIG: Final = "FIREBASE_CONFIG"
+FIREBASE_EMULATOR: Final = "FUNCTIONS_EMULATOR"
 
 MAX_TASK_BYTES: Final = 100_000
 
@@ -58,6 +67,56 @@ def enqueuer(environ: Mapping[str, str]) -> Enqueue:
     BOILER_TASKS_SERVICE_ACCOUNT who may invoke it; CLOUD_TASKS_EMULATOR_HOST leads to an emulator, which asks for none.
     """
     return Queue.of(environ).put
+
+
+def firebase_enqueuer(function: Function, environ: Mapping[str, str]) -> Enqueue:
+    """What hands continuations to the queue that firebase-tools made for the function, in the cloud or its emulators.
+
+    Nothing needs to be configured: FIREBASE_CONFIG names the project, and queue and function have the same name.
+    """
+    project, region, name = json.loads(environ[FIREBASE_CONFIG])["projectId"], function.options.region, function.name
+    queue = f"projects/{project}/locations/{region}/queues/{name}"
+    if environ.get(FIREBASE_EMULATOR):
+        return FirebaseQueue(queue, environ[EMULATOR_HOST]).put
+    account = _account(function.options.service_account, project)
+    return Queue(queue, f"https://{region}-{project}.cloudfunctions.net/{name}", account).put
+
+
+@dataclass(frozen=True)
+class FirebaseQueue:
+    """A queue of firebase-tools' emulator, which speaks no gRPC; it knows by itself which function to invoke."""
+
+    name: str
+    emulator: str
+
+    def put(self, continuation: Continuation) -> None:
+        """Creates the continuation's task, unless there is or was one; raises when it is not known to be there."""
+        task = {
+            "name": f"{self.name}/tasks/{continuation.name}",
+            "httpRequest": {"url": "", "body": b64encode(json.dumps(continuation.to_json()).encode()).decode()},
+            "dispatchDeadline": f"{_DISPATCH_SECONDS}s",
+        }
+        body = json.dumps({"task": task}).encode()
+        url = f"http://{self.emulator}/{self.name}/tasks"
+        try:
+            urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_SECONDS).close()
+        except HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise Unavailable(f"The queue {self.name} takes no task: {error}. It is tried again.") from error
+        except (URLError, OSError) as error:
+            raise Unavailable(f"The queue {self.name} takes no task: {error}. It is tried again.") from error
+
+
+def _account(named: str | None, project: str) -> str:
+    """The service account that invokes: the declared one, else the one that this function runs as."""
+    if named:
+        return f"{named}{project}.iam.gserviceaccount.com" if named.endswith("@") else named
+    try:
+        credentials: Any = google.auth.default()[0]
+        credentials.refresh(AuthRequest())  # until then it is called "default"
+    except GoogleAuthError as error:
+        raise ConfigurationError(f"No service account to invoke continuations as: {error}") from error
+    return str(credentials.service_account_email)
 
 
 @dataclass(frozen=True)

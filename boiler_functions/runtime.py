@@ -157,11 +157,27 @@ def _database(compiled: Compiled) -> Database:
 
 
 def _enqueue(compiled: Compiled) -> Enqueue | None:
-    if "BOILER_QUEUE" not in os.environ:
-        return None
-    from boiler_functions.cloud_tasks import enqueuer
+    if "BOILER_QUEUE" in os.environ:
+        from boiler_functions.cloud_tasks import enqueuer
 
-    return enqueuer(os.environ)
+        return enqueuer(os.environ)
+    return _firebase_enqueue(compiled) if _has_firebase_queue(compiled) else None
+
+
+def _has_firebase_queue(compiled: Compiled) -> bool:
+    """Whether firebase-tools deployed this, which then made a queue, or emulates both."""
+    emulated = "FUNCTIONS_EMULATOR" not in os.environ or "CLOUD_TASKS_EMULATOR_HOST" in os.environ
+    return bool(compiled.manifest.queues) and "FIREBASE_CONFIG" in os.environ and emulated
+
+
+def _firebase_enqueue(compiled: Compiled) -> Enqueue:
+    def enqueue(continuation: Continuation) -> None:
+        # Imported by the first fan-out that is too large, if there ever is one.
+        from boiler_functions.cloud_tasks import firebase_enqueuer
+
+        firebase_enqueuer(compiled.manifest.queues[0], os.environ)(continuation)
+
+    return enqueue
 
 
 def _images(data: Any, path: str) -> tuple[Document, Document]:

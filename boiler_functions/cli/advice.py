@@ -12,6 +12,7 @@ from boiler_functions.compile import Compiled, View
 from boiler_functions.dependencies import is_exact
 from boiler_functions.indexes import Indexes, merged, query_of
 from boiler_functions.manifest import EventTrigger
+from boiler_functions.modes.task import Task
 from boiler_functions.options import MULTI_REGIONS
 from boiler_functions.store import Matching, One, Queried, Referrers, Source
 
@@ -34,6 +35,7 @@ def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advic
     views = dict.fromkeys([*declared.queries, *(task.view for task in declared.tasks)])
     return [
         *(each for view in declared.queries for each in _of_stored(view)),
+        *(each for task in declared.tasks for each in _of_task(task)),
         *(each for view in views for each in _of_any(view)),
         *_missing_indexes(compiled, indexes_file),
         *_grouping(compiled),
@@ -73,6 +75,17 @@ def _of_stored(view: View) -> Iterator[Advice]:
                 about,
                 f"Nothing limits how many {view.__name__} name one {pattern}; a change of it rebuilds them all, about "
                 f"100 in a commit, and what does not fit into one invocation goes to the queue.",
+            )
+
+
+def _of_task(task: Task) -> Iterator[Advice]:
+    for source in task.view.store_class.sources:
+        if task.isolation == "serializable" and source.verify and _is_one_for_all(source):
+            yield Advice(
+                "hot-document",
+                f"{task.view.__name__}.store.{source.name}",
+                "Every such task verifies it in its commit, which costs a write and meets those of all others. "
+                "`reference(…, verify=False)` spares it.",
             )
 
 

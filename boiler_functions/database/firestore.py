@@ -534,7 +534,9 @@ def _shared(project: str | None, database: str, emulator: str | None, key_file: 
 def connect(project: str | None = None, database: str = "(default)", key_file: str | None = None) -> FirestoreDatabase:
     """The database of the project, one object for all callers; nothing is opened before its first call.
 
-    The environment names what is left out: GOOGLE_CLOUD_PROJECT, or else the credentials' own project, and
-    FIRESTORE_EMULATOR_HOST.
+    The environment names what is left out: GOOGLE_CLOUD_PROJECT or GCLOUD_PROJECT, else the credentials' own project;
+    and FIRESTORE_EMULATOR_HOST.
     """
-    return _shared(project or os.environ.get(PROJECT), database, os.environ.get(EMULATOR_HOST), key_file)
+    # firebase-tools tells its functions the project by another name.
+    project = project or os.environ.get(PROJECT) or os.environ.get("GCLOUD_PROJECT")
+    return _shared(project, database, os.environ.get(EMULATOR_HOST), key_file)

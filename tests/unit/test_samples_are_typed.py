@@ -19,6 +19,7 @@ MYPY = ("mypy", "--strict", "--config-file=", "--cache-dir=.cache", ".")
 PYRIGHT = ("pyright", "--pythonpath", sys.executable, ".")
 
 MISTAKES = """
+from boiler_functions import Boiler
 from meeting_room import MeetingStore, User
 
 def organization(user: User) -> str:
@@ -29,8 +30,14 @@ def misspelt(user: User) -> str:
 
 def address(store: MeetingStore) -> object:
     return store.location.address
+
+def misspelt_option() -> Boiler:
+    return Boiler("x", memroy=512)
+
+def another_kind_of_option(app: Boiler) -> object:
+    return app.query(min_instances="1")
 """
-MISTAKEN_LINES = {5, 8, 11}
+MISTAKEN_LINES = {6, 9, 12, 15, 18}
 
 
 @pytest.fixture

@@ -222,6 +222,22 @@ def test_a_document_that_all_views_read_is_hot() -> None:
     assert "Every SomeView reads it" in found[0].text
 
 
+@pytest.mark.parametrize(("verify", "warned"), [(True, ["hot-document"]), (False, [])])
+def test_a_document_that_all_tasks_verify_is_hot(verify: bool, warned: list[str]) -> None:
+    class FormStore(Store):
+        settings = reference(Settings, doc_id="main", verify=verify)
+
+    class Form(ViewModel[FormStore]):
+        name = attrs.string(required=True)
+
+        def propagate_change(self) -> None:
+            Country.new(name=self.name).save()
+
+    app = Boiler("demo")
+    app.task("forms/{id}", writes=[Country])(Form)
+    assert [each.name for each in advice_on(app.compiled, Indexes().to_wire())] == warned
+
+
 def test_a_query_that_all_views_read_is_hot_and_one_view_of_everything_too() -> None:
     found = advised(country=reference(Country), red=matching(Settings.where(colour="red").limit(3)))
     assert names(found) == [("hot-document", "SomeView.store.red")]
