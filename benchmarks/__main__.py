@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.burst import burst
+from benchmarks.comparison import comparison
 from benchmarks.fan_out import fan_out
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
 from benchmarks.results import FILE, Row, print_table, write_json
 from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
 from benchmarks.stage import Stage
+from benchmarks.writers import writers
 from boiler_functions.database.firestore import EMULATOR_HOST
 from emulator.firestore_emulator import FirestoreEmulator
 
@@ -32,6 +34,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         fan_out,
         cold_start,
         memory,
+        writers,
+        comparison,
     )
 }
 

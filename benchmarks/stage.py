@@ -30,8 +30,13 @@ class Stage:
     """An empty project of its own; `change` writes a document and gives the event that tells of it."""
 
     def __init__(self, emulator: FirestoreEmulator) -> None:
+        self._emulator = emulator
         self.project = f"demo-{secrets.token_hex(6)}"
         self.database = FirestoreDatabase(self.project, emulator=emulator.host)
+
+    def another(self) -> "Stage":
+        """A stage on the same emulator, as empty as this one was."""
+        return Stage(self._emulator)
 
     @cached_property
     def client(self) -> firestore.Client:

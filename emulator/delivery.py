@@ -72,7 +72,8 @@ class Faults:
 
     seed: int = 0
     duplicate: float = 0.0
-    """An event is delivered twice."""
+    """An event is delivered once more, and by the same chance again, up to `copies` times in all."""
+    copies: int = 2
     shuffle: float = 0.0
     """A first delivery waits up to so many seconds, so that the order is lost."""
     delay: float = 0.0
@@ -233,7 +234,9 @@ class DeliveryHarness:
             self._accept(_Attempt(self._triggers[identifier], event))
 
     def _accept(self, attempt: _Attempt) -> None:
-        copies = 2 if self._chance(self._faults.duplicate) else 1
+        copies = 1
+        while copies < self._faults.copies and self._chance(self._faults.duplicate):
+            copies += 1
         waits = [self._faults.delay + self._random.uniform(0, self._faults.shuffle) for _ in range(copies)]
         self._schedule.add([attempt] * copies, waits)
 

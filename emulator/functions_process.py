@@ -54,6 +54,11 @@ class FunctionsProcess:
     def pid(self) -> int:
         return self._server.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it is served; not between `kill` and the end of `restart`."""
+        return self._server.running
+
     def _serve(self) -> ServerProcess:
         server = ServerProcess(self._name, self._command, environment=self._environment)
         server.wait_until(lambda: answers(self.host, _PROBE), _START_SECONDS)

@@ -194,6 +194,15 @@ def test_draining_gives_up_in_time_and_names_what_fails(stack: Stack) -> None:
         harness.drain(timeout=0.3)
 
 
+def test_an_event_can_come_up_to_so_many_times(stack: Stack) -> None:
+    recorder = Recorder()
+    harness = stack.recording(recorder, faults=Faults(duplicate=1.0, copies=5))
+    stack.write("users/uid1")
+    harness.drain()
+    assert len(recorder.events) == 5
+    assert len({event.id for event in recorder.events}) == 1
+
+
 def test_duplicates_are_the_same_event_again(stack: Stack) -> None:
     recorder = Recorder()
     harness = stack.recording(recorder, faults=Faults(duplicate=1.0))

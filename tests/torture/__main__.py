@@ -13,6 +13,7 @@ Part = Callable[[bool, int], Iterable[Figure]]
 
 PARTS: Mapping[str, str] = {
     "simulator": "tests.torture.simulator",
+    "emulator": "tests.torture.emulator",
 }
 """The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""
 

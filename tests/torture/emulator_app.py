@@ -1,0 +1,218 @@
+"""The app that is tortured on the emulator, and what plain Python makes of its documents: the oracle."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    Rejected,
+    Store,
+    ViewModel,
+    attrs,
+    matching,
+    reference,
+    referrers,
+)
+from boiler_functions.database import Document
+from boiler_functions.types import Fields
+
+
+class Team(DomainModel):
+    class Meta:
+        collection_name = "teams"
+
+    name = attrs.string(required=True)
+
+
+class Account(DomainModel):
+    class Meta:
+        collection_name = "accounts"
+
+    owner = attrs.string(required=True)
+    team = attrs.relation(Team)
+
+
+class Counter(DomainModel):
+    class Meta:
+        collection_name = "counters"
+
+    total = attrs.integer(default=0)
+
+
+class Vote(DomainModel):
+    class Meta:
+        collection_name = "votes"
+
+    choice = attrs.string(required=True)
+    count = attrs.integer(default=0)
+
+
+app = Boiler("torture")
+
+
+class TeamStore(Store):
+    team = reference(Team)
+    members = referrers(Account.team)
+
+
+@app.query
+class TeamView(ViewModel[TeamStore]):
+    """What refers to the root."""
+
+    class Meta:
+        path = "teamViews/{team.doc_id}"
+
+    @attrs.computed
+    def name(self) -> str:
+        return self.store.team.name
+
+    @attrs.computed
+    def members(self) -> list[str]:
+        return sorted(member.owner for member in self.store.members)
+
+
+class CardStore(Store):
+    account = reference(Account)
+    team = reference(Account.team)
+
+
+@app.query
+class Card(ViewModel[CardStore]):
+    """What the root refers to; where it is stored changes with that."""
+
+    class Meta:
+        path = "boards/{team.doc_id}/cards/{account.doc_id}"
+
+    @attrs.computed
+    def owner(self) -> str:
+        return self.store.account.owner
+
+    @attrs.computed
+    def team(self) -> str:
+        return self.store.team.name if self.store.team else ""
+
+
+class TotalStore(Store):
+    counter = reference(Counter)
+
+
+@app.query
+class TotalView(ViewModel[TotalStore]):
+    """A document that only a task writes."""
+
+    class Meta:
+        path = "totals/{counter.doc_id}"
+
+    @attrs.computed
+    def total(self) -> int:
+        return self.store.counter.total
+
+
+class YesStore(Store):
+    votes = matching(Vote.choice == "yes")
+
+
+@app.query
+class YesView(ViewModel[YesStore]):
+    """One hot view over a predicate."""
+
+    class Meta:
+        path = "dashboards/yes"
+
+    @attrs.computed
+    def voters(self) -> list[str]:
+        return sorted(vote.doc_id for vote in self.store.votes)
+
+
+@app.task("people/{person}/deposits/{form}", writes=[Counter])
+class Deposit(ViewModel):
+    """An increment: once too often or too seldom is seen in the total."""
+
+    amount = attrs.integer(required=True)
+
+    def propagate_change(self) -> None:
+        counter = Counter.get(self.params["person"])
+        if counter is None:
+            raise Rejected("no such counter")
+        counter.total += self.amount
+        counter.save()
+
+
+@app.task("people/{person}/ballots/{form}", writes=[Vote])
+class Ballot(ViewModel):
+    """A form that is written again and again: the last version must take effect, and none twice."""
+
+    choice = attrs.string(required=True)
+
+    def propagate_change(self) -> None:
+        person = self.params["person"]
+        vote = Vote.get(person) or Vote.new(doc_id=person, choice=self.choice)
+        vote.choice = self.choice
+        vote.count += 1
+        vote.save()
+
+
+VIEWS = ("teamViews", "cards", "totals", "dashboards")
+"""The last segments of the collections that the views are in."""
+
+
+def expected_views(documents: Mapping[str, Document]) -> dict[str, Fields]:
+    """Every view document that there should be, by plain Python from the sources alone."""
+    by_collection: dict[str, list[Document]] = {}
+    for document in documents.values():
+        by_collection.setdefault(document.collection, []).append(document)
+    return dict(
+        [
+            *_team_views(by_collection.get("teams", []), by_collection.get("accounts", [])),
+            *_cards(documents, by_collection.get("accounts", [])),
+            *_totals(by_collection.get("counters", [])),
+            *_dashboard(by_collection.get("votes", [])),
+        ]
+    )
+
+
+def _view(path: str, view: str, /, **content: Any) -> tuple[str, Fields]:
+    return path, {**content, "obj_type": view, "doc_ref": path}
+
+
+def _team_views(teams: Iterable[Document], accounts: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
+    owners: dict[str, list[str]] = {}
+    for account in accounts:
+        fields = account.fields or {}
+        if fields.get("team"):
+            owners.setdefault(fields["team"].path, []).append(fields["owner"])
+    for team in teams:
+        members = sorted(owners.get(team.path, []))
+        yield _view(f"teamViews/{team.id}", "TeamView", name=(team.fields or {})["name"], members=members)
+
+
+def _cards(documents: Mapping[str, Document], accounts: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
+    for account in accounts:
+        fields = account.fields or {}
+        team = documents.get(fields["team"].path) if fields.get("team") else None
+        if team is not None:
+            path = f"boards/{team.id}/cards/{account.id}"
+            yield _view(path, "Card", owner=fields["owner"], team=(team.fields or {})["name"])
+
+
+def _totals(counters: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
+    for counter in counters:
+        yield _view(f"totals/{counter.id}", "TotalView", total=(counter.fields or {})["total"])
+
+
+def _dashboard(votes: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
+    said = {vote.id: (vote.fields or {})["choice"] for vote in votes}
+    if said:
+        voters = sorted(voter for voter, choice in said.items() if choice == "yes")
+        yield _view("dashboards/yes", "YesView", voters=voters)
+
+
+def deposited(documents: Mapping[str, Document]) -> Tally[str]:
+    """What each counter should come to: the sum of its forms."""
+    tally: Tally[str] = Tally()
+    for document in documents.values():
+        if document.collection.endswith("/deposits"):
+            tally[document.path.split("/")[1]] += (document.fields or {})["amount"]
+    return tally
