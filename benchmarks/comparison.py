@@ -272,6 +272,8 @@ def run(stage: Stage, contestant_of: Callable[[Stage], Contestant], seed: int = 
     contestant = contestant_of(stage)
     deliveries = Deliveries(contestant, random.Random(f"{seed} deliveries"))
     outcome, end, first = deliveries.outcome, time.monotonic() + SECONDS, next(_built)
+    for number in range(ITINERARIES):
+        deliveries.add(stage.created(f"itineraries/i{number}"))
     for story in range(ROUNDS):
         for number in range(story * STEPS, (story + 1) * STEPS):
             change = _written(stage, *_step(users, number), outcome)
@@ -343,7 +345,7 @@ class Deliveries:
     def add(self, change: Change) -> None:
         """Delivers the event once or more, each copy a little later."""
         with self._changed:
-            for _ in range(self._chance.randint(1, MAX_COPIES)):
+            for _ in range(self._chance.choices(range(1, 1 + MAX_COPIES), (6, 3, 1))[0]):
                 self._put(change, 1, self._chance.uniform(0, 0.3))
 
     def are_done(self, end: float) -> bool:

@@ -12,6 +12,7 @@ All deliveries of an event are handlers from the write on, so that delay and reo
 Reading what no write can change any more is no step either: it is the same at any later time.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +24,7 @@ REFUSED, FAILS = 8, 9
 INITIAL = 1
 """The version of all documents that were there before the script."""
 LINKED = (LINK, CHAIN, COPIED)
+FOLLOW = "follow "
 
 DEVICES = (
     "register",
@@ -36,6 +38,7 @@ DEVICES = (
     "tombstones",
     "miss_tokens",
     "page_fallback",
+    "next_page",
 )
 
 
@@ -128,7 +131,10 @@ class Commit(NamedTuple):
 
 
 class Handler(NamedTuple):
-    """One delivery of an event. `todo` is what is left, `follow` or a view; the rest is the attempt going on."""
+    """One delivery of an event; `todo` is what is left, and the rest is the attempt going on.
+
+    What is left is a view, or to `follow`: to look up by tokens the ledgers after the one that is named, if any.
+    """
 
     change: Change
     todo: tuple[str, ...]
@@ -164,6 +170,8 @@ class Scenario(NamedTuple):
     imageless: bool = False
     builds: int = 0
     """Builds by hand, with force, at any time."""
+    page: int = 0
+    """Ledgers that one query of the look-up brings; without it, all of them."""
     live: bool = False
     """Deeper levels are read as they are, torn, rather than as of the time of the first."""
 
@@ -262,17 +270,21 @@ class QueryProtocol:
     def _delivered(self, change: Change) -> Handler:
         """A handler at its beginning: the views that it finds by key, then those that it finds by token."""
         named = tuple(view.name for view in self.views.values() if change.path in ("", view.root))
-        return Handler(change, (*named, "follow") if self._tokens(change) else named)
+        return Handler(change, (*named, FOLLOW) if self._tokens(change) else named)
 
     def _follow(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
-        """The look-up by tokens: a query is a snapshot, and brings the ledgers whole."""
+        """The look-up by tokens: a query is a snapshot, and brings the ledgers of one page whole."""
         tokens = self._tokens(handler.change)
-        found = {name: ledger for name, ledger in world.ledgers if ledger and ledger.tokens & tokens}
+        after = handler.todo[0].removeprefix(FOLLOW)
+        matching = ((name, each) for name, each in world.ledgers if each and each.tokens & tokens and name > after)
+        found = dict(itertools.islice(matching, self.scenario.page or None))
+        is_full = self.scenario.page and len(found) == self.scenario.page and "next_page" not in self.off
+        following = (FOLLOW + max(found),) if is_full else ()
         concerned = {
             name: Known(ledger) for name, ledger in found.items() if not self._is_covered(handler.change, ledger)
         }
         label = f"{who}: finds the ledgers of {', '.join(found) or 'no view'} by {', '.join(sorted(tokens))}"
-        done = handler._replace(todo=handler.todo[1:])
+        done = handler._replace(todo=(*following, *handler.todo[1:]))
         if not concerned:
             yield f"{label}; nothing to do", _with(world, _fresh(done))
             return
@@ -347,7 +359,7 @@ class QueryProtocol:
             case "start":
                 if not handler.todo:
                     return None
-                return handler if handler.todo[0] == "follow" else self._look_up(handler)
+                return handler if handler.todo[0].startswith(FOLLOW) else self._look_up(handler)
             case "look-up" | "read":
                 if handler.awaited:
                     return self._read_unchanging(handler, world)

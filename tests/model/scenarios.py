@@ -74,6 +74,11 @@ FAMILIES = (
         "a page, lost answers", 2, 2,
         {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, faults=1,
     ),
+    _family("pages of one view", 3, 3, {"a": (LINK, None), "c": (LINK, None), "b": (0, 1)}, views=TWO, page=1),
+    _family(
+        "pages of one view, lost answers", 2, 2,
+        {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, page=1, faults=1,
+    ),
 )  # fmt: skip
 
 
