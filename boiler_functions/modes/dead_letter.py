@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from boiler_functions.database import Put
-from boiler_functions.exceptions import Permanent
+from boiler_functions.database import Put, unchanged
+from boiler_functions.exceptions import Conflict, Permanent
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.types import digest, to_datetime
+from boiler_functions.types import Fields, digest, to_datetime
 
 COLLECTION = "boilerDeadLetters"
 
 KEPT = timedelta(days=30)
+
+MAX_ATTEMPTS = 5
+"""Times that the letter is written against others who count in it, before the event goes back to the platform."""
 
 # The message is user data at times; the limit keeps a dead letter far from the size that may have caused it.
 _LONGEST_MESSAGE = 10_000
@@ -25,9 +28,7 @@ def write_dead_letter(
 ) -> None:
     """Writes the dead letter of `subject` (a root, or an input document), or counts another attempt in it."""
     path = f"{COLLECTION}/{digest(invocation.app, view, subject)}"
-    earlier = invocation.database.read([path]).documents[0].fields or {}
-    now = to_datetime(invocation.now())
-    fields = {
+    reason: Fields = {
         "app": invocation.app,
         "function": invocation.function,
         "view": view,
@@ -39,12 +40,16 @@ def write_dead_letter(
         "reason": type(error).__name__,
         # A lone surrogate, which user code may quote, has no place in a message to Firestore.
         "message": str(error)[:_LONGEST_MESSAGE].encode(errors="replace").decode(),
-        "first_time": earlier.get("first_time", now),
-        "last_time": now,
-        "attempts": earlier.get("attempts", 0) + 1,
-        "expire_at": now + KEPT,
     }
-    invocation.database.commit([Put(path, fields)])
+    for attempt in range(MAX_ATTEMPTS):
+        try:
+            _count(invocation, path, reason)
+            break
+        except Conflict:
+            # Another delivery of the same failure counted meanwhile.
+            if attempt == MAX_ATTEMPTS - 1:
+                raise
+            invocation.pause(attempt)
     invocation.note(Outcome.DEAD_LETTER)
     cause = {"function": invocation.function, "event": event, "view": view, "subject": subject}
     log.error(
@@ -56,3 +61,16 @@ def write_dead_letter(
         exc_info=error,
         extra={**cause, "code": error.code, "kind": error.kind, "dead_letter": path},
     )
+
+
+def _count(invocation: Invocation, path: str, reason: Fields) -> None:
+    document = invocation.database.read([path]).documents[0]
+    earlier, now = document.fields or {}, to_datetime(invocation.now())
+    fields = {
+        **reason,
+        "first_time": earlier.get("first_time", now),
+        "last_time": now,
+        "attempts": earlier.get("attempts", 0) + 1,
+        "expire_at": now + KEPT,
+    }
+    invocation.database.commit([Put(path, fields, precondition=unchanged(document))])
