@@ -150,8 +150,9 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
 
 def content_of(view: ViewModel[Any]) -> Fields:
     """What a copy of the view holds, its own path aside; with `Meta.versioned`, under which version."""
-    content = {**view.to_view_dict(), OBJ_TYPE: type(view).__name__}
-    return {**content, DOC_VERSION: digest(content)} if view.is_versioned() else content
+    declared = view.to_view_dict()
+    content = {**declared, OBJ_TYPE: type(view).__name__}
+    return {**content, DOC_VERSION: digest(declared)} if view.is_versioned() else content
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -102,6 +102,25 @@ class OwnView(_NoteView):
 
 
 @app.query
+@app.document()
+class SharedView(_NoteView):
+    """Changed by mutations beside its copies."""
+
+    class Meta:
+        path = "users/{readers.doc_id}/sharedViews/{note.doc_id}"
+        write = access.owner("readers.doc_id")
+        versioned = True
+
+    @attrs.computed
+    def text(self) -> str:
+        return self.store.note.title
+
+    @text.setter
+    def set_text(self, value: str) -> None:
+        self.store.note.title = value
+
+
+@app.query
 class ClosedView(_NoteView):
     class Meta:
         path = "closedViews/{note.doc_id}"
@@ -231,6 +250,12 @@ def _orders(allowed: bool, **values: Any) -> Case:
     return Case(ADA, "create", "users/ada/orders/new", allowed, {**ORDER, **values})
 
 
+def _changes(allowed: bool, user: dict[str, Any] | None = ADA, **values: Any) -> Case:
+    return Case(user, "create", f"{MUTATIONS}/new", allowed, values)
+
+
+MUTATIONS = "users/ada/sharedViews/n1/_PATCH_SharedView"
+
 EVERYBODY = (None, ADA, BOB, ADMIN, NO_ADMIN, EDITOR)
 SIGNED_IN = EVERYBODY[1:]
 
@@ -244,6 +269,8 @@ CASES = [
     *_reads("reports/r1"),
     *_reads("guestbook/g1", *EVERYBODY),
     *_reads("sealed/s1"),
+    *_reads(f"{MUTATIONS}/m1", ADA),
+    *_reads("boilerOutbox/rules.tell.Note/boilerOutbox/x"),
     *_reads("boilerLedgers/x"),
     *_reads("boilerMarkers/x"),
     *_reads("boilerDeadLetters/x"),
@@ -317,6 +344,20 @@ CASES = [
         _orders(False, line=value)
         for value in ({}, "a", {"text": 1}, {"text": "a", "number": "1"}, {"text": "a", "x": 1})
     ),
+    _changes(True, text="x"),
+    _changes(True, text="x", if_version="v1"),
+    _changes(True, if_version="v1"),
+    _changes(False, BOB, text="x"),
+    _changes(False, None, text="x"),
+    _changes(False, ADMIN, text="x"),
+    _changes(False, text=1),
+    _changes(False, text=None),
+    _changes(False, title="x"),
+    _changes(False, text="x", if_version=1),
+    _changes(False, text="x", **STAMP),
+    Case(ADA, "create", "users/ada/sharedViews/n1/_PATCH_OwnView/new", False, {"text": "x"}),
+    Case(ADA, "update", f"{MUTATIONS}/m1", False, {"text": "x"}),
+    Case(ADA, "delete", f"{MUTATIONS}/m1", False),
     Case(BOB, "create", "reports/new", True, {"whatever": 1}),
     Case(BOB, "create", "reports/new", False, {"whatever": 1, **STAMP}),
     Case(None, "create", "reports/new", False, {"whatever": 1}),
@@ -332,7 +373,8 @@ CASES = [
 THERE = (
     *("publicViews/n1", "signedInViews/n1", "users/ada/ownViews/n1", "closedViews/n1", "askedViews/n1"),
     *("users/ada/orders/o1", "reports/r1", "guestbook/g1", "sealed/s1", "users/ada", "elsewhere/x", "notes/n1"),
-    *("boilerLedgers/x", "boilerMarkers/x", "boilerDeadLetters/x"),
+    *("boilerLedgers/x", "boilerMarkers/x", "boilerDeadLetters/x", "boilerOutbox/rules.tell.Note/boilerOutbox/x"),
+    f"{MUTATIONS}/m1",
 )
 
 

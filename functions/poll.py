@@ -1,0 +1,51 @@
+"""Poll: changed by a document beside its copy, and told to a webhook when it changes."""
+
+from boiler_functions import Boiler, Changed, DomainModel, Rejected, Store, ViewModel, Webhook, access, attrs, reference
+
+
+class Poll(DomainModel):
+    class Meta:
+        collection_name = "polls"
+
+    question = attrs.string(required=True)
+    open = attrs.boolean(default=True)
+    owner = attrs.string(required=True)
+
+
+class PollStore(Store):
+    poll = reference(Poll)
+
+
+app = Boiler("poll")
+hook = Webhook("https://example.com/polls", secret_env="POLLS_SECRET")
+
+
+@app.query
+@app.document()  # a client creates owners/ada/polls/lunch/_PATCH_PollView/{any id}: {"open": false}
+class PollView(ViewModel[PollStore]):
+    class Meta:
+        path = "owners/{poll.owner}/polls/{poll.doc_id}"
+        read = access.public
+        write = access.owner("poll.owner")
+        versioned = True
+
+    @attrs.computed
+    def question(self) -> str:
+        return self.store.poll.question
+
+    @attrs.computed
+    def open(self) -> bool:
+        return self.store.poll.open
+
+    @open.setter
+    def set_open(self, value: bool) -> None:
+        if value and not self.open:
+            raise Rejected("a poll that is closed stays closed")
+        self.store.poll.open = value
+
+
+@app.on_change(PollView, secrets=["POLLS_SECRET"])
+def tell(change: Changed[PollView]) -> None:
+    """Tells the webhook when the poll is closed."""
+    if change.before and change.after and change.before.open and not change.after.open:
+        hook.notify(change)

@@ -1,0 +1,53 @@
+"""Poll: its owner closes it by a document, once, and whoever is told of that knows it by a key."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from boiler_functions import Changed, Webhook
+from boiler_functions.models import Model
+from boiler_functions.testing import MemoryApp, memory_app
+from functions.poll import Poll, app
+
+COPY = "owners/ada/polls/lunch"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Changed[Model]]:
+    told: list[Changed[Model]] = []
+    monkeypatch.setattr(Webhook, "notify", lambda _, change: told.append(change))
+    return told
+
+
+@pytest.fixture
+def testing(told: list[Changed[Model]]) -> Iterator[MemoryApp]:
+    with memory_app(app) as memory:
+        Poll.new(doc_id="lunch", question="Soup?", owner="ada").save()
+        memory.deliver()
+        yield memory
+
+
+def sent(testing: MemoryApp, name: str, **fields: object) -> str:
+    """The status of a mutation that a client sends."""
+    path = f"{COPY}/_PATCH_PollView/{name}"
+    testing.write(path, fields)
+    testing.deliver(duplicates=2, shuffle=3)
+    return str((testing.fields(path) or {})["outcome"]["status"])
+
+
+def test_its_owner_closes_it_once_and_that_is_told_once(testing: MemoryApp, told: list[Changed[Model]]) -> None:
+    assert sent(testing, "m1", open=False) == "done"
+    assert (testing.fields(COPY) or {})["open"] is False
+    assert [change.path for change in told] == ["polls/lunch"]
+
+
+def test_what_is_closed_stays_closed(testing: MemoryApp, told: list[Changed[Model]]) -> None:
+    assert sent(testing, "m1", open=False) == "done"
+    assert sent(testing, "m2", open=True) == "rejected"
+    assert len(told) == 1
+
+
+def test_who_saw_an_older_version_is_refused(testing: MemoryApp) -> None:
+    seen = (testing.fields(COPY) or {})["doc_version"]
+    assert sent(testing, "m1", open=False, if_version=seen) == "done"
+    assert sent(testing, "m2", open=False, if_version=seen) == "rejected"
