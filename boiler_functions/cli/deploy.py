@@ -1,0 +1,307 @@
+"""`boiler deploy`: looks at what is there, refuses what cannot work, and does what is left to do, by gcloud."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from boiler_functions.cli.build import FOLDER
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.deployment import APP_LABEL, Deployed, Deployment, Phase, Step, composite_key
+from boiler_functions.cli.errors import Interrupted
+from boiler_functions.cli.gcloud import Gcloud, gcloud
+from boiler_functions.cli.upload import stage
+from boiler_functions.exceptions import (
+    BillingDisabled,
+    ConfigurationError,
+    DeploymentFailed,
+    NoSuchProject,
+    WrongLocation,
+)
+from boiler_functions.indexes import Indexes
+from boiler_functions.manifest import EventTrigger
+
+UNNAMED = "PROJECT_ID"
+
+Tell = Callable[[str], None]
+
+
+def planned(context: Context, project: str) -> Deployment:
+    """The deployment to an empty project; raises when the app, or what is uploaded, could not run."""
+    compiled = context.compiled
+    folder = context.project.folder / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+    return Deployment(
+        project=project,
+        database=context.database_id,
+        region=context.region,
+        manifest=context.manifest,
+        indexes=Indexes.of(compiled.declarations),
+        upload=stage(context.project.source, context.manifest, folder / "upload"),
+        environment=context.environment,
+        firebase=_firebase_json(context.project.folder),
+    )
+
+
+def show_commands(context: Context, only: tuple[str, ...]) -> None:
+    """Prints every command of a deployment to a project where nothing is; nothing is asked of the cloud."""
+    project = context.named_project
+    deployment = planned(context, project or UNNAMED)
+    if project is None:
+        click.echo(f"# No project is named: give --project, or put yours in the place of {UNNAMED}.")
+    for phase in deployment.phases(_chosen(deployment, only)):
+        commands = [command for step in phase.steps for command in step.commands]
+        click.echo("\n".join((f"# {phase.title}", *map(str, commands), "")))
+
+
+def deploy(context: Context, console: Console, *, only: tuple[str, ...], prune: bool, yes: bool) -> None:
+    """Deploys what is not deployed yet; raises the error that a failure comes to, Interrupted for Ctrl-C."""
+    if context.named_project is None:
+        raise NoSuchProject(_no_project(context))
+    deployment = planned(context, context.project_id)
+    chosen = _chosen(deployment, only)
+    cloud = Gcloud()
+    with _interruptible(cloud):
+        deployment = _looked_at(cloud, deployment, console)
+        if deployment.firebase and shutil.which("firebase") is None:
+            console.print(_NO_FIREBASE.format(project=deployment.project), highlight=False, soft_wrap=True)
+            deployment = replace(deployment, firebase=None)
+        done = 0
+        for phase in deployment.phases(chosen):
+            done += perform(cloud, phase, console)
+        stale = deployment.stale()
+        if stale and prune and not only:
+            names = ", ".join(name for name, _ in stale)
+            if yes or click.confirm(f"Remove {names}, which {deployment.manifest.app} does not declare any more?"):
+                done += perform(cloud, deployment.removal(stale), console)
+        elif stale:
+            for name, region in stale:
+                console.print(
+                    f"{name} ({region}) is deployed and not declared any more; --prune removes it.",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+    console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
+
+
+def _looked_at(cloud: Gcloud, deployment: Deployment, console: Console) -> Deployment:
+    """The deployment with what is there; what needs an API that is not enabled is looked at once it is."""
+    looked = replace(deployment, deployed=look(cloud, deployment))
+    apis = next(looked.phases())
+    if perform(cloud, apis, console):
+        looked = replace(deployment, deployed=look(cloud, deployment))
+    return looked
+
+
+def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
+    """What is there; raises for what would make the deployment fail: no project, no billing, the wrong location."""
+    project = deployment.project
+    about = cloud.read(gcloud("projects", "describe", project), f"The project {project} cannot be read: it")
+    apis = frozenset(
+        each["config"]["name"]
+        for each in cloud.read(
+            gcloud("services", "list", "--enabled", f"--project={project}"), f"Listing the APIs of {project}"
+        )
+        or ()
+    )
+    _check_billing(cloud, project)
+    queries = {
+        "database": ("firestore", gcloud("firestore", "databases", "describe", f"--database={deployment.database}")),
+        "fields": ("firestore", gcloud("firestore", "indexes", "fields", "list", f"--database={deployment.database}")),
+        "composite": (
+            "firestore",
+            gcloud("firestore", "indexes", "composite", "list", f"--database={deployment.database}"),
+        ),
+        "functions": (
+            "cloudfunctions",
+            gcloud("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={deployment.manifest.app.lower()}"),
+        ),
+        "accounts": ("iam", gcloud("iam", "service-accounts", "list")),
+        "policy": ("", gcloud("projects", "get-iam-policy", project)),
+        "queues": ("cloudtasks", gcloud("tasks", "queues", "list", f"--location={deployment.region}")),
+        "topics": ("pubsub", gcloud("pubsub", "topics", "list")),
+        "subscriptions": ("pubsub", gcloud("pubsub", "subscriptions", "list")),
+    }
+    asked = {
+        name: command if name == "policy" else type(command)((*command.arguments, f"--project={project}"))
+        for name, (api, command) in queries.items()
+        if not api or f"{api}.googleapis.com" in apis
+    }
+    with ThreadPoolExecutor(4) as pool:
+        answers = dict(
+            zip(asked, pool.map(lambda name: cloud.read(asked[name], f"Listing {name}"), asked), strict=True)
+        )
+    location = (answers.get("database") or {}).get("locationId")
+    _check_location(deployment, location)
+    return _deployed(apis, answers, location, about.get("projectNumber"))
+
+
+def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | None, number: str | None) -> Deployed:
+    def last(name: str, key: str = "name") -> frozenset[str]:
+        return frozenset(each[key].rpartition("/")[2] for each in answers.get(name) or ())
+
+    functions = {}
+    for each in answers.get("functions") or ():
+        _, _, _, region, _, name = each["name"].split("/")
+        functions[name, region] = each
+    bindings = (answers.get("policy") or {}).get("bindings", ())
+    fields = (each["name"].split("/collectionGroups/")[1].split("/") for each in answers.get("fields") or ())
+    return Deployed(
+        apis=apis,
+        accounts=last("accounts", "email"),
+        roles=frozenset((member, each["role"]) for each in bindings for member in each.get("members", ())),
+        functions=functions,
+        queues=last("queues"),
+        topics=last("topics"),
+        subscriptions={each["name"].rpartition("/")[2]: each for each in answers.get("subscriptions") or ()},
+        fields=frozenset((collection, field) for collection, _, field in fields),
+        composite=frozenset(composite_key(each) for each in answers.get("composite") or ()),
+        location=location,
+        number=number,
+    )
+
+
+def perform(cloud: Gcloud, phase: Phase, console: Console) -> int:
+    """The number of steps that were done; raises when one failed, after the others have ended."""
+    left = [step for step in phase.steps if step.commands]
+    failures: list[ConfigurationError] = []
+    with _shown(phase.title, console) as show, ThreadPoolExecutor(phase.at_once) as pool:
+        try:
+            futures: dict[Future[None], Step] = {pool.submit(_do, cloud, step, show): step for step in left}
+            while futures:
+                # With a time-out, or Ctrl-C would wait for a step.
+                for each in wait(futures, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    step = futures.pop(each)
+                    if isinstance(error := each.exception(), ConfigurationError):
+                        failures.append(error)
+                        show(step.name, "failed")
+                    elif error:
+                        raise error
+                    else:
+                        show(step.name, "done")
+        except KeyboardInterrupt:
+            cloud.stop()
+            raise
+    if failures:
+        raise _together(failures, len(left))
+    return len(left)
+
+
+def _do(cloud: Gcloud, step: Step, show: Callable[[str, str], None]) -> None:
+    show(step.name, "…")
+    what = f"Deploying the function {step.name}" if step.function else step.name
+    for command in step.commands:
+        cloud.run(command, what, lambda text: show(step.name, text))
+
+
+def _together(failures: list[ConfigurationError], number: int) -> ConfigurationError:
+    if len(failures) == 1:
+        return failures[0]
+    kinds = {type(each) for each in failures}
+    kind = kinds.pop() if len(kinds) == 1 else DeploymentFailed
+    told = "\n".join(f"{each.code} {each}" for each in failures)
+    return kind(f"{len(failures)} of {number} steps failed; what is done is not done again.\n{told}")
+
+
+@contextmanager
+def _shown(title: str, console: Console) -> Iterator[Callable[[str, str], None]]:
+    if not console.is_terminal:
+        yield lambda name, state: console.print(f"{title}: {name} {state}", highlight=False, soft_wrap=True)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, state: str) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=1, state=state)
+            progress.update(tasks[name], state=state, completed=int(state in ("done", "failed")))
+
+        yield show
+
+
+@contextmanager
+def _interruptible(cloud: Gcloud) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        cloud.stop()
+        raise Interrupted("Stopped; `boiler deploy` goes on from there.") from None
+
+
+def _check_billing(cloud: Gcloud, project: str) -> None:
+    try:
+        billing = cloud.read(gcloud("billing", "projects", "describe", project), "Reading the billing account")
+    except ConfigurationError:
+        # Who may deploy need not be allowed to see who pays.
+        return
+    if billing and not billing.get("billingEnabled", False):
+        raise BillingDisabled(
+            f"The project {project} has no billing account, and without one no function is built. Link one: "
+            f"gcloud billing projects link {project} --billing-account=ACCOUNT"
+        )
+
+
+def _check_location(deployment: Deployment, location: str | None) -> None:
+    if location is None:
+        return
+    for function in deployment.manifest.functions:
+        trigger = function.trigger
+        if isinstance(trigger, EventTrigger) and trigger.location not in (None, location):
+            raise WrongLocation(
+                f"The trigger of {function.name} is to be in {trigger.location!r}, and the database "
+                f"{deployment.database!r} of {deployment.project} is in {location!r}: no event would reach it. "
+                f"Leave trigger_location out, or set it to {location!r}."
+            )
+
+
+def _chosen(deployment: Deployment, only: Iterable[str]) -> frozenset[str] | None:
+    """The names of the functions that the patterns mean: names, entry points, or views; None for all."""
+    if not only:
+        return None
+    chosen = set()
+    for pattern in only:
+        found = {
+            each.name
+            for each in deployment.manifest.functions
+            if any(fnmatchcase(name, pattern) for name in (each.name, each.entry_point, *each.views))
+        }
+        if not found:
+            known = ", ".join(each.entry_point for each in deployment.manifest.functions)
+            raise ConfigurationError(f"--only {pattern} is no function and no view of the app; its functions: {known}.")
+        chosen |= found
+    return frozenset(chosen)
+
+
+def _firebase_json(folder: Path) -> Path | None:
+    path = folder / "firebase.json"
+    return path if path.is_file() else None
+
+
+def _no_project(context: Context) -> str:
+    try:
+        return context.project_id
+    except ConfigurationError as error:
+        return str(error)
+
+
+_NO_FIREBASE = (
+    "firestore.rules are not deployed: gcloud cannot, and firebase is not on PATH. "
+    "Run: npx firebase-tools deploy --only firestore:rules --project {project}"
+)

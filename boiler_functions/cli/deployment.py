@@ -1,0 +1,469 @@
+"""What a deployment does: the steps from what is there to what the app declares, each a few commands of gcloud.
+
+Nothing is remembered between runs: a function carries its fingerprint in a label, and all else is looked up. So a run
+goes on where another one ended, wherever that ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from boiler_functions.cli.gcloud import Command, gcloud
+from boiler_functions.cli.upload import Upload
+from boiler_functions.cloud_tasks import QUEUE, SERVICE_ACCOUNT, URL
+from boiler_functions.indexes import BOOKKEEPING, Index, Indexes, Override
+from boiler_functions.manifest import EventTrigger, Function, Manifest, QueueTrigger
+
+RUNTIME = "python313"
+
+APP_LABEL = "boiler-app"
+HASH_LABEL = "boiler-hash"
+
+DEPLOYING_APIS = (
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudfunctions.googleapis.com",
+    "iam.googleapis.com",
+    "pubsub.googleapis.com",
+    "run.googleapis.com",
+)
+
+# Pub/Sub gives an event up after so many deliveries; more than 100 it does not take.
+_DELIVERIES = 100
+
+_LONGEST_ACCOUNT = 30
+_INGRESS = {
+    "ALLOW_ALL": "all",
+    "ALLOW_INTERNAL_ONLY": "internal-only",
+    "ALLOW_INTERNAL_AND_GCLB": "internal-and-gclb",
+}
+_EGRESS = {"PRIVATE_RANGES_ONLY": "private-ranges-only", "ALL_TRAFFIC": "all"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to be there, and the commands that see to it: none when it is there."""
+
+    name: str
+    commands: tuple[Command, ...]
+    function: bool = False
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Steps that need one another in no order, though all need the phases before; `at_once` of them are under way."""
+
+    title: str
+    steps: tuple[Step, ...]
+    at_once: int = 4
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is there, as gcloud lists it; nothing, where it was not asked."""
+
+    apis: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    roles: frozenset[tuple[str, str]] = frozenset()
+    functions: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    queues: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    subscriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fields: frozenset[tuple[str, str]] = frozenset()
+    composite: frozenset[tuple[Any, ...]] = frozenset()
+    location: str | None = None
+    number: str | None = None
+
+    def fingerprint(self, name: str, region: str) -> str | None:
+        """What the function was deployed from, if that was finished."""
+        found = self.functions.get((name, region), {})
+        return found.get("labels", {}).get(HASH_LABEL) if found.get("state") == "ACTIVE" else None
+
+    def has_dead_letters(self, name: str, region: str) -> bool:
+        """Whether the subscription of the function's trigger has a topic for what could not be delivered."""
+        trigger = self.functions.get((name, region), {}).get("eventTrigger", {}).get("trigger", "")
+        _, _, location, _, identifier = trigger.rpartition("projects/")[2].split("/") if trigger else [""] * 5
+        # As Eventarc names it: eventarc-LOCATION-TRIGGER-sub-NUMBER
+        named = f"eventarc-{location}-{identifier}-sub-"
+        return any(
+            name.startswith(named) and "deadLetterPolicy" in content for name, content in self.subscriptions.items()
+        )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An app, where it goes, and what is uploaded."""
+
+    project: str
+    database: str
+    region: str
+    manifest: Manifest
+    indexes: Indexes
+    upload: Upload
+    environment: Mapping[str, str]
+    firebase: Path | None = None
+    deployed: Deployed = Deployed()  # frozen
+
+    @cached_property
+    def runtime_account(self) -> str:
+        """Who the functions are."""
+        return self._account("run")
+
+    @cached_property
+    def invoker_account(self) -> str:
+        """Who may invoke the functions of events and queues."""
+        return self._account("invoke")
+
+    @property
+    def undelivered(self) -> str:
+        """The topic, and its subscription, of events that could not be delivered."""
+        return f"{self.manifest.app.lower()}-undelivered"
+
+    def phases(self, only: frozenset[str] | None = None) -> Iterator[Phase]:
+        """All that is done, in order; `only` are the functions, all by default."""
+        functions = [each for each in self.manifest.functions if only is None or each.name in only]
+        yield Phase("APIs", (self._apis(),))
+        yield Phase("accounts, topics, queues", tuple(self._resources()))
+        # A policy is read and written as a whole, so that two at once would get into each other's way.
+        yield Phase("roles", tuple(self._roles()), at_once=1)
+        yield Phase("database", tuple(self._database()))
+        yield Phase("functions", tuple(self._function(each) for each in functions))
+
+    def stale(self) -> list[tuple[str, str]]:
+        """The functions of the app that are deployed and not declared any more, by name and region."""
+        declared = {(each.name, self._region(each)) for each in self.manifest.functions}
+        return sorted(set(self.deployed.functions) - declared)
+
+    def removal(self, stale: Iterable[tuple[str, str]]) -> Phase:
+        """The removal of functions."""
+        steps = (
+            Step(f"remove {name}", (self._gcloud("functions", "delete", name, "--gen2", f"--region={region}"),), True)
+            for name, region in stale
+        )
+        return Phase("removal", tuple(steps))
+
+    # The steps
+
+    def _apis(self) -> Step:
+        missing = sorted({*self.manifest.apis, *DEPLOYING_APIS} - self.deployed.apis)
+        return Step("APIs", (self._gcloud("services", "enable", *missing),) if missing else ())
+
+    def _resources(self) -> Iterator[Step]:
+        for account, told in (
+            (self.runtime_account, f"{self.manifest.app} functions"),
+            (self.invoker_account, f"{self.manifest.app} triggers"),
+        ):
+            create = self._gcloud("iam", "service-accounts", "create", account.partition("@")[0])
+            command = Command((*create.arguments, f"--display-name={told}"))
+            yield Step(f"account {account}", _unless(account in self.deployed.accounts, command))
+        if self._events:
+            topic = self._gcloud("pubsub", "topics", "create", self.undelivered)
+            subscription = self._gcloud(
+                "pubsub",
+                "subscriptions",
+                "create",
+                self.undelivered,
+                f"--topic={self.undelivered}",
+                "--expiration-period=never",
+                "--message-retention-duration=31d",
+            )
+            commands = (
+                *_unless(self.undelivered in self.deployed.topics, topic),
+                *_unless(self.undelivered in self.deployed.subscriptions, subscription),
+            )
+            yield Step(f"topic {self.undelivered}", commands)
+        for function in self.manifest.queues:
+            trigger = function.trigger
+            assert isinstance(trigger, QueueTrigger)
+            create = self._gcloud(
+                "tasks",
+                "queues",
+                "create",
+                function.name,
+                f"--location={self._region(function)}",
+                "--max-attempts=unlimited",
+                f"--min-backoff={trigger.min_backoff_seconds}s",
+                f"--max-backoff={trigger.max_backoff_seconds}s",
+                f"--max-concurrent-dispatches={trigger.max_concurrent_dispatches}",
+                f"--max-dispatches-per-second={trigger.max_dispatches_per_second}",
+            )
+            yield Step(f"queue {function.name}", _unless(function.name in self.deployed.queues, create))
+
+    def _roles(self) -> Iterator[Step]:
+        runs, invokes = f"serviceAccount:{self.runtime_account}", f"serviceAccount:{self.invoker_account}"
+        yield self._role(runs, "roles/datastore.user")
+        if self._events:
+            yield self._role(invokes, "roles/eventarc.eventReceiver")
+            publish = self._gcloud(
+                "pubsub", "topics", "add-iam-policy-binding", self.undelivered, "--role=roles/pubsub.publisher"
+            )
+            agent = Command((*publish.arguments, self._pubsub_agent))
+            events = [each for each in self.manifest.functions if isinstance(each.trigger, EventTrigger)]
+            done = all(self.deployed.has_dead_letters(each.name, self._region(each)) for each in events)
+            yield Step("undelivered events may be published", _unless(done, agent))
+        for function in self.manifest.queues:
+            enqueue = self._gcloud(
+                "tasks",
+                "queues",
+                "add-iam-policy-binding",
+                function.name,
+                f"--location={self._region(function)}",
+                f"--member={runs}",
+                "--role=roles/cloudtasks.enqueuer",
+            )
+            act = self._gcloud(
+                "iam",
+                "service-accounts",
+                "add-iam-policy-binding",
+                self.invoker_account,
+                f"--member={runs}",
+                "--role=roles/iam.serviceAccountUser",
+            )
+            deployed = self.deployed.fingerprint(function.name, self._region(function)) is not None
+            done = deployed and function.name in self.deployed.queues
+            yield Step(f"tasks of {function.name}", _unless(done, enqueue, act))
+        for secret in sorted({each for function in self._own for each in function.options.secrets or ()}):
+            grant = self._gcloud(
+                "secrets",
+                "add-iam-policy-binding",
+                secret,
+                f"--member={runs}",
+                "--role=roles/secretmanager.secretAccessor",
+            )
+            yield Step(f"secret {secret}", (grant,))
+
+    def _role(self, member: str, role: str) -> Step:
+        command = gcloud(
+            "projects",
+            "add-iam-policy-binding",
+            self.project,
+            f"--member={member}",
+            f"--role={role}",
+            "--condition=None",
+            "--format=none",
+        )
+        return Step(f"{role} for {member}", _unless((member, role) in self.deployed.roles, command))
+
+    def _database(self) -> Iterator[Step]:
+        for index in self.indexes.composite:
+            yield Step(
+                f"index {index}",
+                _unless(
+                    composite_key(index.to_wire()) in self.deployed.composite,
+                    *[self._in_database("indexes", "composite", "create", *_index(index))],
+                ),
+            )
+        for override in self.indexes.overrides:
+            if override in BOOKKEEPING:
+                done = (override.collection, override.field) in self.deployed.fields
+                yield Step(f"field {override.collection}.{override.field}", _unless(done, *self._override(override)))
+        if self.firebase:
+            only = "firestore:rules,firestore:indexes" if self.indexes.singles else "firestore:rules"
+            deploy = Command(("firebase", "deploy", f"--only={only}", f"--project={self.project}", "--non-interactive"))
+            yield Step(only, (deploy,))
+
+    def _override(self, override: Override) -> Iterator[Command]:
+        place = (override.field, f"--collection-group={override.collection}")
+        if override.ttl:
+            yield self._in_database("fields", "ttls", "update", *place, "--enable-ttl", "--async")
+        kinds = ["--index=array-config=contains" for index in override.indexes if index.contains]
+        yield self._in_database("indexes", "fields", "update", *place, *(kinds or ["--disable-indexes"]), "--async")
+
+    def _function(self, function: Function) -> Step:
+        region = self._region(function)
+        fingerprint = self.fingerprint(function)
+        is_current = self.deployed.fingerprint(function.name, region) == fingerprint
+        is_finished = is_current and (
+            not isinstance(function.trigger, EventTrigger) or self.deployed.has_dead_letters(function.name, region)
+        )
+        commands = (
+            *_unless(is_current, self._deploy(function, fingerprint)),
+            *_unless(is_finished, *self._finish(function)),
+        )
+        return Step(function.name, commands, function=True)
+
+    def fingerprint(self, function: Function) -> str:
+        """What the function comes to: its code, and all that it is deployed with."""
+        views = [view for each in self.manifest.functions for view in each.views]
+        code = self.upload.fingerprint(function, views)
+        labels = _pairs(function.options.labels or {})
+        told = (code, labels, *self._settings(function), *self._trigger(function))
+        return sha256("\n".join(told).encode()).hexdigest()[:40]
+
+    def _deploy(self, function: Function, fingerprint: str) -> Command:
+        labels = {**(function.options.labels or {}), APP_LABEL: self.manifest.app.lower(), HASH_LABEL: fingerprint}
+        location = (self._location(function),) if isinstance(function.trigger, EventTrigger) else ()
+        return self._gcloud(
+            "functions",
+            "deploy",
+            function.name,
+            "--gen2",
+            f"--region={self._region(function)}",
+            f"--source={self.upload.folder}",
+            *self._settings(function),
+            *self._trigger(function),
+            *location,
+            "--clear-labels",
+            f"--update-labels={_pairs(labels)}",
+        )
+
+    def _settings(self, function: Function) -> Iterator[str]:
+        """What the function runs with; what nobody said is cleared, or an older deployment would go on saying it."""
+        options = function.options
+        yield f"--runtime={RUNTIME}"
+        yield f"--entry-point={function.entry_point}"
+        yield f"--service-account={options.service_account or self.runtime_account}"
+        yield f"--memory={options.memory}Mi"
+        yield f"--cpu={options.cpu:g}"
+        yield f"--concurrency={options.concurrency}"
+        yield f"--timeout={options.time_limit}s"
+        yield _or_clear("min-instances", options.min_instances)
+        yield _or_clear("max-instances", options.max_instances)
+        yield f"--ingress-settings={_INGRESS[options.ingress or 'ALLOW_ALL']}"
+        yield _or_clear("vpc-connector", options.vpc_connector)
+        if options.vpc_connector:
+            yield f"--egress-settings={_EGRESS[options.vpc_connector_egress_settings or 'PRIVATE_RANGES_ONLY']}"
+        secrets = ",".join(f"{name}={name}:latest" for name in options.secrets or ())
+        yield f"--set-secrets={secrets}" if secrets else "--clear-secrets"
+        environment = self._environment(function)
+        yield f"--set-env-vars={_pairs(environment)}" if environment else "--clear-env-vars"
+
+    def _environment(self, function: Function) -> dict[str, str]:
+        environment = dict(self.environment)
+        queue = next(iter(self.manifest.queues), None)
+        if queue is not None and function.mode in ("query", "continuation"):
+            region = self._region(queue)
+            environment[QUEUE] = f"projects/{self.project}/locations/{region}/queues/{queue.name}"
+            environment[URL] = f"https://{region}-{self.project}.cloudfunctions.net/{queue.name}"
+            environment[SERVICE_ACCOUNT] = self.invoker_account
+        return environment
+
+    def _trigger(self, function: Function) -> Iterator[str]:
+        trigger = function.trigger
+        if not isinstance(trigger, EventTrigger):
+            yield "--trigger-http"
+            yield "--allow-unauthenticated" if trigger.invoker == ("public",) else "--no-allow-unauthenticated"
+            return
+        yield f"--trigger-event-filters=type={trigger.event_type}"
+        yield f"--trigger-event-filters=database={trigger.database}"
+        yield f"--trigger-event-filters=namespace={trigger.namespace}"
+        yield f"--trigger-event-filters-path-pattern=document={trigger.document}"
+        yield f"--trigger-service-account={self.invoker_account}"
+        if trigger.retry:
+            yield "--retry"
+
+    def _location(self, function: Function) -> str | Command:
+        trigger = function.trigger
+        assert isinstance(trigger, EventTrigger)
+        if location := trigger.location or self.deployed.location:
+            return f"--trigger-location={location}"
+        describe = self._gcloud(
+            "firestore", "databases", "describe", f"--database={self.database}", "--format=value(locationId)"
+        )
+        return describe.within("--trigger-location=")
+
+    def _finish(self, function: Function) -> Iterator[Command]:
+        """Who may invoke the function, and where what cannot be delivered to it goes."""
+        trigger = function.trigger
+        where = (function.name, f"--region={self._region(function)}")
+        if isinstance(trigger, EventTrigger | QueueTrigger):
+            invokers: tuple[str, ...] = (self.invoker_account,)
+        else:
+            invokers = tuple(each for each in trigger.invoker if "@" in each)
+        for invoker in invokers:
+            yield self._gcloud(
+                "functions", "add-invoker-policy-binding", *where, f"--member=serviceAccount:{invoker}", "--format=none"
+            )
+        if isinstance(trigger, EventTrigger):
+            name = self._gcloud("functions", "describe", *where, "--gen2", "--format=value(eventTrigger.trigger)")
+            subscription = gcloud(
+                "eventarc", "triggers", "describe", name, "--format=value(transport.pubsub.subscription)"
+            )
+            yield self._gcloud(
+                "pubsub",
+                "subscriptions",
+                "add-iam-policy-binding",
+                subscription,
+                self._pubsub_agent,
+                "--role=roles/pubsub.subscriber",
+                "--format=none",
+            )
+            yield self._gcloud(
+                "pubsub",
+                "subscriptions",
+                "update",
+                subscription,
+                f"--dead-letter-topic={self.undelivered}",
+                f"--max-delivery-attempts={_DELIVERIES}",
+            )
+
+    # The words
+
+    @property
+    def _events(self) -> bool:
+        return any(isinstance(each.trigger, EventTrigger) for each in self.manifest.functions)
+
+    @property
+    def _own(self) -> list[Function]:
+        """The functions that run as the account of the app."""
+        return [each for each in self.manifest.functions if each.options.service_account is None]
+
+    @property
+    def _pubsub_agent(self) -> str | Command:
+        start, end = "--member=serviceAccount:service-", "@gcp-sa-pubsub.iam.gserviceaccount.com"
+        if self.deployed.number:
+            return f"{start}{self.deployed.number}{end}"
+        return gcloud("projects", "describe", self.project, "--format=value(projectNumber)").within(start, end)
+
+    def _region(self, function: Function) -> str:
+        return function.options.region or self.region
+
+    def _account(self, purpose: str) -> str:
+        name = f"{self.manifest.app.lower()}-{purpose}"
+        if len(name) > _LONGEST_ACCOUNT:
+            short = sha256(name.encode()).hexdigest()[:6]
+            name = f"{name[: _LONGEST_ACCOUNT - 7].rstrip('-')}-{short}"
+        return f"{name.ljust(6, 'x')}@{self.project}.iam.gserviceaccount.com"
+
+    def _gcloud(self, *arguments: str | Command) -> Command:
+        return gcloud(*arguments, f"--project={self.project}")
+
+    def _in_database(self, *arguments: str) -> Command:
+        return self._gcloud("firestore", *arguments, f"--database={self.database}")
+
+
+def composite_key(wire: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A composite index, as firestore.indexes.json or gcloud has it, without what Firestore adds by itself."""
+    fields = [
+        (each["fieldPath"], each.get("order"), each.get("arrayConfig"))
+        for each in wire["fields"]
+        if each["fieldPath"] != "__name__"
+    ]
+    collection = wire.get("collectionGroup") or wire["name"].split("/collectionGroups/")[1].split("/")[0]
+    return (collection, wire["queryScope"], *fields)
+
+
+def _index(index: Index) -> Iterator[str]:
+    yield f"--collection-group={index.collection}"
+    yield f"--query-scope={index.scope.lower().replace('_', '-')}"
+    for each in index.fields:
+        kind = "array-config=contains" if each.contains else f"order={'descending' if each.descending else 'ascending'}"
+        yield f"--field-config=field-path={each.path},{kind}"
+    yield "--async"
+
+
+def _unless(done: bool, *commands: Command) -> tuple[Command, ...]:
+    return () if done else commands
+
+
+def _or_clear(flag: str, value: object) -> str:
+    return f"--clear-{flag}" if value is None else f"--{flag}={value}"
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(values.items()))

@@ -1,0 +1,199 @@
+"""What is uploaded: the folder of functions, and this package as the builder can install it.
+
+requirements.txt names the package by its release, `boiler-functions[rest]>=0.1,<0.2`. Where a release runs `boiler`,
+that is uploaded as it is. From a checkout, or from a wheel, the builder would install something else: then the wheel is
+carried along, and the uploaded requirements.txt names that. The folder itself is never changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import Distribution, distribution, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
+from boiler_functions.exceptions import IncompleteUpload
+from boiler_functions.manifest import Function, Manifest
+
+PACKAGE = "boiler-functions"
+MAIN = "main.py"
+REQUIREMENTS = "requirements.txt"
+
+_IGNORED = ("venv", ".*", "__pycache__", "*.pyc", "*.log", "node_modules")
+_KEPT = (".gcloudignore", ".env")
+
+# What an app needs of the package, by the mode of a function.
+_EXTRAS = {"rest": "rest", "continuation": "tasks"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line of requirements.txt that names this package."""
+
+    number: int
+    requirement: Requirement
+
+    def pointing_at(self, place: str) -> str:
+        """The line with a wheel, or a repository, instead of a release."""
+        extras = f"[{','.join(sorted(self.requirement.extras))}]" if self.requirement.extras else ""
+        return f"{PACKAGE}{extras} @ {place}" if "://" in place else f"./{place}{extras}"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A folder as it is uploaded."""
+
+    folder: Path
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        """The contents by path, sorted; without functions.yaml, which says what is deployed and runs nowhere."""
+        paths = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != FUNCTIONS_YAML)
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+
+    def fingerprint(self, function: Function, views: Iterable[str]) -> str:
+        """What the function's code comes to: equal, unless a file changed, other views of the app left aside.
+
+        A view is left aside where its class is used by nothing but its own decorators.
+        """
+        others = frozenset(views) - set(function.views)
+        digest = sha256()
+        for path, content in self._without(others).items():
+            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()[:40]
+
+    def _without(self, views: frozenset[str]) -> Mapping[str, bytes]:
+        sources = {path: content.decode() for path, content in self.files.items() if path.endswith(".py")}
+        cut = {path: _classes(source) for path, source in sources.items()}
+        own = {name for classes in cut.values() for name in classes if name in views}
+        rest = {path: _remaining(sources[path], cut[path], own) for path in sources}
+        used = {name for name in own if any(re.search(rf"\b{name}\b", text) for text in rest.values())}
+        left = {path: _remaining(sources[path], cut[path], own - used).encode() for path in sources}
+        return {**self.files, **left}
+
+
+def stage(source: Path, manifest: Manifest, folder: Path) -> Upload:
+    """Copies what is uploaded into the folder, which is replaced; raises IncompleteUpload when it could not run."""
+    line = check_source(source, manifest)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, ignore=_ignored)
+    if (place := _carried(folder)) is not None:
+        path = folder / REQUIREMENTS
+        lines = path.read_text().splitlines()
+        lines[line.number] = line.pointing_at(place)
+        path.write_text("".join(f"{each}\n" for each in lines))
+    return Upload(folder)
+
+
+def check_source(source: Path, manifest: Manifest) -> Line:
+    """The line that names this package; raises IncompleteUpload for a folder whose functions could not start."""
+    main = source / MAIN
+    if not main.is_file():
+        raise IncompleteUpload(
+            f"{main}, where the functions are looked up, does not exist. Write it:\n"
+            f"  from my_module import app\n\n  app.export(globals())"
+        )
+    if ".export(" not in main.read_text():
+        raise IncompleteUpload(f"{main} exports no app. Add `app.export(globals())`.")
+    path = source / REQUIREMENTS
+    extras = sorted({_EXTRAS[each.mode] for each in manifest.functions if each.mode in _EXTRAS})
+    wanted = f"{PACKAGE}[{','.join(extras)}]" if extras else PACKAGE
+    if not path.is_file():
+        raise IncompleteUpload(f"{path}, which the builder installs, does not exist. Write it: {wanted}=={_version()}")
+    line = next(_lines(path), None)
+    if line is None:
+        raise IncompleteUpload(f"{path} does not name this package. Add {wanted}=={_version()}")
+    if missing := set(extras) - line.requirement.extras - ({*extras} if "all" in line.requirement.extras else set()):
+        raise IncompleteUpload(
+            f"{path}:{line.number + 1} names {line.requirement}; the functions need [{', '.join(sorted(missing))}] "
+            f"too. Write {wanted}{line.requirement.specifier}"
+        )
+    if not line.requirement.specifier.contains(_version(), prereleases=True):
+        raise IncompleteUpload(
+            f"{path}:{line.number + 1} names {line.requirement}, and this is {PACKAGE} {_version()}: the cloud would "
+            f"run another one than you test with. Write {wanted}=={_version()}, or install what it names."
+        )
+    return line
+
+
+def _version() -> str:
+    return version(PACKAGE)
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    for number, text in enumerate(path.read_text().splitlines()):
+        try:
+            requirement = Requirement(text.partition(" #")[0].strip())
+        except InvalidRequirement:
+            continue
+        if canonicalize_name(requirement.name) == PACKAGE:
+            yield Line(number, requirement)
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    return set(shutil.ignore_patterns(*_IGNORED)(folder, names)) - set(_KEPT)
+
+
+def _carried(folder: Path) -> str | None:
+    """Where the builder gets the package that runs here: None for a release, else a wheel in the folder, or a URL."""
+    origin = _origin(distribution(PACKAGE))
+    if origin is None:
+        return None
+    if "vcs_info" in origin:
+        return f"{origin['vcs_info']['vcs']}+{origin['url']}@{origin['vcs_info']['commit_id']}"
+    place = Path(url2pathname(urlsplit(origin["url"]).path))
+    if place.suffix == ".whl" and place.is_file():
+        return Path(shutil.copy(place, folder)).name
+    return _build_wheel(place, folder)
+
+
+def _origin(package: Distribution) -> Any:
+    # https://packaging.python.org/en/latest/specifications/direct-url/: absent for what came from an index.
+    content = package.read_text("direct_url.json")
+    return json.loads(content) if content else None
+
+
+def _build_wheel(checkout: Path, folder: Path) -> str:
+    """The name of a wheel of the checkout, which the same contents make byte for byte the same."""
+    if not (checkout / "pyproject.toml").is_file():
+        raise IncompleteUpload(
+            f"{PACKAGE} was installed from {checkout}, which is gone, so that it cannot be uploaded. "
+            f"Install a release: pip install {PACKAGE}"
+        )
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    built = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    wheel = next(folder.glob(f"{PACKAGE.replace('-', '_')}-*.whl"), None)
+    if built.returncode or wheel is None:
+        raise IncompleteUpload(
+            f"{PACKAGE} was installed from {checkout}, and its wheel cannot be built: {built.stderr.strip()}\n"
+            f"  If hatchling is missing: pip install hatchling"
+        )
+    return wheel.name
+
+
+def _classes(source: str) -> Mapping[str, tuple[int, int]]:
+    """The decorated classes of a module, each with its first line and the one behind its last."""
+    found = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.decorator_list]
+    return {node.name: (node.decorator_list[0].lineno - 1, node.end_lineno or node.lineno) for node in found}
+
+
+def _remaining(source: str, classes: Mapping[str, tuple[int, int]], names: set[str] | frozenset[str]) -> str:
+    lines = source.splitlines(keepends=True)
+    for start, end in sorted((classes[name] for name in names if name in classes), reverse=True):
+        del lines[start:end]
+    return "".join(lines)
