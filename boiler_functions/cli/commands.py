@@ -201,3 +201,15 @@ def deploy(context: Context, dry_run: bool, only: tuple[str, ...], prune: bool, 
         show_commands(context, only)
     else:
         deploy_app(context, Console(), only=only, prune=prune, yes=yes)
+
+
+@boiler.command()
+@click.argument("name", required=False)
+def init(name: str | None) -> None:
+    """Write a new project: here, named as the folder; or in a new folder NAME."""
+    from boiler_functions.cli.init import init as write_project
+
+    folder = Path(name) if name else Path()
+    for path in write_project(folder, name):
+        click.echo(f"{path} is written")
+    click.echo(f"{f'cd {name} && ' if name else ''}boiler check")

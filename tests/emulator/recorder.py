@@ -17,9 +17,21 @@ from urllib.parse import parse_qs, urlsplit
 from emulator.loopback import LOOPBACK
 
 _APIS = (
-    "ARTIFACTREGISTRY CLOUDBILLING CLOUDBUILD CLOUDFUNCTIONS CLOUDRESOURCEMANAGER CLOUDTASKS EVENTARC FIRESTORE IAM "
-    "PUBSUB RUN SECRETMANAGER SERVICEUSAGE STORAGE"
-).split()
+    "ARTIFACTREGISTRY",
+    "CLOUDBILLING",
+    "CLOUDBUILD",
+    "CLOUDFUNCTIONS",
+    "CLOUDRESOURCEMANAGER",
+    "CLOUDTASKS",
+    "EVENTARC",
+    "FIRESTORE",
+    "IAM",
+    "PUBSUB",
+    "RUN",
+    "SECRETMANAGER",
+    "SERVICEUSAGE",
+    "STORAGE",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Recorder:
         self.calls: list[Call] = []
         self.refuse: Callable[[Call], tuple[int, str] | None] = lambda call: None
         self.resources: dict[str, dict[str, Any]] = {}
-        self.apis: set[str] = set()
+        self.apis = {f"{api.lower()}.googleapis.com" for api in _APIS}
         self.members: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
         self._folder = folder
@@ -189,7 +201,8 @@ class Recorder:
         if is_function:
             own = name.rpartition("/")[2]
             content |= {"state": "ACTIVE", "environment": "GEN_2"}
-            content["serviceConfig"] = {**content.get("serviceConfig", {}), "service": f"{_region(name)}/services/{own}"}
+            service = f"{name.partition('/functions/')[0]}/services/{own}"
+            content["serviceConfig"] = {**content.get("serviceConfig", {}), "service": service}
             if "eventTrigger" in content:
                 place = f"projects/{self.project}/locations/{self.location}/triggers/{own}-1"
                 content["eventTrigger"] = {**content["eventTrigger"], "trigger": place}
@@ -205,10 +218,6 @@ _COLLECTIONS = frozenset(
 
 def _is_collection(name: str) -> bool:
     return name.rpartition("/")[2] in _COLLECTIONS
-
-
-def _region(name: str) -> str:
-    return name.partition("/functions/")[0]
 
 
 def _of_function(name: str) -> dict[str, Any]:

@@ -1,0 +1,328 @@
+"""`boiler deploy` by the real gcloud, whose requests a recorder on loopback answers; nothing leaves the machine."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulator.recorder import Call, Recorder
+
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which("gcloud") is None,
+        reason="gcloud is not on PATH, so that NOTHING is shown of what `boiler deploy` asks of Google Cloud; "
+        "install the Google Cloud SDK",
+    ),
+    # One recorder, and one account of gcloud, for all of them.
+    pytest.mark.xdist_group("gcloud"),
+]
+
+BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
+SECONDS = 120.0
+
+APP = """
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+
+app = Boiler("towns", region="us-east1", service_account="runner@my-project.iam.gserviceaccount.com", database="towns")
+
+class City(DomainModel):
+    class Meta:
+        collection_name = "countries/{country}/cities"
+    name = attrs.string(required=True)
+
+class CityStore(Store):
+    city = reference(City)
+
+@app.query(memory="1Gi", labels={"team": "maps"})
+class CityView(ViewModel[CityStore]):
+    class Meta:
+        path = "countries/{city.country}/views/{city.doc_id}"
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.city.name
+
+@app.query
+class CityLabel(ViewModel[CityStore]):
+    class Meta:
+        path = "countries/{city.country}/labels/{city.doc_id}"
+
+    @attrs.computed
+    def label(self) -> str:
+        return "* " + self.store.city.name
+"""
+
+VIEW, LABEL, REST = "towns-city-view-on-countries-cities", "towns-city-label-on-countries-cities", "towns-continuations"
+
+
+class Project:
+    """A folder with an app, deployed to the recorder's project."""
+
+    def __init__(self, folder: Path, recorder: Recorder) -> None:
+        self.folder, self.recorder = folder, recorder
+        (folder / "functions").mkdir()
+        (folder / "pyproject.toml").write_text('[tool.boiler_functions]\napp = "towns:app"\n')
+        self.module = folder / "functions" / "towns.py"
+        self.module.write_text(APP)
+        (folder / "functions" / "main.py").write_text("from towns import app\n\napp.export(globals())\n")
+        (folder / "functions" / "requirements.txt").write_text("boiler-functions[tasks]>=0.1,<1\n")
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*BOILER, *arguments],
+            cwd=self.folder,
+            env={**self.recorder.environment, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **environ: str) -> tuple[int, str, str]:
+        """The exit status of `boiler`, and what it printed."""
+        process = self.start(*arguments, **environ)
+        output, errors = process.communicate(timeout=SECONDS)
+        return process.returncode, output, errors
+
+    def deploy(self, *arguments: str) -> str:
+        status, output, errors = self.run("deploy", "--project=my-project", *arguments)
+        assert status == 0, output + errors
+        return output
+
+
+@pytest.fixture(scope="module")
+def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
+    with Recorder(tmp_path_factory.mktemp("gcloud")) as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="module")
+def interrupted(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, int, str]:
+    """A project whose first deployment was stopped by Ctrl-C once a function was created."""
+    project = Project(tmp_path_factory.mktemp("towns"), recorder)
+    process = project.start("deploy", "--project=my-project")
+    deadline = time.monotonic() + SECONDS
+    while not recorder.deployed() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=SECONDS)
+    return project, process.returncode, output + errors
+
+
+@pytest.fixture(scope="module")
+def deployed(interrupted: tuple[Project, int, str]) -> tuple[Project, list[Call]]:
+    """The project once a second run has ended, and every call of both."""
+    project, *_ = interrupted
+    project.deploy()
+    calls = list(project.recorder.calls)
+    project.recorder.forget()
+    return project, calls
+
+
+def requested(calls: list[Call], name: str) -> Any:
+    """The last request that created or changed the function."""
+    return [
+        call.body
+        for call in calls
+        if call.query.get("functionId") == [name] or (call.method == "PATCH" and call.path.endswith(f"/{name}"))
+    ][-1]
+
+
+def test_ctrl_c_ends_with_how_to_go_on(interrupted: tuple[Project, int, str]) -> None:
+    _, status, printed = interrupted
+    assert status == 130
+    assert "Stopped; `boiler deploy` goes on from there." in printed
+
+
+def test_the_next_run_finishes_what_ctrl_c_left(deployed: tuple[Project, list[Call]]) -> None:
+    project, calls = deployed
+    functions = {key.rpartition("/")[2] for key in project.recorder.resources if "/functions/" in key}
+    assert functions == {VIEW, LABEL, REST}
+    finished = {key for key, each in project.recorder.resources.items() if "deadLetterPolicy" in each}
+    assert {key.rpartition("/")[2] for key in finished} == {f"eventarc-nam5-{name}-1-sub-9" for name in (VIEW, LABEL)}
+    accounts = [call for call in calls if call.method == "POST" and call.path.endswith("/serviceAccounts")]
+    assert len(accounts) == 2
+
+
+def test_the_request_says_all_that_was_declared(deployed: tuple[Project, list[Call]]) -> None:
+    _, calls = deployed
+    request = requested(calls, VIEW)
+    trigger, service = request["eventTrigger"], request["serviceConfig"]
+    assert request["name"] == f"projects/my-project/locations/us-east1/functions/{VIEW}"
+    assert request["buildConfig"]["entryPoint"] == "city_view_on_countries_cities"
+    assert request["buildConfig"]["runtime"] == "python313"
+    assert trigger["retryPolicy"] == "RETRY_POLICY_RETRY"
+    assert trigger["eventType"] == "google.cloud.firestore.document.v1.written"
+    assert trigger["triggerRegion"] == "nam5"
+    assert trigger["serviceAccountEmail"] == "towns-invoke@my-project.iam.gserviceaccount.com"
+    assert trigger["eventFilters"] == [
+        {"attribute": "database", "value": "towns"},
+        {"attribute": "namespace", "value": "(default)"},
+        {"attribute": "document", "operator": "match-path-pattern", "value": "countries/{country}/cities/{doc_id}"},
+    ]
+    assert service["serviceAccountEmail"] == "runner@my-project.iam.gserviceaccount.com"
+    assert (service["availableMemory"], service["availableCpu"]) == ("1024Mi", "1")
+    assert (service["maxInstanceRequestConcurrency"], service["timeoutSeconds"]) == (80, 300)
+    assert service["environmentVariables"] == {
+        "BOILER_QUEUE": f"projects/my-project/locations/us-east1/queues/{REST}",
+        "BOILER_CONTINUATIONS_URL": f"https://us-east1-my-project.cloudfunctions.net/{REST}",
+        "BOILER_TASKS_SERVICE_ACCOUNT": "towns-invoke@my-project.iam.gserviceaccount.com",
+    }
+    assert request["labels"]["team"] == "maps"
+    assert request["labels"]["boiler-app"] == "towns"
+    assert re.fullmatch(r"[0-9a-f]{40}", request["labels"]["boiler-hash"])
+
+
+def test_who_invokes_may_invoke_and_nobody_else(deployed: tuple[Project, list[Call]]) -> None:
+    project, _ = deployed
+    member = "serviceAccount:towns-invoke@my-project.iam.gserviceaccount.com"
+    for name in (VIEW, LABEL, REST):
+        (binding,) = project.recorder.members[f"projects/my-project/locations/us-east1/services/{name}"]
+        assert (binding["role"], binding["members"]) == ("roles/run.invoker", [member])
+    roles = {
+        (each["role"], member) for each in project.recorder.members["projects/my-project"] for member in each["members"]
+    }
+    assert roles == {
+        ("roles/datastore.user", "serviceAccount:towns-run@my-project.iam.gserviceaccount.com"),
+        ("roles/eventarc.eventReceiver", member),
+    }
+
+
+def test_the_database_is_told_what_to_index_and_when_documents_end(deployed: tuple[Project, list[Call]]) -> None:
+    project, _ = deployed
+    fields = {
+        "/".join(key.split("/")[5:]): each for key, each in project.recorder.resources.items() if "/fields/" in key
+    }
+    assert set(fields) == {
+        "boilerLedgers/fields/*",
+        "boilerLedgers/fields/depends_on",
+        "boilerMarkers/fields/*",
+        "boilerMarkers/fields/expire_at",
+        "boilerDeadLetters/fields/expire_at",
+    }
+    assert "ttlConfig" in fields["boilerMarkers/fields/expire_at"]
+    assert fields["boilerLedgers/fields/*"]["indexConfig"] == {}
+
+
+def test_a_change_of_one_view_deploys_its_functions_alone(deployed: tuple[Project, list[Call]]) -> None:
+    project, _ = deployed
+    project.module.write_text(APP.replace('"* "', '"+ "'))
+    project.recorder.forget()
+    project.deploy()
+    assert project.recorder.deployed() == [LABEL, REST]
+
+
+def test_without_a_change_nothing_is_asked_for_but_what_is_there(deployed: tuple[Project, list[Call]]) -> None:
+    project, _ = deployed
+    project.recorder.forget()
+    assert "no changes" in project.deploy()
+    assert {call.method for call in project.recorder.calls if not call.path.endswith(":getIamPolicy")} == {"GET"}
+
+
+def test_a_project_that_does_not_exist_is_refused_before_anything_is_changed(
+    deployed: tuple[Project, list[Call]],
+) -> None:
+    project, _ = deployed
+    project.recorder.forget()
+    status, _, errors = project.run("deploy", "--project=nowhere-at-all")
+    assert (status, errors.split()[:2]) == (2, ["error", "BF205"])
+    assert [str(call) for call in project.recorder.calls] == ["GET /v1/projects/nowhere-at-all"]
+
+
+def test_who_is_not_signed_in_is_told_how(deployed: tuple[Project, list[Call]]) -> None:
+    project, _ = deployed
+    project.recorder.forget()
+    # An empty token is none; the configuration of this gcloud holds no account.
+    status, _, errors = project.run("deploy", "--project=my-project", CLOUDSDK_AUTH_ACCESS_TOKEN="")
+    assert (status, errors.split()[:2]) == (2, ["error", "BF204"])
+    assert "Run: gcloud auth login" in errors
+    assert project.recorder.calls == []
+
+
+def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Recorder, tmp_path: Path) -> None:
+    project = Project(tmp_path, recorder)
+    project.module.write_text(_WITH_EVERYTHING)
+    (tmp_path / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks]>=0.1,<1\n")
+    status, printed, errors = project.run("deploy", "--dry-run", "--project=my-project")
+    assert status == 0, errors
+    commands = [line for line in printed.splitlines() if line and not line.startswith("#")]
+    for flag in ("--trigger-location=", "--retry", "--set-secrets=", "--vpc-connector=", "firestore indexes composite"):
+        assert any(flag in command for command in commands), flag
+    inner = [found for command in commands for found in nested(command)]
+    assert len(inner) > len(commands)
+    file = tmp_path / "commands.json"
+    file.write_text(json.dumps([{"command_string": each} for each in dict.fromkeys(inner)]))
+    linted = subprocess.run(
+        ["gcloud", "meta", "lint-gcloud-commands", f"--commands-file={file}"],
+        env=recorder.environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    results = json.loads(linted.stdout)
+    assert len(results) == len(set(inner))
+    assert [(each["command_string"], each["error_message"]) for each in results if not each["success"]] == []
+
+
+def nested(command: str) -> list[str]:
+    """The command with `value` for each of the commands in it, and these by themselves."""
+    found: list[str] = []
+    while inner := re.search(r'"\$\(([^()]*(?:\([a-zA-Z.]+\)[^()]*)*)\)"', command):
+        found.append(inner[1])
+        command = command.replace(inner[0], "value")
+    return [command, *found]
+
+
+_WITH_EVERYTHING = """
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, matching, reference
+
+app = Boiler("towns", vpc_connector="inner", vpc_connector_egress_settings="ALL_TRAFFIC", secrets=["API_KEY"])
+
+class City(DomainModel):
+    class Meta:
+        collection_name = "cities"
+    name = attrs.string(required=True)
+    capital = attrs.boolean()
+    population = attrs.integer()
+
+class CityStore(Store):
+    city = reference(City)
+
+class Capitals(Store):
+    capitals = matching((City.capital == True), City.population > 5)
+
+@app.rest("/cities", invoker="caller@my-project.iam.gserviceaccount.com")
+@app.query(min_instances=1, max_instances=9, ingress="ALLOW_INTERNAL_ONLY", labels={"team": "maps"})
+class CityView(ViewModel[CityStore]):
+    class Meta:
+        path = "cityView/{city.doc_id}"
+        read = access.public
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.city.name
+
+@app.query
+class World(ViewModel[Capitals]):
+    class Meta:
+        path = "world/capitals"
+
+    @attrs.computed
+    def names(self) -> list[str]:
+        return [each.name for each in self.store.capitals]
+
+@app.task("users/{user_id}/cityForms/{city_id}", writes=[City], retry=False)
+class CityForm(ViewModel):
+    name = attrs.string(required=True)
+
+    def propagate_change(self) -> None:
+        City.new(doc_id=self.params["city_id"], name=self.name).save()
+"""
