@@ -262,6 +262,11 @@ class Boiler:
         return compile_app(self._declarations)
 
     @property
+    def declarations(self) -> Declarations:
+        """What was declared so far."""
+        return self._declarations
+
+    @property
     def manifest(self) -> Manifest:
         """What the app deploys."""
         return self.compiled.manifest

@@ -96,6 +96,22 @@ class Declarations:
         """The id of the database that views and models are in."""
         return self.options.database or ANY
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The view models, in the order in which they were declared within each mode."""
+        rules = (rule.view for rule in self.rules)
+        return tuple(dict.fromkeys((*self.queries, *(task.view for task in self.tasks), *rules)))
+
+    def without(self, view: View) -> Declarations:
+        """The declarations as if the view was none of them; what is said of functions by name is left out, too."""
+        return replace(
+            self,
+            queries=tuple(each for each in self.queries if each is not view),
+            tasks=tuple(each for each in self.tasks if each.view is not view),
+            rules=tuple(each for each in self.rules if each.view is not view),
+            named={},
+        )
+
     def options_of(self, mode: Mode, entry_point: str, views: Sequence[View]) -> Options:
         """The options of a function; raises DeclarationError when its views say different things."""
         said = Options()

@@ -13,13 +13,14 @@ from rich.console import Console
 
 from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
-from boiler_functions.cli.errors import Unfinished, reported
+from boiler_functions.cli.errors import Mistaken, Unfinished, reported
 from boiler_functions.cli.generated import Generated, generated, read_indexes
 from boiler_functions.cli.graph import Graph, mermaid, svg
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.prices import Prices
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
+from boiler_functions.compile import Compiled
 from boiler_functions.costs import Assumed
 
 
@@ -47,10 +48,30 @@ def boiler(ctx: click.Context, app: str | None) -> None:
 
 
 @boiler.command()
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+@click.option("--explain", metavar="CODE", help="What a code means, and what to do.")
 @click.pass_obj
-def check(app: str | None) -> None:
-    """Compile the app, and say what it declares or what is wrong with it."""
-    compiled = Project.find(app).load().compiled
+def check(app: str | None, form: str, explain: str | None) -> None:
+    """Compile the app, and say what it declares or all that is wrong with it.
+
+    JSON, and SARIF for code scanning, go to the standard output, mistakes or not; the exit status is 2 with mistakes.
+    """
+    from boiler_functions.cli import check as checking
+
+    if explain:
+        click.echo(checking.explain(explain))
+        return
+    project = Project.find(app)
+    checked = checking.check(project)
+    if form != "text":
+        click.echo(checking.as_json(checked) if form == "json" else checking.as_sarif(checked, project.folder))
+    if checked.mistakes:
+        raise Mistaken("" if form != "text" else "\n".join(map(str, checked.mistakes)))
+    if checked.app and form == "text":
+        _tell(checked.app.compiled)
+
+
+def _tell(compiled: Compiled) -> None:
     declared, functions = compiled.declarations, compiled.manifest.functions
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())

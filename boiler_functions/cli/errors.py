@@ -33,6 +33,16 @@ class Unfinished(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
+class Mistaken(Unfinished):
+    """The app has mistakes; nothing more to say where they were told otherwise."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if self.message:
+            super().show(file)
+
+
 class Interrupted(Unfinished):
     """Ctrl-C, as a shell reports it: 128 and the number of the signal."""
 

@@ -1,0 +1,275 @@
+"""`boiler check`: every mistake of an app, with its code, its place, and what to do.
+
+A module is run statement by statement. What a mistake keeps from being declared, and what needs that, is left out; the
+rest goes on, so that mistakes of different views are found in one run.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import inspect
+import json
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from boiler_functions.app import Boiler
+from boiler_functions.cli.errors import users_traceback
+from boiler_functions.cli.project import Project
+from boiler_functions.cli.upload import MAIN, PACKAGE, check_source
+from boiler_functions.compile import Declarations, compile_app
+from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
+from boiler_functions.types import subclasses
+
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+_SECTION = re.compile(r"^## (BF\d{3}) (\w+)\n+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong, and where: the user's line that declares it."""
+
+    code: str
+    name: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, error: BoilerError, place: tuple[str, int] | None, told: str | None = None) -> Mistake:
+        file, line = place or (None, None)
+        return cls(error.code, type(error).__name__, str(error), file, line, told)
+
+    def __str__(self) -> str:
+        at = f"\n  at {self.file}:{self.line}" if self.file else ""
+        return f"{self.traceback or ''}error {self.code} {self.message}{at}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "code": self.code,
+            "name": self.name,
+            "message": self.message,
+            "file": self.file,
+            "line": self.line,
+            "explanation": explanations()[self.code],
+        }
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An app, as far as it could be declared, and its mistakes."""
+
+    app: Boiler | None
+    mistakes: tuple[Mistake, ...]
+
+
+def check(project: Project) -> Checked:
+    """Every mistake that can be found at once; raises ConfigurationError where there is no app at all."""
+    found = _Found(project.source)
+    app = None
+    with _tolerant(found):
+        try:
+            app = project.load()
+        except ConfigurationError:
+            if not found.mistakes:
+                raise
+    if app is not None:
+        compiling = list(_compiling(app.declarations, found))
+        # An app whose views all have mistakes declares nothing, and that is no other mistake.
+        found.mistakes += compiling if app.declarations.views or not found.mistakes else []
+    if app is not None and not found.mistakes and (project.source / MAIN).is_file():
+        try:
+            check_source(project.source, app.manifest)
+        except BoilerError as error:
+            found.mistakes.append(Mistake.of(error, None))
+    return Checked(app, tuple(found.mistakes))
+
+
+def _compiling(declarations: Declarations, found: _Found) -> Iterator[Mistake]:
+    """The mistakes of views with one another; each view that has one is left out for the next."""
+    while True:
+        try:
+            compile_app(declarations)
+        except BoilerError as error:
+            # The one that was declared last collides with the others.
+            last = reversed(declarations.views)
+            named = [view for view in last if re.search(rf"\b{view.__name__}\b", str(error))]
+            yield Mistake.of(error, _place_of(named[0]) if named else None)
+            if not named:
+                return
+            declarations = declarations.without(named[0])
+            if not declarations.views:
+                return
+        else:
+            return
+
+
+def _place_of(view: type[Any]) -> tuple[str, int] | None:
+    try:
+        return inspect.getsourcefile(view) or "", inspect.getsourcelines(view)[1]
+    except (OSError, TypeError):
+        return None
+
+
+class _Found:
+    """The mistakes so far, and the names that are missing because of them."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self.mistakes: list[Mistake] = []
+        self.missing: set[str] = set()
+
+    def take(self, error: Exception, module: str, node: ast.stmt) -> None:
+        """Notes what a statement raised, unless it only lacked what another mistake kept from being there."""
+        follows = isinstance(error, NameError | ImportError) and error.name is not None and self._lacks(error)
+        self.missing |= set(_bound(node))
+        if follows:
+            return
+        place = self._place(error)
+        if isinstance(error, BoilerError):
+            self.mistakes.append(Mistake.of(error, place))
+            return
+        told = traceback.format_exception_only(error)[-1].strip()
+        imported = DoesNotImport(f"The app's module {module!r} does not import: {told}")
+        self.mistakes.append(Mistake.of(imported, None, f"{users_traceback(error, str(self.source))}\n"))
+
+    def _lacks(self, error: NameError | ImportError) -> bool:
+        names = re.findall(r"'(\w+)'", str(error))
+        return bool(names) and names[0] in self.missing
+
+    def _place(self, error: BaseException) -> tuple[str, int] | None:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [(each.filename, each.lineno or 0) for each in frames if Path(each.filename).is_relative_to(self.source)]
+        return own[-1] if own else None
+
+
+class _Tolerant(SourceFileLoader):
+    """Runs a module as far as it goes."""
+
+    def __init__(self, name: str, path: str, found: _Found) -> None:
+        super().__init__(name, path)
+        self._found = found
+
+    def exec_module(self, module: ModuleType) -> None:
+        tree = ast.parse(self.get_data(self.path), self.path)
+        module.__doc__ = ast.get_docstring(tree)
+        flags = _futures(tree)
+        for node in tree.body:
+            statement = compile(ast.Module([node], []), self.path, "exec", flags, dont_inherit=True)
+            try:
+                exec(statement, vars(module))
+            except Exception as error:
+                self._found.take(error, module.__name__, node)
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, found: _Found) -> None:
+        self._found = found
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path if path is not None else [str(self._found.source)])
+        if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
+            return None
+        if not Path(spec.origin).is_relative_to(self._found.source):
+            return None
+        spec.loader = _Tolerant(name, spec.origin, self._found)
+        return spec
+
+
+@contextmanager
+def _tolerant(found: _Found) -> Iterator[None]:
+    finder = _Finder(found)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _futures(tree: ast.Module) -> int:
+    """The flags of `from __future__ import …`, which each statement by itself would lose."""
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__")
+    features = [getattr(__future__, alias.name) for node in imports for alias in node.names]
+    return sum(feature.compiler_flag for feature in features)
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement binds in its module."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield node.name
+        return
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            yield each.id
+        elif isinstance(each, ast.alias):
+            yield each.asname or each.name.partition(".")[0]
+
+
+# The codes
+
+
+def explanations() -> dict[str, str]:
+    """What is documented of each code."""
+    text = (files("boiler_functions.cli") / "codes.md").read_text()
+    return {code: f"{code} {name}\n\n{body.strip()}" for code, name, body in _SECTION.findall(text)}
+
+
+def explain(code: str) -> str:
+    """What is documented of the code; raises ConfigurationError for one that does not exist."""
+    known = explanations()
+    if code.upper() not in known:
+        raise ConfigurationError(f"{code} is no code; there are {', '.join(known)}.")
+    return known[code.upper()]
+
+
+def as_json(checked: Checked) -> str:
+    """The mistakes for programs."""
+    mistakes = [each.to_json() for each in checked.mistakes]
+    return json.dumps({"app": checked.app.name if checked.app else None, "mistakes": mistakes}, indent=2)
+
+
+def as_sarif(checked: Checked, folder: Path) -> str:
+    """The mistakes as code scanning takes them, SARIF 2.1.0."""
+    errors = {error.code: error for error in subclasses(BoilerError)}
+    rules = [
+        {
+            "id": code,
+            "name": errors[code].__name__,
+            "shortDescription": {"text": (errors[code].__doc__ or "").splitlines()[0]},
+            "help": {"text": explanations()[code]},
+        }
+        for code in sorted({each.code for each in checked.mistakes})
+    ]
+    driver = {"name": "boiler check", "version": version(PACKAGE), "rules": rules}
+    results = [
+        {
+            "ruleId": each.code,
+            "level": "error",
+            "message": {"text": each.message},
+            "locations": _locations(each, folder),
+        }
+        for each in checked.mistakes
+    ]
+    run = {"tool": {"driver": driver}, "results": results}
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _locations(mistake: Mistake, folder: Path) -> list[dict[str, Any]]:
+    if mistake.file is None:
+        return []
+    path = Path(mistake.file)
+    uri = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_uri()
+    location: dict[str, Any] = {"artifactLocation": {"uri": uri}, "region": {"startLine": mistake.line or 1}}
+    return [{"physicalLocation": location}]

@@ -1,0 +1,187 @@
+"""`boiler check` finds every mistake at once, each with its code, the line that declares it, and an explanation."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from boiler_functions import exceptions
+from boiler_functions.cli.check import explanations
+from boiler_functions.exceptions import BoilerError
+from boiler_functions.types import subclasses
+from tests.unit.cli.conftest import APP, Run, Write
+
+LABEL = """
+@app.query
+class CityLabel(ViewModel[CityStore]):
+    class Meta:
+        path = "cityLabels/{city.doc_id}"
+
+    @attrs.computed
+    def label(self) -> str:
+        return "* " + self.store.city.name
+"""
+
+FORM = """
+class Form(DomainModel):
+    class Meta:
+        collection_name = "users/{user_id}/cityForms"
+"""
+
+Line = Callable[[str], str]
+
+
+@pytest.fixture
+def write(module: Write, folder: Path) -> Callable[[str], Line]:
+    """Writes the app, and gives the place of its first line with a text."""
+
+    def write(text: str) -> Line:
+        path = folder / "functions" / f"{module(text)}.py"
+        lines = path.read_text().splitlines()
+        return lambda part: f"{path}:{next(at for at, line in enumerate(lines, 1) if part in line)}"
+
+    return write
+
+
+def test_mistakes_of_independent_views_are_found_at_once(write: Callable[[str], Line], run: Run) -> None:
+    first = APP.replace("cityView/{city.doc_id}", "cityView/{town.doc_id}")
+    second = LABEL.replace('"* " + ', "str(__import__('time').time()) + ")
+    line = write(first + "import time\n" + second.replace("__import__('time')", "time"))
+    result = run("check")
+    assert result.exit_code == 2
+    assert re.findall(r"^error (BF\d+)", result.stderr, re.MULTILINE) == ["BF101", "BF110"]
+    assert f"at {line('class CityView')}" in result.stderr or f"at {line('@app.query')}" in result.stderr
+    assert "the placeholder {town.doc_id}, which names nothing in CityStore" in result.stderr
+
+
+def test_what_only_follows_from_a_mistake_is_not_told(write: Callable[[str], Line], run: Run) -> None:
+    line = write(APP.replace('collection_name = "cities"', 'collection_name = "cities/x"'))
+    result = run("check")
+    error, at = result.stderr.splitlines()
+    assert error.startswith("error BF101 City.Meta.collection_name 'cities/x' names a document")
+    assert at == f"  at {line('class City(')}"
+
+
+def test_views_that_collide_are_told_with_the_one_that_was_declared_last(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    line = write(APP + LABEL.replace("cityLabels", "cityView"))
+    error, at = run("check").stderr.splitlines()
+    assert error.startswith("error BF108 CityLabel is stored at")
+    assert re.fullmatch(r"  at .*\.py:(\d+)", at)
+    assert int(at.rpartition(":")[2]) > int(line("class CityForm").rpartition(":")[2])
+
+
+def test_collisions_are_told_with_others(write: Callable[[str], Line], run: Run) -> None:
+    loop = LABEL.replace("CityLabel", "CityCopy").replace("cityLabels", "cities")
+    write(APP + LABEL.replace("cityLabels", "cityView") + loop)
+    codes = re.findall(r"^error (BF\d+)", run("check").stderr, re.MULTILINE)
+    assert sorted(codes) == ["BF108", "BF109"]
+
+
+def test_a_module_below_the_apps_is_checked_as_well(module: Write, run: Run, folder: Path) -> None:
+    (folder / "functions" / "prices.py").write_text(
+        "def parse() -> None:\n    raise LookupError('gone')\n\n\nparse()\n"
+    )
+    module("import prices\n" + APP)
+    result = run("check")
+    assert result.exit_code == 2
+    assert f'File "{folder / "functions" / "prices.py"}", line 5, in <module>' in result.stderr
+    assert "error BF201 The app's module 'prices' does not import: LookupError: gone" in result.stderr
+    assert "boiler_functions/cli" not in result.stderr
+
+
+def test_annotations_stay_as_the_module_wants_them(module: Write, run: Run) -> None:
+    module("from __future__ import annotations\n" + APP + "\n\ndef late(value: Undeclared) -> None: ...\n")
+    assert run("check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('Boiler("towns")', 'Boiler("towns", region="us-centrl1")', "BF105"),
+        ('Boiler("towns")', 'Boiler("towns", memory=300)', "BF105"),
+        ('Boiler("towns")', 'Boiler("towns", trigger_location="nam99")', "BF105"),
+        ('path = "cityView/', 'path = "cities/', "BF109"),
+        ("writes=[City]", "writes=[City, Form]", "BF109"),
+        ("class CityForm", "class City_View", "BF107"),
+        ("-> str:", ":", "BF102"),
+        ("reference(City)", "reference(City.name)", "BF103"),
+    ],
+)
+def test_a_mistake_has_its_code(old: str, new: str, code: str, write: Callable[[str], Line], run: Run) -> None:
+    form = (
+        'class Form(DomainModel):\n    class Meta:\n        collection_name = "users/{user_id}/cityForms"\n\n@app.task'
+    )
+    text = APP.replace("@app.task", form, 1).replace(old, new, 1)
+    if code == "BF107":
+        text = APP + LABEL.replace("CityLabel", "City_View")
+    write(text)
+    result = run("check")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error {code} ")
+
+
+def test_json_has_every_mistake_and_what_to_do(write: Callable[[str], Line], run: Run) -> None:
+    line = write(APP.replace("cityView/{city.doc_id}", "cityView/{town.doc_id}"))
+    result = run("check", "--format", "json")
+    assert (result.exit_code, result.stderr) == (2, "")
+    content = json.loads(result.stdout)
+    (mistake,) = content["mistakes"]
+    assert content["app"] == "towns"
+    assert (mistake["code"], mistake["name"]) == ("BF101", "InvalidPattern")
+    assert f"{mistake['file']}:{mistake['line']}" in (line("@app.query"), line("class CityView"))
+    assert mistake["explanation"].startswith("BF101 InvalidPattern\n\n")
+
+
+def test_json_of_a_fine_app_has_no_mistakes(module: Write, run: Run) -> None:
+    module(APP)
+    result = run("check", "--format", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"app": "towns", "mistakes": []}
+
+
+def test_sarif_names_the_rule_and_the_place(write: Callable[[str], Line], run: Run, folder: Path) -> None:
+    write(APP.replace('path = "cityView/', 'path = "cities/'))
+    content = json.loads(run("check", "--format", "sarif").stdout)
+    (done,) = content["runs"]
+    (result,) = done["results"]
+    (rule,) = done["tool"]["driver"]["rules"]
+    (location,) = result["locations"]
+    assert content["version"] == "2.1.0"
+    assert (rule["id"], rule["name"], result["ruleId"]) == ("BF109", "TriggersItself", "BF109")
+    uri = location["physicalLocation"]["artifactLocation"]["uri"]
+    assert (folder / uri).is_file()
+    assert not uri.startswith("/")
+    assert location["physicalLocation"]["region"]["startLine"] > 1
+
+
+def test_a_folder_that_could_not_be_uploaded_is_a_mistake(module: Write, run: Run, folder: Path) -> None:
+    name = module(APP)
+    (folder / "functions" / "main.py").write_text(f"from {name} import app\n\napp.export(globals())\n")
+    result = run("check")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error BF202 ")
+    assert "requirements.txt, which the builder installs, does not exist" in result.stderr
+
+
+def test_every_code_is_explained_and_every_explanation_has_a_code() -> None:
+    errors: list[type[BoilerError]] = [BoilerError]
+    errors += [each for each in subclasses(BoilerError) if each.__module__ == exceptions.__name__]
+    assert {text.splitlines()[0] for text in explanations().values()} == {
+        f"{error.code} {error.__name__}" for error in errors
+    }
+    assert list(explanations()) == sorted(explanations())
+    assert all(len(text.splitlines()) > 2 for text in explanations().values())
+
+
+def test_a_code_is_explained(run: Run) -> None:
+    assert run("check", "--explain", "bf109").stdout.startswith("BF109 TriggersItself\n\nA function's own writes")
+
+
+def test_a_code_that_does_not_exist_is_told_with_those_that_do(run: Run) -> None:
+    result = run("check", "--explain", "BF999")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error BF200 BF999 is no code; there are BF000, BF100")
