@@ -30,12 +30,13 @@ class FunctionsProcess:
         target: str,
         signature: Literal["cloudevent", "http"] = "cloudevent",
         env: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.host = f"{LOOPBACK}:{(port := free_port())}"
         self._name = f"The function {target} of {source}"
         options = {"target": target, "source": source, "signature-type": signature, "host": LOOPBACK, "port": port}
         flags = [f"--{name}={value}" for name, value in options.items()]
-        self._command = [sys.executable, "-m", "functions_framework", *flags]
+        self._command = [python, "-m", "functions_framework", *flags]
         self._environment = {**os.environ, **(env or {})}
         self._post = post_to(self.host)
         self._server = self._serve()

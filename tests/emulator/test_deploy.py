@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
-SECONDS = 120.0
+SECONDS = 240.0
 
 APP = """
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference

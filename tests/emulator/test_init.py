@@ -1,0 +1,114 @@
+"""A project made by `boiler init`, in an environment of its own: nothing comes from the checkout but the wheel."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from boiler_functions.database import Put
+from boiler_functions.database.firestore import FirestoreDatabase
+from emulator.delivery import DeliveryHarness, Trigger
+from emulator.events import EventServer
+from emulator.firestore_emulator import FirestoreEmulator
+from emulator.functions_process import FunctionsProcess
+from emulator.loopback import request
+
+BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 240.0
+
+pytestmark = pytest.mark.xdist_group("fresh environment")
+
+
+def run(*command: str, folder: Path, env: Mapping[str, str] | None = None) -> str:
+    """What the command prints; its failure fails the test with what it said."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Fresh:
+    """A project in an empty folder; what `boiler deploy` would upload of it; an environment that has that alone."""
+
+    def __init__(self, folder: Path) -> None:
+        run(*BOILER, "init", "library", folder=folder)
+        self.project = folder / "library"
+        run(*BOILER, "deploy", "--dry-run", folder=self.project)
+        self.upload = (self.project / ".boiler" / "upload").rename(folder / "upload")
+        run(sys.executable, "-m", "venv", "venv", folder=folder)
+        self.bin = folder / "venv" / "bin"
+        self.python = str(self.bin / "python")
+        self.env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        # As the builder does: in the folder that was uploaded.
+        self.install("-r", "requirements.txt", folder=self.upload)
+
+    def install(self, *what: str, folder: Path) -> None:
+        run(self.python, "-m", "pip", "install", "--quiet", *what, folder=folder, env=self.env)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    return Fresh(tmp_path_factory.mktemp("fresh"))
+
+
+def test_the_package_in_the_environment_is_that_of_the_wheel(fresh: Fresh) -> None:
+    place = run(
+        fresh.python, "-c", "import boiler_functions as b; print(b.__file__)", folder=fresh.upload, env=fresh.env
+    )
+    assert place.startswith(str(fresh.bin.parent))
+    assert not place.startswith(str(ROOT))
+
+
+def test_the_uploaded_folder_alone_handles_an_event(
+    fresh: Fresh, firestore_emulator: FirestoreEmulator, event_server: EventServer, project: str
+) -> None:
+    database = FirestoreDatabase(project, emulator=firestore_emulator.host)
+    env = {"FIRESTORE_EMULATOR_HOST": firestore_emulator.host, "GOOGLE_CLOUD_PROJECT": project, "PYTHONPATH": ""}
+    target = "shelf_view_on_shelves"
+    with FunctionsProcess(fresh.upload / "main.py", target, env=env, python=fresh.python) as function:
+        triggers = [Trigger(target, "shelves/{doc_id}", function.post)]
+        with DeliveryHarness(event_server, firestore_emulator, project, triggers) as harness:
+            database.commit([Put("shelves/novels", {"room": "attic"})])
+            harness.drain()
+        view = database.read(["shelfViews/novels"]).documents[0]
+        assert view.fields is not None, function.log()
+        assert (view.fields["room"], view.fields["available"]) == ("attic", [])
+
+
+def test_the_http_function_of_the_uploaded_folder_answers(
+    fresh: Fresh, firestore_emulator: FirestoreEmulator, project: str
+) -> None:
+    env = {
+        "FIRESTORE_EMULATOR_HOST": firestore_emulator.host,
+        "GOOGLE_CLOUD_PROJECT": project,
+        "FUNCTION_TARGET": "api",
+        "PYTHONPATH": "",
+    }
+    with FunctionsProcess(fresh.upload / "main.py", "api", "http", env=env, python=fresh.python) as function:
+        answer = request(function.host, "GET", "/shelves")
+        assert answer.status == 200, function.log()
+
+
+def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
+    (wheel,) = fresh.upload.glob("*.whl")
+    fresh.install(f"{wheel}[all]", "pytest", folder=fresh.project)
+    boiler = str(fresh.bin / "boiler")
+    assert "2 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)
+    assert "library is fine" in run(boiler, "check", folder=fresh.project, env=fresh.env)
+    assert "library-shelf-view-on-books" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
+    commands = run(boiler, "deploy", "--dry-run", "--project=my-project", folder=fresh.project, env=fresh.env)
+    assert commands.count("gcloud functions deploy ") == 5
+    # The wheel that was installed is what is uploaded from here, too.
+    assert (fresh.project / ".boiler" / "upload" / wheel.name).read_bytes() == wheel.read_bytes()
