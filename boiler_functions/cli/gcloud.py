@@ -134,16 +134,16 @@ SYMPTOMS = (
         "Correct the project (--project), or ask its owner for access. `gcloud projects list` shows yours.",
     ),
     _symptom(
-        r"database.{0,80}(does not exist|not found)|/databases/\S+ .{0,20}not found",
-        ConfigurationError,
-        "Create it, in a location that stays: gcloud firestore databases create --location=nam5",
-    ),
-    _symptom(
         r"trigger.{0,80}(location|region)|(location|region).{0,80}(trigger|database)|"
         r"database.{0,120}(location|region)|different (location|region)",
         WrongLocation,
         "The trigger belongs where the database is: leave trigger_location out, or set it as "
         "`gcloud firestore databases describe` says, as 'nam5'.",
+    ),
+    _symptom(
+        r"database.{0,80}(does not exist|not found)|/databases/\S+ .{0,20}not found",
+        ConfigurationError,
+        "Create it, in a location that stays: gcloud firestore databases create --location=nam5",
     ),
     _symptom(
         r"permission_?denied|permission denied|does not have permission|\b403\b",

@@ -1,0 +1,467 @@
+"""`boiler deploy` refuses what it can before anything is changed, and says of every failure what to do.
+
+A gcloud stands in that answers as it is told; tests/emulator/test_deploy.py runs the real one.
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from boiler_functions.cli.commands import boiler
+from boiler_functions.cli.deploy import perform
+from boiler_functions.cli.deployment import Phase, Step
+from boiler_functions.cli.gcloud import SYMPTOMS, Gcloud, diagnosed, gcloud
+from boiler_functions.exceptions import DeploymentFailed
+from tests.unit.cli.conftest import APP, Run, Write
+
+# A shell starts in a millisecond, and a deployment runs forty commands.
+STANDIN = """\
+#!/bin/sh
+echo "$*" >>{log}
+case "$*" in
+{cases}
+*--format=json*) echo [] ;;
+esac
+"""
+
+APIS = (
+    "artifactregistry",
+    "cloudbuild",
+    "cloudfunctions",
+    "cloudtasks",
+    "eventarc",
+    "firestore",
+    "iam",
+    "pubsub",
+    "run",
+)
+
+
+class Standin:
+    """A gcloud that answers a command by what it begins with, and notes every command."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program, self._log = folder / "gcloud", folder / "commands.log"
+        self._told: dict[str, tuple[int, str]] = {}
+        self.answers("services list", [{"config": {"name": f"{api}.googleapis.com"}} for api in APIS])
+        self.answers("firestore databases describe", {"locationId": "nam5"})
+        self.answers("billing projects describe", {"billingEnabled": True})
+        self.answers("projects describe", {"projectNumber": "123"})
+        self.answers("projects get-iam-policy", {"bindings": []})
+        self._program.chmod(0o755)
+
+    def answers(self, beginning: str, content: Any) -> None:
+        self._tell(beginning, 0, json.dumps(content))
+
+    def fails(self, beginning: str, said: str) -> None:
+        self._tell(beginning, 1, said)
+
+    def _tell(self, beginning: str, status: int, text: str) -> None:
+        self._told[beginning] = (status, text)
+        self._write()
+
+    def _write(self) -> None:
+        cases = [
+            f"{shlex.quote(beginning)}*) printf %s {shlex.quote(text)} {'>&2; exit 1' if status else ''} ;;"
+            for beginning, (status, text) in self._told.items()
+        ]
+        self._program.write_text(STANDIN.format(log=shlex.quote(str(self._log)), cases="\n".join(cases)))
+
+    def works(self) -> None:
+        """Forgets what fails, and the commands."""
+        self._told = {beginning: told for beginning, told in self._told.items() if told[0] == 0}
+        self._write()
+        self._log.write_text("")
+
+    @property
+    def functions(self) -> list[dict[str, Any]]:
+        """The functions that it lists."""
+        functions: list[dict[str, Any]] = json.loads(self._told["functions list"][1])
+        return functions
+
+    @property
+    def commands(self) -> list[str]:
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+    @property
+    def changes(self) -> list[str]:
+        """The commands that change something."""
+        reading = (" list ", " describe ", " get-iam-policy ")
+        return [line for line in self.commands if not any(word in line for word in reading)]
+
+    @property
+    def deployed(self) -> set[str]:
+        return {line.split()[2] for line in self.commands if line.startswith("functions deploy ")}
+
+    def remember(self) -> None:
+        """What was deployed is there from now on, as it was labelled, with its dead letters."""
+        functions: list[dict[str, Any]] = []
+        names: list[str] = []
+        for line in self.commands:
+            if line.startswith("functions deploy "):
+                name = line.split()[2]
+                labels = dict(each.split("=") for each in line.partition("--update-labels=")[2].split()[0].split(","))
+                trigger = {"trigger": f"projects/p/locations/nam5/triggers/{name}-1"}
+                content = {"name": f"projects/p/locations/us-central1/functions/{name}", "state": "ACTIVE"}
+                names.append(name)
+                functions.append({**content, "labels": labels, "eventTrigger": trigger})
+        self.answers("functions list", functions)
+        self.answers(
+            "pubsub subscriptions list",
+            [
+                {"name": f"projects/p/subscriptions/eventarc-nam5-{name}-1-sub-9", "deadLetterPolicy": {}}
+                for name in names
+            ],
+        )
+
+
+@pytest.fixture
+def standin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    folder = tmp_path_factory.mktemp("bin")
+    monkeypatch.setenv("PATH", str(folder))
+    return Standin(folder)
+
+
+@pytest.fixture
+def write(module: Write, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Writes the app with all that is uploaded, as a release would be."""
+    monkeypatch.setattr("boiler_functions.cli.upload._origin", lambda package: None)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+
+    def write(text: str) -> None:
+        name = module(text)
+        (folder / "functions" / "main.py").write_text(f"from {name} import app\n\napp.export(globals())\n")
+        (folder / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks]\n")
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def app(write: Callable[[str], None]) -> None:
+    write(APP)
+
+
+FUNCTIONS = {"towns-city-view-on-cities", "towns-city-form-task", "towns-continuations"}
+
+
+def test_all_is_deployed_where_nothing_is(standin: Standin, run: Run) -> None:
+    result = run("deploy")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("towns is deployed to my-project: 16 changes.\n")
+    assert standin.deployed == FUNCTIONS
+
+
+def test_apis_that_are_missing_are_enabled_before_anything_else(standin: Standin, run: Run) -> None:
+    standin.answers("services list", [])
+    run("deploy")
+    assert standin.changes[0].startswith("services enable artifactregistry.googleapis.com cloudbuild.googleapis.com")
+
+
+def test_what_is_there_is_left_alone(standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    standin.works()
+    assert run("deploy").exit_code == 0
+    assert standin.deployed == set()
+
+
+@pytest.mark.parametrize("state", ["FAILED", "DEPLOYING"])
+def test_a_function_whose_deployment_did_not_end_well_is_deployed_again(state: str, standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    functions = standin.functions
+    standin.answers("functions list", [{**functions[0], "state": state}, *functions[1:]])
+    standin.works()
+    run("deploy")
+    assert standin.deployed == {functions[0]["name"].rpartition("/")[2]}
+
+
+def test_an_option_of_one_view_concerns_its_functions_alone(
+    standin: Standin, run: Run, write: Callable[[str], None], folder: Path
+) -> None:
+    (name,) = (path for path in (folder / "functions").glob("app_*.py"))
+    run("deploy")
+    standin.remember()
+    standin.works()
+    text = APP.replace("@app.query", "@app.query(memory=1024)")
+    name.unlink()
+    write(text)
+    (renamed,) = (path for path in (folder / "functions").glob("app_*.py"))
+    renamed.rename(name)
+    (folder / "functions" / "main.py").write_text(f"from {name.stem} import app\n\napp.export(globals())\n")
+    (folder / "pyproject.toml").write_text(f'[tool.boiler_functions]\napp = "{name.stem}:app"\n')
+    sys.modules.pop(name.stem)
+    run("deploy")
+    assert "towns-city-form-task" not in standin.deployed
+    assert "towns-city-view-on-cities" in standin.deployed
+
+
+@pytest.mark.parametrize("only", ["CityForm", "*task", "city_form_task", "towns-city-form-task"])
+def test_only_these_are_deployed(only: str, standin: Standin, run: Run) -> None:
+    run("deploy", "--only", only)
+    assert standin.deployed == {"towns-city-form-task"}
+
+
+def test_only_of_nothing_names_what_there_is(standin: Standin, run: Run) -> None:
+    result = run("deploy", "--only", "Town")
+    assert result.exit_code == 2
+    assert "--only Town is no function and no view of the app; its functions: city_view_on_cities" in result.stderr
+    assert standin.commands == []
+
+
+OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": "ACTIVE", "labels": {}}
+
+
+def test_a_function_that_is_not_declared_any_more_is_told_of_and_stays(standin: Standin, run: Run) -> None:
+    standin.answers("functions list", [OLD])
+    assert "towns-old (us-central1) is deployed and not declared any more; --prune" in run("deploy").stdout
+    assert not any(line.startswith("functions delete") for line in standin.commands)
+
+
+@pytest.mark.parametrize(("answer", "is_removed"), [("y\n", True), ("n\n", False)])
+def test_prune_asks_before_it_removes(answer: str, is_removed: bool, standin: Standin) -> None:
+    standin.answers("functions list", [OLD])
+    result = CliRunner().invoke(boiler, ["deploy", "--prune"], input=answer)
+    assert "Remove towns-old, which towns does not declare any more?" in result.stdout
+    assert any(line.startswith("functions delete towns-old") for line in standin.commands) is is_removed
+
+
+def test_prune_asks_nothing_with_yes(standin: Standin, run: Run) -> None:
+    standin.answers("functions list", [OLD])
+    run("deploy", "--prune", "--yes")
+    assert any(line.startswith("functions delete towns-old") for line in standin.commands)
+
+
+# Refused before anything is changed
+
+
+def test_without_gcloud_nothing_is_deployed(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run("deploy")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error BF203 gcloud is not on PATH.")
+    assert run("deploy", "--dry-run").exit_code == 0
+
+
+def test_without_a_project_nothing_is_deployed(standin: Standin, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
+    result = run("deploy")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error BF205 No project is named. Give --project")
+    assert standin.commands == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "code", "step"),
+    [
+        (
+            "projects describe",
+            "ERROR: (gcloud.projects.describe) You do not currently have an active account selected.",
+            "BF204",
+            "Run: gcloud auth login",
+        ),
+        (
+            "projects describe",
+            "ERROR: [a@b.c] does not have permission to access projects instance [my-project] (or it may not exist)",
+            "BF205",
+            "gcloud projects list",
+        ),
+        (
+            "firestore databases describe",
+            "ERROR: NOT_FOUND: The database (default) does not exist for project my-project",
+            "BF200",
+            "gcloud firestore databases create",
+        ),
+        (
+            "services list",
+            "ERROR: PERMISSION_DENIED: Service Usage API has not been used in project 123 before or it is disabled.",
+            "BF207",
+            "gcloud services enable",
+        ),
+        ("pubsub topics list", "ERROR: PERMISSION_DENIED: missing pubsub.topics.list", "BF209", "owner"),
+    ],
+)
+def test_what_cannot_be_deployed_to_is_refused_before_anything_is_changed(
+    asked: str, said: str, code: str, step: str, standin: Standin, run: Run
+) -> None:
+    standin.fails(asked, said)
+    result = run("deploy")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error {code} ")
+    assert said in result.stderr
+    assert step in result.stderr
+    assert standin.changes == []
+
+
+def test_a_project_without_billing_is_refused(standin: Standin, run: Run) -> None:
+    standin.answers("billing projects describe", {"billingEnabled": False})
+    result = run("deploy")
+    assert (result.exit_code, result.stderr.split()[:2]) == (2, ["error", "BF208"])
+    assert standin.changes == []
+
+
+def test_who_may_not_see_the_billing_account_may_deploy(standin: Standin, run: Run) -> None:
+    standin.fails("billing projects describe", "PERMISSION_DENIED")
+    assert run("deploy").exit_code == 0
+
+
+def test_a_trigger_that_is_not_where_the_database_is_is_refused(
+    standin: Standin, run: Run, write: Callable[[str], None], folder: Path
+) -> None:
+    write(APP.replace('Boiler("towns")', 'Boiler("towns", trigger_location="eur3")'))
+    result = run("deploy")
+    assert (result.exit_code, result.stderr.split()[:2]) == (2, ["error", "BF206"])
+    assert "is to be in 'eur3', and the database '(default)' of my-project is in 'nam5'" in result.stderr
+    assert standin.changes == []
+
+
+def test_missing_requirements_are_refused(standin: Standin, run: Run, folder: Path) -> None:
+    (folder / "functions" / "requirements.txt").unlink()
+    result = run("deploy")
+    assert (result.exit_code, result.stderr.split()[:2]) == (2, ["error", "BF202"])
+    assert standin.commands == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('Boiler("towns")', 'Boiler("towns", region="us-centrl1")', "BF105"),
+        ('path = "cityView/', 'path = "cities/', "BF109"),
+        ("from boiler_functions import", "import nowhere_at_all\nfrom boiler_functions import", "BF201"),
+    ],
+)
+def test_an_app_that_cannot_work_is_refused(
+    old: str, new: str, code: str, standin: Standin, run: Run, write: Callable[[str], None]
+) -> None:
+    write(APP.replace(old, new))
+    result = run("deploy")
+    assert result.exit_code == 2
+    assert f"error {code} " in result.stderr
+    assert standin.commands == []
+
+
+# Failures on the way
+
+
+def test_a_failure_names_the_function_and_what_gcloud_said_and_the_others_go_on(standin: Standin, run: Run) -> None:
+    standin.fails("functions deploy towns-city-form-task", "ERROR: Build failed: no matching distribution for x")
+    result = run("deploy")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error BF210 Deploying the function towns-city-form-task failed. gcloud says:")
+    assert "no matching distribution for x" in result.stderr
+    assert standin.deployed == FUNCTIONS
+
+
+def test_the_next_run_does_only_what_failed(standin: Standin, run: Run) -> None:
+    standin.fails("functions deploy towns-city-form-task", "ERROR: Build failed")
+    run("deploy")
+    standin.remember()
+    functions = standin.functions
+    standin.answers("functions list", [each for each in functions if not each["name"].endswith("task")])
+    standin.works()
+    assert run("deploy").exit_code == 0
+    assert standin.deployed == {"towns-city-form-task"}
+
+
+def test_two_failures_are_told_together(standin: Standin, run: Run) -> None:
+    standin.fails("functions deploy towns-city", "ERROR: PERMISSION_DENIED: cloudfunctions.functions.create")
+    result = run("deploy")
+    assert result.stderr.startswith("error BF209 2 of 3 steps failed; what is done is not done again.")
+    assert result.stderr.count("BF209 Deploying the function towns-city-") == 2
+
+
+EVENTARC = (
+    "ERROR: (gcloud.functions.deploy) FAILED_PRECONDITION: Validation failed for trigger: Permission denied while "
+    "using the Eventarc Service Agent. If you recently started to use Eventarc, it may take a few minutes"
+)
+
+
+def test_a_service_agent_that_is_new_is_waited_for(standin: Standin) -> None:
+    standin.fails("functions deploy", EVENTARC)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if len(told) == 2:
+            standin.works()
+
+    Gcloud(pause=0.01).run(gcloud("functions", "deploy", "towns"), told=tell)
+    assert len(told) == 2
+    assert "The service agent of Eventarc is new in the project" in told[0]
+
+
+def test_waiting_has_an_end(standin: Standin) -> None:
+    standin.fails("functions deploy", EVENTARC)
+    with pytest.raises(DeploymentFailed, match="takes some minutes to get its rights"):
+        Gcloud(pause=0.01, attempts=3).run(gcloud("functions", "deploy", "towns"))
+    assert len(standin.commands) == 3
+
+
+def test_what_exists_already_is_created(standin: Standin) -> None:
+    standin.fails("pubsub topics create", "ERROR: the resource in projects [p] already exists")
+    assert Gcloud().run(gcloud("pubsub", "topics", "create", "t")) == ""
+
+
+def test_nothing_is_started_once_it_was_stopped(standin: Standin) -> None:
+    cloud = Gcloud()
+    cloud.stop()
+    phase = Phase("functions", (Step("towns", (gcloud("functions", "deploy"),), True),))
+    with pytest.raises(DeploymentFailed, match="stopped before this was begun"):
+        perform(cloud, phase, Console(quiet=True))
+    assert standin.commands == []
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("Cloud Functions API has not been used in project 1 before or it is disabled", "ApiDisabled"),
+        ("This API method requires billing to be enabled. Please enable billing on project #1", "BillingDisabled"),
+        (
+            "Database '(default)' does not exist in region 'us-central1'. Did you mean the region 'nam5'?",
+            "WrongLocation",
+        ),
+        ("The trigger location us-central1 does not match the database", "WrongLocation"),
+        ("Permission 'cloudfunctions.functions.create' denied: PERMISSION_DENIED", "NotPermitted"),
+        ("Reauthentication failed. cannot prompt during non-interactive execution.", "NotSignedIn"),
+        ("Project 'nowhere' not found or permission denied.", "NoSuchProject"),
+        ("Build failed with status: FAILURE", "DeploymentFailed"),
+    ],
+)
+def test_what_gcloud_says_comes_to_an_error(said: str, error: str) -> None:
+    found = diagnosed(gcloud("functions", "deploy"), f"ERROR: (gcloud.functions.deploy) {said}")
+    assert type(found).__name__ == error
+    assert said in str(found)
+
+
+def test_every_symptom_says_what_to_do() -> None:
+    assert all(symptom.step.rstrip(".") for symptom in SYMPTOMS)
+
+
+# The commands as they are printed
+
+
+def test_a_command_within_a_command_is_printed_for_a_shell_and_run_for_what_it_prints() -> None:
+    inner = gcloud("projects", "describe", "p", "--format=value(projectNumber)")
+    outer = gcloud("x", inner.within("--member=service-", "@y"), "--filter=a b")
+    assert str(outer) == (
+        """gcloud x --member=service-"$(gcloud projects describe p --format='value(projectNumber)')"@y --filter='a b'"""
+    )
+    assert outer.filled(lambda command: "123\n") == ["gcloud", "x", "--member=service-123@y", "--filter=a b"]
+
+
+def test_dry_run_asks_nothing_and_says_what_to_put_in(
+    standin: Standin, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
+    result = run("deploy", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# No project is named: give --project, or put yours in the place of PROJECT_ID.\n")
+    assert "gcloud functions deploy towns-city-view-on-cities --gen2 --region=us-central1" in result.stdout
+    assert standin.commands == []
