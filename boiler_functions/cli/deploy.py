@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -32,6 +33,9 @@ from boiler_functions.indexes import Indexes
 from boiler_functions.manifest import EventTrigger
 
 UNNAMED = "PROJECT_ID"
+FIREBASE = "firebase"
+
+_KEY_FILE = "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"
 
 Tell = Callable[[str], None]
 
@@ -50,7 +54,7 @@ def planned(context: Context, project: str) -> Deployment:
         indexes=Indexes.of(compiled.declarations),
         upload=stage(context.project.source, context.manifest, folder / "upload"),
         environment=context.environment,
-        firebase=_firebase_json(context.project.folder),
+        firebase=FIREBASE if (context.project.folder / "firebase.json").is_file() else None,
     )
 
 
@@ -71,12 +75,10 @@ def deploy(context: Context, console: Console, *, only: tuple[str, ...], prune: 
         raise NoSuchProject(_no_project(context))
     deployment = planned(context, context.project_id)
     chosen = _chosen(deployment, only)
-    cloud = Gcloud()
+    cloud = Gcloud(environ={**os.environ, **_credentials(context)})
     with _interruptible(cloud):
         deployment = _looked_at(cloud, deployment, console)
-        if deployment.firebase and shutil.which("firebase") is None:
-            console.print(_NO_FIREBASE.format(project=deployment.project), highlight=False, soft_wrap=True)
-            deployment = replace(deployment, firebase=None)
+        deployment = replace(deployment, firebase=_firebase(context.project.folder, deployment, console))
         done = 0
         for phase in deployment.phases(chosen):
             done += perform(cloud, phase, console)
@@ -289,9 +291,25 @@ def _chosen(deployment: Deployment, only: Iterable[str]) -> frozenset[str] | Non
     return frozenset(chosen)
 
 
-def _firebase_json(folder: Path) -> Path | None:
-    path = folder / "firebase.json"
-    return path if path.is_file() else None
+def _firebase(folder: Path, deployment: Deployment, console: Console) -> str | None:
+    """The firebase that deploys the security rules, which gcloud cannot; says so where there is none."""
+    own = folder / "node_modules" / ".bin" / FIREBASE
+    found = str(own) if own.is_file() else shutil.which(FIREBASE)
+    if deployment.firebase is None:
+        told = "there is no firebase.json; `boiler compile` writes it"
+    elif found is None:
+        told = (
+            f"firebase is not on PATH; run: npx firebase-tools deploy --only firestore --project {deployment.project}"
+        )
+    else:
+        return found
+    console.print(f"Security rules are not deployed: {told}.", highlight=False, soft_wrap=True)
+    return None
+
+
+def _credentials(context: Context) -> dict[str, str]:
+    """What makes gcloud use the stage's credentials, if it has its own."""
+    return {_KEY_FILE: context.key_file} if context.key_file else {}
 
 
 def _no_project(context: Context) -> str:
@@ -299,9 +317,3 @@ def _no_project(context: Context) -> str:
         return context.project_id
     except ConfigurationError as error:
         return str(error)
-
-
-_NO_FIREBASE = (
-    "firestore.rules are not deployed: gcloud cannot, and firebase is not on PATH. "
-    "Run: npx firebase-tools deploy --only firestore:rules --project {project}"
-)

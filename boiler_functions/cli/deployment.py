@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from boiler_functions.cli.gcloud import Command, gcloud
@@ -106,7 +105,7 @@ class Deployment:
     indexes: Indexes
     upload: Upload
     environment: Mapping[str, str]
-    firebase: Path | None = None
+    firebase: str | None = None
     deployed: Deployed = Deployed()  # frozen
 
     @cached_property
@@ -264,7 +263,9 @@ class Deployment:
                 yield Step(f"field {override.collection}.{override.field}", _unless(done, *self._override(override)))
         if self.firebase:
             only = "firestore:rules,firestore:indexes" if self.indexes.singles else "firestore:rules"
-            deploy = Command(("firebase", "deploy", f"--only={only}", f"--project={self.project}", "--non-interactive"))
+            deploy = Command(
+                (self.firebase, "deploy", f"--only={only}", f"--project={self.project}", "--non-interactive")
+            )
             yield Step(only, (deploy,))
 
     def _override(self, override: Override) -> Iterator[Command]:

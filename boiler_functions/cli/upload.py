@@ -35,7 +35,7 @@ MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
 
 _IGNORED = ("venv", ".*", "__pycache__", "*.pyc", "*.log", "node_modules")
-_KEPT = (".gcloudignore", ".env")
+_KEPT = (".gcloudignore",)
 
 # What an app needs of the package, by the mode of a function.
 _EXTRAS = {"rest": "rest", "continuation": "tasks"}

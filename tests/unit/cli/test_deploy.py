@@ -44,6 +44,10 @@ APIS = (
 )
 
 
+def _printing(text: str) -> str:
+    return f'printf %s "{text}"' if text.startswith("as $") else f"printf %s {shlex.quote(text)}"
+
+
 class Standin:
     """A gcloud that answers a command by what it begins with, and notes every command."""
 
@@ -69,8 +73,8 @@ class Standin:
 
     def _write(self) -> None:
         cases = [
-            f"{shlex.quote(beginning)}*) printf %s {shlex.quote(text)} {'>&2; exit 1' if status else ''} ;;"
-            for beginning, (status, text) in self._told.items()
+            f"{shlex.quote(beginning)}*) {_printing(text)} {'>&2; exit 1' if status else ''} ;;"
+            for beginning, (status, text) in sorted(self._told.items(), key=lambda told: -len(told[0]))
         ]
         self._program.write_text(STANDIN.format(log=shlex.quote(str(self._log)), cases="\n".join(cases)))
 
@@ -237,6 +241,49 @@ def test_prune_asks_nothing_with_yes(standin: Standin, run: Run) -> None:
     standin.answers("functions list", [OLD])
     run("deploy", "--prune", "--yes")
     assert any(line.startswith("functions delete towns-old") for line in standin.commands)
+
+
+# What gcloud cannot do, and as whom it does the rest
+
+
+def test_security_rules_are_deployed_by_firebase_where_it_is(standin: Standin, run: Run, folder: Path) -> None:
+    (folder / "firebase.json").write_text("{}")
+    program = folder / "node_modules" / ".bin" / "firebase"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\necho "firebase $*" >>{folder / "firebase.log"}\n')
+    program.chmod(0o755)
+    assert "Security rules are not" not in run("deploy").stdout
+    assert (folder / "firebase.log").read_text() == (
+        "firebase deploy --only=firestore:rules --project=my-project --non-interactive\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("firebase.json", "run: npx firebase-tools deploy --only firestore"),
+        ("other.json", "`boiler compile` writes it"),
+    ],
+)
+def test_security_rules_that_are_not_deployed_are_told_of(
+    file: str, told: str, standin: Standin, run: Run, folder: Path
+) -> None:
+    (folder / file).write_text("{}")
+    assert "Security rules are not deployed: " in (printed := run("deploy").stdout)
+    assert told in printed
+
+
+def test_the_credentials_of_a_stage_are_those_of_gcloud(
+    standin: Standin, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
+    (folder / "key.json").write_text("{}")
+    pyproject = folder / "pyproject.toml"
+    pyproject.write_text(
+        pyproject.read_text() + '[tool.boiler_functions.env.prod]\nproject = "prod-1"\ncredentials = "key.json"\n'
+    )
+    standin.fails("projects describe prod-1", "as $CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
+    assert f"as {folder / 'key.json'}" in run("deploy", "--env", "prod").stderr
 
 
 # Refused before anything is changed
