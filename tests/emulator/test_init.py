@@ -108,6 +108,12 @@ def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
     assert "2 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)
     assert "library is fine" in run(boiler, "check", folder=fresh.project, env=fresh.env)
     assert "library-shelf-view-on-books" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
+    assert run(boiler, "check", "--explain", "BF101", folder=fresh.project, env=fresh.env).startswith(
+        "BF101 InvalidPat"
+    )
+    assert "another/functions/another.py is written" in run(
+        boiler, "init", "another", folder=fresh.upload, env=fresh.env
+    )
     commands = run(boiler, "deploy", "--dry-run", "--project=my-project", folder=fresh.project, env=fresh.env)
     assert commands.count("gcloud functions deploy ") == 5
     # The wheel that was installed is what is uploaded from here, too.

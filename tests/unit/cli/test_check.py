@@ -161,10 +161,15 @@ def test_sarif_names_the_rule_and_the_place(write: Callable[[str], Line], run: R
 def test_a_folder_that_could_not_be_uploaded_is_a_mistake(module: Write, run: Run, folder: Path) -> None:
     name = module(APP)
     (folder / "functions" / "main.py").write_text(f"from {name} import app\n\napp.export(globals())\n")
+    requirements = folder / "functions" / "requirements.txt"
+    requirements.write_text("boiler-functions\n")
     result = run("check")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error BF202 ")
-    assert "requirements.txt, which the builder installs, does not exist" in result.stderr
+    assert result.stderr.startswith(
+        f"error BF202 {requirements}:1 names boiler-functions; the functions need [tasks] too."
+    )
+    requirements.write_text("boiler-functions[tasks]\n")
+    assert run("check").exit_code == 0
 
 
 def test_every_code_is_explained_and_every_explanation_has_a_code() -> None:
