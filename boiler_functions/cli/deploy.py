@@ -146,7 +146,22 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
         )
     location = (answers.get("database") or {}).get("locationId")
     _check_location(deployment, location)
-    return _deployed(apis, answers, location, about.get("projectNumber"))
+    deployed = _deployed(apis, answers, location, about.get("projectNumber"))
+    return replace(deployed, invokers=frozenset(_invokers(cloud, deployment, deployed)))
+
+
+def _invokers(cloud: Gcloud, deployment: Deployment, deployed: Deployed) -> Iterator[tuple[str, str]]:
+    """Who may invoke the functions of which no subscription tells it."""
+    for function in deployment.manifest.functions:
+        region = deployment.region_of(function)
+        is_there = (function.name, region) in deployed.functions
+        if is_there and not isinstance(function.trigger, EventTrigger) and deployment.invokers(function):
+            service = (function.cloud_run_name, f"--region={region}", f"--project={deployment.project}")
+            command = gcloud("run", "services", "get-iam-policy", *service)
+            policy = cloud.read(command, f"Reading who invokes {service[0]}")
+            for binding in (policy or {}).get("bindings", ()):
+                if binding["role"] == "roles/run.invoker":
+                    yield from ((function.name, member) for member in binding["members"])
 
 
 def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | None, number: str | None) -> Deployed:

@@ -73,6 +73,7 @@ class Deployed:
     queues: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     subscriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    invokers: frozenset[tuple[str, str]] = frozenset()
     fields: frozenset[tuple[str, str]] = frozenset()
     composite: frozenset[tuple[Any, ...]] = frozenset()
     location: str | None = None
@@ -135,7 +136,7 @@ class Deployment:
 
     def stale(self) -> list[tuple[str, str]]:
         """The functions of the app that are deployed and not declared any more, by name and region."""
-        declared = {(each.name, self._region(each)) for each in self.manifest.functions}
+        declared = {(each.name, self.region_of(each)) for each in self.manifest.functions}
         return sorted(set(self.deployed.functions) - declared)
 
     def removal(self, stale: Iterable[tuple[str, str]]) -> Phase:
@@ -184,7 +185,7 @@ class Deployment:
                 "queues",
                 "create",
                 function.name,
-                f"--location={self._region(function)}",
+                f"--location={self.region_of(function)}",
                 "--max-attempts=unlimited",
                 f"--min-backoff={trigger.min_backoff_seconds}s",
                 f"--max-backoff={trigger.max_backoff_seconds}s",
@@ -203,7 +204,7 @@ class Deployment:
             )
             agent = Command((*publish.arguments, self._pubsub_agent))
             events = [each for each in self.manifest.functions if isinstance(each.trigger, EventTrigger)]
-            done = all(self.deployed.has_dead_letters(each.name, self._region(each)) for each in events)
+            done = all(self.deployed.has_dead_letters(each.name, self.region_of(each)) for each in events)
             yield Step("undelivered events may be published", _unless(done, agent))
         for function in self.manifest.queues:
             enqueue = self._gcloud(
@@ -211,7 +212,7 @@ class Deployment:
                 "queues",
                 "add-iam-policy-binding",
                 function.name,
-                f"--location={self._region(function)}",
+                f"--location={self.region_of(function)}",
                 f"--member={runs}",
                 "--role=roles/cloudtasks.enqueuer",
             )
@@ -223,7 +224,7 @@ class Deployment:
                 f"--member={runs}",
                 "--role=roles/iam.serviceAccountUser",
             )
-            deployed = self.deployed.fingerprint(function.name, self._region(function)) is not None
+            deployed = self.deployed.fingerprint(function.name, self.region_of(function)) is not None
             done = deployed and function.name in self.deployed.queues
             yield Step(f"tasks of {function.name}", _unless(done, enqueue, act))
         for secret in sorted({each for function in self._own for each in function.options.secrets or ()}):
@@ -276,12 +277,14 @@ class Deployment:
         yield self._in_database("indexes", "fields", "update", *place, *(kinds or ["--disable-indexes"]), "--async")
 
     def _function(self, function: Function) -> Step:
-        region = self._region(function)
+        region = self.region_of(function)
         fingerprint = self.fingerprint(function)
         is_current = self.deployed.fingerprint(function.name, region) == fingerprint
-        is_finished = is_current and (
-            not isinstance(function.trigger, EventTrigger) or self.deployed.has_dead_letters(function.name, region)
-        )
+        if isinstance(function.trigger, EventTrigger):
+            # The last thing that is done for it.
+            is_finished = self.deployed.has_dead_letters(function.name, region)
+        else:
+            is_finished = {(function.name, each) for each in self.invokers(function)} <= self.deployed.invokers
         commands = (
             *_unless(is_current, self._deploy(function, fingerprint)),
             *_unless(is_finished, *self._finish(function)),
@@ -296,6 +299,15 @@ class Deployment:
         told = (code, labels, *self._settings(function), *self._trigger(function))
         return sha256("\n".join(told).encode()).hexdigest()[:40]
 
+    def invokers(self, function: Function) -> tuple[str, ...]:
+        """Who may invoke the function, by name; nobody, where everybody may."""
+        if isinstance(function.trigger, EventTrigger | QueueTrigger):
+            return (f"serviceAccount:{self.invoker_account}",)
+        return tuple(f"serviceAccount:{each}" for each in function.trigger.invoker if "@" in each)
+
+    def region_of(self, function: Function) -> str:
+        return function.options.region or self.region
+
     def _deploy(self, function: Function, fingerprint: str) -> Command:
         labels = {**(function.options.labels or {}), APP_LABEL: self.manifest.app.lower(), HASH_LABEL: fingerprint}
         location = (self._location(function),) if isinstance(function.trigger, EventTrigger) else ()
@@ -304,7 +316,7 @@ class Deployment:
             "deploy",
             function.name,
             "--gen2",
-            f"--region={self._region(function)}",
+            f"--region={self.region_of(function)}",
             f"--source={self.upload.folder}",
             *self._settings(function),
             *self._trigger(function),
@@ -338,7 +350,7 @@ class Deployment:
         environment = dict(self.environment)
         queue = next(iter(self.manifest.queues), None)
         if queue is not None and function.mode in ("query", "continuation"):
-            region = self._region(queue)
+            region = self.region_of(queue)
             environment[QUEUE] = f"projects/{self.project}/locations/{region}/queues/{queue.name}"
             environment[URL] = f"https://{region}-{self.project}.cloudfunctions.net/{queue.name}"
             environment[SERVICE_ACCOUNT] = self.invoker_account
@@ -371,15 +383,9 @@ class Deployment:
     def _finish(self, function: Function) -> Iterator[Command]:
         """Who may invoke the function, and where what cannot be delivered to it goes."""
         trigger = function.trigger
-        where = (function.name, f"--region={self._region(function)}")
-        if isinstance(trigger, EventTrigger | QueueTrigger):
-            invokers: tuple[str, ...] = (self.invoker_account,)
-        else:
-            invokers = tuple(each for each in trigger.invoker if "@" in each)
-        for invoker in invokers:
-            yield self._gcloud(
-                "functions", "add-invoker-policy-binding", *where, f"--member=serviceAccount:{invoker}", "--format=none"
-            )
+        where = (function.name, f"--region={self.region_of(function)}")
+        for member in self.invokers(function):
+            yield self._gcloud("functions", "add-invoker-policy-binding", *where, f"--member={member}", "--format=none")
         if isinstance(trigger, EventTrigger):
             name = self._gcloud("functions", "describe", *where, "--gen2", "--format=value(eventTrigger.trigger)")
             subscription = gcloud(
@@ -420,9 +426,6 @@ class Deployment:
         if self.deployed.number:
             return f"{start}{self.deployed.number}{end}"
         return gcloud("projects", "describe", self.project, "--format=value(projectNumber)").within(start, end)
-
-    def _region(self, function: Function) -> str:
-        return function.options.region or self.region
 
     def _account(self, purpose: str) -> str:
         name = f"{self.manifest.app.lower()}-{purpose}"

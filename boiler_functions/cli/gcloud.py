@@ -182,12 +182,13 @@ class Gcloud:
         self._attempts, self._pause = attempts, pause
         self._stopped = threading.Event()
         self._running: set[subprocess.Popen[str]] = set()
+        self._values: dict[tuple[Argument, ...], str] = {}
         self._lock = threading.Lock()
 
     def run(self, command: Command, what: str | None = None, told: Callable[[str], None] = lambda text: None) -> str:
         """What the command prints; raises the error that its failure comes to. What exists already is no failure."""
         for attempt in range(1, self._attempts + 1):
-            arguments = command.filled(self.run)
+            arguments = command.filled(self._value)
             status, output, said = self._call(arguments)
             if status == 0 or ("create" in arguments and EXISTS.search(said)):
                 return output
@@ -202,6 +203,12 @@ class Gcloud:
         """What the command prints, as JSON."""
         output = self.run(Command((*command.arguments, "--format=json")), what)
         return json.loads(output) if output.strip() else None
+
+    def _value(self, command: Command) -> str:
+        """What a command within another prints; asked once."""
+        if command.arguments not in self._values:
+            self._values[command.arguments] = self.run(command)
+        return self._values[command.arguments]
 
     def stop(self) -> None:
         """Ends the commands under way, by their ids; none is started after it."""

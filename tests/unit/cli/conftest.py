@@ -40,6 +40,17 @@ class CityForm(ViewModel):
         City.new(doc_id=self.params["city_id"], name=self.name).save()
 """
 
+LABEL = """
+@app.query
+class CityLabel(ViewModel[CityStore]):
+    class Meta:
+        path = "cityLabels/{city.doc_id}"
+
+    @attrs.computed
+    def label(self) -> str:
+        return "* " + self.store.city.name
+"""
+
 Write = Callable[[str], str]
 Run = Callable[..., Result]
 

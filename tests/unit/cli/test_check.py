@@ -11,18 +11,7 @@ from boiler_functions import exceptions
 from boiler_functions.cli.check import explanations
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.types import subclasses
-from tests.unit.cli.conftest import APP, Run, Write
-
-LABEL = """
-@app.query
-class CityLabel(ViewModel[CityStore]):
-    class Meta:
-        path = "cityLabels/{city.doc_id}"
-
-    @attrs.computed
-    def label(self) -> str:
-        return "* " + self.store.city.name
-"""
+from tests.unit.cli.conftest import APP, LABEL, Run, Write
 
 FORM = """
 class Form(DomainModel):

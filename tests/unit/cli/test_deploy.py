@@ -187,6 +187,29 @@ def test_a_function_whose_deployment_did_not_end_well_is_deployed_again(state: s
     assert standin.deployed == {functions[0]["name"].rpartition("/")[2]}
 
 
+def test_what_ctrl_c_left_undone_behind_a_function_is_done_by_the_next_run(standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    standin.answers("pubsub subscriptions list", [])
+    standin.works()
+    run("deploy")
+    assert standin.deployed == set()
+    granted = [line.split()[2] for line in standin.commands if line.startswith("functions add-invoker")]
+    assert sorted(granted) == sorted(FUNCTIONS)
+    assert len([line for line in standin.commands if "--dead-letter-topic=towns-undelivered" in line]) == 2
+
+
+def test_an_invoker_that_is_known_is_not_asked_for_again(standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    member = "serviceAccount:towns-invoke@my-project.iam.gserviceaccount.com"
+    bindings = [{"role": "roles/run.invoker", "members": [member]}]
+    standin.answers("run services get-iam-policy towns-continuations", {"bindings": bindings})
+    standin.works()
+    run("deploy")
+    assert not any(line.startswith("functions add-invoker") for line in standin.commands)
+
+
 def test_an_option_of_one_view_concerns_its_functions_alone(
     standin: Standin, run: Run, write: Callable[[str], None], folder: Path
 ) -> None:

@@ -13,26 +13,15 @@ from boiler_functions.cli import upload
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.upload import Upload, check_source, stage
 from boiler_functions.exceptions import IncompleteUpload
-from tests.unit.cli.conftest import APP, Write
+from tests.unit.cli.conftest import APP, LABEL, Write
 
 REQUIREMENTS = "boiler-functions[tasks]>=0.1,<1\n"
-
-TWO = """
-@app.query
-class CityLabel(ViewModel[CityStore]):
-    class Meta:
-        path = "cityLabels/{city.doc_id}"
-
-    @attrs.computed
-    def label(self) -> str:
-        return "* " + self.store.city.name
-"""
 
 
 @pytest.fixture
 def source(folder: Path, module: Write) -> Path:
     """A folder of functions that lacks nothing."""
-    name = module(APP + TWO)
+    name = module(APP + LABEL)
     (folder / "functions" / "main.py").write_text(f"from {name} import app\n\napp.export(globals())\n")
     (folder / "functions" / "requirements.txt").write_text(f"# what runs\n{REQUIREMENTS}requests\n")
     return folder / "functions"
