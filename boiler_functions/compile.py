@@ -99,8 +99,9 @@ class Declarations:
     @property
     def views(self) -> tuple[View, ...]:
         """The view models, in the order in which they were declared within each mode."""
+        forms = (task.view for task in (*self.tasks, *self.documents))
         rules = (rule.view for rule in self.rules)
-        return tuple(dict.fromkeys((*self.queries, *(task.view for task in self.tasks), *rules)))
+        return tuple(dict.fromkeys((*self.queries, *forms, *rules)))
 
     def without(self, view: View) -> Declarations:
         """The declarations as if the view was none of them; what is said of functions by name is left out, too."""
@@ -108,6 +109,8 @@ class Declarations:
             self,
             queries=tuple(each for each in self.queries if each is not view),
             tasks=tuple(each for each in self.tasks if each.view is not view),
+            documents=tuple(each for each in self.documents if each.view is not view),
+            sinks=tuple(each for each in self.sinks if each.view is not view),
             rules=tuple(each for each in self.rules if each.view is not view),
             named={},
         )

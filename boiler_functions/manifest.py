@@ -138,9 +138,8 @@ class Manifest:
     @property
     def apis(self) -> dict[str, str]:
         """The APIs that the app itself calls or is called by, each with the reason."""
-        modes = {function.mode for function in self.functions}
         apis = {"firestore.googleapis.com": "Stores the models and views."}
-        if modes & {"query", "task"}:
+        if any(isinstance(function.trigger, EventTrigger) for function in self.functions):
             apis["eventarc.googleapis.com"] = "Delivers the changes of documents."
         if self.queues:
             apis["cloudtasks.googleapis.com"] = "Takes the rest of a fan-out that is larger than one invocation."

@@ -197,6 +197,7 @@ class Deployment:
     def _roles(self) -> Iterator[Step]:
         runs, invokes = f"serviceAccount:{self.runtime_account}", f"serviceAccount:{self.invoker_account}"
         yield self._role(runs, "roles/datastore.user")
+        yield self._role(runs, "roles/logging.logWriter")
         if self._events:
             yield self._role(invokes, "roles/eventarc.eventReceiver")
             publish = self._gcloud(

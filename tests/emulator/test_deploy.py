@@ -191,6 +191,7 @@ def test_who_invokes_may_invoke_and_nobody_else(deployed: tuple[Project, list[Ca
     }
     assert roles == {
         ("roles/datastore.user", "serviceAccount:towns-run@my-project.iam.gserviceaccount.com"),
+        ("roles/logging.logWriter", "serviceAccount:towns-run@my-project.iam.gserviceaccount.com"),
         ("roles/eventarc.eventReceiver", member),
     }
 

@@ -4,6 +4,7 @@ A gcloud stands in that answers as it is told; tests/emulator/test_deploy.py run
 """
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -158,7 +159,7 @@ FUNCTIONS = {"towns-city-view-on-cities", "towns-city-form-task", "towns-continu
 def test_all_is_deployed_where_nothing_is(standin: Standin, run: Run) -> None:
     result = run("deploy")
     assert result.exit_code == 0
-    assert result.stdout.endswith("towns is deployed to my-project: 16 changes.\n")
+    assert re.search(r"towns is deployed to my-project: \d+ changes\.\n$", result.stdout)
     assert standin.deployed == FUNCTIONS
 
 
