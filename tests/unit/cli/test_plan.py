@@ -117,7 +117,7 @@ def test_the_plan_as_json_holds_every_part(run: Run) -> None:
     assert (api["invoker"], api["options"]["region"]) == ("public", "us-central1")
     assert (continuation["path_pattern"], continuation["retry"], continuation["invoker"]) == (None, None, "private")
     assert plan["queues"][0]["name"] == "towns-continuations"
-    assert plan["ttl"] == ["boilerMarkers.expire_at", "boilerDeadLetters.expire_at"]
+    assert plan["ttl"] == ["boilerMarkers.expire_at", "boilerDeadLetters.expire_at", "boilerOutbox.expire_at"]
     assert {"cloudtasks.googleapis.com", "eventarc.googleapis.com", "run.googleapis.com"} <= plan["apis"].keys()
     assert {"roles/datastore.user", "roles/run.invoker", "roles/cloudtasks.enqueuer"} <= plan["roles"].keys()
     assert [(c["view"], c["rpcs"], c["reads"], c["writes"]) for c in plan["costs"]] == [
