@@ -34,6 +34,7 @@ THREADS = 8
 CITIES, ITINERARIES, STOPS, BALANCES = 12, 6, 4, 6
 SECONDS = 40.0
 MAX_COPIES = 3
+SPREAD_SECONDS = 0.03
 CRASHED = 0.05
 
 GET_THEN_SET = "get, then set"
@@ -346,7 +347,7 @@ class Deliveries:
         """Delivers the event once or more, each copy a little later."""
         with self._changed:
             for _ in range(self._chance.choices(range(1, 1 + MAX_COPIES), (6, 3, 1))[0]):
-                self._put(change, 1, self._chance.uniform(0, 0.3))
+                self._put(change, 1, self._chance.uniform(0, SPREAD_SECONDS))
 
     def are_done(self, end: float) -> bool:
         """Whether everything is acknowledged; waits for that until the time is over."""

@@ -23,11 +23,13 @@ from boiler_functions.compile import API, CONTINUATIONS, Compiled, EventFunction
 from boiler_functions.database import Database, Document
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import DATABASE, PROJECT, connect
+from boiler_functions.database.metered import Metered
 from boiler_functions.events import Change
 from boiler_functions.exceptions import InvalidEvent, Transient
 from boiler_functions.logs import code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.modes.continuation import Continuation, Enqueue
-from boiler_functions.modes.invocation import REAL
+from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.types import to_instant
 
 log = logging.getLogger("boiler_functions.runtime")
@@ -80,12 +82,20 @@ def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
         function = compiled.functions.get(continuation.function)
         with context(function=continuation.function, event=continuation.id, **_trace()):
             if function is None:
-                log.error("%s is no function any more; a build of its views follows the change.", continuation.function)
-                return "", 204
-            _settle(function.attempt_rest(continuation, _database(compiled), REAL, _enqueue(compiled)))
+                _abandon(compiled, continuation)
+            else:
+                _settle(function.attempt_rest(continuation, _database(compiled), REAL, _enqueue(compiled)))
         return "", 204
 
     return target
+
+
+def _abandon(compiled: Compiled, continuation: Continuation) -> None:
+    """Writes a dead letter for work of a function that a deployment took away; it would come for ever."""
+    invocation = Invocation(compiled.manifest.app, continuation.function, Metered(_database(compiled)))
+    error = InvalidEvent(f"{continuation.function} is no function any more; `boiler build` makes its views follow.")
+    changed = continuation.path
+    write_dead_letter(invocation, view="", subject=changed, source=changed, event=continuation.id, error=error)
 
 
 def _settle(report: Report, change: Change | None = None) -> None:
@@ -182,7 +192,7 @@ def _firebase_enqueue(compiled: Compiled) -> Enqueue:
 
 def _images(data: Any, path: str) -> tuple[Document, Document]:
     try:
-        message = _Message.FromString(data)
+        message = _Message.FromString(data or b"")  # an event without images is an empty message
         return _image(message, "old_value", path), _image(message, "value", path)
     except (DecodeError, TypeError, ValueError):
         log.warning("The content of an event of %s cannot be read; the document is read instead.", path, exc_info=True)

@@ -45,7 +45,7 @@ SENDERS = 12
 TEAMS, ACCOUNTS, PEOPLE, POISONED = 8, 30, 12, 3
 
 EVENTS_PER_WRITE = 2.3
-SECONDS_BETWEEN_KILLS = 3.0
+SECONDS_BETWEEN_KILLS = 2.0
 AHEAD = 120
 """Events that the writer may be ahead of the functions: enough to reorder and to coalesce, and no single burst."""
 
@@ -62,16 +62,17 @@ class Volume:
     """Whole processes that are killed from outside, whatever they do, and started anew."""
     outages: int = 10
     longest_outage: float = 10.0
-    timeout: float = 600.0
+    timeout: float = 1_200.0
 
 
-SHORT = Volume(events=500, kills=4, killed_processes=1, outages=2, longest_outage=1.0, timeout=40.0)
+SHORT = Volume(events=150, kills=4, killed_processes=1, outages=2, longest_outage=1.0, timeout=40.0)
 
 
 @dataclass
 class Result:
     """What must be nothing, what was done to it, and the first of what is wrong."""
 
+    wanted: int
     wrong: dict[str, int] = field(default_factory=dict)
     volume: dict[str, float] = field(default_factory=dict)
     injected: Counter[str] = field(default_factory=Counter)
@@ -80,6 +81,7 @@ class Result:
     def figures(self, short: bool) -> Iterator[Figure]:
         for name, number in self.wrong.items():
             yield Figure(name, number, "=", 0, "; ".join(self.examples) if number else "")
+        yield Figure("events", self.volume.pop("events"), "≥", self.wanted)
         yield from (Figure(name, number) for name, number in self.volume.items())
         per_event = (*PER_COMMIT, READ, "answer_lost", "delivery_dropped", "delivered_again")
         yield from fault_figures(self.injected, per_event, 1 if short else LEAST_OF_A_KIND)
@@ -124,10 +126,10 @@ class Workers:
 
     def _fault(self) -> str | None:
         now = time.monotonic()
-        if now - self._last_kill > SECONDS_BETWEEN_KILLS and self._chance.random() < 0.05 and self._met() < self._kills:
+        if now - self._last_kill > SECONDS_BETWEEN_KILLS and self._chance.random() < 0.3 and self._met() < self._kills:
             self._last_kill = now
             return self._chance.choice(KILLS)
-        if self._chance.random() < 0.12:
+        if self._chance.random() < 0.25:
             return self._chance.choice((*PER_COMMIT, READ))
         return None
 
@@ -285,7 +287,7 @@ def torture(volume: Volume) -> Result:
         writer.repair()
         workers.healing = True
         undrained = _drain(harness, volume, started)
-        result = _compared(database, writer, watch, letters)
+        result = _compared(volume, database, writer, watch, letters)
         result.wrong["unacked_success"] = undrained + len(harness.discarded)
         result.injected = _noted(notes)
     result.volume |= {
@@ -344,7 +346,7 @@ def _write(writer: Writer, workers: Workers, watch: Watch, volume: Volume, start
     """Writes until so many events have come, never far ahead of those that are handled."""
     writer.begin()
     while len(workers.accepted) < volume.events:
-        if time.monotonic() - started > volume.timeout * 0.7:
+        if time.monotonic() - started > volume.timeout * 0.8:
             break
         if writer.written * EVENTS_PER_WRITE - len(watch.acknowledged) < AHEAD:
             writer.step()
@@ -369,7 +371,9 @@ def _triggers(compiled: Compiled, workers: Workers) -> Iterator[Trigger]:
             yield Trigger(record.entry_point, on.document, workers.target(record.entry_point))
 
 
-def _compared(database: Database, writer: Writer, watch: Watch, letters: Mapping[str, Document]) -> Result:
+def _compared(
+    volume: Volume, database: Database, writer: Writer, watch: Watch, letters: Mapping[str, Document]
+) -> Result:
     """What is wrong, once all is handled."""
     sources = _all(database, ["teams", "accounts", "counters", "votes", "deposits", "ballots"])
     views = _all(database, VIEWS)
@@ -386,6 +390,7 @@ def _compared(database: Database, writer: Writer, watch: Watch, letters: Mapping
     lettered = {(each.fields or {})["subject"] for each in letters.values()}
     strange = [each for each in letters.values() if (each.fields or {})["subject"] not in poisoned]
     result = Result(
+        wanted=volume.events,
         wrong={
             "lost_events": sum((wanted - Counter(totals)).values()) + len(mistaken),
             "duplicate_effects": sum((Counter(totals) - wanted).values()) + len(twice),

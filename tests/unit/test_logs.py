@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cloudevents.http import CloudEvent
-from flask import Flask
+from flask import Flask, request
 from google.events.cloud.firestore_v1 import DocumentEventData
 from werkzeug.exceptions import HTTPException
 
@@ -16,8 +16,10 @@ from boiler_functions import Boiler, Store, ViewModel, attrs, reference, runtime
 from boiler_functions.database import Database, Document
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.events import Change
 from boiler_functions.exceptions import GetterFailed, Unavailable
 from boiler_functions.logs import CONTENTS, JsonLines, context, log_as_json, trace_of
+from boiler_functions.modes.continuation import Continuation
 from tests.unit.modes.cities import City, CityView, app_of
 from tests.unit.modes.hooked import Hooked, raises
 
@@ -202,6 +204,19 @@ def test_an_event_that_cannot_be_read_is_a_dead_letter_of_its_own_kind(serve: Ca
     letter, event = served.logged
     assert (letter["code"], letter["kind"], letter["subject"]) == ("BF510", "event", "event-1")
     assert (event["event"], event["outcomes"]) == ("event-1", {"dead letter": 1})
+
+
+def test_the_rest_of_a_fan_out_whose_function_is_gone_is_a_dead_letter(serve: Callable[..., Served]) -> None:
+    served = serve(app_of(CityView))
+    nothing = Document("countries/JP")
+    rest = Continuation.of(
+        "old_view_on_countries", ("token",), Change("event-1", "s", nothing.path, nothing, nothing, 0)
+    )
+    with Flask("main").test_request_context(json=rest.to_json()):
+        assert served.functions["continuations"](request) == ("", 204)
+    (letter,) = served.logged
+    assert (letter["kind"], letter["subject"], letter["event"]) == ("event", "countries/JP", "event-1")
+    assert served.database.read([letter["dead_letter"]]).documents[0].exists
 
 
 @pytest.mark.parametrize(
