@@ -287,7 +287,7 @@ def torture(volume: Volume) -> Result:
         writer.repair()
         workers.healing = True
         undrained = _drain(harness, volume, started)
-        result = _compared(volume, database, writer, watch, letters)
+        result = compared(volume, database, writer, watch, letters)
         result.wrong["unacked_success"] = undrained + len(harness.discarded)
         result.injected = _noted(notes)
     result.volume |= {
@@ -371,7 +371,7 @@ def _triggers(compiled: Compiled, workers: Workers) -> Iterator[Trigger]:
             yield Trigger(record.entry_point, on.document, workers.target(record.entry_point))
 
 
-def _compared(
+def compared(
     volume: Volume, database: Database, writer: Writer, watch: Watch, letters: Mapping[str, Document]
 ) -> Result:
     """What is wrong, once all is handled."""

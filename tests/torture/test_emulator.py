@@ -1,0 +1,81 @@
+"""The figures of the torture on the emulator: each would see what it is there for."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from google.events.cloud.firestore_v1 import DocumentEventData
+
+from boiler_functions.database import Put
+from boiler_functions.database.codec import Codec
+from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.types import Reference
+from emulator.events import Event
+from tests.torture.emulator import POISONED, Result, Volume, Watch, Writer, compared
+from tests.torture.emulator_app import expected_views
+
+DATABASE = "projects/demo-seen/databases/(default)"
+DONE = {"status": "done"}
+
+
+def seen(documents: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """What is off in a database with these documents, beside its views."""
+    return {name: number for name, number in result_of(documents).wrong.items() if number}
+
+
+def result_of(documents: dict[str, dict[str, Any]]) -> Result:
+    database = MemoryDatabase()
+    database.commit([Put(path, fields) for path, fields in documents.items()])
+
+    return compared(Volume(), database, Writer(database, Random(1)), Watch("demo-seen"), {})
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "counters/p0": {"total": 2},
+    "people/p0/deposits/f1": {"amount": 1, "outcome": DONE},
+    "people/p0/deposits/f2": {"amount": 1, "outcome": DONE},
+    "totals/p0": {"total": 2, "obj_type": "TotalView", "doc_ref": "totals/p0"},
+}
+# No letter was written for the poisoned accounts, as there are none here.
+MISSING = {"acked_failure": POISONED}
+
+
+@pytest.mark.parametrize(
+    ("changed", "off"),
+    [
+        ({}, {}),
+        ({"counters/p0": {"total": 1}}, {"lost_events": 1, "view_divergence": 1}),
+        ({"counters/p0": {"total": 3}}, {"duplicate_effects": 1, "view_divergence": 1}),
+        ({"totals/p0": {"total": 1}}, {"view_divergence": 1}),
+        ({"totals/p1": {"total": 1}}, {"ghost_views": 1}),
+        ({"people/p0/deposits/f2": {"amount": 1}}, {"acked_failure": POISONED + 1}),
+    ],
+)
+def test_what_is_wrong_is_seen(changed: dict[str, dict[str, Any]], off: dict[str, int]) -> None:
+    assert seen({**RIGHT, **changed}) == {**MISSING, **off}
+
+
+def test_a_ledger_that_goes_back_in_time_is_seen() -> None:
+    codec, message = Codec(DATABASE), DocumentEventData.pb(DocumentEventData())
+    for image, version in ((message.old_value, 2), (message.value, 1)):
+        image.name = codec.name("boilerLedgers/l")
+        codec.encode_fields({"versions": {"accounts/a": version}}, image.fields)
+    watch = Watch("demo-seen")
+    watch.ledger(Event({"ce-document": "boilerLedgers/l"}, message.SerializeToString()))
+    assert watch.stale == ["boilerLedgers/l goes back in accounts/a"]
+
+
+def test_the_oracle_is_plain_python() -> None:
+    database = MemoryDatabase()
+    database.commit(
+        [
+            Put("teams/t", {"name": "Red"}),
+            Put("accounts/a", {"owner": "Ada", "team": Reference("teams/t")}),
+            Put("votes/p", {"choice": "yes"}),
+        ]
+    )
+    found = {each.path: each for each in database.read(["teams/t", "accounts/a", "votes/p"]).documents}
+    assert {path: fields["doc_ref"] for path, fields in expected_views(found).items()} == {
+        path: path for path in ("teamViews/t", "boards/t/cards/a", "dashboards/yes")
+    }
+    assert expected_views(found)["teamViews/t"]["members"] == ["Ada"]
