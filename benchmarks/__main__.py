@@ -11,6 +11,7 @@ from benchmarks.comparison import comparison
 from benchmarks.fan_out import fan_out
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
+from benchmarks.rest import rest
 from benchmarks.results import FILE, Row, print_table, write_json
 from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
 from benchmarks.stage import Stage
@@ -36,6 +37,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         memory,
         writers,
         comparison,
+        rest,
     )
 }
 

@@ -4,8 +4,10 @@ from boiler_functions import access, attrs
 from boiler_functions.access import Caller
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import BoilerError, Rejected
+from boiler_functions.http_settings import HttpSettings
 from boiler_functions.models import DomainModel, Embedded
 from boiler_functions.modes.outbox import Changed
+from boiler_functions.operations import operation
 from boiler_functions.session import use
 from boiler_functions.store import Store, matching, reference, references, referrers
 from boiler_functions.types import GeoPoint
@@ -20,6 +22,7 @@ __all__ = [
     "DomainModel",
     "Embedded",
     "GeoPoint",
+    "HttpSettings",
     "Rejected",
     "Store",
     "ViewModel",
@@ -27,6 +30,7 @@ __all__ = [
     "access",
     "attrs",
     "matching",
+    "operation",
     "reference",
     "references",
     "referrers",

@@ -35,6 +35,15 @@ class Owned(Protocol):
         ...
 
 
+class _Unseen:
+    """A view that nothing is known of."""
+
+    def owners(self, placeholder: str) -> Collection[str]:
+        return ()
+
+
+_UNSEEN = _Unseen()
+
 Predicate: TypeAlias = Callable[[Caller | None, Any], bool]
 """Whether the caller, None for one without a token, may; the second argument is the view."""
 
@@ -47,9 +56,16 @@ class Audience:
         """Whether the caller belongs to the audience of this view."""
         raise NotImplementedError
 
+    def may_admit(self, caller: Caller | None) -> bool:
+        """Whether there could be a view that it admits the caller to; False refuses before anything is read."""
+        return any(each._may_admit(caller) for each in self.parts())
+
     def parts(self) -> Iterator[Audience]:
         """The audiences that it is made of, none of them combined; to admit is to belong to one."""
         yield self
+
+    def _may_admit(self, caller: Caller | None) -> bool:
+        return self.admits(caller, _UNSEEN)
 
     def __or__(self, other: Audience | Predicate) -> AnyOf:
         return any_of(self, other)
@@ -84,6 +100,9 @@ class Owner(Audience):
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return caller is not None and caller.uid in view.owners(self.placeholder)
 
+    def _may_admit(self, caller: Caller | None) -> bool:
+        return caller is not None
+
 
 @dataclass(frozen=True)
 class Claim(Audience):
@@ -105,6 +124,9 @@ class Where(Audience):
 
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return bool(self.predicate(caller, view))
+
+    def _may_admit(self, caller: Caller | None) -> bool:
+        return True
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,13 @@ from boiler_functions.exceptions import (
     InvalidRule,
     InvalidSink,
 )
+from boiler_functions.http_settings import DEFAULT_HTTP, HttpSettings
 from boiler_functions.manifest import Manifest, Mode
 from boiler_functions.models import DomainModel, Model
 from boiler_functions.modes.document import IF_VERSION, Document, trigger_path
 from boiler_functions.modes.outbox import Changed, Sink
 from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
+from boiler_functions.operations import operations_of
 from boiler_functions.options import (
     DEFAULTS,
     AnyOptions,
@@ -64,6 +66,7 @@ class Boiler:
     the rest on. `retry` is on, unlike Google's default, which drops an event that failed. With `group_by="source"` one
     function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
     With `docs` the HTTP function describes itself at /openapi.json, and shows that at /apidocs.
+    `http` is what the function `api` demands of requests: HttpSettings.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Boiler:
         max_event_age: timedelta = timedelta(hours=23),
         docs: bool = True,
         functions: Mapping[str, AnyOptions] | None = None,
+        http: HttpSettings = DEFAULT_HTTP,
         **options: Unpack[AppOptions],
     ) -> None:
         if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
@@ -92,7 +96,7 @@ class Boiler:
         self.name = name
         self.max_retries = max_retries
         self.max_event_age = max_event_age
-        self._declarations = Declarations(name, own, group_by, docs, named=named)
+        self._declarations = Declarations(name, own, group_by, docs, named=named, http=http)
 
     @overload
     def query(self, view: V, /) -> V: ...
@@ -202,10 +206,14 @@ class Boiler:
 
         return decorate
 
-    def rest(self, rule: str, **options: Unpack[HttpOptions]) -> Callable[[V], V]:
-        """Serves the view over HTTP: GET the list and one instance, PATCH through the setters.
+    def rest(
+        self, rule: str, *, create: bool = False, delete: bool = False, **options: Unpack[HttpOptions]
+    ) -> Callable[[V], V]:
+        """Serves the view over HTTP: GET the list and one instance, PATCH and PUT through the setters, its operations.
 
-        One function, `api`, serves all rules: options of several must agree.
+        With `create`, a POST to the list (and a PUT to a free id) makes a root, over which the setters run; with
+        `delete`, a DELETE deletes it (`on_create` and `on_delete` say more). Who may is in `Meta.read` and
+        `Meta.write`. One function, `api`, serves all rules: options of several must agree.
         """
         if not rule.startswith("/") or rule.endswith("/") or "{" in rule or "<" in rule:
             raise InvalidRule(
@@ -222,7 +230,9 @@ class Boiler:
                         f"an id of one would be a path of the other."
                     )
             view.view_schema()
-            self._add("rest", view, options, HttpOptions, rules=(*self._declarations.rules, Rule(view, rule)))
+            operations_of(view)
+            rules = (*self._declarations.rules, Rule(view, rule, create, delete))
+            self._add("rest", view, options, HttpOptions, rules=rules)
             return view
 
         return decorate

@@ -20,6 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -54,6 +55,7 @@ class _Unset(Enum):
 _UNSET = _Unset.UNSET
 
 
+@cache
 def camel_case(name: str) -> str:
     """The name as a document spells it: `camel_case("city_name")` is `"cityName"`."""
     return re.sub(r"(?<=[A-Za-z0-9])_+([a-z0-9])", lambda found: found[1].upper(), name)

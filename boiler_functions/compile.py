@@ -23,6 +23,7 @@ from boiler_functions.exceptions import (
     Permanent,
     TriggersItself,
 )
+from boiler_functions.http_settings import DEFAULT_HTTP, HttpSettings
 from boiler_functions.manifest import (
     CREATED,
     WRITTEN,
@@ -36,7 +37,7 @@ from boiler_functions.manifest import (
     function_name,
     snake_case,
 )
-from boiler_functions.modes import dead_letter, document, ledger, marker, outbox
+from boiler_functions.modes import dead_letter, document, ledger, marker, outbox, secret
 from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
@@ -56,15 +57,17 @@ CONTINUATIONS = "continuations"
 # Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
 _BUDGET = 0.5
 
-BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, outbox.COLLECTION)
+BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, outbox.COLLECTION, secret.COLLECTION)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A REST resource: a view model under a path."""
+    """A REST resource: a view model under a path; whether its root can be created and deleted there."""
 
     view: View
     rule: str
+    create: bool = False
+    delete: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Declarations:
     sinks: tuple[Sink, ...] = ()
     own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
     named: Mapping[str, Options] = field(default_factory=dict)
+    http: HttpSettings = DEFAULT_HTTP
 
     def with_options(self, options: Options) -> Declarations:
         """The declarations with these options before the app's own."""

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from boiler_functions.compile import Declarations
 from boiler_functions.database import NAME, Query
 from boiler_functions.database.matching import orders_of
-from boiler_functions.modes import dead_letter, ledger, marker, outbox
+from boiler_functions.modes import dead_letter, ledger, marker, outbox, secret
 from boiler_functions.paths import id_of
 from boiler_functions.store import Matching, Queried, Referrers
 
@@ -98,6 +98,7 @@ BOOKKEEPING = (
     Override(dead_letter.COLLECTION, "expire_at", ttl=True),
     Override(outbox.COLLECTION, "*"),
     Override(outbox.COLLECTION, "expire_at", ttl=True),
+    Override(secret.COLLECTION, "*"),
 )
 
 

@@ -45,6 +45,18 @@ OPTIONS = {
 _ID_ALPHABET = string.ascii_letters + string.digits
 
 
+_UNSET = object()
+
+
+@cache
+def _option(model: Any, name: str) -> Any:
+    for base in model.__mro__:
+        options = vars(base).get("Meta")
+        if options is not None and hasattr(options, name):
+            return getattr(options, name)
+    return _UNSET
+
+
 class Model:
     """Declared attributes and their values."""
 
@@ -112,11 +124,8 @@ class Model:
     @classmethod
     def meta(cls, name: str, default: Any = None) -> Any:
         """An option of `class Meta`, of this class or the nearest base that sets it."""
-        for base in cls.__mro__:
-            options = vars(base).get("Meta")
-            if options is not None and hasattr(options, name):
-                return getattr(options, name)
-        return default
+        found = _option(cast(Any, cls), name)
+        return default if found is _UNSET else found
 
     @classmethod
     def model_named(cls, name: str, asker: object) -> type[DomainModel]:
@@ -267,6 +276,8 @@ class DomainModel(Model):
 
     path: str
     _document: Document | None
+    _loaded: Fields | None = None
+    """What the document holds, as the model would store it; made when it is first compared with."""
     _filled: Mapping[str, Any]
     """The defaults that stand for what the document lacks: of a callable default, the value that it gave then."""
 
@@ -318,7 +329,7 @@ class DomainModel(Model):
         """A model that is not stored yet; without `doc_id` it gets a random one, as Firestore makes them."""
         parents = {name: values.pop(name) for name in cls.pattern().names if name in values}
         model = cls.__new__(cls)
-        chosen = document_id(doc_id) if doc_id is not None else _random_id()
+        chosen = document_id(doc_id) if doc_id is not None else random_id()
         model.path = cls.path_of(chosen, **parents)
         model._document = None
         model._filled = {}
@@ -397,7 +408,7 @@ class DomainModel(Model):
             kept = {name: fields[name] for name in changed if name in fields}
             active.write(Put(self.path, kept, mask=tuple(map(field_path, changed)), precondition=PRESENT))
         stored = self._document.fields if self._document else None
-        self._document = Document(self.path, {**(stored or {}), **fields})
+        self._document, self._loaded = Document(self.path, {**(stored or {}), **fields}), None
         active.models[self._root(), self.path] = self
 
     @property
@@ -410,15 +421,17 @@ class DomainModel(Model):
     def delete(self) -> None:
         """Deletes the document; views and relations that named it see None."""
         session.current().write(Delete(self.path))
-        self._document = Document(self.path)
+        self._document, self._loaded = Document(self.path), None
 
     def _changed(self, fields: Fields) -> list[str]:
         # Compared with what was loaded, not noted on assignment, so that a list changed in place counts; and not with
         # what is stored, as a default that was filled in, or 5 that reads as 5.0, is no change.
         assert self._document is not None
-        before = type(self).from_document(self._document)
-        before.values.update(self._filled)
-        loaded = before.stored_fields()
+        if self._loaded is None:
+            before = type(self).from_document(self._document)
+            before.values.update(self._filled)
+            self._loaded = before.stored_fields()
+        loaded = self._loaded
         new = [key for key in RESERVED_KEYS if key in fields and key not in (self._document.fields or {})]
         declared = {key: value for key, value in fields.items() if key not in RESERVED_KEYS}
         changed = [key for key, value in declared.items() if key not in loaded or differs(loaded[key], value)]
@@ -488,6 +501,8 @@ class DomainModel(Model):
 
 def differs(one: Any, other: Any) -> bool:
     """Whether Firestore would tell the two values apart: 1 and True differ, and so do 1 and 1.0."""
+    if type(one) is type(other) and isinstance(one, str | bool | int | None):
+        return bool(one != other)
     return digest(one) != digest(other)
 
 
@@ -516,7 +531,8 @@ def _is_always_present(attribute: Attribute[Any], base: type[Schema], computed: 
     return computed
 
 
-def _random_id() -> str:
+def random_id() -> str:
+    """An id as Firestore makes them: 20 random letters and digits."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
 
 

@@ -419,6 +419,12 @@ class Store:
         self.documents = documents
         self._models: dict[str, list[Any]] = {}
 
+    def begin(self, key: Mapping[str, str]) -> None:
+        """Puts a new document of this key, which is not stored yet, in the place of the root."""
+        root = self.root()
+        assert root is not None
+        self._models[root.name] = [root.model.new(**key)]
+
     def models(self, source: Source) -> list[Any]:
         """The models behind a reference, the same objects at each call."""
         if source.name not in self._models:

@@ -166,6 +166,15 @@ class ViewModel(Model, Generic[S]):
         for model in self.store.changed():
             model.save()
 
+    def on_create(self) -> None:
+        """Runs over a new root, before the setters, where `@app.rest(…, create=True)` makes one; by default nothing."""
+
+    def on_delete(self) -> None:
+        """What a DELETE does where `@app.rest(…, delete=True)` offers it; by default it deletes the root."""
+        root = self.store_class.root()
+        for model in self.store.models(root) if root else ():
+            model.delete()
+
     def to_view_dict(self) -> dict[str, Any]:
         """The content of the view document; raises GetterFailed when user code raises."""
         return super().to_view_dict()

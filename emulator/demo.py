@@ -18,6 +18,7 @@ from boiler_functions import Boiler, BoilerError, use
 from boiler_functions.database import Filter, Put, Query
 from boiler_functions.modes.marker import COLLECTION as MARKERS
 from boiler_functions.modes.query import PAGE
+from boiler_functions.testing import unsigned_token
 from boiler_functions.types import Fields
 from emulator import geonames
 from emulator.events import EventServer
@@ -155,10 +156,11 @@ class MeetingRoom(Scene):
         """The answer of `api` to a PATCH of the meeting."""
         assert self.stack.api_url is not None
         host, path = urlsplit(self.stack.api_url).netloc, f"/meeting_sessions/{MEETING}"
-        headers = {"Content-Type": "application/json"}
+        token = unsigned_token("joshua", project=self.stack.project)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         answer = request(host, "PATCH", path, json.dumps(changes).encode(), headers)
         assert self.stack.last_request is not None
-        say(f"  PATCH {path} {json.dumps(changes)} → {answer.status}; {priced(self.stack.last_request.usage)}")
+        say(f"  Joshua: PATCH {path} {json.dumps(changes)} → {answer.status}; {priced(self.stack.last_request.usage)}")
         return answer
 
     def views(self) -> dict[str, Fields | None]:

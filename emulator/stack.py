@@ -25,6 +25,8 @@ from emulator.events import Event, EventServer
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.loopback import LOOPBACK, request
 
+AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
+
 
 @dataclass(frozen=True, slots=True)
 class Handled:
@@ -96,7 +98,9 @@ class LocalStack:
                 faults=faults,
             )
             self.harness = opened.enter_context(harness)
-            self.api_url = opened.enter_context(_served_api(app, self._metered))
+            # Never asked: where it is set, firebase-admin takes the unsigned tokens of `testing.unsigned_token`.
+            opened.enter_context(_environment(AUTH_EMULATOR_HOST, f"{LOOPBACK}:9099"))
+            self.api_url = opened.enter_context(_served_api(app, project, self._metered))
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -158,15 +162,16 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def _served_api(app: Boiler, database: Callable[[], Database]) -> Iterator[str | None]:
+def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> Iterator[str | None]:
     """The URL of the app's REST rules while they are served; None when it has none."""
     if not app.compiled.declarations.rules:
         yield None
         return
     # Imported late: an app without rules needs no REST stack.
     from boiler_functions.rest import create_app
+    from boiler_functions.rest.authentication import FirebaseTokens
 
-    flask = create_app(app.compiled, database)
+    flask = create_app(app.compiled, database, tokens=FirebaseTokens(project))
     server = make_server(LOOPBACK, 0, flask, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

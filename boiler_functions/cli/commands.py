@@ -22,6 +22,7 @@ from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
 from boiler_functions.compile import Compiled
 from boiler_functions.costs import Assumed
+from boiler_functions.testing.tokens import unsigned_token
 
 
 class Commands(click.Group):
@@ -184,6 +185,17 @@ def dev(app: str | None, port: int, project_id: str) -> None:
     from boiler_functions.cli.dev import develop
 
     develop(Project.find(app), port, project_id)
+
+
+@boiler.command()
+@click.argument("uid")
+@click.option("--claim", "claims", multiple=True, metavar="NAME[=TEXT]", help="A claim; without a text it is true.")
+@click.option("--project", "project_id", default="demo-boiler", show_default=True, help="Of `boiler dev`.")
+def token(uid: str, claims: Sequence[str], project_id: str) -> None:
+    """Print an unsigned ID token of the user UID, which `boiler dev` and the Auth emulator take, and nobody else."""
+    parted = (each.partition("=") for each in claims)
+    named = {name: text if separator else True for name, separator, text in parted}
+    click.echo(unsigned_token(uid, project=project_id, **named))
 
 
 def _update(files: Sequence[Generated], command: str, check_only: bool) -> None:

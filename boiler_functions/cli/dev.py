@@ -35,6 +35,8 @@ _LONGEST_SECONDS = 540.0
 
 _STOP_SECONDS = 5.0
 
+AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
+
 Plan = Mapping[str, Any]
 
 
@@ -58,7 +60,9 @@ def develop(project: Project, port: int, project_id: str) -> None:
 
 def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None:
     environment = {EMULATOR_HOST: deliveries.emulator.host, PROJECT: deliveries.project}
-    app = App(project, environment)
+    # Never asked: where it is set, firebase-admin takes the unsigned tokens that `boiler token` makes.
+    auth = {AUTH_EMULATOR_HOST: os.environ.get(AUTH_EMULATOR_HOST, f"{HOST}:9099")}
+    app = App(project, {**environment, **auth})
     opened.callback(deliveries.stop)
     opened.callback(app.stop)
     if (plan := app.start()) is None:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from boiler_functions.database import Database
+from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.invocation import REAL, Surroundings
+from boiler_functions.modes.secret import secret_of
 from boiler_functions.rest.apidocs import apidocs, as_text
+from boiler_functions.rest.authentication import FirebaseTokens, Tokens
 from boiler_functions.rest.errors import answer_errors
+from boiler_functions.rest.gate import Gate
 from boiler_functions.rest.openapi import VERSION, Documented
+from boiler_functions.rest.rate import Rate
 from boiler_functions.rest.resource import Resource
 from boiler_functions.rest.routes import blueprint_of
 
 if TYPE_CHECKING:
     from boiler_functions.compile import Compiled
 
-MAX_BODY_BYTES = 1024 * 1024
-"""As much as a document can hold."""
+SECRET = "BOILER_SECRET"
+"""The variable with the secret that seals page tokens: 32 bytes in base64. Without it the database has one."""
+
+EMULATORS = ("FIREBASE_AUTH_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
 
 EXTENSION = "boiler-functions"
 """Where the Flask application has its Documented."""
@@ -40,21 +51,50 @@ class Server(Flask):
     json_provider_class = Json
 
 
-def create_app(compiled: Compiled, database: Callable[[], Database], surroundings: Surroundings = REAL) -> Flask:
-    """The Flask application of the app's REST rules; `database` is asked for once a request."""
+def create_app(
+    compiled: Compiled,
+    database: Callable[[], Database],
+    surroundings: Surroundings = REAL,
+    tokens: Tokens | None = None,
+    secret: bytes | None = None,
+) -> Flask:
+    """The Flask application of the app's REST rules; `database` is asked for once a request.
+
+    `tokens` verify who calls, by firebase-admin unless given; `secret` seals page tokens.
+    """
+    refuse_emulators(os.environ)
     declarations = compiled.declarations
+    settings = declarations.http
     app = Server(__name__, static_folder=None)
     app.config.update(
-        API_TITLE=declarations.app, API_VERSION="1", OPENAPI_VERSION=VERSION, MAX_CONTENT_LENGTH=MAX_BODY_BYTES
+        API_TITLE=declarations.app,
+        API_VERSION="1",
+        OPENAPI_VERSION=VERSION,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
     )
     # A redirect would answer in HTML, and repeat the path.
     app.url_map.merge_slashes = False
+    known = secret or _secret_of_environment(os.environ)
+    secret_now = cache(lambda: known or secret_of(database(), declarations.app))
     resources = {
-        rule.rule: Resource(declarations.app, rule.view, rule.view in declarations.queries, database, surroundings)
+        rule.rule: Resource(
+            declarations.app,
+            rule.view,
+            rule.view in declarations.queries,
+            database,
+            surroundings,
+            settings,
+            secret_now,
+            rule.create,
+            rule.delete,
+        )
         for rule in declarations.rules
     }
+    rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
+    verifier = tokens or FirebaseTokens(tenant=settings.tenant, check_revoked=settings.check_revoked)
+    Gate(settings, verifier, rate).put_before(app)
     api = app.extensions[EXTENSION] = Documented(app, [rule.view for rule in declarations.rules])
-    api.register_blueprint(blueprint_of(resources))
+    api.register_blueprint(blueprint_of(resources, settings))
     if declarations.docs:
         app.register_blueprint(apidocs(declarations.app, api.document))
     answer_errors(app)
@@ -70,3 +110,29 @@ def document(compiled: Compiled) -> dict[str, Any]:
 
 def _no_database() -> Database:
     raise AssertionError("a document is made without a database")
+
+
+def refuse_emulators(environment: Mapping[str, str]) -> None:
+    """Raises ConfigurationError where Cloud Run would serve an emulator's data, or take its unsigned tokens."""
+    # firebase-tools' own emulator sets K_SERVICE too; K_CONFIGURATION is Cloud Run's alone.
+    is_emulated = environment.get("FUNCTIONS_EMULATOR") == "true" and "K_CONFIGURATION" not in environment
+    if "K_SERVICE" not in environment or is_emulated:
+        return
+    if found := [name for name in EMULATORS if environment.get(name)]:
+        raise ConfigurationError(
+            f"{found[0]} is set beside K_SERVICE={environment['K_SERVICE']!r}: a deployed function would take forged "
+            f"tokens, or serve a test's data. Remove it from the function's environment, and deploy again."
+        )
+
+
+def _secret_of_environment(environment: Mapping[str, str]) -> bytes | None:
+    text = environment.get(SECRET)
+    if not text:
+        return None
+    try:
+        secret = b64decode(text, validate=True)
+    except Base64Error:
+        secret = b""
+    if len(secret) != 32:
+        raise ConfigurationError(f"{SECRET} is no 32 bytes in base64; make one by `openssl rand -base64 32`.")
+    return secret

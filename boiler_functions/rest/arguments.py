@@ -1,24 +1,29 @@
-"""What a request may say: the parameters of a read, the filters of a list, the body of a PATCH."""
+"""What a request may say: the parameters of a read, the filters of a list, the body of a mutation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from marshmallow import Schema, ValidationError, post_load, pre_load, validate
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import fields
 from boiler_functions.attrs import Attribute
-from boiler_functions.conditions import Condition
+from boiler_functions.conditions import Bound, Condition
+from boiler_functions.database import Order
+from boiler_functions.exceptions import InvalidPath
 from boiler_functions.fields import JsonSchema
 from boiler_functions.models import DomainModel
+from boiler_functions.paths import document_id
 from boiler_functions.rest import strict_json
+from boiler_functions.rest.representation import ID
 from boiler_functions.view_models import ViewModel
 
+Listed: TypeAlias = DomainModel | ViewModel[Any]
+
 DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
 
 _FILTERED = (
     fields.String,
@@ -33,12 +38,10 @@ _FILTERED = (
 )
 
 
-class ReadArguments(JsonSchema):
-    """The query of a GET; its texts are read as the JSON values that the fields take."""
+class TextArguments(JsonSchema):
+    """A query; its texts are read as the JSON values that the fields take."""
 
     error_messages = {"unknown": "Not a parameter."}
-
-    fresh = fields.Boolean(load_default=False)
 
     @pre_load
     def from_texts(self, texts: Mapping[str, str], **_: Any) -> dict[str, Any]:
@@ -46,15 +49,28 @@ class ReadArguments(JsonSchema):
         return {key: from_text(by_key.get(key), text) for key, text in texts.items()}
 
 
+class ReadArguments(TextArguments):
+    """The query of a GET."""
+
+    fresh = fields.Boolean(load_default=False)
+
+
 class ListArguments(ReadArguments):
-    """The query of a list."""
+    """The query of a list; `orderBy` is an attribute, with a `-` before it from high to low."""
 
-    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
+    limit = fields.Integer(load_default=None, validate=validate.Range(1))
     page_token = fields.String(load_default=None, data_key="pageToken")
+    order_by = fields.String(load_default=None, data_key="orderBy")
 
 
-class PatchBody(JsonSchema):
-    """The body of a PATCH: its values in the order of the body, which is that of the setters."""
+class MutationArguments(TextArguments):
+    """The query of a mutation: seconds to wait until the stored view has caught up with it."""
+
+    wait = fields.Integer(load_default=None, validate=validate.Range(0))
+
+
+class SettersBody(JsonSchema):
+    """The body of a POST, PUT or PATCH: its values in the order of the body, which is that of the setters."""
 
     error_messages = {"unknown": "Unknown, or read-only."}
 
@@ -64,8 +80,20 @@ class PatchBody(JsonSchema):
         return {names[key]: values[names[key]] for key in body}
 
 
-def list_arguments(model: type[DomainModel]) -> Schema:
-    """The schema of a list's query: its own parameters, and a filter for each attribute of the root that can have one.
+class PatchBody(SettersBody):
+    """The body of a PATCH."""
+
+
+class ReplaceBody(SettersBody):
+    """The body of a PUT."""
+
+
+class CreateBody(SettersBody):
+    """The body of a POST."""
+
+
+def list_arguments(model: type[Listed], max_limit: int) -> Schema:
+    """The schema of a list's query: its own parameters, and a filter for each attribute of `model` that can have one.
 
     An attribute called as one of the list's own parameters has none.
     """
@@ -73,11 +101,38 @@ def list_arguments(model: type[DomainModel]) -> Schema:
     taken = {*own, *(field.data_key for field in own.values())}
     filters = {
         name: field
-        for name, attribute in model.exported().items()
-        if attribute.fget is None and not {name, attribute.data_key} & taken and (field := filter_field(attribute))
+        for name, attribute in _stored(model).items()
+        if not {name, attribute.data_key} & taken and (field := filter_field(attribute))
     }
-    schema: type[Schema] = type(f"{model.__name__}List", (ListArguments,), filters)
+    own_limit = fields.Integer(load_default=min(DEFAULT_LIMIT, max_limit), validate=validate.Range(1, max_limit))
+    orders = [f"{sign}{key}" for key in orderable(model) for sign in ("", "-")]
+    own_order = fields.String(load_default=None, data_key="orderBy", validate=validate.OneOf(orders))
+    own_fields = {"limit": own_limit, "order_by": own_order}
+    schema: type[Schema] = type(f"{model.__name__}List", (ListArguments,), {**filters, **own_fields})
     return schema()
+
+
+def orderable(model: type[Listed]) -> dict[str, Bound[Any, Any]]:
+    """The attributes that a list can be ordered by, as parameters name them: those with one comparable value."""
+    return {
+        attribute.data_key: getattr(model, name)
+        for name, attribute in _stored(model).items()
+        if isinstance(attribute.field(), _FILTERED)
+    }
+
+
+def order_of(model: type[Listed], order_by: str | None) -> Order | None:
+    """The order that the parameter names: `-seats` is from high to low."""
+    if order_by is None:
+        return None
+    bound = orderable(model)[order_by.removeprefix("-")]
+    return bound.desc() if order_by.startswith("-") else bound.asc()
+
+
+def _stored(model: type[Listed]) -> dict[str, Attribute[Any]]:
+    """The attributes that documents hold: of a view all, as its copies hold what is computed."""
+    is_view = issubclass(model, ViewModel)
+    return {name: each for name, each in model.exported().items() if is_view or each.fget is None}
 
 
 def filter_field(attribute: Attribute[Any]) -> marshmallow_fields.Field[Any] | None:
@@ -92,12 +147,12 @@ def filter_field(attribute: Attribute[Any]) -> marshmallow_fields.Field[Any] | N
     return field
 
 
-def conditions(model: type[DomainModel], filters: Mapping[str, Any]) -> list[Condition[Any]]:
+def conditions(model: type[Listed], filters: Mapping[str, Any]) -> list[Condition[Any]]:
     """The conditions that filters by attribute stand for: a list contains the value, anything else equals it."""
     return [_condition(model, name, value) for name, value in filters.items()]
 
 
-def _condition(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:
+def _condition(model: type[Listed], name: str, value: Any) -> Condition[Any]:
     bound = getattr(model, name)
     is_list = isinstance(model.attributes[name].field(), marshmallow_fields.List)
     found: Condition[Any] = bound.contains(value) if is_list else bound == value
@@ -112,6 +167,28 @@ def settable(view: type[ViewModel[Any]]) -> list[str]:
 def patch_body(view: type[ViewModel[Any]]) -> Schema:
     """The schema of a PATCH's body; nothing in it is required."""
     return type(view.schema(PatchBody))(only=settable(view), partial=True)
+
+
+def replace_body(view: type[ViewModel[Any]]) -> Schema:
+    """The schema of a PUT's body: every attribute with a setter, as nothing of what was there is kept."""
+    schema = type(view.schema(ReplaceBody))(only=settable(view))
+    for field in schema.fields.values():
+        field.required = True
+    return schema
+
+
+def create_body(view: type[ViewModel[Any]]) -> Schema:
+    """The schema of a POST's body: attributes with a setter, and the id if the client chooses it."""
+    own = type(view.schema(CreateBody))
+    made: type[Schema] = type(view.__name__, (own,), {ID: fields.String(validate=_is_id)})
+    return made(only=[*settable(view), ID], partial=True)
+
+
+def _is_id(value: str) -> None:
+    try:
+        document_id(value)
+    except InvalidPath as error:
+        raise ValidationError("Not an id that a document can have.") from error
 
 
 def from_text(field: marshmallow_fields.Field[Any] | None, text: str) -> Any:

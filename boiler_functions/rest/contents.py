@@ -1,18 +1,19 @@
-"""What the instances of a view are: as Query mode stored them, or built now."""
+"""What a view is to one caller: the copy that Query mode stored, or what is built now; nothing that is not theirs."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from boiler_functions.access import Audience, Caller, Where
 from boiler_functions.build import Instance, Reader, build
-from boiler_functions.exceptions import NewerSchema, Permanent
-from boiler_functions.modes.ledger import Ledger, ledger_path
+from boiler_functions.database import Document
+from boiler_functions.exceptions import Permanent
+from boiler_functions.rest.copies import At, Copies
+from boiler_functions.session import Snapshot, active
 from boiler_functions.store import Resolution
 from boiler_functions.types import Fields
-from boiler_functions.view_models import ViewModel
 
 log = logging.getLogger(__name__)
 
@@ -21,70 +22,80 @@ log = logging.getLogger(__name__)
 class Contents:
     """The contents of one view's instances; `is_stored` when Query mode keeps the view."""
 
-    view: type[ViewModel[Any]]
+    copies: Copies
     scope: str
     is_stored: bool
 
-    def one(self, instance: Instance, reader: Reader, *, fresh: bool) -> Fields | None:
-        """The stored content, or one that is built now; None when its root does not exist."""
-        stored = self._stored([instance], reader, fresh)
+    def one(self, instance: Instance, reader: Reader, caller: Caller | None, *, fresh: bool) -> Fields | None:
+        """The caller's copy, or one that is built now; None for what is not there, and for what is not theirs."""
+        if self.is_never(instance, caller):
+            return None
+        stored = self._stored([instance], reader, caller, fresh)
         if instance in stored:
             return stored[instance]
-        return self._built(instance, reader, reader.resolve([instance])[instance])
+        return self._built(instance, reader, reader.resolve([instance])[instance], caller)
 
-    def many(self, instances: Sequence[Instance], reader: Reader, *, fresh: bool) -> dict[Instance, Fields]:
+    def many(
+        self, instances: Sequence[Instance], reader: Reader, caller: Caller | None, *, fresh: bool
+    ) -> dict[Instance, Fields]:
         """As `one`, with one read a level for all; what cannot be built is left out and logged, as Query mode does."""
-        stored = self._stored(instances, reader, fresh)
+        stored = self._stored(instances, reader, caller, fresh)
         resolved = reader.resolve(each for each in instances if each not in stored)
         contents = {
-            each: stored[each] if each in stored else self._built_or_logged(each, reader, resolved[each])
+            each: stored[each] if each in stored else self._built_or_logged(each, reader, resolved[each], caller)
             for each in instances
         }
         return {each: content for each, content in contents.items() if content is not None}
 
-    def _built(self, instance: Instance, reader: Reader, resolution: Resolution) -> Fields | None:
+    def of_copy(self, document: Document, caller: Caller | None) -> Fields | None:
+        """What a copy holds, if its path alone says that the caller may see it."""
+        admitted = self.is_told_by_path and self.copies.readers.admits(caller, At(self.copies.pattern, [document.path]))
+        return document.fields if admitted else None
+
+    def is_never(self, instance: Instance, caller: Caller | None) -> bool:
+        """Whether the path of the only copy says already that it is not the caller's."""
+        if self.copies.view.meta("path") is None or self.copies.owners or not self.is_told_by_path:
+            return False
+        path = self.copies.own(instance.key, caller)
+        return path is not None and not self.copies.readers.admits(caller, At(self.copies.pattern, [path]))
+
+    @property
+    def is_told_by_path(self) -> bool:
+        """Whether the path of a copy says who may see it: no predicate has to look into the view."""
+        return not any(isinstance(part, Where) for part in self.copies.readers.parts())
+
+    def _built(
+        self, instance: Instance, reader: Reader, resolution: Resolution, caller: Caller | None
+    ) -> Fields | None:
+        if not resolution.paths or not admits(self.copies.readers, instance, reader, resolution, caller):
+            return None
         return build(instance, reader, resolution, self.scope).content
 
-    def _built_or_logged(self, instance: Instance, reader: Reader, resolution: Resolution) -> Fields | None:
+    def _built_or_logged(
+        self, instance: Instance, reader: Reader, resolution: Resolution, caller: Caller | None
+    ) -> Fields | None:
         try:
-            return self._built(instance, reader, resolution)
+            return self._built(instance, reader, resolution, caller)
         except Permanent as error:
             log.error("%r is left out of a list: %s", instance, error, exc_info=error)
             return None
 
-    def _stored(self, instances: Iterable[Instance], reader: Reader, fresh: bool) -> dict[Instance, Fields]:
+    def _stored(
+        self, instances: Iterable[Instance], reader: Reader, caller: Caller | None, fresh: bool
+    ) -> dict[Instance, Fields]:
         if fresh or not self.is_stored:
             return {}
-        places = self._places(list(instances), reader)
+        places = {each: path for each in instances if (path := self.copies.own(each.key, caller)) is not None}
         reader.read(places.values())
-        documents = {each: reader.documents[path].fields for each, path in places.items()}
-        return {each: fields for each, fields in documents.items() if fields is not None}
-
-    def _places(self, instances: Sequence[Instance], reader: Reader) -> Mapping[Instance, str]:
-        """Where a copy of each is; any copy will do, as all have one content."""
-        if self._has_one_copy:
-            return {each: self.view.pattern().fill(self._root_key(each.key)) for each in instances}
-        ledgers = {each: ledger_path(self.scope, each) for each in instances}
-        reader.read(ledgers.values())
-        copies = {each: _destinations(each, reader, path) for each, path in ledgers.items()}
-        return {each: paths[0] for each, paths in copies.items() if paths}
-
-    @property
-    def _has_one_copy(self) -> bool:
-        """Whether the root's key alone says where the view is."""
-        root = self.view.store_class.root()
-        key = dict.fromkeys(root.model.pattern().names, "") if root else {}
-        return set(self.view.pattern().names) <= self._root_key(key).keys()
-
-    def _root_key(self, key: Mapping[str, str]) -> dict[str, str]:
-        """The key by the placeholders that `Meta.path` has for it: `{"meeting.doc_id": "m1"}`."""
-        root = self.view.store_class.root()
-        return {f"{root.name}.{name}": value for name, value in key.items()} if root else {}
+        found = {each: self.of_copy(reader.documents[path], caller) for each, path in places.items()}
+        return {each: fields for each, fields in found.items() if fields is not None}
 
 
-def _destinations(instance: Instance, reader: Reader, path: str) -> tuple[str, ...]:
-    try:
-        return Ledger.of(instance, reader.documents[path]).destinations
-    except NewerSchema:
-        # What newer code stored may look different; this code builds the view as it documents it.
-        return ()
+def admits(
+    audience: Audience, instance: Instance, reader: Reader, resolution: Resolution, caller: Caller | None
+) -> bool:
+    """Whether the audience admits the caller to the view as what was read makes it."""
+    documents = {path: reader.documents[path] for path in reader.versions(resolution)}
+    with active(Snapshot(documents, instance.view.__name__)):
+        store = instance.view.store_class(resolution.paths, documents)
+        return audience.admits(caller, instance.view.of(store, instance.key))

@@ -1,54 +1,130 @@
-"""A mutation: setters run over what was read, and one commit of what they changed."""
+"""A mutation: user code runs over what was read, and one commit of what it changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
 
+from werkzeug.exceptions import Conflict as AlreadyExists
+from werkzeug.exceptions import Forbidden, NotFound
+
+from boiler_functions.access import Audience
 from boiler_functions.build import Built, Instance, Reader, build, unit_of_work
-from boiler_functions.database import Database, Document, Query
+from boiler_functions.database import Database, Delete, Document, Query
 from boiler_functions.database.matching import select
+from boiler_functions.rest.answer import Answer
+from boiler_functions.rest.call import Call
+from boiler_functions.rest.contents import admits
+from boiler_functions.rest.kept_answer import KeptAnswer
+from boiler_functions.rest.representation import etag_of, represent
 from boiler_functions.session import UnitOfWork, active
 from boiler_functions.store import Resolution
-from boiler_functions.types import Fields
+from boiler_functions.types import Instant
+from boiler_functions.view_models import ViewModel
+
+Work: TypeAlias = Callable[[ViewModel[Any]], None]
+"""What is done with the view: its setters, an operation, its deletion."""
+
+Creation: TypeAlias = Literal["never", "may", "must"]
+"""Whether the root is there, may be made, or must be made."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """New values of one view, by attribute, in the order in which they are set."""
+    """Work on one view, asked for by one call."""
 
     instance: Instance
     scope: str
-    values: Mapping[str, Any]
+    call: Call
+    work: Work
+    creation: Creation = "never"
+    location: str | None = None
+    kept: KeptAnswer | None = None
+    keeps: timedelta = timedelta()
 
-    def run(self, database: Database) -> Fields | None:
-        """Commits the mutation and returns the view's content after it; None, and no commit, when there is no root.
+    def run(self, database: Database, now: Instant) -> Answer:
+        """Commits the mutation, and gives the view's content after it.
 
         The content is built before the commit: a view that cannot be built refuses the mutation.
         """
         reader = Reader(database)
+        if self.kept is not None:
+            reader.read([self.kept.path, self.instance.root])
+            if (marker := reader.documents.pop(self.kept.path)).exists:
+                return self.kept.again(marker)
         resolution = reader.resolve([self.instance])[self.instance]
-        if not resolution.paths:
-            return None
+        is_new = not resolution.paths
         unit = unit_of_work(self.instance.view.store_class, reader, resolution)
-        self._make(unit, resolution)
-        built = self._built(Afterwards(unit, reader, resolution))
-        if unit.writes:
-            database.commit(unit.commit_writes(), verify=unit.found)
-        # A mutation that deletes the root leaves nothing of the view.
-        return built.content or {}
-
-    def _make(self, unit: UnitOfWork, resolution: Resolution) -> None:
+        unit.caller = self.call.caller
         with active(unit):
-            store = self.instance.view.store_class(resolution.paths, unit.documents)
-            view = self.instance.view.of(store, self.instance.key)
-            for name, value in self.values.items():
-                setattr(view, name, value)
-            view.propagate_change()
+            self._do(unit, reader, resolution)
+        after = Afterwards(unit, reader, resolution)
+        left = after.resolve([self.instance])[self.instance]
+        if is_new and not self._admits(self.instance.view.writers(), after, left):
+            # Nothing was there to be protected; what is made must be the caller's.
+            raise Forbidden(f"You may not make this {self.instance.view.__name__}.")
+        built = build(self.instance, after, left, self.scope)
+        answer = self._answer(built, is_new=is_new, is_read=self._admits(self.instance.view.readers(), after, left))
+        concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
+        writes = unit.commit_writes() if unit.writes else []
+        if self.kept is not None:
+            deleted = [path for path in concerning if isinstance(unit.writes[path], Delete)]
+            writes.append(self.kept.create(answer, concerning, deleted, now, self.keeps))
+        if not writes:
+            return answer
+        committed = database.commit(writes, verify=unit.found)
+        versions = dict(zip((write.path for write in writes), committed.versions, strict=True))
+        return replace(answer, watched={path: versions[path] for path in concerning})
 
-    def _built(self, reader: Reader) -> Built:
-        return build(self.instance, reader, reader.resolve([self.instance])[self.instance], self.scope)
+    def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution) -> None:
+        """Does the work if the caller may, and if the conditions hold."""
+        is_new = not resolution.paths
+        self._check_existence(is_new, unit)
+        store = self.instance.view.store_class(resolution.paths, unit.documents)
+        if is_new:
+            store.begin(self.instance.key)
+        view = self.instance.view.of(store, self.instance.key)
+        if not is_new:
+            self._authorize(view)
+        if self.call.conditions:
+            self.call.conditions.check(None if is_new else self._etag(reader, resolution))
+        if is_new:
+            view.on_create()
+        self.work(view)
+        view.propagate_change()
+
+    def _admits(self, audience: Audience, after: Reader, left: Resolution) -> bool:
+        return bool(left.paths) and admits(audience, self.instance, after, left, self.call.caller)
+
+    def _check_existence(self, is_new: bool, unit: UnitOfWork) -> None:
+        document = unit.documents.get(self.instance.root)
+        if not is_new and self.creation == "must":
+            raise AlreadyExists(f"There is a {self.instance.view.__name__} of this id.")
+        if is_new and (self.creation == "never" or (document is not None and document.exists)):
+            raise self._not_found()
+
+    def _authorize(self, view: ViewModel[Any]) -> None:
+        if not view.writers().admits(self.call.caller, view):
+            if view.readers().admits(self.call.caller, view):
+                raise Forbidden(f"You may not change this {self.instance.view.__name__}.")
+            raise self._not_found()
+
+    def _not_found(self) -> NotFound:
+        return NotFound(f"There is no {self.instance.view.__name__} of this id.")
+
+    def _etag(self, reader: Reader, resolution: Resolution) -> str | None:
+        content = build(self.instance, reader, resolution, self.scope).content
+        return None if content is None else etag_of(content)
+
+    def _answer(self, built: Built, *, is_new: bool, is_read: bool) -> Answer:
+        location = self.location if is_new else None
+        # A mutation that deletes the root leaves nothing of the view, and one who may not read it is shown nothing.
+        if built.content is None or not is_read:
+            return Answer(204, location=location)
+        body = represent(self.instance.key["doc_id"], built.content)
+        return Answer(201 if is_new else 200, body, etag_of(built.content), location)
 
 
 class Afterwards(Reader):

@@ -19,7 +19,8 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import fields
 from boiler_functions.fields import AnswerSchema, JsonSchema
-from boiler_functions.rest.arguments import PatchBody
+from boiler_functions.operations import OperationArguments
+from boiler_functions.rest.arguments import CreateBody, PatchBody, ReplaceBody, SettersBody
 from boiler_functions.rest.representation import ID
 from boiler_functions.view_models import ViewModel
 
@@ -28,12 +29,18 @@ View = type[ViewModel[Any]]
 
 VERSION = "3.1.0"
 
-_SUFFIXES: Mapping[type[Schema], str] = {PatchBody: "Patch", AnswerSchema: "", JsonSchema: "Input"}
+_SUFFIXES: Mapping[type[Schema], str] = {
+    PatchBody: "Patch",
+    ReplaceBody: "Put",
+    CreateBody: "New",
+    AnswerSchema: "",
+    JsonSchema: "Input",
+}
 """What is added to the name of a view or an object, by what its schema is for; the first that fits."""
 
 
 @dataclass(frozen=True)
-class Operation:
+class Described:
     """What one route does, as a client is told; every error not listed is answered as the default one."""
 
     name: str
@@ -164,7 +171,7 @@ class _Converter(OpenAPIConverter):
 
     def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
         described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
-        if isinstance(schema, PatchBody):
+        if isinstance(schema, SettersBody | OperationArguments):
             described["additionalProperties"] = False
         return described
 

@@ -1,33 +1,91 @@
-"""The page token: where a list goes on, told to the client as an opaque text."""
+"""The page token: where a list goes on, sealed, so that a client can neither read nor make one.
 
-import re
+It opens for the caller and the list that it was given to, and for nobody and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from boiler_functions.access import Caller
 from boiler_functions.database import Cursor, Document, Query
+from boiler_functions.database.matching import field_of
 from boiler_functions.exceptions import Rejected
-from boiler_functions.paths import MAX_ID_BYTES
-from boiler_functions.types import Reference
+from boiler_functions.types import GeoPoint, Reference, digest, to_datetime, to_instant
 
-# What Firestore holds as an id, which is more than `paths.document_id` takes: a list must get past every document.
-_ID = re.compile(r"(?!\.\.?\Z|__.*__\Z)[^/]+", re.DOTALL)
-
-
-def encode(query: Query, last: Document) -> str:
-    """The token of the page after the document; it fits this query alone."""
-    return urlsafe_b64encode(f"{query.key}{last.id}".encode()).decode().rstrip("=")
+_NONCE_BYTES = 12
+_LONGEST = 8192
 
 
-def decode(query: Query, token: str) -> Cursor:
-    """The place in the query that the token names; raises Rejected for a token that is not of this query."""
-    last = _text(token).removeprefix(query.key)
-    if last == _text(token) or not _ID.fullmatch(last) or len(last.encode()) > MAX_ID_BYTES:
-        reason = "Not a token of this list; give it with the same filters as before."
-        raise Rejected("The query does not fit.", {"pageToken": [reason]})
-    return Cursor((Reference(f"{query.collection}/{last}"),), before=False)
+@dataclass(frozen=True)
+class PageTokens:
+    """The tokens of one list and one caller; `secret` has 32 bytes, and is the same in every instance."""
+
+    secret: bytes
+    query: Query
+    caller: Caller | None
+
+    def after(self, document: Document) -> str:
+        """The token of the page after the document."""
+        values = [_encoded(field_of(document, order.field)) for order in self.query.orders]
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = AESGCM(self.secret).encrypt(nonce, json.dumps(values).encode(), self._bound_to)
+        return urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+
+    def opened(self, token: str) -> Cursor:
+        """The place in the list that the token names; raises Rejected for one of another list or caller, or forged."""
+        try:
+            sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            values = AESGCM(self.secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound_to)
+        except (ValueError, InvalidTag) as error:
+            reason = "Not a token of this list; give it with the same filters and order as before."
+            raise Rejected("The query does not fit.", {"pageToken": [reason]}) from error
+        return Cursor(tuple(map(_decoded, json.loads(values))), before=False)
+
+    @property
+    def _bound_to(self) -> bytes:
+        return digest(self.query.key, None if self.caller is None else self.caller.uid).encode()
 
 
-def _text(token: str) -> str:
-    try:
-        return urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except ValueError:
-        return ""
+def _encoded(value: Any) -> Any:
+    match value:
+        case Reference():
+            return {"reference": value.path}
+        case datetime():
+            return {"time": to_instant(value)}
+        case bytes():
+            return {"bytes": value.hex()}
+        case GeoPoint():
+            return {"place": [value.latitude, value.longitude]}
+        case dict():
+            return {"map": {name: _encoded(each) for name, each in value.items()}}
+        case list():
+            return [_encoded(each) for each in value]
+        case _:
+            return value
+
+
+def _decoded(value: Any) -> Any:
+    match value:
+        case {"reference": path}:
+            return Reference(path)
+        case {"time": instant}:
+            return to_datetime(instant)
+        case {"bytes": text}:
+            return bytes.fromhex(text)
+        case {"place": [latitude, longitude]}:
+            return GeoPoint(latitude, longitude)
+        case {"map": fields}:
+            return {name: _decoded(each) for name, each in fields.items()}
+        case list():
+            return [_decoded(each) for each in value]
+        case _:
+            return value

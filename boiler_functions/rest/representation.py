@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from boiler_functions.models import RESERVED_KEYS
-from boiler_functions.types import Fields, GeoPoint, Reference
+from boiler_functions.types import Fields, GeoPoint, Reference, digest
 
 ID = "id"
 
@@ -19,6 +19,11 @@ def represent(root_id: str, content: Fields) -> dict[str, Any]:
     {'id': 'TOK', 'name': 'Tokyo'}
     """
     return {ID: root_id, **{name: to_json(value) for name, value in content.items() if name not in RESERVED_KEYS}}
+
+
+def etag_of(content: Fields) -> str:
+    """The ETag of a view: equal for equal contents, of whichever copy, stored or built now."""
+    return digest({name: value for name, value in content.items() if name not in RESERVED_KEYS})
 
 
 def to_json(value: Any) -> Any:

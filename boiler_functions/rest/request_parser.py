@@ -12,22 +12,30 @@ from webargs.flaskparser import FlaskParser, abort
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from boiler_functions.fields import flatten
+from boiler_functions.http_settings import HttpSettings
+from boiler_functions.operations import OperationArguments
 from boiler_functions.rest import strict_json
 
 _PLACES = {"json": "body", "query": "query"}
 
 
 class RequestParser(FlaskParser):
-    """Arguments from a JSON body or the query; what a schema does not declare is refused."""
+    """Arguments from a JSON body or the query; what a schema does not declare, or settings do not allow, is refused."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        super().__init__()
+        self.settings = settings
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": RAISE, "query": RAISE}
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body, whatever JSON value it is; the schema refuses what is no object."""
+        """The body, whatever JSON value it is; the schema refuses what is no object. An operation may go without."""
+        if isinstance(schema, OperationArguments) and not _body(req):
+            return {}
         if not req.is_json or req.content_encoding not in (None, "", "identity"):
             abort(415, message="The body must be JSON, not compressed: `Content-Type: application/json`.")
         try:
-            return strict_json.parse(_body(req).decode())
+            return strict_json.parse(_body(req).decode(), self.settings.max_depth, self.settings.max_keys)
         except ValueError as error:
             abort(400, error, message=f"The body cannot be read as JSON. {error}.")
 

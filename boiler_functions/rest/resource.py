@@ -4,29 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Forbidden, NotFound
 
+from boiler_functions.access import Audience, Caller, Nobody
 from boiler_functions.build import Instance, Reader
-from boiler_functions.database import NAME, Database, Order, Query
+from boiler_functions.database import Database
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import Conflict, InvalidAttribute, InvalidPath, InvalidValue, Rejected, TooLarge
+from boiler_functions.exceptions import (
+    Conflict,
+    InvalidAttribute,
+    InvalidPath,
+    InvalidValue,
+    NewerSchema,
+    Rejected,
+    TooLarge,
+    UnknownOutcome,
+)
+from boiler_functions.http_settings import HttpSettings
 from boiler_functions.models import DomainModel
 from boiler_functions.modes.invocation import Invocation, Surroundings
+from boiler_functions.modes.ledger import Ledger, ledger_path
 from boiler_functions.modes.query import scope_of
 from boiler_functions.paths import id_of
-from boiler_functions.rest import page_token
-from boiler_functions.rest.arguments import conditions
+from boiler_functions.rest.answer import Answer
+from boiler_functions.rest.arguments import order_of
+from boiler_functions.rest.call import Call
 from boiler_functions.rest.contents import Contents
-from boiler_functions.rest.mutation import Mutation
-from boiler_functions.rest.representation import ID, represent
-from boiler_functions.selection import select
-from boiler_functions.types import Fields
+from boiler_functions.rest.copies import Copies
+from boiler_functions.rest.gate import unauthorized
+from boiler_functions.rest.kept_answer import KeptAnswer
+from boiler_functions.rest.listing import Listing
+from boiler_functions.rest.mutation import Creation, Mutation, Work
+from boiler_functions.rest.page_token import PageTokens
+from boiler_functions.rest.representation import ID, etag_of, represent
+from boiler_functions.types import MISSING, Version
 from boiler_functions.view_models import ViewModel
 
 MAX_RETRIES = 5
 """Times that a mutation is tried again after a conflict."""
+
+# How often a stored view is looked at by one who waits for it: soon at first, as it mostly follows within a second.
+_FIRST_LOOK = 0.02
+_LONGEST_LOOK = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,10 @@ class Resource:
     is_stored: bool
     database: Callable[[], Database]
     surroundings: Surroundings
+    settings: HttpSettings
+    secret: Callable[[], bytes]
+    creates: bool = False
+    deletes: bool = False
 
     def __post_init__(self) -> None:
         for name, attribute in self.view.exported().items():
@@ -46,64 +72,133 @@ class Resource:
                     f"{self.view.__name__}.{name} is {ID!r} in JSON, where the API has the id of the root; rename it."
                 )
 
-    @property
+    @cached_property
     def root(self) -> type[DomainModel]:
-        root = self.view.store_class.root()
-        assert root is not None, "@app.rest refuses a view without a root"
-        model: type[DomainModel] = root.model
-        return model
+        return self.copies.root
 
-    @property
+    @cached_property
     def scope(self) -> str:
         return scope_of(self.app, self.view)
 
-    @property
-    def contents(self) -> Contents:
-        return Contents(self.view, self.scope, self.is_stored)
+    @cached_property
+    def copies(self) -> Copies:
+        return Copies(self.view)
 
-    def get(self, key: Mapping[str, str], *, fresh: bool) -> dict[str, Any]:
-        """The view as it is stored, or built now; raises NotFound when its root does not exist."""
+    @cached_property
+    def listing(self) -> Listing:
+        return Listing(self.copies, self.is_stored)
+
+    @cached_property
+    def contents(self) -> Contents:
+        return Contents(self.copies, self.scope, self.is_stored)
+
+    def get(self, key: Mapping[str, str], caller: Caller | None, *, fresh: bool) -> Answer:
+        """The view as it is stored, or built now; raises NotFound for what is not there or not the caller's."""
+        check_possible(self.view.readers(), caller)
         instance = self._instance(key)
-        return self._represented(instance, self.contents.one(instance, Reader(self.database()), fresh=fresh))
+        content = self.contents.one(instance, Reader(self.database()), caller, fresh=fresh)
+        if content is None:
+            raise self._not_found()
+        return Answer(200, represent(id_of(instance.root), content), etag_of(content))
 
     def page(
-        self, parents: Mapping[str, str], filters: Mapping[str, Any], *, limit: int, token: str | None, fresh: bool
-    ) -> dict[str, Any]:
-        """The views whose roots fulfil the filters, ordered by id; with `nextPageToken` when more follow."""
-        query = self._query(parents, filters)
-        start = None if token is None else page_token.decode(query, token)
+        self,
+        parents: Mapping[str, str],
+        filters: Mapping[str, Any],
+        caller: Caller | None,
+        *,
+        limit: int,
+        order_by: str | None,
+        token: str | None,
+        fresh: bool,
+    ) -> Answer:
+        """The caller's views that fulfil the filters, by id or in an order; with `nextPageToken` while more follow."""
+        check_possible(self.view.readers(), caller)
+        listing = self.listing
+        try:
+            query = listing.query(parents, filters, order_of(listing.model, order_by), caller)
+        except InvalidPath as error:
+            raise self._not_found() from error
+        start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
         reader = Reader(self.database())
         # One more than asked for tells whether more follow.
         found = reader.database.query(replace(query, start=start, limit=limit + 1))
         reader.read_time = found.read_time
-        roots = found.documents[:limit]
-        reader.documents.update((root.path, root) for root in roots)
-        instances = [Instance(self.view, root.path) for root in roots if self._has_address(root.path)]
-        contents = self.contents.many(instances, reader, fresh=fresh)
-        more = {"nextPageToken": page_token.encode(query, roots[-1])} if len(found.documents) > limit else {}
-        return {"results": [represent(id_of(each.root), content) for each, content in contents.items()], **more}
+        documents = found.documents[:limit]
+        instances = {instance: each for each in documents if (instance := listing.instance(each)) is not None}
+        if listing.is_of_copies and not fresh:
+            contents = {each: self.contents.of_copy(document, caller) for each, document in instances.items()}
+            unsure = [each for each, content in contents.items() if content is None]
+            built = self.contents.many(unsure, reader, caller, fresh=True) if self._asks_views else {}
+            shown = {each: built.get(each) if content is None else content for each, content in contents.items()}
+        else:
+            if not listing.is_of_copies:
+                reader.documents.update((document.path, document) for document in documents)
+            shown = dict(self.contents.many(list(instances), reader, caller, fresh=fresh))
+        results = [represent(id_of(each.root), content) for each, content in shown.items() if content is not None]
+        has_more = len(found.documents) > limit
+        more = {"nextPageToken": PageTokens(self.secret(), query, caller).after(documents[-1])} if has_more else {}
+        return Answer(200, {"results": results, **more})
 
-    def patch(self, key: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
-        """The view after its setters took the values, in one commit; raises Rejected when they refuse."""
+    def change(
+        self, key: Mapping[str, str], call: Call, work: Work, creation: Creation = "never", location: str | None = None
+    ) -> Answer:
+        """The view after the work was done on it, in one commit; raises Rejected when user code refuses."""
+        check_possible(self.view.writers(), call.caller)
         instance = self._instance(key)
+        kept = KeptAnswer.of(call, self.app)
+        keeps = self.settings.keeps_answers
+        mutation = Mutation(instance, self.scope, call, work, creation, location, kept, keeps)
         try:
-            content = self._mutated(Mutation(instance, self.scope, values))
+            answer = self._mutated(mutation)
         except InvalidValue as error:
             raise Rejected("The values do not fit.", error.errors) from error
         except InvalidPath as error:
-            raise Rejected(str(error)) from error
+            raise Rejected("A value names a document by an id that none can have.") from error
         except TooLarge as error:
             raise Rejected("With these values a document would be larger than Firestore can hold.") from error
-        return self._represented(instance, content)
+        return self._awaited(instance, answer, call.wait) if call.wait else answer
 
-    def _mutated(self, mutation: Mutation) -> Fields | None:
+    def _mutated(self, mutation: Mutation) -> Answer:
         invocation = Invocation(self.app, self.view.__name__, Metered(self.database()), self.surroundings)
         for attempt in range(MAX_RETRIES):
             try:
-                return mutation.run(invocation.database)
+                return mutation.run(invocation.database, invocation.now())
             except Conflict:
                 invocation.pause(attempt)
-        return mutation.run(invocation.database)
+            except UnknownOutcome:
+                # With a key the marker tells, at the next attempt, whether this one took effect.
+                if mutation.kept is None:
+                    raise
+                invocation.pause(attempt)
+        return mutation.run(invocation.database, invocation.now())
+
+    def _awaited(self, instance: Instance, answer: Answer, seconds: float) -> Answer:
+        """The answer once the stored view shows the mutation; 202 in its place when the time is up before."""
+        surroundings, pause = self.surroundings, _FIRST_LOOK
+        deadline = surroundings.clock() + int(seconds * 1e9)
+        while not self._has_caught_up(instance, answer.watched):
+            if surroundings.clock() >= deadline:
+                return replace(answer, status=202) if answer.body is not None else answer
+            surroundings.sleep(min(pause, max(0.0, (deadline - surroundings.clock()) / 1e9)))
+            pause = min(2 * pause, _LONGEST_LOOK)
+        return replace(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
+
+    def _has_caught_up(self, instance: Instance, watched: Mapping[str, Version]) -> bool:
+        if not watched or not self.is_stored:
+            return True
+        document = self.database().read([ledger_path(self.scope, instance)]).documents[0]
+        if not document.exists or watched.get(instance.root) == MISSING:
+            return not document.exists and watched.get(instance.root) == MISSING
+        try:
+            known = Ledger.of(instance, document).versions
+        except NewerSchema:
+            return False
+        return all(_covers(known.get(path), version) for path, version in watched.items())
+
+    @cached_property
+    def _asks_views(self) -> bool:
+        return not self.contents.is_told_by_path
 
     def _instance(self, key: Mapping[str, str]) -> Instance:
         try:
@@ -111,24 +206,19 @@ class Resource:
         except InvalidPath as error:
             raise self._not_found() from error
 
-    def _has_address(self, path: str) -> bool:
-        """Whether a route could name the root; other clients may have stored ids that break triggers."""
-        try:
-            return self.root.pattern().fill(Instance(self.view, path).key) == path
-        except InvalidPath:
-            return False
-
-    def _query(self, parents: Mapping[str, str], filters: Mapping[str, Any]) -> Query:
-        try:
-            query = select(self.root, conditions(self.root, filters), parents).query
-        except InvalidPath as error:
-            raise self._not_found() from error
-        return replace(query, orders=(Order(NAME),))
-
-    def _represented(self, instance: Instance, content: Fields | None) -> dict[str, Any]:
-        if content is None:
-            raise self._not_found()
-        return represent(id_of(instance.root), content)
-
     def _not_found(self) -> NotFound:
         return NotFound(f"There is no {self.view.__name__} of this id.")
+
+
+def check_possible(audience: Audience, caller: Caller | None) -> None:
+    """Raises Unauthorized or Forbidden for a caller whom the audience admits to no view at all; asks no database."""
+    if audience.may_admit(caller):
+        return
+    if caller is None and not all(isinstance(part, Nobody) for part in audience.parts()):
+        raise unauthorized("A token is needed: `Authorization: Bearer` with a Firebase ID token.")
+    raise Forbidden("You may not do this.")
+
+
+def _covers(known: Version | None, written: Version) -> bool:
+    """Whether a ledger that knows this version of a document was built after it was written, or deleted."""
+    return known is not None and (known == MISSING if written == MISSING else known >= written)

@@ -2,69 +2,219 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
 
+from flask import Response, g, request
 from flask_smorest import Blueprint
+from marshmallow import Schema
 
-from boiler_functions.rest.arguments import ListArguments, ReadArguments, list_arguments, patch_body, settable
-from boiler_functions.rest.openapi import Operation, answer, page
+from boiler_functions.access import Audience
+from boiler_functions.http_settings import HttpSettings
+from boiler_functions.models import random_id
+from boiler_functions.operations import Operation, operations_of
+from boiler_functions.rest.answer import Answer
+from boiler_functions.rest.arguments import (
+    ListArguments,
+    MutationArguments,
+    ReadArguments,
+    create_body,
+    list_arguments,
+    patch_body,
+    replace_body,
+    settable,
+)
+from boiler_functions.rest.call import current_call
+from boiler_functions.rest.openapi import Described, answer, page
+from boiler_functions.rest.representation import ID
 from boiler_functions.rest.request_parser import RequestParser
-from boiler_functions.rest.resource import Resource
+from boiler_functions.rest.resource import Resource, check_possible
+from boiler_functions.view_models import ViewModel
 
-Endpoint: TypeAlias = Callable[..., dict[str, Any]]
-"""Takes the parsed arguments, and the placeholders of the route as keywords."""
+Endpoint: TypeAlias = Callable[..., Answer]
+"""Takes the parsed query, the parsed body if there is one, and the placeholders of the route as keywords."""
+
+Does: TypeAlias = Literal["list", "get", "create", "replace", "patch", "delete", "operation"]
 
 
-def blueprint_of(resources: Mapping[str, Resource]) -> Blueprint:
-    """The routes of all resources, given by rule: a list at the rule (below it for each parent), instances below."""
+@dataclass(frozen=True)
+class Route:
+    """One method of one path, as it is served and documented; `path` is Werkzeug's: `/meeting_sessions/<doc_id>`."""
+
+    method: str
+    path: str
+    does: Does
+    view: type[ViewModel[Any]]
+    query: Schema
+    audience: Audience
+    endpoint: Endpoint = field(repr=False)
+    body: Schema | None = None
+    operation: Operation | None = None
+
+    @property
+    def name(self) -> str:
+        """A name of its own: `MeetingSession_close`."""
+        return f"{self.view.__name__}_{self.operation.method if self.operation else self.does}"
+
+
+def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
+    """The routes of a resource: a list at the rule (below it for each parent), instances below."""
+    view, readers, writers = resource.view, resource.view.readers(), resource.view.writers()
+    parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
+    listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
+    arguments = list_arguments(resource.listing.model, resource.settings.max_limit)
+    changing = MutationArguments()
+    yield Route("GET", listed, "list", view, arguments, readers, _listing(resource))
+    yield Route("GET", single, "get", view, ReadArguments(), readers, _reading(resource))
+    if resource.creates:
+        yield Route("POST", listed, "create", view, changing, writers, _creating(resource), create_body(view))
+    # A view without setters has neither, which is then answered 405.
+    if settable(view):
+        yield Route("PUT", single, "replace", view, changing, writers, _replacing(resource), replace_body(view))
+        yield Route("PATCH", single, "patch", view, changing, writers, _patching(resource), patch_body(view))
+    if resource.deletes:
+        yield Route("DELETE", single, "delete", view, changing, writers, _deleting(resource))
+    for name, operation in operations_of(view).items():
+        endpoint = _operating(resource, operation)
+        yield Route(
+            "POST", f"{single}:{name}", "operation", view, changing, writers, endpoint, operation.body, operation
+        )
+
+
+def blueprint_of(resources: Mapping[str, Resource], settings: HttpSettings) -> Blueprint:
+    """The routes of all resources, given by rule."""
     blueprint = Blueprint("api", __name__)
-    blueprint.ARGUMENTS_PARSER = RequestParser()
+    blueprint.ARGUMENTS_PARSER = RequestParser(settings)
     for rule, resource in resources.items():
-        _add_routes(blueprint, rule, resource)
+        for route in routes_of(rule, resource):
+            endpoint: Any = _described(route).describe(_responding(route))
+            if route.body is not None:
+                endpoint = blueprint.arguments(route.body, location="json")(endpoint)
+            endpoint = blueprint.arguments(route.query, location="query")(endpoint)
+            blueprint.add_url_rule(
+                route.path, route.name, _guarded(route, endpoint), methods=[route.method], tags=[route.view.__name__]
+            )
     return blueprint
 
 
-def _add_routes(blueprint: Blueprint, rule: str, resource: Resource) -> None:
-    parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
-    listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
-    name = resource.view.__name__
+def _described(route: Route) -> Described:
+    """What the OpenAPI document says of the route."""
+    view, name = route.view, route.view.__name__
+    changing = (400, 401, 403, 404, 412, 413, 415, 422, 429, 503)
+    match route.does:
+        case "list":
+            return Described("list", f"List {name}", view, page(view), errors=(401, 403, 404, 422, 429, 503))
+        case "get":
+            return Described("get", f"Get a {name}", view, answer(view), errors=(401, 403, 404, 422, 429, 503))
+        case "create":
+            return Described("create", f"Create a {name}", view, answer(view), 201, (*changing, 409))
+        case "replace":
+            return Described("replace", f"Replace a {name}", view, answer(view), errors=changing)
+        case "patch":
+            return Described("patch", f"Change a {name}", view, answer(view), errors=changing)
+        case "delete":
+            return Described("delete", f"Delete a {name}", view, None, 204, changing)
+        case "operation":
+            assert route.operation is not None
+            told = route.operation.summary.partition("\n")[0] or f"{route.operation.name} a {name}"
+            return Described(route.operation.name, told, view, answer(view), errors=changing)
 
-    def add(
-        path: str, endpoint: Endpoint, operation: Operation, schema: Any, location: str = "query", method: str = "GET"
-    ) -> None:
-        parsed = operation.describe(blueprint.arguments(schema, location=location)(endpoint))
-        blueprint.add_url_rule(path, f"{name}_{endpoint.__name__}", parsed, methods=[method], tags=[name])
 
-    view = resource.view
-    add(listed, _listing(resource), Operation("list", f"List {name}", view, page(view)), list_arguments(resource.root))
-    add(single, _reading(resource), Operation("get", f"Get a {name}", view, answer(view)), ReadArguments())
-    # A view without setters has no PATCH, which is then answered 405.
-    if settable(view):
-        patch = Operation("patch", f"Change a {name}", view, answer(view), errors=(400, 404, 413, 415, 422, 503))
-        add(single, _patching(resource), patch, patch_body(view), "json", "PATCH")
+def _guarded(route: Route, endpoint: Callable[..., Response]) -> Callable[..., Response]:
+    """The endpoint, which those whom no view admits do not reach: they learn nothing of what arguments would fit."""
+
+    @wraps(endpoint)
+    def guarded(*arguments: Any, **key: str) -> Response:
+        check_possible(route.audience, g.caller)
+        return endpoint(*arguments, **key)
+
+    return guarded
+
+
+def _responding(route: Route) -> Callable[..., Response]:
+    def respond(*arguments: Any, **key: str) -> Response:
+        response = route.endpoint(*arguments, **key).response()
+        if route.method == "GET":
+            # 304 when `If-None-Match` names what is there.
+            response.make_conditional(request)
+        return response
+
+    return respond
 
 
 def _listing(resource: Resource) -> Endpoint:
     own = ListArguments().fields
 
-    def list_views(arguments: dict[str, Any], **parents: str) -> dict[str, Any]:
-        filters = {name: value for name, value in arguments.items() if name not in own}
-        limit, token, fresh = arguments["limit"], arguments["page_token"], arguments["fresh"]
-        return resource.page(parents, filters, limit=limit, token=token, fresh=fresh)
+    def list_views(query: dict[str, Any], **parents: str) -> Answer:
+        filters = {name: value for name, value in query.items() if name not in own}
+        return resource.page(
+            parents,
+            filters,
+            g.caller,
+            limit=query["limit"],
+            order_by=query["order_by"],
+            token=query["page_token"],
+            fresh=query["fresh"],
+        )
 
     return list_views
 
 
 def _reading(resource: Resource) -> Endpoint:
-    def get_view(arguments: dict[str, Any], **key: str) -> dict[str, Any]:
-        return resource.get(key, fresh=arguments["fresh"])
+    def get_view(query: dict[str, Any], **key: str) -> Answer:
+        return resource.get(key, g.caller, fresh=query["fresh"])
 
     return get_view
 
 
+def _creating(resource: Resource) -> Endpoint:
+    def create_view(query: dict[str, Any], values: dict[str, Any], **parents: str) -> Answer:
+        values = dict(values)
+        doc_id = values.pop(ID, None) or random_id()
+        location = f"{request.path}/{quote(doc_id, safe='')}"
+        call = current_call(query["wait"], resource.settings.max_wait)
+        return resource.change({**parents, "doc_id": doc_id}, call, _setting(values), "must", location)
+
+    return create_view
+
+
+def _replacing(resource: Resource) -> Endpoint:
+    def replace_view(query: dict[str, Any], values: dict[str, Any], **key: str) -> Answer:
+        call = current_call(query["wait"], resource.settings.max_wait)
+        return resource.change(key, call, _setting(values), "may" if resource.creates else "never", request.path)
+
+    return replace_view
+
+
 def _patching(resource: Resource) -> Endpoint:
-    def patch_view(values: dict[str, Any], **key: str) -> dict[str, Any]:
-        return resource.patch(key, values)
+    def patch_view(query: dict[str, Any], values: dict[str, Any], **key: str) -> Answer:
+        return resource.change(key, current_call(query["wait"], resource.settings.max_wait), _setting(values))
 
     return patch_view
+
+
+def _deleting(resource: Resource) -> Endpoint:
+    def delete_view(query: dict[str, Any], **key: str) -> Answer:
+        call = current_call(query["wait"], resource.settings.max_wait)
+        return resource.change(key, call, lambda view: view.on_delete())
+
+    return delete_view
+
+
+def _operating(resource: Resource, operation: Operation) -> Endpoint:
+    def call_operation(query: dict[str, Any], arguments: dict[str, Any], **key: str) -> Answer:
+        call = current_call(query["wait"], resource.settings.max_wait)
+        return resource.change(key, call, lambda view: getattr(view, operation.method)(**arguments))
+
+    return call_operation
+
+
+def _setting(values: Mapping[str, Any]) -> Callable[[ViewModel[Any]], None]:
+    def work(view: ViewModel[Any]) -> None:
+        for name, value in values.items():
+            setattr(view, name, value)
+
+    return work

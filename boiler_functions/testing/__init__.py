@@ -13,6 +13,7 @@ from boiler_functions.database.faults import Faults, Faulty
 from boiler_functions.testing.app import MemoryApp, VirtualClock, memory_app
 from boiler_functions.testing.oracle import assert_views_equal_rebuild
 from boiler_functions.testing.simulation import MAX_DELIVERIES, Delivery
+from boiler_functions.testing.tokens import unsigned_token
 
 __all__ = [
     "MAX_DELIVERIES",
@@ -23,4 +24,5 @@ __all__ = [
     "VirtualClock",
     "assert_views_equal_rebuild",
     "memory_app",
+    "unsigned_token",
 ]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from boiler_functions.testing import unsigned_token
 from boiler_functions.types import Fields
 from emulator.loopback import request
 from functions.meeting_room import Location, Meeting, Ticket, User
@@ -55,10 +56,12 @@ def session(path: str, **changed: Any) -> Fields:
 
 
 def api(meeting_app: Sample, method: str, **body: Any) -> tuple[int, Any]:
-    """The answer of the instance of the meeting, which must be JSON."""
+    """What Joshua is answered about the meeting, which must be JSON."""
     assert meeting_app.stack.api_url is not None
     host = urlsplit(meeting_app.stack.api_url).netloc
-    content, headers = (json.dumps(body).encode(), {"Content-Type": "application/json"}) if body else (None, {})
+    headers = {"Authorization": f"Bearer {unsigned_token('joshua', project=meeting_app.stack.project)}"}
+    content = json.dumps(body).encode() if body else None
+    headers |= {"Content-Type": "application/json"} if body else {}
     answer = request(host, method, "/meeting_sessions/meeting_1", content, headers)
     return answer.status, json.loads(answer.text)
 

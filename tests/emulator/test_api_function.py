@@ -10,10 +10,12 @@ import pytest
 from boiler_functions import use
 from boiler_functions.database import Database, Document
 from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.testing import unsigned_token
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.functions_process import FunctionsProcess
 from emulator.loopback import request
-from functions.meeting_room import Location, Meeting, Ticket, User
+from functions.meeting_room import Location, Meeting, MeetingSession, Ticket, User, app
 
 MAIN = Path(__file__).parent.parent.parent / "functions" / "main.py"
 JSON = "application/json"
@@ -42,12 +44,21 @@ SESSION = {
 class Api:
     """A running API function, and the database behind it."""
 
-    def __init__(self, host: str, database: Database) -> None:
+    def __init__(self, host: str, project: str, database: Database) -> None:
         self.host = host
+        self.project = project
         self.database = database
 
-    def ask(self, method: str, path: str, body: bytes | None = None, content_type: str = JSON) -> tuple[int, Any]:
-        answer = request(self.host, method, path, body, {"Content-Type": content_type} if body else {})
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        uid: str | None = "joshua",
+    ) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {unsigned_token(uid, project=self.project)}"} if uid else {}
+        answer = request(self.host, method, path, body, {**headers, **({"Content-Type": content_type} if body else {})})
         return answer.status, json.loads(answer.body)
 
     def patch(self, **values: Any) -> tuple[int, Any]:
@@ -66,7 +77,7 @@ def save_meeting() -> None:
         Ticket.new(doc_id=f"ticket_{uid}", user=uid, role="Participant", attendance=True).save()
     tickets = [f"ticket_{uid}" for uid in PEOPLE]
     Meeting.new(doc_id="meeting_1", status="in-session", location="ucsd", tickets=tickets).save()
-    Meeting.new(doc_id="meeting_2", status="closed").save()
+    Meeting.new(doc_id="meeting_2", status="closed", tickets=tickets[:1]).save()
 
 
 @pytest.fixture
@@ -75,9 +86,16 @@ def api(firestore_emulator: FirestoreEmulator, project: str) -> Iterator[Api]:
     database = FirestoreDatabase(project, emulator=firestore_emulator.host)
     with use(database):
         save_meeting()
-    env = {"FIRESTORE_EMULATOR_HOST": firestore_emulator.host, "GOOGLE_CLOUD_PROJECT": project}
+        for _ in RebuildAll(app.name, MeetingSession, database).run():
+            """Stores what Query mode's functions would."""
+    env = {
+        "FIRESTORE_EMULATOR_HOST": firestore_emulator.host,
+        # Never asked: it makes firebase-admin take unsigned tokens.
+        "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099",
+        "GOOGLE_CLOUD_PROJECT": project,
+    }
     with FunctionsProcess(MAIN, "api", "http", env={**env, "FUNCTION_TARGET": "api"}) as function:
-        yield Api(function.host, database)
+        yield Api(function.host, project, database)
 
 
 def test_a_meeting_is_read_listed_and_patched_over_http(api: Api) -> None:
@@ -85,7 +103,7 @@ def test_a_meeting_is_read_listed_and_patched_over_http(api: Api) -> None:
     status, listed = api.ask("GET", "/meeting_sessions")
     assert (status, [view["id"] for view in listed["results"]]) == (200, ["meeting_1", "meeting_2"])
     assert listed["results"][0] == SESSION
-    assert api.ask("GET", "/meeting_sessions?status=in-session") == (200, {"results": [SESSION]})
+    assert api.ask("GET", "/meeting_sessions?inSession=true") == (200, {"results": [SESSION]})
 
     first = api.ask("GET", "/meeting_sessions?limit=1")[1]
     rest = api.ask("GET", f"/meeting_sessions?limit=1&pageToken={first['nextPageToken']}")[1]
@@ -102,6 +120,18 @@ def test_a_meeting_is_read_listed_and_patched_over_http(api: Api) -> None:
 
     assert api.patch(inSession=True) == (200, SESSION)
     assert (api.meeting().fields or {})["status"] == "in-session"
+
+
+def test_a_meeting_is_there_for_those_who_take_part_alone(api: Api) -> None:
+    one = "/meeting_sessions/meeting_1"
+    status, error = api.ask("GET", one, uid=None)
+    assert (status, error["status"]) == (401, "Unauthorized")
+    missing = api.ask("GET", "/meeting_sessions/nowhere", uid="eve")
+    assert missing[0] == 404
+    assert api.ask("GET", one, uid="eve") == missing
+    assert api.ask("PATCH", one, b'{"inSession": false}', uid="eve") == missing
+    assert api.ask("GET", "/meeting_sessions", uid="eve") == (200, {"results": []})
+    assert api.ask("GET", one, uid="tijuana") == (200, SESSION)
 
 
 def test_bad_requests_are_answered_in_json_through_functions_framework(api: Api) -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 TIMEOUT = 60.0
 
 APP = """
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
 
 app = Boiler("towns")
 
@@ -45,6 +45,7 @@ class CityStore(Store):
 class CityView(ViewModel[CityStore]):
     class Meta:
         path = "cityView/{city.doc_id}"
+        read = access.public
 
     @attrs.computed
     def title(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 from boiler_functions import use
 from boiler_functions.database import Put
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.testing import unsigned_token
 from emulator.delivery import Faults, Retries
 from emulator.events import EventServer
 from emulator.firestore_emulator import FirestoreEmulator
@@ -109,7 +110,8 @@ def test_the_api_is_served_while_the_stack_runs_and_what_a_request_cost_is_known
     stack = started(project, options, meeting_room.app).stack
     assert stack.api_url is not None
     host = urlsplit(stack.api_url).netloc
-    assert request(host, "GET", "/meeting_sessions/nowhere").status == 404
+    headers = {"Authorization": f"Bearer {unsigned_token('ada', project=project)}"}
+    assert request(host, "GET", "/meeting_sessions/nowhere", headers=headers).status == 404
     assert stack.last_request is not None
     assert stack.last_request.usage.rpcs > 0
     stack.stop()

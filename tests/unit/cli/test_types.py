@@ -23,7 +23,7 @@ type Page = operations["listMeetingSession"]["responses"][200]["content"]["appli
 type Query = NonNullable<operations["listMeetingSession"]["parameters"]["query"]>;
 
 export async function page(query: Query): Promise<MeetingSession[]> {
-  const answer = await fetch(`/meeting_sessions?limit=${query.limit ?? 20}&status=${query.status ?? "closed"}`);
+  const answer = await fetch(`/meeting_sessions?limit=${query.limit ?? 20}&inSession=${query.inSession ?? true}`);
   const found = (await answer.json()) as Page;
   return found.results;
 }

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from boiler_functions import (
     Rejected,
     Store,
     ViewModel,
+    access,
     attrs,
     reference,
     references,
@@ -30,6 +32,7 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.rest import create_app
+from boiler_functions.rest.authentication import InvalidToken
 from boiler_functions.session import current
 from boiler_functions.store import matching, referrers
 
@@ -111,6 +114,8 @@ class MeetingView(ViewModel[MeetingStore]):
 
     class Meta:
         path = "users/{users.doc_id}/meetings/{meeting.doc_id}"
+        read = access.public | access.owner("users.doc_id")
+        write = access.public
 
     @attrs.computed
     def in_session(self) -> bool:
@@ -206,6 +211,7 @@ class RoomView(ViewModel[RoomStore]):
 
     class Meta:
         path = "roomViews/{room.doc_id}"
+        read = access.public
 
     @attrs.computed
     def place(self) -> GeoPoint | None:
@@ -216,6 +222,10 @@ class RoomView(ViewModel[RoomStore]):
         return len(self.store.room.key_code)  # type: ignore[arg-type]  # a bug that some data meets
 
 
+class HallView(RoomView):
+    """The same, and not stored."""
+
+
 class FormStore(Store):
     form = reference(Form)
 
@@ -223,6 +233,7 @@ class FormStore(Store):
 class FormView(ViewModel[FormStore]):
     class Meta:
         path = "formViews/{form.user_id}/forms/{form.doc_id}"
+        read = access.public
 
     @attrs.computed
     def text(self) -> str | None:
@@ -236,6 +247,7 @@ class ConferenceStore(Store):
 class ConferenceView(ViewModel[ConferenceStore]):
     class Meta:
         path = "conferenceViews/{conference.doc_id}"
+        read = access.public
 
     @attrs.computed
     def seats(self) -> int:
@@ -245,6 +257,7 @@ class ConferenceView(ViewModel[ConferenceStore]):
 app = Boiler("room")
 app.query(app.rest("/meetings")(MeetingView))
 app.query(app.rest("/rooms")(RoomView))
+app.rest("/halls")(HallView)
 app.rest("/v1/forms")(FormView)
 app.rest("/conferences")(ConferenceView)
 
@@ -266,6 +279,20 @@ class Faulty(Metered):
         return super().commit(writes, verify=verify)
 
 
+class NamedTokens:
+    """Tokens that say whose they are: `ada`, or `ada:admin` with a claim; `expired` is none."""
+
+    def claims(self, token: str) -> Mapping[str, Any]:
+        if token == "expired":
+            raise InvalidToken
+        uid, _, claim = token.partition(":")
+        return {"uid": uid, **({claim: True} if claim else {})}
+
+    def check_app(self, token: str) -> None:
+        if token != "our app":
+            raise InvalidToken
+
+
 @dataclass
 class Api:
     """The API over one database; `pauses` are those between attempts."""
@@ -273,14 +300,32 @@ class Api:
     memory: MemoryDatabase
     database: Faulty
     pauses: list[float] = field(default_factory=list)
+    app: Boiler = app
 
     def __post_init__(self) -> None:
-        surroundings = Surroundings(sleep=self.pauses.append, random=random.Random(1))
-        self.flask: Flask = create_app(app.compiled, lambda: self.database, surroundings)
+        self.now = time.time_ns()
+        self.on_pause: Callable[[], None] = lambda: None
+        surroundings = Surroundings(clock=lambda: self.now, sleep=self.pause, random=random.Random(1))
+        secret = b"a secret of exactly 32 bytes ..."
+        self.flask: Flask = create_app(self.app.compiled, lambda: self.database, surroundings, NamedTokens(), secret)
         self.client: FlaskClient = self.flask.test_client()
 
-    def get(self, path: str, **query: str) -> Any:
-        return self.client.get(path, query_string=query)
+    def pause(self, seconds: float) -> None:
+        """Lets the time pass at once; whatever a test does meanwhile is done."""
+        self.pauses.append(seconds)
+        self.now += int(seconds * 1e9)
+        self.on_pause()
+
+    def ask(self, method: str, path: str, by: str | None = None, body: Any = None, **headers: str) -> Any:
+        """The answer to a request; `by` is the caller, as NamedTokens knows them."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if by is not None:
+            sent["Authorization"] = f"Bearer {by}"
+        return self.client.open(path, method=method, json=body, headers=sent)
+
+    def get(self, path: str, by: str | None = None, **query: str) -> Any:
+        headers = {} if by is None else {"Authorization": f"Bearer {by}"}
+        return self.client.get(path, query_string=query, headers=headers)
 
     def patch(self, path: str, body: Any) -> Any:
         return self.client.patch(path, data=json.dumps(body), content_type="application/json")

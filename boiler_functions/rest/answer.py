@@ -1,0 +1,33 @@
+"""What a resource answers, before it becomes a response of Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, jsonify
+
+from boiler_functions.types import Version
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and a body; `watched` are the versions of documents that the stored view has yet to catch up with."""
+
+    status: int
+    body: Mapping[str, Any] | None = None
+    etag: str | None = None
+    location: str | None = None
+    watched: Mapping[str, Version] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        response = Response(status=self.status) if self.body is None else jsonify(self.body)
+        response.status_code = self.status
+        if self.etag is not None:
+            response.set_etag(self.etag)
+        if self.location is not None:
+            response.headers["Location"] = self.location
+        response.headers.extend(self.headers)
+        return response

@@ -1,0 +1,97 @@
+"""Where the stored copies of a view are, as far as its path, a root's key and the caller tell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from boiler_functions.access import Audience, Caller, Claim, Nobody, Owner
+from boiler_functions.exceptions import InvalidPath
+from boiler_functions.models import DomainModel
+from boiler_functions.paths import Pattern
+from boiler_functions.view_models import ViewModel
+
+
+@dataclass(frozen=True)
+class At:
+    """Stored copies of a view, as an audience asks about it."""
+
+    pattern: Pattern
+    paths: Sequence[str]
+
+    def owners(self, placeholder: str) -> Collection[str]:
+        """What the placeholder stands for in the paths of these copies."""
+        found = [(self.pattern.match(path) or {}).get(placeholder) for path in self.paths]
+        return {each for each in found if each is not None}
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The stored copies of a view that has a root: each caller has their own where the path names an owner."""
+
+    view: type[ViewModel[Any]]
+
+    @cached_property
+    def root(self) -> type[DomainModel]:
+        root = self.view.store_class.root()
+        assert root is not None, "@app.rest refuses a view without a root"
+        return root.model
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        return self.view.pattern()
+
+    @cached_property
+    def readers(self) -> Audience:
+        return self.view.readers()
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """The placeholders of the path that the root's key fills, by the key's: `{"doc_id": "meeting.doc_id"}`."""
+        root = self.view.store_class.root()
+        return {name: f"{root.name}.{name}" for name in self.root.pattern().names} if root else {}
+
+    @cached_property
+    def owners(self) -> tuple[str, ...]:
+        """The placeholders of the path that the caller's id fills."""
+        owners = {part.placeholder for part in self.readers.parts() if isinstance(part, Owner)}
+        return tuple(sorted(owners.intersection(self.pattern.names) - set(self.keys.values())))
+
+    def own(self, key: Mapping[str, str], caller: Caller | None) -> str | None:
+        """Where the caller's copy is, or the only one; None where the key and the caller do not tell."""
+        return self._filled(self.pattern, key, caller)
+
+    @cached_property
+    def are_listed(self) -> bool:
+        """Whether one collection holds just the copies that a caller may list, so that a query of it is the list.
+
+        A collection for each owner is the list of views that nobody but owners see; holders of a claim see their own.
+        """
+        *collection, last = self.pattern.segments
+        if last != f"{{{self.keys['doc_id']}}}":
+            return False
+        owned = all(isinstance(part, Owner | Claim | Nobody) for part in self.readers.parts())
+        known = {*self.keys.values(), *(self.owners if owned else ())}
+        return set(Pattern("/".join(collection)).names) <= known
+
+    def collection(self, parents: Mapping[str, str], caller: Caller | None) -> str | None:
+        """The collection of the caller's list."""
+        return self._filled(Pattern("/".join(self.pattern.segments[:-1])), parents, caller)
+
+    def key_of(self, path: str) -> dict[str, str]:
+        """The key of the root that the copy is of."""
+        found = self.pattern.match(path) or {}
+        return {name: found[placeholder] for name, placeholder in self.keys.items()}
+
+    def _filled(self, pattern: Pattern, key: Mapping[str, str], caller: Caller | None) -> str | None:
+        values = {self.keys[name]: value for name, value in key.items()}
+        if caller is not None:
+            values.update(dict.fromkeys(self.owners, caller.uid))
+        if not values.keys() >= set(pattern.names):
+            return None
+        try:
+            return pattern.fill(values)
+        except InvalidPath:
+            return None  # An id of a user that no path can hold.

@@ -1,0 +1,162 @@
+"""Who is served: each caller sees and changes what is theirs, and nothing tells them of the rest."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from boiler_functions import use
+from boiler_functions.database.metered import Usage
+from tests.unit.rest.meeting_api import Api
+from tests.unit.rest.notes_api import Note, User, notes_api, store_views
+
+N1 = {"id": "n1", "text": "one", "stars": 0, "status": "open", "names": ["Ada", "Bob"]}
+
+
+@pytest.fixture
+def api() -> Api:
+    return notes_api()
+
+
+def ids(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [view["id"] for view in answer.json["results"]]
+
+
+def test_an_owner_gets_their_copy_by_one_read(api: Api) -> None:
+    assert api.get("/notes/n1", by="ada").json == N1
+    assert api.database.usage == Usage(rpcs=1, reads=1)
+
+
+def test_another_users_view_is_answered_as_one_that_is_missing(api: Api) -> None:
+    missing = api.get("/notes/nowhere", by="ada")
+    others = api.get("/notes/n2", by="ada")
+    assert (missing.status_code, missing.json) == (others.status_code, others.json) == (404, missing.json)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE", "POST"])
+def test_another_users_view_is_changed_as_one_that_is_missing(api: Api, method: str) -> None:
+    path = "/notes/{}:addStar" if method == "POST" else "/notes/{}"
+    body = {"PATCH": {"text": "x"}, "PUT": {"text": "x", "stars": 1}, "POST": {}, "DELETE": None}[method]
+    before = api.document("notes/n2")
+    answers = [api.ask(method, path.format(note), "ada", body) for note in ("n2", "n2", "n3")]
+    if method != "PUT":
+        assert [each.status_code for each in answers] == [404, 404, 404]
+        assert answers[0].json == answers[2].json
+    else:
+        # A PUT to a free id makes a note there.
+        assert [each.status_code for each in answers] == [404, 404, 201]
+    assert api.document("notes/n2") == before
+
+
+def test_the_only_copy_of_another_is_refused_without_a_look(api: Api) -> None:
+    assert api.get("/profiles/ada", by="ada").json == {"id": "ada", "name": "Ada"}
+    api.database.usage = Usage()
+    assert api.get("/profiles/bob", by="ada").status_code == 404
+    assert api.database.usage == Usage()
+
+
+def test_the_list_is_of_the_callers_own_copies_by_one_query(api: Api) -> None:
+    assert ids(api.get("/notes", by="bob")) == ["n1", "n2"]
+    assert api.database.usage == Usage(rpcs=1, reads=2)
+    assert ids(api.get("/notes", by="ada")) == ["n1"]
+    assert ids(api.get("/notes", by="eve")) == []
+    assert ids(api.get("/notes", by="bob", text="two")) == ["n2"]
+    assert ids(api.get("/notes", by="bob", orderBy="-stars")) == ["n2", "n1"]
+    assert ids(api.get("/notes", by="bob", fresh="true")) == ["n1", "n2"]
+    assert ids(api.get("/profiles", by="bob")) == ["bob"]
+
+
+def test_a_fresh_list_leaves_out_what_is_no_longer_the_callers(api: Api) -> None:
+    with use(api.memory):
+        note = Note.get("n1")
+        assert note is not None
+        note.readers = ["ada"]
+        note.save()
+    assert ids(api.get("/notes", by="bob")) == ["n1", "n2"]
+    assert ids(api.get("/notes", by="bob", fresh="true")) == ["n2"]
+    assert api.get("/notes/n1", by="bob", fresh="true").status_code == 404
+
+
+def test_a_claim_admits_to_what_others_own_and_to_no_change_of_it(api: Api) -> None:
+    assert api.get("/notes/n2", by="eve:admin").json["text"] == "two"
+    assert api.ask("PATCH", "/notes/n2", "eve:admin", {"text": "x"}).status_code == 403
+    assert api.get("/notes/n2", by="eve:other").status_code == 404
+
+
+def test_a_predicate_looks_into_the_view(api: Api) -> None:
+    with use(api.memory):
+        Note.new(doc_id="n3", text="three", status="closed").save()
+    assert ids(api.get("/open_notes")) == ["n1", "n2"]
+    assert api.get("/open_notes/n1").json == {"id": "n1", "text": "one"}
+    assert api.get("/open_notes/n3").status_code == 404
+
+
+def test_who_may_write_and_not_read_is_told_nothing_of_it(api: Api) -> None:
+    with use(api.memory):
+        Note.new(doc_id="n3", text="three", status="closed").save()
+    answer = api.ask("PATCH", "/open_notes/n3", "eve:editor", {"text": "new"})
+    assert (answer.status_code, answer.data, answer.headers.get("ETag")) == (204, b"", None)
+    assert api.document("notes/n3")["text"] == "new"
+
+
+@pytest.mark.parametrize("path", ["/notes", "/notes/n1", "/profiles", "/profiles/ada", "/notes?limit=x"])
+def test_without_a_token_what_needs_one_is_a_401_and_asks_nothing(api: Api, path: str) -> None:
+    answer = api.client.get(path)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert api.database.usage == Usage()
+
+
+@pytest.mark.parametrize("by", [None, "ada", "ada:admin"])
+def test_what_declares_nobody_admits_nobody(api: Api, by: str | None) -> None:
+    assert api.get("/hidden/ada", by=by).status_code == 403
+    assert api.get("/hidden", by=by).status_code == 403
+    assert api.database.usage == Usage()
+
+
+def test_who_lacks_the_claim_is_a_403_before_the_body_is_looked_at(api: Api) -> None:
+    assert api.ask("PATCH", "/open_notes/n1", "ada", {"nonsense": 1}).status_code == 403
+    assert api.ask("PATCH", "/open_notes/n1", None, {"nonsense": 1}).status_code == 401
+    assert api.database.usage == Usage()
+
+
+def test_a_setter_knows_the_caller(api: Api) -> None:
+    assert api.ask("PATCH", "/notes/n1", "bob", {"text": "new"}).status_code == 200
+    assert api.document("notes/n1")["lastEditor"] == "bob"
+
+
+def test_an_id_of_a_user_that_no_path_can_hold_owns_nothing(api: Api) -> None:
+    assert ids(api.get("/notes", by="a/b")) == []
+    assert api.get("/notes/n1", by="a/b").status_code == 404
+    assert api.get("/notes/n1", by="..").status_code == 404
+
+
+def test_of_80_requests_at_once_none_sees_what_is_anothers() -> None:
+    api = notes_api()
+    users = [f"user{number}" for number in range(20)]
+    with use(api.memory):
+        for user in users:
+            User.new(doc_id=user, name=user).save()
+            Note.new(doc_id=f"of-{user}", text=f"secret of {user}", readers=[user]).save()
+    store_views(api)
+
+    def ask(number: int) -> tuple[str, Any]:
+        user = users[number % len(users)]
+        path, client = f"/notes/of-{user}", api.flask.test_client()
+        headers = {"Authorization": f"Bearer {user}"}
+        match number // len(users):
+            case 0:
+                return user, client.get(path, headers=headers)
+            case 1:
+                return user, client.get("/notes", headers=headers)
+            case 2:
+                return user, client.patch(path, headers=headers, json={"stars": 1})
+            case _:
+                return user, client.get(path, query_string={"fresh": "true"}, headers=headers)
+
+    with ThreadPoolExecutor(80) as pool:
+        answers = list(pool.map(ask, range(80)))
+    assert {answer.status_code for _, answer in answers} == {200}
+    for user, answer in answers:
+        assert f"secret of {user}" in answer.text
+        assert not [other for other in users if other != user and f'secret of {other}"' in answer.text]
