@@ -11,6 +11,7 @@ a failing test names the seed that does the same again.
 
 from boiler_functions.database.faults import Faults, Faulty
 from boiler_functions.testing.app import MemoryApp, VirtualClock, memory_app
+from boiler_functions.testing.http import http_client
 from boiler_functions.testing.oracle import assert_views_equal_rebuild
 from boiler_functions.testing.simulation import MAX_DELIVERIES, Delivery
 from boiler_functions.testing.tokens import unsigned_token
@@ -23,6 +24,7 @@ __all__ = [
     "MemoryApp",
     "VirtualClock",
     "assert_views_equal_rebuild",
+    "http_client",
     "memory_app",
     "unsigned_token",
 ]

@@ -67,6 +67,7 @@ LATE = {
     ("session", "database"): "a model is used without Firestore's client, as in tests on the memory database",
     ("app", "runtime"): "declaring an app needs no functions-framework, exporting one does",
     ("runtime", "rest"): "an event function starts without the REST stack",
+    ("testing.http", "rest"): "a test of views needs no REST stack",
     ("runtime", "cloud_tasks"): "only an app with continuations needs the extra 'tasks'",
     ("webhook", "public_http"): "a function without a webhook starts without an HTTP client",
     ("cli", "cli"): "the console script says so when the extra 'cli' is missing",
