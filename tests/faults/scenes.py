@@ -85,7 +85,7 @@ def letters(testing: MemoryApp) -> list[dict[str, Any]]:
     return [dict(each.fields or {}) for each in found if each.collection == dead_letter.COLLECTION]
 
 
-class _Raced:
+class Raced:
     """The database, where something happens before the n-th call."""
 
     def __init__(self, database: Database, nth: int, race: Callable[[], object]) -> None:
@@ -131,7 +131,7 @@ def raced_at_every_call(
                 for each in testing.take():
                     testing.handle(each, testing.database)
 
-            raced = _Raced(testing.database, nth, happen)
+            raced = Raced(testing.database, nth, happen)
             report = testing.handle(delivery, raced)
             testing.pending += others
             testing.deliver()

@@ -85,7 +85,7 @@ def test_a_task_with_bad_data_is_one_dead_letter_and_has_no_effect() -> None:
 
 
 @pytest.mark.parametrize("excess", [-1, 0, 1])
-def test_a_view_of_one_mebibyte_is_stored_and_of_one_byte_more_is_refused_before_anything_is_written(
+def test_a_view_of_one_mebibyte_is_stored_and_one_of_a_byte_more_is_refused_before_a_write(
     excess: int,
 ) -> None:
     class SizedView(ViewModel[CityStore]):

@@ -189,7 +189,7 @@ def test_builders_never_touch_the_documents_of_their_users() -> None:
 
 
 @pytest.mark.parametrize("collection", ["stamped", "kept", "deleted"])
-def test_a_form_that_is_written_again_before_its_event_is_superseded_and_its_last_version_takes_effect_once(
+def test_a_form_that_is_written_again_before_its_event_is_superseded_and_its_last_version_counts(
     collection: str,
 ) -> None:
     path = f"users/ann/{collection}/one"

@@ -14,6 +14,7 @@ Part = Callable[[bool, int], Iterable[Figure]]
 PARTS: Mapping[str, str] = {
     "simulator": "tests.torture.simulator",
     "emulator": "tests.torture.emulator",
+    "devices": "tests.torture.devices",
 }
 """The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""
 

@@ -1,11 +1,14 @@
 """The short form of `make torture`: no figure is off, and one that is off would be seen."""
 
+import logging
+import sys
 from collections import Counter
 from random import SystemRandom
 
 import pytest
 
 from tests.torture.__main__ import PARTS, main
+from tests.torture.devices import DEVICES, Device, found_by_search, proven
 from tests.torture.figures import Figure, fault_figures
 from tests.torture.simulator import torture
 
@@ -17,6 +20,31 @@ def test_no_figure_of_the_simulator_is_off_in_the_short_form(capsys: pytest.Capt
     print(printed)
     assert status == 0, printed
     assert f"seed {seed}" in printed
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
+def test_a_test_holds_with_its_safety_device_and_falls_without_it(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1, "boiler_functions")
+    assert proven(device), device.test_name
+
+
+def test_the_tests_of_the_safety_devices_are_run_by_pytest_under_their_names() -> None:
+    for device in DEVICES:
+        module = sys.modules[device.test.__module__]
+        assert getattr(module, device.test.__name__) is device.test
+        assert device.test.__name__.startswith("test_")
+    assert len(DEVICES) == 14
+
+
+def test_a_device_whose_test_does_not_fall_is_not_proven() -> None:
+    assert not proven(Device("nothing", lambda patch: None, DEVICES[-1].test))
+
+
+def test_the_simulator_finds_by_search_what_goes_wrong_without_the_ledgers_precondition() -> None:
+    (device,) = (each for each in DEVICES if each.name == "ledger precondition")
+    assert found_by_search(device, range(40))
 
 
 def test_a_seed_is_replayed_exactly() -> None:

@@ -1,0 +1,267 @@
+"""Tests of the tests: each safety device is taken out in turn, and the test that is there for it must fall.
+
+The source stays as it is: a device is taken out by patching, while its test runs. First each test must hold with
+everything in place.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from boiler_functions import compile as compile_module
+from boiler_functions.database import Committed, Document, Precondition, Write
+from boiler_functions.database import memory as memory_module
+from boiler_functions.database.metered import Metered
+from boiler_functions.dependencies import _document_token
+from boiler_functions.events import Change
+from boiler_functions.exceptions import Conflict
+from boiler_functions.modes import query as query_module
+from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.ledger import COLLECTION, Ledger
+from boiler_functions.modes.marker import Marker
+from boiler_functions.modes.query import Rebuild
+from boiler_functions.modes.task import Run
+from boiler_functions.session import UnitOfWork
+from boiler_functions.types import MISSING
+from tests.faults import test_bad_data, test_failures, test_races
+from tests.torture.figures import Figure
+from tests.torture.simulator import torture
+
+SEEDS = 40
+"""Seeds that the simulator is given to find by itself what goes wrong without a device."""
+
+Removal = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Device:
+    """A safety device: how it is taken out, and the test that falls then, with its arguments."""
+
+    name: str
+    remove: Removal
+    test: Callable[..., object]
+    arguments: tuple[Any, ...] = ()
+
+    @property
+    def test_name(self) -> str:
+        """The test as pytest names it."""
+        arguments = f"[{'-'.join(map(str, self.arguments))}]" if self.arguments else ""
+        return f"{self.test.__module__.rpartition('.')[2]}::{self.test.__name__}{arguments}"
+
+    def falls(self) -> bool:
+        """Whether the test fails as things are."""
+        try:
+            self.test(*self.arguments)
+        except (Exception, pytest.fail.Exception):
+            return True
+        return False
+
+
+def _marker_create(patch: pytest.MonkeyPatch) -> None:
+    create = Marker.create
+
+    def unguarded(self: Marker, *arguments: Any) -> Write:
+        return replace(create(self, *arguments), precondition=None)
+
+    patch.setattr(Marker, "create", unguarded)
+
+
+def _task_read_verification(patch: pytest.MonkeyPatch) -> None:
+    commit_writes = UnitOfWork.commit_writes
+    patch.setattr(UnitOfWork, "commit_writes", lambda self, *, verify=True: commit_writes(self, verify=False))
+
+
+def _superseded_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Change, "superseded_by", lambda self, current: False)
+
+
+def _ledger_precondition(patch: pytest.MonkeyPatch) -> None:
+    put, delete = Ledger.put, Ledger.delete
+    patch.setattr(Ledger, "put", lambda self, instance: replace(put(self, instance), precondition=None))
+    patch.setattr(Ledger, "delete", lambda self: replace(delete(self), precondition=None))
+
+
+def _restart_at_the_look_up(patch: pytest.MonkeyPatch) -> None:
+    """A conflict commits the same writes again, on the ledger as it is now."""
+    commit = Metered.commit
+
+    def stubborn(self: Metered, writes: Any, *, verify: Any = ()) -> Committed:
+        try:
+            return commit(self, writes, verify=verify)
+        except Conflict:
+            ledgers = [each.path for each in writes if each.path.startswith(COLLECTION)]
+            if len(ledgers) != 1:
+                raise
+            (now,) = self.read(ledgers).documents
+            return commit(self, [_on(each, now) if each.path == now.path else each for each in writes], verify=verify)
+
+    patch.setattr(Metered, "commit", stubborn)
+
+
+def _on(write: Write, now: Document) -> Write:
+    return replace(write, precondition=Precondition(version=now.version) if now.exists else None)
+
+
+def _always_written_ledger(patch: pytest.MonkeyPatch) -> None:
+    writes = Rebuild._writes
+
+    def thrifty(self: Rebuild, *arguments: Any) -> tuple[list[Write], Outcome]:
+        found, outcome = writes(self, *arguments)
+        return ([], outcome) if outcome is Outcome.UNCHANGED else (found, outcome)
+
+    patch.setattr(Rebuild, "_writes", thrifty)
+
+
+def _per_source_versions(patch: pytest.MonkeyPatch) -> None:
+    """One time for the whole view instead of a version for each document: what is older counts as seen."""
+    is_concerned = Rebuild._is_concerned
+
+    def by_time(self: Rebuild, instance: Any, ledger: Ledger) -> bool:
+        if self.change is not None and self.change.after.exists and ledger.as_of >= self.change.after.version:
+            return False
+        return is_concerned(self, instance, ledger)
+
+    patch.setattr(Rebuild, "_is_concerned", by_time)
+
+
+def _registration(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rebuild, "_must_register", lambda self, instance, ledger, resolution: False)
+
+
+def _before_image_tokens(patch: pytest.MonkeyPatch) -> None:
+    after_alone = property(lambda self: (self.after,) if self.after.exists else ())
+    patch.setattr(Change, "images", after_alone)
+
+
+def _miss_tokens(patch: pytest.MonkeyPatch) -> None:
+    put = Ledger.put
+
+    def found_alone(self: Ledger, instance: Any) -> Write:
+        missing = {
+            _document_token(f"{app}/{instance.view.__name__}", path)
+            for path, version in self.versions.items()
+            for app in ("torture", "demo")
+            if version == MISSING
+        }
+        return put(replace(self, depends_on=self.depends_on - missing), instance)
+
+    patch.setattr(Ledger, "put", found_alone)
+
+
+def _reread_after_an_unknown_commit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Run, "_committed", lambda self, marker: None)
+
+
+def _dead_letter(patch: pytest.MonkeyPatch) -> None:
+    """What will fail again is swallowed: acknowledged, and nobody is told."""
+    for module in (query_module, compile_module):
+        patch.setattr(module, "write_dead_letter", lambda *arguments, **named: None)
+
+
+def _size_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(memory_module, "check_document", lambda path, fields: None)
+
+
+def _loop_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(compile_module, "check_cycles", lambda functions: None)
+
+
+DEVICES = (
+    Device(
+        "marker create", _marker_create,
+        test_races.test_an_effect_without_any_precondition_of_its_own_is_not_doubled_by_a_copy_at_the_same_instant,
+    ),
+    Device(
+        "task read verification", _task_read_verification,
+        test_races.test_two_tasks_that_read_what_the_other_writes_end_as_if_one_came_first_and_both_finish,
+    ),
+    Device(
+        "superseded check", _superseded_check,
+        test_races.test_a_form_that_is_written_again_before_its_event_is_superseded_and_its_last_version_counts,
+        ("kept",),
+    ),
+    Device(
+        "ledger precondition", _ledger_precondition,
+        test_races.test_a_slow_builder_with_an_old_snapshot_does_not_overwrite_a_newer_view,
+    ),
+    Device(
+        "restart at the look-up", _restart_at_the_look_up,
+        test_races.test_a_builder_that_meets_a_conflict_reads_again_before_it_writes,
+    ),
+    Device(
+        "always-written ledger", _always_written_ledger,
+        test_races.test_a_slow_builder_does_not_overwrite_a_newer_one_that_changed_nothing,
+    ),
+    Device(
+        "per-source versions", _per_source_versions,
+        test_races.test_a_view_that_a_torn_read_left_old_is_mended_by_the_event_of_what_it_missed,
+    ),
+    Device(
+        "registration", _registration,
+        test_races.test_a_source_that_changes_between_the_reads_and_the_first_commit_is_in_the_view,
+    ),
+    Device(
+        "before-image tokens", _before_image_tokens,
+        test_races.test_a_document_that_leaves_a_query_is_told_by_its_before_image,
+    ),
+    Device(
+        "miss tokens", _miss_tokens,
+        test_races.test_a_document_that_was_missing_when_the_view_was_built_wakes_it_when_it_appears,
+    ),
+    Device(
+        "re-read after an unknown commit", _reread_after_an_unknown_commit,
+        test_failures.test_a_commit_that_was_applied_and_whose_answer_was_lost_is_reported_as_done,
+    ),
+    Device(
+        "dead letter", _dead_letter,
+        test_bad_data.test_a_task_with_bad_data_is_one_dead_letter_and_has_no_effect,
+    ),
+    Device(
+        "size check", _size_check,
+        test_bad_data.test_a_view_of_one_mebibyte_is_stored_and_one_of_a_byte_more_is_refused_before_a_write,
+        (1,),
+    ),
+    Device(
+        "loop check", _loop_check,
+        test_bad_data.test_two_functions_that_would_trigger_each_other_for_ever_are_refused,
+    ),
+)  # fmt: skip
+
+
+def proven(device: Device) -> bool:
+    """Whether the device's test holds with it, and falls without it."""
+    with redirect_stdout(StringIO()):
+        if device.falls():
+            return False
+        with pytest.MonkeyPatch.context() as patch:
+            device.remove(patch)
+            return device.falls()
+
+
+def found_by_search(device: Device, seeds: range) -> str:
+    """What the simulator finds wrong without the device, and at which seed; nothing when it does not."""
+    for seed in seeds:
+        with pytest.MonkeyPatch.context() as patch:
+            device.remove(patch)
+            wrong = torture(seed).wrong
+        if wrong:
+            return f"seed {seed}: {', '.join(wrong)}"
+    return ""
+
+
+def run(short: bool, seed: int) -> Iterator[Figure]:
+    """A row for each device, with the test that fell without it; in the long form also what the simulator finds."""
+    logging.getLogger("boiler_functions").setLevel(logging.CRITICAL + 1)
+    shown = 0
+    for device in DEVICES:
+        holds = proven(device)
+        shown += holds
+        searched = "" if short else found_by_search(device, range(seed, seed + SEEDS))
+        note = f" {device.test_name}" + (f"; simulator, {searched}" if searched else "")
+        yield Figure(f"without {device.name}", int(holds), "=", 1, note)
+    yield Figure("safety_devices_proven", shown, "=", len(DEVICES), f" {shown}/{len(DEVICES)}")
