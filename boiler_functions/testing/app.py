@@ -106,6 +106,8 @@ class MemoryApp:
         """
         if shuffle is None and (at_once > 1 or crashes or drops or faults != NO_FAULTS):
             raise ValueError("Chance decides what goes wrong; give its seed, as in deliver(shuffle=7, crashes=0.05).")
+        if not (0 <= crashes < 1 and 0 <= drops < 1):
+            raise ValueError("What always crashes, or is always lost, never arrives; give a likelihood below 1.")
         self.seeds += [] if shuffle is None else [shuffle]
         weather = Weather(duplicates, at_once, crashes, drops, faults)
         return Simulation(self, weather, None if shuffle is None else Random(shuffle), meanwhile).run(drain=drain)

@@ -269,6 +269,12 @@ def test_what_needs_chance_is_refused_without_a_seed() -> None:
         testing.deliver(crashes=0.1)
 
 
+@pytest.mark.parametrize("never", [{"crashes": 1.0}, {"drops": 1.0}, {"crashes": -0.1}])
+def test_what_would_never_arrive_is_refused(never: dict[str, Any]) -> None:
+    with memory_app(app_of(CityView)) as testing, pytest.raises(ValueError, match=r"give a likelihood below 1"):
+        testing.deliver(shuffle=1, **never)
+
+
 def test_an_error_that_no_redelivery_can_help_reaches_the_test_and_ends_the_other_handlers() -> None:
     with memory_app(app_of(CityView)) as testing:
         three_cities(testing)

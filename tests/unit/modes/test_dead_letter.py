@@ -6,12 +6,14 @@ from random import Random
 
 import pytest
 
+from boiler_functions.database import Database, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import GetterFailed, Permanent, TooLarge
-from boiler_functions.modes.dead_letter import COLLECTION, KEPT, write_dead_letter
+from boiler_functions.exceptions import Conflict, GetterFailed, Permanent, TooLarge
+from boiler_functions.modes.dead_letter import COLLECTION, KEPT, MAX_ATTEMPTS, write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.types import subclasses
+from tests.unit.modes.hooked import Hooked, raises
 
 SECOND = 1_000_000_000
 
@@ -105,3 +107,29 @@ def test_every_permanent_error_says_what_is_to_be_mended() -> None:
         "TaskFailed": "bug",
         "Undeliverable": "receiver",
     }
+
+
+def test_two_that_count_at_once_are_both_counted() -> None:
+    database = MemoryDatabase()
+    surroundings = Surroundings(lambda: SECOND, lambda seconds: None, Random(0))
+
+    def write(through: Database) -> None:
+        invocation = Invocation("demo", "city_view_on_cities", Metered(through), surroundings)
+        error = TooLarge("It is too large.")
+        write_dead_letter(invocation, view="CityView", subject="a", source="cities/a", event="e1", error=error)
+
+    raced = Hooked(database).before("commit", 1, lambda: write(database))
+    write(raced)
+    (letter,) = database.query(Query(COLLECTION)).documents
+    assert (letter.fields or {})["attempts"] == 2
+
+
+def test_a_letter_that_others_always_write_meanwhile_is_not_acknowledged() -> None:
+    database = MemoryDatabase()
+    hooked = Hooked(database)
+    for nth in range(1, MAX_ATTEMPTS + 1):
+        hooked.before("commit", nth, raises(Conflict("contended")))
+    invocation = Invocation("demo", "f", Metered(hooked), Surroundings(lambda: SECOND, lambda seconds: None, Random(0)))
+    with pytest.raises(Conflict):
+        write_dead_letter(invocation, view="V", subject="a", source="a", event="e", error=TooLarge("It is too large."))
+    assert not invocation.outcomes
