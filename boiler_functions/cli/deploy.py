@@ -37,8 +37,6 @@ FIREBASE = "firebase"
 
 _KEY_FILE = "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"
 
-Tell = Callable[[str], None]
-
 
 def planned(context: Context, project: str) -> Deployment:
     """The deployment to an empty project; raises when the app, or what is uploaded, could not run."""
@@ -82,19 +80,22 @@ def deploy(context: Context, console: Console, *, only: tuple[str, ...], prune: 
         done = 0
         for phase in deployment.phases(chosen):
             done += perform(cloud, phase, console)
-        stale = deployment.stale()
-        if stale and prune and not only:
-            names = ", ".join(name for name, _ in stale)
-            if yes or click.confirm(f"Remove {names}, which {deployment.manifest.app} does not declare any more?"):
-                done += perform(cloud, deployment.removal(stale), console)
-        elif stale:
-            for name, region in stale:
-                console.print(
-                    f"{name} ({region}) is deployed and not declared any more; --prune removes it.",
-                    highlight=False,
-                    soft_wrap=True,
-                )
+        if not only:
+            done += _removed(cloud, deployment, console, prune, yes)
     console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
+
+
+def _removed(cloud: Gcloud, deployment: Deployment, console: Console, prune: bool, yes: bool) -> int:
+    """The number of functions that were removed, as they are not declared any more; without `prune`, names them."""
+    stale = deployment.stale()
+    names = ", ".join(f"{name} ({region})" for name, region in stale)
+    app = deployment.manifest.app
+    if stale and not prune:
+        told = f"{app} does not declare any more: {names}; --prune removes what is not declared."
+        console.print(told, highlight=False, soft_wrap=True)
+    elif stale and (yes or click.confirm(f"Remove {names}, which {app} does not declare any more?")):
+        return perform(cloud, deployment.removal(stale), console)
+    return 0
 
 
 def _looked_at(cloud: Gcloud, deployment: Deployment, console: Console) -> Deployment:
@@ -318,7 +319,9 @@ def _firebase(folder: Path, deployment: Deployment, console: Console) -> str | N
         )
     else:
         return found
-    console.print(f"Security rules are not deployed: {told}.", highlight=False, soft_wrap=True)
+    # Nor has gcloud a word for the index of a single field over all collections of a name.
+    what = "Security rules, and indexes over collection groups," if deployment.indexes.singles else "Security rules"
+    console.print(f"{what} are not deployed: {told}.", highlight=False, soft_wrap=True)
     return None
 
 

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +250,7 @@ OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": 
 
 def test_a_function_that_is_not_declared_any_more_is_told_of_and_stays(standin: Standin, run: Run) -> None:
     standin.answers("functions list", [OLD])
-    assert "towns-old (us-central1) is deployed and not declared any more; --prune" in run("deploy").stdout
+    assert "towns does not declare any more: towns-old (us-central1); --prune removes" in run("deploy").stdout
     assert not any(line.startswith("functions delete") for line in standin.commands)
 
 
@@ -257,7 +258,7 @@ def test_a_function_that_is_not_declared_any_more_is_told_of_and_stays(standin: 
 def test_prune_asks_before_it_removes(answer: str, is_removed: bool, standin: Standin) -> None:
     standin.answers("functions list", [OLD])
     result = CliRunner().invoke(boiler, ["deploy", "--prune"], input=answer)
-    assert "Remove towns-old, which towns does not declare any more?" in result.stdout
+    assert "Remove towns-old (us-central1), which towns does not declare any more?" in result.stdout
     assert any(line.startswith("functions delete towns-old") for line in standin.commands) is is_removed
 
 
@@ -515,7 +516,26 @@ def test_every_symptom_says_what_to_do() -> None:
     assert all(symptom.step.rstrip(".") for symptom in SYMPTOMS)
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_names_each_step_and_how_it_ended(is_terminal: bool, standin: Standin) -> None:
+    standin.fails("functions deploy b", "ERROR: Build failed")
+    printed = StringIO()
+    steps = tuple(Step(name, (gcloud("functions", "deploy", name),), True) for name in "ab")
+    with pytest.raises(DeploymentFailed):
+        perform(Gcloud(), Phase("functions", steps), Console(file=printed, force_terminal=is_terminal, width=100))
+    assert re.search(r"\ba\b.*done", printed.getvalue())
+    assert re.search(r"\bb\b.*failed", printed.getvalue())
+
+
 # The commands as they are printed
+
+
+def test_accounts_of_an_app_with_a_long_name_are_ones_that_google_takes(run: Run, write: Callable[[str], None]) -> None:
+    write(APP.replace('"towns"', f'"{"long-" * 9}towns"'))
+    printed = run("deploy", "--dry-run").stdout
+    accounts = re.findall(r"service-accounts create (\S+)", printed)
+    assert len(set(accounts)) == 2
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", each) for each in accounts)
 
 
 def test_a_command_within_a_command_is_printed_for_a_shell_and_run_for_what_it_prints() -> None:
