@@ -76,15 +76,15 @@ class Checked:
 
 
 def check(project: Project) -> Checked:
-    """Every mistake that can be found at once; raises ConfigurationError where there is no app at all."""
+    """Every mistake that can be found at once."""
     found = _Found(project.source)
     app = None
     with _tolerant(found):
         try:
             app = project.load()
-        except ConfigurationError:
-            if not found.mistakes:
-                raise
+        except ConfigurationError as error:
+            # That there is no app follows from the mistakes before, if there are any.
+            found.mistakes = found.mistakes or [Mistake.of(error, None)]
     if app is not None:
         compiling = list(_compiling(app.declarations, found))
         # An app whose views all have mistakes declares nothing, and that is no other mistake.

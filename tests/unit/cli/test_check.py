@@ -125,6 +125,14 @@ def test_json_has_every_mistake_and_what_to_do(write: Callable[[str], Line], run
     assert mistake["explanation"].startswith("BF101 InvalidPattern\n\n")
 
 
+def test_a_module_that_is_no_python_is_a_mistake_as_well(module: Write, run: Run) -> None:
+    module("def unfinished(:\n")
+    result = run("check", "--format", "json")
+    assert result.exit_code == 2
+    assert [each["code"] for each in json.loads(result.stdout)["mistakes"]] == ["BF201"]
+    assert "def unfinished(:" in result.stderr
+
+
 def test_json_of_a_fine_app_has_no_mistakes(module: Write, run: Run) -> None:
     module(APP)
     result = run("check", "--format", "json")
