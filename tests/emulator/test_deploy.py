@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from boiler_functions.indexes import BOOKKEEPING
 from tests.emulator.recorder import Call, Recorder
 
 pytestmark = [
@@ -201,13 +202,7 @@ def test_the_database_is_told_what_to_index_and_when_documents_end(deployed: tup
     fields = {
         "/".join(key.split("/")[5:]): each for key, each in project.recorder.resources.items() if "/fields/" in key
     }
-    assert set(fields) == {
-        "boilerLedgers/fields/*",
-        "boilerLedgers/fields/depends_on",
-        "boilerMarkers/fields/*",
-        "boilerMarkers/fields/expire_at",
-        "boilerDeadLetters/fields/expire_at",
-    }
+    assert set(fields) == {f"{each.collection}/fields/{each.field}" for each in BOOKKEEPING}
     assert "ttlConfig" in fields["boilerMarkers/fields/expire_at"]
     assert fields["boilerLedgers/fields/*"]["indexConfig"] == {}
 
