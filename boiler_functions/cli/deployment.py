@@ -15,6 +15,7 @@ from typing import Any
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.upload import Upload
 from boiler_functions.cloud_tasks import QUEUE, SERVICE_ACCOUNT, URL
+from boiler_functions.database.firestore import PROJECT
 from boiler_functions.indexes import BOOKKEEPING, Index, Indexes, Override
 from boiler_functions.manifest import EventTrigger, Function, Manifest, QueueTrigger
 
@@ -345,10 +346,11 @@ class Deployment:
         secrets = ",".join(f"{name}={name}:latest" for name in options.secrets or ())
         yield f"--set-secrets={secrets}" if secrets else "--clear-secrets"
         environment = self._environment(function)
-        yield f"--set-env-vars={_pairs(environment)}" if environment else "--clear-env-vars"
+        yield f"--set-env-vars={_pairs(environment)}"
 
     def _environment(self, function: Function) -> dict[str, str]:
-        environment = dict(self.environment)
+        # Cloud Run tells no function its project; logs name their trace by it.
+        environment = {PROJECT: self.project, **self.environment}
         queue = next(iter(self.manifest.queues), None)
         if queue is not None and function.mode in ("query", "continuation"):
             region = self.region_of(queue)

@@ -172,6 +172,7 @@ def test_the_request_says_all_that_was_declared(deployed: tuple[Project, list[Ca
     assert (service["availableMemory"], service["availableCpu"]) == ("1024Mi", "1")
     assert (service["maxInstanceRequestConcurrency"], service["timeoutSeconds"]) == (80, 300)
     assert service["environmentVariables"] == {
+        "GOOGLE_CLOUD_PROJECT": "my-project",
         "BOILER_QUEUE": f"projects/my-project/locations/us-east1/queues/{REST}",
         "BOILER_CONTINUATIONS_URL": f"https://us-east1-my-project.cloudfunctions.net/{REST}",
         "BOILER_TASKS_SERVICE_ACCOUNT": "towns-invoke@my-project.iam.gserviceaccount.com",
