@@ -24,6 +24,8 @@ pytestmark = [
     ),
     # One recorder, and one account of gcloud, for all of them.
     pytest.mark.xdist_group("gcloud"),
+    # Some eighty starts of gcloud, each of a second where nothing else runs.
+    pytest.mark.timeout(900),
 ]
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")

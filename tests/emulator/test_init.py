@@ -20,7 +20,8 @@ BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 240.0
 
-pytestmark = pytest.mark.xdist_group("fresh environment")
+# Installing takes as long as the network does.
+pytestmark = [pytest.mark.xdist_group("fresh environment"), pytest.mark.timeout(900)]
 
 
 def run(*command: str, folder: Path, env: Mapping[str, str] | None = None) -> str:
