@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from boiler_functions.access import Nobody, Where
-from boiler_functions.compile import Compiled, Declarations, Rule, compile_app
+from boiler_functions.compile import Compiled, Declarations, Rule, Socket, compile_app
 from boiler_functions.exceptions import (
     DeclarationError,
     InvalidAccess,
@@ -41,7 +42,11 @@ from boiler_functions.options import (
 )
 from boiler_functions.paths import Pattern
 from boiler_functions.purity import check_getters
+from boiler_functions.socket_settings import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.view_models import ViewModel
+
+if TYPE_CHECKING:
+    from boiler_functions.websocket import Sockets
 
 V = TypeVar("V", bound=type[ViewModel[Any]])
 M = TypeVar("M", bound=Model)
@@ -67,6 +72,7 @@ class Boiler:
     function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
     With `docs` the HTTP function describes itself at /openapi.json, and shows that at /apidocs.
     `http` is what the function `api` demands of requests: HttpSettings.
+    `sockets` is what the WebSocket service admits and endures: SocketSettings.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class Boiler:
         docs: bool = True,
         functions: Mapping[str, AnyOptions] | None = None,
         http: HttpSettings = DEFAULT_HTTP,
+        sockets: SocketSettings = DEFAULT_SOCKETS,
         **options: Unpack[AppOptions],
     ) -> None:
         if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
@@ -96,7 +103,7 @@ class Boiler:
         self.name = name
         self.max_retries = max_retries
         self.max_event_age = max_event_age
-        self._declarations = Declarations(name, own, group_by, docs, named=named, http=http)
+        self._declarations = Declarations(name, own, group_by, docs, named=named, http=http, socket_settings=sockets)
 
     @overload
     def query(self, view: V, /) -> V: ...
@@ -266,6 +273,29 @@ class Boiler:
 
         return decorate
 
+    def websocket(self, namespace: str) -> Callable[[V], V]:
+        """Lets clients follow the view, and change it through the setters, in a namespace of Socket.IO.
+
+        Who may is in `Meta.read` and `Meta.write`, as over HTTP. Functions hold no sockets: `app.asgi()` serves them.
+        """
+        if not re.fullmatch(r"(/[a-zA-Z0-9_-]+)+", namespace):
+            raise InvalidRule(f"@app.websocket({namespace!r}): a namespace is a path of names, as '/meeting'.")
+
+        def decorate(view: V) -> V:
+            if view.store_class.root() is None:
+                raise InvalidReference(f"{view.__name__} has no root, whose id clients would subscribe to.")
+            for other in self._declarations.sockets:
+                if other.namespace == namespace:
+                    raise InvalidRule(
+                        f"@app.websocket({namespace!r}) is of {other.view.__name__} and {view.__name__}; a namespace "
+                        f"is one view."
+                    )
+            view.view_schema()
+            self._declare(sockets=(*self._declarations.sockets, Socket(view, namespace)))
+            return view
+
+        return decorate
+
     @cached_property
     def compiled(self) -> Compiled:
         """The app, compiled; raises DeclarationError when it cannot work. Declares nothing from here on."""
@@ -289,6 +319,17 @@ class Boiler:
 
         export(self.compiled, namespace)
 
+    def asgi(self) -> Sockets:
+        """The ASGI application of the `@app.websocket` views; an app of its own for each process.
+
+        `python -m boiler_functions.websocket meeting_room:app` serves it with the limits that it needs.
+        """
+        # Imported late: no function holds sockets, and the extra 'websocket' is for those that do.
+        from boiler_functions.database.firestore import connect
+        from boiler_functions.websocket import Sockets
+
+        return Sockets(self.compiled, lambda: connect(database=self._declarations.database))
+
     def _add(
         self, mode: Mode, view: type[ViewModel[Any]], options: Mapping[str, Any], allowed: type[Any], **declared: Any
     ) -> None:
@@ -301,7 +342,6 @@ class Boiler:
         if "compiled" in vars(self):
             raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
         self._declarations = replace(self._declarations, **declared)
-
     @staticmethod
     def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:
         if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:

@@ -46,6 +46,7 @@ from boiler_functions.modes.query import Rebuild
 from boiler_functions.modes.task import Task, run_task
 from boiler_functions.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, MAX_HTTP_SECONDS, Options
 from boiler_functions.paths import Pattern
+from boiler_functions.socket_settings import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
 from boiler_functions.view_models import ViewModel
 
@@ -71,6 +72,14 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Socket:
+    """A Socket.IO namespace in which clients follow and change the instances of a view model."""
+
+    view: View
+    namespace: str
+
+
+@dataclass(frozen=True)
 class Declarations:
     """What an app declares, before anything is compiled.
 
@@ -87,6 +96,8 @@ class Declarations:
     documents: tuple[document.Document, ...] = ()
     rules: tuple[Rule, ...] = ()
     sinks: tuple[Sink, ...] = ()
+    sockets: tuple[Socket, ...] = ()
+    socket_settings: SocketSettings = DEFAULT_SOCKETS
     own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
     named: Mapping[str, Options] = field(default_factory=dict)
     http: HttpSettings = DEFAULT_HTTP
@@ -322,10 +333,11 @@ def compile_app(declarations: Declarations) -> Compiled:
 
     A stage compiles them anew, with other options: `compile_app(declarations.with_options(stage))`.
     """
-    if not any(getattr(declarations, each) for each in ("queries", "tasks", "documents", "rules", "sinks")):
+    if not any(getattr(declarations, each) for each in ("queries", "tasks", "documents", "rules", "sockets", "sinks")):
         raise DeclarationError(
             f"The app {declarations.app!r} declares nothing; decorate a view model with `@app.query`, "
-            f"`@app.task(…)` or `@app.rest(…)`, or a function with `@app.on_change(…)`, and import its module before "
+            f"`@app.task(…)`, `@app.rest(…)` or `@app.websocket(…)`, or a function with `@app.on_change(…)`, and "
+            f"import its module before "
             f"`app.export(globals())`."
         )
     functions = [*_query_functions(declarations), *_task_functions(declarations), *_sink_functions(declarations)]

@@ -32,6 +32,7 @@ LAYERS = (
     "purity",
     "dependencies",
     "build",
+    "socket_settings",
     "options",
     "modes",
     "public_http",
@@ -46,6 +47,7 @@ LAYERS = (
     "logs",
     "runtime",
     "app",
+    "websocket",
     "testing",
     "cli",
 )
@@ -57,6 +59,8 @@ FOREIGN = {
     "flask_smorest": "rest",
     "firebase_admin": "rest",
     "google.cloud.tasks": "cloud_tasks",
+    "socketio": "websocket",
+    "uvicorn": "websocket",
     "click": "cli",
     "rich": "cli",
     "emulator": "cli.dev",
@@ -66,6 +70,8 @@ FOREIGN = {
 LATE = {
     ("session", "database"): "a model is used without Firestore's client, as in tests on the memory database",
     ("app", "runtime"): "declaring an app needs no functions-framework, exporting one does",
+    ("app", "database"): "only the process that holds sockets needs a database that tells of changes",
+    ("app", "websocket"): "only the process that holds sockets needs the extra 'websocket'",
     ("runtime", "rest"): "an event function starts without the REST stack",
     ("testing.http", "rest"): "a test of views needs no REST stack",
     ("runtime", "cloud_tasks"): "only an app with continuations needs the extra 'tasks'",

@@ -1,0 +1,49 @@
+"""What the WebSocket service admits and endures; one record, given to the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from boiler_functions.exceptions import DeclarationError
+
+
+@dataclass(frozen=True)
+class SocketSettings:
+    """The settings of the WebSocket service: `Boiler("shop", sockets=SocketSettings(max_connections=500))`.
+
+    max_connections      sockets that one process holds; more are refused, and try again elsewhere.
+    max_views            view instances that one process follows.
+    max_subscriptions    view instances that one connection follows.
+    max_message_bytes    of a message from a client.
+    rate, burst          messages a second that one connection may send for long, and at once; more cut it off.
+    admission_seconds    until a socket has connected to a namespace with a valid token; else it is closed.
+    answer_seconds       until a view that is subscribed to must be there.
+    send_seconds         until a client has taken a message; one that takes longer is cut off.
+    ping_interval, ping_timeout
+                         seconds between pings, and until one must be answered: so long a dead peer is held.
+    check_revoked        asks Firebase Auth at each connection whether the token was revoked.
+    tenant               the Identity Platform tenant whose users are admitted; without it, only users of no tenant.
+    """
+
+    max_connections: int = 2000
+    max_views: int = 1000
+    max_subscriptions: int = 50
+    max_message_bytes: int = 64 * 1024
+    rate: float = 20.0
+    burst: int = 100
+    admission_seconds: float = 10.0
+    answer_seconds: float = 20.0
+    send_seconds: float = 60.0
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    check_revoked: bool = False
+    tenant: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+                raise DeclarationError(f"SocketSettings.{field.name} is more than 0; found {value!r}.")
+
+
+DEFAULT_SOCKETS = SocketSettings()

@@ -1,0 +1,93 @@
+"""WebSocket mode: views that clients follow and change over Socket.IO. No event function imports this package.
+
+    @app.websocket("/meeting")
+    class MeetingSession(ViewModel[MeetingStore]): ...
+
+Served by `python -m boiler_functions.websocket meeting_room:app`, or any ASGI server: `app.asgi()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import socketio
+
+from boiler_functions.compile import Compiled
+from boiler_functions.database import LiveDatabase
+from boiler_functions.modes.invocation import REAL, Surroundings
+from boiler_functions.rest import refuse_emulators
+from boiler_functions.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.websocket.changes import changes_of
+from boiler_functions.websocket.guard import Guard, Receive, Send
+from boiler_functions.websocket.hub import Hub
+from boiler_functions.websocket.namespace import ViewNamespace
+from boiler_functions.websocket.strict import StrictJson
+from boiler_functions.websocket.views import SocketViews
+
+PATH = "socket.io"
+
+
+class Sockets:
+    """The ASGI application of an app's `@app.websocket` views; `database` is asked for once an instance.
+
+    `tokens` verify who connects, by firebase-admin unless given.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        database: Callable[[], LiveDatabase],
+        surroundings: Surroundings = REAL,
+        tokens: Tokens | None = None,
+    ) -> None:
+        refuse_emulators(os.environ)
+        declarations = compiled.declarations
+        settings = declarations.socket_settings
+        tokens = tokens or FirebaseTokens(tenant=settings.tenant, check_revoked=settings.check_revoked)
+        self.hub = Hub(declarations.app, frozenset(declarations.queries), database, settings.max_views)
+        self.server = socketio.AsyncServer(
+            async_mode="asgi",
+            # Long polling would need every request of a client to reach the same process.
+            transports=["websocket"],
+            # No cookie says who connects, so that no other page can borrow it.
+            cors_allowed_origins="*",
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            max_http_buffer_size=settings.max_message_bytes,
+            json=StrictJson,
+        )
+        self.namespaces = [
+            ViewNamespace(
+                socket.namespace,
+                SocketViews(socket.view, changes_of(declarations, socket.view, database, surroundings)),
+                self.hub,
+                tokens,
+                settings,
+            )
+            for socket in declarations.sockets
+        ]
+        for namespace in self.namespaces:
+            self.server.register_namespace(namespace)
+        application = socketio.ASGIApp(self.server, socketio_path=PATH, on_shutdown=self.close)
+        self.guard = Guard(application, settings)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        await self.guard(scope, receive, send)
+
+    async def drain(self, seconds: float = 5.0) -> None:
+        """Takes no more sockets, answers what was sent, and ends every session with the reason."""
+        self.guard.is_closing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(namespace.idle() for namespace in self.namespaces))
+        await asyncio.gather(*(namespace.end("The server stops. Connect again.") for namespace in self.namespaces))
+
+    async def close(self) -> None:
+        """Releases every listener."""
+        await self.drain()
+        await self.server.shutdown()
+        self.hub.close()

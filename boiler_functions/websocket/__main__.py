@@ -1,0 +1,80 @@
+"""Serves the WebSocket views of an app: `python -m boiler_functions.websocket meeting_room:app`, on $PORT.
+
+On SIGTERM it takes no more sockets, answers what was sent, tells every client why it ends, and stops.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from socket import socket
+
+import uvicorn
+
+from boiler_functions.app import Boiler
+from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.logs import log_as_json
+from boiler_functions.socket_settings import SocketSettings
+from boiler_functions.websocket import Sockets
+
+_STOP_SECONDS = 8  # of the ten that Cloud Run gives
+
+
+class Server(uvicorn.Server):
+    """A server that says goodbye."""
+
+    def __init__(self, sockets: Sockets, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._sockets = sockets
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Ends the sessions, then the connections."""
+        await self._sockets.drain()
+        await super().shutdown(sockets)
+
+
+def server_of(app: Boiler, host: str, port: int) -> Server:
+    """The server of the app's sockets, with the limits of its settings."""
+    sockets = app.asgi()
+    return Server(sockets, config_of(sockets, app.compiled.declarations.socket_settings, host, port))
+
+
+def config_of(sockets: Sockets, settings: SocketSettings, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn is to serve the sockets."""
+    return uvicorn.Config(
+        sockets,
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_message_bytes,
+        ws_ping_interval=settings.ping_interval,
+        ws_ping_timeout=settings.ping_timeout,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+
+
+def load(name: str) -> Boiler:
+    """The app at `module:name`; raises ConfigurationError when there is none."""
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as `python -m` does
+    app = getattr(importlib.import_module(module), attribute or "app", None)
+    if not isinstance(app, Boiler):
+        raise ConfigurationError(f"{name!r} is no Boiler; name it as 'module:app'.")
+    return app
+
+
+def main(arguments: list[str]) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    if len(arguments) != 1:
+        raise SystemExit("usage: python -m boiler_functions.websocket MODULE:APP")
+    log_as_json()
+    server_of(load(arguments[0]), os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080"))).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,49 @@
+"""How an event is acknowledged: `{code, status, message, errors}`, as the REST function answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+from marshmallow.exceptions import SCHEMA
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from boiler_functions.exceptions import Rejected, Transient, UnknownOutcome
+from boiler_functions.fields import flatten
+from boiler_functions.websocket.hub import Full
+
+log = logging.getLogger(__name__)
+
+Answer = dict[str, Any]
+
+
+def answer(code: int, message: str = "", errors: Mapping[str, list[str]] | None = None, **more: Any) -> Answer:
+    """What the client's callback is given."""
+    return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message, "errors": errors or {}, **more}
+
+
+def answer_to(error: Exception) -> Answer:
+    """The answer that an error stands for; what is no known one is logged, and told nothing of."""
+    match error:
+        case Rejected():
+            return answer(422, error.reason, error.errors)
+        case ValidationError():
+            return answer(422, "The message does not fit.", flatten(_by_field(error)))
+        case HTTPException(code=int(code)):
+            return answer(code, error.description or error.name)
+        case UnknownOutcome():
+            log.warning("It is not known whether a change was made: %s", error, exc_info=error)
+            return answer(503, "It is not known whether the change was made. Look before you send it again.")
+        case Transient() | TimeoutError() | Full():
+            log.warning("An event could not be served: %s", error, exc_info=error)
+            return answer(503, "It could not be done now, and nothing was changed. Try again.")
+        case _:
+            log.error("An event failed: %s", error, exc_info=error)
+            return answer(500, "Something went wrong here.")
+
+
+def _by_field(error: ValidationError) -> dict[str, Any]:
+    return error.messages if isinstance(error.messages, dict) else {SCHEMA: error.messages}

@@ -1,0 +1,270 @@
+"""Follows one view instance for all who subscribed to it: the stored copy, or the documents that it is built of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from boiler_functions.access import Audience, Caller, Owned
+from boiler_functions.build import Instance, Reader, build
+from boiler_functions.database import Document, Listener, LiveDatabase, Reading, Target
+from boiler_functions.exceptions import BoilerError
+from boiler_functions.modes.ledger import Ledger, ledger_path
+from boiler_functions.paths import Pattern
+from boiler_functions.session import Snapshot, active
+from boiler_functions.store import Resolution
+from boiler_functions.types import Fields, Version, digest
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 1.0
+
+Built: TypeAlias = Mapping[str, tuple[tuple[str, Version], ...]]
+"""What was read for each target: documents and their versions."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a view is at one time: its content, None when there is none, and whom it belongs to."""
+
+    content: Fields | None
+    owned: Owned
+    documents: Mapping[str, Any]
+    mark: str
+
+    def admits(self, readers: Audience, caller: Caller | None) -> bool:
+        """Whether the caller may see it; a predicate sees the documents that the view was built of."""
+        try:
+            with active(Snapshot(self.documents, "Meta.read")):
+                return readers.admits(caller, self.owned)
+        except Exception:
+            log.exception("An audience failed, and so admits nobody.")
+            return False
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The stored copies of a view, as an audience asks about it."""
+
+    pattern: Pattern
+    paths: Collection[str]
+
+    def owners(self, placeholder: str) -> Collection[str]:
+        """What the placeholder stands for in their paths."""
+        matches = (self.pattern.match(path) or {} for path in self.paths)
+        return {found[placeholder] for found in matches if placeholder in found}
+
+
+class Nowhere:
+    """A view that does not exist."""
+
+    def owners(self, placeholder: str) -> Collection[str]:
+        """Nobody."""
+        return ()
+
+
+class Follower(ABC):
+    """Follows an instance from `start` to `close`; all of it in the event loop's thread.
+
+    `changed` is called for every new state, `failed` once when it cannot go on.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        scope: str,
+        database: LiveDatabase,
+        threads: Executor,
+        changed: Callable[[], None],
+        failed: Callable[[BoilerError], None],
+    ) -> None:
+        self.instance = instance
+        self.state: State | None = None
+        self._scope = scope
+        self._database = database
+        self._threads = threads
+        self._changed = changed
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._listeners: dict[str, Listener] = {}
+        self._is_open = True
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begins to listen."""
+
+    def close(self) -> None:
+        """Releases every listener."""
+        self._is_open = False
+        self._follow({})
+
+    def _become(self, state: State) -> None:
+        # Also when the content is as it was: whom it belongs to may have changed.
+        self.state = state
+        self._changed()
+
+    def _follow(self, targets: Mapping[str, Target]) -> None:
+        """Listens to these targets, by a name each, and to no others."""
+        for name, target in targets.items():
+            if name not in self._listeners:
+                self._listeners[name] = self._database.listen(target, self._in_loop(name), self._fail_in_loop)
+        for name in self._listeners.keys() - targets.keys():
+            self._listeners.pop(name).close()
+
+    def _in_loop(self, name: str) -> Callable[[Reading], None]:
+        def changed(reading: Reading) -> None:
+            self._loop.call_soon_threadsafe(self._hear_if_open, name, reading)
+
+        return changed
+
+    def _hear_if_open(self, name: str, reading: Reading) -> None:
+        if self._is_open and name in self._listeners:
+            self._hear(name, reading)
+
+    @abstractmethod
+    def _hear(self, name: str, reading: Reading) -> None:
+        """Takes what a target is now."""
+
+    def _fail_in_loop(self, error: BoilerError) -> None:
+        self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _fail(self, error: BoilerError) -> None:
+        if self._is_open:
+            self._failed(error)
+
+
+class StoredFollower(Follower):
+    """Follows a copy that Query mode stores; where the key alone does not say where it is, the ledger does."""
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._ledger = ledger_path(self._scope, self.instance)
+        self._copies: tuple[str, ...] = ()
+        only = only_copy(self.instance)
+        self._listen_to(() if only is None else (only,), with_ledger=only is None)
+
+    def _listen_to(self, copies: tuple[str, ...], *, with_ledger: bool) -> None:
+        # One target, so that ledger and copy come as they were committed: together.
+        target = (self._ledger, *copies[:1]) if with_ledger else copies
+        self._copies = copies
+        self._follow({"/".join(target): target})
+
+    def _hear(self, name: str, reading: Reading) -> None:
+        documents = {document.path: document for document in reading.documents}
+        if self._ledger in documents:
+            try:
+                copies = Ledger.of(self.instance, documents[self._ledger]).destinations
+            except BoilerError as error:
+                self._fail(error)
+                return
+            if copies[:1] != self._copies[:1]:
+                self._listen_to(copies, with_ledger=True)
+                return
+            self._copies = copies
+        copy = documents.get(self._copies[0]) if self._copies else None
+        content = None if copy is None else copy.fields
+        owned = Copies(self.instance.view.pattern(), self._copies)
+        self._become(State(content, owned, {}, str(None if copy is None else copy.version)))
+
+
+class BuiltFollower(Follower):
+    """Follows the documents and queries that the fetch plan led to, and builds anew when one of them changed."""
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._built: Built = {}
+        self._told: dict[str, tuple[tuple[str, Version], ...]] = {}
+        self._building: asyncio.Task[None] | None = None
+        self._catch_up()
+
+    def close(self) -> None:
+        """Releases every listener."""
+        super().close()
+        if self._building is not None:
+            self._building.cancel()
+
+    def _hear(self, name: str, reading: Reading) -> None:
+        self._told[name] = versions_of(reading.documents)
+        if self._is_behind:
+            self._catch_up()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether a listener told of something else than was read; it may also be the listener that lags."""
+        return any(told != self._built.get(name) for name, told in self._told.items())
+
+    def _catch_up(self) -> None:
+        if self._building is None:
+            self._building = asyncio.create_task(self._build())
+
+    async def _build(self) -> None:
+        pause = _FIRST_PAUSE
+        try:
+            while self._is_open:
+                read = await self._loop.run_in_executor(
+                    self._threads, read_now, self.instance, self._scope, self._database
+                )
+                self._built = read.versions
+                self._told = {name: told for name, told in self._told.items() if name in read.targets}
+                self._follow(read.targets)
+                self._become(read.state)
+                if not self._is_behind:
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        except BoilerError as error:
+            self._fail(error)
+        finally:
+            self._building = None
+
+
+@dataclass(frozen=True)
+class Read:
+    """A view as it is, what to listen to so as to hear when it is so no longer, and the versions it was built of."""
+
+    state: State
+    targets: Mapping[str, Target]
+    versions: Built
+
+
+def versions_of(documents: Iterable[Document]) -> tuple[tuple[str, Version], ...]:
+    """The documents with their versions, in their order."""
+    return tuple((document.path, document.version) for document in documents)
+
+
+def read_now(instance: Instance, scope: str, database: LiveDatabase) -> Read:
+    """Reads and builds the view."""
+    reader = Reader(database)
+    resolution = reader.resolve([instance])[instance]
+    # A root that is no document of its model leads nowhere, and may become one.
+    named = tuple(resolution.named) or (instance.root,)
+    targets: dict[str, Target] = {"/".join(named): named}
+    versions = {"/".join(named): versions_of(reader.documents[path] for path in named)}
+    for key, (_, query) in resolution.queries.items():
+        targets[key] = query
+        versions[key] = versions_of(reader.results[key])
+    return Read(_state(instance, scope, reader, resolution), targets, versions)
+
+
+def _state(instance: Instance, scope: str, reader: Reader, resolution: Resolution) -> State:
+    content = build(instance, reader, resolution, scope).content
+    if content is None:
+        return State(None, Nowhere(), {}, "None")
+    documents = {path: reader.documents[path] for path in reader.versions(resolution)}
+    with active(Snapshot(documents, instance.view.__name__)):
+        view = instance.view.of(instance.view.store_class(resolution.paths, documents), instance.key)
+    return State(content, view, documents, digest(content))
+
+
+def only_copy(instance: Instance) -> str | None:
+    """Where the view is stored, if the key of its root says so."""
+    root = instance.view.store_class.root()
+    key = {f"{root.name}.{name}": value for name, value in instance.key.items()} if root else {}
+    pattern = instance.view.pattern()
+    return pattern.fill(key) if set(pattern.names) <= key.keys() else None

@@ -1,0 +1,135 @@
+"""What every socket passes before Socket.IO sees it: how many there are, how much they say, and in which form.
+
+Engine.IO leaves a socket that sends nonsense to its ping timeout, waits for as many binary parts as a client announces,
+and keeps one for ever that never connects. So what is no message of ours ends here, and the socket with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+from boiler_functions.socket_settings import SocketSettings
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGI: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+CONNECTION: Final = "boiler_functions.connection"
+"""Where the scope has the connection."""
+
+# A pong, a close; connect to a namespace, leave it; an event whose first item is its name.
+# https://socket.io/docs/v4/socket-io-protocol/
+_MESSAGE: Final = re.compile(r'3|1|4[01](/[^,]{0,200},?)?(\{.*)?|42(/[^,]{0,200},)?\d{0,15}\[".*', re.DOTALL)
+
+# https://www.iana.org/assignments/websocket/websocket.xhtml
+MALFORMED: Final = 1007
+REFUSED: Final = 1008
+TOO_BIG: Final = 1009
+TRY_AGAIN_LATER: Final = 1013
+
+
+class Guard:
+    """An ASGI application before another one."""
+
+    def __init__(self, app: ASGI, settings: SocketSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self.connections: set[Connection] = set()
+        self.is_closing = False
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        if self.is_closing or len(self.connections) >= self._settings.max_connections:
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+            return
+        connection = Connection(self._settings, receive, send)
+        self.connections.add(connection)
+        try:
+            scope[CONNECTION] = connection
+            await self._app(scope, connection.receive, connection.send)
+        finally:
+            self.connections.discard(connection)
+            connection.admit()
+
+
+class Connection:
+    """One socket."""
+
+    def __init__(self, settings: SocketSettings, receive: Receive, send: Send) -> None:
+        self._settings = settings
+        self._receive = receive
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._left = float(settings.burst)
+        self._since = self._loop.time()
+        self._ended: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+        self._admission = self._loop.call_later(settings.admission_seconds, self.end, REFUSED, "not connected in time")
+
+    def admit(self) -> None:
+        """Lets it stay for as long as it likes."""
+        self._admission.cancel()
+
+    def end(self, code: int, reason: str) -> None:
+        """Closes it."""
+        if not self._ended.done():
+            self._ended.set_result((code, reason))
+
+    async def receive(self) -> Message:
+        """The next message that is one; a disconnect in place of what is none."""
+        receiving = asyncio.ensure_future(self._receive())
+        either: set[asyncio.Future[Any]] = {receiving, self._ended}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not self._ended.done():
+                message = receiving.result()
+                if message["type"] != "websocket.receive" or (fault := self._fault(message)) is None:
+                    return message
+                self.end(*fault)
+        finally:
+            receiving.cancel()
+        code, reason = self._ended.result()
+        await self._close(code, reason)
+        return {"type": "websocket.disconnect", "code": code}
+
+    async def send(self, message: Message) -> None:
+        """Sends the message; raises OSError once the socket is closed, or when the client does not take it."""
+        if self._ended.done() and message["type"] == "websocket.send":
+            raise OSError("The socket is closed.")
+        try:
+            async with asyncio.timeout(self._settings.send_seconds):
+                await self._send(message)
+        except TimeoutError as error:
+            self.end(REFUSED, "messages are not taken")
+            raise OSError("The client does not take its messages.") from error
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            async with asyncio.timeout(self._settings.send_seconds):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception:
+            pass
+
+    def _fault(self, message: Message) -> tuple[int, str] | None:
+        text = message.get("text")
+        if text is None or not _MESSAGE.fullmatch(text):
+            return MALFORMED, "no message of this service"
+        if len(text.encode(errors="replace")) > self._settings.max_message_bytes:
+            return TOO_BIG, f"a message has at most {self._settings.max_message_bytes} bytes"
+        if not self._take():
+            return REFUSED, "too many messages"
+        return None
+
+    def _take(self) -> bool:
+        now = self._loop.time()
+        self._left = min(self._settings.burst, self._left + (now - self._since) * self._settings.rate)
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

@@ -1,0 +1,144 @@
+"""A session: one client in one namespace, what it subscribed to, and what it has yet to be told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from boiler_functions.access import Caller
+from boiler_functions.build import Instance
+from boiler_functions.rest.representation import represent
+from boiler_functions.types import Fields
+from boiler_functions.websocket.followers import State
+from boiler_functions.websocket.hub import Hub
+
+
+class Emit(Protocol):
+    """The way to the client."""
+
+    async def __call__(self, event: str, data: Mapping[str, Any]) -> None:
+        """Sends an event."""
+
+    async def taken(self) -> None:
+        """Returns once the transport has taken what was sent before."""
+
+
+EARLY = "early"
+"""The mark of a view that was told before Query mode stored it."""
+
+VIEW = "view"
+ENDED = "ended"
+
+
+class Session:
+    """What one client is told; a client that is slow is told the newest state, and no longer queue is kept for it."""
+
+    def __init__(self, caller: Caller | None, hub: Hub, emit: Emit) -> None:
+        self.caller = caller
+        self.subscriptions: dict[Instance, str | None] = {}
+        """The instances, with the mark of the state that the client was told."""
+        self._hub = hub
+        self._emit = emit
+        self._untold: dict[Instance, State | str | None] = {}
+        """What to tell of: the newest state, a state that the hub does not know, or the reason why it ended."""
+        self._telling: asyncio.Task[None] | None = None
+
+    async def subscribe(self, instance: Instance) -> bool:
+        """Tells of the instance from now on; False for one that is not there, or not the caller's."""
+        self.subscriptions.setdefault(instance, None)
+        try:
+            state = await self._hub.subscribe(instance, self)
+            is_early = state.content is None and self._hub.is_stored(instance.view)
+            if is_early:
+                # Query mode may be about to store it.
+                state = await self._hub.built(instance)
+        except BaseException:
+            self.unsubscribe(instance)
+            raise
+        if state.content is None or not self._is_admitted(instance, state):
+            self.unsubscribe(instance)
+        elif instance in self.subscriptions:
+            self._tell(instance, state if is_early else None)
+        return instance in self.subscriptions
+
+    def unsubscribe(self, instance: Instance) -> None:
+        """Tells of the instance no more."""
+        self.subscriptions.pop(instance, None)
+        self._untold.pop(instance, None)
+        self._hub.leave(instance, self)
+
+    def changed(self, instance: Instance) -> None:
+        """Tells of the instance, unless the client knows it so, and may."""
+        state, told = self._hub.state(instance), self.subscriptions.get(instance)
+        if state is None or told is None:
+            return  # a client that was told nothing yet is told soon
+        if told == EARLY and state.content is None:
+            return
+        if state.mark != told or not self._may_see(instance, state):
+            self._tell(instance, None)
+
+    def failed(self, instance: Instance) -> None:
+        """Tells that the instance is followed no more."""
+        self._end(instance, "It cannot be followed now. Subscribe again later.")
+
+    def close(self) -> None:
+        """Leaves everything."""
+        for instance in list(self.subscriptions):
+            self.unsubscribe(instance)
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _may_see(self, instance: Instance, state: State) -> bool:
+        """Whether it may be told so: who was admitted is told that the view is gone."""
+        return state.content is None or self._is_admitted(instance, state)
+
+    def _is_admitted(self, instance: Instance, state: State) -> bool:
+        return state.admits(instance.view.readers(), self.caller)
+
+    def _end(self, instance: Instance, reason: str) -> None:
+        self.unsubscribe(instance)
+        self._tell(instance, reason)
+
+    def _tell(self, instance: Instance, what: State | str | None) -> None:
+        self._untold[instance] = what
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        try:
+            while self._untold:
+                await self._emit.taken()
+                # Looked up when the client has taken what it was told before, so that it is the newest.
+                if self._untold:
+                    instance, what = next(iter(self._untold.items()))
+                    del self._untold[instance]
+                    await self._tell_of(instance, what)
+        finally:
+            self._telling = None
+
+    async def _tell_of(self, instance: Instance, what: State | str | None) -> None:
+        if isinstance(what, str):
+            await self._emit(ENDED, {**key_of(instance), "reason": what})
+            return
+        known = self._hub.state(instance)
+        state = what if what is not None and (known is None or known.content is None) else known
+        if state is None or instance not in self.subscriptions:
+            return
+        if not self._may_see(instance, state):
+            self.unsubscribe(instance)
+            await self._emit(ENDED, {**key_of(instance), "reason": "It is not yours any more."})
+            return
+        self.subscriptions[instance] = EARLY if state is what else state.mark
+        await self._emit(VIEW, {**key_of(instance), "view": view_of(instance, state.content)})
+
+
+def key_of(instance: Instance) -> dict[str, str]:
+    """The key as clients spell it: `{"id": "standup"}`, and the parents of the root by their placeholders."""
+    key = dict(instance.key)
+    return {"id": key.pop("doc_id"), **key}
+
+
+def view_of(instance: Instance, content: Fields | None) -> dict[str, Any] | None:
+    """The view in JSON; None for one that is not there any more."""
+    return None if content is None else represent(instance.key["doc_id"], content)

@@ -1,0 +1,51 @@
+"""The view of a namespace: its instances by key, changed as the REST function would change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import RAISE, ValidationError
+from werkzeug.exceptions import MethodNotAllowed
+
+from boiler_functions.access import Caller
+from boiler_functions.build import Instance
+from boiler_functions.models import DomainModel
+from boiler_functions.rest.arguments import patch_body, settable
+from boiler_functions.view_models import ViewModel
+
+Change = Callable[[Mapping[str, str], Mapping[str, Any], Caller | None], Mapping[str, Any] | None]
+"""Changes the instance of a key, and gives the view after it as the caller may see it."""
+
+
+@dataclass(frozen=True)
+class SocketViews:
+    """The instances of one view model."""
+
+    view: type[ViewModel[Any]]
+    change: Change
+
+    @property
+    def root(self) -> type[DomainModel]:
+        root = self.view.store_class.root()
+        assert root is not None, "@app.websocket refuses a view without a root"
+        model: type[DomainModel] = root.model
+        return model
+
+    def instance(self, key: Mapping[str, Any]) -> Instance:
+        """The instance of a client's key; raises InvalidPath or ValidationError for what is none."""
+        names = self.root.pattern().names
+        wanted = {"id" if name == "doc_id" else name: name for name in names}
+        unknown = {name: ["Unknown."] for name in key.keys() - wanted.keys()}
+        missing = {name: ["Missing data for required field."] for name in wanted.keys() - key.keys()}
+        if unknown or missing:
+            raise ValidationError({**missing, **unknown})
+        return Instance(self.view, self.root.pattern().fill({wanted[name]: value for name, value in key.items()}))
+
+    def mutate(self, instance: Instance, values: Any, caller: Caller | None) -> Mapping[str, Any] | None:
+        """The view after its setters took the values, as the caller may see it."""
+        if not settable(self.view):
+            raise MethodNotAllowed(description="No value of this view can be set.")
+        loaded = patch_body(self.view).load({} if values is None else values, unknown=RAISE)
+        return self.change(instance.key, loaded, caller)

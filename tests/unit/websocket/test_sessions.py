@@ -1,0 +1,280 @@
+"""Who is admitted, for how long, and what happens to sockets that misbehave: nobody else notices."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from socketio.exceptions import ConnectionError as Refused
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from boiler_functions import Boiler
+from boiler_functions.exceptions import DeclarationError
+from boiler_functions.socket_settings import SocketSettings
+from tests.unit.websocket.rooms import Board, Client, Stage, staged
+
+
+async def closing(socket: ClientConnection) -> tuple[int, str]:
+    """The code and the reason with which the server closes the socket, after all that it sends before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await read_all(socket)
+    assert closed.value.rcvd
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+async def read_all(socket: ClientConnection) -> None:
+    while True:
+        await asyncio.wait_for(socket.recv(), 5)
+
+
+class Bystander:
+    """A client that should notice nothing."""
+
+    def __init__(self, stage: Stage, client: Client) -> None:
+        self._stage = stage
+        self._client = client
+
+    @classmethod
+    async def on(cls, stage: Stage) -> "Bystander":
+        stage.room(title="Blue")
+        client = await stage.client("/boards", "bystander")
+        await client.subscribe("blue")
+        await client.view()
+        return cls(stage, client)
+
+    async def is_well(self) -> None:
+        self._stage.change(title=str(time.monotonic()))
+        async with asyncio.timeout(2):
+            await self._client.view()
+        assert await self._client.is_told_nothing()
+
+
+@pytest.mark.parametrize("token", ["forged", "ada:-5"], ids=["forged", "expired"])
+def test_a_token_that_proves_nothing_is_refused_and_its_socket_closed(token: str) -> None:
+    @staged()
+    async def refused(stage: Stage) -> None:
+        bystander = await Bystander.on(stage)
+        with pytest.raises(Refused):
+            await stage.client("/boards", token)
+        async with stage.raw() as socket:
+            await socket.send(f'40/boards,{{"token":"{token}"}}')
+            assert await socket.recv() == '44/boards,{"message":"The token is not valid, or not any more."}'
+            assert await closing(socket) == (1008, "not admitted")
+        await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
+        await bystander.is_well()
+
+    refused()
+
+
+@pytest.mark.parametrize("auth", ['{"token":7}', '{"token":"x"', '{"tok":"x"}'])
+def test_what_is_no_token_is_refused(auth: str) -> None:
+    @staged()
+    async def refused(stage: Stage) -> None:
+        async with stage.raw() as socket:
+            await socket.send(f"40/boards,{auth}")
+            assert str(await socket.recv()).startswith("44/boards,")
+            assert await closing(socket) == (1008, "not admitted")
+
+    refused()
+
+
+@staged()
+async def test_a_session_ends_with_its_token_and_says_so(stage: Stage) -> None:
+    stage.room()
+    client = await stage.client("/boards", "ada:1")
+    await client.subscribe("blue")
+    await client.view()
+    assert await client.told() == ("ended", {"reason": "The token has expired. Connect again with a new one."})
+    assert (await client.told())[0] == "disconnect"
+    assert stage.listeners == 0
+    again = await stage.client("/boards", "ada")
+    await again.subscribe("blue")
+    assert (await again.view())["title"] == "blue"
+
+
+@staged()
+async def test_a_namespace_that_no_view_has_is_refused(stage: Stage) -> None:
+    with pytest.raises(Refused):
+        await stage.client("/nothing")
+
+
+@staged()
+async def test_a_killed_connection_releases_what_it_held(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    stage.room("red")
+    async with stage.raw() as socket:
+        await socket.send("40/boards,")
+        await socket.recv()
+        await socket.send('42/boards,1["subscribe",{"id":"red"}]')
+        await stage.until(lambda: stage.listeners == 2)
+        socket.transport.abort()
+        await stage.until(lambda: stage.listeners == 1)
+    await bystander.is_well()
+
+
+@staged(ping_interval=1, ping_timeout=1)
+async def test_a_half_open_socket_is_closed_after_a_ping_without_an_answer(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    stage.room("red")
+    async with stage.raw() as socket:
+        await socket.send("40/boards,")
+        await socket.recv()
+        await socket.send('42/boards,1["subscribe",{"id":"red"}]')
+        await stage.until(lambda: stage.listeners == 2)
+        # It reads no more, and so answers nothing.
+        socket.transport.pause_reading()
+        await stage.until(lambda: stage.listeners == 1)
+        await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
+    await bystander.is_well()
+
+
+@staged(admission_seconds=0.3)
+async def test_a_socket_that_never_connects_to_a_namespace_is_closed(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    async with stage.raw() as socket:
+        assert await closing(socket) == (1008, "not connected in time")
+    await bystander.is_well()
+
+
+@staged(rate=10, burst=20)
+async def test_a_flood_is_cut_off(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    async with stage.raw() as socket:
+        await socket.send("40/boards,")
+        with suppress(ConnectionClosed):
+            for _ in range(1000):
+                await socket.send('42/boards,["subscribe",{"id":"red"}]')
+        assert await closing(socket) == (1008, "too many messages")
+    await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
+    await bystander.is_well()
+
+
+MALFORMED: dict[str, str | bytes] = {
+    "empty": "",
+    "no packet": "zzz",
+    "an unknown packet": "9",
+    "bytes": b"\x00\x01",
+    "parts announced": '45999-/boards,["subscribe",{"_placeholder":true,"num":0}]',
+    "an acknowledgement": "43/boards,1[]",
+    "an event without name": "42/boards,[{}]",
+    "an event that is no list": '42/boards,{"a":1}',
+    "an endless number": f'42/boards,{"9" * 500}["subscribe",{{}}]',
+    "an upgrade": "5",
+    "a token that is a list": '40/cards,["a"]',
+}
+
+
+@pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_no_message_closes_its_socket(message: str | bytes) -> None:
+    @staged()
+    async def closed_by(stage: Stage) -> None:
+        bystander = await Bystander.on(stage)
+        async with stage.raw() as socket:
+            await socket.send("40/boards,")
+            await socket.recv()
+            await socket.send(message)
+            assert await closing(socket) == (1007, "no message of this service")
+        await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
+        await bystander.is_well()
+
+    closed_by()
+
+
+@pytest.mark.parametrize(
+    "data",
+    ['{"id":NaN}', '{"id":"a","id":"b"}', '{"id":', "{" * 30, '{"a":' * 40 + "1" + "}" * 40, '{"id":1e999}'],
+)
+def test_json_that_no_document_could_hold_is_answered_and_the_session_goes_on(data: str) -> None:
+    @staged()
+    async def answered(stage: Stage) -> None:
+        stage.room()
+        async with stage.raw() as socket:
+            await socket.send("40/boards,")
+            await socket.recv()
+            await socket.send(f'42/boards,7["subscribe",{data}]')
+            text = str(await asyncio.wait_for(socket.recv(), 5))
+            assert text.startswith('43/boards,7[{"code":400'), text
+            await socket.send('42/boards,8["subscribe",{"id":"blue"}]')
+            await asyncio.wait_for(socket.recv(), 5)
+            assert stage.listeners == 1
+
+    answered()
+
+
+@staged(max_message_bytes=2000)
+async def test_a_message_that_is_too_large_closes_its_socket(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    async with stage.raw() as socket:
+        await socket.send("40/boards,")
+        await socket.recv()
+        await socket.send(f'42/boards,["mutate",{{"id":"blue","values":{{"title":"{"x" * 3000}"}}}}]')
+        assert (await closing(socket))[0] == 1009
+    await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
+    await bystander.is_well()
+
+
+@staged(max_connections=2)
+async def test_a_process_that_is_full_takes_no_more_sockets(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    await stage.client("/boards")
+    with pytest.raises(InvalidStatus):
+        async with stage.raw():
+            pass
+    await bystander.is_well()
+
+
+@staged(max_subscriptions=2)
+async def test_a_connection_follows_no_more_views_than_it_may(stage: Stage) -> None:
+    for name in ("a", "b", "c"):
+        stage.room(name)
+    client = await stage.client("/boards")
+    assert [(await client.subscribe(name))["code"] for name in ("a", "b", "c", "a")] == [200, 200, 429, 200]
+    await client.call("unsubscribe", {"id": "a"})
+    assert (await client.subscribe("c"))["code"] == 200
+
+
+@staged(max_views=1)
+async def test_a_process_follows_no_more_views_than_it_may(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    stage.room("red")
+    client = await stage.client("/boards")
+    assert (await client.subscribe("red"))["code"] == 503
+    assert (await client.subscribe("blue"))["code"] == 200
+    await bystander.is_well()
+
+
+@staged()
+async def test_a_server_that_stops_answers_what_was_sent_and_says_goodbye(stage: Stage) -> None:
+    stage.room()
+    client = await stage.client("/boards")
+    await client.subscribe("blue")
+    await client.view()
+    waiting = asyncio.create_task(client.call("mutate", {"id": "blue", "values": {"title": "Azure"}}))
+    await asyncio.sleep(0.01)
+    stage.server.should_exit = True
+    assert (await waiting)["code"] == 200
+    told: list[tuple[str, Any]] = []
+    while not told or told[-1][0] != "disconnect":
+        told.append(await client.told())
+    assert ("ended", {"reason": "The server stops. Connect again."}) in told
+    await stage.until(lambda: not stage.listeners)
+
+
+@pytest.mark.parametrize("namespace", ["", "meeting", "/", "/a b", "/meeting/", "/é"])
+def test_a_namespace_is_a_path_of_names(namespace: str) -> None:
+    with pytest.raises(DeclarationError, match="a namespace is a path"):
+        Boiler("x").websocket(namespace)
+
+
+def test_a_namespace_is_one_view() -> None:
+    app = Boiler("x")
+    app.websocket("/a")(Board)
+    with pytest.raises(DeclarationError, match="one view"):
+        app.websocket("/a")(Board)
+
+
+def test_a_limit_is_more_than_nothing() -> None:
+    with pytest.raises(DeclarationError, match="max_connections is more than 0"):
+        SocketSettings(max_connections=0)
