@@ -5,10 +5,10 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: setup demo test bench torture dev check
+.PHONY: setup demo live test bench torture dev check
 .DEFAULT_GOAL := setup
 
-setup: .venv/.installed node_modules/.installed
+setup: .venv/.installed node_modules/.installed live/node_modules/.installed
 
 demo: setup
 	$(BIN)/python -m emulator.demo
@@ -24,6 +24,9 @@ bench: setup
 
 torture: setup
 	$(BIN)/python -m tests.torture
+
+live: setup
+	$(BIN)/python -m emulator.live
 
 dev: setup
 	$(BIN)/boiler dev
@@ -48,4 +51,8 @@ node_modules/.installed: package-lock.json package.json .npmrc
 	@command -v npm >/dev/null || { \
 		echo "'npm' was not found, but firebase-tools needs it. Install Node.js 20 or newer." >&2; exit 1; }
 	npm ci --loglevel=error --no-progress >/dev/null
+	@touch $@
+
+live/node_modules/.installed: live/package-lock.json live/package.json live/.npmrc
+	cd live && npm ci --loglevel=error --no-progress >/dev/null
 	@touch $@

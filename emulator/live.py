@@ -1,0 +1,255 @@
+"""The live meeting room: `make live` starts the emulators, all functions, the api and the page, and prints its URL."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+from boiler_functions import Boiler
+from boiler_functions.cli.functions_yaml import functions_yaml
+from boiler_functions.database import Database
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.exceptions import BoilerError, ConfigurationError
+from boiler_functions.session import use
+from emulator.events import EventServer
+from emulator.firebase import FirebaseEmulators
+from emulator.firestore_emulator import FirestoreEmulator
+from emulator.loopback import request
+from emulator.page import Costs, PageServer
+from emulator.stack import Handled, LocalStack
+
+ROOT = Path(__file__).parent.parent
+FUNCTIONS = ROOT / "functions"
+LIVE = ROOT / "live"
+PAGE = LIVE / "dist"
+RULES = LIVE / "firestore.rules"
+
+AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
+MEETING = "standup"
+PROJECT = "demo-live"
+
+_FILES = ("city.py", "live_room.py", "meeting_room.py", "requirements.txt")
+
+PARTICIPANTS: tuple[Mapping[str, Any], ...] = (
+    {"uid": "ada", "name": "Ada Lovelace", "organization": "Analytical Engines", "organises": True},
+    {"uid": "grace", "name": "Grace Hopper", "organization": "Harvard Mark I", "organises": False},
+    {"uid": "alan", "name": "Alan Turing", "organization": "Bletchley Park", "organises": False},
+)
+
+
+def live_app() -> Boiler:
+    """The app of the page."""
+    app: Boiler = _sample("live_room").app
+    return app
+
+
+def _sample(name: str) -> Any:
+    """A module of the functions, which import one another as they do where they are deployed."""
+    if str(FUNCTIONS) not in sys.path:
+        sys.path.insert(0, str(FUNCTIONS))
+    return import_module(name)
+
+
+class LiveRoom:
+    """The page and all that it needs, until it is stopped.
+
+    with LiveRoom() as room:
+        webbrowser.open(room.url)
+
+    With `firebase`, firebase-tools runs the functions, as `firebase emulators:start` does; else our own harness does,
+    which can tell what each update cost.
+    """
+
+    def __init__(self, port: int = 0, *, firebase: bool = False, workers: int = 4) -> None:
+        if not (PAGE / "index.html").is_file():
+            raise ConfigurationError("The page is not built. Run 'make live', or 'npx vite build' in live/.")
+        with ExitStack() as opened:
+            start = _on_firebase if firebase else _on_harness
+            backend = opened.enter_context(start(workers))
+            self.database = backend["database"]
+            self.firestore_host = backend["firestore"]
+            self.auth_host = backend["auth"]
+            settings = _settings(backend, costs=not firebase)
+            page = PageServer(PAGE, settings, backend["api"], backend["costs"], port)
+            self.url = opened.enter_context(page).url
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends all that it started; does nothing the second time."""
+        self._opened.close()
+
+
+@contextmanager
+def _on_harness(workers: int) -> Iterator[dict[str, Any]]:
+    costs = Costs()
+
+    def observe(handled: Handled) -> None:
+        if handled.report is not None:
+            usage = handled.report.usage
+            costs.tell({"function": handled.report.function, "reads": usage.reads, "writes": usage.writes})
+
+    with ExitStack() as opened:
+        auth = opened.enter_context(FirebaseEmulators(FUNCTIONS, PROJECT, only=("auth",)))
+        opened.enter_context(_environment(AUTH_EMULATOR_HOST, auth.auth_host))
+        server = opened.enter_context(EventServer())
+        emulator = opened.enter_context(FirestoreEmulator(functions=server.host, rules=RULES))
+        stack = opened.enter_context(
+            LocalStack(live_app(), PROJECT, emulator=emulator, server=server, observer=observe, workers=workers)
+        )
+        _sign_up(auth.auth_host)
+        _seed(stack.database)
+        stack.drain()
+        yield {
+            "database": stack.database,
+            "firestore": emulator.host,
+            "auth": auth.auth_host,
+            "api": stack.api_url,
+            "costs": costs,
+        }
+
+
+@contextmanager
+def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(TemporaryDirectory(prefix="boiler-live-")))
+        emulators = opened.enter_context(FirebaseEmulators(_laid_out(folder), PROJECT))
+        database = FirestoreDatabase(PROJECT, emulator=emulators.firestore_host)
+        _sign_up(emulators.auth_host)
+        _seed(database)
+        name = next(each.name for each in live_app().manifest.functions if each.entry_point == "api")
+        yield {
+            "database": database,
+            "firestore": emulators.firestore_host,
+            "auth": emulators.auth_host,
+            "api": f"http://{emulators.functions_host}/{PROJECT}/us-central1/{name}",
+            "costs": Costs(),
+        }
+
+
+def _laid_out(folder: Path) -> Path:
+    """A project as `firebase deploy` takes it: the functions with what `boiler compile` writes, and the rules."""
+    source = folder / "functions"
+    source.mkdir()
+    for name in _FILES:
+        shutil.copy(FUNCTIONS / name, source / name)
+    (source / "main.py").write_text("from live_room import app\n\napp.export(globals())\n")
+    (source / "functions.yaml").write_text(functions_yaml(live_app().manifest))
+    shutil.copy(RULES, folder / RULES.name)
+    (folder / "firebase.json").write_text(json.dumps({"firestore": {"rules": RULES.name}}))
+    return source
+
+
+def _settings(backend: Mapping[str, Any], *, costs: bool) -> dict[str, Any]:
+    host, _, port = backend["firestore"].partition(":")
+    return {
+        "project": PROJECT,
+        "auth": f"http://{backend['auth']}",
+        "firestore": {"host": host, "port": int(port)},
+        "meeting": MEETING,
+        "costs": costs,
+        "participants": [
+            {**each, "email": _email(each), "password": _password(each), "ticket": f"ticket-{each['uid']}"}
+            for each in PARTICIPANTS
+        ],
+    }
+
+
+def _sign_up(auth_host: str) -> None:
+    """Makes the participants' accounts in the Auth emulator, with the ids that their documents have."""
+    for each in PARTICIPANTS:
+        account = {"localId": each["uid"], "email": _email(each), "password": _password(each)}
+        answer = request(
+            auth_host,
+            "POST",
+            f"/identitytoolkit.googleapis.com/v1/projects/{PROJECT}/accounts",
+            json.dumps(account).encode(),
+            {"Authorization": "Bearer owner", "Content-Type": "application/json"},
+        )
+        if answer.status != 200:
+            raise ConfigurationError(f"The Auth emulator took no account of {each['uid']}: {answer.text}")
+
+
+def _seed(database: Database) -> None:
+    sample = _sample("meeting_room")
+    with use(database):
+        for each in PARTICIPANTS:
+            first_name, _, last_name = each["name"].partition(" ")
+            sample.User.new(
+                doc_id=each["uid"], first_name=first_name, last_name=last_name, organization=each["organization"]
+            ).save()
+            sample.Ticket.new(doc_id=f"ticket-{each['uid']}", user=each["uid"], attendance=each["organises"]).save()
+        sample.Location.new(doc_id="hall", address="Great Hall", latitude=51.5, longitude=-0.1).save()
+        tickets = [f"ticket-{each['uid']}" for each in PARTICIPANTS]
+        sample.Meeting.new(doc_id=MEETING, status="in-session", location="hall", tickets=tickets).save()
+
+
+def _email(person: Mapping[str, Any]) -> str:
+    return f"{person['uid']}@example.com"
+
+
+def _password(person: Mapping[str, Any]) -> str:
+    return f"{person['uid']}-in-the-emulator"
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """The variable has the value inside the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def build_page() -> None:
+    """Builds the page, as `make live` does."""
+    vite = LIVE / "node_modules" / ".bin" / "vite"
+    if not vite.exists():
+        raise ConfigurationError("The page's packages are not installed. Run 'make live'.")
+    subprocess.run([str(vite), "build", "--logLevel", "warn"], cwd=LIVE, check=True)
+
+
+def main() -> int:
+    """Runs until Ctrl-C, or SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m emulator.live", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="of the page; free by default")
+    parser.add_argument("--firebase", action="store_true", help="let firebase-tools run the functions")
+    options = parser.parse_args()
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        build_page()
+        print("Starting the emulators and the functions …", flush=True)
+        with LiveRoom(options.port, firebase=options.firebase) as room:
+            print(f"The live meeting room is at {room.url}  (Ctrl-C ends it)", flush=True)
+            stopped.wait()
+            print("Stopping …", flush=True)
+    except BoilerError as error:
+        print(f"{error.code} {error}", file=sys.stderr)
+        return 2
+    print("Stopped.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+// Chromium, as the scenarios use it.
+
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+// A page whose panes show the meeting.
+export async function open(context, url, as) {
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  await page.goto(as ? `${url}/?as=${as}` : url);
+  await page.waitForFunction(() => {
+    const panes = [...document.querySelectorAll(".pane")];
+    return panes.length && panes.every((pane) => pane.querySelector(".attending li") && !pane.querySelector(".switch").disabled);
+  });
+  return page;
+}
+
+export const pane = (page, who) => page.locator(`.pane[data-participant=${who}]`);
+
+export const names = (page, who) => pane(page, who).locator(".attending li span:first-child").allTextContents();
+
+export async function until(holds, what, seconds = 30) {
+  const end = Date.now() + seconds * 1000;
+  while (!(await holds())) {
+    if (Date.now() > end) {
+      throw new Error(`not within ${seconds} s: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,73 @@
+// One participant: signed in as themselves, with an app, a token and listeners of their own.
+
+import { initializeApp } from "firebase/app";
+import { connectAuthEmulator, getAuth, inMemoryPersistence, setPersistence, signInWithEmailAndPassword } from "firebase/auth";
+import { collection, connectFirestoreEmulator, doc, getFirestore, onSnapshot, setDoc, updateDoc } from "firebase/firestore";
+
+export class Participant {
+  constructor(settings, person) {
+    this.person = person;
+    this.meeting = settings.meeting;
+    const app = initializeApp({ projectId: settings.project, apiKey: "emulator" }, person.uid);
+    this.auth = getAuth(app);
+    connectAuthEmulator(this.auth, settings.auth, { disableWarnings: true });
+    this.database = getFirestore(app);
+    connectFirestoreEmulator(this.database, settings.firestore.host, settings.firestore.port);
+  }
+
+  async signIn() {
+    await setPersistence(this.auth, inMemoryPersistence);
+    await signInWithEmailAndPassword(this.auth, this.person.email, this.person.password);
+  }
+
+  // Tells of this participant's own copy of the meeting, and of their ticket; of the connection too.
+  listen(onMeeting, onTicket, onProblem) {
+    const copy = doc(this.database, "users", this.person.uid, "meetingSessions", this.meeting);
+    onSnapshot(copy, { includeMetadataChanges: true }, (found) => onMeeting(found.data(), found.metadata), onProblem);
+    onSnapshot(this.ticket, (found) => onTicket(found.data()), onProblem);
+  }
+
+  get ticket() {
+    return doc(this.database, "tickets", this.person.ticket);
+  }
+
+  // The rules allow it for one's own ticket, and for nothing but the attendance.
+  async attend(attendance) {
+    await updateDoc(this.ticket, { attendance });
+  }
+
+  // Through the setters of the view, with this participant's token.
+  async setInSession(inSession) {
+    const answer = await fetch(`/api/meeting_sessions/${this.meeting}`, {
+      method: "PATCH",
+      headers: {
+        "Content-Type": "application/json",
+        Authorization: `Bearer ${await this.auth.currentUser.getIdToken()}`,
+      },
+      body: JSON.stringify({ inSession }),
+    });
+    if (!answer.ok) {
+      throw new Error((await answer.json()).message);
+    }
+  }
+
+  // The form is a document of this participant's; its outcome is stamped on it.
+  async foundCity(fields) {
+    const form = doc(collection(this.database, "users", this.person.uid, "cityForms"));
+    const outcome = new Promise((resolve, reject) => {
+      const stop = onSnapshot(
+        form,
+        (found) => {
+          const stamped = found.data()?.outcome;
+          if (stamped) {
+            stop();
+            resolve(stamped);
+          }
+        },
+        reject,
+      );
+    });
+    await setDoc(form, fields);
+    return outcome;
+  }
+}
