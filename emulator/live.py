@@ -113,7 +113,7 @@ def _on_harness(workers: int) -> Iterator[dict[str, Any]]:
             LocalStack(live_app(), PROJECT, emulator=emulator, server=server, observer=observe, workers=workers)
         )
         _sign_up(auth.auth_host)
-        _seed(stack.database)
+        seed(stack.database)
         stack.drain()
         yield {
             "database": stack.database,
@@ -131,7 +131,7 @@ def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
         emulators = opened.enter_context(FirebaseEmulators(_laid_out(folder), PROJECT))
         database = FirestoreDatabase(PROJECT, emulator=emulators.firestore_host)
         _sign_up(emulators.auth_host)
-        _seed(database)
+        seed(database)
         name = next(each.name for each in live_app().manifest.functions if each.entry_point == "api")
         yield {
             "database": database,
@@ -185,7 +185,8 @@ def _sign_up(auth_host: str) -> None:
             raise ConfigurationError(f"The Auth emulator took no account of {each['uid']}: {answer.text}")
 
 
-def _seed(database: Database) -> None:
+def seed(database: Database) -> None:
+    """Saves the participants, their tickets and the meeting."""
     sample = _sample("meeting_room")
     with use(database):
         for each in PARTICIPANTS:
