@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -132,6 +133,7 @@ def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
         database = FirestoreDatabase(PROJECT, emulator=emulators.firestore_host)
         _sign_up(emulators.auth_host)
         seed(database)
+        _await_copies(database)
         name = next(each.name for each in live_app().manifest.functions if each.entry_point == "api")
         yield {
             "database": database,
@@ -140,6 +142,16 @@ def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
             "api": f"http://{emulators.functions_host}/{PROJECT}/us-central1/{name}",
             "costs": Costs(),
         }
+
+
+def _await_copies(database: Database, seconds: float = 240.0) -> None:
+    """Returns once the functions have stored the meeting for all: firebase-tools starts a process for each, slowly."""
+    paths = [f"users/{each['uid']}/meetingSessions/{MEETING}" for each in PARTICIPANTS]
+    deadline = time.monotonic() + seconds
+    while not all(document.exists for document in database.read(paths).documents):
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"After {seconds:g} s the functions have not stored the meeting.")
+        time.sleep(0.2)
 
 
 def _laid_out(folder: Path) -> Path:

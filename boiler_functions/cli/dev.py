@@ -25,7 +25,7 @@ from boiler_functions.exceptions import ConfigurationError
 from emulator.delivery import Delivery, DeliveryHarness, Refused, Retries, Target, Trigger
 from emulator.events import Event, EventServer
 from emulator.firestore_emulator import FirestoreEmulator
-from emulator.loopback import answers, free_port, request
+from emulator.loopback import answers, free_ports, request
 
 # Long enough that an event which failed is still there when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
@@ -68,7 +68,7 @@ def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None
     if (plan := app.start()) is None:
         raise click.exceptions.Exit(2)
     deliveries.use(app.host, plan)
-    _introduce(environment, app.host, plan)
+    _introduce(environment, app, plan)
     deliveries.resume()
     for changes in watch(project.source, watch_filter=PythonFilter()):
         deliveries.pause()
@@ -83,7 +83,7 @@ def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None
             deliveries.resume()
 
 
-def _introduce(environment: Mapping[str, str], host: str, plan: Plan) -> None:
+def _introduce(environment: Mapping[str, str], app: App, plan: Plan) -> None:
     variables = " ".join(f"{name}={value}" for name, value in environment.items())
     lines = {
         "Firestore": environment[EMULATOR_HOST],
@@ -91,7 +91,9 @@ def _introduce(environment: Mapping[str, str], host: str, plan: Plan) -> None:
         "App": _described(plan),
     }
     if any(function["entry_point"] == API for function in plan["functions"]):
-        lines["API"] = f"http://{host}"
+        lines["API"] = f"http://{app.host}"
+    if plan["namespaces"]:
+        lines["Sockets"] = ", ".join(f"ws://{app.sockets}{namespace}" for namespace in plan["namespaces"])
     lines["Stop"] = "Ctrl-C"
     for name, value in lines.items():
         click.echo(f"{name:<11}{value}")
@@ -105,8 +107,9 @@ class App:
     """The process with the app's functions, always at the same address."""
 
     def __init__(self, project: Project, environment: Mapping[str, str]) -> None:
-        self.host = f"{HOST}:{(port := free_port())}"
-        place = (str(port), str(project.folder), str(project.source), project.app)
+        port, sockets = free_ports(2)
+        self.host, self.sockets = f"{HOST}:{port}", f"{HOST}:{sockets}"
+        place = (str(port), str(sockets), str(project.folder), str(project.source), project.app)
         self._command = [sys.executable, "-m", "boiler_functions.cli.served", *place]
         # A cached module counts as fresh within the second, and an editor may save twice in one.
         self._environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"}

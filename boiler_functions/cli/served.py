@@ -1,6 +1,6 @@
 """One process with all functions of an app, which `boiler dev` starts anew for every change of a source.
 
-python -m boiler_functions.cli.served PORT FOLDER SOURCE MODULE:NAME
+python -m boiler_functions.cli.served PORT SOCKETS_PORT FOLDER SOURCE MODULE:NAME
 """
 
 from __future__ import annotations
@@ -34,15 +34,19 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 @click.command()
 @click.argument("port", type=int)
+@click.argument("sockets", type=int)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("app")
-def serve(port: int, folder: Path, source: Path, app: str) -> None:
+def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None:
     """Serve the app until the standard input ends."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     _log_as_text()
     with reported():
-        served = serving(Project(folder, source, app).load())
+        loaded = Project(folder, source, app).load()
+        served = serving(loaded)
+        if loaded.compiled.declarations.sockets:
+            _serve_sockets(loaded, sockets)
         make_server(HOST, port, served, threaded=True, request_handler=_Quiet).serve_forever()
 
 
@@ -54,7 +58,8 @@ def serving(app: Boiler) -> Flask:
 
     @server.get(PLAN)
     def plan() -> Any:
-        return plan_as_json(app.manifest)
+        namespaces = [socket.namespace for socket in app.compiled.declarations.sockets]
+        return {**plan_as_json(app.manifest), "namespaces": namespaces}
 
     @server.post(f"{FUNCTIONS}/<entry_point>")
     def deliver(entry_point: str) -> Any:
@@ -74,6 +79,13 @@ def serving(app: Boiler) -> Flask:
         return functions[API](request)
 
     return server
+
+
+def _serve_sockets(app: Boiler, port: int) -> None:
+    # Imported late: an app without sockets needs no extra 'websocket'.
+    from boiler_functions.websocket.__main__ import server_of
+
+    threading.Thread(target=server_of(app, HOST, port).run, daemon=True).start()
 
 
 class _Quiet(WSGIRequestHandler):

@@ -76,6 +76,7 @@ LATE = {
     ("testing.http", "rest"): "a test of views needs no REST stack",
     ("runtime", "cloud_tasks"): "only an app with continuations needs the extra 'tasks'",
     ("webhook", "public_http"): "a function without a webhook starts without an HTTP client",
+    ("cli.served", "websocket"): "an app without sockets needs no extra 'websocket'",
     ("cli", "cli"): "the console script says so when the extra 'cli' is missing",
     ("cli.commands", "cli"): "a command imports what it alone needs: the local stack and watchfiles, or the REST stack",
 }
