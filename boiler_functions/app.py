@@ -342,6 +342,7 @@ class Boiler:
         if "compiled" in vars(self):
             raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
         self._declarations = replace(self._declarations, **declared)
+
     @staticmethod
     def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:
         if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:
