@@ -4,7 +4,6 @@ A JsonSchema reads and writes what HTTP carries: ISO 8601 text, base64, a mappin
 longitude, a path. Any other schema reads and writes Firestore's own values. Either is strict: "1" is no number.
 """
 
-import binascii
 import copy
 import math
 import types
@@ -162,7 +161,7 @@ class Bytes(_Strict):
         if _in_json(self) and isinstance(value, str):
             try:
                 return b64decode(value, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:  # of letters that are no base64, binascii.Error among them
                 raise self.make_error("invalid") from error
         if not isinstance(value, bytes):
             raise self.make_error("invalid")

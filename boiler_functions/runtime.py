@@ -133,6 +133,9 @@ def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
         with context(function=API, **_trace()):
             return _nested(apps[0], request)
 
+    if apps:
+        # A path with a line break fits no route of functions-framework, which would answer in HTML.
+        functions_framework.errorhandler(404)(lambda _: target(current_request))
     return target
 
 

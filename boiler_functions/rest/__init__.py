@@ -18,6 +18,7 @@ from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.secret import secret_of
 from boiler_functions.rest.apidocs import apidocs, as_text
 from boiler_functions.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.rest.description import security_schemes, tag
 from boiler_functions.rest.errors import answer_errors
 from boiler_functions.rest.gate import Gate
 from boiler_functions.rest.openapi import VERSION, Documented
@@ -93,7 +94,8 @@ def create_app(
     rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
     verifier = tokens or FirebaseTokens(tenant=settings.tenant, check_revoked=settings.check_revoked)
     Gate(settings, verifier, rate).put_before(app)
-    api = app.extensions[EXTENSION] = Documented(app, [rule.view for rule in declarations.rules])
+    tags = [tag(rule.view) for rule in declarations.rules]
+    api = app.extensions[EXTENSION] = Documented(app, tags, security_schemes(settings))
     api.register_blueprint(blueprint_of(resources, settings))
     if declarations.docs:
         app.register_blueprint(apidocs(declarations.app, api.document))

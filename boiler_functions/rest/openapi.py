@@ -1,19 +1,16 @@
-"""The OpenAPI 3.1 document of the routes: each tells what it is as it is added, and its types come from the views."""
+"""The OpenAPI 3.1 document: its schemas, made of view models; each route adds its own description."""
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask
-from flask_smorest import Api, Blueprint
+from flask_smorest import Api
 from marshmallow import Schema
 from marshmallow import fields as marshmallow_fields
 
@@ -24,7 +21,6 @@ from boiler_functions.rest.arguments import CreateBody, PatchBody, ReplaceBody, 
 from boiler_functions.rest.representation import ID
 from boiler_functions.view_models import ViewModel
 
-F = TypeVar("F")
 View = type[ViewModel[Any]]
 
 VERSION = "3.1.0"
@@ -37,35 +33,6 @@ _SUFFIXES: Mapping[type[Schema], str] = {
     JsonSchema: "Input",
 }
 """What is added to the name of a view or an object, by what its schema is for; the first that fits."""
-
-
-@dataclass(frozen=True)
-class Described:
-    """What one route does, as a client is told; every error not listed is answered as the default one."""
-
-    name: str
-    summary: str
-    view: View
-    answer: Schema | None
-    status: int = 200
-    errors: tuple[int, ...] = (404, 422, 503)
-
-    def describe(self, endpoint: F) -> F:
-        """The endpoint, with its description for the document."""
-        described: F = Blueprint.doc(
-            operationId=f"{self.name}{self.view.__name__}",
-            summary=self.summary,
-            **_description(told(self.view)),
-            responses={
-                **{str(code): HTTPStatus(code).name for code in self.errors},
-                str(self.status): self._answered(),
-            },
-        )(endpoint)
-        return described
-
-    def _answered(self) -> dict[str, Any]:
-        content = {"content": {"application/json": {"schema": self.answer}}} if self.answer else {}
-        return {"description": HTTPStatus(self.status).phrase, **content}
 
 
 class Error(Schema):
@@ -94,8 +61,10 @@ class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
 
     ERROR_SCHEMA = Error
 
-    def __init__(self, app: Flask, views: Sequence[View]) -> None:
-        self._views = views
+    def __init__(
+        self, app: Flask, tags: Sequence[Mapping[str, str]], security: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        self._tags = tags
         super().__init__(
             app,
             spec_kwargs={
@@ -104,6 +73,8 @@ class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
                 "servers": [{"url": "."}],
             },
         )
+        for name, scheme in security.items():
+            self.spec.components.security_scheme(name, dict(scheme))
 
     def _register_pagination_header(self) -> None:
         """No header of flask-smorest's: a page names the next one in its body."""
@@ -111,7 +82,7 @@ class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
     def document(self) -> dict[str, Any]:
         """The whole document; the same for the same declarations."""
         document: dict[str, Any] = self.spec.to_dict()
-        document["tags"] = [{"name": view.__name__, **_description(told(view))} for view in self._views]
+        document["tags"] = [dict(tag) for tag in self._tags]
         return document
 
 
@@ -136,7 +107,7 @@ class _Converter(OpenAPIConverter):
         **OpenAPIConverter.field_mapping,
         fields.Integer: ("integer", "int64"),
         fields.Float: ("number", "double"),
-        fields.Bytes: ("string", None),
+        fields.Bytes: ("string", "byte"),
         fields.Related: ("string", None),
     }
 
@@ -203,16 +174,7 @@ def page(view: View) -> Schema:
     return schema()
 
 
-def told(view: View) -> str | None:
-    """The docstring of the view itself; what it inherits is about view models as such."""
-    return inspect.cleandoc(view.__doc__) if view.__doc__ else None
-
-
 _ID = {"description": "The id of the root.", "readOnly": True}
-
-
-def _description(text: str | None) -> dict[str, str]:
-    return {"description": text} if text else {}
 
 
 def _json_type(field: fields.Member) -> list[str] | str:

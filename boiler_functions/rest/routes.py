@@ -28,7 +28,7 @@ from boiler_functions.rest.arguments import (
     settable,
 )
 from boiler_functions.rest.call import current_call
-from boiler_functions.rest.openapi import Described, answer, page
+from boiler_functions.rest.description import description
 from boiler_functions.rest.representation import ID
 from boiler_functions.rest.request_parser import RequestParser
 from boiler_functions.rest.resource import Resource, check_possible
@@ -90,7 +90,8 @@ def blueprint_of(resources: Mapping[str, Resource], settings: HttpSettings) -> B
     blueprint.ARGUMENTS_PARSER = RequestParser(settings)
     for rule, resource in resources.items():
         for route in routes_of(rule, resource):
-            endpoint: Any = _described(route).describe(_responding(route))
+            described = description(route, settings, creates=resource.creates)
+            endpoint: Any = blueprint.doc(**described)(_responding(route))
             if route.body is not None:
                 endpoint = blueprint.arguments(route.body, location="json")(endpoint)
             endpoint = blueprint.arguments(route.query, location="query")(endpoint)
@@ -98,29 +99,6 @@ def blueprint_of(resources: Mapping[str, Resource], settings: HttpSettings) -> B
                 route.path, route.name, _guarded(route, endpoint), methods=[route.method], tags=[route.view.__name__]
             )
     return blueprint
-
-
-def _described(route: Route) -> Described:
-    """What the OpenAPI document says of the route."""
-    view, name = route.view, route.view.__name__
-    changing = (400, 401, 403, 404, 412, 413, 415, 422, 429, 503)
-    match route.does:
-        case "list":
-            return Described("list", f"List {name}", view, page(view), errors=(401, 403, 404, 422, 429, 503))
-        case "get":
-            return Described("get", f"Get a {name}", view, answer(view), errors=(401, 403, 404, 422, 429, 503))
-        case "create":
-            return Described("create", f"Create a {name}", view, answer(view), 201, (*changing, 409))
-        case "replace":
-            return Described("replace", f"Replace a {name}", view, answer(view), errors=changing)
-        case "patch":
-            return Described("patch", f"Change a {name}", view, answer(view), errors=changing)
-        case "delete":
-            return Described("delete", f"Delete a {name}", view, None, 204, changing)
-        case "operation":
-            assert route.operation is not None
-            told = route.operation.summary.partition("\n")[0] or f"{route.operation.name} a {name}"
-            return Described(route.operation.name, told, view, answer(view), errors=changing)
 
 
 def _guarded(route: Route, endpoint: Callable[..., Response]) -> Callable[..., Response]:

@@ -142,6 +142,7 @@ def test_bad_requests_are_answered_in_json_through_functions_framework(api: Api)
         ("GET", "/meeting_sessions/meeting_9", None, JSON): 404,
         ("GET", "/meeting_sessions/a%2Fb%2Fc", None, JSON): 404,
         ("GET", "/meeting_sessions/__x__", None, JSON): 404,
+        ("GET", "/meeting_sessions/a%0Ab", None, JSON): 404,
         ("GET", "/meeting_sessions/..", None, JSON): 404,
         ("DELETE", one, None, JSON): 405,
         ("GET", "/meeting_sessions?color=red", None, JSON): 422,

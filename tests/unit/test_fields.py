@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, NotRequired, Required, TypedDict
 
 import pytest
 from hypothesis import given, settings
@@ -265,6 +265,7 @@ def test_json_spells_untyped_values_too() -> None:
         (datetime, "yesterday"),
         (datetime, "2026-01-01T12:00:00"),
         (bytes, "not base64!"),
+        (bytes, "ÄÄÄÄ"),
         (GeoPoint, {"latitude": "1", "longitude": 2}),
         (GeoPoint, {"latitude": True, "longitude": 2}),
         (GeoPoint, {"latitude": 1}),
@@ -307,3 +308,14 @@ def test_messages_are_flattened_by_dotted_field() -> None:
         "name": ["Short.", "Odd."],
         "age": ["Old."],
     }
+
+
+def test_annotations_that_are_texts_say_which_keys_of_a_typed_dict_may_be_missing() -> None:
+    # As `from __future__ import annotations` has them.
+    part = TypedDict("part", {"text": "str", "number": "NotRequired[int]"})  # noqa: UP013
+    rest = TypedDict("rest", {"text": "Required[str]", "number": "int"}, total=False)  # noqa: UP013
+    for kind in (part, rest):
+        found = field_for(kind)
+        assert isinstance(found, ours.Part)
+        fields = found.schema.fields
+        assert {name: each.required for name, each in fields.items()} == {"text": True, "number": False}

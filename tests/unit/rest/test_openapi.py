@@ -19,9 +19,11 @@ from boiler_functions import (
     reference,
 )
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.http_settings import HttpSettings
 from boiler_functions.rest import create_app, document
 from functions.meeting_room import app as meeting_room
 from functions.world import app as world
+from tests.torture.shop import app as shop
 from tests.unit.rest.meeting_api import Api
 from tests.unit.rest.meeting_api import app as meetings
 
@@ -145,7 +147,7 @@ def operations(found: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("app", [meeting_room, meetings, everything], ids=lambda app: app.name)
+@pytest.mark.parametrize("app", [meeting_room, meetings, everything, shop], ids=lambda app: app.name)
 def test_a_validator_accepts_the_document(app: Boiler) -> None:
     found = document(app.compiled)
     assert found["openapi"] == "3.1.0"
@@ -156,7 +158,7 @@ def test_the_document_is_the_same_for_the_same_declarations() -> None:
     assert json.dumps(document(everything.compiled)) == json.dumps(DOCUMENT)
 
 
-@pytest.mark.parametrize("app", [meeting_room, meetings, everything], ids=lambda app: app.name)
+@pytest.mark.parametrize("app", [meeting_room, meetings, everything, shop], ids=lambda app: app.name)
 def test_every_route_is_described_and_nothing_else(app: Boiler) -> None:
     flask = create_app(app.compiled, MemoryDatabase)
     served = {
@@ -168,7 +170,7 @@ def test_every_route_is_described_and_nothing_else(app: Boiler) -> None:
     assert served == {(path, method) for path, method, _ in operations(document(app.compiled))}
 
 
-@pytest.mark.parametrize("app", [meeting_room, meetings, everything], ids=lambda app: app.name)
+@pytest.mark.parametrize("app", [meeting_room, meetings, everything, shop], ids=lambda app: app.name)
 def test_every_operation_has_its_own_name_a_summary_an_answer_and_our_error(app: Boiler) -> None:
     found = document(app.compiled)
     listed = [operation for _, _, operation in operations(found)]
@@ -176,9 +178,10 @@ def test_every_operation_has_its_own_name_a_summary_an_answer_and_our_error(app:
     assert len(set(names)) == len(names)
     assert all(operation["summary"] for operation in listed)
     for operation in listed:
-        success = [code for code in operation["responses"] if code.startswith("2")]
+        success = [code for code in operation["responses"] if code[0] in "23"]
         errors = [response for code, response in operation["responses"].items() if code not in success]
-        assert len(success) == 1
+        assert success
+        assert {"401", "403", "404", "422", "429", "503", "default"} <= operation["responses"].keys()
         for error in errors:
             described = found["components"]["responses"][error["$ref"].rpartition("/")[2]]
             assert described["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
@@ -215,7 +218,7 @@ def test_what_has_no_setter_is_read_only() -> None:
         ("aDefault", {"type": "integer", "format": "int64"}),
         ("aFloat", {"type": ["number", "null"], "format": "double"}),
         ("aTimestamp", {"type": ["string", "null"], "format": "date-time"}),
-        ("someBytes", {"type": ["string", "null"], "contentEncoding": "base64"}),
+        ("someBytes", {"type": ["string", "null"], "format": "byte", "contentEncoding": "base64"}),
         ("aPlace", {"anyOf": [{"$ref": "#/components/schemas/GeoPoint"}, {"type": "null"}]}),
         ("aList", {"type": "array", "items": {"type": "string"}}),
         ("aMapping", {"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}}),
@@ -224,7 +227,7 @@ def test_what_has_no_setter_is_read_only() -> None:
         ("anAddress", {"anyOf": [{"$ref": "#/components/schemas/Address"}, {"type": "null"}]}),
         ("part", {"$ref": "#/components/schemas/Part", "description": "What it is made of.", "readOnly": True}),
         ("day", {"type": "string", "format": "date", "readOnly": True}),
-        ("raw", {"type": "string", "contentEncoding": "base64", "readOnly": True}),
+        ("raw", {"type": "string", "format": "byte", "contentEncoding": "base64", "readOnly": True}),
         ("anything", {}),
         (
             "parts",
@@ -331,3 +334,68 @@ def test_an_app_without_docs_serves_none() -> None:
 
 def test_an_app_without_rest_has_no_document_worth_printing() -> None:
     assert document(world.compiled)["paths"] == {}
+
+
+def operation_of(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for _, _, each in operations(found) if each["operationId"] == name)
+
+
+def test_an_operation_says_whether_it_needs_a_token() -> None:
+    found = document(shop.compiled)
+    assert found["components"]["securitySchemes"].keys() == {"bearer"}
+    assert operation_of(found, "listShelfView")["security"] == [{}, {"bearer": []}]
+    assert operation_of(found, "patchShelfView")["security"] == [{"bearer": []}]
+    assert operation_of(found, "getArticleView")["security"] == [{"bearer": []}]
+
+
+def test_an_app_that_checks_apps_says_so() -> None:
+    app = Boiler("checked", http=HttpSettings(app_check=True))
+    app.rest("/things")(ThingView)
+    found = document(app.compiled)
+    assert found["components"]["securitySchemes"]["appCheck"]["name"] == "X-Firebase-AppCheck"
+    assert operation_of(found, "getThingView")["security"] == [{"bearer": [], "appCheck": []}]
+
+
+def test_a_change_has_the_headers_of_conditions_idempotency_and_waiting() -> None:
+    found = document(shop.compiled)
+    headers = {
+        name: [each["name"] for each in operation_of(found, name)["parameters"] if each["in"] == "header"]
+        for name in ("listArticleView", "getArticleView", "deleteArticleView")
+    }
+    assert headers == {
+        "listArticleView": [],
+        "getArticleView": ["If-None-Match"],
+        "deleteArticleView": ["If-Match", "If-None-Match", "Idempotency-Key", "Prefer"],
+    }
+
+
+def test_an_answer_has_the_statuses_and_headers_that_it_can_have() -> None:
+    found = document(shop.compiled)
+    successes = {
+        operation["operationId"]: [code for code in operation["responses"] if code[0] in "23"]
+        for _, _, operation in operations(found)
+    }
+    assert successes["getArticleView"] == ["200", "304"]
+    assert successes["createArticleView"] == ["201", "202", "204"]
+    assert successes["replaceArticleView"] == ["200", "201", "202", "204"]
+    assert successes["replaceShelfView"] == ["200", "202", "204"]
+    created = operation_of(found, "createArticleView")["responses"]
+    assert created["201"]["headers"].keys() == {"ETag", "Location"}
+    assert "content" not in created["204"]
+    assert "409" in created
+
+
+def test_an_operation_of_a_view_is_told_by_its_docstring_and_takes_its_arguments() -> None:
+    found = document(shop.compiled)
+    rename = operation_of(found, "renameArticleView")
+    assert (rename["summary"], rename["description"]) == (
+        "Give it another name.",
+        "Loudly, if that is wanted.",
+    )
+    body = rename["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert found["components"]["schemas"][body] == {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "shout": {"type": "boolean"}},
+        "required": ["name"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,157 @@
+"""What the OpenAPI document says of one route, made of the route itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from marshmallow import Schema
+
+from boiler_functions.access import Audience, Public
+from boiler_functions.http_settings import HttpSettings
+from boiler_functions.rest.gate import APP_CHECK
+from boiler_functions.rest.openapi import answer, page
+from boiler_functions.view_models import ViewModel
+
+if TYPE_CHECKING:
+    from boiler_functions.rest.routes import Route
+
+BEARER = "bearer"
+APP = "appCheck"
+
+SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
+    BEARER: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A Firebase ID token: `await user.getIdToken()`.",
+    },
+    APP: {
+        "type": "apiKey",
+        "in": "header",
+        "name": APP_CHECK,
+        "description": "An App Check token: `(await getToken(appCheck)).token`.",
+    },
+}
+
+
+def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"in": "header", "name": name, "description": description, "schema": {"type": "string", **schema}}
+
+
+_ETAGS = {"pattern": r'^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$'}
+
+_IF_NONE_MATCH = _header("If-None-Match", "The `ETag` that the client has; 304 while that is what there is.", **_ETAGS)
+
+_CONDITIONS = (
+    _header("If-Match", "The `ETag` that the change rests on; 412 when the view is another by now.", **_ETAGS),
+    _header("If-None-Match", "`*` changes nothing that is there already, and answers 412.", **_ETAGS),
+    _header(
+        "Idempotency-Key",
+        "Names the change: sent again with the same key, it takes effect once, and is answered as it was.",
+        pattern=r"^[!-~]{1,255}$",
+    ),
+    _header("Prefer", "`wait=5` answers when the stored view shows the change, or with 202 after that many seconds."),
+)
+
+_READS = (401, 403, 404, 422, 429, 503)
+_CHANGES = (400, 401, 403, 404, 412, 413, 415, 422, 429, 503)
+
+_SUMMARIES = {
+    "list": "List {view}",
+    "get": "Get a {view}",
+    "create": "Create a {view}",
+    "replace": "Replace a {view}",
+    "patch": "Change a {view}",
+    "delete": "Delete a {view}",
+}
+
+# By what a route does, the statuses of its success; which of them have a body, and which a `Location`, is below.
+_SUCCESSES: Mapping[str, tuple[int, ...]] = {
+    "list": (200,),
+    "get": (200, 304),
+    "create": (201, 202, 204),
+    "replace": (200, 202, 204),
+    "patch": (200, 202, 204),
+    "delete": (200, 202, 204),
+    "operation": (200, 202, 204),
+}
+_WITHOUT_BODY = (204, 304)
+
+_MEANINGS = {
+    201: "Created",
+    202: "Done; the stored view does not show it yet.",
+    204: "Done; nothing that the caller may read is left to show.",
+    304: "It is as the client has it.",
+}
+
+_ETAG_HEADER = {"ETag": {"description": "Names this state of the view.", "schema": {"type": "string"}}}
+_LOCATION_HEADER = {"Location": {"description": "Where the view is.", "schema": {"type": "string"}}}
+
+
+def description(route: Route, settings: HttpSettings, *, creates: bool) -> dict[str, Any]:
+    """The operation as OpenAPI has it; `creates` when a PUT may make a view that is not there."""
+    view, name = route.view, route.view.__name__
+    statuses = _SUCCESSES[route.does] if not (creates and route.does == "replace") else (200, 201, 202, 204)
+    errors = _READS if route.method == "GET" else (*_CHANGES, *((409,) if route.does == "create" else ()))
+    summary, text = _told(route)
+    return {
+        "operationId": f"{route.operation.name if route.operation else route.does}{name}",
+        "summary": summary,
+        **({"description": text} if text else {}),
+        "security": list(_security(route.audience, settings)),
+        "parameters": [{"in": "query", "schema": route.query}, *_headers(route)],
+        "responses": {
+            **{str(code): HTTPStatus(code).name for code in sorted(errors)},
+            **{str(code): _success(code, page(view) if route.does == "list" else answer(view)) for code in statuses},
+        },
+    }
+
+
+def tag(view: type[ViewModel[Any]]) -> dict[str, str]:
+    """What groups the operations of a view."""
+    text = _docstring(view)
+    return {"name": view.__name__, **({"description": text} if text else {})}
+
+
+def security_schemes(settings: HttpSettings) -> dict[str, Mapping[str, str]]:
+    """The tokens that the function may ask for."""
+    return {name: scheme for name, scheme in SECURITY_SCHEMES.items() if name == BEARER or settings.app_check}
+
+
+def _docstring(view: type[ViewModel[Any]]) -> str | None:
+    # Its own: what it inherits is about view models as such.
+    return inspect.cleandoc(view.__doc__) if view.__doc__ else None
+
+
+def _told(route: Route) -> tuple[str, str | None]:
+    """The summary and the description: of an operation the first line of its docstring, and the rest."""
+    name = route.view.__name__
+    if route.operation is None:
+        return _SUMMARIES[route.does].format(view=name), _docstring(route.view)
+    summary, _, rest = route.operation.summary.partition("\n")
+    return summary or f"{route.operation.name} a {name}", rest.strip() or _docstring(route.view)
+
+
+def _security(audience: Audience, settings: HttpSettings) -> Iterator[dict[str, list[str]]]:
+    """The alternatives: without a token where everybody is admitted, with one in any case."""
+    app: dict[str, list[str]] = {APP: []} if settings.app_check else {}
+    if any(isinstance(part, Public) for part in audience.parts()):
+        yield app
+    yield {BEARER: [], **app}
+
+
+def _headers(route: Route) -> tuple[dict[str, Any], ...]:
+    if route.method != "GET":
+        return _CONDITIONS
+    return (_IF_NONE_MATCH,) if route.does == "get" else ()
+
+
+def _success(status: int, body: Schema) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": _MEANINGS.get(status, HTTPStatus(status).phrase)}
+    if status not in _WITHOUT_BODY:
+        described["content"] = {"application/json": {"schema": body}}
+    headers = {**(_ETAG_HEADER if status != 204 else {}), **(_LOCATION_HEADER if status == 201 else {})}
+    return {**described, **({"headers": headers} if headers else {})}
