@@ -25,6 +25,7 @@ from boiler_functions import (
     reference,
     references,
 )
+from boiler_functions.compile import BOOKKEEPING
 from boiler_functions.rules import BEGIN, documents, firestore_rules
 from emulator.firebase import FirebaseEmulators
 from emulator.firestore_emulator import FirestoreEmulator
@@ -271,9 +272,7 @@ CASES = [
     *_reads("sealed/s1"),
     *_reads(f"{MUTATIONS}/m1", ADA),
     *_reads("boilerOutbox/rules.tell.Note/boilerOutbox/x"),
-    *_reads("boilerLedgers/x"),
-    *_reads("boilerMarkers/x"),
-    *_reads("boilerDeadLetters/x"),
+    *(case for collection in BOOKKEEPING for case in _reads(f"{collection}/x")),
     *_reads("users/ada"),
     *_reads("elsewhere/x"),
     Case(ADA, "list", "users/ada/ownViews", True),
@@ -287,7 +286,7 @@ CASES = [
     ),
     *(
         Case(ADMIN, verb, f"{collection}/{name}", False, {"a": 1} if verb != "delete" else {})
-        for collection in ("boilerLedgers", "boilerMarkers", "boilerDeadLetters", "elsewhere")
+        for collection in (*BOOKKEEPING, "elsewhere")
         for verb, name in (("create", "new"), ("update", "x"), ("delete", "x"))
     ),
     Case(ADA, "create", "publicViews/new", False, {"title": "mine"}),
@@ -373,7 +372,8 @@ CASES = [
 THERE = (
     *("publicViews/n1", "signedInViews/n1", "users/ada/ownViews/n1", "closedViews/n1", "askedViews/n1"),
     *("users/ada/orders/o1", "reports/r1", "guestbook/g1", "sealed/s1", "users/ada", "elsewhere/x", "notes/n1"),
-    *("boilerLedgers/x", "boilerMarkers/x", "boilerDeadLetters/x", "boilerOutbox/rules.tell.Note/boilerOutbox/x"),
+    *(f"{collection}/x" for collection in BOOKKEEPING),
+    "boilerOutbox/rules.tell.Note/boilerOutbox/x",
     f"{MUTATIONS}/m1",
 )
 
