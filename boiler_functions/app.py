@@ -237,6 +237,7 @@ class Boiler:
                         f"an id of one would be a path of the other."
                     )
             view.view_schema()
+            view.example()
             operations_of(view)
             rules = (*self._declarations.rules, Rule(view, rule, create, delete))
             self._add("rest", view, options, HttpOptions, rules=rules)

@@ -37,7 +37,7 @@ DOC_VERSION = "doc_version"
 RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF, DOC_VERSION)
 
 OPTIONS = {
-    *("case_conversion", "collection_name", "exclude", "path", "read", "schema_version"),
+    *("case_conversion", "collection_name", "example", "exclude", "path", "read", "schema_version"),
     *("unknown", "versioned", "write"),
 }
 """What `class Meta` may set."""

@@ -16,7 +16,7 @@ from marshmallow import fields as marshmallow_fields
 from boiler_functions import fields
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where, any_of, nobody
 from boiler_functions.compile import BOOKKEEPING, Declarations
-from boiler_functions.exceptions import ConfigurationError, DeclarationError
+from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.modes.document import mutation_path, mutation_schema
 from boiler_functions.modes.task import OUTCOME, Task
 from boiler_functions.paths import Pattern
@@ -92,7 +92,7 @@ def _sent(title: str, task: Task, pattern: Pattern, schema: Schema) -> Documents
 def firestore_rules(declared: Iterable[Documents], existing: str | None = None) -> str:
     """The text of the rules; of the existing ones, the section that is the user's is kept.
 
-    Raises ConfigurationError when the existing text has no such section, and DeclarationError when a client that may
+    Raises ConfigurationError when the existing text has no such section, and OverlappingPaths when a client that may
     send a document could so write a view.
     """
     declared = list(declared)
@@ -121,7 +121,7 @@ def _check_overlaps(declared: Sequence[Documents]) -> None:
     for sent in (each for each in declared if each.schema is not None):
         for other in declared:
             if other is not sent and sent.pattern.overlaps(other.pattern):
-                raise DeclarationError(
+                raise OverlappingPaths(
                     f"{sent.title}, is sent to {sent.pattern.text!r} and {other.title}, is at {other.pattern.text!r}; "
                     f"the rules of one would hold for the other. Give one of them another collection."
                 )

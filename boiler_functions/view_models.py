@@ -18,9 +18,10 @@ from boiler_functions.exceptions import (
     GetterFailed,
     InvalidAccess,
     InvalidDocument,
+    InvalidOption,
     InvalidPattern,
 )
-from boiler_functions.fields import String, flatten
+from boiler_functions.fields import JsonSchema, String, flatten
 from boiler_functions.models import RESERVED_KEYS, Model
 from boiler_functions.paths import Pattern
 from boiler_functions.store import Source, Store
@@ -140,6 +141,14 @@ class ViewModel(Model, Generic[S]):
     def is_versioned(cls) -> bool:
         """Whether its copies hold their version: `Meta.versioned`."""
         return bool(cls.meta("versioned"))
+
+    @classmethod
+    def example(cls) -> dict[str, Any] | None:
+        """`Meta.example`, one view as JSON has it, for the API's description; raises InvalidOption for a wrong one."""
+        found: dict[str, Any] | None = cls.meta("example")
+        if found is not None and (errors := cls.view_schema(JsonSchema).validate(found)):
+            raise InvalidOption(f"{cls.__name__}.Meta.example does not fit the view: {flatten(errors)}.")
+        return found
 
     @classmethod
     def readers(cls) -> Audience:

@@ -144,6 +144,8 @@ class _Converter(OpenAPIConverter):
         described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         if isinstance(schema, SettersBody | OperationArguments):
             described["additionalProperties"] = False
+        if (example := getattr(schema, _EXAMPLE, None)) is not None:
+            described["examples"] = [example]
         return described
 
 
@@ -161,6 +163,8 @@ def answer(view: View) -> Schema:
 def _answer(view: Any) -> Any:
     # A name that no attribute can have, so that none hides it.
     identified = AnswerSchema.from_dict({f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)})
+    if (example := view.example()) is not None:
+        setattr(identified, _EXAMPLE, {ID: _ID["example"], **example})
     return view.view_schema(identified)
 
 
@@ -174,7 +178,9 @@ def page(view: View) -> Schema:
     return schema()
 
 
-_ID = {"description": "The id of the root.", "readOnly": True}
+_ID = {"description": "The id of the root.", "readOnly": True, "example": "4kSgEcyXIbwWb7j2PWKA"}
+
+_EXAMPLE = "boiler_example"
 
 
 def _json_type(field: fields.Member) -> list[str] | str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, access, attrs, reference
-from boiler_functions.exceptions import ConfigurationError, DeclarationError
+from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.rules import BEGIN, END, documents, firestore_rules
 from functions.city import app as city
 from functions.meeting_room import app as meeting_room
@@ -140,7 +140,7 @@ def test_a_form_where_a_view_is_stored_is_refused() -> None:
             write = access.signed_in
 
     declared = list(documents(app._declarations))
-    with pytest.raises(DeclarationError, match=r"Anywhere, a form, is sent to .* and Stored, a view, is at 'stored/"):
+    with pytest.raises(OverlappingPaths, match=r"Anywhere, a form, is sent to .* and Stored, a view, is at 'stored/"):
         firestore_rules(declared)
 
 

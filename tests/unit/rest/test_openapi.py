@@ -19,6 +19,7 @@ from boiler_functions import (
     reference,
 )
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.exceptions import InvalidOption
 from boiler_functions.http_settings import HttpSettings
 from boiler_functions.rest import create_app, document
 from functions.meeting_room import app as meeting_room
@@ -399,3 +400,37 @@ def test_an_operation_of_a_view_is_told_by_its_docstring_and_takes_its_arguments
         "required": ["name"],
         "additionalProperties": False,
     }
+
+
+def test_the_views_own_example_is_shown_with_an_id() -> None:
+    app = Boiler("shown")
+
+    @app.rest("/things")
+    class Shown(ViewModel[ThingStore]):
+        class Meta:
+            example = {"since": "2030-01-02T03:04:05+00:00", "size": 2}
+
+        @attrs.computed
+        def since(self) -> datetime | None:
+            raise NotImplementedError
+
+        @attrs.computed
+        def size(self) -> Size:
+            raise NotImplementedError
+
+    [example] = document(app.compiled)["components"]["schemas"]["Shown"]["examples"]
+    assert example == {"id": "4kSgEcyXIbwWb7j2PWKA", "since": "2030-01-02T03:04:05+00:00", "size": 2}
+
+
+@pytest.mark.parametrize("wrong", [{"size": 3}, {}, {"size": "LARGE"}])
+def test_an_example_that_does_not_fit_is_refused_when_it_is_declared(wrong: dict[str, Any]) -> None:
+    class Shown(ViewModel[ThingStore]):
+        class Meta:
+            example = wrong
+
+        @attrs.computed
+        def size(self) -> Size:
+            raise NotImplementedError
+
+    with pytest.raises(InvalidOption, match=r"Shown\.Meta\.example does not fit the view: \{'size'"):
+        Boiler("shown").rest("/things")(Shown)

@@ -1,0 +1,232 @@
+"""Requests that schemathesis makes up from our own document, against the running function on the emulator."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks as conformance
+
+from boiler_functions import use
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.testing import unsigned_token
+from emulator.firestore_emulator import FirestoreEmulator
+from emulator.functions_process import FunctionsProcess
+from emulator.loopback import request
+from tests.torture.figures import Figure
+from tests.torture.shop import Article, Shelf, ShelfView, app
+
+SERVED = Path(__file__).with_name("serve_shop.py")
+PROJECT = "demo-torture-http"
+
+REQUESTS = 10_000
+SHORT_REQUESTS = 400
+LEAST_SUCCESSES = 100
+SHORT_LEAST_SUCCESSES = 5
+
+USERS = ("ada", "bob")
+
+CHECKS = (
+    conformance.status_code_conformance,
+    conformance.content_type_conformance,
+    conformance.response_headers_conformance,
+    conformance.response_schema_conformance,
+)
+
+# Most requests go to what is there, by one who may, on no condition: else few would get further than a 404.
+_SENSIBLE = 0.85
+
+
+@dataclass
+class Tally:
+    """What the answers were."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    successes: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    server_errors: list[str] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        return self.statuses.total()
+
+    @property
+    def share(self) -> float:
+        """The part of the answers that are 2xx, in percent."""
+        succeeded = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+        return round(100 * succeeded / max(1, self.requests), 1)
+
+
+@dataclass
+class Known:
+    """The documents that are there, and whose each is, by the rule of their list; a DELETE takes one away."""
+
+    documents: dict[str, list[tuple[str, str]]]
+    random: random.Random
+
+    def pick(self, case: Any) -> tuple[str, str]:
+        """The id and the owner of one that the request could be about."""
+        there = self.documents[_rule(case.path)]
+        chosen = self.random.randrange(len(there))
+        return there.pop(chosen) if case.method == "DELETE" and len(there) > 1 else there[chosen]
+
+    def learn(self, location: str, uid: str) -> None:
+        self.documents[_rule(location)].append((unquote(location.rpartition("/")[2]), uid))
+
+
+def _rule(path: str) -> str:
+    return f"/{path.split('/')[1]}"
+
+
+@dataclass
+class Client:
+    """Sends what schemathesis makes up, mostly so that it can succeed, and keeps the tally."""
+
+    url: str
+    random: random.Random
+    known: Known
+    tally: Tally = field(default_factory=Tally)
+
+    def send(self, case: Any) -> None:
+        """One request, and the check of its answer."""
+        uid = self._make_sensible(case) if self.random.random() < _SENSIBLE else None
+        response = case.call(base_url=self.url, headers=self._authorization(uid))
+        operation = case.operation.definition.raw["operationId"]
+        told = f"{operation}: {response.status_code} {response.content[:200]!r}"
+        self.tally.statuses[response.status_code] += 1
+        if response.status_code >= 500:
+            self.tally.server_errors.append(told)
+        if 200 <= response.status_code < 300:
+            self.tally.successes[operation] += 1
+            for location in response.headers.get("location") or ():
+                self.known.learn(location, uid or "")
+        try:
+            case.validate_response(response, checks=CHECKS)
+        except FailureGroup as error:
+            failed = "; ".join(str(each).partition("\n")[0] for each in error.exceptions)
+            self.tally.violations.append(f"{case.method} {response.request.url} {told}: {failed}")
+
+    def _make_sensible(self, case: Any) -> str:
+        """The user to send it as, after it was made to be about something of theirs, as it is."""
+        for values, name in ((case.headers, "If-Match"), (case.headers, "If-None-Match"), (case.query, "pageToken")):
+            (values or {}).pop(name, None)
+        if "doc_id" not in (case.path_parameters or {}):
+            return self.random.choice(USERS)
+        case.path_parameters["doc_id"], uid = self.known.pick(case)
+        return uid
+
+    def _authorization(self, uid: str | None) -> dict[str, str]:
+        if uid is not None:
+            return {"Authorization": f"Bearer {unsigned_token(uid, project=PROJECT)}"}
+        strange = ("Bearer garbage", "Basic YTpi", f"Bearer {unsigned_token('eve', project=PROJECT)}", None)
+        chosen = self.random.choice(strange)
+        return {} if chosen is None else {"Authorization": chosen}
+
+
+def run(short: bool, first_seed: int) -> Iterator[Figure]:
+    """The figures of a run; its volume is shared by all operations."""
+    tally, operations = torture(SHORT_REQUESTS if short else REQUESTS, first_seed)
+    yield from figures(tally, operations, SHORT_REQUESTS if short else REQUESTS, short)
+
+
+def figures(tally: Tally, operations: list[str], requests: int, short: bool) -> Iterator[Figure]:
+    least = min(tally.successes[each] for each in operations)
+    note = next(each for each in operations if tally.successes[each] == least)
+    statuses = ", ".join(f"{status}: {count}" for status, count in sorted(tally.statuses.items()))
+    yield Figure("http_requests", tally.requests, "≥", requests, f"  {statuses}")
+    yield Figure("http_operations", len(operations), "≥", 10)
+    yield Figure("http_answers_of_500_and_above", len(tally.server_errors), "=", 0, _first(tally.server_errors))
+    yield Figure("http_schema_violations", len(tally.violations), "=", 0, _first(tally.violations))
+    yield Figure("http_answers_2xx_percent", tally.share, "≥", 30)
+    limit = SHORT_LEAST_SUCCESSES if short else LEAST_SUCCESSES
+    yield Figure("http_2xx_of_the_rarest_operation", least, "≥", limit, f"  {note}")
+
+
+def _first(found: list[str]) -> str:
+    return f"  {found[0]}" if found else ""
+
+
+def torture(requests: int, first_seed: int) -> tuple[Tally, list[str]]:
+    """The tally of so many requests, spread over all operations of the function's own document."""
+    with FirestoreEmulator() as emulator:
+        database = FirestoreDatabase(PROJECT, emulator=emulator.host)
+        with use(database):
+            documents = {"/articles": list(_save_articles()), "/shelves": list(_save_shelves())}
+        for _ in RebuildAll(app.name, ShelfView, database).run():
+            """Stores what Query mode's functions would."""
+        with _serving(emulator.host) as function:
+            document = request(function.host, "GET", "/openapi.json").text
+            return _sent(function.url, document, documents, requests, first_seed)
+
+
+def _sent(
+    url: str, document: str, documents: dict[str, list[tuple[str, str]]], requests: int, first_seed: int
+) -> tuple[Tally, list[str]]:
+    schema = schemathesis.openapi.from_dict(json.loads(document))
+    operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
+    chance = random.Random(first_seed)
+    client = Client(url, chance, Known(documents, chance))
+    # Of two requests with a wrong argument there are eight with right ones.
+    for number, operation in enumerate(operations):
+        for mode, part in ((GenerationMode.POSITIVE, 0.8), (GenerationMode.NEGATIVE, 0.2)):
+            count = int(requests * part / len(operations)) + 1
+            _send_all(client, operation.as_strategy(generation_mode=mode), count, first_seed + number)
+    return client.tally, [each.definition.raw["operationId"] for each in operations]
+
+
+def _send_all(client: Client, strategy: Any, count: int, first_seed: int) -> None:
+    @seed(first_seed)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
+    @given(strategy)
+    def send(case: Any) -> None:
+        client.send(case)
+
+    send()
+
+
+@contextmanager
+def _serving(host: str) -> Iterator[FunctionsProcess]:
+    environment: Mapping[str, str] = {
+        "FIRESTORE_EMULATOR_HOST": host,
+        # Never asked: it makes firebase-admin take unsigned tokens.
+        "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099",
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "FUNCTION_TARGET": "api",
+    }
+    with FunctionsProcess(SERVED, "api", "http", env=environment) as function:
+        yield function
+
+
+def _save_articles() -> Iterator[tuple[str, str]]:
+    for number in range(20):
+        for uid in USERS:
+            article = Article.new(doc_id=f"{uid}-{number}", owner=uid, name=f"Article {number}", count=number)
+            article.save()
+            yield article.doc_id, uid
+
+
+def _save_shelves() -> Iterator[tuple[str, str]]:
+    for number in range(10):
+        shelf = Shelf.new(doc_id=f"shelf-{number}", title=f"Shelf {number}", level=number % 3)
+        shelf.save()
+        yield shelf.doc_id, USERS[0]

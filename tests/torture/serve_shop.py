@@ -1,0 +1,5 @@
+"""The shop as Google runs it."""
+
+from tests.torture.shop import app
+
+app.export(globals())
