@@ -15,6 +15,7 @@ PARTS: Mapping[str, str] = {
     "simulator": "tests.torture.simulator",
     "emulator": "tests.torture.emulator",
     "devices": "tests.torture.devices",
+    "http": "tests.torture.http",
 }
 """The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""
 

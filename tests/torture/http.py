@@ -6,10 +6,12 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import schemathesis
@@ -33,6 +35,7 @@ SERVED = Path(__file__).with_name("serve_shop.py")
 PROJECT = "demo-torture-http"
 
 REQUESTS = 10_000
+WORKERS = 3
 SHORT_REQUESTS = 400
 LEAST_SUCCESSES = 100
 SHORT_LEAST_SUCCESSES = 5
@@ -46,6 +49,12 @@ CHECKS = (
     conformance.response_schema_conformance,
 )
 
+Documents: TypeAlias = dict[str, list[tuple[str, str]]]
+"""Ids, and the user whose document it is, by the rule of their list."""
+
+SHARES = {GenerationMode.POSITIVE: 0.8, GenerationMode.NEGATIVE: 0.2}
+"""The parts of the requests whose arguments fit the document, and whose do not."""
+
 # Most requests go to what is there, by one who may, on no condition: else few would get further than a 404.
 _SENSIBLE = 0.85
 
@@ -58,6 +67,14 @@ class Tally:
     successes: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     server_errors: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.statuses + other.statuses,
+            self.successes + other.successes,
+            self.violations + other.violations,
+            self.server_errors + other.server_errors,
+        )
 
     @property
     def requests(self) -> int:
@@ -74,7 +91,7 @@ class Tally:
 class Known:
     """The documents that are there, and whose each is, by the rule of their list; a DELETE takes one away."""
 
-    documents: dict[str, list[tuple[str, str]]]
+    documents: Documents
     random: random.Random
 
     def pick(self, case: Any) -> tuple[str, str]:
@@ -104,19 +121,25 @@ class Client:
         """One request, and the check of its answer."""
         uid = self._make_sensible(case) if self.random.random() < _SENSIBLE else None
         response = case.call(base_url=self.url, headers=self._authorization(uid))
-        operation = case.operation.definition.raw["operationId"]
-        told = f"{operation}: {response.status_code} {response.content[:200]!r}"
-        self.tally.statuses[response.status_code] += 1
-        if response.status_code >= 500:
-            self.tally.server_errors.append(told)
         if 200 <= response.status_code < 300:
-            self.tally.successes[operation] += 1
             for location in response.headers.get("location") or ():
                 self.known.learn(location, uid or "")
         try:
             case.validate_response(response, checks=CHECKS)
+            failed = ""
         except FailureGroup as error:
             failed = "; ".join(str(each).partition("\n")[0] for each in error.exceptions)
+        self._note(case, response, failed)
+
+    def _note(self, case: Any, response: Any, failed: str) -> None:
+        operation = case.operation.definition.raw["operationId"]
+        told = f"{operation}: {response.status_code} {response.content[:200]!r}"
+        self.tally.statuses[response.status_code] += 1
+        if 200 <= response.status_code < 300:
+            self.tally.successes[operation] += 1
+        if response.status_code >= 500:
+            self.tally.server_errors.append(told)
+        if failed:
             self.tally.violations.append(f"{case.method} {response.request.url} {told}: {failed}")
 
     def _make_sensible(self, case: Any) -> str:
@@ -137,12 +160,13 @@ class Client:
 
 
 def run(short: bool, first_seed: int) -> Iterator[Figure]:
-    """The figures of a run; its volume is shared by all operations."""
-    tally, operations = torture(SHORT_REQUESTS if short else REQUESTS, first_seed)
-    yield from figures(tally, operations, SHORT_REQUESTS if short else REQUESTS, short)
+    """The figures of a run."""
+    requests, workers = (SHORT_REQUESTS, 1) if short else (REQUESTS, WORKERS)
+    tally, operations = torture(requests, first_seed, workers)
+    yield from figures(tally, operations, requests, SHORT_LEAST_SUCCESSES if short else LEAST_SUCCESSES)
 
 
-def figures(tally: Tally, operations: list[str], requests: int, short: bool) -> Iterator[Figure]:
+def figures(tally: Tally, operations: list[str], requests: int, least_successes: int) -> Iterator[Figure]:
     least = min(tally.successes[each] for each in operations)
     note = next(each for each in operations if tally.successes[each] == least)
     statuses = ", ".join(f"{status}: {count}" for status, count in sorted(tally.statuses.items()))
@@ -151,43 +175,53 @@ def figures(tally: Tally, operations: list[str], requests: int, short: bool) -> 
     yield Figure("http_answers_of_500_and_above", len(tally.server_errors), "=", 0, _first(tally.server_errors))
     yield Figure("http_schema_violations", len(tally.violations), "=", 0, _first(tally.violations))
     yield Figure("http_answers_2xx_percent", tally.share, "≥", 30)
-    limit = SHORT_LEAST_SUCCESSES if short else LEAST_SUCCESSES
-    yield Figure("http_2xx_of_the_rarest_operation", least, "≥", limit, f"  {note}")
+    yield Figure("http_2xx_of_the_rarest_operation", least, "≥", least_successes, f"  {note}")
 
 
 def _first(found: list[str]) -> str:
     return f"  {found[0]}" if found else ""
 
 
-def torture(requests: int, first_seed: int) -> tuple[Tally, list[str]]:
-    """The tally of so many requests, spread over all operations of the function's own document."""
+def torture(requests: int, first_seed: int, workers: int) -> tuple[Tally, list[str]]:
+    """The tally of so many requests, spread over all operations of the function's own document; and those.
+
+    Each worker has documents of its own, so that its seed tells what it sends.
+    """
     with FirestoreEmulator() as emulator:
         database = FirestoreDatabase(PROJECT, emulator=emulator.host)
         with use(database):
-            documents = {"/articles": list(_save_articles()), "/shelves": list(_save_shelves())}
+            parts = [_documents(f"w{number}") for number in range(workers)]
         for _ in RebuildAll(app.name, ShelfView, database).run():
             """Stores what Query mode's functions would."""
         with _serving(emulator.host) as function:
-            document = request(function.host, "GET", "/openapi.json").text
-            return _sent(function.url, document, documents, requests, first_seed)
+            document = json.loads(request(function.host, "GET", "/openapi.json").text)
+            jobs = [
+                (function.url, document, documents, requests // workers + 1, first_seed + number)
+                for number, documents in enumerate(parts)
+            ]
+            # The emulator's client has threads, which a fork would not survive.
+            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+                tallies = list(pool.map(_work, *zip(*jobs, strict=True)))
+    return sum(tallies, Tally()), [each.definition.raw["operationId"] for each in _operations(document)]
 
 
-def _sent(
-    url: str, document: str, documents: dict[str, list[tuple[str, str]]], requests: int, first_seed: int
-) -> tuple[Tally, list[str]]:
-    schema = schemathesis.openapi.from_dict(json.loads(document))
-    operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
+def _work(url: str, document: Any, documents: Documents, requests: int, first_seed: int) -> Tally:
     chance = random.Random(first_seed)
     client = Client(url, chance, Known(documents, chance))
-    # Of two requests with a wrong argument there are eight with right ones.
+    operations = _operations(document)
     for number, operation in enumerate(operations):
-        for mode, part in ((GenerationMode.POSITIVE, 0.8), (GenerationMode.NEGATIVE, 0.2)):
+        for mode, part in SHARES.items():
             count = int(requests * part / len(operations)) + 1
-            _send_all(client, operation.as_strategy(generation_mode=mode), count, first_seed + number)
-    return client.tally, [each.definition.raw["operationId"] for each in operations]
+            _send_all(client, operation, mode, count, first_seed * 1000 + number)
+    return client.tally
 
 
-def _send_all(client: Client, strategy: Any, count: int, first_seed: int) -> None:
+def _operations(document: Any) -> list[Any]:
+    schema = schemathesis.openapi.from_dict(document)
+    return [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
+
+
+def _send_all(client: Client, operation: Any, mode: GenerationMode, count: int, first_seed: int) -> None:
     @seed(first_seed)
     @settings(
         max_examples=count,
@@ -197,7 +231,7 @@ def _send_all(client: Client, strategy: Any, count: int, first_seed: int) -> Non
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    @given(strategy)
+    @given(operation.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
         client.send(case)
 
@@ -217,16 +251,16 @@ def _serving(host: str) -> Iterator[FunctionsProcess]:
         yield function
 
 
-def _save_articles() -> Iterator[tuple[str, str]]:
+def _documents(prefix: str) -> Documents:
+    """What is there before the first request."""
+    articles, shelves = [], []
     for number in range(20):
         for uid in USERS:
-            article = Article.new(doc_id=f"{uid}-{number}", owner=uid, name=f"Article {number}", count=number)
+            article = Article.new(doc_id=f"{prefix}-{uid}-{number}", owner=uid, name=f"Article {number}", count=number)
             article.save()
-            yield article.doc_id, uid
-
-
-def _save_shelves() -> Iterator[tuple[str, str]]:
+            articles.append((article.doc_id, uid))
     for number in range(10):
-        shelf = Shelf.new(doc_id=f"shelf-{number}", title=f"Shelf {number}", level=number % 3)
+        shelf = Shelf.new(doc_id=f"{prefix}-{number}", title=f"Shelf {number}", level=number % 3)
         shelf.save()
-        yield shelf.doc_id, USERS[0]
+        shelves.append((shelf.doc_id, USERS[0]))
+    return {"/articles": articles, "/shelves": shelves}

@@ -109,7 +109,7 @@ class ArticleView(ViewModel[ArticleStore]):
 
     @count.setter
     def set_count(self, value: int) -> None:
-        if value < -1_000_000:
+        if value < -(2**62):
             raise Rejected("nobody owes that many", {"count": ["too few"]})
         self.store.article.count = value
 
