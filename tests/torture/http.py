@@ -218,7 +218,9 @@ def _work(url: str, document: Any, documents: Documents, requests: int, first_se
 
 def _operations(document: Any) -> list[Any]:
     schema = schemathesis.openapi.from_dict(document)
-    return [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
+    found = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
+    # What is deleted, no other operation finds.
+    return sorted(found, key=lambda each: each.method.upper() == "DELETE")
 
 
 def _send_all(client: Client, operation: Any, mode: GenerationMode, count: int, first_seed: int) -> None:
