@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.burst import burst
 from benchmarks.comparison import comparison
+from benchmarks.copies import copies
 from benchmarks.fan_out import fan_out
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         fan_out,
         cold_start,
         memory,
+        copies,
         writers,
         comparison,
         rest,

@@ -1,4 +1,8 @@
-"""Dead letters: a document for each thing that will fail again, with its classified reason."""
+"""Dead letters: a document for each thing that will fail again, with its classified reason.
+
+A letter stays until its TTL, also when the view was built again meanwhile: to end it then would cost every build a
+write. `last_time` tells whether it is still news.
+"""
 
 from __future__ import annotations
 
