@@ -2,7 +2,7 @@
 
 Users rename cities, change itineraries and send deposits, in rounds, while eight threads handle the events: each comes
 one to three times, in any order, and some handlers crash once their work is done, so that their event comes again. User
-code takes up to 20 ms. A handler that raises has given up; its event is delivered again, as production does. After each
+code takes up to 40 ms. A handler that raises has given up; its event is delivered again, as production does. After each
 round all views are compared with a rebuild, unless the contestant has used up its time.
 """
 
@@ -29,10 +29,10 @@ from boiler_functions.types import Fields, Reference
 from functions.world import City
 
 SEED = 20
-ROUNDS, STEPS = 25, 12
+ROUNDS, STEPS = 20, 12
 THREADS = 8
 CITIES, ITINERARIES, STOPS, BALANCES = 12, 6, 4, 6
-SECONDS = 40.0
+SECONDS = 60.0
 MAX_COPIES = 3
 SPREAD_SECONDS = 0.03
 CRASHED = 0.05
@@ -45,8 +45,8 @@ _built, _turns = itertools.count(), itertools.count()
 
 
 def take_time() -> None:
-    """As user code does: 0 to 19 ms."""
-    time.sleep(next(_turns) * 7 % 20 / 1000)
+    """As user code does: 0 to 39 ms."""
+    time.sleep(next(_turns) * 7 % 40 / 1000)
 
 
 def content(title: str, names: Iterable[str]) -> Fields:
