@@ -18,7 +18,7 @@ from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, Sign
 from boiler_functions.compile import BOOKKEEPING, Declarations
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.modes.document import mutation_path, mutation_schema
-from boiler_functions.modes.task import OUTCOME, Task
+from boiler_functions.modes.task import OUTCOME
 from boiler_functions.paths import Pattern
 
 BEGIN = "// ---- Your own rules, for the collections of your models; `boiler rules` keeps what stands here. ----"
@@ -76,17 +76,15 @@ def documents(declarations: Declarations) -> Iterator[Documents]:
     for view in declarations.queries:
         yield Documents(f"{view.__name__}, a view", view.pattern(), view.readers())
     for task in declarations.tasks:
-        yield _sent("a form", task, task.pattern, task.view.schema())
+        senders = task.view.writers()
+        # Whose form it is may read what became of it.
+        own = (each for each in senders.parts() if isinstance(each, Owner))
+        readers = any_of(task.view.readers(), *own)
+        yield Documents(f"{task.view.__name__}, a form", task.pattern, readers, senders, task.view.schema())
     for each in declarations.documents:
-        schema = mutation_schema(each.view, strict=each.strict)
-        yield _sent("as its mutations are sent", each, mutation_path(each.view), schema)
-
-
-def _sent(title: str, task: Task, pattern: Pattern, schema: Schema) -> Documents:
-    senders = task.view.writers()
-    # Whose form it is may read what became of it.
-    own = (each for each in senders.parts() if isinstance(each, Owner))
-    return Documents(f"{task.view.__name__}, {title}", pattern, any_of(task.view.readers(), *own), senders, schema)
+        # Who reads the view need not see who asked for what; who may send one may read what became of it.
+        senders, schema = each.view.writers(), mutation_schema(each.view, strict=each.strict)
+        yield Documents(f"{each.view.__name__}, its mutations", mutation_path(each.view), senders, senders, schema)
 
 
 def firestore_rules(declared: Iterable[Documents], existing: str | None = None) -> str:

@@ -79,7 +79,7 @@ def counting(*, versioned: bool = False, **options: Any) -> Boiler:
     class CounterView(Counting):
         class Meta:
             path = "users/{users.doc_id}/counters/{counter.doc_id}"
-            read = access.owner("users.doc_id")
+            read = access.public
             write = access.owner("users.doc_id")
 
     CounterView.Meta.versioned = versioned  # type: ignore[attr-defined]
@@ -471,7 +471,7 @@ def test_a_setter_that_writes_mutations_would_trigger_itself_and_is_refused() ->
 def test_the_rules_let_the_owner_create_and_check_the_types() -> None:
     declarations = counting(versioned=True).compiled.declarations
     assert """\
-    // CounterView, as its mutations are sent.
+    // CounterView, its mutations.
     match /users/{users_doc_id}/counters/{counter_doc_id}/_PATCH_CounterView/{mutation_id} {
       allow read: if request.auth != null && request.auth.uid == users_doc_id;
       allow create: if request.auth != null && request.auth.uid == users_doc_id && fits(request.resource.data);
