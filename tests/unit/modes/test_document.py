@@ -17,6 +17,7 @@ from boiler_functions.exceptions import (
     TriggersItself,
     UnknownOutcome,
 )
+from boiler_functions.rest.representation import etag_of
 from boiler_functions.rules import documents, firestore_rules
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.cities import put
@@ -76,13 +77,16 @@ def counting(*, versioned: bool = False, **options: Any) -> Boiler:
     """An app with a view of a counter, a copy for each user, which they may change by documents."""
     app = Boiler("demo")
 
-    class CounterView(Counting):
-        class Meta:
-            path = "users/{users.doc_id}/counters/{counter.doc_id}"
-            read = access.public
-            write = access.owner("users.doc_id")
+    meta = {
+        "path": "users/{users.doc_id}/counters/{counter.doc_id}",
+        "read": access.public,
+        "write": access.owner("users.doc_id"),
+        "versioned": versioned,
+    }
 
-    CounterView.Meta.versioned = versioned  # type: ignore[attr-defined]
+    class CounterView(Counting):
+        Meta = type("Meta", (), meta)
+
     app.query(CounterView)
     app.document(**options)(CounterView)
     return app
@@ -293,6 +297,10 @@ def test_a_copy_holds_a_version_that_its_content_alone_decides(versioned: Memory
     assert_views_equal_rebuild(versioned)
 
 
+def test_the_version_is_the_etag_that_the_api_gives(versioned: MemoryApp) -> None:
+    assert version(versioned) == etag_of(versioned.fields(COPY) or {})
+
+
 def test_a_mutation_of_the_version_that_was_seen_takes_effect(versioned: MemoryApp) -> None:
     put(versioned, MUTATION, add=1, if_version=version(versioned))
     versioned.deliver()
@@ -399,12 +407,11 @@ def test_a_view_without_a_root_is_refused_by_name() -> None:
 def declared(*, write: Any = access.signed_in, versioned: bool = False, strict: bool = False) -> Boiler:
     app = Boiler("demo")
 
-    class CounterView(Counting):
-        class Meta:
-            path = "counters/{counter.doc_id}/view/one"
+    options = {"path": "counters/{counter.doc_id}/view/one", "write": write, "versioned": versioned}
 
-    CounterView.Meta.write = write  # type: ignore[attr-defined]
-    CounterView.Meta.versioned = versioned  # type: ignore[attr-defined]
+    class CounterView(Counting):
+        Meta = type("Meta", (), options)
+
     app.document(strict=strict)(CounterView)
     return app
 
