@@ -33,7 +33,8 @@ def cost_of(function: EventFunction, view: View, assumed: Assumed) -> Usage:
     """What a change of the function's source costs it for one view."""
     if function.task:
         return _of_task(function.task, assumed)
-    return _of_query(view, function.source.text, assumed)
+    told = sum(sink.view is view for sink in function.sinks)
+    return _of_query(view, function.source.text, assumed, told)
 
 
 def size_of(source: Source, assumed: Assumed) -> int:
@@ -108,29 +109,29 @@ class _Walk:
         return Usage(rpcs=queries, reads=max(size * self.instances, queries))
 
 
-def _of_query(view: View, pattern: str, assumed: Assumed) -> Usage:
+def _of_query(view: View, pattern: str, assumed: Assumed, told: int) -> Usage:
     root = view.store_class.root()
     changed = [each for each in view.store_class.sources if each.model.pattern().text == pattern]
     if root is None:
-        return _by_key(view, changed, assumed)
-    usage = _by_key(view, changed, assumed) if root in changed else Usage()
+        return _by_key(view, changed, assumed, told)
+    usage = _by_key(view, changed, assumed, told) if root in changed else Usage()
     if others := [each for each in changed if not isinstance(each, Root)]:
-        usage += _by_ledgers(view, others, assumed)
+        usage += _by_ledgers(view, others, assumed, told)
     return usage
 
 
-def _by_key(view: View, changed: list[Source], assumed: Assumed) -> Usage:
+def _by_key(view: View, changed: list[Source], assumed: Assumed, told: int) -> Usage:
     """Of an instance that the event names: its ledger is read with what the event's own image leads to."""
     walk = _Walk(view.store_class, assumed)
     walk.known = {each for each in changed if is_keyed(each)}
     first = walk.named()
     walk.read(first, beside=1)
     walk.follow()
-    walk.commit(1 + copies_of(view, assumed))
+    walk.commit(1 + copies_of(view, assumed) + told)
     return walk.usage
 
 
-def _by_ledgers(view: View, changed: list[Source], assumed: Assumed) -> Usage:
+def _by_ledgers(view: View, changed: list[Source], assumed: Assumed, told: int) -> Usage:
     """Of the instances whose ledgers name the document: these are found by a query, page by page."""
     usage = Usage()
     for size in _pages(assumed.dependents):
@@ -142,7 +143,7 @@ def _by_ledgers(view: View, changed: list[Source], assumed: Assumed) -> Usage:
             shared = size - 1 if any(each in named for each in changed) else 0
             walk.read(named, beside=-shared)
             walk.follow()
-            walk.commit(size * (1 + copies_of(view, assumed)))
+            walk.commit(size * (1 + copies_of(view, assumed) + told))
         usage += walk.usage
     return usage
 

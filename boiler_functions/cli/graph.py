@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias
 from boiler_functions.compile import Compiled
 from boiler_functions.manifest import EventTrigger
 
-Kind: TypeAlias = Literal["source", "query", "task", "rest", "view", "model"]
+Kind: TypeAlias = Literal["source", "query", "task", "rest", "sink", "view", "model"]
 
 _COLUMNS: tuple[tuple[str, frozenset[Kind]], ...] = (
     ("sources", frozenset({"source"})),
-    ("functions", frozenset({"query", "task", "rest"})),
+    ("functions", frozenset({"query", "task", "rest", "sink"})),
     ("views and models", frozenset({"view", "model"})),
 )
 
@@ -28,6 +28,7 @@ _COLOURS: dict[Kind, tuple[str, str]] = {
     "query": ("#e0edff", "#2563eb"),
     "task": ("#fdecd8", "#d97706"),
     "rest": ("#efe6fd", "#7c3aed"),
+    "sink": ("#fde8ef", "#be185d"),
     "view": ("#ddf5e6", "#15803d"),
     "model": ("#eef2f7", "#64748b"),
 }
@@ -70,7 +71,12 @@ class Graph:
                 continue
             function = compiled.functions[record.entry_point]
             source = Node(f"source {function.source.text}", "source", function.source.text)
-            if function.task:
+            if function.sink:
+                # A record of the outbox triggers it; what it is told of is the view.
+                target = function.sink.target.__name__
+                told = Node(f"source {target}", "source", target, "each change")
+                joined(told, Node(f"function {record.entry_point}", "sink", record.entry_point, "at least once"))
+            elif function.task:
                 middle = Node(f"function {record.entry_point}", "task", record.entry_point, "exactly once")
                 for model in function.task.writes:
                     joined(
@@ -181,7 +187,7 @@ def _head(title: str, width: float, height: float) -> str:
     markers = "".join(
         f'<marker id="{kind}" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0,0 L8,4 L0,8 z" fill="{_COLOURS[kind][1]}" stroke="none"/></marker>'
-        for kind in ("query", "task", "rest")
+        for kind in ("query", "task", "rest", "sink")
     )
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" \
 viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}: sources, functions and views">

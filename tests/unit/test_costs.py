@@ -244,3 +244,20 @@ def test_a_task_pays_for_its_store_its_marker_and_what_it_verifies(options: dict
         usage = next(report.usage for report in testing.deliver() if "done" in report.outcomes)
         function = app.compiled.functions["note_task"]
         assert usage == cost_of(function, Note, Assumed(many=1))
+
+
+def test_who_is_told_of_a_view_costs_a_write_of_its_outbox() -> None:
+    app = Boiler("demo")
+    view = view_of(PlaceStore, "toldViews/{meeting.doc_id}", "Told")
+    app.query(view)
+
+    @app.on_change(view)
+    def mail(changed: Any) -> None:
+        """Nothing."""
+
+    with memory_app(app) as testing:
+        seed()
+        testing.deliver()
+        for path, name in (("meetings/m0", "told_on_meetings"), ("places/p0", "told_on_places")):
+            function = app.compiled.functions[name]
+            assert counted(testing, path, {"other": 1})[name] == cost_of(function, view, Assumed())

@@ -205,6 +205,16 @@ def test_mermaid_draws_the_same_arrows(run: Run) -> None:
     assert any('["CityView<br/><small>cityView/{city.doc_id}</small>"]:::view' in line for line in lines)
 
 
+def test_who_is_told_of_changes_stands_beside_what_it_is_told_of(run: Run, module: Write) -> None:
+    module(APP + "\n@app.on_change(CityView)\ndef mail(changed: object) -> None:\n    pass\n")
+    root = ElementTree.fromstring(run("plan", "--graph", "svg").stdout)
+    texts = [each.text for each in root.iter(f"{SVG}text")]
+    assert "mail_on_city_view" in texts
+    assert texts.count("CityView") == 2
+    plan = json.loads(run("plan", "--json").stdout)
+    assert next(each["writes"] for each in plan["costs"] if each["view"] == "CityView") == 3
+
+
 def test_a_name_with_signs_of_xml_is_drawn_as_it_is() -> None:
     graph = Graph("a&b", (), ())
     assert 'aria-label="a&amp;b' in svg(graph)
