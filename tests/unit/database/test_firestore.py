@@ -1,15 +1,20 @@
 """Errors of gRPC are translated at one door, and the environment names the database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
+from google.cloud.firestore_v1.types.firestore import RunQueryResponse
 
+from boiler_functions.database import Found, Put, Query
 from boiler_functions.database.firestore import (
     COMMIT_ERRORS,
     READ_ERRORS,
     VERIFY_ERRORS,
     ErrorTable,
+    FirestoreDatabase,
+    _Connection,
     _shared,
     connect,
     translate,
@@ -105,3 +110,47 @@ def test_an_emulator_without_a_project_is_refused_at_the_first_call(monkeypatch:
     database = connect()
     with pytest.raises(ConfigurationError, match=r"no project is named. Set GOOGLE_CLOUD_PROJECT"):
         database.read(["users/a"])
+
+
+class Channel:
+    """A channel whose calls answer, or fail, as told by the name of the RPC."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.called: list[str] = []
+        self._answers = answers
+
+    def unary_unary(self, name: str, *_: object) -> Callable[..., Any]:
+        method = name.rpartition("/")[2]
+
+        def call(request: bytes, **_: object) -> Any:
+            self.called.append(method)
+            answer = self._answers[method]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+    unary_stream = stream_stream = unary_unary
+
+
+def verified_commit(channel: Channel) -> None:
+    """Commits on the condition that a query still returns one document."""
+    database = FirestoreDatabase("demo")
+    database._opened = _Connection(channel, "projects/demo/databases/(default)", emulator=True)
+    database.commit([Put("users/a", {})], verify=[Found(Query("users"), {"users/a": 1})])
+
+
+def test_a_transaction_that_cannot_begin_is_a_conflict_and_writes_nothing() -> None:
+    channel = Channel(RunQuery=Failure(Status.ABORTED, "contention"))
+    with pytest.raises(Conflict):
+        verified_commit(channel)
+    assert channel.called == ["RunQuery"]
+
+
+def test_a_rollback_that_fails_does_not_hide_why_it_was_needed() -> None:
+    empty = RunQueryResponse.pb()(transaction=b"t")
+    channel = Channel(RunQuery=[empty], Rollback=Failure(Status.UNAVAILABLE, "connection reset"))
+    with pytest.raises(Conflict, match="users/a changed"):
+        verified_commit(channel)
+    assert channel.called == ["RunQuery", "Rollback"]
