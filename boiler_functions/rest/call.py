@@ -47,14 +47,9 @@ class Call:
 
 def current_call(wait: float | None, longest_wait: float) -> Call:
     """The call of the request at hand; `wait` is its parameter, which goes before `Prefer: wait`."""
-    asked = _preferred_wait() if wait is None else wait
-    return Call(
-        g.caller,
-        Conditions(request.if_match, request.if_none_match),
-        _key(),
-        digest(request.method, request.full_path, request.get_data()),
-        min(asked, longest_wait),
-    )
+    asked, key = _preferred_wait() if wait is None else wait, _key()
+    body = digest(request.method, request.full_path, request.get_data()) if key is not None else ""
+    return Call(g.caller, Conditions(request.if_match, request.if_none_match), key, body, min(asked, longest_wait))
 
 
 def _key() -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience, Caller, Nobody
 from boiler_functions.build import Instance, Reader
-from boiler_functions.database import Database
+from boiler_functions.database import Database, Document, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import (
     Conflict,
@@ -40,7 +40,7 @@ from boiler_functions.rest.listing import Listing
 from boiler_functions.rest.mutation import Creation, Mutation, Work
 from boiler_functions.rest.page_token import PageTokens
 from boiler_functions.rest.representation import ID, etag_of, represent
-from boiler_functions.types import MISSING, Version
+from boiler_functions.types import MISSING, Fields, Version
 from boiler_functions.view_models import ViewModel
 
 MAX_RETRIES = 5
@@ -114,31 +114,39 @@ class Resource:
     ) -> Answer:
         """The caller's views that fulfil the filters, by id or in an order; with `nextPageToken` while more follow."""
         check_possible(self.view.readers(), caller)
-        listing = self.listing
-        try:
-            query = listing.query(parents, filters, order_of(listing.model, order_by), caller)
-        except InvalidPath as error:
-            raise self._not_found() from error
+        query = self._query(parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
         reader = Reader(self.database())
         # One more than asked for tells whether more follow.
         found = reader.database.query(replace(query, start=start, limit=limit + 1))
         reader.read_time = found.read_time
         documents = found.documents[:limit]
-        instances = {instance: each for each in documents if (instance := listing.instance(each)) is not None}
-        if listing.is_of_copies and not fresh:
-            contents = {each: self.contents.of_copy(document, caller) for each, document in instances.items()}
-            unsure = [each for each, content in contents.items() if content is None]
-            built = self.contents.many(unsure, reader, caller, fresh=True) if self._asks_views else {}
-            shown = {each: built.get(each) if content is None else content for each, content in contents.items()}
-        else:
-            if not listing.is_of_copies:
-                reader.documents.update((document.path, document) for document in documents)
-            shown = dict(self.contents.many(list(instances), reader, caller, fresh=fresh))
-        results = [represent(id_of(each.root), content) for each, content in shown.items() if content is not None]
+        contents = self._contents_of(documents, reader, caller, fresh=fresh)
         has_more = len(found.documents) > limit
         more = {"nextPageToken": PageTokens(self.secret(), query, caller).after(documents[-1])} if has_more else {}
-        return Answer(200, {"results": results, **more})
+        return Answer(
+            200, {"results": [represent(id_of(each.root), fields) for each, fields in contents.items()], **more}
+        )
+
+    def _query(
+        self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
+    ) -> Query:
+        try:
+            return self.listing.query(parents, filters, order_of(self.listing.model, order_by), caller)
+        except InvalidPath as error:
+            raise self._not_found() from error
+
+    def _contents_of(
+        self, documents: Sequence[Document], reader: Reader, caller: Caller | None, *, fresh: bool
+    ) -> Mapping[Instance, Fields]:
+        """What the documents of a list's query, copies or roots, show to the caller."""
+        found = {instance: each for each in documents if (instance := self.listing.instance(each)) is not None}
+        if self.listing.is_of_copies and self.contents.is_told_by_path and not fresh:
+            shown = {instance: self.contents.of_copy(copy, caller) for instance, copy in found.items()}
+            return {instance: fields for instance, fields in shown.items() if fields is not None}
+        if not self.listing.is_of_copies:
+            reader.documents.update((root.path, root) for root in found.values())
+        return self.contents.many(list(found), reader, caller, fresh=fresh)
 
     def change(
         self, key: Mapping[str, str], call: Call, work: Work, creation: Creation = "never", location: str | None = None
@@ -195,10 +203,6 @@ class Resource:
         except NewerSchema:
             return False
         return all(_covers(known.get(path), version) for path, version in watched.items())
-
-    @cached_property
-    def _asks_views(self) -> bool:
-        return not self.contents.is_told_by_path
 
     def _instance(self, key: Mapping[str, str]) -> Instance:
         try:

@@ -124,6 +124,12 @@ def test_a_bad_id_is_not_found_and_asks_the_database_nothing(api: Api, rule: str
     assert api.database.usage == Usage()
 
 
+@pytest.mark.parametrize("text", ["a%252Fb%252Fc", "%252E%252E", "..%252Frooms%252Fr1"])
+def test_an_id_that_is_encoded_twice_is_decoded_once_and_leads_nowhere_else(api: Api, text: str) -> None:
+    answer = api.get(f"/meetings/{text}")
+    assert (answer.status_code, answer.json["message"]) == (404, "There is no MeetingView of this id.")
+
+
 @pytest.mark.parametrize("query", [{"fresh": "maybe"}, {"fresh": "1"}, {"status": "closed"}, {"a.b": "1"}])
 def test_a_parameter_that_does_not_fit_is_refused(api: Api, query: dict[str, str]) -> None:
     answer = api.get("/meetings/m1", **query)
