@@ -152,7 +152,8 @@ def _creating(resource: Resource) -> Endpoint:
     def create_view(query: dict[str, Any], values: dict[str, Any], **parents: str) -> Answer:
         values = dict(values)
         doc_id = values.pop(ID, None) or random_id()
-        location = f"{request.path}/{quote(doc_id, safe='')}"
+        # Relative, as a function's address may have a prefix that it is not told of.
+        location = f"{quote(request.path.rpartition('/')[2])}/{quote(doc_id, safe='')}"
         call = current_call(query["wait"], resource.settings.max_wait)
         return resource.change({**parents, "doc_id": doc_id}, call, _setting(values), "must", location)
 
@@ -162,7 +163,8 @@ def _creating(resource: Resource) -> Endpoint:
 def _replacing(resource: Resource) -> Endpoint:
     def replace_view(query: dict[str, Any], values: dict[str, Any], **key: str) -> Answer:
         call = current_call(query["wait"], resource.settings.max_wait)
-        return resource.change(key, call, _setting(values), "may" if resource.creates else "never", request.path)
+        location = quote(key["doc_id"], safe="")
+        return resource.change(key, call, _setting(values), "may" if resource.creates else "never", location)
 
     return replace_view
 

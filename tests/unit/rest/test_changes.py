@@ -1,6 +1,7 @@
 """Mutations: ETags, new roots, operations, keys that make a request safe to repeat, waiting for the view."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_post_makes_a_root_that_is_the_callers(api: Api) -> None:
     assert answer.status_code == 201
     made = answer.json["id"]
     assert answer.json == {"id": made, "text": "new", "stars": 0, "status": "open", "names": ["Ada"]}
-    assert answer.headers["Location"].endswith(f"/notes/{made}")
+    assert urljoin("https://region.example/prefix/notes", answer.headers["Location"]).endswith(f"/prefix/notes/{made}")
     assert (note(api, made)["text"], note(api, made)["lastEditor"]) == ("new", "ada")
     store_views(api)
     stored = api.get(f"/notes/{made}", by="ada")
@@ -133,7 +134,9 @@ def test_a_put_replaces_every_attribute_that_can_be_set(api: Api) -> None:
 def test_a_put_to_a_free_id_makes_it(api: Api) -> None:
     answer = api.ask("PUT", "/notes/mine", "ada", {"text": "x", "stars": 3})
     assert (answer.status_code, answer.json["names"]) == (201, ["Ada"])
-    assert answer.headers["Location"].endswith("/notes/mine")
+    assert urljoin("https://region.example/prefix/notes/mine", answer.headers["Location"]).endswith(
+        "/prefix/notes/mine"
+    )
 
 
 def test_a_delete_deletes_the_root_and_its_copies_follow(api: Api) -> None:
