@@ -106,7 +106,7 @@ def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
     (wheel,) = fresh.upload.glob("*.whl")
     fresh.install(f"{wheel}[all]", "pytest", folder=fresh.project)
     boiler = str(fresh.bin / "boiler")
-    assert "2 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)
+    assert "3 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)
     assert "library is fine" in run(boiler, "check", folder=fresh.project, env=fresh.env)
     assert "library-shelf-view-on-books" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
     assert run(boiler, "check", "--explain", "BF101", folder=fresh.project, env=fresh.env).startswith(
