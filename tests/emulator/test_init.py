@@ -108,7 +108,7 @@ def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
     boiler = str(fresh.bin / "boiler")
     assert "3 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)
     assert "library is fine" in run(boiler, "check", folder=fresh.project, env=fresh.env)
-    assert "library-shelf-view-on-books" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
+    assert "library: 5 functions" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
     assert run(boiler, "check", "--explain", "BF101", folder=fresh.project, env=fresh.env).startswith(
         "BF101 InvalidPat"
     )
