@@ -16,6 +16,7 @@ from benchmarks.rest import rest
 from benchmarks.results import FILE, Row, print_table, write_json
 from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
 from benchmarks.stage import Stage
+from benchmarks.websocket import websocket
 from benchmarks.writers import writers
 from boiler_functions.database.firestore import EMULATOR_HOST
 from emulator.firestore_emulator import FirestoreEmulator
@@ -37,6 +38,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         cold_start,
         memory,
         copies,
+        websocket,
         writers,
         comparison,
         rest,
