@@ -36,7 +36,10 @@ class FirebaseEmulators:
     def __init__(self, source: Path, project: str, only: Sequence[str] = _EMULATORS) -> None:
         firebase = firebase_command()
         if firebase is None:
-            raise ConfigurationError("firebase-tools is neither in node_modules nor on PATH. Run 'make setup'.")
+            raise ConfigurationError(
+                f"firebase-tools is neither in a node_modules of {Path.cwd()} or above, nor on PATH. "
+                "Run: npm install --save-dev firebase-tools"
+            )
         self._ports = dict(zip((*_EMULATORS, *_COMPANIONS), free_ports(8), strict=True))
         self._folder = TemporaryDirectory(prefix="boiler-firebase-")
         folder = Path(self._folder.name)
@@ -133,7 +136,9 @@ def _virtual_environment() -> Path:
     """The virtual environment of this interpreter; firebase-tools runs Python functions in none but `venv`."""
     environment = Path(sys.prefix)
     if not (environment / "bin" / "activate").exists():
-        raise ConfigurationError(f"{environment} is no virtual environment, which functions run in. Run 'make setup'.")
+        raise ConfigurationError(
+            f"{environment} is no virtual environment, which functions run in. Create one, with the package installed."
+        )
     return environment
 
 

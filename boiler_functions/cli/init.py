@@ -18,7 +18,7 @@ _SUFFIX = ".txt"
 _MODULE = "app"
 
 # Names that a module of the functions' folder would hide from the functions.
-_TAKEN = frozenset({"main", "app", "boiler_functions", "functions", "google", "flask", "tests", "test"})
+_TAKEN = frozenset({"main", "app", "boiler_functions", "emulator", "functions", "google", "flask", "tests", "test"})
 
 
 def init(folder: Path, name: str | None) -> list[Path]:

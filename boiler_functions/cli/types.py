@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from boiler_functions.cli.node_modules import npm_command
 from boiler_functions.exceptions import ConfigurationError
 
 _TOOL = "openapi-typescript"
@@ -32,11 +32,10 @@ def typescript(document: str, folder: Path) -> str:
 
 def _tool(folder: Path) -> str:
     """The tool of the nearest node_modules, else the one on PATH."""
-    places = (each / "node_modules" / ".bin" / _TOOL for each in (folder, *folder.parents))
-    found = next((str(path) for path in places if path.is_file()), None) or shutil.which(_TOOL)
+    found = npm_command(_TOOL, [folder])
     if found is None:
         raise ConfigurationError(
             f"{_TOOL} is neither in a node_modules of {folder} or above, nor on PATH. "
             f"Run: npm install --save-dev {_TOOL} typescript@5"
         )
-    return found
+    return str(found)

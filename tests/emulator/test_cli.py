@@ -7,10 +7,8 @@ import secrets
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,10 @@ from boiler_functions.database import Put
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.loopback import LOOPBACK, answers, request
+from tests.emulator.running import TIMEOUT, Running
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
 ROOT = Path(__file__).parent.parent.parent
-TIMEOUT = 60.0
 
 APP = """
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
@@ -83,69 +81,8 @@ def environment(**variables: str) -> dict[str, str]:
     return {**inherited, **variables}
 
 
-class Running:
-    """A command under way, and the lines that it has printed so far."""
-
-    def __init__(self, source: Path, *arguments: str, **variables: str) -> None:
-        self.process = subprocess.Popen(
-            [*BOILER, *arguments],
-            cwd=source.parent.parent,
-            env=environment(**variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-        self._printed = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._printed:
-                self.lines.append(line.rstrip())
-                self._printed.notify_all()
-
-    def line(self, pattern: str) -> re.Match[str]:
-        """The first line that matches and was not asked for before, once it is printed; earlier ones are forgotten."""
-        with self._printed:
-            seen: list[str] = []
-            deadline = time.monotonic() + TIMEOUT
-            while time.monotonic() < deadline:
-                while self.lines:
-                    seen.append(self.lines.pop(0))
-                    if found := re.search(pattern, seen[-1]):
-                        return found
-                self._printed.wait(0.5)
-            raise AssertionError(f"{pattern!r} was not printed:\n" + "\n".join(seen))
-
-    def end(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Sends the signal; the exit status."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        status = self.process.wait(TIMEOUT)
-        self._reader.join(TIMEOUT)
-        return status
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-@contextmanager
-def running(source: Path, *arguments: str, **variables: str) -> Iterator[Running]:
-    command = Running(source, *arguments, **variables)
-    try:
-        yield command
-    finally:
-        command.close()
+def running(source: Path, *arguments: str, **variables: str) -> Running:
+    return Running([*BOILER, *arguments], source.parent.parent, environment(**variables))
 
 
 def processes_of(source: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """A project made by `boiler init`, in an environment of its own: nothing comes from the checkout but the wheel."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from boiler_functions.database import Put
-from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from emulator.delivery import DeliveryHarness, Trigger
 from emulator.events import EventServer
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.functions_process import FunctionsProcess
 from emulator.loopback import request
+from tests.emulator.running import Running
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
 ROOT = Path(__file__).parent.parent.parent
@@ -57,6 +59,11 @@ class Fresh:
 
     def install(self, *what: str, folder: Path) -> None:
         run(self.python, "-m", "pip", "install", "--quiet", *what, folder=folder, env=self.env)
+
+    @property
+    def wheel(self) -> Path:
+        (wheel,) = self.upload.glob("*.whl")
+        return wheel
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +109,29 @@ def test_the_http_function_of_the_uploaded_folder_answers(
         assert answer.status == 200, function.log()
 
 
+def test_dev_handles_a_write_by_what_the_wheel_holds_alone(fresh: Fresh) -> None:
+    fresh.install(f"{fresh.wheel}[cli]", folder=fresh.project)
+    listed = (
+        "import pkgutil, emulator; print(emulator.__file__, *(m.name for m in pkgutil.iter_modules(emulator.__path__)))"
+    )
+    place, *modules = run(fresh.python, "-c", listed, folder=fresh.project, env=fresh.env).split()
+    assert place.startswith(str(fresh.bin.parent))
+    assert not {"demo", "live"} & set(modules)
+    for module in modules:
+        run(fresh.python, "-c", f"import emulator.{module}", folder=fresh.project, env=fresh.env)
+    with Running([str(fresh.bin / "boiler"), "dev"], fresh.project, fresh.env) as dev:
+        exported = dev.line(rf"export {EMULATOR_HOST}=(\S+) {PROJECT}=(\S+)")
+        api = dev.line(r"^API +http://(\S+)$")[1]
+        database = FirestoreDatabase(exported[2], emulator=exported[1])
+        database.commit([Put("shelves/novels", {"room": "attic"})])
+        dev.line(r"^shelf_view_on_shelves ← shelves/novels: 1 built; ")
+        assert '"attic"' in request(api, "GET", "/shelves").text
+        assert dev.end(signal.SIGTERM) == 0
+        assert dev.lines[-1] == "Stopped."
+
+
 def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
-    (wheel,) = fresh.upload.glob("*.whl")
+    wheel = fresh.wheel
     fresh.install(f"{wheel}[all]", "pytest", folder=fresh.project)
     boiler = str(fresh.bin / "boiler")
     assert "3 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)

@@ -1,0 +1,71 @@
+"""A command in a process of its own, read line by line."""
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+TIMEOUT = 60.0
+
+
+class Running:
+    """A command under way, and the lines that it has printed so far."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._printed = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._printed:
+                self.lines.append(line.rstrip())
+                self._printed.notify_all()
+
+    def line(self, pattern: str) -> re.Match[str]:
+        """The first line that matches and was not asked for before, once it is printed; earlier ones are forgotten."""
+        with self._printed:
+            seen: list[str] = []
+            deadline = time.monotonic() + TIMEOUT
+            while time.monotonic() < deadline:
+                while self.lines:
+                    seen.append(self.lines.pop(0))
+                    if found := re.search(pattern, seen[-1]):
+                        return found
+                self._printed.wait(0.5)
+            raise AssertionError(f"{pattern!r} was not printed:\n" + "\n".join(seen))
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Sends the signal; the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        status = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
