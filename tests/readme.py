@@ -9,6 +9,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 _BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
+_SPACES = re.compile(r" +(?=\n)|(?<= ) +")
 _DURATION = re.compile(r"\d+(\.\d+)? ?m?s\b")
 
 
@@ -23,13 +24,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a console block; in what it prints, `…` stands for anything, and a duration for any other."""
+    """A command of a console block; in what it prints, `…` stands for anything, and a duration for any other.
+
+    Columns may be of any width.
+    """
 
     line: str
     printed: str
 
     def prints(self, output: str) -> bool:
-        shown, printed = (_DURATION.sub("0s", text.strip()) for text in (self.printed, output))
+        shown, printed = (_SPACES.sub("", _DURATION.sub("0s", text.strip())) for text in (self.printed, output))
         return re.fullmatch(".*".join(map(re.escape, shown.split("…"))), printed, re.DOTALL) is not None
 
 

@@ -25,7 +25,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(command: Command, folder: Path) -> str:
     """What the command prints, run as a user would: with the environment's tools first on PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "error", "COLUMNS": "100"}
     done = subprocess.run(
         command.line, cwd=folder, env=environment, shell=True, capture_output=True, text=True, check=False, timeout=240
     )
@@ -56,3 +56,15 @@ def test_the_commands_of_the_tour_print_what_is_shown(project: Path) -> None:
 @pytest.mark.parametrize("command", TARGETS, ids=lambda command: command.line)
 def test_every_make_target_exists(command: Command) -> None:
     run(Command(f"{command.line} --dry-run", ""), ROOT)
+
+
+def test_its_javascript_can_be_parsed(project: Path) -> None:
+    scripts = [name for name in files() if name.endswith(".mjs")]
+    assert scripts
+    for name in scripts:
+        run(Command(f"node --check {name}", ""), project)
+
+
+def test_its_poll_is_the_sample() -> None:
+    sample = (ROOT / "functions" / "poll.py").read_text()
+    assert sample.endswith(files()["poll.py"])
