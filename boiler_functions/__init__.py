@@ -9,6 +9,7 @@ from boiler_functions.models import DomainModel, Embedded
 from boiler_functions.modes.outbox import Changed
 from boiler_functions.operations import operation
 from boiler_functions.session import use
+from boiler_functions.socket_settings import SocketSettings
 from boiler_functions.store import Store, matching, reference, references, referrers
 from boiler_functions.types import GeoPoint
 from boiler_functions.view_models import ViewModel
@@ -24,6 +25,7 @@ __all__ = [
     "GeoPoint",
     "HttpSettings",
     "Rejected",
+    "SocketSettings",
     "Store",
     "ViewModel",
     "Webhook",

@@ -1,10 +1,14 @@
 """Two servers of the same views over Socket.IO, ours and one by hand.
 
-`python -m benchmarks.served.sockets WHO PORT`; each tells at /stats its listeners, its tasks and its memory.
+`python -m benchmarks.served.sockets WHO PORT`; each tells at /stats its listeners, its tasks and its memory, and at
+/trim the same, after it has given back to the system what it does not use.
 """
 
 import asyncio
+import ctypes
+import gc
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +18,13 @@ import socketio
 import uvicorn
 from google.cloud import firestore
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
+from boiler_functions import Boiler, DomainModel, SocketSettings, Store, ViewModel, access, attrs, reference
 from boiler_functions.database.firestore import connect
 
 NAMESPACE = "/cards"
+PING_SECONDS = "PING_SECONDS"
+
+_PING_SECONDS = float(os.environ.get(PING_SECONDS, "25"))
 
 
 class Room(DomainModel):
@@ -31,7 +38,7 @@ class RoomStore(Store):
     room = reference(Room)
 
 
-app = Boiler("cards")
+app = Boiler("cards", sockets=SocketSettings(ping_interval=_PING_SECONDS))
 
 
 @app.query
@@ -81,7 +88,9 @@ class ByHand(socketio.AsyncNamespace):  # type: ignore[misc]
 
 def by_hand() -> tuple[Any, Callable[[], int]]:
     """The server by hand, and what counts its listeners."""
-    server = socketio.AsyncServer(async_mode="asgi", transports=["websocket"], cors_allowed_origins="*")
+    server = socketio.AsyncServer(
+        async_mode="asgi", transports=["websocket"], cors_allowed_origins="*", ping_interval=_PING_SECONDS
+    )
     namespace = ByHand()
     server.register_namespace(namespace)
     return socketio.ASGIApp(server), lambda: len(namespace.watches)
@@ -98,10 +107,18 @@ def main(who: str, port: int) -> None:
     served, listeners = {"ours": ours, "by_hand": by_hand}[who]()
 
     async def with_stats(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] != "/stats":
+        if scope["type"] != "http" or scope["path"] not in ("/stats", "/trim"):
             await served(scope, receive, send)
             return
-        stats = {"listeners": listeners(), "tasks": len(asyncio.all_tasks()), "kib": resident_kib()}
+        gc.collect()
+        if scope["path"] == "/trim":
+            ctypes.CDLL(None).malloc_trim(0)
+        stats = {
+            "listeners": listeners(),
+            "tasks": len(asyncio.all_tasks()),
+            "kib": resident_kib(),
+            "blocks": sys.getallocatedblocks(),
+        }
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": json.dumps(stats).encode()})
 

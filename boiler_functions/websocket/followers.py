@@ -29,7 +29,7 @@ Built: TypeAlias = Mapping[str, tuple[tuple[str, Version], ...]]
 """What was read for each target: documents and their versions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """What a view is at one time: its content, None when there is none, and whom it belongs to."""
 

@@ -8,8 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import socketio
+from engineio.packet import MESSAGE, Packet
+from socketio.packet import EVENT
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequests
 
 from boiler_functions.access import Caller
@@ -18,9 +21,10 @@ from boiler_functions.exceptions import BoilerError, InvalidPath
 from boiler_functions.rest.authentication import InvalidToken, Tokens
 from boiler_functions.socket_settings import SocketSettings
 from boiler_functions.websocket.answers import Answer, answer, answer_to
+from boiler_functions.websocket.followers import State
 from boiler_functions.websocket.guard import CONNECTION, REFUSED, Connection
 from boiler_functions.websocket.hub import Hub
-from boiler_functions.websocket.session import ENDED, Session
+from boiler_functions.websocket.session import ENDED, VIEW, Session, key_of, view_of
 from boiler_functions.websocket.strict import MALFORMED
 
 MOST_WAITING = 16
@@ -62,6 +66,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         self._tokens = tokens
         self._settings = settings
         self.clients: dict[str, Client] = {}
+        self._packets: WeakKeyDictionary[State, Packet] = WeakKeyDictionary()
         self._events: Mapping[str, Callable[[Client, Any], Awaitable[Answer]]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -89,6 +94,19 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             async with client.order:
                 pass
 
+    def packet_of(self, instance: Instance, state: State) -> Packet:
+        """What clients are sent of the instance, one packet for all."""
+        packet = self._packets.get(state)
+        if packet is None:
+            view = {**key_of(instance), "view": view_of(instance, state.content)}
+            packet = self._packets[state] = self.packet(VIEW, view)
+        return packet
+
+    def packet(self, event: str, data: Mapping[str, Any]) -> Packet:
+        """An event as Engine.IO sends it."""
+        message = self.server.packet_class(EVENT, [event, data], self.namespace, binary=False)
+        return Packet(MESSAGE, message.encode())
+
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> bool:
         connection: Connection = environ["asgi.scope"][CONNECTION]
         try:
@@ -101,7 +119,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             self._close_soon(connection, "not admitted")
             raise socketio.exceptions.ConnectionRefusedError("It cannot be said who you are now. Try again.") from error
         connection.admit()
-        client = Client(Session(caller, self._hub, _Emit(self, sid)), connection)
+        client = Client(Session(caller, self._hub, _Line(self, sid)), connection)
         if expires is not None:
             loop = asyncio.get_running_loop()
             client.expiry = loop.call_later(max(0.0, expires - time.time()), self._expire, sid)
@@ -204,18 +222,24 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         return NotFound("There is no such view.")
 
 
-class _Emit:
+class _Line:
     """The way to one client."""
 
     def __init__(self, namespace: ViewNamespace, sid: str) -> None:
         self._namespace = namespace
-        self._sid = sid
         server = namespace.server
-        self._socket = server.eio.sockets[server.manager.eio_sid_from_sid(sid, namespace.namespace)]
+        self._queue = server.eio.sockets[server.manager.eio_sid_from_sid(sid, namespace.namespace)].queue
 
-    async def __call__(self, event: str, data: Mapping[str, Any]) -> None:
-        await self._namespace.emit(event, data, to=self._sid)
-
-    async def taken(self) -> None:
+    @property
+    def is_free(self) -> bool:
         # The queue is empty while the transport sends its last message, so that at most one more waits there.
-        await self._socket.queue.join()
+        return bool(self._queue.empty())
+
+    async def freed(self) -> None:
+        await self._queue.join()
+
+    def send_view(self, instance: Instance, state: State) -> None:
+        self._queue.put_nowait(self._namespace.packet_of(instance, state))
+
+    def send_end(self, instance: Instance, reason: str) -> None:
+        self._queue.put_nowait(self._namespace.packet(ENDED, {**key_of(instance), "reason": reason}))

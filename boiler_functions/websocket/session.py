@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from boiler_functions.access import Caller
@@ -14,14 +13,22 @@ from boiler_functions.websocket.followers import State
 from boiler_functions.websocket.hub import Hub
 
 
-class Emit(Protocol):
+class Line(Protocol):
     """The way to the client."""
 
-    async def __call__(self, event: str, data: Mapping[str, Any]) -> None:
-        """Sends an event."""
+    @property
+    def is_free(self) -> bool:
+        """Whether the transport has taken what was sent before."""
+        ...
 
-    async def taken(self) -> None:
-        """Returns once the transport has taken what was sent before."""
+    async def freed(self) -> None:
+        """Returns once it is free."""
+
+    def send_view(self, instance: Instance, state: State) -> None:
+        """Sends what the instance is; encoded once for all clients."""
+
+    def send_end(self, instance: Instance, reason: str) -> None:
+        """Sends that the instance is followed no more."""
 
 
 EARLY = "early"
@@ -34,12 +41,12 @@ ENDED = "ended"
 class Session:
     """What one client is told; a client that is slow is told the newest state, and no longer queue is kept for it."""
 
-    def __init__(self, caller: Caller | None, hub: Hub, emit: Emit) -> None:
+    def __init__(self, caller: Caller | None, hub: Hub, line: Line) -> None:
         self.caller = caller
         self.subscriptions: dict[Instance, str | None] = {}
         """The instances, with the mark of the state that the client was told."""
         self._hub = hub
-        self._emit = emit
+        self._line = line
         self._untold: dict[Instance, State | str | None] = {}
         """What to tell of: the newest state, a state that the hub does not know, or the reason why it ended."""
         self._telling: asyncio.Task[None] | None = None
@@ -103,23 +110,27 @@ class Session:
     def _tell(self, instance: Instance, what: State | str | None) -> None:
         self._untold[instance] = what
         if self._telling is None:
-            self._telling = asyncio.create_task(self._tell_all())
+            # At once where it can be: a task for each client would cost more than all that it sends.
+            if self._line.is_free:
+                self._tell_next()
+            if self._untold:
+                self._telling = asyncio.create_task(self._tell_all())
 
     async def _tell_all(self) -> None:
         try:
             while self._untold:
-                await self._emit.taken()
+                await self._line.freed()
                 # Looked up when the client has taken what it was told before, so that it is the newest.
                 if self._untold:
-                    instance, what = next(iter(self._untold.items()))
-                    del self._untold[instance]
-                    await self._tell_of(instance, what)
+                    self._tell_next()
         finally:
             self._telling = None
 
-    async def _tell_of(self, instance: Instance, what: State | str | None) -> None:
+    def _tell_next(self) -> None:
+        instance, what = next(iter(self._untold.items()))
+        del self._untold[instance]
         if isinstance(what, str):
-            await self._emit(ENDED, {**key_of(instance), "reason": what})
+            self._line.send_end(instance, what)
             return
         known = self._hub.state(instance)
         state = what if what is not None and (known is None or known.content is None) else known
@@ -127,10 +138,10 @@ class Session:
             return
         if not self._may_see(instance, state):
             self.unsubscribe(instance)
-            await self._emit(ENDED, {**key_of(instance), "reason": "It is not yours any more."})
+            self._line.send_end(instance, "It is not yours any more.")
             return
         self.subscriptions[instance] = EARLY if state is what else state.mark
-        await self._emit(VIEW, {**key_of(instance), "view": view_of(instance, state.content)})
+        self._line.send_view(instance, state)
 
 
 def key_of(instance: Instance) -> dict[str, str]:
