@@ -31,6 +31,14 @@ EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
+def build_folder(project: Path) -> Path:
+    """The project's folder for what is made anew at any time, and belongs into no repository."""
+    folder = project / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+    return folder
+
+
 @dataclass
 class Tally:
     """What a build has done so far, over all of its runs; `seconds` and `rebuilt` are of this run."""
@@ -78,8 +86,7 @@ class Position:
         return Tally(content["after"], Counter(content["outcomes"]))
 
     def write(self, tally: Tally) -> None:
-        self.path.parent.mkdir(exist_ok=True)
-        (self.path.parent / ".gitignore").write_text("*\n")
+        build_folder(self.path.parent.parent)
         # Replaced as a whole, so that a run that is ended at any moment leaves one that can be read.
         written = self.path.with_suffix(".new")
         content = {"after": tally.after, "outcomes": tally.outcomes, "database": self.database}

@@ -27,7 +27,7 @@ from typing import Any
 from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import users_traceback
 from boiler_functions.cli.project import Project
-from boiler_functions.cli.upload import MAIN, PACKAGE, REQUIREMENTS, check_source
+from boiler_functions.cli.upload import PACKAGE, check_source, is_complete
 from boiler_functions.compile import Declarations, compile_app
 from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
 from boiler_functions.types import subclasses
@@ -89,9 +89,7 @@ def check(project: Project) -> Checked:
         compiling = list(_compiling(app.declarations, found))
         # An app whose views all have mistakes declares nothing, and that is no other mistake.
         found.mistakes += compiling if app.declarations.views or not found.mistakes else []
-    # Before there are both, nothing is said of what is uploaded; `boiler deploy` refuses that.
-    is_uploaded = all((project.source / name).is_file() for name in (MAIN, REQUIREMENTS))
-    if app is not None and not found.mistakes and is_uploaded:
+    if app is not None and not found.mistakes and is_complete(project.source):
         try:
             check_source(project.source, app.manifest)
         except BoilerError as error:

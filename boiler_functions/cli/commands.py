@@ -14,7 +14,7 @@ from rich.console import Console
 from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Mistaken, Unfinished, reported
-from boiler_functions.cli.generated import Generated, generated, read_indexes
+from boiler_functions.cli.generated import Generated, generated, read_indexes, stage_functions
 from boiler_functions.cli.graph import Graph, mermaid, svg
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.prices import Prices
@@ -92,6 +92,8 @@ _CHECK = click.option("--check", "check_only", is_flag=True, help="Write nothing
 def compile_(context: Context, check_only: bool) -> None:
     """Write what firebase-tools reads: functions.yaml, firestore.indexes.json and, if there is none, firebase.json."""
     _update(list(generated(context)), "boiler compile", check_only)
+    if not check_only and (staged := stage_functions(context)):
+        click.echo(f"{staged} is staged for firebase-tools")
 
 
 @boiler.command()

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from boiler_functions.cli.build import FOLDER
+from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import APP_LABEL, Deployed, Deployment, Phase, Step, composite_key
 from boiler_functions.cli.errors import Interrupted
@@ -41,9 +41,7 @@ _KEY_FILE = "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"
 def planned(context: Context, project: str) -> Deployment:
     """The deployment to an empty project; raises when the app, or what is uploaded, could not run."""
     compiled = context.compiled
-    folder = context.project.folder / FOLDER
-    folder.mkdir(exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
+    folder = build_folder(context.project.folder)
     return Deployment(
         project=project,
         database=context.database_id,

@@ -2,6 +2,9 @@
 
 functions.yaml lies beside main.py; firestore.indexes.json, firebase.json and .env.PROJECT as firebase-tools looks for
 them. In firestore.indexes.json what others wrote there stays, and a firebase.json that exists is left as it is.
+
+Where the package is no release, its wheel is uploaded, too: then firebase.json takes the functions from a folder that
+`boiler compile` stages, as it does by itself before a deployment.
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boiler_functions.cli.build import FOLDER, build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.functions_yaml import NAME, functions_yaml
+from boiler_functions.cli.upload import is_complete, is_released, stage_for_firebase
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.indexes import Indexes, merged
 
 FIREBASE = "firebase.json"
 INDEXES = "firestore.indexes.json"
 RULES = "firestore.rules"
+STAGED = f"{FOLDER}/firebase"
 
 # https://firebase.google.com/docs/functions/manage-functions#set_runtime_options
 _RUNTIMES = range(10, 15)
@@ -82,9 +88,10 @@ def firebase_json(folder: Path, source: Path) -> str:
     minor = min(max(sys.version_info.minor, _RUNTIMES.start), _RUNTIMES.stop - 1)
     functions = {
         "codebase": "default",
-        "source": os.path.relpath(source, folder),
+        "source": os.path.relpath(source, folder) if is_released() else STAGED,
         "runtime": f"python3{minor}",
         "ignore": ["venv", ".venv", "__pycache__", "*.log"],
+        **({} if is_released() else {"predeploy": ["boiler compile"]}),
     }
     return _json(
         {
@@ -93,6 +100,21 @@ def firebase_json(folder: Path, source: Path) -> str:
             "emulators": {"ui": {"enabled": False}, "singleProjectMode": True},
         }
     )
+
+
+def stage_functions(context: Context) -> Path | None:
+    """The folder that firebase.json takes the functions from, staged; None where it takes the sources themselves."""
+    project = context.project
+    path = project.folder / FIREBASE
+    try:
+        functions = json.loads(path.read_text()).get("functions", [])
+    except (ValueError, AttributeError) as error:
+        raise _unreadable(path, error) from error
+    listed = functions if isinstance(functions, list) else [functions]
+    if not is_complete(project.source) or STAGED not in [each.get("source") for each in listed]:
+        return None
+    build_folder(project.folder)
+    return stage_for_firebase(project.source, context.manifest, project.folder / STAGED).folder
 
 
 def _with_variables(path: Path, variables: dict[str, str]) -> str:

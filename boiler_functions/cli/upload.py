@@ -100,6 +100,28 @@ def stage(source: Path, manifest: Manifest, folder: Path) -> Upload:
     return Upload(folder)
 
 
+def stage_for_firebase(source: Path, manifest: Manifest, folder: Path) -> Upload:
+    """Stages what firebase-tools deploys, and emulates: with the variables of each project, and an environment."""
+    staged = stage(source, manifest, folder)
+    for variables in source.glob(".env*"):
+        if variables.is_file():
+            shutil.copy(variables, folder)
+    if (Path(sys.prefix) / "bin" / "activate").is_file():
+        # Its emulator runs functions in the environment of this name, and nobody uploads it.
+        (folder / "venv").symlink_to(sys.prefix)
+    return staged
+
+
+def is_released() -> bool:
+    """Whether the builder gets the package that runs here by its version."""
+    return _origin(distribution(PACKAGE)) is None
+
+
+def is_complete(source: Path) -> bool:
+    """Whether the folder has what is uploaded of every app; until it has, only a deployment asks for it."""
+    return all((source / name).is_file() for name in (MAIN, REQUIREMENTS))
+
+
 def check_source(source: Path, manifest: Manifest) -> Line:
     """The line that names this package; raises IncompleteUpload for a folder whose functions could not start."""
     main = source / MAIN

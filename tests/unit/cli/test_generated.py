@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from boiler_functions.cli import upload
 from tests.unit.cli.conftest import APP, Run, Write
 
 ROOT = Path(__file__).parents[3]
@@ -61,12 +62,41 @@ def test_an_index_file_that_cannot_be_read_is_told_and_left(text: str, run: Run,
     assert indexes.read_text() == text
 
 
-def test_firebase_json_leads_to_the_folder_of_functions(run: Run, folder: Path) -> None:
+def test_firebase_json_leads_to_the_folder_of_functions(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_origin", lambda package: None)
     run("compile")
     content = json.loads((folder / "firebase.json").read_text())
     assert content["functions"][0]["source"] == "functions"
     assert content["functions"][0]["runtime"] == f"python3{min(sys.version_info.minor, 14)}"
     assert content["firestore"] == {"rules": "firestore.rules", "indexes": "firestore.indexes.json"}
+
+
+def test_what_is_no_release_is_staged_with_its_wheel_for_firebase_tools(run: Run, folder: Path, app: str) -> None:
+    functions = folder / "functions"
+    (functions / "main.py").write_text(f"from {app} import app\n\napp.export(globals())\n")
+    (functions / "requirements.txt").write_text("boiler-functions[tasks]>=0.1,<1\n")
+    (functions / ".env").write_text("COLOUR=red\n")
+    before = {path: path.read_bytes() for path in functions.iterdir()}
+    staged = folder / ".boiler" / "firebase"
+    assert run("compile").stdout.endswith(f"{staged} is staged for firebase-tools\n")
+    (wheel,) = staged.glob("*.whl")
+    assert (staged / "requirements.txt").read_text() == f"./{wheel.name}[tasks]\n"
+    assert (staged / ".env").read_text() == "COLOUR=red\n"
+    assert (staged / "functions.yaml").read_bytes() == (functions / "functions.yaml").read_bytes()
+    assert (staged / "venv").resolve() == Path(sys.prefix).resolve()
+    assert {path: path.read_bytes() for path in before} == before
+    (record,) = json.loads((folder / "firebase.json").read_text())["functions"]
+    assert (record["source"], record["predeploy"]) == (".boiler/firebase", ["boiler compile"])
+
+
+def test_a_firebase_json_of_ones_own_is_left_and_nothing_staged(run: Run, folder: Path, app: str) -> None:
+    for name, text in (("main.py", f"from {app} import app\n\napp.export(globals())\n"), ("requirements.txt", "x\n")):
+        (folder / "functions" / name).write_text(text)
+    (folder / "firebase.json").write_text('{"functions": {"source": "functions"}}')
+    assert run("compile").exit_code == 0
+    assert not (folder / ".boiler").exists()
 
 
 def test_a_stage_with_another_database_tells_its_functions_by_firebase_tools_own_file(run: Run, folder: Path) -> None:
