@@ -9,6 +9,7 @@ It is a task whose form holds new values of the view, and whose effect is that o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from marshmallow import RAISE, Schema
@@ -90,6 +91,7 @@ def trigger_path(view: type[ViewModel[Any]]) -> Pattern:
     return Pattern("/".join(each.replace(".", "_") if each.startswith("{") else each for each in segments))
 
 
+@cache
 def mutation_schema(view: type[ViewModel[Any]], *, strict: bool) -> Schema:
     """The schema of a mutation: the attributes with a setter, none of them required, and the version seen."""
     members = {name: view.attributes[name].field() for name in view.settable()}
