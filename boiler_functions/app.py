@@ -214,12 +214,20 @@ class Boiler:
         return decorate
 
     def rest(
-        self, rule: str, *, create: bool = False, delete: bool = False, **options: Unpack[HttpOptions]
+        self,
+        rule: str,
+        *,
+        create: bool = False,
+        delete: bool = False,
+        filtered_orders: Sequence[str] = (),
+        **options: Unpack[HttpOptions],
     ) -> Callable[[V], V]:
         """Serves the view over HTTP: GET the list and one instance, PATCH and PUT through the setters, its operations.
 
         With `create`, a POST to the list (and a PUT to a free id) makes a root, over which the setters run; with
-        `delete`, a DELETE deletes it (`on_create` and `on_delete` say more). Who may is in `Meta.read` and
+        `delete`, a DELETE deletes it (`on_create` and `on_delete` say more). A list takes any filters, or any order;
+        both together only in `filtered_orders`, as `["-startsAt"]`: each costs an index per attribute, which `boiler
+        compile` writes into firestore.indexes.json. Who may is in `Meta.read` and
         `Meta.write`. One function, `api`, serves all rules: options of several must agree.
         """
         if not rule.startswith("/") or rule.endswith("/") or "{" in rule or "<" in rule:
@@ -239,7 +247,7 @@ class Boiler:
             view.view_schema()
             view.example()
             operations_of(view)
-            rules = (*self._declarations.rules, Rule(view, rule, create, delete))
+            rules = (*self._declarations.rules, Rule(view, rule, create, delete, tuple(filtered_orders)))
             self._add("rest", view, options, HttpOptions, rules=rules)
             return view
 

@@ -20,7 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -145,6 +145,10 @@ class Attribute(Generic[T]):
     @property
     def field_path(self) -> str:
         return field_path(self.data_key)
+
+    @cached_property
+    def is_list(self) -> bool:
+        return isinstance(self.field(), marshmallow_fields.List)
 
     @property
     def read_only(self) -> bool:

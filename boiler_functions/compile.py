@@ -63,12 +63,16 @@ BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, out
 
 @dataclass(frozen=True)
 class Rule:
-    """A REST resource: a view model under a path; whether its root can be created and deleted there."""
+    """A REST resource: a view model under a path; whether its root can be created and deleted there.
+
+    `filtered_orders` are those that the list takes beside filters, as `orderBy` spells them.
+    """
 
     view: View
     rule: str
     create: bool = False
     delete: bool = False
+    filtered_orders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,8 @@ class Indexes:
 
     @classmethod
     def of(cls, declarations: Declarations) -> Indexes:
-        """What the queries of all Stores need."""
-        needed = [need for query in queries_of(declarations) for need in needs(query)]
+        """What the queries of all Stores and of all lists need."""
+        needed = [need for query in (*queries_of(declarations), *_listed(declarations)) for need in needs(query)]
         composite = {each for each in needed if isinstance(each, Index)}
         singles: dict[tuple[str, str], set[Single]] = {}
         for each in needed:
@@ -145,6 +145,14 @@ def queries_of(declarations: Declarations) -> Iterator[Query]:
     for source in dict.fromkeys(source for view in views for source in view.store_class.sources):
         if isinstance(source, Queried):
             yield query_of(source)
+
+
+def _listed(declarations: Declarations) -> Iterator[Query]:
+    """One query of each kind that the lists of an app's API ask."""
+    if declarations.rules:
+        from boiler_functions.rest import list_queries
+
+        yield from list_queries(declarations)
 
 
 def query_of(source: Queried[Any]) -> Query:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from marshmallow import RAISE, Schema
 
@@ -91,9 +91,13 @@ def trigger_path(view: type[ViewModel[Any]]) -> Pattern:
     return Pattern("/".join(each.replace(".", "_") if each.startswith("{") else each for each in segments))
 
 
-@cache
 def mutation_schema(view: type[ViewModel[Any]], *, strict: bool) -> Schema:
     """The schema of a mutation: the attributes with a setter, none of them required, and the version seen."""
+    return _schema(cast(Any, view), strict=strict)
+
+
+@cache
+def _schema(view: Any, *, strict: bool) -> Schema:
     members = {name: view.attributes[name].field() for name in view.settable()}
     for member in members.values():
         member.required = False

@@ -5,29 +5,31 @@ from __future__ import annotations
 import os
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
-from boiler_functions.database import Database
+from boiler_functions.database import Database, Query
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.secret import secret_of
 from boiler_functions.rest.apidocs import apidocs, as_text
 from boiler_functions.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.rest.copies import Copies
 from boiler_functions.rest.description import security_schemes, tag
 from boiler_functions.rest.errors import answer_errors
 from boiler_functions.rest.gate import Gate
+from boiler_functions.rest.listing import Listing
 from boiler_functions.rest.openapi import VERSION, Documented
 from boiler_functions.rest.rate import Rate
 from boiler_functions.rest.resource import Resource
 from boiler_functions.rest.routes import blueprint_of
 
 if TYPE_CHECKING:
-    from boiler_functions.compile import Compiled
+    from boiler_functions.compile import Compiled, Declarations
 
 SECRET = "BOILER_SECRET"
 """The variable with the secret that seals page tokens: 32 bytes in base64. Without it the database has one."""
@@ -37,7 +39,7 @@ EMULATORS = ("FIREBASE_AUTH_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
 EXTENSION = "boiler-functions"
 """Where the Flask application has its Documented."""
 
-__all__ = ["as_text", "create_app", "document"]
+__all__ = ["as_text", "create_app", "document", "list_queries"]
 
 
 class Json(DefaultJSONProvider):
@@ -88,6 +90,7 @@ def create_app(
             secret_now,
             rule.create,
             rule.delete,
+            rule.filtered_orders,
         )
         for rule in declarations.rules
     }
@@ -108,6 +111,12 @@ def document(compiled: Compiled) -> dict[str, Any]:
     app = create_app(compiled, _no_database)
     found: Documented = app.extensions[EXTENSION]
     return found.document()
+
+
+def list_queries(declarations: Declarations) -> Iterator[Query]:
+    """One query of each kind that the lists of an app's REST rules ask."""
+    for rule in declarations.rules:
+        yield from Listing(Copies(rule.view), rule.view in declarations.queries, rule.filtered_orders).kinds()
 
 
 def _no_database() -> Database:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, TypeAlias, cast
 
 from marshmallow import Schema, ValidationError, post_load, pre_load, validate
 from marshmallow import fields as marshmallow_fields
@@ -97,19 +98,29 @@ def list_arguments(model: type[Listed], max_limit: int) -> Schema:
 
     An attribute called as one of the list's own parameters has none.
     """
-    own = ListArguments().fields
-    taken = {*own, *(field.data_key for field in own.values())}
-    filters = {
-        name: field
-        for name, attribute in _stored(model).items()
-        if not {name, attribute.data_key} & taken and (field := filter_field(attribute))
-    }
+    filters = {name: filter_field(attribute) for name, attribute in filterable(model).items()}
     own_limit = fields.Integer(load_default=min(DEFAULT_LIMIT, max_limit), validate=validate.Range(1, max_limit))
     orders = [f"{sign}{key}" for key in orderable(model) for sign in ("", "-")]
     own_order = fields.String(load_default=None, data_key="orderBy", validate=validate.OneOf(orders))
     own_fields = {"limit": own_limit, "order_by": own_order}
     schema: type[Schema] = type(f"{model.__name__}List", (ListArguments,), {**filters, **own_fields})
     return schema()
+
+
+def filterable(model: type[Listed]) -> Mapping[str, Attribute[Any]]:
+    """The attributes, by name, that a list can have a filter on."""
+    return _filterable(cast(Any, model))
+
+
+@cache
+def _filterable(model: Any) -> Mapping[str, Attribute[Any]]:
+    own = ListArguments().fields
+    taken = {*own, *(field.data_key for field in own.values())}
+    return {
+        name: attribute
+        for name, attribute in _stored(model).items()
+        if not {name, attribute.data_key} & taken and filter_field(attribute) is not None
+    }
 
 
 def orderable(model: type[Listed]) -> dict[str, Bound[Any, Any]]:
@@ -154,8 +165,7 @@ def conditions(model: type[Listed], filters: Mapping[str, Any]) -> list[Conditio
 
 def _condition(model: type[Listed], name: str, value: Any) -> Condition[Any]:
     bound = getattr(model, name)
-    is_list = isinstance(model.attributes[name].field(), marshmallow_fields.List)
-    found: Condition[Any] = bound.contains(value) if is_list else bound == value
+    found: Condition[Any] = bound.contains(value) if model.attributes[name].is_list else bound == value
     return found
 
 

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from boiler_functions.exceptions import Rejected, Transient, UnknownOutcome
+from boiler_functions.exceptions import InvalidRequest, Rejected, Transient, UnknownOutcome
 
 RETRY_AFTER = ("Retry-After", "1")
 
@@ -23,6 +23,7 @@ def answer_errors(app: Flask) -> None:
     app.register_error_handler(Rejected, _rejected)
     app.register_error_handler(Transient, _transient)
     app.register_error_handler(UnknownOutcome, _unknown_outcome)
+    app.register_error_handler(InvalidRequest, _refused_by_database)
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -47,6 +48,17 @@ def _unknown_outcome(error: UnknownOutcome) -> Response:
     log.warning("It is not known whether a change was made: %s", error, exc_info=error)
     message = "It is not known whether the change was made. Read before you send it again."
     return _answer(503, message, headers=[RETRY_AFTER])
+
+
+def _refused_by_database(error: InvalidRequest) -> Response:
+    # No 503: it is refused until the operator acts.
+    log.error(
+        "The database refused a request for good: %s If it lacks an index, run `boiler compile`, and deploy "
+        "firestore.indexes.json.",
+        error,
+        exc_info=error,
+    )
+    return _answer(500, "The database refuses what this function asks of it; its operator is told why.")
 
 
 def _answer(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from boiler_functions.access import Caller, Owner
+from boiler_functions.attrs import Attribute
 from boiler_functions.build import Instance
 from boiler_functions.conditions import Condition
 from boiler_functions.database import NAME, Document, Filter, Order, Query
-from boiler_functions.exceptions import InvalidPath
+from boiler_functions.exceptions import InvalidPath, InvalidRule, Rejected
 from boiler_functions.models import DomainModel
-from boiler_functions.rest.arguments import conditions
+from boiler_functions.rest.arguments import conditions, filterable, order_of, orderable
 from boiler_functions.rest.copies import Copies
 from boiler_functions.selection import select
 from boiler_functions.types import Reference
@@ -25,10 +26,24 @@ _NOTHING = "boilerNothing"
 
 @dataclass(frozen=True)
 class Listing:
-    """The list of a view: filters and orders are on its own attributes where copies are listed, else on its root's."""
+    """The list of a view: filters and orders are on its own attributes where copies are listed, else on its root's.
+
+    Any filters for equality stand together, and any order by itself: Firestore answers these from its index of each
+    field. `filtered_orders` stand beside filters, too, by an index of the order and each attribute.
+    """
 
     copies: Copies
     is_stored: bool
+    filtered_orders: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = orderable(self.model)
+        for order in self.filtered_orders:
+            if order.removeprefix("-") not in known:
+                raise InvalidRule(
+                    f"@app.rest of {self.copies.view.__name__} has filtered_orders {order!r}, by which its list cannot "
+                    f"be ordered; there are {', '.join(known) or 'none'}, each with or without a '-' before it."
+                )
 
     @cached_property
     def is_of_copies(self) -> bool:
@@ -40,15 +55,30 @@ class Listing:
         return self.copies.view if self.is_of_copies else self.copies.root
 
     def query(
-        self, parents: Mapping[str, str], filters: Mapping[str, Any], order: Order | None, caller: Caller | None
+        self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
     ) -> Query:
-        """The query of the whole list, in its order; raises InvalidPath for parents that no path can hold."""
+        """The query of the whole list, in its order.
+
+        Raises InvalidPath for parents that no path can hold, Rejected for what no index is made for.
+        """
+        self._check(filters, order_by)
         for name, value in parents.items():
             self.copies.root.pattern().fill({**dict.fromkeys(self.copies.root.pattern().names, "x"), name: value})
         found = conditions(self.model, filters)
         query = self._of_copies(parents, found, caller) if self.is_of_copies else self._of_roots(parents, found)
-        own = () if order is None else (order,)
-        return replace(query, orders=(*own, Order(NAME, descending=order is not None and order.descending)))
+        return _ordered(query, order_of(self.model, order_by))
+
+    def kinds(self) -> Iterator[Query]:
+        """One query of each kind; of filters there is at most one, as Firestore merges the indexes of several."""
+        collection = Query(self.copies.pattern.segments[-2]) if self.is_of_copies else self._of_any_roots()
+        filters = (None, *(_any_value(each) for each in filterable(self.model).values()))
+        orders = (None, *(f"{sign}{name}" for name in orderable(self.model) for sign in ("", "-")))
+        for condition in filters:
+            for order_by in orders:
+                if condition is None or order_by is None or order_by in self.filtered_orders:
+                    own = () if condition is None else (condition,)
+                    query = replace(collection, filters=(*collection.filters, *own))
+                    yield _ordered(query, order_of(self.model, order_by))
 
     def instance(self, document: Document) -> Instance | None:
         """The view that a document of the result stands for; None where no route could name it."""
@@ -58,6 +88,21 @@ class Listing:
             return Instance(self.copies.view, pattern.fill(key))
         except InvalidPath:
             return None
+
+    def _check(self, filters: Mapping[str, Any], order_by: str | None) -> None:
+        by_name = filterable(self.model)
+        lists = [by_name[name].data_key for name in filters if by_name[name].is_list]
+        if lists and len(filters) > 1:
+            raise _not_together({lists[-1]: ["Not together with another filter."]})
+        own = None if order_by is None else order_by.removeprefix("-")
+        filtered = [by_name[name].data_key for name in filters]
+        if own is None or not filters or own in filtered or order_by in self.filtered_orders:
+            return
+        possible = f"; only {', '.join(self.filtered_orders)}" if self.filtered_orders else ""
+        raise _not_together({"orderBy": [f"Not together with a filter{possible}."]})
+
+    def _of_any_roots(self) -> Query:
+        return select(self.copies.root, (), dict.fromkeys(self.copies.root.pattern().names[:-1], "any")).query
 
     def _of_roots(self, parents: Mapping[str, str], found: Sequence[Condition[Any]]) -> Query:
         return select(self.copies.root, found, parents).query
@@ -75,3 +120,20 @@ class Listing:
         """Whether all that the caller may see is the copy that bears their id."""
         admitting = [part for part in self.copies.readers.parts() if part.may_admit(caller)]
         return admitting == [Owner(self.copies.keys["doc_id"])]
+
+
+def _ordered(query: Query, order: Order | None) -> Query:
+    """The query in this order, and then by name; what equals one value is in no order."""
+    alike = {each.field for each in query.filters if each.op == "=="}
+    if order is None or order.field in alike or NAME in alike:
+        return replace(query, orders=(Order(NAME),))
+    return replace(query, orders=(order, Order(NAME, descending=order.descending)))
+
+
+def _any_value(attribute: Attribute[Any]) -> Filter:
+    """A filter on the attribute, of a value that makes no difference to an index."""
+    return Filter(attribute.field_path, "array-contains" if attribute.is_list else "==", None)
+
+
+def _not_together(errors: dict[str, list[str]]) -> Rejected:
+    return Rejected("The query does not fit.", errors)

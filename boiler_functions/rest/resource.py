@@ -30,7 +30,6 @@ from boiler_functions.modes.ledger import Ledger, ledger_path
 from boiler_functions.modes.query import scope_of
 from boiler_functions.paths import id_of
 from boiler_functions.rest.answer import Answer
-from boiler_functions.rest.arguments import order_of
 from boiler_functions.rest.call import Call
 from boiler_functions.rest.contents import Contents
 from boiler_functions.rest.copies import Copies
@@ -64,6 +63,7 @@ class Resource:
     secret: Callable[[], bytes]
     creates: bool = False
     deletes: bool = False
+    filtered_orders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, attribute in self.view.exported().items():
@@ -86,7 +86,7 @@ class Resource:
 
     @cached_property
     def listing(self) -> Listing:
-        return Listing(self.copies, self.is_stored)
+        return Listing(self.copies, self.is_stored, self.filtered_orders)
 
     @cached_property
     def contents(self) -> Contents:
@@ -132,7 +132,7 @@ class Resource:
         self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
     ) -> Query:
         try:
-            return self.listing.query(parents, filters, order_of(self.listing.model, order_by), caller)
+            return self.listing.query(parents, filters, order_by, caller)
         except InvalidPath as error:
             raise self._not_found() from error
 

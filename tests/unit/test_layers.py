@@ -73,6 +73,7 @@ LATE = {
     ("app", "database"): "only the process that holds sockets needs a database that tells of changes",
     ("app", "websocket"): "only the process that holds sockets needs the extra 'websocket'",
     ("runtime", "rest"): "an event function starts without the REST stack",
+    ("indexes", "rest"): "an app without REST rules is planned without the REST stack",
     ("testing.http", "rest"): "a test of views needs no REST stack",
     ("runtime", "cloud_tasks"): "only an app with continuations needs the extra 'tasks'",
     ("webhook", "public_http"): "a function without a webhook starts without an HTTP client",

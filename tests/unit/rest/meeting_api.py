@@ -255,7 +255,7 @@ class ConferenceView(ViewModel[ConferenceStore]):
 
 
 app = Boiler("room")
-app.query(app.rest("/meetings")(MeetingView))
+app.query(app.rest("/meetings", filtered_orders=["seats", "-seats"])(MeetingView))
 app.query(app.rest("/rooms")(RoomView))
 app.rest("/halls")(HallView)
 app.rest("/v1/forms")(FormView)

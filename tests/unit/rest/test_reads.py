@@ -10,10 +10,12 @@ from boiler_functions.build import Instance
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered, Usage
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import DeclarationError, InvalidRule
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.query import Rebuild
 from boiler_functions.rest import create_app
+from boiler_functions.rest.copies import Copies
+from boiler_functions.rest.listing import Listing
 from tests.unit.rest.meeting_api import Api, Conference, Meeting, MeetingView, Room, RoomView, User
 
 M1 = {
@@ -207,6 +209,29 @@ def test_pages_follow_an_order(api: Api, order: str, expected: list[str]) -> Non
     assert (found, token) == (expected, {"pageToken": ""})
 
 
+@pytest.mark.parametrize(
+    ("query", "refused"),
+    [
+        ({"status": "open", "orderBy": "price"}, "orderBy"),
+        ({"tags": "a", "orderBy": "-seats"}, ""),
+        ({"tags": "a", "status": "open"}, "tags"),
+        ({"tags": "a", "tickets": "tickets/tB"}, "tickets"),
+        ({"status": "open", "room": "rooms/r1", "orderBy": "-seats"}, ""),
+        ({"status": "open", "orderBy": "-status"}, ""),
+    ],
+)
+def test_a_list_takes_together_only_what_an_index_answers(api: Api, query: dict[str, str], refused: str) -> None:
+    answer = api.get("/meetings", **query)
+    assert list(answer.json.get("errors", {})) == ([refused] if refused else [])
+    if refused:
+        assert api.database.usage == Usage()
+
+
+def test_what_no_list_can_be_ordered_by_is_no_order_beside_filters() -> None:
+    with pytest.raises(InvalidRule, match="MeetingView has filtered_orders '-tags', by which its list cannot be"):
+        Listing(Copies(MeetingView), True, ("seats", "-tags"))
+
+
 @pytest.mark.parametrize("order", ["", "-", "seat", "tags", "scores", "--seats", "__name__", "in_session"])
 def test_an_order_by_anything_else_is_refused(api: Api, order: str) -> None:
     answer = api.get("/meetings", orderBy=order)
@@ -284,7 +309,7 @@ def test_a_limit_out_of_bounds_is_refused(api: Api, limit: str) -> None:
         ({"floor": "1"}, ["m2"]),
         ({"tags": "b"}, ["m1", "m2"]),
         ({"tags": "a"}, ["m1"]),
-        ({"room": "rooms/r1", "tags": "a"}, ["m1"]),
+        ({"room": "rooms/r1", "status": "in-session"}, ["m1"]),
         ({"tickets": "tickets/tB"}, ["m1"]),
     ],
 )
