@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -334,10 +335,11 @@ class Boiler:
         `python -m boiler_functions.websocket meeting_room:app` serves it with the limits that it needs.
         """
         # Imported late: no function holds sockets, and the extra 'websocket' is for those that do.
-        from boiler_functions.database.firestore import connect
+        from boiler_functions.database.firestore import DATABASE, connect
         from boiler_functions.websocket import Sockets
 
-        return Sockets(self.compiled, lambda: connect(database=self._declarations.database))
+        database = os.environ.get(DATABASE) or self._declarations.database
+        return Sockets(self.compiled, lambda: connect(database=database))
 
     def _add(
         self, mode: Mode, view: type[ViewModel[Any]], options: Mapping[str, Any], allowed: type[Any], **declared: Any

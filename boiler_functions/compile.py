@@ -33,6 +33,7 @@ from boiler_functions.manifest import (
     Manifest,
     Mode,
     QueueTrigger,
+    Service,
     Trigger,
     function_name,
     snake_case,
@@ -44,7 +45,7 @@ from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.outbox import Sink, deliver
 from boiler_functions.modes.query import Rebuild
 from boiler_functions.modes.task import Task, run_task
-from boiler_functions.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, MAX_HTTP_SECONDS, Options
+from boiler_functions.options import ANY, DEFAULTS, MAX_CONCURRENCY, MAX_EVENT_SECONDS, MAX_HTTP_SECONDS, Options
 from boiler_functions.paths import Pattern
 from boiler_functions.socket_settings import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
@@ -54,6 +55,7 @@ View = type[ViewModel[Any]]
 
 API = "api"
 CONTINUATIONS = "continuations"
+SOCKETS = "websocket"
 
 # Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
 _BUDGET = 0.5
@@ -149,7 +151,7 @@ class Declarations:
 
     def settled(self, mode: Mode, entry_point: str, said: Options) -> Options:
         """The options of a function that itself says `said`."""
-        longest = MAX_HTTP_SECONDS if mode == "rest" else MAX_EVENT_SECONDS
+        longest = MAX_HTTP_SECONDS if mode in ("rest", "websocket") else MAX_EVENT_SECONDS
         named = self.named.get(entry_point, Options())
         return self.options.merged(said).merged(named).settled(f"{self.app}: {entry_point}", longest)
 
@@ -355,10 +357,11 @@ def compile_app(declarations: Declarations) -> Compiled:
         records.append(_api_record(declarations))
     if declarations.queries:
         records.append(_record(declarations, CONTINUATIONS, "continuation", QueueTrigger(), declarations.queries))
-    _check_names(records)
-    _check_named(declarations, records)
+    services = tuple(_services(declarations))
+    _check_names([*records, *services])
+    _check_named(declarations, [*records, *services])
     by_entry_point = {each.entry_point: each for each in functions}
-    return Compiled(Manifest(declarations.app, tuple(records)), by_entry_point, declarations)
+    return Compiled(Manifest(declarations.app, tuple(records), services), by_entry_point, declarations)
 
 
 def _query_functions(declarations: Declarations) -> Iterator[EventFunction]:
@@ -430,13 +433,32 @@ def _record(
     return Function(name, entry_point, mode, trigger, tuple(view.__name__ for view in views), options)
 
 
+def _services(declarations: Declarations) -> Iterator[Service]:
+    if not declarations.sockets:
+        return
+    options = declarations.options
+    own = Options(
+        # A socket is one request to Cloud Run, and this its longest.
+        timeout_sec=MAX_HTTP_SECONDS,
+        concurrency=min(declarations.socket_settings.max_connections, MAX_CONCURRENCY),
+        cpu=1 if options.cpu is not None and options.cpu < 1 else None,
+    )
+    yield Service(
+        function_name(declarations.app, SOCKETS),
+        SOCKETS,
+        tuple(socket.namespace for socket in declarations.sockets),
+        tuple(socket.view.__name__ for socket in declarations.sockets),
+        declarations.settled("websocket", SOCKETS, own),
+    )
+
+
 def _differing(some: Options, others: Options) -> str | None:
     """The first option of which both say something, and not the same."""
     said = others.given()
     return next((name for name, value in some.given().items() if name in said and said[name] != value), None)
 
 
-def _check_named(declarations: Declarations, functions: Sequence[Function]) -> None:
+def _check_named(declarations: Declarations, functions: Sequence[Function | Service]) -> None:
     known = {function.entry_point for function in functions}
     if unknown := sorted(declarations.named.keys() - known):
         raise InvalidOption(
@@ -445,8 +467,8 @@ def _check_named(declarations: Declarations, functions: Sequence[Function]) -> N
         )
 
 
-def _check_names(functions: Sequence[Function]) -> None:
-    seen: dict[str, Function] = {}
+def _check_names(functions: Sequence[Function | Service]) -> None:
+    seen: dict[str, Function | Service] = {}
     for function in functions:
         if other := seen.get(function.cloud_run_name):
             raise NameCollision(

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from boiler_functions.options import Options
 from boiler_functions.types import digest
 
-Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change", "document"]
+Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change", "document", "websocket"]
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
 CREATED = "google.cloud.firestore.document.v1.created"
@@ -124,11 +124,45 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Service:
+    """The Cloud Run service that holds the clients' WebSockets, which no function can; firebase-tools deploys none.
+
+    Everybody reaches it, and it asks for a token itself.
+    """
+
+    name: str
+    entry_point: str
+    namespaces: tuple[str, ...]
+    views: tuple[str, ...]
+    options: Options
+
+    @property
+    def cloud_run_name(self) -> str:
+        return self.name
+
+    def to_json(self) -> dict[str, Any]:
+        """The service for programs."""
+        return {
+            "name": self.name,
+            "entry_point": self.entry_point,
+            "namespaces": list(self.namespaces),
+            "views": list(self.views),
+            "options": self.options.given(),
+        }
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What an app deploys."""
 
     app: str
     functions: tuple[Function, ...]
+    services: tuple[Service, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Function | Service, ...]:
+        """All that has options of its own."""
+        return (*self.functions, *self.services)
 
     @property
     def queues(self) -> tuple[Function, ...]:
@@ -143,7 +177,7 @@ class Manifest:
             apis["eventarc.googleapis.com"] = "Delivers the changes of documents."
         if self.queues:
             apis["cloudtasks.googleapis.com"] = "Takes the rest of a fan-out that is larger than one invocation."
-        if any(function.options.secrets for function in self.functions):
+        if any(each.options.secrets for each in self.parts):
             apis["secretmanager.googleapis.com"] = "Keeps the secrets."
         return apis
 
@@ -161,7 +195,7 @@ class Manifest:
         if self.queues:
             roles["roles/cloudtasks.enqueuer"] = "Hands the rest of a fan-out on."
             roles["roles/iam.serviceAccountUser"] = "Lets a task invoke as this account; on the account itself."
-        if any(function.options.secrets for function in self.functions):
+        if any(each.options.secrets for each in self.parts):
             roles["roles/secretmanager.secretAccessor"] = "Reads the secrets."
         return roles
 

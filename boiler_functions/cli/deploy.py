@@ -17,7 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.deployment import APP_LABEL, Deployed, Deployment, Phase, Step, composite_key
+from boiler_functions.cli.deployment import APP_LABEL, SERVICE_LABEL, Deployed, Deployment, Phase, Step, composite_key
 from boiler_functions.cli.errors import Interrupted
 from boiler_functions.cli.gcloud import Gcloud, gcloud
 from boiler_functions.cli.node_modules import npm_command
@@ -46,6 +46,7 @@ def planned(context: Context, project: str) -> Deployment:
         project=project,
         database=context.database_id,
         region=context.region,
+        app=context.project.app,
         manifest=context.manifest,
         indexes=Indexes.of(compiled.declarations),
         upload=stage(context.project.source, context.manifest, folder / "upload"),
@@ -128,6 +129,12 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
             "cloudfunctions",
             gcloud("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={deployment.manifest.app.lower()}"),
         ),
+        "services": (
+            "run",
+            gcloud(
+                "run", "services", "list", f"--filter=metadata.labels.{SERVICE_LABEL}={deployment.manifest.app.lower()}"
+            ),
+        ),
         "accounts": ("iam", gcloud("iam", "service-accounts", "list")),
         "policy": ("", gcloud("projects", "get-iam-policy", project)),
         "queues": ("cloudtasks", gcloud("tasks", "queues", "list", f"--location={deployment.region}")),
@@ -178,6 +185,7 @@ def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | 
         accounts=last("accounts", "email"),
         roles=frozenset((member, each["role"]) for each in bindings for member in each.get("members", ())),
         functions=functions,
+        services={_place_of(each): each for each in answers.get("services") or ()},
         queues=last("queues"),
         topics=last("topics"),
         subscriptions={each["name"].rpartition("/")[2]: each for each in answers.get("subscriptions") or ()},
@@ -186,6 +194,11 @@ def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | 
         location=location,
         number=number,
     )
+
+
+def _place_of(service: Mapping[str, Any]) -> tuple[str, str]:
+    about = service["metadata"]
+    return about["name"], about["labels"]["cloud.googleapis.com/location"]
 
 
 def perform(cloud: Gcloud, phase: Phase, console: Console) -> int:
@@ -295,11 +308,11 @@ def _chosen(deployment: Deployment, only: Iterable[str]) -> frozenset[str] | Non
     for pattern in only:
         found = {
             each.name
-            for each in deployment.manifest.functions
+            for each in deployment.manifest.parts
             if any(fnmatchcase(name, pattern) for name in (each.name, each.entry_point, *each.views))
         }
         if not found:
-            known = ", ".join(each.entry_point for each in deployment.manifest.functions)
+            known = ", ".join(each.entry_point for each in deployment.manifest.parts)
             raise ConfigurationError(f"--only {pattern} is no function and no view of the app; its functions: {known}.")
         chosen |= found
     return frozenset(chosen)

@@ -17,12 +17,16 @@ from boiler_functions.cli.upload import Upload
 from boiler_functions.cloud_tasks import QUEUE, SERVICE_ACCOUNT, URL
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.indexes import BOOKKEEPING, Index, Indexes, Override
-from boiler_functions.manifest import EventTrigger, Function, Manifest, QueueTrigger
+from boiler_functions.manifest import EventTrigger, Function, Manifest, QueueTrigger, Service
+from boiler_functions.options import Options
 
 RUNTIME = "python313"
+_PYTHON = "3.13.x"
 
 APP_LABEL = "boiler-app"
 HASH_LABEL = "boiler-hash"
+# Of its own: each function is a service of Cloud Run, too, and hands its labels on.
+SERVICE_LABEL = "boiler-service"
 
 DEPLOYING_APIS = (
     "artifactregistry.googleapis.com",
@@ -41,6 +45,11 @@ _INGRESS = {
     "ALLOW_ALL": "all",
     "ALLOW_INTERNAL_ONLY": "internal-only",
     "ALLOW_INTERNAL_AND_GCLB": "internal-and-gclb",
+}
+_RUN_INGRESS = {
+    **_INGRESS,
+    "ALLOW_INTERNAL_ONLY": "internal",
+    "ALLOW_INTERNAL_AND_GCLB": "internal-and-cloud-load-balancing",
 }
 _EGRESS = {"PRIVATE_RANGES_ONLY": "private-ranges-only", "ALL_TRAFFIC": "all"}
 
@@ -71,6 +80,7 @@ class Deployed:
     accounts: frozenset[str] = frozenset()
     roles: frozenset[tuple[str, str]] = frozenset()
     functions: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    services: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     queues: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     subscriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -84,6 +94,13 @@ class Deployed:
         """What the function was deployed from, if that was finished."""
         found = self.functions.get((name, region), {})
         return found.get("labels", {}).get(HASH_LABEL) if found.get("state") == "ACTIVE" else None
+
+    def service_fingerprint(self, name: str, region: str) -> str | None:
+        """What the service was deployed from, if that was finished."""
+        found = self.services.get((name, region), {})
+        conditions = found.get("status", {}).get("conditions", ())
+        is_ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+        return found.get("metadata", {}).get("labels", {}).get(HASH_LABEL) if is_ready else None
 
     def has_dead_letters(self, name: str, region: str) -> bool:
         """Whether the subscription of the function's trigger has a topic for what could not be delivered."""
@@ -103,6 +120,7 @@ class Deployment:
     project: str
     database: str
     region: str
+    app: str
     manifest: Manifest
     indexes: Indexes
     upload: Upload
@@ -126,7 +144,7 @@ class Deployment:
         return f"{self.manifest.app.lower()}-undelivered"
 
     def phases(self, only: frozenset[str] | None = None) -> Iterator[Phase]:
-        """All that is done, in order; `only` are the functions, all by default."""
+        """All that is done, in order; `only` are the functions and services, all by default."""
         functions = [each for each in self.manifest.functions if only is None or each.name in only]
         yield Phase("APIs", (self._apis(),))
         yield Phase("accounts, topics, queues", tuple(self._resources()))
@@ -134,19 +152,25 @@ class Deployment:
         yield Phase("roles", tuple(self._roles()), at_once=1)
         yield Phase("database", tuple(self._database()))
         yield Phase("functions", tuple(self._function(each) for each in functions))
+        if services := [each for each in self.manifest.services if only is None or each.name in only]:
+            yield Phase("services", tuple(self._service(each) for each in services))
 
     def stale(self) -> list[tuple[str, str]]:
-        """The functions of the app that are deployed and not declared any more, by name and region."""
-        declared = {(each.name, self.region_of(each)) for each in self.manifest.functions}
-        return sorted(set(self.deployed.functions) - declared)
+        """The functions and services of the app that are deployed and not declared any more, by name and region."""
+        declared = {(each.name, self.region_of(each)) for each in self.manifest.parts}
+        return sorted({*self.deployed.functions, *self.deployed.services} - declared)
 
     def removal(self, stale: Iterable[tuple[str, str]]) -> Phase:
-        """The removal of functions."""
+        """The removal of functions and services."""
         steps = (
-            Step(f"remove {name}", (self._gcloud("functions", "delete", name, "--gen2", f"--region={region}"),), True)
-            for name, region in stale
+            Step(f"remove {name}", (self._delete(name, f"--region={region}", region),), True) for name, region in stale
         )
         return Phase("removal", tuple(steps))
+
+    def _delete(self, name: str, where: str, region: str) -> Command:
+        if (name, region) in self.deployed.functions:
+            return self._gcloud("functions", "delete", name, "--gen2", where)
+        return self._gcloud("run", "services", "delete", name, where)
 
     # The steps
 
@@ -295,7 +319,7 @@ class Deployment:
 
     def fingerprint(self, function: Function) -> str:
         """What the function comes to: its code, and all that it is deployed with."""
-        views = [view for each in self.manifest.functions for view in each.views]
+        views = [view for each in self.manifest.parts for view in each.views]
         code = self.upload.fingerprint(function, views)
         labels = _pairs(function.options.labels or {})
         told = (code, labels, *self._settings(function), *self._trigger(function))
@@ -307,8 +331,50 @@ class Deployment:
             return (f"serviceAccount:{self.invoker_account}",)
         return tuple(f"serviceAccount:{each}" for each in function.trigger.invoker if "@" in each)
 
-    def region_of(self, function: Function) -> str:
+    def region_of(self, function: Function | Service) -> str:
         return function.options.region or self.region
+
+    def _service(self, service: Service) -> Step:
+        region = self.region_of(service)
+        views = [view for each in self.manifest.parts for view in each.views]
+        told = (self.upload.fingerprint(service, views), _pairs(service.options.labels or {}), *self._run(service))
+        fingerprint = sha256("\n".join(told).encode()).hexdigest()[:40]
+        own = {SERVICE_LABEL: self.manifest.app.lower(), HASH_LABEL: fingerprint}
+        deploy = self._gcloud(
+            "run",
+            "deploy",
+            service.name,
+            f"--region={region}",
+            f"--source={self.upload.folder}",
+            *self._run(service),
+            "--clear-labels",
+            f"--update-labels={_pairs({**(service.options.labels or {}), **own})}",
+        )
+        is_current = self.deployed.service_fingerprint(service.name, region) == fingerprint
+        return Step(service.name, _unless(is_current, deploy))
+
+    def _run(self, service: Service) -> Iterator[str]:
+        """What the service runs, and with what; in Cloud Run's own words."""
+        options = service.options
+        command = f"python -m boiler_functions.websocket {self.app}"
+        yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={_PYTHON}"
+        yield f"--service-account={options.service_account or self.runtime_account}"
+        yield f"--memory={options.memory}Mi"
+        yield f"--cpu={options.cpu:g}"
+        yield f"--concurrency={options.concurrency}"
+        yield f"--timeout={options.time_limit}s"
+        yield f"--min-instances={'default' if options.min_instances is None else options.min_instances}"
+        yield f"--max-instances={'default' if options.max_instances is None else options.max_instances}"
+        yield f"--ingress={_RUN_INGRESS[options.ingress or 'ALLOW_ALL']}"
+        # A browser has no account of Google's: the service checks its token.
+        yield "--allow-unauthenticated"
+        # A socket stays where it is by itself, and a full instance sends the next one elsewhere.
+        yield "--no-session-affinity"
+        yield _or_clear("vpc-connector", options.vpc_connector)
+        if options.vpc_connector:
+            yield f"--vpc-egress={_EGRESS[options.vpc_connector_egress_settings or 'PRIVATE_RANGES_ONLY']}"
+        yield _secrets(options)
+        yield f"--set-env-vars={_pairs({PROJECT: self.project, **self.environment})}"
 
     def _deploy(self, function: Function, fingerprint: str) -> Command:
         labels = {**(function.options.labels or {}), APP_LABEL: self.manifest.app.lower(), HASH_LABEL: fingerprint}
@@ -343,8 +409,7 @@ class Deployment:
         yield _or_clear("vpc-connector", options.vpc_connector)
         if options.vpc_connector:
             yield f"--egress-settings={_EGRESS[options.vpc_connector_egress_settings or 'PRIVATE_RANGES_ONLY']}"
-        secrets = ",".join(f"{name}={name}:latest" for name in options.secrets or ())
-        yield f"--set-secrets={secrets}" if secrets else "--clear-secrets"
+        yield _secrets(options)
         environment = self._environment(function)
         yield f"--set-env-vars={_pairs(environment)}"
 
@@ -419,9 +484,9 @@ class Deployment:
         return any(isinstance(each.trigger, EventTrigger) for each in self.manifest.functions)
 
     @property
-    def _own(self) -> list[Function]:
-        """The functions that run as the account of the app."""
-        return [each for each in self.manifest.functions if each.options.service_account is None]
+    def _own(self) -> list[Function | Service]:
+        """The functions and services that run as the account of the app."""
+        return [each for each in self.manifest.parts if each.options.service_account is None]
 
     @property
     def _pubsub_agent(self) -> str | Command:
@@ -470,6 +535,11 @@ def _unless(done: bool, *commands: Command) -> tuple[Command, ...]:
 
 def _or_clear(flag: str, value: object) -> str:
     return f"--clear-{flag}" if value is None else f"--{flag}={value}"
+
+
+def _secrets(options: Options) -> str:
+    secrets = ",".join(f"{name}={name}:latest" for name in options.secrets or ())
+    return f"--set-secrets={secrets}" if secrets else "--clear-secrets"
 
 
 def _pairs(values: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from boiler_functions.compile import Compiled
 from boiler_functions.costs import Assumed, cost_of
 from boiler_functions.database.metered import Usage
 from boiler_functions.indexes import Indexes
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest
+from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, Service
 
 # What deploying takes, whatever the app does.
 _DEPLOY_APIS = {
@@ -80,6 +80,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         return {
             **plan_as_json(self.manifest),
+            "services": [each.to_json() for each in self.manifest.services],
             "queues": [
                 {"name": each.name, **each.trigger.to_wire()["taskQueueTrigger"]} for each in self.manifest.queues
             ],
@@ -105,6 +106,11 @@ class Plan:
 
     def _sections(self) -> Iterator[tuple[str, Any]]:
         yield "Functions", _functions_table(self.manifest.functions)
+        if self.manifest.services:
+            yield (
+                "Services of Cloud Run, which firebase-tools cannot deploy, and `boiler deploy` does",
+                _lines(map(_service, self.manifest.services)),
+            )
         yield "What a change costs each view", self._costs_table()
         yield "Indexes, and fields that live for a time", _lines(self._indexes())
         yield "Queues", _lines((each.name, f"for {each.entry_point}") for each in self.manifest.queues)
@@ -177,6 +183,15 @@ def _trigger(function: Function) -> str:
             return f"HTTP, {', '.join(invoker)}"
         case trigger:
             return f"its queue, {', '.join(trigger.invoker)}"
+
+
+def _service(service: Service) -> tuple[str, str]:
+    options = service.options
+    instances = f"{options.min_instances or 0} to {options.max_instances or 100} instances"
+    return service.entry_point, (
+        f"Socket.IO at {', '.join(service.namespaces)}; public, with a token of Firebase Auth; {instances} of "
+        f"{options.memory} MiB with {options.concurrency} sockets each, one for {options.time_limit} s at most"
+    )
 
 
 def _retry(function: Function) -> str:

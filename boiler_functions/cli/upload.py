@@ -28,7 +28,7 @@ from packaging.utils import canonicalize_name
 
 from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
 from boiler_functions.exceptions import IncompleteUpload
-from boiler_functions.manifest import Function, Manifest
+from boiler_functions.manifest import Function, Manifest, Service
 
 PACKAGE = "boiler-functions"
 MAIN = "main.py"
@@ -66,8 +66,8 @@ class Upload:
         paths = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != FUNCTIONS_YAML)
         return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
 
-    def fingerprint(self, function: Function, views: Iterable[str]) -> str:
-        """What the function's code comes to: equal, unless a file changed, other views of the app left aside.
+    def fingerprint(self, function: Function | Service, views: Iterable[str]) -> str:
+        """What its code comes to: equal, unless a file changed, other views of the app left aside.
 
         A view is left aside where its class is used by nothing but its own decorators.
         """
@@ -133,7 +133,8 @@ def check_source(source: Path, manifest: Manifest) -> Line:
     if ".export(" not in main.read_text():
         raise IncompleteUpload(f"{main} exports no app. Add `app.export(globals())`.")
     path = source / REQUIREMENTS
-    extras = sorted({_EXTRAS[each.mode] for each in manifest.functions if each.mode in _EXTRAS})
+    wanted_by = {_EXTRAS[each.mode] for each in manifest.functions if each.mode in _EXTRAS}
+    extras = sorted(wanted_by | {each.entry_point for each in manifest.services})
     wanted = f"{PACKAGE}[{','.join(extras)}]" if extras else PACKAGE
     if not path.is_file():
         raise IncompleteUpload(f"{path}, which the builder installs, does not exist. Write it: {wanted}=={_version()}")

@@ -248,11 +248,18 @@ def test_who_is_not_signed_in_is_told_how(deployed: tuple[Project, list[Call]]) 
 def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Recorder, tmp_path: Path) -> None:
     project = Project(tmp_path, recorder)
     project.module.write_text(_WITH_EVERYTHING)
-    (tmp_path / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks]>=0.1,<1\n")
+    (tmp_path / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks,websocket]>=0.1,<1\n")
     status, printed, errors = project.run("deploy", "--dry-run", "--project=my-project")
     assert status == 0, errors
     commands = [line for line in printed.splitlines() if line and not line.startswith("#")]
-    for flag in ("--trigger-location=", "--retry", "--set-secrets=", "--vpc-connector=", "firestore indexes composite"):
+    for flag in (
+        "--trigger-location=",
+        "--retry",
+        "--set-secrets=",
+        "--vpc-connector=",
+        "run deploy",
+        "firestore indexes composite",
+    ):
         assert any(flag in command for command in commands), flag
     inner = [found for command in commands for found in nested(command)]
     assert len(inner) > len(commands)
@@ -303,6 +310,15 @@ class Capitals(Store):
 class CityView(ViewModel[CityStore]):
     class Meta:
         path = "cityView/{city.doc_id}"
+        read = access.public
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.city.name
+
+@app.websocket("/cities")
+class CityFollowed(ViewModel[CityStore]):
+    class Meta:
         read = access.public
 
     @attrs.computed

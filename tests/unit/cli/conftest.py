@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from boiler_functions.cli.commands import boiler
 
 APP = """
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
 
 app = Boiler("towns")
 
@@ -51,6 +51,16 @@ class CityLabel(ViewModel[CityStore]):
         return "* " + self.store.city.name
 """
 
+FOLLOWED = """
+@app.websocket("/labels")
+class CityFollowed(ViewModel[CityStore]):
+    class Meta:
+        read = access.public
+
+    @attrs.computed
+    def label(self) -> str:
+        return "# " + self.store.city.name
+"""
 Write = Callable[[str], str]
 Run = Callable[..., Result]
 

@@ -13,7 +13,7 @@ from boiler_functions.cli import upload
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.upload import Upload, check_source, stage
 from boiler_functions.exceptions import IncompleteUpload
-from tests.unit.cli.conftest import APP, LABEL, Write
+from tests.unit.cli.conftest import APP, FOLLOWED, LABEL, Write
 
 REQUIREMENTS = "boiler-functions[tasks]>=0.1,<1\n"
 
@@ -135,9 +135,10 @@ class Fingerprints:
         self._source, self._app = source, app
 
     def now(self) -> dict[str, str]:
-        views = [view for each in self._app.manifest.functions for view in each.views]
+        parts = self._app.manifest.parts
+        views = [view for each in parts for view in each.views]
         uploaded = Upload(self._source)
-        return {each.entry_point: uploaded.fingerprint(each, views) for each in self._app.manifest.functions}
+        return {each.entry_point: uploaded.fingerprint(each, views) for each in parts}
 
     def changed_by(self, old: str, new: str) -> set[str]:
         before = self.now()
@@ -155,6 +156,14 @@ def fingerprints(source: Path, app: Boiler) -> Fingerprints:
 
 def test_a_change_of_one_view_concerns_its_functions_alone(fingerprints: Fingerprints) -> None:
     assert fingerprints.changed_by('"* "', '"+ "') == {"city_label_on_cities", "continuations"}
+
+
+def test_a_change_of_what_clients_follow_concerns_the_service_alone(folder: Path, module: Write) -> None:
+    module(APP + LABEL + FOLLOWED)
+    fingerprints = Fingerprints(folder / "functions", Project.find().load())
+    assert fingerprints.changed_by('"# "', '"= "') == {"websocket"}
+    assert "websocket" not in fingerprints.changed_by('"* "', '"+ "')
+    assert "websocket" in fingerprints.changed_by("name = attrs.string", "name = attrs.text")
 
 
 def test_a_change_of_a_model_concerns_all(fingerprints: Fingerprints) -> None:
