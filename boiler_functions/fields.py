@@ -10,13 +10,15 @@ import types
 import typing
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache, partial
 from typing import Any, is_typeddict
 
 from marshmallow import Schema, fields, validate
 
+from boiler_functions.exceptions import InvalidPath
+from boiler_functions.paths import document_id
 from boiler_functions.types import GeoPoint, Reference
 
 INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
@@ -141,11 +143,15 @@ class Timestamp(_Strict, fields.AwareDateTime):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if _in_json(self):
-            return super()._deserialize(value, attr, data, **kwargs)
+            value = super()._deserialize(value, attr, data, **kwargs)
         if not isinstance(value, datetime):
             raise self.make_error("invalid", input=value, obj_type="timestamp")
         if value.tzinfo is None:
             raise self.make_error("invalid_awareness", awareness="aware", obj_type="timestamp", input=value)
+        try:
+            value.astimezone(UTC)
+        except OverflowError as error:  # before the year 1 or after 9999, as Greenwich counts
+            raise self.make_error("invalid", input=value, obj_type="timestamp") from error
         return value
 
 
@@ -209,7 +215,16 @@ class Related(_Strict):
             raise self.make_error("invalid")
         if not self.accepts(value.path):
             raise self.make_error("elsewhere", collection=self.collection())
+        if _in_json(self):
+            self._check_path(value.path)
         return value
+
+    def _check_path(self, path: str) -> None:
+        try:
+            for segment in path.split("/"):
+                document_id(segment)
+        except InvalidPath as error:
+            raise self.make_error("invalid") from error
 
 
 class Items(fields.List[Any]):

@@ -14,17 +14,21 @@ from boiler_functions import fields
 from boiler_functions.attrs import Attribute
 from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Order
+from boiler_functions.database.sizes import value_size
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.fields import JsonSchema
 from boiler_functions.models import DomainModel
 from boiler_functions.paths import document_id
 from boiler_functions.rest import strict_json
 from boiler_functions.rest.representation import ID
+from boiler_functions.types import Reference
 from boiler_functions.view_models import ViewModel
 
 Listed: TypeAlias = DomainModel | ViewModel[Any]
 
 DEFAULT_LIMIT = 20
+
+MAX_INDEXED_BYTES = 1500
 
 _FILTERED = (
     fields.String,
@@ -155,7 +159,14 @@ def filter_field(attribute: Attribute[Any]) -> marshmallow_fields.Field[Any] | N
         return None
     field.data_key = attribute.data_key
     field.required = False
+    field.validators = [*field.validators, _is_indexed]
     return field
+
+
+def _is_indexed(value: Any) -> None:
+    # https://firebase.google.com/docs/firestore/quotas: an index holds no more of a value, and a query takes no more.
+    if isinstance(value, str | bytes | Reference) and value_size(value) > MAX_INDEXED_BYTES:
+        raise ValidationError(f"Longer than the {MAX_INDEXED_BYTES} bytes of a value that can be looked for.")
 
 
 def conditions(model: type[Listed], filters: Mapping[str, Any]) -> list[Condition[Any]]:

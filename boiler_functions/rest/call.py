@@ -49,7 +49,16 @@ def current_call(wait: float | None, longest_wait: float) -> Call:
     """The call of the request at hand; `wait` is its parameter, which goes before `Prefer: wait`."""
     asked, key = _preferred_wait() if wait is None else wait, _key()
     body = digest(request.method, request.full_path, request.get_data()) if key is not None else ""
-    return Call(g.caller, Conditions(request.if_match, request.if_none_match), key, body, min(asked, longest_wait))
+    return Call(g.caller, _conditions(), key, body, min(asked, longest_wait))
+
+
+def _conditions() -> Conditions:
+    conditions = Conditions(request.if_match, request.if_none_match)
+    for name, tags in (("If-Match", conditions.match), ("If-None-Match", conditions.none_match)):
+        # Taken as none, it would let the mutation overwrite what it was to spare.
+        if name in request.headers and not tags:
+            raise BadRequest(f"`{name}` names no ETag; send one as it came, in its quotes.")
+    return conditions
 
 
 def _key() -> str | None:

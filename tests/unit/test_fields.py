@@ -319,3 +319,19 @@ def test_annotations_that_are_texts_say_which_keys_of_a_typed_dict_may_be_missin
         assert isinstance(found, ours.Part)
         fields = found.schema.fields
         assert {name: each.required for name, each in fields.items()} == {"text": True, "number": False}
+
+
+@pytest.mark.parametrize("path", ["users/", "users/.", "users/..", "users/__a__", "users/a ", "users/" + "a" * 1501])
+def test_a_reference_in_json_is_a_path_that_a_document_can_have(path: str) -> None:
+    field = {"value": ours.Related(lambda _: True, lambda: "users/{doc_id}")}
+    in_json: Schema = type("InJson", (JsonSchema,), field)()
+    with pytest.raises(ValidationError, match="Not a reference to a document"):
+        in_json.load({"value": path})
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_is_of_the_years_1_to_9999_as_greenwich_counts(text: str) -> None:
+    with pytest.raises(ValidationError, match="Not a valid timestamp"):
+        loaded(datetime, text, JsonSchema)
+    with pytest.raises(ValidationError, match="Not a valid timestamp"):
+        loaded(datetime, datetime.fromisoformat(text), StoredSchema)

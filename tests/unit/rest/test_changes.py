@@ -72,6 +72,14 @@ def test_a_change_of_another_version_than_if_match_names_is_a_412(api: Api, meth
     assert api.ask(method, path, "ada", body, If_Match=etag).status_code in (200, 204)
 
 
+@pytest.mark.parametrize("name", ["If_Match", "If_None_Match"])
+@pytest.mark.parametrize("tag", ['"', "", ", ,", '"half'])
+def test_a_condition_that_names_no_etag_is_refused_rather_than_ignored(api: Api, name: str, tag: str) -> None:
+    before = note(api)
+    assert api.ask("PATCH", "/notes/n1", "ada", {"stars": 1}, **{name: tag}).status_code == 400
+    assert note(api) == before
+
+
 def test_if_match_with_a_star_takes_any_version_of_what_is_there(api: Api) -> None:
     assert api.ask("PATCH", "/notes/n1", "ada", {"stars": 1}, If_Match="*").status_code == 200
     assert api.ask("PUT", "/notes/n9", "ada", {"stars": 1, "text": "x"}, If_Match="*").status_code == 412
