@@ -4,7 +4,6 @@ The source stays as it is: a device is taken out by patching, while its test run
 everything in place.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from boiler_functions.types import MISSING
 from tests.faults import test_bad_data, test_failures, test_races
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
+from tests.torture.unlogged import unlogged
 
 SEEDS = 40
 """Seeds that the simulator is given to find by itself what goes wrong without a device."""
@@ -256,10 +256,10 @@ def found_by_search(device: Device, seeds: range) -> str:
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
     """A row for each device, with the test that fell without it; in the long form also what the simulator finds."""
-    logging.getLogger("boiler_functions").setLevel(logging.CRITICAL + 1)
     shown = 0
     for device in DEVICES:
-        holds = proven(device)
+        with unlogged():
+            holds = proven(device)
         shown += holds
         searched = "" if short else found_by_search(device, range(seed, seed + SEEDS))
         note = f" {device.test_name}" + (f"; simulator, {searched}" if searched else "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin, urlsplit
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
@@ -123,7 +123,7 @@ class Client:
         response = case.call(base_url=self.url, headers=self._authorization(uid))
         if 200 <= response.status_code < 300:
             for location in response.headers.get("location") or ():
-                self.known.learn(location, uid or "")
+                self.known.learn(urlsplit(urljoin(response.request.url, location)).path, uid or "")
         try:
             case.validate_response(response, checks=CHECKS)
             failed = ""

@@ -1,6 +1,5 @@
 """The simulated part: the tortured app in memory, every fault at once, over many seeds; compared with the oracle."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ from boiler_functions.testing import Delivery, MemoryApp, VirtualClock
 from boiler_functions.types import MISSING, Instant
 from tests.torture import oracle
 from tests.torture.figures import LEAST_OF_A_KIND, Figure, fault_figures
+from tests.torture.unlogged import unlogged
 from tests.torture.world import Clients, tortured_app
 
 EVENTS = 100_000
@@ -173,9 +173,9 @@ class Result:
         self.details += other.details
 
 
+@unlogged()
 def torture(seed: int) -> Result:
     """One seed: clients write while everything goes wrong; then data is healed, events are drained, all is compared."""
-    logging.getLogger("boiler_functions").setLevel(logging.CRITICAL + 1)
     chance = Random(seed)
     clock = VirtualClock()
     app = Tortured(Surroundings(clock.now, clock.sleep, Random(seed)), chance)
