@@ -8,16 +8,18 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
-from benchmarks.results import Row, Target, at_most
-from benchmarks.served.sockets import NAMESPACE
+from benchmarks.results import Row, Target, at_most, ratio_at_most
+from benchmarks.served.sockets import BY_HAND, NAMESPACE, OURS, PING_SECONDS
 from benchmarks.stage import Stage
-from boiler_functions.database import Database, Put
+from boiler_functions.database import Put
 from boiler_functions.database.firestore import PROJECT
 from emulator.loopback import LOOPBACK, answers, free_port, request
 from emulator.process import ServerProcess
@@ -26,19 +28,14 @@ CLIENTS = 1000
 VIEWS = 100
 CHANGES = 20
 
+WAVES = 4
+
+MOST_TASKS = 8
+"""More than either server has when nobody is there."""
+
+PEER = "python-socketio by hand"
+
 _AT_ONCE = 25
-_PEER = "python-socketio by hand"
-
-
-@dataclass
-class Measured:
-    """What one server did."""
-
-    listeners: int
-    pushes: list[float]
-    kib_per_client: float
-    after: dict[str, int]
-    kib_left: float
 
 
 @dataclass
@@ -71,7 +68,8 @@ class Crowd:
         async for message in socket:
             text = str(message)
             if text == "2":
-                await socket.send("3")
+                with suppress(ConnectionClosed):
+                    await socket.send("3")
             elif '["view"' in text:
                 title = json.loads(text[text.index("[") :])[1]["view"]["title"]
                 self.greeted += title == "first"
@@ -83,70 +81,131 @@ class Crowd:
 
 
 def websocket(stage: Stage) -> Iterator[Row]:
-    """Listeners, push, memory and what is left, of both servers in both crowds."""
+    """Listeners, push, memory and what is left, of both servers in both crowds, and after several waves of clients."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
     for views in (1, VIEWS):
-        ours, peer = (_measured(who, stage, views) for who in ("ours", "by_hand"))
-        name = f"sockets, {CLIENTS:,} clients on {views} view{'s' if views > 1 else ''}"
-        for percent in (50, 99):
-            mine, theirs = (quantiles(each.pushes, n=100)[percent - 1] for each in (ours, peer))
-            yield Row(f"{name}: change → client, p{percent}", mine, theirs, _PEER, "ms")
-        yield Row(f"{name}: listeners", ours.listeners, peer.listeners, _PEER, "", Target("ours", "<=", views))
-        yield Row(f"{name}: memory", ours.kib_per_client, peer.kib_per_client, _PEER, "KiB/client")
-        yield Row(f"{name}: listeners after all left", ours.after["listeners"], None, None, "", at_most(0))
-        yield Row(f"{name}: tasks after all left", ours.after["tasks"], peer.after["tasks"], _PEER, "", at_most(0))
-        yield Row(f"{name}: memory after all left", ours.kib_left, peer.kib_left, _PEER, "KiB/client")
+        yield from _crowd(stage, views)
+    yield from _waves(stage)
 
 
-def _measured(who: str, stage: Stage, views: int) -> Measured:
-    database = stage.database
-    database.commit([_card(view, "first") for view in range(views)])
-    port = free_port()
-    environment = {**os.environ, PROJECT: stage.project}
-    command = [sys.executable, "-m", "benchmarks.served.sockets", who, str(port)]
-    with ServerProcess(f"The sockets, {who}", command, environment=environment) as server:
-        server.wait_until(lambda: answers(f"{LOOPBACK}:{port}", "/stats"), 60)
+def _crowd(stage: Stage, views: int) -> Iterator[Row]:
+    with ExitStack() as opened:
+        both = [Server(who, stage.another(), views, opened) for who in (OURS, BY_HAND)]
+        before = [server.stats() for server in both]
+        during, pushes = asyncio.run(_follow(both, views))
+        after = [server.settled() for server in both]
+    name = f"sockets, {CLIENTS:,} clients on {views} view{'s' if views > 1 else ''}"
+    for percent in (50, 99):
+        mine, theirs = (quantiles(pushes[server], n=100)[percent - 1] for server in both)
+        # A quarter is what two runs of one server differ by.
+        target = ratio_at_most(1.25) if percent == 50 else None
+        yield Row(f"{name}: change → client, p{percent}", mine, theirs, PEER, "ms", target)
+    listeners = [stats["listeners"] for stats in during]
+    yield Row(f"{name}: listeners", *listeners, PEER, "", Target("ours", "<=", views))
+    kib = [(now["kib"] - then["kib"]) / CLIENTS for now, then in zip(during, before, strict=True)]
+    yield Row(f"{name}: memory", *kib, PEER, "KiB/client")
+    yield Row(f"{name}: listeners after all left", after[0]["listeners"], None, None, "", at_most(0))
+    tasks = [now["tasks"] - server.tasks for now, server in zip(after, both, strict=True)]
+    yield Row(f"{name}: tasks after all left", *tasks, PEER, "", at_most(0))
+
+
+def _waves(stage: Stage) -> Iterator[Row]:
+    """Who left takes nothing along: what the first wave leaves is used again by the later ones."""
+    after: dict[str, list[dict[str, int]]] = {}
+    for who in (OURS, BY_HAND):
+        with ExitStack() as opened:
+            server = Server(who, stage.another(), 1, opened, ping_seconds=5)
+            after[who] = [server.stats("/trim")]
+            for _ in range(WAVES):
+                asyncio.run(_wave(server))
+                after[who].append(server.settled("/trim"))
+    name = f"sockets, {WAVES} waves of {CLIENTS:,} clients"
+    for what, unit, bound in (("kib", "KiB/client", 2.0), ("blocks", "blocks/client", 1.0)):
+        label = {"kib": "memory", "blocks": "Python's objects"}[what]
+        first = [(stats[1][what] - stats[0][what]) / CLIENTS for stats in after.values()]
+        grown = [(stats[-1][what] - stats[1][what]) / CLIENTS / (WAVES - 1) for stats in after.values()]
+        yield Row(f"{name}: {label} kept after the first", *first, PEER, unit)
+        yield Row(f"{name}: {label} added by each later one", *grown, PEER, unit, at_most(bound))
+
+
+class Server:
+    """One of the two servers in a process, with a project of its own."""
+
+    def __init__(self, who: str, stage: Stage, views: int, opened: ExitStack, ping_seconds: float = 25) -> None:
+        self.database = stage.database
+        self.commit([_card(view, "first") for view in range(views)])
+        self.port = free_port()
+        environment = {**os.environ, PROJECT: stage.project, PING_SECONDS: str(ping_seconds)}
+        command = [sys.executable, "-m", "benchmarks.served.sockets", who, str(self.port)]
+        process = opened.enter_context(ServerProcess(f"The sockets, {who}", command, environment=environment))
+        process.wait_until(lambda: answers(f"{LOOPBACK}:{self.port}", "/stats"), 60)
         # The first client brings the connection to Firestore, and what Engine.IO starts once.
-        asyncio.run(_visit(port))
-        before = _settled(port)
-        crowd = asyncio.run(_follow(database, port, views))
-        after = _settled(port, before["tasks"])
-    pushes, during = crowd
-    return Measured(
-        during["listeners"],
-        pushes,
-        (during["kib"] - before["kib"]) / CLIENTS,
-        {"listeners": after["listeners"], "tasks": after["tasks"] - before["tasks"]},
-        (after["kib"] - before["kib"]) / CLIENTS,
-    )
+        self.tasks = MOST_TASKS
+        asyncio.run(_visit(self))
+        self.tasks = self.settled()["tasks"]
+
+    def commit(self, writes: list[Put]) -> None:
+        self.database.commit(writes)
+
+    def stats(self, path: str = "/stats") -> dict[str, int]:
+        found: dict[str, int] = json.loads(request(f"{LOOPBACK}:{self.port}", "GET", path).body)
+        return found
+
+    def settled(self, path: str = "/stats", seconds: float = 90) -> dict[str, int]:
+        """What it holds once nobody is there; a ping of Engine.IO waits for as long as its interval."""
+        deadline = time.monotonic() + seconds
+        while True:
+            stats = self.stats(path)
+            is_idle = stats["listeners"] == 0 and stats["tasks"] <= self.tasks
+            if is_idle or time.monotonic() > deadline:
+                return stats
+            time.sleep(0.5)
 
 
-async def _visit(port: int) -> None:
-    crowd = Crowd(_url(port))
+async def _visit(server: Server) -> None:
+    crowd = Crowd(_url(server.port))
     await crowd.join(1, 1)
     await _until(lambda: crowd.greeted >= 1)
     await crowd.leave()
 
 
-async def _follow(database: Database, port: int, views: int) -> tuple[list[float], dict[str, int]]:
-    crowd = Crowd(_url(port))
+async def _wave(server: Server) -> None:
+    await asyncio.to_thread(server.commit, [_card(0, "first")])
+    crowd = Crowd(_url(server.port))
+    await crowd.join(CLIENTS, 1)
+    await _until(lambda: crowd.greeted >= CLIENTS)
+    for change in range(CHANGES // 4):
+        await _push(server, crowd, 0, f"change {change}", CLIENTS)
+    await crowd.leave()
+
+
+async def _follow(servers: list[Server], views: int) -> tuple[list[dict[str, int]], dict[Server, list[float]]]:
+    """What the servers hold while all are there, and how long each push took; by turns, so that noise meets both."""
+    crowds = {server: Crowd(_url(server.port)) for server in servers}
     gc.disable()
     try:
-        await crowd.join(CLIENTS, views)
-        await _until(lambda: crowd.greeted >= CLIENTS)
-        during = await asyncio.to_thread(_stats, port)
-        pushes: list[float] = []
+        for crowd in crowds.values():
+            await crowd.join(CLIENTS, views)
+            await _until(lambda crowd=crowd: crowd.greeted >= CLIENTS)
+        during = [await asyncio.to_thread(server.stats) for server in servers]
+        pushes: dict[Server, list[float]] = {server: [] for server in servers}
         for change in range(CHANGES if views == 1 else views):
-            title = f"change {change}"
-            started = time.perf_counter()
-            await asyncio.to_thread(database.commit, [_card(change % views, title)])
-            await _until(lambda title=title: len(crowd.told.get(title, ())) >= CLIENTS // views)
-            pushes += [(at - started) * 1000 for at in crowd.told[title]]
-        await crowd.leave()
-        return pushes, during
+            for server, crowd in crowds.items():
+                pushes[server] += await _push(server, crowd, change % views, f"change {change}", CLIENTS // views)
+        for crowd in crowds.values():
+            await crowd.leave()
+        return during, pushes
     finally:
         gc.enable()
+
+
+async def _push(server: Server, crowd: Crowd, view: int, title: str, clients: int) -> list[float]:
+    """The milliseconds from the change to each client of the view."""
+    started = time.perf_counter()
+    await asyncio.to_thread(server.commit, [_card(view, title)])
+    await _until(lambda: len(crowd.told.get(title, ())) >= clients)
+    return [(at - started) * 1000 for at in crowd.told[title]]
 
 
 async def _until(fulfilled: Any, seconds: float = 120) -> None:
@@ -157,22 +216,6 @@ async def _until(fulfilled: Any, seconds: float = 120) -> None:
 
 def _card(view: int, title: str) -> Put:
     return Put(f"cards/{view}", {"title": title, "obj_type": "Card", "doc_ref": f"cards/{view}"})
-
-
-def _settled(port: int, tasks: int | None = None, seconds: float = 60) -> dict[str, int]:
-    """What the server holds once nobody is there; a ping of Engine.IO waits for as long as 25 seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        stats = _stats(port)
-        is_idle = stats["listeners"] == 0 and (stats["tasks"] <= tasks if tasks is not None else stats["tasks"] <= 8)
-        if is_idle or time.monotonic() > deadline:
-            return stats
-        time.sleep(0.5)
-
-
-def _stats(port: int) -> dict[str, int]:
-    found: dict[str, int] = json.loads(request(f"{LOOPBACK}:{port}", "GET", "/stats").body)
-    return found
 
 
 def _url(port: int) -> str:

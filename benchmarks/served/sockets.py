@@ -22,6 +22,7 @@ from boiler_functions import Boiler, DomainModel, SocketSettings, Store, ViewMod
 from boiler_functions.database.firestore import connect
 
 NAMESPACE = "/cards"
+OURS, BY_HAND = "ours", "by_hand"
 PING_SECONDS = "PING_SECONDS"
 
 _PING_SECONDS = float(os.environ.get(PING_SECONDS, "25"))
@@ -104,7 +105,7 @@ def ours() -> tuple[Any, Callable[[], int]]:
 
 def main(who: str, port: int) -> None:
     """Serves until it is ended."""
-    served, listeners = {"ours": ours, "by_hand": by_hand}[who]()
+    served, listeners = {OURS: ours, BY_HAND: by_hand}[who]()
 
     async def with_stats(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] not in ("/stats", "/trim"):

@@ -55,7 +55,7 @@ class Guard:
             await self._app(scope, connection.receive, connection.send)
         finally:
             self.connections.discard(connection)
-            connection.admit()
+            connection.close()
 
 
 class Connection:
@@ -70,10 +70,18 @@ class Connection:
         self._since = self._loop.time()
         self._ended: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._admission = self._loop.call_later(settings.admission_seconds, self.end, REFUSED, "not connected in time")
+        self._sending: tuple[float, asyncio.Task[Any]] | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     def admit(self) -> None:
         """Lets it stay for as long as it likes."""
         self._admission.cancel()
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        self.admit()
+        if self._watch is not None:
+            self._watch.cancel()
 
     def end(self, code: int, reason: str) -> None:
         """Closes it."""
@@ -101,12 +109,36 @@ class Connection:
         """Sends the message; raises OSError once the socket is closed, or when the client does not take it."""
         if self._ended.done() and message["type"] == "websocket.send":
             raise OSError("The socket is closed.")
+        task = asyncio.current_task()
+        assert task is not None
+        self._sending = (self._loop.time(), task)
+        # One timer for many messages: `asyncio.timeout` would set and cancel one for each, which costs as much as to
+        # encode it.
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._settings.send_seconds, self._look)
         try:
-            async with asyncio.timeout(self._settings.send_seconds):
-                await self._send(message)
-        except TimeoutError as error:
-            self.end(REFUSED, "messages are not taken")
+            await self._send(message)
+        except asyncio.CancelledError as error:
+            if self._sending is not None:
+                raise
+            task.uncancel()
             raise OSError("The client does not take its messages.") from error
+        finally:
+            self._sending = None
+
+    def _look(self) -> None:
+        """Ends the send that takes too long; looks again when the one under way would."""
+        self._watch = None
+        if self._sending is None:
+            return
+        since, task = self._sending
+        left = since + self._settings.send_seconds - self._loop.time()
+        if left > 0:
+            self._watch = self._loop.call_later(left, self._look)
+            return
+        self._sending = None
+        self.end(REFUSED, "messages are not taken")
+        task.cancel()
 
     async def _close(self, code: int, reason: str) -> None:
         try:

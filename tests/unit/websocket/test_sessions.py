@@ -1,6 +1,7 @@
 """Who is admitted, for how long, and what happens to sockets that misbehave: nobody else notices."""
 
 import asyncio
+import secrets
 import time
 from contextlib import suppress
 from typing import Any
@@ -111,6 +112,27 @@ async def test_a_killed_connection_releases_what_it_held(stage: Stage) -> None:
         await stage.until(lambda: stage.listeners == 2)
         socket.transport.abort()
         await stage.until(lambda: stage.listeners == 1)
+    await bystander.is_well()
+
+
+@staged(send_seconds=0.5)
+async def test_a_client_that_takes_no_messages_is_cut_off(stage: Stage) -> None:
+    bystander = await Bystander.on(stage)
+    stage.room("red")
+    async with stage.raw() as socket:
+        await socket.send("40/boards,")
+        await socket.recv()
+        await socket.send('42/boards,1["subscribe",{"id":"red"}]')
+        await stage.until(lambda: stage.listeners == 2)
+        socket.transport.pause_reading()
+        # More than the buffers between the two hold; then the next message waits for longer than it may.
+        for _ in range(300):
+            if stage.listeners == 1:
+                break
+            stage.change("red", title=secrets.token_hex(100_000))
+            await asyncio.sleep(0.01)
+        await stage.until(lambda: stage.listeners == 1)
+        await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
     await bystander.is_well()
 
 
