@@ -14,7 +14,7 @@ from emulator.launcher import write_launcher
 from emulator.loopback import LOOPBACK, free_ports, request
 from emulator.process import ServerProcess
 
-_START_SECONDS = 120.0
+_START_SECONDS = 300.0
 _STOP_SECONDS = 30.0
 _EMULATORS: tuple[str, ...] = ("firestore", "functions", "auth", "tasks")
 

@@ -132,8 +132,7 @@ def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
         emulators = opened.enter_context(FirebaseEmulators(_laid_out(folder), PROJECT))
         database = FirestoreDatabase(PROJECT, emulator=emulators.firestore_host)
         _sign_up(emulators.auth_host)
-        seed(database)
-        _await_copies(database)
+        _store_copies(database)
         name = next(each.name for each in live_app().manifest.functions if each.entry_point == "api")
         yield {
             "database": database,
@@ -144,13 +143,22 @@ def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _await_copies(database: Database, seconds: float = 240.0) -> None:
-    """Returns once the functions have stored the meeting for all: firebase-tools starts a process for each, slowly."""
+def _store_copies(database: Database, seconds: float = 480.0, again: float = 60.0) -> None:
+    """Seeds, and returns once the functions have stored the meeting for all.
+
+    firebase-tools starts a process for each function, slowly on a busy machine, and does not deliver an event again
+    that such a process failed to take: so the sources are written again, which its emulator tells of although they are
+    equal.
+    """
     paths = [f"users/{each['uid']}/meetingSessions/{MEETING}" for each in PARTICIPANTS]
     deadline = time.monotonic() + seconds
+    written = float("-inf")
     while not all(document.exists for document in database.read(paths).documents):
         if time.monotonic() > deadline:
             raise ConfigurationError(f"After {seconds:g} s the functions have not stored the meeting.")
+        if time.monotonic() > written + again:
+            seed(database)
+            written = time.monotonic()
         time.sleep(0.2)
 
 

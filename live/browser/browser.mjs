@@ -25,7 +25,7 @@ export async function open(context, url, as) {
   await page.waitForFunction(() => {
     const panes = [...document.querySelectorAll(".pane")];
     return panes.length && panes.every((pane) => pane.querySelector(".attending li") && !pane.querySelector(".switch").disabled);
-  });
+  }, null, { timeout: 90_000 });
   return page;
 }
 
@@ -33,7 +33,7 @@ export const pane = (page, who) => page.locator(`.pane[data-participant=${who}]`
 
 export const names = (page, who) => pane(page, who).locator(".attending li span:first-child").allTextContents();
 
-export async function until(holds, what, seconds = 30) {
+export async function until(holds, what, seconds = 90) {
   const end = Date.now() + seconds * 1000;
   while (!(await holds())) {
     if (Date.now() > end) {

@@ -160,11 +160,11 @@ export async function offline(browser, url, folder) {
   await pane(pages.alan, "alan").locator(".switch").click();
   const alan = !before.includes("Alan Turing");
   await context.setOffline(false);
-  await until(async () => (await names(pages.alan, "alan")).includes(GRACE) !== attending, "alan's list follows when he is back", 60);
+  await until(async () => (await names(pages.alan, "alan")).includes(GRACE) !== attending, "alan's list follows when he is back");
   for (const who of PEOPLE) {
-    await until(async () => (await names(pages[who], who)).includes("Alan Turing") === alan, `${who} sees what alan did offline`, 60);
+    await until(async () => (await names(pages[who], who)).includes("Alan Turing") === alan, `${who} sees what alan did offline`);
   }
-  await until(async () => (await pages.alan.locator("#connection").textContent()).startsWith("Connected"), "alan is told that he is back", 60);
+  await until(async () => (await pages.alan.locator("#connection").textContent()).startsWith("Connected"), "alan is told that he is back");
   await pane(pages.alan, "alan").locator(".switch").click();
   await pane(pages.grace, "grace").locator(".switch").click();
 }

@@ -1,5 +1,6 @@
 """`boiler dev` and `boiler build` on the real emulator, as a user runs them."""
 
+import asyncio
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, Firestor
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.loopback import LOOPBACK, answers, request
 from tests.emulator.running import TIMEOUT, Running
+from tests.unit.websocket.rooms import Client
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
 ROOT = Path(__file__).parent.parent.parent
@@ -188,6 +190,33 @@ def test_dev_tells_of_a_delivery_that_failed_and_repeats_it_with_the_corrected_c
     source.write_text(NEWER)
     dev.line(r"^city_view_on_cities ← cities/TOK: 1 built")
     assert content(client, "cityView/TOK")["title"] == "EDO"
+
+
+def test_dev_serves_the_sockets_beside_the_functions_also_after_a_reload(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.write_text(APP.replace("@app.query\n", '@app.query\n@app.websocket("/cities")\n'))
+
+    async def follow(url: str, name: str) -> None:
+        follower = Client("/cities")
+        await follower.connect(f"http://{url}", None)
+        assert (await follower.subscribe("TOK"))["code"] == 200
+        assert (await follower.view())["id"] == "TOK"
+        client.document("cities/TOK").set({"name": name})
+        assert await follower.view() == {"id": "TOK", "title": name.upper()}
+        await follower.socket.disconnect()
+
+    with running(source, "dev") as dev:
+        client = client_of(dev, monkeypatch)
+        sockets = dev.line(r"^Sockets +ws://(\S+)/cities$")[1]
+        client.document("cities/TOK").set({"name": "Tokyo"})
+        dev.line(r"← cities/TOK: 1 built")
+        asyncio.run(follow(sockets, "Edo"))
+        source.write_text(source.read_text() + "\n")
+        dev.line(r"reloaded")
+        asyncio.run(follow(sockets, "Tokio"))
+        assert dev.end() == 0
+    assert not answers(sockets)
 
 
 def test_what_dev_started_ends_even_when_dev_is_killed(

@@ -12,7 +12,7 @@ import pytest
 from boiler_functions.rules import documents, firestore_rules
 from emulator.live import LIVE, ROOT, RULES, LiveRoom, build_page, live_app
 
-pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(1200)]
 
 FOLLOWING = ("follows", "sideBySide", "organises", "refused")
 
@@ -37,7 +37,7 @@ def firebase_room(page: None) -> Iterator[LiveRoom]:
 def play(scenario: str, room: LiveRoom, folder: Path) -> None:
     """Plays a scenario in Chromium; fails with what it says."""
     command = ["node", "browser/run.mjs", scenario, room.url, str(folder)]
-    done = subprocess.run(command, cwd=LIVE, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=LIVE, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
 
 
