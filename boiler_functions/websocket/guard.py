@@ -71,6 +71,7 @@ class Connection:
         self._ended: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._admission = self._loop.call_later(settings.admission_seconds, self.end, REFUSED, "not connected in time")
         self._sending: tuple[float, asyncio.Task[Any]] | None = None
+        self._cut: asyncio.Task[Any] | None = None
         self._watch: asyncio.TimerHandle | None = None
 
     def admit(self) -> None:
@@ -119,7 +120,7 @@ class Connection:
         try:
             await self._send(message)
         except asyncio.CancelledError as error:
-            if self._sending is not None:
+            if self._cut is not task:
                 raise
             task.uncancel()
             raise OSError("The client does not take its messages.") from error
@@ -136,7 +137,7 @@ class Connection:
         if left > 0:
             self._watch = self._loop.call_later(left, self._look)
             return
-        self._sending = None
+        self._cut = task
         self.end(REFUSED, "messages are not taken")
         task.cancel()
 
