@@ -19,7 +19,7 @@ from benchmarks.results import Row, ratio_at_least, ratio_at_most
 from benchmarks.served.rest_app import Note, NoteView, User, app
 from benchmarks.stage import Stage
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
-from boiler_functions.database.metered import Metered
+from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.modes.rebuild_all import RebuildAll
 from boiler_functions.rest import create_app
 from boiler_functions.testing import unsigned_token
@@ -137,11 +137,17 @@ def _counted(stage: Stage, headers: Mapping[str, str], environment: Mapping[str,
             was = metered.usage
             _ask(ours, send(number), headers)
             spent = metered.usage - was
-            by_hand = cost_of(stage.counted, lambda _, number=number, send=send: _ask(bare, send(-number), headers))
+            by_hand = _cost_by_hand(stage, bare, send(-number), headers)
             yield Row(f"HTTP {name}", spent.rpcs, by_hand.rpcs, BARE, "RPCs", ratio_at_most(1.0))
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _cost_by_hand(
+    stage: Stage, bare: Flask, request: tuple[str, str, bytes | None], headers: Mapping[str, str]
+) -> Usage:
+    return cost_of(stage.counted, lambda _: _ask(bare, request, headers))
 
 
 def _ask(flask: Flask, request: tuple[str, str, bytes | None], headers: Mapping[str, str]) -> Any:

@@ -106,4 +106,5 @@ class Stage:
 
     @staticmethod
     def _count(collection: firestore.CollectionGroup) -> int:
-        return int(collection.count().get()[0][0].value)
+        query: Any = collection.count()  # declared as the class of what it is
+        return int(query.get()[0][0].value)

@@ -117,7 +117,7 @@ def changed(client: Client, note_id: str, changes: dict[str, Any]) -> dict[str, 
     return shown(note_id, {**(note.to_dict() or {}), **changes, "owner": owner.get("name")})
 
 
-def unchanged(document: DocumentSnapshot) -> Write:
+def unchanged(document: DocumentSnapshot[Any]) -> Write:
     """A write of nothing that fails when the document is no longer as it was read."""
     return Write(
         update=Document(name=document.reference._document_path),

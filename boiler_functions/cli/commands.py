@@ -77,9 +77,10 @@ def _tell(compiled: Compiled) -> None:
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())
     views, tasks, rules = map(len, (declared.queries, declared.tasks, declared.rules))
+    services = "".join(f"; service {each.entry_point} ({len(each.views)})" for each in compiled.manifest.services)
     click.echo(
         f"{declared.app} is fine: stored views {views}, tasks {tasks}, REST rules {rules}; "
-        f"functions {len(functions)} ({listed})"
+        f"functions {len(functions)} ({listed}){services}"
     )
 
 

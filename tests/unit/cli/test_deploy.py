@@ -494,6 +494,7 @@ def test_a_service_without_its_extra_is_refused(run: Run, write: Callable[[str],
 
 def test_the_plan_shows_the_service_and_that_firebase_tools_has_none(run: Run, write: Callable[[str], None]) -> None:
     write(SOCKETS)
+    assert run("check").stdout.endswith("; service websocket (1)\n")
     printed = run("plan").stdout
     assert "Services of Cloud Run, which firebase-tools cannot deploy" in printed
     assert "Socket.IO at /labels" in printed
