@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import prod
 from typing import Any
@@ -46,6 +46,7 @@ class Built:
     destinations: tuple[str, ...]
     tokens: frozenset[str]
     versions: Mapping[str, Version]
+    view: ViewModel[Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def content_hash(self) -> str | None:
@@ -145,7 +146,7 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
         if root is not None and root.name not in resolution.paths:
             return Built(None, (), tokens, versions)
         built = view.of(store, instance.key)
-        return Built(content_of(built), tuple(built.destinations()), tokens, versions)
+        return Built(content_of(built), tuple(built.destinations()), tokens, versions, built)
 
 
 def content_of(view: ViewModel[Any]) -> Fields:

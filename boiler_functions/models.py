@@ -179,6 +179,14 @@ class Model:
 
     def stored_fields(self) -> dict[str, Any]:
         """The attributes that are set, as a document holds them; raises InvalidValue for one that does not fit."""
+        fields = self._spelled()
+        declared = {each.data_key for each in self.attributes.values()}
+        if errors := self.view_schema().validate({key: value for key, value in fields.items() if key in declared}):
+            raise InvalidValue(type(self).__name__, flatten(errors))
+        return fields
+
+    def _spelled(self) -> dict[str, Any]:
+        """As `stored_fields`, of whatever values: those that were loaded have been validated, others are when saved."""
         values = {
             name: self.values[name] if each.fget is None else self._computed(name)
             for name, each in self.exported().items()
@@ -186,8 +194,6 @@ class Model:
         }
         stored = {attribute: self._stored(attribute, value) for attribute, value in values.items()}
         by_key = {self.attributes[name].data_key: value for name, value in stored.items()}
-        if errors := self.view_schema().validate(by_key):
-            raise InvalidValue(type(self).__name__, flatten(errors))
         extra = {name: value for name, value in self.values.items() if name not in self.attributes}
         return {**copy.deepcopy(extra), **by_key}
 
@@ -416,7 +422,7 @@ class DomainModel(Model):
         """Whether there is something to save: a model that was deleted has nothing."""
         if self._document is None:
             return True
-        return self._document.exists and bool(self._changed(self.stored_fields()))
+        return self._document.exists and bool(self._changed(self._spelled()))
 
     def delete(self) -> None:
         """Deletes the document; views and relations that named it see None."""
@@ -430,7 +436,7 @@ class DomainModel(Model):
         if self._loaded is None:
             before = type(self).from_document(self._document)
             before.values.update(self._filled)
-            self._loaded = before.stored_fields()
+            self._loaded = before._spelled()
         loaded = self._loaded
         new = [key for key in RESERVED_KEYS if key in fields and key not in (self._document.fields or {})]
         declared = {key: value for key, value in fields.items() if key not in RESERVED_KEYS}
@@ -501,7 +507,7 @@ class DomainModel(Model):
 
 def differs(one: Any, other: Any) -> bool:
     """Whether Firestore would tell the two values apart: 1 and True differ, and so do 1 and 1.0."""
-    if type(one) is type(other) and isinstance(one, str | bool | int | None):
+    if type(one) is type(other) and isinstance(one, str | bool | int | Reference | None):
         return bool(one != other)
     return digest(one) != digest(other)
 

@@ -19,7 +19,7 @@ from boiler_functions.rest.call import Call
 from boiler_functions.rest.contents import admits
 from boiler_functions.rest.kept_answer import KeptAnswer
 from boiler_functions.rest.representation import etag_of, represent
-from boiler_functions.session import UnitOfWork, active
+from boiler_functions.session import Snapshot, UnitOfWork, active
 from boiler_functions.store import Resolution
 from boiler_functions.types import Instant
 from boiler_functions.view_models import ViewModel
@@ -66,7 +66,7 @@ class Mutation:
             # Nothing was there to be protected; what is made must be the caller's.
             raise Forbidden(f"You may not make this {self.instance.view.__name__}.")
         built = build(self.instance, after, left, self.scope)
-        answer = self._answer(built, is_new=is_new, is_read=self._admits(self.instance.view.readers(), after, left))
+        answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after))
         concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
         writes = unit.commit_writes() if unit.writes else []
         if self.kept is not None:
@@ -97,6 +97,13 @@ class Mutation:
 
     def _admits(self, audience: Audience, after: Reader, left: Resolution) -> bool:
         return bool(left.paths) and admits(audience, self.instance, after, left, self.call.caller)
+
+    def _shows(self, built: Built, after: Reader) -> bool:
+        """Whether the caller may read what was built; of the models that it was built of, none is loaded again."""
+        if built.view is None:
+            return False
+        with active(Snapshot({path: after.documents[path] for path in built.versions}, self.instance.view.__name__)):
+            return self.instance.view.readers().admits(self.call.caller, built.view)
 
     def _check_existence(self, is_new: bool, unit: UnitOfWork) -> None:
         document = unit.documents.get(self.instance.root)
