@@ -1,6 +1,7 @@
 """A project made by `boiler init`, in an environment of its own: nothing comes from the checkout but the wheel."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from emulator.delivery import DeliveryHarness, Trigger
 from emulator.events import EventServer
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.functions_process import FunctionsProcess
-from emulator.loopback import request
+from emulator.loopback import LOOPBACK, answers, free_port, request
+from emulator.process import ServerProcess
 from tests.emulator.running import Running
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
@@ -128,6 +130,34 @@ def test_dev_handles_a_write_by_what_the_wheel_holds_alone(fresh: Fresh) -> None
         assert '"attic"' in request(api, "GET", "/shelves").text
         assert dev.end(signal.SIGTERM) == 0
         assert dev.lines[-1] == "Stopped."
+
+
+def test_the_service_of_sockets_starts_in_the_uploaded_folder_by_the_command_that_is_deployed(
+    fresh: Fresh, firestore_emulator: FirestoreEmulator, project: str, tmp_path: Path
+) -> None:
+    run(*BOILER, "init", "followed", folder=tmp_path)
+    functions = tmp_path / "followed" / "functions"
+    module, requirements = functions / "followed.py", functions / "requirements.txt"
+    module.write_text(module.read_text().replace("@app.rest", '@app.websocket("/shelves")\n@app.rest', 1))
+    requirements.write_text(requirements.read_text().replace("[", "[websocket,", 1))
+    printed = run(*BOILER, "deploy", "--dry-run", "--only=websocket", folder=tmp_path / "followed")
+    found = re.search(r"gcloud run deploy followed-websocket .*GOOGLE_ENTRYPOINT=python ([^,]+),", printed)
+    assert found, printed
+    upload = tmp_path / "followed" / ".boiler" / "upload"
+    fresh.install("-r", "requirements.txt", folder=upload)
+    host = f"{LOOPBACK}:{(port := free_port())}"
+    env = {
+        **fresh.env,
+        EMULATOR_HOST: firestore_emulator.host,
+        PROJECT: project,
+        "HOST": LOOPBACK,
+        "PORT": str(port),
+    }
+    with ServerProcess("The sockets", [fresh.python, *found[1].split()], environment=env, folder=upload) as service:
+        service.wait_until(lambda: answers(host), 60)
+        handshake = request(host, "GET", "/socket.io/?EIO=4&transport=polling")
+        # Long polling is refused by python-socketio itself, so that it is what answers.
+        assert handshake.status == 400, handshake.text
 
 
 def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
