@@ -10,6 +10,7 @@ from benchmarks.burst import burst
 from benchmarks.comparison import comparison
 from benchmarks.copies import copies
 from benchmarks.fan_out import fan_out
+from benchmarks.live import live
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
 from benchmarks.rest import rest
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         memory,
         copies,
         websocket,
+        live,
         writers,
         comparison,
         rest,

@@ -9,19 +9,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from google.cloud import firestore
+
 from boiler_functions import Boiler
 from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.database import Database
-from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.exceptions import BoilerError, ConfigurationError
 from boiler_functions.session import use
+from emulator.delivery import DeliveryHarness, Trigger
 from emulator.events import EventServer
 from emulator.firebase import FirebaseEmulators
 from emulator.firestore_emulator import FirestoreEmulator
@@ -34,6 +37,8 @@ FUNCTIONS = ROOT / "functions"
 LIVE = ROOT / "live"
 PAGE = LIVE / "dist"
 RULES = LIVE / "firestore.rules"
+
+ByHand = Callable[[firestore.Client], Sequence[Trigger]]
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 MEETING = "standup"
@@ -68,19 +73,26 @@ class LiveRoom:
         webbrowser.open(room.url)
 
     With `firebase`, firebase-tools runs the functions, as `firebase emulators:start` does; else our own harness does,
-    which can tell what each update cost.
+    which can tell what each update cost. `by_hand` gives functions in place of the app's, for a client of Firestore.
     """
 
-    def __init__(self, port: int = 0, *, firebase: bool = False, workers: int = 4) -> None:
+    def __init__(
+        self, port: int = 0, *, firebase: bool = False, by_hand: ByHand | None = None, workers: int = 4
+    ) -> None:
         if not (PAGE / "index.html").is_file():
             raise ConfigurationError("The page is not built. Run 'make live', or 'npx vite build' in live/.")
         with ExitStack() as opened:
-            start = _on_firebase if firebase else _on_harness
-            backend = opened.enter_context(start(workers))
+            if firebase:
+                start = _on_firebase()
+            elif by_hand is not None:
+                start = _on_triggers(by_hand, workers)
+            else:
+                start = _on_harness(workers)
+            backend = opened.enter_context(start)
             self.database = backend["database"]
             self.firestore_host = backend["firestore"]
             self.auth_host = backend["auth"]
-            settings = _settings(backend, costs=not firebase)
+            settings = _settings(backend, costs=not firebase and by_hand is None)
             page = PageServer(PAGE, settings, backend["api"], backend["costs"], port)
             self.url = opened.enter_context(page).url
             self._opened = opened.pop_all()
@@ -105,28 +117,52 @@ def _on_harness(workers: int) -> Iterator[dict[str, Any]]:
             usage = handled.report.usage
             costs.tell({"function": handled.report.function, "reads": usage.reads, "writes": usage.writes})
 
-    with ExitStack() as opened:
-        auth = opened.enter_context(FirebaseEmulators(FUNCTIONS, PROJECT, only=("auth",)))
-        opened.enter_context(_environment(AUTH_EMULATOR_HOST, auth.auth_host))
-        server = opened.enter_context(EventServer())
-        emulator = opened.enter_context(FirestoreEmulator(functions=server.host, rules=RULES))
-        stack = opened.enter_context(
-            LocalStack(live_app(), PROJECT, emulator=emulator, server=server, observer=observe, workers=workers)
-        )
-        _sign_up(auth.auth_host)
-        seed(stack.database)
-        stack.drain()
-        yield {
-            "database": stack.database,
-            "firestore": emulator.host,
-            "auth": auth.auth_host,
-            "api": stack.api_url,
-            "costs": costs,
-        }
+    with _emulators() as (auth, server, emulator):
+        app = live_app()
+        with LocalStack(app, PROJECT, emulator=emulator, server=server, observer=observe, workers=workers) as stack:
+            seed(stack.database)
+            stack.drain()
+            yield {
+                "database": stack.database,
+                "firestore": emulator.host,
+                "auth": auth,
+                "api": stack.api_url,
+                "costs": costs,
+            }
 
 
 @contextmanager
-def _on_firebase(workers: int) -> Iterator[dict[str, Any]]:
+def _on_triggers(by_hand: ByHand, workers: int) -> Iterator[dict[str, Any]]:
+    with _emulators() as (auth, server, emulator), _environment(EMULATOR_HOST, emulator.host):
+        triggers = by_hand(firestore.Client(project=PROJECT))
+        with DeliveryHarness(server, emulator, PROJECT, triggers, workers=workers) as harness:
+            database = FirestoreDatabase(PROJECT, emulator=emulator.host)
+            seed(database)
+            harness.drain()
+            yield {
+                "database": database,
+                "firestore": emulator.host,
+                "auth": auth,
+                "api": f"http://{auth}",  # nobody asks it
+                "costs": Costs(),
+            }
+
+
+@contextmanager
+def _emulators() -> Iterator[tuple[str, EventServer, FirestoreEmulator]]:
+    """The Auth emulator's host, with the participants, and Firestore's emulator under the rules."""
+    with (
+        FirebaseEmulators(FUNCTIONS, PROJECT, only=("auth",)) as auth,
+        _environment(AUTH_EMULATOR_HOST, auth.auth_host),
+        EventServer() as server,
+        FirestoreEmulator(functions=server.host, rules=RULES) as emulator,
+    ):
+        _sign_up(auth.auth_host)
+        yield auth.auth_host, server, emulator
+
+
+@contextmanager
+def _on_firebase() -> Iterator[dict[str, Any]]:
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="boiler-live-")))
         emulators = opened.enter_context(FirebaseEmulators(_laid_out(folder), PROJECT))

@@ -12,7 +12,9 @@ export class Participant {
     this.auth = getAuth(app);
     connectAuthEmulator(this.auth, settings.auth, { disableWarnings: true });
     this.database = getFirestore(app);
-    connectFirestoreEmulator(this.database, settings.firestore.host, settings.firestore.port);
+    // A browser holds six connections to a host, and each participant needs two for long: one listens, one writes. So
+    // each has a name of its own for this machine, as browsers know every name under `localhost`.
+    connectFirestoreEmulator(this.database, `${person.uid}.localhost`, settings.firestore.port);
   }
 
   async signIn() {

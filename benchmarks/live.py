@@ -1,0 +1,41 @@
+"""From the click to all three panes, in Chromium: the live meeting room, beside functions by hand that do the same."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from statistics import quantiles
+
+from benchmarks.results import Row, ratio_at_most
+from benchmarks.served.live_by_hand import triggers
+from benchmarks.stage import Stage
+from emulator.live import LIVE, LiveRoom, build_page
+
+ROUNDS = 4
+CLICKS = 25
+
+_PEER = "functions by hand"
+
+
+def live(_: Stage) -> Iterator[Row]:
+    """A participant's click until all see it, by turns, so that noise meets both; each room has its own emulators."""
+    build_page()
+    with LiveRoom() as ours, LiveRoom(by_hand=triggers) as peer:
+        rooms = (ours, peer)
+        taken: dict[LiveRoom, list[float]] = {room: [] for room in rooms}
+        for room in rooms:
+            _clicks(room, 3)
+        for _round in range(ROUNDS):
+            for room in rooms:
+                taken[room] += _clicks(room, CLICKS)
+    for percent in (50, 99):
+        mine, theirs = (quantiles(taken[room], n=100)[percent - 1] for room in rooms)
+        target = ratio_at_most(1.25) if percent == 50 else None
+        yield Row(f"live page, click → all three panes, p{percent}", mine, theirs, _PEER, "ms", target)
+
+
+def _clicks(room: LiveRoom, times: int) -> list[float]:
+    """The milliseconds that so many clicks took in a new browser."""
+    command = ["node", "browser/run.mjs", "timed", room.url, "", str(times)]
+    done = subprocess.run(command, cwd=LIVE, capture_output=True, text=True, timeout=600, check=True)
+    found: list[float] = json.loads(done.stdout)
+    return found
