@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Generic
 
 from marshmallow import Schema, ValidationError
@@ -117,7 +118,7 @@ class ViewModel(Model, Generic[S]):
         path = cls.meta("path")
         if path is None:
             raise InvalidPattern(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
-        return Pattern(path)
+        return _pattern(path)
 
     def destinations(self) -> list[str]:
         """The paths of its copies; none without `Meta.path`, or while a reference that the path names is missing."""
@@ -260,6 +261,11 @@ class ViewModel(Model, Generic[S]):
             raise InvalidPattern(
                 f"{cls.__name__}.Meta.path has {{{name}}}, which is no text; a segment of a path is one, or a doc_id."
             )
+
+
+@cache
+def _pattern(path: str) -> Pattern:
+    return Pattern(path)
 
 
 def _source(view: type[ViewModel[Any]], name: str) -> Source:
