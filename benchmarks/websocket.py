@@ -102,12 +102,12 @@ def _crowd(stage: Stage, views: int) -> Iterator[Row]:
         target = ratio_at_most(1.25) if percent == 50 else None
         yield Row(f"{name}: change → client, p{percent}", mine, theirs, PEER, "ms", target)
     listeners = [stats["listeners"] for stats in during]
-    yield Row(f"{name}: listeners", *listeners, PEER, "", Target("ours", "<=", views))
+    yield Row(f"{name}: listeners", listeners[0], listeners[1], PEER, "", Target("ours", "<=", views))
     kib = [(now["kib"] - then["kib"]) / CLIENTS for now, then in zip(during, before, strict=True)]
-    yield Row(f"{name}: memory", *kib, PEER, "KiB/client")
+    yield Row(f"{name}: memory", kib[0], kib[1], PEER, "KiB/client")
     yield Row(f"{name}: listeners after all left", after[0]["listeners"], None, None, "", at_most(0))
     tasks = [now["tasks"] - server.tasks for now, server in zip(after, both, strict=True)]
-    yield Row(f"{name}: tasks after all left", *tasks, PEER, "", at_most(0))
+    yield Row(f"{name}: tasks after all left", tasks[0], tasks[1], PEER, "", at_most(0))
 
 
 def _waves(stage: Stage) -> Iterator[Row]:
@@ -125,8 +125,8 @@ def _waves(stage: Stage) -> Iterator[Row]:
         label = {"kib": "memory", "blocks": "Python's objects"}[what]
         first = [(stats[1][what] - stats[0][what]) / CLIENTS for stats in after.values()]
         grown = [_grown([each[what] for each in stats[1:]]) / CLIENTS for stats in after.values()]
-        yield Row(f"{name}: {label} kept after the first", *first, PEER, unit)
-        yield Row(f"{name}: {label} added by the later ones", *grown, PEER, unit, at_most(bound))
+        yield Row(f"{name}: {label} kept after the first", first[0], first[1], PEER, unit)
+        yield Row(f"{name}: {label} added by the later ones", grown[0], grown[1], PEER, unit, at_most(bound))
 
 
 def _grown(after: list[int]) -> int:
