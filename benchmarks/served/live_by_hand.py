@@ -24,7 +24,7 @@ def triggers(client: Client) -> list[Trigger]:
     return [Trigger(f"copy_meetings_on_{source}", f"{source}/{{doc_id}}", functions) for source in SOURCES]
 
 
-def meetings_of(client: Client, source: DocumentReference) -> Iterator[DocumentSnapshot]:
+def meetings_of(client: Client, source: DocumentReference) -> Iterator[DocumentSnapshot[Any]]:
     """The meetings that show the document."""
     meetings = client.collection("meetings")
     match source.parent.id:
@@ -39,7 +39,7 @@ def meetings_of(client: Client, source: DocumentReference) -> Iterator[DocumentS
                 yield from meetings_of(client, ticket.reference)
 
 
-def write_copies(client: Client, meeting: DocumentSnapshot) -> None:
+def write_copies(client: Client, meeting: DocumentSnapshot[Any]) -> None:
     """Writes a copy for each participant, guarded by nothing: of two that run at once the later one stays."""
     location = meeting.get("location").get()
     tickets = list(client.get_all(meeting.get("tickets")))
@@ -60,7 +60,7 @@ def write_copies(client: Client, meeting: DocumentSnapshot) -> None:
     batch.commit()
 
 
-def _shown(user: DocumentSnapshot) -> dict[str, Any]:
+def _shown(user: DocumentSnapshot[Any]) -> dict[str, Any]:
     return {
         "name": f"{user.get('firstName')} {user.get('lastName')}",
         "organization": user.get("organization"),
