@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,12 @@ def _serve_sockets(app: Boiler, port: int) -> None:
     # Imported late: an app without sockets needs no extra 'websocket'.
     from boiler_functions.websocket.__main__ import server_of
 
-    threading.Thread(target=server_of(app, HOST, port).run, daemon=True).start()
+    server = server_of(app, HOST, port)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    # The functions answer once the sockets do: that is when `boiler dev` says that all is there.
+    while thread.is_alive() and not server.started:
+        time.sleep(0.01)
 
 
 class _Quiet(WSGIRequestHandler):
