@@ -12,6 +12,7 @@ it. Used as `access.owner`, never star-imported.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -49,12 +50,12 @@ Predicate: TypeAlias = Callable[[Caller | None, Any], bool]
 
 
 @dataclass(frozen=True)
-class Audience:
+class Audience(ABC):
     """Whom a declaration admits; `|` admits those of either side."""
 
+    @abstractmethod
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         """Whether the caller belongs to the audience of this view."""
-        raise NotImplementedError
 
     def may_admit(self, caller: Caller | None) -> bool:
         """Whether there could be a view that it admits the caller to; False refuses before anything is read."""

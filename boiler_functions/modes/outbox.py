@@ -7,6 +7,7 @@ delivers either again until it is acknowledged. In both cases the record then sa
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -117,7 +118,7 @@ def deliver(invocation: Invocation, sink: Sink, change: Change) -> None:
 
 
 @dataclass(frozen=True)
-class _Telling:
+class _Telling(ABC):
     """One event of a sink."""
 
     invocation: Invocation
@@ -125,17 +126,17 @@ class _Telling:
     change: Change
 
     @property
+    @abstractmethod
     def record(self) -> str:
         """The path of the record of the change; its id is the change's key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look_up(self) -> tuple[Document, Document]:
         """The record and the changed document as they are now; the latter only where the event lacks it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         """What is told; None when it does not concern the sink."""
-        raise NotImplementedError
 
     def run(self) -> None:
         record, document = self.look_up()
