@@ -14,18 +14,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from boiler_functions.exceptions import InvalidAccess
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """Who sends a request, as the verified token says: the user's id, and all claims."""
 
     uid: str
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        # Claims may be personal, and a message or a log may show the caller.
+        return f"Caller(uid={self.uid!r})"
 
 
 class Owned(Protocol):
@@ -49,9 +51,8 @@ Predicate: TypeAlias = Callable[[Caller | None, Any], bool]
 """Whether the caller, None for one without a token, may; the second argument is the view."""
 
 
-@dataclass(frozen=True)
 class Audience(ABC):
-    """Whom a declaration admits; `|` admits those of either side."""
+    """Whom a declaration admits; `|` admits those of either side. Two that say the same are equal."""
 
     @abstractmethod
     def admits(self, caller: Caller | None, view: Owned) -> bool:
@@ -73,30 +74,36 @@ class Audience(ABC):
 
     __ror__ = __or__
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
 
-@dataclass(frozen=True)
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, vars(self).values()))})"
+
+
 class Nobody(Audience):
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return False
 
 
-@dataclass(frozen=True)
 class Public(Audience):
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return True
 
 
-@dataclass(frozen=True)
 class SignedIn(Audience):
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return caller is not None
 
 
-@dataclass(frozen=True)
 class Owner(Audience):
     """The users whose id the placeholder stands for."""
 
-    placeholder: str
+    def __init__(self, placeholder: str) -> None:
+        self.placeholder: Final = placeholder
 
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return caller is not None and caller.uid in view.owners(self.placeholder)
@@ -105,23 +112,23 @@ class Owner(Audience):
         return caller is not None
 
 
-@dataclass(frozen=True)
 class Claim(Audience):
     """The users whose token has the claim with just this value."""
 
-    name: str
-    value: str | bool | int = True
+    def __init__(self, name: str, value: str | bool | int = True) -> None:
+        self.name: Final = name
+        self.value: Final = value
 
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         found = None if caller is None else caller.claims.get(self.name)
         return type(found) is type(self.value) and found == self.value
 
 
-@dataclass(frozen=True)
 class Where(Audience):
     """Those for whom user code says so. Security rules cannot express it, so they admit nobody by it."""
 
-    predicate: Predicate
+    def __init__(self, predicate: Predicate) -> None:
+        self.predicate: Final = predicate
 
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return bool(self.predicate(caller, view))
@@ -130,9 +137,9 @@ class Where(Audience):
         return True
 
 
-@dataclass(frozen=True)
 class AnyOf(Audience):
-    audiences: tuple[Audience, ...]
+    def __init__(self, audiences: tuple[Audience, ...]) -> None:
+        self.audiences: Final = audiences
 
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         return any(each.admits(caller, view) for each in self.audiences)

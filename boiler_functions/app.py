@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
@@ -97,6 +96,8 @@ class Boiler:
             raise InvalidOption(f'{name}: group_by is "view" or "source"; found {group_by!r}.')
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
+        http.check()
+        sockets.check()
         named = {
             entry_point: Options.of(f"{name}, functions[{entry_point!r}]", each)
             for entry_point, each in (functions or {}).items()
@@ -345,14 +346,14 @@ class Boiler:
         self, mode: Mode, view: type[ViewModel[Any]], options: Mapping[str, Any], allowed: type[Any], **declared: Any
     ) -> None:
         own = Options.of(f"@app.{mode} of {view.__name__}", options, allowed)
-        added = replace(self._declarations, own={**self._declarations.own, (mode, view): own})
+        added = self._declarations._replace(own={**self._declarations.own, (mode, view): own})
         added.options_of(mode, view.__name__, [view])
         self._declare(own=added.own, **declared)
 
     def _declare(self, **declared: Any) -> None:
         if "compiled" in vars(self):
             raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
-        self._declarations = replace(self._declarations, **declared)
+        self._declarations = self._declarations._replace(**declared)
 
     @staticmethod
     def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from boiler_functions.conditions import MAX_ALTERNATIVES
 from boiler_functions.database import Database, Document, Filter, Found, Query
@@ -21,8 +20,7 @@ from boiler_functions.view_models import ViewModel
 _MERGED = {"==": "in", "array-contains": "array-contains-any"}
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(NamedTuple):
     """One view of one root; a view whose Store has no root has one instance, of the root ""."""
 
     view: type[ViewModel[Any]]
@@ -38,15 +36,14 @@ class Instance:
         return f"{self.view.__name__} of {self.root}" if self.root else self.view.__name__
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(NamedTuple):
     """What a view is, given what was read; `content` is None when its root does not exist."""
 
     content: Fields | None
     destinations: tuple[str, ...]
     tokens: frozenset[str]
     versions: Mapping[str, Version]
-    view: ViewModel[Any] | None = field(default=None, compare=False, repr=False)
+    view: ViewModel[Any] | None = None
 
     @property
     def content_hash(self) -> str | None:
@@ -178,7 +175,7 @@ def _shape(query: Query) -> str:
     last = query.filters[-1] if query.filters else None
     if last is None or last.op not in _MERGED or not isinstance(last.value, Reference) or query.limit or query.orders:
         return query.key
-    return replace(query, filters=(*query.filters[:-1], Filter(last.field, last.op, None))).key
+    return query._replace(filters=(*query.filters[:-1], Filter(last.field, last.op, None))).key
 
 
 def _merged(group: Sequence[Query]) -> Query:
@@ -187,7 +184,7 @@ def _merged(group: Sequence[Query]) -> Query:
     last = group[0].filters[-1]
     op: Any = _MERGED[last.op]
     values = tuple(query.filters[-1].value for query in group)
-    return replace(group[0], filters=(*group[0].filters[:-1], Filter(last.field, op, values)))
+    return group[0]._replace(filters=(*group[0].filters[:-1], Filter(last.field, op, values)))
 
 
 def _matching(query: Query, documents: Iterable[Document]) -> Iterator[Document]:

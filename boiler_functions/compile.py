@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from boiler_functions.access import Owner
 from boiler_functions.database import Database, Document
@@ -63,8 +62,7 @@ _BUDGET = 0.5
 BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, outbox.COLLECTION, secret.COLLECTION)
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A REST resource: a view model under a path; whether its root can be created and deleted there.
 
     `filtered_orders` are those that the list takes beside filters, as `orderBy` spells them.
@@ -77,16 +75,14 @@ class Rule:
     filtered_orders: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Socket:
+class Socket(NamedTuple):
     """A Socket.IO namespace in which clients follow and change the instances of a view model."""
 
     view: View
     namespace: str
 
 
-@dataclass(frozen=True)
-class Declarations:
+class Declarations(NamedTuple):
     """What an app declares, before anything is compiled.
 
     `options` are the app's own, defaults included; `own` are those of the views, by the mode that they were given in,
@@ -104,13 +100,13 @@ class Declarations:
     sinks: tuple[Sink, ...] = ()
     sockets: tuple[Socket, ...] = ()
     socket_settings: SocketSettings = DEFAULT_SOCKETS
-    own: Mapping[tuple[Mode, View], Options] = field(default_factory=dict)
-    named: Mapping[str, Options] = field(default_factory=dict)
+    own: Mapping[tuple[Mode, View], Options] = {}
+    named: Mapping[str, Options] = {}
     http: HttpSettings = DEFAULT_HTTP
 
     def with_options(self, options: Options) -> Declarations:
         """The declarations with these options before the app's own."""
-        return replace(self, options=self.options.merged(options))
+        return self._replace(options=self.options.merged(options))
 
     @property
     def database(self) -> str:
@@ -126,8 +122,7 @@ class Declarations:
 
     def without(self, view: View) -> Declarations:
         """The declarations as if the view was none of them; what is said of functions by name is left out, too."""
-        return replace(
-            self,
+        return self._replace(
             queries=tuple(each for each in self.queries if each is not view),
             tasks=tuple(each for each in self.tasks if each.view is not view),
             documents=tuple(each for each in self.documents if each.view is not view),
@@ -156,8 +151,7 @@ class Declarations:
         return self.options.merged(said).merged(named).settled(f"{self.app}: {entry_point}", longest)
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What one invocation did."""
 
     function: str
@@ -197,8 +191,7 @@ class Report:
         return self.told(f"{type(self.error).__name__}: {self.error}" if self.error else "")
 
 
-@dataclass(frozen=True)
-class EventFunction:
+class EventFunction(NamedTuple):
     """A compiled function that a change of a document invokes."""
 
     app: str
@@ -325,8 +318,7 @@ class EventFunction:
         )
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(NamedTuple):
     """An app, compiled: what to deploy, and the event functions by entry point."""
 
     manifest: Manifest

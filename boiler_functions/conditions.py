@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from boiler_functions.database import Filter, Operator, Order
 from boiler_functions.exceptions import InvalidCondition
@@ -20,8 +19,7 @@ MAX_ALTERNATIVES = 30
 MAX_EXCLUSIONS = 10
 
 
-@dataclass(frozen=True)
-class Condition(Generic[Own]):
+class Condition(NamedTuple, Generic[Own]):
     """One condition on an attribute of a model, as `Model.where` and `matching` take it."""
 
     owner: type[Own]

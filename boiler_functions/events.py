@@ -1,14 +1,12 @@
 """What happened to a document, as an event tells it: a hint to read the document, never its content."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from boiler_functions.database import Document
 from boiler_functions.types import MISSING, Instant, Version
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One Firestore event: the document before and after, as far as the event holds them.
 
     A created document has no `before`, a deleted one no `after`; an event that is too large to carry them has neither.
@@ -29,7 +27,7 @@ class Change:
     def images(self) -> tuple[Document, ...]:
         return tuple(image for image in (self.before, self.after) if image.exists)
 
-    @cached_property
+    @property
     def is_equal(self) -> bool:
         """Whether nothing changed: the emulator tells of equal writes too, production does not."""
         return self.after.exists and self.before.version == self.after.version

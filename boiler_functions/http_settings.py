@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from boiler_functions.exceptions import InvalidOption
 
@@ -12,8 +12,7 @@ from boiler_functions.exceptions import InvalidOption
 MAX_DEPTH = 20
 
 
-@dataclass(frozen=True)
-class HttpSettings:
+class HttpSettings(NamedTuple):
     """The settings of the function `api`: `Boiler("shop", http=HttpSettings(origins=["https://shop.example"]))`.
 
     origins          web origins whose pages may call it; "*" is any. None unless given: only its own.
@@ -42,7 +41,8 @@ class HttpSettings:
     max_wait: float = 10.0
     keeps_answers: timedelta = timedelta(hours=24)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raises InvalidOption for a setting that cannot be."""
         if isinstance(self.origins, str):
             raise InvalidOption(f"HttpSettings.origins is a list; write [{self.origins!r}].")
         for origin in self.origins:

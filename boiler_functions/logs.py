@@ -33,9 +33,9 @@ _SPAN = "logging.googleapis.com/spanId"
 _SAMPLED = "logging.googleapis.com/trace_sampled"
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
+_TRACEPARENT = r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
 # https://cloud.google.com/trace/docs/trace-context#legacy-http-header
-_CLOUD_TRACE = re.compile(r"(?P<trace>[0-9a-f]{32})(/(?P<span>\d{1,20})(;o=(?P<sampled>[01]))?)?")
+_CLOUD_TRACE = r"(?P<trace>[0-9a-f]{32})(/(?P<span>\d{1,20})(;o=(?P<sampled>[01]))?)?"
 
 _PACKAGE = __name__.partition(".")[0]
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
@@ -76,9 +76,9 @@ def context(**fields: Any) -> Iterator[None]:
 
 def trace_of(headers: Mapping[str, str], project: str | None) -> dict[str, Any]:
     """The trace fields of a request, of which the headers are given in lower case; none when it has no trace."""
-    if found := _TRACEPARENT.match(headers.get("traceparent", "")):
+    if found := re.match(_TRACEPARENT, headers.get("traceparent", "")):
         span, sampled = found["span"], int(found["flags"], 16) & 1
-    elif found := _CLOUD_TRACE.match(headers.get("x-cloud-trace-context", "")):
+    elif found := re.match(_CLOUD_TRACE, headers.get("x-cloud-trace-context", "")):
         span, sampled = f"{int(found['span'] or 0):016x}", int(found["sampled"] or 0)
     else:
         return {}

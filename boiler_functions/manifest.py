@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from boiler_functions.options import Options
 from boiler_functions.types import digest
@@ -19,8 +18,7 @@ _LONGEST_NAME = 63
 _DIGEST = 8
 
 
-@dataclass(frozen=True)
-class EventTrigger:
+class EventTrigger(NamedTuple):
     """A Firestore trigger of every write to the documents of a path pattern; `location` is the database's."""
 
     document: str
@@ -40,8 +38,7 @@ class EventTrigger:
         return {"eventTrigger": trigger | ({"region": self.location} if self.location else {})}
 
 
-@dataclass(frozen=True)
-class HttpTrigger:
+class HttpTrigger(NamedTuple):
     """An HTTP trigger; `invoker` is who may call: "public", "private", or service accounts."""
 
     invoker: tuple[str, ...] = ("public",)
@@ -50,8 +47,7 @@ class HttpTrigger:
         return {"httpsTrigger": {"invoker": list(self.invoker)}}
 
 
-@dataclass(frozen=True)
-class QueueTrigger:
+class QueueTrigger(NamedTuple):
     """A Cloud Tasks queue of the function's own name and region; nobody else may call the function.
 
     A task is tried without end: what it cannot do is a dead letter of the function's own, and the task done.
@@ -85,8 +81,7 @@ class QueueTrigger:
 Trigger: TypeAlias = EventTrigger | HttpTrigger | QueueTrigger
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(NamedTuple):
     """One Cloud Function; its `options` say all that the deployers would otherwise choose differently."""
 
     name: str
@@ -94,7 +89,7 @@ class Function:
     mode: Mode
     trigger: Trigger
     views: tuple[str, ...]
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
 
     @property
     def cloud_run_name(self) -> str:
@@ -123,8 +118,7 @@ class Function:
         return {**_said(settings), **self.trigger.to_wire()}
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """The Cloud Run service that holds the clients' WebSockets, which no function can; firebase-tools deploys none.
 
     Everybody reaches it, and it asks for a token itself.
@@ -151,8 +145,7 @@ class Service:
         }
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What an app deploys."""
 
     app: str

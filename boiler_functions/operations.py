@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import NoneType
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from marshmallow import Schema
 
@@ -20,8 +19,7 @@ F = TypeVar("F", bound=Callable[..., None])
 _MARK = "_boiler_operation"
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """A method that HTTP can call: `method` is its name in Python, `name` that in the URL; `body` are its arguments."""
 
     method: str

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from boiler_functions.exceptions import InvalidOption
+from boiler_functions.types import is_name
 
 Ingress: TypeAlias = Literal["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]
 Egress: TypeAlias = Literal["PRIVATE_RANGES_ONLY", "ALL_TRAFFIC"]
@@ -65,15 +65,14 @@ MAX_EVENT_SECONDS = 540
 MAX_HTTP_SECONDS = 3600
 MAX_CONCURRENCY = 1000
 
-_MEMORY = re.compile(r"(\d+) ?(Mi|MiB|M|MB|Gi|GiB|G|GB)")
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_MEMORY = r"(\d+) ?(Mi|MiB|M|MB|Gi|GiB|G|GB)"
+_LABEL_KEY = r"[a-z][a-z0-9_-]{0,62}"
+_LABEL_VALUE = r"[a-z0-9_-]{0,63}"
 _RESERVED_LABELS = ("deployment", "goog", "firebase", "boiler-")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED_VARIABLES = ("BOILER_", "FIREBASE_", "X_GOOGLE_", "GOOGLE_", "FUNCTION_", "K_", "PORT")
-_SERVICE_ACCOUNT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]@([a-z0-9.-]+\.gserviceaccount\.com)?|[0-9]+-compute@\S+")
-_CONNECTOR = re.compile(r"([a-z][a-z0-9-]{0,61}|projects/[^/]+/locations/[^/]+/connectors/[^/]+)")
-_DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
+_SERVICE_ACCOUNT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]@([a-z0-9.-]+\.gserviceaccount\.com)?|[0-9]+-compute@\S+"
+_CONNECTOR = r"([a-z][a-z0-9-]{0,61}|projects/[^/]+/locations/[^/]+/connectors/[^/]+)"
+_DATABASE = r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"
 
 
 class FunctionOptions(TypedDict, total=False):
@@ -124,8 +123,7 @@ class AppOptions(AnyOptions, total=False):
     """Where the database is, as "nam5"; without it the deployer asks Firestore."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """Options, checked; None is what nobody said, which is Google's default in the end."""
 
     region: str | None = None
@@ -159,12 +157,11 @@ class Options:
     def merged(self, over: Options) -> Options:
         """These with those of `over` before them; labels are merged."""
         said = {name: value for name, value in over.given().items() if name != "labels"}
-        return replace(self, **said, labels={**(self.labels or {}), **(over.labels or {})} or None)
+        return self._replace(**said, labels={**(self.labels or {}), **(over.labels or {})} or None)
 
     def given(self) -> dict[str, Any]:
         """What was said, by name."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
     @property
     def time_limit(self) -> int:
@@ -177,7 +174,7 @@ class Options:
         assert memory is not None
         cpu = self.cpu if self.cpu is not None else _CPU_OF_MEMORY.get(memory, 1)
         concurrency = self.concurrency or (80 if cpu >= 1 else 1)
-        settled = replace(self, memory=memory, cpu=cpu, concurrency=concurrency)
+        settled = self._replace(memory=memory, cpu=cpu, concurrency=concurrency)
         settled._check(where, longest)
         return settled
 
@@ -237,7 +234,7 @@ def _trigger_location(where: str, value: Any) -> str:
 
 
 def _memory(where: str, value: Any) -> int:
-    found = _MEMORY.fullmatch(value) if isinstance(value, str) else None
+    found = re.fullmatch(_MEMORY, value) if isinstance(value, str) else None
     size = int(found[1]) * (1024 if found[2].startswith("G") else 1) if found else value
     if size not in MEMORIES or isinstance(size, bool):
         sizes = ", ".join(map(str, MEMORIES))
@@ -260,9 +257,9 @@ def _whole(least: int, most: int) -> Check:
     return check
 
 
-def _matching(pattern: re.Pattern[str], expected: str) -> Check:
+def _matching(pattern: str, expected: str) -> Check:
     def check(where: str, value: Any) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise InvalidOption(f"{where}: {value!r} is not {expected}.")
         return value
 
@@ -287,7 +284,7 @@ def _flag(where: str, value: Any) -> bool:
 def _secrets(where: str, value: Any) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else tuple(value)
     for name in names:
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name) or name.startswith(_RESERVED_VARIABLES):
+        if not isinstance(name, str) or not is_name(name) or name.startswith(_RESERVED_VARIABLES):
             raise InvalidOption(
                 f"{where}: {name!r} is no name for an environment variable; letters, digits and '_', and none of the "
                 f"platform's ({', '.join(_RESERVED_VARIABLES)})."
@@ -298,12 +295,12 @@ def _secrets(where: str, value: Any) -> tuple[str, ...]:
 def _labels(where: str, value: Any) -> dict[str, str]:
     labels = dict(value)
     for key, text in labels.items():
-        if not isinstance(key, str) or not _LABEL_KEY.fullmatch(key) or key.startswith(_RESERVED_LABELS):
+        if not isinstance(key, str) or not re.fullmatch(_LABEL_KEY, key) or key.startswith(_RESERVED_LABELS):
             raise InvalidOption(
                 f"{where}: {key!r} is no key; lower-case letters, digits, '_' and '-', and none that begins with "
                 f"{', '.join(_RESERVED_LABELS)}, which the deployers use."
             )
-        if not isinstance(text, str) or not _LABEL_VALUE.fullmatch(text):
+        if not isinstance(text, str) or not re.fullmatch(_LABEL_VALUE, text):
             raise InvalidOption(f"{where}[{key!r}]: {text!r} is no value; lower-case letters, digits, '_' and '-'.")
     return labels
 
@@ -337,6 +334,6 @@ _CHECKS: Mapping[str, Check] = {
     "retry": _flag,
     "invoker": _invoker,
     "database": _matching(_DATABASE, "a database's id, as '(default)' or 'orders'"),
-    "namespace": _matching(re.compile(r"\(default\)"), "a namespace; Firestore has '(default)' alone"),
+    "namespace": _matching(r"\(default\)", "a namespace; Firestore has '(default)' alone"),
     "trigger_location": _trigger_location,
 }

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from boiler_functions.exceptions import InvalidPath, InvalidPattern
+from boiler_functions.types import is_name
 
 # https://firebase.google.com/docs/firestore/quotas: at most 1,500 bytes, no "/", not "." or "..", not "__.*__".
 MAX_ID_BYTES = 1500
-_RESERVED = re.compile(r"__.*__", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_SIMPLE_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
 def document_id(value: object) -> str:
@@ -26,7 +23,7 @@ def document_id(value: object) -> str:
         raise InvalidPath(f"A document id is a string; found {value!r}.")
     if not value or value in (".", "..") or "/" in value:
         raise InvalidPath(f"{value!r} is no document id: it may not be empty, '.', '..' or hold a '/'.")
-    if _RESERVED.fullmatch(value):
+    if len(value) >= 4 and value.startswith("__") and value.endswith("__"):
         raise InvalidPath(f"{value!r} is no document id: Firestore reserves names between double underscores.")
     if _CONTROL.search(value) or value != value.strip():
         raise InvalidPath(f"{value!r} is no document id: control characters and outer spaces break triggers.")
@@ -52,7 +49,7 @@ def collection_of(path: str) -> str:
 def field_path(name: str) -> str:
     """The field path of one top-level field: itself, or in backticks when it is no simple name."""
     # https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery#FieldReference
-    if _SIMPLE_FIELD.fullmatch(name):
+    if is_name(name):
         return name
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
@@ -84,8 +81,9 @@ class Pattern:
 
     @staticmethod
     def _placeholder(segment: str) -> str | None:
-        found = _PLACEHOLDER.fullmatch(segment)
-        return found[1] if found and _NAME.fullmatch(found[1]) else None
+        name = segment[1:-1]
+        is_one = segment == f"{{{name}}}" and name.count(".") <= 1 and all(map(is_name, name.split(".")))
+        return name if is_one else None
 
     def _check_literal(self, segment: str) -> None:
         try:
@@ -100,7 +98,12 @@ class Pattern:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The placeholders in order."""
-        return tuple(name for segment in self.segments if (name := self._placeholder(segment)))
+        return tuple(name for name in self._placeholders if name)
+
+    @cached_property
+    def _placeholders(self) -> tuple[str | None, ...]:
+        """The placeholder that each segment is, None for one that is a literal."""
+        return tuple(self._placeholder(segment) for segment in self.segments)
 
     @property
     def is_document(self) -> bool:
@@ -112,8 +115,8 @@ class Pattern:
         if len(segments) != len(self.segments):
             return None
         captured = {}
-        for expected, found in zip(self.segments, segments, strict=True):
-            if name := self._placeholder(expected):
+        for name, expected, found in zip(self._placeholders, self.segments, segments, strict=True):
+            if name:
                 captured[name] = found
             elif expected != found:
                 return None
@@ -124,12 +127,15 @@ class Pattern:
         if missing := [name for name in self.names if name not in values]:
             raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {', '.join(values) or 'nothing'}.")
         return "/".join(
-            document_id(values[name]) if (name := self._placeholder(segment)) else segment for segment in self.segments
+            document_id(values[name]) if name else segment
+            for name, segment in zip(self._placeholders, self.segments, strict=True)
         )
 
     def overlaps(self, other: "Pattern") -> bool:
         """Whether some path matches both."""
         return len(self.segments) == len(other.segments) and all(
-            mine == theirs or bool(self._placeholder(mine)) or bool(self._placeholder(theirs))
-            for mine, theirs in zip(self.segments, other.segments, strict=True)
+            mine == theirs or bool(my_name) or bool(their_name)
+            for mine, my_name, theirs, their_name in zip(
+                self.segments, self._placeholders, other.segments, other._placeholders, strict=True
+            )
         )

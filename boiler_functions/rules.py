@@ -5,7 +5,6 @@ Functions use the Admin API, which no rule binds; these rules are about the fron
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.modes.document import mutation_path, mutation_schema
 from boiler_functions.modes.task import OUTCOME
 from boiler_functions.paths import Pattern
+from boiler_functions.types import is_name
 
 BEGIN = "// ---- Your own rules, for the collections of your models; `boiler rules` keeps what stands here. ----"
 END = "// ---- The end of your own rules. ----"
@@ -39,7 +39,6 @@ _WORDS = frozenset(
         *("resource", "return", "rules_version", "service", "string", "timestamp", "true"),
     }
 )
-_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _TYPES: Mapping[type[marshmallow_fields.Field[Any]], str] = {
     fields.String: "string",
@@ -217,7 +216,7 @@ def _fits(data: str, schema: Schema, closed: Iterable[str] = ()) -> list[str]:
 
 
 def _typed(data: str, key: str, field: marshmallow_fields.Field[Any], required: bool) -> str | None:
-    value = f"{data}.{key}" if _SIMPLE.fullmatch(key) and key not in _WORDS else f"{data}[{_literal(key)}]"
+    value = f"{data}.{key}" if is_name(key) and key not in _WORDS else f"{data}[{_literal(key)}]"
     conditions = _of_type(value, field)
     if not conditions:
         return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from boiler_functions import session
 from boiler_functions.conditions import Bound, Condition
@@ -22,7 +21,6 @@ M = TypeVar("M", bound="DomainModel")
 PAGE = 500
 
 
-@dataclass(frozen=True)
 class Selection(Generic[M]):
     """Stored models that fulfil conditions, read page by page when iterated.
 
@@ -30,37 +28,38 @@ class Selection(Generic[M]):
         print(city.city_name)
     """
 
-    model: type[M]
-    query: Query
+    def __init__(self, model: type[M], query: Query) -> None:
+        self.model: Final = model
+        self.query: Final = query
 
     def order_by(self, *orders: Order | Bound[Any, Any]) -> Selection[M]:
         """In this order; after it by path."""
         if self.query.start or self.query.end:
             raise InvalidCondition(f"{self.model.__name__}: order_by comes before start_at and the other cursors.")
         chosen = tuple(self._order(each) for each in orders)
-        return replace(self, query=replace(self.query, orders=self.query.orders + chosen))
+        return Selection(self.model, self.query._replace(orders=self.query.orders + chosen))
 
     def limit(self, count: int) -> Selection[M]:
         """At most this many."""
         if count < 1:
             raise InvalidValue(self.model.__name__, {"limit": [f"at least 1; found {count}"]})
-        return replace(self, query=replace(self.query, limit=count))
+        return Selection(self.model, self.query._replace(limit=count))
 
     def start_at(self, *values: Any) -> Selection[M]:
         """From these values of the orders on; `start_at(model)` from that model on."""
-        return replace(self, query=replace(self.query, start=Cursor(self._position(values), before=True)))
+        return Selection(self.model, self.query._replace(start=Cursor(self._position(values), before=True)))
 
     def start_after(self, *values: Any) -> Selection[M]:
         """After these values of the orders; `start_after(model)` after that model."""
-        return replace(self, query=replace(self.query, start=Cursor(self._position(values), before=False)))
+        return Selection(self.model, self.query._replace(start=Cursor(self._position(values), before=False)))
 
     def end_at(self, *values: Any) -> Selection[M]:
         """Up to and with these values of the orders."""
-        return replace(self, query=replace(self.query, end=Cursor(self._position(values), before=False)))
+        return Selection(self.model, self.query._replace(end=Cursor(self._position(values), before=False)))
 
     def end_before(self, *values: Any) -> Selection[M]:
         """Up to and without these values of the orders."""
-        return replace(self, query=replace(self.query, end=Cursor(self._position(values), before=True)))
+        return Selection(self.model, self.query._replace(end=Cursor(self._position(values), before=True)))
 
     def first(self) -> M | None:
         """The first model, or None."""
@@ -77,14 +76,14 @@ class Selection(Generic[M]):
         query, left = _ordered(self.query), self.query.limit
         while True:
             wanted = size if left is None else min(size, left)
-            documents = session.current().query(replace(query, limit=wanted))
+            documents = session.current().query(query._replace(limit=wanted))
             # Of a group: a collection of the same name elsewhere may stand between, and does not use up the limit.
             page = [each for each in documents if self.model.pattern().match(each.path)]
             yield page
             left = None if left is None else left - len(page)
             if len(documents) < wanted or left == 0:
                 return
-            query = replace(query, start=Cursor(_values(query, documents[-1]), before=False))
+            query = query._replace(start=Cursor(_values(query, documents[-1]), before=False))
 
     def _order(self, order: Order | Bound[Any, Any]) -> Order:
         if not isinstance(order, Bound):
@@ -121,7 +120,7 @@ def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[
     for condition in conditions:
         _check_owner(model, condition.owner, "where takes conditions on itself, not on")
     filters = (*model.discriminator(), *(condition.filter for condition in conditions))
-    return Selection(model, replace(collection_query(model, parents), filters=filters))
+    return Selection(model, collection_query(model, parents)._replace(filters=filters))
 
 
 def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Query:
@@ -152,7 +151,7 @@ def _equals(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:
 
 def _ordered(query: Query) -> Query:
     """The query with its whole order spelled out, so that a cursor names one place in it."""
-    return replace(query, orders=orders_of(query))
+    return query._replace(orders=orders_of(query))
 
 
 def _values(query: Query, document: Document) -> tuple[Any, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Any, Protocol
 
 from boiler_functions.access import Caller
@@ -218,7 +217,7 @@ class UnitOfWork:
 
     def _guarded(self, write: Write) -> Write:
         document = self.documents.get(write.path)
-        return write if document is None else replace(write, precondition=unchanged(document))
+        return write if document is None else write._replace(precondition=unchanged(document))
 
     def _as_written(self, document: Document) -> Document:
         match self.writes.get(document.path):
@@ -227,7 +226,7 @@ class UnitOfWork:
             case Delete():
                 return Document(document.path)
             case Put(fields=fields, mask=mask):
-                return replace(document, fields=overlaid(document.fields or {}, fields, mask))
+                return document._replace(fields=overlaid(document.fields or {}, fields, mask))
 
 
 def overlaid(stored: Fields, fields: Fields, mask: Sequence[str] | None) -> Fields:
@@ -240,7 +239,7 @@ def _merged(earlier: Write, later: Write) -> Write:
     if isinstance(later, Delete):
         return later
     if isinstance(earlier, Delete) or later.mask is None:
-        return replace(later, mask=None, precondition=earlier.precondition)
+        return later._replace(mask=None, precondition=earlier.precondition)
     mask = None if earlier.mask is None else tuple(dict.fromkeys((*earlier.mask, *later.mask)))
     fields = overlaid(earlier.fields, later.fields, later.mask)
-    return replace(later, fields=fields, mask=mask, precondition=earlier.precondition)
+    return later._replace(fields=fields, mask=mask, precondition=earlier.precondition)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
-from boiler_functions.exceptions import DeclarationError
+from boiler_functions.exceptions import InvalidOption
 
 
-@dataclass(frozen=True)
-class SocketSettings:
+class SocketSettings(NamedTuple):
     """The settings of the WebSocket service: `Boiler("shop", sockets=SocketSettings(max_connections=500))`.
 
     max_connections      sockets that one process holds; more are refused, and try again elsewhere.
@@ -39,11 +38,11 @@ class SocketSettings:
     check_revoked: bool = False
     tenant: str | None = None
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+    def check(self) -> None:
+        """Raises InvalidOption for a setting that cannot be."""
+        for name, value in self._asdict().items():
             if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-                raise DeclarationError(f"SocketSettings.{field.name} is more than 0; found {value!r}.")
+                raise InvalidOption(f"SocketSettings.{name} is more than 0; found {value!r}.")
 
 
 DEFAULT_SOCKETS = SocketSettings()

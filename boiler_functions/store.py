@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
 from boiler_functions.attrs import Relation
@@ -30,7 +30,7 @@ Results = Mapping[str, tuple[Document, ...]]
 """What queries returned, by `Query.key`."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Resolution:
     """How far a fetch plan could be followed from one root."""
 
@@ -252,7 +252,7 @@ class Referrers(Queried[M]):
         """The query for the documents that refer to the path."""
         op = "array-contains" if self.relation.many else "=="
         refers = Filter(self.relation.field_path, op, ReferenceValue(path))  # type: ignore[arg-type]
-        return replace(collection_query(self.model, {}), filters=(*self.model.discriminator(), refers))
+        return collection_query(self.model, {})._replace(filters=(*self.model.discriminator(), refers))
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self.query(path) for path in self.relation.paths(image.fields)]

@@ -88,6 +88,11 @@ def digest(*values: Any) -> str:
     return urlsafe_b64encode(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18).digest()).decode()
 
 
+def is_name(text: str) -> bool:
+    """Whether the text is a simple name: ASCII letters, digits and underscores, of which no digit is first."""
+    return text.isascii() and text.isidentifier()
+
+
 def subclasses(cls: type[T]) -> Iterator[type[T]]:
     """Every subclass, at any depth, in the order of declaration."""
     for each in cls.__subclasses__():

@@ -17,14 +17,14 @@ from boiler_functions.exceptions import ConfigurationError, InvalidSink, Undeliv
 from boiler_functions.fields import as_json
 from boiler_functions.models import Model
 from boiler_functions.modes.outbox import Changed
+from boiler_functions.types import is_name
 
 PREFIX = "whsec_"
 
 # The receiver is busy, or somebody was faster: the same request may be taken later. Any other 4xx stays what it is.
 _PASSING = (408, 409, 429)
 
-_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOOPBACK = r"localhost|127\.\d+\.\d+\.\d+|::1"
 
 
 class Webhook:
@@ -42,7 +42,7 @@ class Webhook:
     """
 
     def __init__(self, url: str, *, secret_env: str, timeout_sec: float = 10.0) -> None:
-        if not _VARIABLE.fullmatch(secret_env):
+        if not is_name(secret_env):
             # Not repeated, as it may be the secret itself.
             raise InvalidSink(f"Webhook({url!r}): secret_env is the name of an environment variable.")
         parts = urlsplit(url)
@@ -124,4 +124,4 @@ def _key(secret: str) -> bytes:
 
 
 def _is_loopback(url: SplitResult) -> bool:
-    return bool(url.hostname and _LOOPBACK.fullmatch(url.hostname))
+    return bool(url.hostname and re.fullmatch(_LOOPBACK, url.hostname))

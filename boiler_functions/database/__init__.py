@@ -7,8 +7,6 @@ cold start does.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from boiler_functions.exceptions import BoilerError
@@ -21,8 +19,7 @@ NAME = "__name__"
 Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not-in", "array-contains", "array-contains-any"]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One document as it was read; `fields` is None, and `version` MISSING, when there is none at the path."""
 
     path: str
@@ -66,8 +63,7 @@ class Cursor(NamedTuple):
     before: bool
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """All documents of a collection that fulfil every filter.
 
     `collection` is a path ("users/uid1/cityForms"), or, with `group`, the last segment of all collections so called.
@@ -84,7 +80,7 @@ class Query:
     limit: int | None = None
     names_only: bool = False
 
-    @cached_property
+    @property
     def key(self) -> str:
         """A name that equal queries share; two queries that Python holds equal (1 == True) differ in it."""
         cursors = [None if cursor is None else (cursor.values, cursor.before) for cursor in (self.start, self.end)]
@@ -122,8 +118,7 @@ def unchanged(document: Document) -> Precondition:
     return Precondition(version=document.version) if document.exists else ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """Writes fields: the whole document, or with `mask` the named field paths alone (a named one without value goes).
 
     An empty mask writes nothing and so only checks the precondition (it keeps `update_time`).
@@ -135,8 +130,7 @@ class Put:
     precondition: Precondition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Deletes the document if there is one; with the precondition ABSENT it only checks that there is none."""
 
     path: str

@@ -111,10 +111,8 @@ COMMIT_ERRORS: Final[ErrorTable] = {
 }
 
 # INVALID_ARGUMENT says more in its details, of which there are those of the service and those of the emulator.
-_CLOSED_TRANSACTION: Final = re.compile(r"transaction (is invalid|has expired)", re.IGNORECASE)
-_OVERSIZE: Final = re.compile(
-    r"maximum allowed size|maximum entity size|value of property .* is longer than", re.DOTALL
-)
+_CLOSED_TRANSACTION: Final = r"(?i)transaction (is invalid|has expired)"
+_OVERSIZE: Final = r"(?s)maximum allowed size|maximum entity size|value of property .* is longer than"
 
 _NEXT_STEP: Final[Mapping[type[BoilerError], str]] = {
     Conflict: "Nothing was written: read again, and decide again.",
@@ -162,10 +160,10 @@ _T = TypeVar("_T")
 
 
 def _meaning(status: grpc.StatusCode, details: str, table: ErrorTable) -> type[BoilerError]:
-    if status is grpc.StatusCode.INVALID_ARGUMENT and _CLOSED_TRANSACTION.search(details):
+    if status is grpc.StatusCode.INVALID_ARGUMENT and re.search(_CLOSED_TRANSACTION, details):
         # A commit closes its transaction, so the commit that is told so may have been applied.
         return UnknownOutcome if table is COMMIT_ERRORS else Conflict
-    if status is grpc.StatusCode.INVALID_ARGUMENT and _OVERSIZE.search(details):
+    if status is grpc.StatusCode.INVALID_ARGUMENT and re.search(_OVERSIZE, details):
         return TooLarge
     return table[status]
 

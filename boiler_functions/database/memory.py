@@ -12,7 +12,6 @@ import time
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -196,7 +195,7 @@ def _written(write: Write, before: Document, now: Instant) -> Document:
 def _checked(write: Write) -> Write:
     """The write with its fields as they will be stored."""
     _check_path(write.path)
-    return write if isinstance(write, Delete) else replace(write, fields=_stored_map(write.fields, 0))
+    return write if isinstance(write, Delete) else write._replace(fields=_stored_map(write.fields, 0))
 
 
 def _size(write: Write) -> int:
@@ -205,7 +204,7 @@ def _size(write: Write) -> int:
 
 def _copied(document: Document) -> Document:
     """The document with fields of its own, so that the reader may change them."""
-    return document if document.fields is None else replace(document, fields=_stored_map(document.fields, 0))
+    return document if document.fields is None else document._replace(fields=_stored_map(document.fields, 0))
 
 
 class MemoryListener:
@@ -286,7 +285,7 @@ class MemoryDatabase:
             read_time = self._read_time(at)
             documents = self._select(query, read_time)
             if query.names_only:
-                return Reading(tuple(replace(document, fields={}) for document in documents), read_time)
+                return Reading(tuple(document._replace(fields={}) for document in documents), read_time)
             return Reading(tuple(map(_copied, documents)), read_time)
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:

@@ -1,21 +1,20 @@
 """A database that counts what it is asked: RPCs, and reads and writes as they are billed."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
 from boiler_functions.types import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What was asked of the database; a read is a document returned or looked up, a write one that was sent."""
 
     rpcs: int = 0
     reads: int = 0
     writes: int = 0
 
-    def __add__(self, other: "Usage") -> "Usage":
+    def __add__(self, other: "Usage") -> "Usage":  # type: ignore[override]
         return Usage(self.rpcs + other.rpcs, self.reads + other.reads, self.writes + other.writes)
 
     def __sub__(self, other: "Usage") -> "Usage":

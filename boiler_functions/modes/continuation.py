@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from boiler_functions.database import NAME, Database, Document, Filter, Order, Query
 from boiler_functions.events import Change
@@ -15,8 +14,7 @@ VIEWS = 1000
 """Views of one continuation: some seconds of work, so that many run side by side."""
 
 
-@dataclass(frozen=True)
-class Continuation:
+class Continuation(NamedTuple):
     """The ledgers after one id, up to and with another, that a change concerns; as JSON it is a task's payload."""
 
     function: str
@@ -43,7 +41,7 @@ class Continuation:
         return cls(**{**payload, "tokens": tuple(payload["tokens"])})
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return self._asdict()
 
     @property
     def name(self) -> str:
@@ -73,10 +71,10 @@ def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
     )
     after = whole.after
     while True:
-        found = database.query(replace(query, start=cursor(after) if after else None)).documents
+        found = database.query(query._replace(start=cursor(after) if after else None)).documents
         if not found:
             return
-        yield replace(whole, after=after, until=found[-1].id)
+        yield whole._replace(after=after, until=found[-1].id)
         if len(found) < VIEWS:
             return
         after = found[-1].id

@@ -31,7 +31,7 @@ IF_VERSION = "if_version"
 _ID = "mutation_id"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document(Task):
     """How the mutations of a view take effect: through its setters, for whom `Meta.write` admits.
 

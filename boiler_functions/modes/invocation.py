@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from boiler_functions.database.metered import Metered
 from boiler_functions.types import Instant
@@ -36,20 +37,19 @@ class Outcome(StrEnum):
     CONTINUED = "continued"
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What time and chance are; passed in, so that a simulation has its own."""
 
     clock: Callable[[], Instant] = time.time_ns
     sleep: Callable[[float], None] = time.sleep
-    random: random.Random = field(default_factory=random.SystemRandom)
+    random: random.Random = random.SystemRandom()
 
 
 REAL = Surroundings()
 """The machine's own clock and chance."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Invocation:
     """The work on one event; nothing in it outlives the event."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from boiler_functions.build import Built, Instance
 from boiler_functions.database import (
@@ -31,8 +30,7 @@ FORMAT = 1
 """Raised when the meaning of a field changes; code leaves a ledger of a newer format alone."""
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(NamedTuple):
     """What is known of a view instance: what it depends on, which versions it was built from, where it stands.
 
     `document` is the ledger as it was read, missing before the first build; its version guards the commit.
@@ -40,7 +38,7 @@ class Ledger:
 
     document: Document
     depends_on: frozenset[str] = frozenset()
-    versions: Mapping[str, Version] = field(default_factory=dict)
+    versions: Mapping[str, Version] = {}
     destinations: tuple[str, ...] = ()
     content_hash: str | None = None
     content: Fields | None = None
@@ -72,12 +70,11 @@ class Ledger:
 
     def registering(self, tokens: frozenset[str]) -> Ledger:
         """The ledger with the tokens added to the old ones, so that their changes find the view from now on."""
-        return replace(self, depends_on=self.depends_on | tokens)
+        return self._replace(depends_on=self.depends_on | tokens)
 
     def describing(self, built: Built, as_of: Instant, cause: str, *, with_content: bool = False) -> Ledger:
         """The ledger of a view that was built anew."""
-        return replace(
-            self,
+        return self._replace(
             depends_on=built.tokens,
             versions=built.versions,
             destinations=built.destinations,
@@ -110,7 +107,7 @@ class Ledger:
 
     def committed(self, version: Version) -> Ledger:
         """This ledger as it stands after its own commit."""
-        return replace(self, document=replace(self.document, fields={}, version=version))
+        return self._replace(document=self.document._replace(fields={}, version=version))
 
 
 def schema_version(instance: Instance) -> int:
@@ -136,7 +133,7 @@ def dependents(
         end=cursor(until) if until else None,
     )
     while True:
-        documents = database.query(replace(query, start=cursor(after) if after else None)).documents
+        documents = database.query(query._replace(start=cursor(after) if after else None)).documents
         if documents:
             yield list(documents)
         if len(documents) < page:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from boiler_functions.database import ABSENT, Document, Put, Write
 from boiler_functions.events import Change
@@ -18,8 +17,7 @@ COLLECTION = "boilerMarkers"
 MARGIN = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class Marker:
+class Marker(NamedTuple):
     """The marker of one event in one function; `attempt` tells this attempt's own marker from another's."""
 
     path: str

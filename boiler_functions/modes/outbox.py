@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from boiler_functions.build import Built, Instance
 from boiler_functions.database import ABSENT, PRESENT, Document, Put, Write
@@ -37,8 +37,7 @@ _LONGEST_MESSAGE = 1_000
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
-@dataclass(frozen=True)
-class Changed(Generic[M_co]):
+class Changed(NamedTuple, Generic[M_co]):
     """One change of a model or a view, as it is told.
 
     `before` is None when it was created (or is not known), `after` when it is gone. Every attempt to tell of one change
@@ -60,15 +59,14 @@ class Changed(Generic[M_co]):
         return id_of(self.path)
 
 
-@dataclass(frozen=True)
-class Sink:
+class Sink(NamedTuple):
     """A function that is told of every change of a model or a view."""
 
     function: Callable[[Changed[Any]], None]
     target: type[DomainModel] | type[ViewModel[Any]]
     max_attempts: int | None
     max_age: timedelta
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
 
     @property
     def name(self) -> str:
@@ -117,7 +115,7 @@ def deliver(invocation: Invocation, sink: Sink, change: Change) -> None:
     telling.run()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class _Telling(ABC):
     """One event of a sink."""
 

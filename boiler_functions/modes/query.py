@@ -8,8 +8,7 @@ view together, on the condition that the ledger is as it was read. A conflict st
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from boiler_functions.build import Built, Instance, Reader, build, chunks
 from boiler_functions.conditions import MAX_ALTERNATIVES
@@ -44,8 +43,7 @@ def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
     return f"{app}/{view.__name__}"
 
 
-@dataclass(frozen=True)
-class Rebuild:
+class Rebuild(NamedTuple):
     """One change, or none when views are built by hand, and the views that it may concern."""
 
     invocation: Invocation
@@ -80,7 +78,7 @@ class Rebuild:
 
     def _hand_on(self, enqueue: Enqueue, tokens: Sequence[str], after: str, until: str) -> None:
         assert self.change is not None
-        whole = replace(Continuation.of(self.invocation.function, tokens, self.change), after=after, until=until)
+        whole = Continuation.of(self.invocation.function, tokens, self.change)._replace(after=after, until=until)
         for part in ranges(self.invocation.database, whole):
             try:
                 enqueue(part)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from boiler_functions.build import Built, Instance, chunks
 from boiler_functions.database import NAME, Cursor, Database, Delete, Document, Order, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict
-from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
+from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
 from boiler_functions.modes.outbox import Sink, records
 from boiler_functions.modes.query import PAGE, Rebuild, scope_of
@@ -48,7 +48,7 @@ class RebuildAll:
     app: str
     view: type[ViewModel[Any]]
     database: Database
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    surroundings: Surroundings = REAL
     sinks: tuple[Sink, ...] = ()
 
     def run(self, after: str = "") -> Iterator[Step]:
@@ -75,7 +75,7 @@ class RebuildAll:
             yield [""]
             return
         # Documents of the model's other subclasses too: one that changed its class loses its view.
-        query = replace(collection_query(root.model, {}), limit=NAMES, names_only=True)
+        query = collection_query(root.model, {})._replace(limit=NAMES, names_only=True)
         for page in _pages(self.database, query, after):
             yield [document.path for document in page if root.model.pattern().match(document.path)]
 
@@ -123,10 +123,10 @@ class RebuildAll:
 
 def _pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:
     """The documents of a query in pages as large as its limit, ordered by path; `after` is a document's path."""
-    query = replace(query, orders=(Order(NAME),))
+    query = query._replace(orders=(Order(NAME),))
     while True:
         start = Cursor((Reference(after),), before=False) if after else None
-        documents = list(database.query(replace(query, start=start)).documents)
+        documents = list(database.query(query._replace(start=start)).documents)
         if documents:
             yield documents
         if len(documents) != query.limit:

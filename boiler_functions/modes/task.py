@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from boiler_functions.access import Caller
 from boiler_functions.build import Reader, unit_of_work
@@ -46,7 +46,7 @@ OUTCOME = "outcome"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """How the documents of a pattern take effect through a view model."""
 
@@ -76,8 +76,7 @@ class Task:
         self.view.of(store, self.key(path), self.view.load_form(path, fields)).propagate_change()
 
 
-@dataclass(frozen=True)
-class _Effect:
+class _Effect(NamedTuple):
     """What a run of user code came to: writes to commit with the marker, and what they rest on."""
 
     unit: UnitOfWork
@@ -88,8 +87,7 @@ class _Effect:
         return Outcome.REJECTED if self.rejection else Outcome.DONE
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One event of a task."""
 
     invocation: Invocation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -77,7 +77,7 @@ class Listing:
             for order_by in orders:
                 if condition is None or order_by is None or order_by in self.filtered_orders:
                     own = () if condition is None else (condition,)
-                    query = replace(collection, filters=(*collection.filters, *own))
+                    query = collection._replace(filters=(*collection.filters, *own))
                     yield _ordered(query, order_of(self.model, order_by))
 
     def instance(self, document: Document) -> Instance | None:
@@ -126,8 +126,8 @@ def _ordered(query: Query, order: Order | None) -> Query:
     """The query in this order, and then by name; what equals one value is in no order."""
     alike = {each.field for each in query.filters if each.op == "=="}
     if order is None or order.field in alike or NAME in alike:
-        return replace(query, orders=(Order(NAME),))
-    return replace(query, orders=(order, Order(NAME, descending=order.descending)))
+        return query._replace(orders=(Order(NAME),))
+    return query._replace(orders=(order, Order(NAME, descending=order.descending)))
 
 
 def _any_value(attribute: Attribute[Any]) -> Filter:

@@ -118,7 +118,7 @@ class Resource:
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
         reader = Reader(self.database())
         # One more than asked for tells whether more follow.
-        found = reader.database.query(replace(query, start=start, limit=limit + 1))
+        found = reader.database.query(query._replace(start=start, limit=limit + 1))
         reader.read_time = found.read_time
         documents = found.documents[:limit]
         contents = self._contents_of(documents, reader, caller, fresh=fresh)

@@ -37,7 +37,7 @@ class Delivery:
     def without_images(self) -> Delivery:
         """The same event as it comes when it is too large to hold the document: with neither image."""
         missing = Document(self.change.path)
-        return replace(self, change=replace(self.change, before=missing, after=missing))
+        return replace(self, change=self.change._replace(before=missing, after=missing))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -177,7 +176,7 @@ class DatabaseContract:
         self, database: Database, write: Write, precondition: Precondition, exists: bool
     ) -> None:
         before = put(database, n=1) if exists else get(database)
-        guarded = replace(write, precondition=precondition)
+        guarded = write._replace(precondition=precondition)
         if precondition.exists is exists:
             database.commit([guarded])
             assert get(database).fields == (None if isinstance(write, Delete) else {"n": 2})
@@ -191,16 +190,16 @@ class DatabaseContract:
         old = put(database, n=0)
         new = put(database, n=1)
         with pytest.raises(Conflict):
-            database.commit([replace(write, precondition=unchanged(old))])
+            database.commit([write._replace(precondition=unchanged(old))])
         assert get(database) == new
-        database.commit([replace(write, precondition=unchanged(new))])
+        database.commit([write._replace(precondition=unchanged(new))])
         assert get(database).fields == (None if isinstance(write, Delete) else {"n": 2})
 
     @pytest.mark.parametrize("write", [Put("users/ada", {"n": 2}), Delete("users/ada")])
     def test_a_version_is_not_that_of_a_document_that_went_or_came_back(self, database: Database, write: Write) -> None:
         old = put(database, n=0)
         database.commit([Delete("users/ada")])
-        guarded = replace(write, precondition=Precondition(version=old.version))
+        guarded = write._replace(precondition=Precondition(version=old.version))
         with pytest.raises(Conflict):
             database.commit([guarded])
         back = put(database, n=0)
@@ -416,7 +415,7 @@ class DatabaseContract:
         cities(database)
         query = Query("cities", filters=(Filter("capital", "==", True),))
         whole = database.query(query).documents
-        assert database.query(replace(query, names_only=True)).documents == tuple(replace(e, fields={}) for e in whole)
+        assert database.query(query._replace(names_only=True)).documents == tuple(e._replace(fields={}) for e in whole)
 
     def test_a_field_of_a_map_or_with_an_odd_name_is_found_by_its_path(self, database: Database) -> None:
         put(database, m={"a b": 1, "c": {"d": 2}})

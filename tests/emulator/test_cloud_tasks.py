@@ -277,7 +277,7 @@ def test_every_name_of_a_continuation_is_one_that_a_task_may_have() -> None:
     with CloudTasksEmulator([QUEUE], target=Worker()) as tasks:
         put = enqueuer(environment(tasks.host))
         for number in range(50):
-            put(replace(CONTINUATION, id=f"events/{number}"))
+            put(CONTINUATION._replace(id=f"events/{number}"))
         tasks.drain()
 
 
@@ -293,7 +293,7 @@ def test_a_queue_that_cannot_be_reached_is_unavailable() -> None:
 
 def test_a_continuation_that_no_task_can_hold_is_too_large() -> None:
     with CloudTasksEmulator([QUEUE]) as tasks, pytest.raises(TooLarge, match=str(MAX_TASK_BYTES)):
-        enqueuer(environment(tasks.host))(replace(CONTINUATION, id="x" * MAX_TASK_BYTES))
+        enqueuer(environment(tasks.host))(CONTINUATION._replace(id="x" * MAX_TASK_BYTES))
 
 
 def test_a_task_carries_a_token_of_the_service_account_for_the_function() -> None:

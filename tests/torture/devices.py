@@ -6,7 +6,7 @@ everything in place.
 
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
@@ -66,7 +66,7 @@ def _marker_create(patch: pytest.MonkeyPatch) -> None:
     create = Marker.create
 
     def unguarded(self: Marker, *arguments: Any) -> Write:
-        return replace(create(self, *arguments), precondition=None)
+        return create(self, *arguments)._replace(precondition=None)
 
     patch.setattr(Marker, "create", unguarded)
 
@@ -82,8 +82,8 @@ def _superseded_check(patch: pytest.MonkeyPatch) -> None:
 
 def _ledger_precondition(patch: pytest.MonkeyPatch) -> None:
     put, delete = Ledger.put, Ledger.delete
-    patch.setattr(Ledger, "put", lambda self, instance: replace(put(self, instance), precondition=None))
-    patch.setattr(Ledger, "delete", lambda self: replace(delete(self), precondition=None))
+    patch.setattr(Ledger, "put", lambda self, instance: put(self, instance)._replace(precondition=None))
+    patch.setattr(Ledger, "delete", lambda self: delete(self)._replace(precondition=None))
 
 
 def _restart_at_the_look_up(patch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def _restart_at_the_look_up(patch: pytest.MonkeyPatch) -> None:
 
 
 def _on(write: Write, now: Document) -> Write:
-    return replace(write, precondition=Precondition(version=now.version) if now.exists else None)
+    return write._replace(precondition=Precondition(version=now.version) if now.exists else None)
 
 
 def _always_written_ledger(patch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def _miss_tokens(patch: pytest.MonkeyPatch) -> None:
             for app in ("torture", "demo")
             if version == MISSING
         }
-        return put(replace(self, depends_on=self.depends_on - missing), instance)
+        return put(self._replace(depends_on=self.depends_on - missing), instance)
 
     patch.setattr(Ledger, "put", found_alone)
 

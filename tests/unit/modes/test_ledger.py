@@ -1,6 +1,5 @@
 """The ledger: what it holds, how it is found, and what it refuses."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,7 +46,7 @@ def first(instance: Instance = TOKYO) -> Ledger:
 
 def test_a_ledger_reads_as_it_was_written() -> None:
     document = stored(first())
-    assert Ledger.of(TOKYO, document) == replace(first(), document=document)
+    assert Ledger.of(TOKYO, document) == first()._replace(document=document)
 
 
 def test_a_ledger_holds_what_the_design_names_and_is_indexed_by_depends_on_alone() -> None:
@@ -71,7 +70,7 @@ def test_registering_adds_tokens_and_keeps_everything_else() -> None:
     ledger = Ledger.of(TOKYO, stored(first()))
     registered = ledger.registering(frozenset({"c"}))
     assert registered.depends_on == {"a", "b", "c"}
-    assert replace(registered, depends_on=ledger.depends_on) == ledger
+    assert registered._replace(depends_on=ledger.depends_on) == ledger
 
 
 def test_a_ledger_after_its_own_commit_expects_the_version_of_that_commit() -> None:
@@ -95,7 +94,7 @@ def test_a_ledger_of_an_older_schema_version_is_read() -> None:
 
 def test_a_path_too_long_for_a_map_key_is_left_out_of_the_versions() -> None:
     path = "cities/" + "x" * 1495
-    built = replace(BUILT, versions={path: 5, "cities/TOK": 5})
+    built = BUILT._replace(versions={path: 5, "cities/TOK": 5})
     write = first().describing(built, as_of=1, cause="").put(TOKYO)
     assert isinstance(write, Put)
     assert write.fields["versions"] == {"cities/TOK": 5}

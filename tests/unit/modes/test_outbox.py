@@ -426,7 +426,7 @@ def test_a_field_that_the_model_does_not_declare_is_no_change_of_it(cities: Memo
 def test_an_equal_write_is_no_change(cities: MemoryApp, receiver: Receiver) -> None:
     put(cities, "cities/TOK", name="Tokyo")
     event = sent(cities)
-    equal = replace(event, change=replace(event.change, before=event.change.after))
+    equal = replace(event, change=event.change._replace(before=event.change.after))
     assert outcomes([cities.handle(equal)]) == ["ignored"]
     assert receiver.told == []
 

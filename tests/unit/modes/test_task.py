@@ -356,7 +356,7 @@ def test_a_write_that_changes_nothing_is_ignored_without_an_rpc(on_completion: C
     """The emulator tells of equal writes, and a task's check of a kept form is one."""
     with memory_app(deposits(on_completion=on_completion)) as testing:
         delivery = sent(testing)
-        equal = replace(delivery, change=replace(delivery.change, before=delivery.change.after))
+        equal = replace(delivery, change=delivery.change._replace(before=delivery.change.after))
         report = testing.handle(equal)
         assert (report.outcomes, report.usage) == ({"ignored": 1}, Usage())
 

@@ -173,7 +173,7 @@ def test_the_longest_page_is_a_setting() -> None:
 )
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(DeclarationError, match=r"HttpSettings\."):
-        HttpSettings(**settings)
+        Boiler("gate", http=HttpSettings(**settings))
 
 
 EMULATED = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}

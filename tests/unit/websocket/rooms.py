@@ -5,7 +5,6 @@ import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, ParamSpec
 
 import socketio
@@ -241,7 +240,7 @@ async def _run(test: Callable[[Stage], Awaitable[None]], settings: SocketSetting
         Guest.new(doc_id="ada", name="Ada").save()
         Guest.new(doc_id="grace", name="Grace").save()
         compiled = app.compiled
-        limited = replace(compiled, declarations=replace(compiled.declarations, socket_settings=settings))
+        limited = compiled._replace(declarations=compiled.declarations._replace(socket_settings=settings))
         sockets = Sockets(limited, lambda: testing.database, tokens=Tokens())
         port = free_port()
         server = Server(sockets, config_of(sockets, settings, LOOPBACK, port))

@@ -299,4 +299,4 @@ def test_a_namespace_is_one_view() -> None:
 
 def test_a_limit_is_more_than_nothing() -> None:
     with pytest.raises(DeclarationError, match="max_connections is more than 0"):
-        SocketSettings(max_connections=0)
+        Boiler("small", sockets=SocketSettings(max_connections=0))
