@@ -7,15 +7,15 @@ what is left is delivered, and every document is compared with what plain Python
 
 import itertools
 import random
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from google.events.cloud.firestore_v1 import DocumentEventData
 
@@ -24,21 +24,24 @@ from boiler_functions.database import Database, Delete, Document, Put, Query, Wr
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.manifest import EventTrigger
-from boiler_functions.modes import dead_letter, ledger
+from boiler_functions.modes import dead_letter, ledger, outbox
 from boiler_functions.types import MISSING, Reference
 from emulator.delivery import Delivery, DeliveryHarness, Faults, NotDrained, Retries, Trigger, post_to
 from emulator.events import Event, EventServer
 from emulator.firestore_emulator import FirestoreEmulator
 from emulator.functions_process import FunctionsProcess
-from tests.torture.emulator_app import VIEWS, app, deposited, expected_views
+from tests.torture.emulator_app import VIEWS, app, expected_views, summed
 from tests.torture.emulator_faults import KILLS, NOTES, PER_COMMIT, READ
 from tests.torture.emulator_proxy import Proxy
+from tests.torture.emulator_receiver import FAULTS, SECRET, URL, Receiver, broken_chains
 from tests.torture.figures import LEAST_OF_A_KIND, Figure, fault_figures
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).parent / "emulator_worker.py"
 
 LEDGERS = "ledgers"
+MUTATIONS = "_PATCH_TotalView"
+FORMS = ("deposits", "ballots", MUTATIONS)
 OUTAGES = ("database_down", "database_hangs", "connections_cut")
 WORKERS = 4
 SENDERS = 12
@@ -70,20 +73,19 @@ SHORT = Volume(events=150, kills=4, killed_processes=1, outages=2, longest_outag
 
 @dataclass
 class Result:
-    """What must be nothing, what was done to it, and the first of what is wrong."""
+    """What is wrong, by the figure that counts it, and what was done to it."""
 
     wanted: int
-    wrong: dict[str, int] = field(default_factory=dict)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
     volume: dict[str, float] = field(default_factory=dict)
     injected: Counter[str] = field(default_factory=Counter)
-    examples: list[str] = field(default_factory=list)
 
     def figures(self, short: bool) -> Iterator[Figure]:
-        for name, number in self.wrong.items():
-            yield Figure(name, number, "=", 0, "; ".join(self.examples) if number else "")
+        for name, found in self.wrong.items():
+            yield Figure(name, len(found), "=", 0, "; ".join(found[:5]))
         yield Figure("events", self.volume.pop("events"), "≥", self.wanted)
         yield from (Figure(name, number) for name, number in self.volume.items())
-        per_event = (*PER_COMMIT, READ, "answer_lost", "delivery_dropped", "delivered_again")
+        per_event = (*PER_COMMIT, READ, "answer_lost", "delivery_dropped", "delivered_again", *FAULTS)
         yield from fault_figures(self.injected, per_event, 1 if short else LEAST_OF_A_KIND)
         yield from fault_figures(self.injected, OUTAGES, 1)
         kills = sum(self.injected[kill] for kill in (*KILLS, "process_killed"))
@@ -157,9 +159,8 @@ class Writer:
 
     def step(self) -> None:
         number = next(self._numbers)
-        self._chance.choices((self._rename, self._move, self._team_name, self._vanish, self._deposit, self._vote), (
-            22, 12, 6, 5, 45, 10,
-        ))[0](number)  # fmt: skip
+        works = (self._rename, self._move, self._team_name, self._vanish, self._deposit, self._mutate, self._vote)
+        self._chance.choices(works, (22, 12, 6, 5, 30, 15, 10))[0](number)
 
     def repair(self) -> None:
         for number in range(POISONED):
@@ -183,6 +184,12 @@ class Writer:
 
     def _deposit(self, number: int) -> None:
         self._put(f"people/p{self._chance.randrange(PEOPLE)}/deposits/f{number}", {"amount": 1})
+
+    def _mutate(self, number: int) -> None:
+        copy = f"totals/p{self._chance.randrange(PEOPLE)}"
+        # Nobody changes a view that is not there yet; once it is, it stays.
+        if self.database.read([copy]).documents[0].exists:
+            self._put(f"{copy}/{MUTATIONS}/m{number}", {"bonus": 1})
 
     def _vote(self, number: int) -> None:
         person = f"p{self._chance.randrange(PEOPLE)}"
@@ -256,7 +263,15 @@ def torture(volume: Volume) -> Result:
         emulator = opened.enter_context(FirestoreEmulator(functions=server.host))
         proxy = opened.enter_context(Proxy(emulator.host))
         project = f"demo-torture-{volume.seed}"
-        environment = {EMULATOR_HOST: proxy.host, PROJECT: project, "PYTHONPATH": str(ROOT), NOTES: str(notes)}
+        receiver = opened.enter_context(Receiver(_chance(volume, "receiver")).serving())
+        environment = {
+            EMULATOR_HOST: proxy.host,
+            PROJECT: project,
+            "PYTHONPATH": str(ROOT),
+            NOTES: str(notes),
+            URL: receiver.url,
+            SECRET: "whsec_dG9ydHVyZQ==",
+        }
         processes = [
             opened.enter_context(FunctionsProcess(WORKER, "dispatch", env=environment)) for _ in range(WORKERS)
         ]
@@ -285,20 +300,23 @@ def torture(volume: Volume) -> Result:
         _drain(harness, volume, started)
         letters = _all(database, [dead_letter.COLLECTION])
         writer.repair()
-        workers.healing = True
+        workers.healing = receiver.healing = True
         undrained = _drain(harness, volume, started)
         result = compared(volume, database, writer, watch, letters)
-        result.wrong["unacked_success"] = undrained + len(harness.discarded)
+        result.wrong |= untold(database, receiver, workers.accepted)
+        result.wrong["unacked_success"] = [*undrained, *map(str, harness.discarded)]
         result.injected = _noted(notes)
     result.volume |= {
         "events": len(workers.accepted),
         "deliveries": workers.deliveries,
         "source_writes": writer.written,
+        "notifications": len(receiver.told),
+        "messages_received": receiver.messages,
         "seconds": round(time.monotonic() - started),
         "p50_milliseconds": round(_percentile(watch.latencies, 0.5)),
         "p99_milliseconds": round(_percentile(watch.latencies, 0.99)),
     }
-    result.injected.update(disturber.injected + watch.injected)
+    result.injected.update(disturber.injected + watch.injected + receiver.injected)
     result.injected["delivered_again"] = max(0, workers.deliveries - len(workers.accepted))
     return result
 
@@ -355,61 +373,83 @@ def _write(writer: Writer, workers: Workers, watch: Watch, volume: Volume, start
             time.sleep(0.02)
 
 
-def _drain(harness: DeliveryHarness, volume: Volume, started: float) -> int:
-    """How many events were not handled when all should have been: 1 stands for any."""
+def _drain(harness: DeliveryHarness, volume: Volume, started: float) -> list[str]:
+    """What was not handled when all should have been."""
     try:
         harness.drain(max(60.0, volume.timeout - (time.monotonic() - started)))
     except NotDrained as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        return [str(error)]
+    return []
 
 
 def _triggers(compiled: Compiled, workers: Workers) -> Iterator[Trigger]:
     for record in compiled.manifest.functions:
         if isinstance(on := record.trigger, EventTrigger):
-            yield Trigger(record.entry_point, on.document, workers.target(record.entry_point))
+            yield Trigger(record.entry_point, on.document, workers.target(record.entry_point), on.event_type)
 
 
 def compared(
     volume: Volume, database: Database, writer: Writer, watch: Watch, letters: Mapping[str, Document]
 ) -> Result:
     """What is wrong, once all is handled."""
-    sources = _all(database, ["teams", "accounts", "counters", "votes", "deposits", "ballots"])
+    sources = _all(database, ["teams", "accounts", "counters", "votes", *FORMS])
     views = _all(database, VIEWS)
     expected = expected_views(sources)
     # A dashboard of nothing may be missing, as nobody ever asked for it.
     needed = {path for path, fields in expected.items() if path in views or fields.get("voters") != []}
     diverged = [path for path in needed if path not in views or views[path].fields != expected[path]]
     ghosts = [path for path in views if path not in expected]
-    wanted = deposited(sources)
-    totals = {path.split("/")[1]: (each.fields or {})["total"] for path, each in sources.items() if "counters/" in path}
+    counters = {each.id: each.fields or {} for path, each in sources.items() if path.startswith("counters/")}
+    wanted = _labelled(summed(sources, "deposits", "amount"), summed(sources, MUTATIONS, "bonus"))
+    totals = _labelled(*({who: each.get(field, 0) for who, each in counters.items()} for field in ("total", "bonus")))
     votes = {path.split("/")[1]: each.fields or {} for path, each in sources.items() if path.startswith("votes/")}
     mistaken = [who for who, choice in writer.choices.items() if votes.get(who, {}).get("choice") != choice]
     twice = [who for who, all_of in writer.ballots.items() if votes.get(who, {}).get("count", 0) > len(all_of)]
-    unstamped = [path for path, each in sources.items() if "/people/" in f"/{path}" and not _is_done(each)]
+    unstamped = [path for path, each in sources.items() if path.split("/")[-2] in FORMS and not _is_done(each)]
     poisoned = {f"accounts/poison{number}" for number in range(POISONED)}
-    lettered = {(each.fields or {})["subject"] for each in letters.values()}
+    unlettered = poisoned - {(each.fields or {})["subject"] for each in letters.values()}
     strange = [each for each in letters.values() if (each.fields or {})["subject"] not in poisoned]
-    result = Result(
+    return Result(
         wanted=volume.events,
         wrong={
-            "lost_events": sum((wanted - Counter(totals)).values()) + len(mistaken),
-            "duplicate_effects": sum((Counter(totals) - wanted).values()) + len(twice),
-            "view_divergence": len(diverged),
-            "stale_overwrites": len(watch.stale),
-            "ghost_views": len(ghosts),
-            "unacked_success": 0,
-            "acked_failure": len(unstamped) + len(poisoned - lettered),
-            "unclassified_errors": len(watch.unclassified) + len(strange),
+            "lost_events": [*(wanted - totals).elements(), *mistaken],
+            "duplicate_effects": [*(totals - wanted).elements(), *twice],
+            "view_divergence": [f"{path} is {_told(views.get(path))}, not {expected[path]}" for path in diverged],
+            "stale_overwrites": watch.stale,
+            "ghost_views": [f"{path} should not be there: {_told(views[path])}" for path in ghosts],
+            "acked_failure": [*(f"no outcome: {path} {_told(sources[path])}" for path in unstamped), *unlettered],
+            "unclassified_errors": [*watch.unclassified, *map(_told, strange)],
         },
-        volume={"views_compared": len(expected), "increments": sum(wanted.values()), "dead_letters": len(letters)},
+        volume={"views_compared": len(expected), "increments": wanted.total(), "dead_letters": len(letters)},
     )
-    result.examples += [f"{path} is {_told(views.get(path))}, not {expected[path]}" for path in diverged[:5]]
-    result.examples += [f"{path} should not be there: {_told(views[path])}" for path in ghosts[:5]]
-    result.examples += watch.stale[:5] + watch.unclassified[:5] + [_told(each) for each in strange[:5]]
-    result.examples += [f"no outcome: {path} {_told(sources[path])}" for path in unstamped[:5]]
-    return result
+
+
+def untold(database: Database, receiver: Receiver, accepted: Collection[tuple[str, str]]) -> Mapping[str, list[str]]:
+    """Notifications that were lost, or came under a second key, once all is handled."""
+    stored = {
+        f"counters/{each.id}": {"total": (each.fields or {})["total"], "bonus": (each.fields or {})["bonus"]}
+        for each in database.query(Query("totals")).documents
+    }
+    lost, twice = broken_chains([_sums(each) for each in receiver.changes("TotalView")], stored)
+    teams = len(receiver.changes("Team")) - sum(function == "tell_of_team_on_teams" for function, _ in accepted)
+    lost += [f"{-teams} changes of teams"] if teams < 0 else []
+    twice += [f"{teams} changes of teams"] if teams > 0 else []
+    records = database.query(Query(outbox.COLLECTION, group=True)).documents
+    lost += [f"{each.path} {_told(each)}" for each in records if (each.fields or {})["status"] != "delivered"]
+    return {"lost_notifications": lost, "duplicate_notifications": twice + receiver.contradictions}
+
+
+def _sums(change: tuple[str, Any, Any]) -> tuple[str, Any, Any]:
+    """The change with just the sums of the views."""
+    path, *states = change
+    before, after = (state and {"total": state["total"], "bonus": state["bonus"]} for state in states)
+    return path, before, after
+
+
+def _labelled(totals: Mapping[str, int], bonuses: Mapping[str, int]) -> Counter[str]:
+    """Both sums of every counter as one tally."""
+    labelled = {"total": totals, "bonus": bonuses}
+    return Counter({f"{field} of {who}": n for field, sums in labelled.items() for who, n in sums.items()})
 
 
 def _is_done(form: Document) -> bool:

@@ -1,15 +1,19 @@
 """The app that is tortured on the emulator, and what plain Python makes of its documents: the oracle."""
 
+import os
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from boiler_functions import (
     Boiler,
+    Changed,
     DomainModel,
     Rejected,
     Store,
     ViewModel,
+    Webhook,
+    access,
     attrs,
     matching,
     reference,
@@ -17,6 +21,7 @@ from boiler_functions import (
 )
 from boiler_functions.database import Document
 from boiler_functions.types import Fields
+from tests.torture.emulator_receiver import SECRET, URL
 
 
 class Team(DomainModel):
@@ -39,6 +44,7 @@ class Counter(DomainModel):
         collection_name = "counters"
 
     total = attrs.integer(default=0)
+    bonus = attrs.integer(default=0)
 
 
 class Vote(DomainModel):
@@ -99,15 +105,26 @@ class TotalStore(Store):
 
 
 @app.query
+@app.document()
 class TotalView(ViewModel[TotalStore]):
-    """A document that only a task writes."""
+    """A document that only tasks write, and the mutations beside its view; it never comes back to a state."""
 
     class Meta:
         path = "totals/{counter.doc_id}"
+        write = access.signed_in
 
     @attrs.computed
     def total(self) -> int:
         return self.store.counter.total
+
+    @attrs.computed
+    def bonus(self) -> int:
+        return self.store.counter.bonus
+
+    @bonus.setter
+    def add_bonus(self, value: int) -> None:
+        """Adds: once too often or too seldom is seen in the sum."""
+        self.store.counter.bonus += value
 
 
 class YesStore(Store):
@@ -152,6 +169,18 @@ class Ballot(ViewModel):
         vote.choice = self.choice
         vote.count += 1
         vote.save()
+
+
+@app.on_change(Team)
+def tell_of_team(change: Changed[Team]) -> None:
+    """Whoever wrote it."""
+    Webhook(os.environ[URL], secret_env=SECRET).notify(change)
+
+
+@app.on_change(TotalView)
+def tell_of_total(change: Changed[TotalView]) -> None:
+    """By the outbox, which a view's change leaves a record in."""
+    Webhook(os.environ[URL], secret_env=SECRET).notify(change)
 
 
 VIEWS = ("teamViews", "cards", "totals", "dashboards")
@@ -199,7 +228,8 @@ def _cards(documents: Mapping[str, Document], accounts: Iterable[Document]) -> I
 
 def _totals(counters: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
     for counter in counters:
-        yield _view(f"totals/{counter.id}", "TotalView", total=(counter.fields or {})["total"])
+        fields = counter.fields or {}
+        yield _view(f"totals/{counter.id}", "TotalView", total=fields["total"], bonus=fields.get("bonus", 0))
 
 
 def _dashboard(votes: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
@@ -209,10 +239,10 @@ def _dashboard(votes: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
         yield _view("dashboards/yes", "YesView", voters=voters)
 
 
-def deposited(documents: Mapping[str, Document]) -> Tally[str]:
-    """What each counter should come to: the sum of its forms."""
+def summed(documents: Mapping[str, Document], collection: str, field: str) -> Tally[str]:
+    """What each counter should come to: the sum of the forms, or mutations, that are its own."""
     tally: Tally[str] = Tally()
     for document in documents.values():
-        if document.collection.endswith("/deposits"):
-            tally[document.path.split("/")[1]] += (document.fields or {})["amount"]
+        if document.collection.endswith(f"/{collection}"):
+            tally[document.path.split("/")[1]] += (document.fields or {})[field]
     return tally

@@ -13,6 +13,7 @@ from boiler_functions.types import Reference
 from emulator.events import Event
 from tests.torture.emulator import POISONED, Result, Volume, Watch, Writer, compared
 from tests.torture.emulator_app import expected_views
+from tests.torture.emulator_receiver import Receiver, broken_chains
 
 DATABASE = "projects/demo-seen/databases/(default)"
 DONE = {"status": "done"}
@@ -20,7 +21,7 @@ DONE = {"status": "done"}
 
 def seen(documents: dict[str, dict[str, Any]]) -> dict[str, int]:
     """What is off in a database with these documents, beside its views."""
-    return {name: number for name, number in result_of(documents).wrong.items() if number}
+    return {name: len(found) for name, found in result_of(documents).wrong.items() if found}
 
 
 def result_of(documents: dict[str, dict[str, Any]]) -> Result:
@@ -34,7 +35,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "counters/p0": {"total": 2},
     "people/p0/deposits/f1": {"amount": 1, "outcome": DONE},
     "people/p0/deposits/f2": {"amount": 1, "outcome": DONE},
-    "totals/p0": {"total": 2, "obj_type": "TotalView", "doc_ref": "totals/p0"},
+    "totals/p0": {"total": 2, "bonus": 0, "obj_type": "TotalView", "doc_ref": "totals/p0"},
 }
 # No letter was written for the poisoned accounts, as there are none here.
 MISSING = {"acked_failure": POISONED}
@@ -49,10 +50,40 @@ MISSING = {"acked_failure": POISONED}
         ({"totals/p0": {"total": 1}}, {"view_divergence": 1}),
         ({"totals/p1": {"total": 1}}, {"ghost_views": 1}),
         ({"people/p0/deposits/f2": {"amount": 1}}, {"acked_failure": POISONED + 1}),
+        ({"totals/p0/_PATCH_TotalView/m": {"bonus": 1, "outcome": DONE}}, {"lost_events": 1}),
+        ({"counters/p0": {"total": 2, "bonus": 1}}, {"duplicate_effects": 1, "view_divergence": 1}),
     ],
 )
 def test_what_is_wrong_is_seen(changed: dict[str, dict[str, Any]], off: dict[str, int]) -> None:
     assert seen({**RIGHT, **changed}) == {**MISSING, **off}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost", "twice"),
+    [
+        ([(None, 1), (1, 2)], 0, 0),
+        ([(1, 2), (None, 1)], 0, 0),
+        ([(None, 1)], 1, 0),
+        ([(1, 2)], 1, 0),
+        ([], 1, 0),
+        ([(None, 1), (1, 2), (1, 2)], 0, 1),
+        ([(None, 1), (1, 2), (2, 3)], 1, 0),
+    ],
+)
+def test_a_notification_that_is_lost_or_comes_twice_is_seen(
+    changes: list[tuple[int | None, int]], lost: int, twice: int
+) -> None:
+    told = [("counters/p0", before, after) for before, after in changes]
+    assert tuple(map(len, broken_chains(told, {"counters/p0": 2}))) == (lost, twice)
+
+
+def test_a_message_that_says_something_else_under_the_same_key_is_seen() -> None:
+    receiver = Receiver(Random(1))
+    receiver.healing = True
+    for state in (1, 1, 2):
+        receiver.take("key", {"type": "Team.changed", "data": {"path": "teams/t", "before": None, "after": state}})
+    assert len(receiver.contradictions) == 1
+    assert (receiver.changes("Team"), receiver.messages) == ([("teams/t", None, 1)], 3)
 
 
 def test_a_ledger_that_goes_back_in_time_is_seen() -> None:

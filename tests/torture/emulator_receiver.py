@@ -1,0 +1,108 @@
+"""Who is told of changes by webhook: a receiver that refuses, loses its own answers, and knows a message by its key."""
+
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from emulator.loopback import LOOPBACK
+
+URL = "TORTURE_RECEIVER"
+"""The variable with the URL that workers tell."""
+
+SECRET = "TORTURE_SECRET"
+
+REFUSED, ANSWER_LOST = FAULTS = ("receiver_refused", "receiver_answer_lost")
+
+
+class Receiver:
+    """Keeps what it was told, by key: `with Receiver(random.Random(1)).serving() as receiver: …`."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.told: dict[str, dict[str, Any]] = {}
+        self.messages = 0
+        self.healing = False
+        self.contradictions: list[str] = []
+        """Keys under which different messages came."""
+        self.injected: Counter[str] = Counter()
+        self._chance = chance
+        self._lock = threading.Lock()
+        self.url = ""
+
+    @contextmanager
+    def serving(self) -> Iterator[Self]:
+        """Listens at `url` meanwhile."""
+        with ThreadingHTTPServer((LOOPBACK, 0), self._handler()) as server:
+            self.url = f"http://{LOOPBACK}:{server.server_port}/changes"
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            try:
+                yield self
+            finally:
+                server.shutdown()
+                thread.join()
+
+    def changes(self, kind: str) -> list[tuple[str, Any, Any]]:
+        """The path, the state before and the state after of each change of this model or view, once for each key."""
+        data = [each["data"] for each in self.told.values() if each["type"] == f"{kind}.changed"]
+        return [(each["path"], each["before"], each["after"]) for each in data]
+
+    def take(self, key: str, message: dict[str, Any]) -> str | None:
+        """Notes the message, and names the fault that its sender is to meet."""
+        with self._lock:
+            fault = None if self.healing or self._chance.random() > 0.35 else self._chance.choice(FAULTS)
+            if fault:
+                self.injected[fault] += 1
+            if fault == REFUSED:
+                return fault
+            self.messages += 1
+            if self.told.setdefault(key, message) != message:
+                self.contradictions.append(f"{key}: {self.told[key]}, then {message}")
+            return fault
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        take = self.take
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                fault = take(self.headers["webhook-id"], json.loads(body))
+                if fault == ANSWER_LOST:
+                    self.close_connection = True
+                    return
+                self.send_response(503 if fault else 204)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Says nothing: the figures do."""
+
+        return Handler
+
+
+def broken_chains(changes: list[tuple[str, Any, Any]], stored: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Where one change after the other does not lead from nothing to what is stored: what was lost, what came twice.
+
+    It holds where no state comes back, so that a state has one change that makes it and one that ends it.
+    """
+    lost, twice = [], []
+    steps: dict[str, dict[str, Any]] = {}
+    for path, before, after in changes:
+        of_path = steps.setdefault(path, {})
+        if _name(before) in of_path:
+            twice.append(f"{path}: two changes of {before}")
+        of_path[_name(before)] = after
+    for path in {*steps, *stored}:
+        state, of_path = None, steps.get(path, {})
+        while _name(state) in of_path:
+            state = of_path.pop(_name(state))
+        if of_path or state != stored.get(path):
+            lost.append(f"{path}: told up to {state}, stored is {stored.get(path)}; left are {list(of_path)}")
+    return lost, twice
+
+
+def _name(state: Any) -> str:
+    return json.dumps(state, sort_keys=True)
