@@ -1,4 +1,4 @@
-"""firebase-tools runs the meeting room from the files that `boiler compile` writes: a view, a form, HTTP, the queue."""
+"""firebase-tools runs the meeting room from the files that `boiler compile` writes: every mode of a function."""
 
 import json
 import secrets
@@ -29,10 +29,21 @@ FIREBASE = ROOT / "node_modules" / "firebase-tools"
 PROJECT = f"demo-{secrets.token_hex(6)}"
 JSON = {"Content-Type": "application/json"}
 
-# The sample with a form of the participants' own.
+# The sample with a form of the participants' own, mutations beside the copies, and somebody who is told of changes.
 REPLIES = """
-from boiler_functions import Rejected, ViewModel, attrs
-from meeting_room import Ticket, app
+import json
+
+from boiler_functions import Changed, Rejected, ViewModel, attrs
+from meeting_room import MeetingSession, Ticket, app
+
+app.document()(MeetingSession)
+
+
+@app.on_change(MeetingSession)
+def tell(change: Changed[MeetingSession]) -> None:
+    before, after = (each and each.to_view_dict()["inSession"] for each in (change.before, change.after))
+    with open("TOLD", "a") as told:
+        told.write(json.dumps([change.key, before, after]) + "\\n")
 
 
 @app.task("users/{user_id}/replies/{ticket_id}", writes=[Ticket])
@@ -52,7 +63,13 @@ pytestmark = pytest.mark.xdist_group("firebase")
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a line for each change of a view that was told: its key, and `inSession` before and after."""
+    return tmp_path_factory.mktemp("told") / "changes"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, told: Path) -> Path:
     """A project as a user has it, with all that firebase-tools reads written by `boiler compile`."""
     top = tmp_path_factory.mktemp("meeting-room")
     functions = top / "functions"
@@ -60,7 +77,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "firestore.rules", top)
     shutil.copy(ROOT / "functions" / "meeting_room.py", functions)
     shutil.copy(ROOT / "functions" / "requirements.txt", functions)
-    (functions / "replies.py").write_text(REPLIES)
+    (functions / "replies.py").write_text(REPLIES.replace("TOLD", str(told)))
     (functions / "main.py").write_text("from replies import app\n\napp.export(globals())\n")
     (top / "pyproject.toml").write_text('[tool.boiler_functions]\napp = "replies:app"\n')
     subprocess.run([Path(sys.executable).with_name("boiler"), "compile"], cwd=top, check=True, capture_output=True)
@@ -117,9 +134,21 @@ def attending(database: FirestoreDatabase, path: str) -> list[str]:
     return [each["name"] for each in fields(database, path).get("attending", ())]
 
 
+def send(emulators: FirebaseEmulators, path: str, field: str, value: bool) -> None:
+    """Writes a document, as a client does."""
+    emulator = f"/v1/projects/{PROJECT}/databases/(default)/documents/{path}"
+    body = json.dumps({"fields": {field: {"booleanValue": value}}}).encode()
+    assert request(emulators.firestore_host, "PATCH", emulator, body, {"Authorization": "Bearer owner"}).status == 200
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def test_every_declared_function_is_loaded(emulators: FirebaseEmulators) -> None:
     names = {function.name for function in meeting_room.manifest.functions}
-    assert set(emulators.functions()) == {*names, "meeting-room-reply-task"}
+    added = {"reply-task", "meeting-session-document", "tell-on-meeting-session"}
+    assert set(emulators.functions()) == {*names, *(f"meeting-room-{each}" for each in added)}
 
 
 def test_a_view_follows_its_sources(emulators: FirebaseEmulators, database: FirestoreDatabase, meeting: str) -> None:
@@ -130,12 +159,24 @@ def test_a_form_takes_effect_and_is_stamped(
     emulators: FirebaseEmulators, database: FirestoreDatabase, meeting: str
 ) -> None:
     path = "users/grace/replies/t-grace"
-    emulator = f"/v1/projects/{PROJECT}/databases/(default)/documents/{path}"
-    body = json.dumps({"fields": {"attendance": {"booleanValue": False}}}).encode()
-    assert request(emulators.firestore_host, "PATCH", emulator, body, {"Authorization": "Bearer owner"}).status == 200
+    send(emulators, path, "attendance", False)
     stamped = until(emulators, lambda: fields(database, path).get("outcome"))
     assert stamped["status"] == "done"
     until(emulators, lambda: attending(database, meeting) == ["Ada Lovelace"])
+
+
+def test_a_mutation_beside_a_copy_takes_effect_and_the_change_is_told(
+    emulators: FirebaseEmulators, database: FirestoreDatabase, meeting: str, told: Path
+) -> None:
+    until(emulators, lambda: attending(database, meeting))
+    path = f"{meeting}/_PATCH_MeetingSession/close"
+    send(emulators, path, "inSession", False)
+    stamped = until(emulators, lambda: fields(database, path).get("outcome"))
+    assert stamped["status"] == "done"
+    until(emulators, lambda: fields(database, meeting)["inSession"] is False)
+    until(emulators, lambda: [True, False] in [change for _, *change in lines(told)])
+    keys = {key for key, *change in lines(told) if change == [True, False]}
+    assert len(keys) == 1
 
 
 def test_the_http_function_serves_the_view(
