@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
-from boiler_functions.compile import Compiled
+from boiler_functions.compile import SOCKETS, Compiled, EventFunction, View
 from boiler_functions.manifest import EventTrigger
 
-Kind: TypeAlias = Literal["source", "query", "task", "rest", "sink", "view", "model"]
+Kind: TypeAlias = Literal["source", "query", "task", "rest", "socket", "sink", "view", "model"]
 
 _COLUMNS: tuple[tuple[str, frozenset[Kind]], ...] = (
     ("sources", frozenset({"source"})),
-    ("functions", frozenset({"query", "task", "rest", "sink"})),
+    ("functions", frozenset({"query", "task", "rest", "socket", "sink"})),
     ("views and models", frozenset({"view", "model"})),
 )
 
@@ -28,6 +28,7 @@ _COLOURS: dict[Kind, tuple[str, str]] = {
     "query": ("#e0edff", "#2563eb"),
     "task": ("#fdecd8", "#d97706"),
     "rest": ("#efe6fd", "#7c3aed"),
+    "socket": ("#e0f7f7", "#0e7490"),
     "sink": ("#fde8ef", "#be185d"),
     "view": ("#ddf5e6", "#15803d"),
     "model": ("#eef2f7", "#64748b"),
@@ -59,40 +60,47 @@ class Graph:
     @classmethod
     def of(cls, compiled: Compiled) -> Graph:
         """Sources → functions → views, and what tasks write."""
-        nodes: dict[str, Node] = {}
-        edges: dict[tuple[str, str], None] = {}
-
-        def joined(*path: Node) -> None:
-            nodes.update({node.id: node for node in path})
-            edges.update({(start.id, end.id): None for start, end in pairwise(path)})
-
-        for record in compiled.manifest.functions:
-            if not isinstance(record.trigger, EventTrigger):
-                continue
-            function = compiled.functions[record.entry_point]
-            source = Node(f"source {function.source.text}", "source", function.source.text)
-            if function.sink:
-                # A record of the outbox triggers it; what it is told of is the view.
-                target = function.sink.target.__name__
-                told = Node(f"source {target}", "source", target, "each change")
-                joined(told, Node(f"function {record.entry_point}", "sink", record.entry_point, "at least once"))
-            elif function.task:
-                middle = Node(f"function {record.entry_point}", "task", record.entry_point, "exactly once")
-                for model in function.task.writes:
-                    joined(
-                        source, middle, Node(f"model {model.__name__}", "model", model.__name__, model.pattern().text)
-                    )
-                joined(source, middle)
-            else:
-                middle = Node(f"function {record.entry_point}", "query", record.entry_point, "convergent")
-                for view in function.views:
-                    joined(source, middle, _view(view.__name__, view.pattern().text))
-        for rule in compiled.declarations.rules:
-            name = rule.view.__name__
-            path = rule.view.pattern().text if rule.view in compiled.declarations.queries else "built when asked for"
-            http = Node(f"source {rule.rule}", "source", rule.rule, "HTTP")
-            joined(http, Node("function api", "rest", "api", "at most once"), _view(name, path))
+        paths = list(_paths(compiled))
+        nodes = {node.id: node for path in paths for node in path}
+        edges = dict.fromkeys((start.id, end.id) for path in paths for start, end in pairwise(path))
         return cls(compiled.declarations.app, tuple(nodes.values()), tuple(edges))
+
+
+def _paths(compiled: Compiled) -> Iterator[tuple[Node, ...]]:
+    """Every way from a source through what runs to what it writes or shows."""
+    for record in compiled.manifest.functions:
+        if isinstance(record.trigger, EventTrigger):
+            yield from _paths_of(compiled.functions[record.entry_point])
+    for rule in compiled.declarations.rules:
+        http = Node(f"source {rule.rule}", "source", rule.rule, "HTTP")
+        yield http, Node("function api", "rest", "api", "at most once"), _shown(compiled, rule.view)
+    for socket in compiled.declarations.sockets:
+        client = Node(f"source {socket.namespace}", "source", socket.namespace, "Socket.IO")
+        yield client, Node(f"service {SOCKETS}", "socket", SOCKETS, "on Cloud Run"), _shown(compiled, socket.view)
+
+
+def _paths_of(function: EventFunction) -> Iterator[tuple[Node, ...]]:
+    name = function.entry_point
+    source = Node(f"source {function.source.text}", "source", function.source.text)
+    if function.sink:
+        # A record of the outbox triggers it; what it is told of is the view.
+        target = function.sink.target.__name__
+        told = Node(f"source {target}", "source", target, "each change")
+        yield told, Node(f"function {name}", "sink", name, "at least once")
+    elif function.task:
+        middle = Node(f"function {name}", "task", name, "exactly once")
+        yield source, middle
+        for model in function.task.writes:
+            yield source, middle, Node(f"model {model.__name__}", "model", model.__name__, model.pattern().text)
+    else:
+        middle = Node(f"function {name}", "query", name, "convergent")
+        for view in function.views:
+            yield source, middle, _view(view.__name__, view.pattern().text)
+
+
+def _shown(compiled: Compiled, view: View) -> Node:
+    is_stored = view in compiled.declarations.queries
+    return _view(view.__name__, view.pattern().text if is_stored else "built when asked for")
 
 
 def mermaid(graph: Graph) -> str:
@@ -187,7 +195,7 @@ def _head(title: str, width: float, height: float) -> str:
     markers = "".join(
         f'<marker id="{kind}" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0,0 L8,4 L0,8 z" fill="{_COLOURS[kind][1]}" stroke="none"/></marker>'
-        for kind in ("query", "task", "rest", "sink")
+        for kind in sorted(_COLUMNS[1][1])
     )
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" \
 viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}: sources, functions and views">

@@ -215,6 +215,15 @@ def test_who_is_told_of_changes_stands_beside_what_it_is_told_of(run: Run, modul
     assert next(each["writes"] for each in plan["costs"] if each["view"] == "CityView") == 3
 
 
+def test_the_service_of_the_sockets_shows_its_views(run: Run, module: Write) -> None:
+    module(APP + '\napp.websocket("/live")(CityView)\n')
+    lines = run("plan", "--graph", "mermaid").stdout.splitlines()
+    names = {line.partition('["')[2].partition("<br/>")[0]: line.split("[")[0].strip() for line in lines if "[" in line}
+    edges = [line.strip() for line in lines if "-->" in line]
+    assert f"{names['/live']} --> {names['websocket']}" in edges
+    assert f"{names['websocket']} --> {names['CityView']}" in edges
+
+
 def test_a_name_with_signs_of_xml_is_drawn_as_it_is() -> None:
     graph = Graph("a&b", (), ())
     assert 'aria-label="a&amp;b' in svg(graph)
