@@ -48,7 +48,7 @@ SENDERS = 12
 TEAMS, ACCOUNTS, PEOPLE, POISONED = 8, 30, 12, 3
 
 EVENTS_PER_WRITE = 2.3
-SECONDS_BETWEEN_KILLS = 2.0
+SECONDS_BETWEEN_KILLS = 1.0
 AHEAD = 120
 """Events that the writer may be ahead of the functions: enough to reorder and to coalesce, and no single burst."""
 
