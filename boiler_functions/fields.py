@@ -15,7 +15,7 @@ from enum import Enum
 from functools import cache, partial
 from typing import Any, is_typeddict
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.paths import document_id
@@ -85,10 +85,8 @@ class String(_Strict, fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise self.make_error("invalid_utf8") from error
+        if not _is_unicode(value):
+            raise self.make_error("invalid_utf8")
         return value
 
 
@@ -237,7 +235,7 @@ class Items(fields.List[Any]):
 
 
 class Anything(fields.Raw):
-    """Any value, None included; a copy, so that a change in place is seen as one. JSON spells each by its type."""
+    """Any value that a document holds; a copy, so that a change in place is seen. JSON spells each by its type."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "allow_none": True})
@@ -246,7 +244,44 @@ class Anything(fields.Raw):
         return as_json(value) if _in_json(self) else copy.deepcopy(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if messages := _messages(value):
+            raise ValidationError(messages)
         return copy.deepcopy(value)
+
+
+def _messages(value: Any) -> Any:
+    """What is said against the value, by the key or index that it concerns; nothing of one that a document holds."""
+    match value:
+        case None | bool() | float() | bytes() | datetime() | GeoPoint() | Reference():
+            return None
+        case int():
+            return None if -(2**63) <= value < 2**63 else ["Not a 64-bit integer."]
+        case str():
+            return None if value.isascii() or _is_unicode(value) else ["Not valid Unicode."]
+        case Mapping():
+            of_values = {str(key): messages for key, item in value.items() if (messages := _messages(item))}
+            of_keys = {str(key): messages for key in value if (messages := _messages_of_key(key))}
+            return {**of_values, **of_keys}
+        case list() | tuple():
+            return {index: messages for index, item in enumerate(value) if (messages := _messages_of_item(item))}
+        case _:
+            return [f"A {type(value).__name__} is no value that a document holds."]
+
+
+def _messages_of_key(key: Any) -> Any:
+    return _messages(key) if isinstance(key, str) else [f"The key is of type {type(key).__name__}; it must be a text."]
+
+
+def _messages_of_item(item: Any) -> Any:
+    return ["A list in a list; put a mapping between."] if isinstance(item, list | tuple) else _messages(item)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Part(fields.Nested):

@@ -14,13 +14,14 @@ from typing_extensions import TypeVar
 from boiler_functions import session
 from boiler_functions.access import Audience, Caller, Owner, audience
 from boiler_functions.exceptions import (
-    BoilerError,
     DeclarationError,
     GetterFailed,
     InvalidAccess,
     InvalidDocument,
     InvalidOption,
     InvalidPattern,
+    Permanent,
+    Transient,
 )
 from boiler_functions.fields import JsonSchema, String, flatten
 from boiler_functions.models import RESERVED_KEYS, Model
@@ -192,7 +193,7 @@ class ViewModel(Model, Generic[S]):
     def _computed(self, name: str) -> Any:
         try:
             return getattr(self, name)
-        except BoilerError:
+        except (Permanent, Transient):
             raise
         except Exception as error:
             raise GetterFailed(f"{type(self).__name__}.{name} raised {type(error).__name__}: {error}") from error

@@ -1,11 +1,13 @@
 """Data that will fail again, things that are too large, and declarations that would never come to rest."""
 
 import logging
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference
 from boiler_functions.database import Put
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES, document_size
 from boiler_functions.exceptions import DeclarationError, InvalidRequest, TooLarge
@@ -13,8 +15,9 @@ from boiler_functions.modes import marker
 from boiler_functions.modes import query as query_mode
 from boiler_functions.modes.rebuild_all import RebuildAll
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+from boiler_functions.types import Reference
 from tests.faults.scenes import JAPAN, content, fresh_seeds, letters, place, send, stored_tokyo, tokyo, world
-from tests.unit.modes.cities import City, CityStore, CityView, PlaceView, app_of, put
+from tests.unit.modes.cities import City, CityStore, CityView, PlaceStore, PlaceView, app_of, put
 from tests.unit.modes.hooked import Hooked
 
 
@@ -175,6 +178,58 @@ def test_five_thousand_dependents_are_all_rebuilt_page_by_page(monkeypatch: pyte
         (delivery,) = testing.take()
         assert testing.handle(delivery).outcomes == {"built": 5000}
         assert named(testing, "new") == 5001
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (date(1603, 1, 1), "A date is no value that a document holds."),
+        ({"red"}, "A set is no value that a document holds."),
+        (Decimal(1), "A Decimal is no value that a document holds."),
+        ("\ud800", "Not valid Unicode."),
+        (2**63, "Not a 64-bit integer."),
+        ([[1]], "A list in a list; put a mapping between."),
+        ({1: 2}, "The key is of type int; it must be a text."),
+    ],
+)
+def test_a_getter_that_gives_what_no_document_holds_is_a_dead_letter_and_starves_no_other_view(
+    value: object, said: str
+) -> None:
+    class LooseView(ViewModel[PlaceStore]):
+        class Meta:
+            path = "looseViews/{city.doc_id}"
+
+        @attrs.computed
+        def shown(self) -> dict[str, object]:
+            name = self.store.country.name if self.store.country else ""
+            return {"country": name, "odd": value if self.store.city.name == "Edo" else 1}
+
+    with memory_app(app_of(LooseView)) as testing:
+        put(testing, "countries/JP", name="Japan")
+        for doc_id, name in (("EDO", "Edo"), ("TOK", "Tokyo")):
+            put(testing, f"cities/{doc_id}", name=name, country=Reference("countries/JP"))
+        put(testing, "countries/JP", name="Nippon")
+        testing.deliver()
+        (letter,) = letters(testing)
+        assert (letter["reason"], letter["subject"]) == ("InvalidValue", "cities/EDO")
+        assert said in letter["message"]
+        assert content(testing, "looseViews/TOK", "shown") == {"country": "Nippon", "odd": 1}
+        assert testing.fields("looseViews/EDO") is None
+
+
+def test_an_error_of_another_place_is_a_getters_failure_and_leaves_a_dead_letter() -> None:
+    class Refusing(ViewModel[CityStore]):
+        class Meta:
+            path = "refusingViews/{city.doc_id}"
+
+        @attrs.computed
+        def name(self) -> str:
+            raise Rejected("not here")
+
+    with memory_app(app_of(Refusing)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        testing.deliver()
+        assert [letter["reason"] for letter in letters(testing)] == ["GetterFailed"]
 
 
 def test_a_view_at_a_path_that_triggers_it_is_refused() -> None:
