@@ -65,6 +65,8 @@ class Pattern:
     text: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InvalidPattern(f"A path is a text, as 'users/{{user_id}}'; found {self.text!r}.")
         for segment in self.segments:
             if not segment:
                 raise InvalidPattern(f"The path {self.text!r} has an empty segment; write it as 'users/{{user_id}}'.")

@@ -86,8 +86,13 @@ class Selection(Generic[M]):
             query = query._replace(start=Cursor(_values(query, documents[-1]), before=False))
 
     def _order(self, order: Order | Bound[Any, Any]) -> Order:
-        if not isinstance(order, Bound):
+        if isinstance(order, Order):
             return order
+        if not isinstance(order, Bound):
+            raise InvalidCondition(
+                f"{self.model.__name__}: order_by takes attributes, as `City.population` or "
+                f"`City.population.desc()`; found {order!r}."
+            )
         _check_owner(self.model, order.owner, "order_by takes its own attributes, not those of")
         return order.asc()
 
@@ -118,6 +123,10 @@ def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[
     parents = {name: value for name, value in equal.items() if name in pattern.names and name != "doc_id"}
     conditions = [*conditions, *(_equals(model, name, equal[name]) for name in equal.keys() - parents.keys())]
     for condition in conditions:
+        if not isinstance(condition, Condition):
+            raise InvalidCondition(
+                f"{model.__name__}: where takes conditions, as `City.capital == True`; found {condition!r}."
+            )
         _check_owner(model, condition.owner, "where takes conditions on itself, not on")
     filters = (*model.discriminator(), *(condition.filter for condition in conditions))
     return Selection(model, collection_query(model, parents)._replace(filters=filters))

@@ -348,18 +348,18 @@ def references(source: Any, *, via: Source | None = None, verify: bool = True) -
 
 def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Many[M]:
     """All documents whose relation names a document of the Store: `referrers(Ticket.meeting)`."""
-    return Referrers(relation.owner, _relation(relation), via=via)
+    found = _relation(relation)
+    return Referrers(relation.owner, found, via=via)
 
 
 def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Many[M]:
     """All documents that fulfil the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
         return Matching(condition)
-    for each in (condition, *more):
-        if not isinstance(each, Condition):
-            raise InvalidCondition(
-                f"matching({each!r}): it takes conditions, as `City.capital == True`, or a selection."
-            )
+    if not isinstance(condition, Condition):
+        raise InvalidCondition(
+            f"matching({condition!r}): it takes conditions, as `City.capital == True`, or a selection."
+        )
     return Matching(select(condition.owner, (condition, *more), {}))
 
 
@@ -380,6 +380,10 @@ class Store:
 
     sources: ClassVar[tuple[Source, ...]] = ()
 
+    paths: Mapping[str, tuple[str, ...]]
+    documents: Documents
+    _models: dict[str, list[Any]]
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, each in vars(cls).items():
@@ -392,6 +396,10 @@ class Store:
         declared: dict[str, Source] = {}
         for base in reversed(cls.__mro__):
             declared.update({name: each for name, each in vars(base).items() if isinstance(each, Source)})
+        if taken := declared.keys() & {*dir(Store), *Store.__annotations__}:
+            raise InvalidReference(
+                f"{cls.__name__}.{min(taken)} hides what a Store needs under that name; call the reference otherwise."
+            )
         cls.sources = tuple(declared.values())
         roots = [each.name for each in cls.sources if isinstance(each, Root)]
         if len(roots) > 1:
@@ -417,7 +425,7 @@ class Store:
     def __init__(self, paths: Mapping[str, tuple[str, ...]], documents: Documents) -> None:
         self.paths = paths
         self.documents = documents
-        self._models: dict[str, list[Any]] = {}
+        self._models = {}
 
     def begin(self, key: Mapping[str, str]) -> None:
         """Puts a new document of this key, which is not stored yet, in the place of the root."""

@@ -9,6 +9,7 @@ from boiler_functions.compile import View
 from boiler_functions.database import Database, Document
 from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import Permanent
+from boiler_functions.models import differs
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
 from boiler_functions.modes.query import scope_of
 from boiler_functions.testing.app import MemoryApp
@@ -45,7 +46,7 @@ def _faults(testing: MemoryApp, view: View, documents: Mapping[str, Document]) -
             yield from _ledger_faults(instance, ledger, built)
     for path, fields in expected.items():
         found = documents[path].fields if path in documents else None
-        if found != fields:
+        if differs(found, fields):
             yield f"{path} is {_short(found)}, and should be {_short(fields)}"
     for path in documents:
         if view.pattern().match(path) and path not in expected and path not in excused:

@@ -200,3 +200,9 @@ def test_a_field_that_is_no_simple_name_stands_in_backticks(name: str, expected:
 @given(st.text(min_size=1, max_size=10))
 def test_the_database_reads_a_field_path_as_the_name_that_it_was_made_of(name: str) -> None:
     assert segments_of(field_path(name)) == (name,)
+
+
+@pytest.mark.parametrize("path", [5, None, ("users",)])
+def test_a_path_that_is_no_text_is_refused(path: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"A path is a text, as .*; found"):
+        Pattern(path)

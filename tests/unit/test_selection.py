@@ -375,6 +375,20 @@ def test_foreign_collections_of_the_same_name_do_not_use_up_the_limit(empty: Mem
     assert [document.id for page in Form.all().limit(2).pages(1) for document in page] == ["f", "g"]
 
 
+def test_an_order_by_what_is_no_attribute_is_refused_at_once() -> None:
+    name: Any = "population"
+    for selection in (City.all(), City.where(capital=True)):
+        with pytest.raises(DeclarationError, match=r"City: order_by takes attributes, .*found 'population'"):
+            selection.order_by(name)
+
+
+def test_a_condition_that_is_none_is_refused_with_what_was_found() -> None:
+    condition: Any = True
+    for conditions in ((condition,), (City.capital == True, condition)):  # noqa: E712
+        with pytest.raises(DeclarationError, match=r"City: where takes conditions, .*found True"):
+            City.where(*conditions)
+
+
 def test_a_selection_is_the_query_that_it_asks() -> None:
     selection = City.where(City.population > 1).order_by(City.population.desc()).start_at(5).limit(2)
     assert selection.query == Query(

@@ -539,6 +539,18 @@ def test_matching_what_is_no_condition_is_refused() -> None:
         matching(True)  # type: ignore[arg-type]
 
 
+def test_referrers_of_what_is_no_relation_are_refused() -> None:
+    model: Any = User
+    with pytest.raises(DeclarationError, match=r"User.*is no relation"):
+        referrers(model)
+
+
+def test_a_doc_id_that_is_no_text_is_refused() -> None:
+    doc_id: Any = 5
+    with pytest.raises(DeclarationError, match=r"A path is a text.*found 5"):
+        reference(User, doc_id=doc_id)
+
+
 # Stores.
 
 
@@ -549,6 +561,12 @@ def test_a_store_inherits_the_references_of_its_base() -> None:
     found = Fetched(Longer, "meetings/m")
     assert found.ids("bosses") == ["c"]
     assert [source.name for source in MeetingStore.sources] == ["meeting", "location", "tickets", "users"]
+
+
+@pytest.mark.parametrize("name", ["documents", "paths", "models", "_models", "root", "sources", "resolve", "changed"])
+def test_a_reference_with_a_name_that_a_store_needs_is_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Named\.{name} hides what a Store needs under that name"):
+        type("Named", (Store,), {name: reference(User)})
 
 
 def test_a_reference_of_a_class_is_the_reference_itself() -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ from boiler_functions.testing import (
     memory_app,
 )
 from boiler_functions.types import Instant, Reference
-from tests.unit.modes.cities import CapitalsView, City, CityView, Country, PlaceView, app_of, put
+from tests.unit.modes.cities import CapitalsView, City, CityStore, CityView, Country, PlaceView, app_of, put
 from tests.unit.modes.hooked import Hooked, raises
 
 
@@ -353,6 +354,26 @@ def test_the_oracle_sees_an_event_that_was_never_delivered() -> None:
         testing.database.commit([Put("countries/JP", {"name": "Nippon"})])
         testing.take()
         assert "Tokyo, Nippon" in faults(testing)
+
+
+@pytest.mark.parametrize("value", [(1, 2), datetime(2024, 1, 1), {"at": (datetime(2024, 1, 1), 1.0)}])
+def test_the_oracle_compares_what_is_stored(value: Any) -> None:
+    class Loose(ViewModel[CityStore]):
+        class Meta:
+            path = "loose/{city.doc_id}"
+
+        value = attrs.bproperty()
+
+        @value.getter
+        def get_value(self) -> Any:
+            return value
+
+    with memory_app(app_of(Loose)) as testing:
+        three_cities(testing)
+        testing.deliver()
+        assert_views_equal_rebuild(testing)
+        testing.database.commit([Put("loose/a", {"value": 3}, mask=("value",))])
+        assert "loose/a is {'value': 3" in faults(testing)
 
 
 def test_the_oracle_cuts_what_is_long() -> None:
