@@ -146,10 +146,8 @@ class Timestamp(_Strict, fields.AwareDateTime):
             raise self.make_error("invalid", input=value, obj_type="timestamp")
         if value.tzinfo is None:
             raise self.make_error("invalid_awareness", awareness="aware", obj_type="timestamp", input=value)
-        try:
-            value.astimezone(UTC)
-        except OverflowError as error:  # before the year 1 or after 9999, as Greenwich counts
-            raise self.make_error("invalid", input=value, obj_type="timestamp") from error
+        if not _is_instant(value):
+            raise self.make_error("invalid", input=value, obj_type="timestamp")
         return value
 
 
@@ -252,8 +250,10 @@ class Anything(fields.Raw):
 def _messages(value: Any) -> Any:
     """What is said against the value, by the key or index that it concerns; nothing of one that a document holds."""
     match value:
-        case None | bool() | float() | bytes() | datetime() | GeoPoint() | Reference():
+        case None | bool() | float() | bytes() | GeoPoint() | Reference():
             return None
+        case datetime():
+            return None if _is_instant(value) else ["Not a valid timestamp."]
         case int():
             return None if -(2**63) <= value < 2**63 else ["Not a 64-bit integer."]
         case str():
@@ -274,6 +274,15 @@ def _messages_of_key(key: Any) -> Any:
 
 def _messages_of_item(item: Any) -> Any:
     return ["A list in a list; put a mapping between."] if isinstance(item, list | tuple) else _messages(item)
+
+
+def _is_instant(moment: datetime) -> bool:
+    """Whether it is in the years 1 to 9999, as Greenwich counts, too."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _is_unicode(text: str) -> bool:

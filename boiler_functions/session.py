@@ -21,7 +21,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.exceptions import ImpureGetter, TaskFailed
 from boiler_functions.paths import field_path
-from boiler_functions.types import Fields, Instant
+from boiler_functions.types import Fields, Instant, as_stored
 
 
 class Session(Protocol):
@@ -200,6 +200,9 @@ class UnitOfWork:
         return tuple(self.documents[document.path] for document in reading.documents)
 
     def write(self, write: Write) -> None:
+        if isinstance(write, Put):
+            # Whoever reads it here, before it is committed, must read what others will.
+            write = write._replace(fields=as_stored(write.fields))
         earlier = self.writes.get(write.path)
         self.writes[write.path] = _merged(earlier, write) if earlier else write
 

@@ -78,6 +78,19 @@ def _tagged(value: Any) -> Any:
             raise TypeError(f"{type(value).__name__} is no Firestore value: {value!r}")
 
 
+def as_stored(value: Any) -> Any:
+    """The value as its document gives it back: times in UTC, of microseconds; tuples as lists."""
+    match value:
+        case datetime():
+            return to_datetime(to_instant(value))
+        case Mapping():
+            return {key: as_stored(item) for key, item in value.items()}
+        case list() | tuple():
+            return [as_stored(item) for item in value]
+        case _:
+            return value
+
+
 def digest(*values: Any) -> str:
     """A short, stable name of the values: 24 url-safe characters, equal when and only when the values are.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
@@ -56,10 +56,14 @@ class Mutation:
                 return self.kept.again(marker)
         resolution = reader.resolve([self.instance])[self.instance]
         is_new = not resolution.paths
+        self._check_existence(is_new, reader.documents.get(self.instance.root))
+        if is_new:
+            # What does not start from the root is there: setters may rest on it, and the commit verifies it.
+            resolution = reader.complete(self.instance.view.store_class, self.instance.key)
         unit = unit_of_work(self.instance.view.store_class, reader, resolution)
         unit.caller = self.call.caller
         with active(unit):
-            self._do(unit, reader, resolution)
+            self._do(unit, reader, resolution, is_new=is_new)
         after = Afterwards(unit, reader, resolution)
         left = after.resolve([self.instance])[self.instance]
         if is_new and not self._admits(self.instance.view.writers(), after, left):
@@ -78,10 +82,8 @@ class Mutation:
         versions = dict(zip((write.path for write in writes), committed.versions, strict=True))
         return replace(answer, watched={path: versions[path] for path in concerning})
 
-    def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution) -> None:
+    def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution, *, is_new: bool) -> None:
         """Does the work if the caller may, and if the conditions hold."""
-        is_new = not resolution.paths
-        self._check_existence(is_new, unit)
         store = self.instance.view.store_class(resolution.paths, unit.documents)
         if is_new:
             store.begin(self.instance.key)
@@ -105,8 +107,7 @@ class Mutation:
         with active(Snapshot({path: after.documents[path] for path in built.versions}, self.instance.view.__name__)):
             return self.instance.view.readers().admits(self.call.caller, built.view)
 
-    def _check_existence(self, is_new: bool, unit: UnitOfWork) -> None:
-        document = unit.documents.get(self.instance.root)
+    def _check_existence(self, is_new: bool, document: Document | None) -> None:
         if not is_new and self.creation == "must":
             raise AlreadyExists(f"There is a {self.instance.view.__name__} of this id.")
         if is_new and (self.creation == "never" or (document is not None and document.exists)):
@@ -144,13 +145,22 @@ class Afterwards(Reader):
         self.read_time = unit.read_time
         self.written = tuple(unit.writes)
         for key, (_, query) in resolution.queries.items():
-            self.results[key] = self._selected(query, before.results[key])
+            if not self._may_lack(query, before.results[key]):
+                self.results[key] = self._selected(query, before.results[key])
 
     def query(self, queries: Iterable[Query]) -> None:
-        asked = list(queries)
-        super().query(asked)
-        for query in asked:
-            self.results[query.key] = self._selected(query, self.results[query.key])
+        asked = [(query, self._wider(query)) for query in queries]
+        super().query(wider for _, wider in asked)
+        for query, wider in asked:
+            self.results[query.key] = self._selected(query, self.results[wider.key])
+
+    def _may_lack(self, query: Query, found: Sequence[Document]) -> bool:
+        """Whether a document that follows a full result may be part of it now, as one that was written left it."""
+        return len(found) == query.limit and any(document.path in self.written for document in found)
+
+    def _wider(self, query: Query) -> Query:
+        """The query with as many results more as writes could take out of it."""
+        return query._replace(limit=query.limit + len(self.written)) if query.limit else query
 
     def _selected(self, query: Query, found: Iterable[Document]) -> tuple[Document, ...]:
         """What the query would find: a write may bring a document in, or take one out."""
