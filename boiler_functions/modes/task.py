@@ -64,8 +64,8 @@ class Task:
     """What of the view is run, for a message."""
 
     def key(self, path: str) -> dict[str, str]:
-        """What the placeholders of the view's Store stand for; of a form, `doc_id` is the document's own id."""
-        return {**(self.pattern.match(path) or {}), "doc_id": id_of(path)}
+        """What the placeholders of the Store stand for; `doc_id` is the form's own id, unless the path names it."""
+        return {"doc_id": id_of(path), **(self.pattern.match(path) or {})}
 
     def caller(self, path: str) -> Caller | None:
         """Who wrote the document, as far as its path tells."""

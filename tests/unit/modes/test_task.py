@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, access, attrs, reference
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import Conflict, Unavailable, UnknownOutcome
@@ -268,6 +268,34 @@ def test_setters_over_a_store_take_effect_without_propagate_change() -> None:
         put(testing, "users/ann/balances/x", balance=7)
         testing.deliver()
         assert balance(testing) == 7
+
+
+def test_a_doc_id_that_the_path_names_is_the_roots_and_not_the_forms() -> None:
+    app = Boiler("bank")
+
+    class AccountStore(Store):
+        account = reference(Account)
+
+    @app.task("accounts/{doc_id}/corrections/{correction_id}", writes=[Account])
+    class Correction(ViewModel[AccountStore]):
+        class Meta:
+            write = access.owner("doc_id")
+
+        balance = attrs.integer(required=True)
+
+        def propagate_change(self) -> None:
+            self.store.account.balance = self.balance
+            self.store.account.save()
+
+    with memory_app(app) as testing:
+        for doc_id in ("ann", "bob"):
+            Account.new(doc_id=doc_id, balance=1).save()
+        put(testing, "accounts/ann/corrections/bob", balance=7)
+        testing.deliver()
+        assert {each: (testing.fields(f"accounts/{each}") or {})["balance"] for each in ("ann", "bob")} == {
+            "ann": 7,
+            "bob": 1,
+        }
 
 
 # S1, S2: duplicates
