@@ -54,7 +54,7 @@ class Contents:
 
     def is_never(self, instance: Instance, caller: Caller | None) -> bool:
         """Whether the path of the only copy says already that it is not the caller's."""
-        if self.copies.view.meta("path") is None or self.copies.owners or not self.is_told_by_path:
+        if self.copies.view.meta("path") is None or self.copies.owner or not self.is_told_by_path:
             return False
         path = self.copies.own(instance.key, caller)
         return path is not None and not self.copies.readers.admits(caller, At(self.copies.pattern, [path]))

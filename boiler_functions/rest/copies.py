@@ -54,10 +54,16 @@ class Copies:
         return {name: f"{root.name}.{name}" for name in self.root.pattern().names} if root else {}
 
     @cached_property
-    def owners(self) -> tuple[str, ...]:
-        """The placeholders of the path that the caller's id fills."""
+    def owner(self) -> str | None:
+        """The placeholder of the path that the caller's id fills; None of several, as they may be any of them."""
+        owners = list(self._owners - set(self.keys.values()))
+        return owners[0] if len(owners) == 1 else None
+
+    @cached_property
+    def _owners(self) -> frozenset[str]:
+        """The placeholders of the path whose owners may read."""
         owners = {part.placeholder for part in self.readers.parts() if isinstance(part, Owner)}
-        return tuple(sorted(owners.intersection(self.pattern.names) - set(self.keys.values())))
+        return frozenset(owners.intersection(self.pattern.names))
 
     def own(self, key: Mapping[str, str], caller: Caller | None) -> str | None:
         """Where the caller's copy is, or the only one; None where the key and the caller do not tell."""
@@ -65,16 +71,16 @@ class Copies:
 
     @cached_property
     def are_listed(self) -> bool:
-        """Whether one collection holds just the copies that a caller may list, so that a query of it is the list.
+        """Whether one collection holds all the copies that a caller may list, so that a query of it is the list.
 
-        A collection for each owner is the list of views that nobody but owners see; holders of a claim see their own.
+        A collection for each owner is the list of views that nobody but they see; holders of a claim see their own.
         """
         *collection, last = self.pattern.segments
         if last != f"{{{self.keys['doc_id']}}}":
             return False
+        unknown = set(Pattern("/".join(collection)).names) - set(self.keys.values())
         owned = all(isinstance(part, Owner | Claim | Nobody) for part in self.readers.parts())
-        known = {*self.keys.values(), *(self.owners if owned else ())}
-        return set(Pattern("/".join(collection)).names) <= known
+        return not unknown or (owned and unknown == self._owners == {self.owner})
 
     def collection(self, parents: Mapping[str, str], caller: Caller | None) -> str | None:
         """The collection of the caller's list."""
@@ -87,8 +93,8 @@ class Copies:
 
     def _filled(self, pattern: Pattern, key: Mapping[str, str], caller: Caller | None) -> str | None:
         values = {self.keys[name]: value for name, value in key.items()}
-        if caller is not None:
-            values.update(dict.fromkeys(self.owners, caller.uid))
+        if caller is not None and self.owner is not None:
+            values[self.owner] = caller.uid
         if not values.keys() >= set(pattern.names):
             return None
         try:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import use
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
 from boiler_functions.database.metered import Usage
+from boiler_functions.testing import http_client, memory_app
 from tests.unit.rest.meeting_api import Api
 from tests.unit.rest.notes_api import Note, User, notes_api, store_views
 
@@ -129,6 +130,60 @@ def test_an_id_of_a_user_that_no_path_can_hold_owns_nothing(api: Api) -> None:
     assert ids(api.get("/notes", by="a/b")) == []
     assert api.get("/notes/n1", by="a/b").status_code == 404
     assert api.get("/notes/n1", by="..").status_code == 404
+
+
+class Chat(DomainModel):
+    class Meta:
+        collection_name = "chats"
+
+    asker = attrs.string(required=True)
+    helper = attrs.string(required=True)
+
+
+class ChatStore(Store):
+    chat = reference(Chat)
+
+
+class ChatView(ViewModel[ChatStore]):
+    """A view that two may read, each named by the path."""
+
+    class Meta:
+        path = "askers/{chat.asker}/helpers/{chat.helper}/chats/{chat.doc_id}"
+        read = access.owner("chat.asker") | access.owner("chat.helper")
+
+    @attrs.computed
+    def asker(self) -> str:
+        return self.store.chat.asker
+
+
+class OwnChatView(ChatView):
+    """A view that is its root's, too."""
+
+    class Meta:
+        path = "helpers/{chat.helper}/chats/{chat.doc_id}"
+        read = access.owner("chat.doc_id") | access.owner("chat.helper")
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (ChatView, {"ada": ["bob", "c1"], "bob": ["c1", "c2"], "eve": ["c2"]}),
+        (OwnChatView, {"ada": [], "bob": ["bob", "c1"], "eve": ["c2"]}),
+    ],
+)
+@pytest.mark.parametrize("fresh", ["", "?fresh=true"])
+def test_a_list_holds_what_any_owner_that_the_path_names_can_get(view: Any, expected: Any, fresh: str) -> None:
+    app = Boiler("demo")
+    app.query(view)
+    app.rest("/chats")(view)
+    with memory_app(app) as testing:
+        for doc_id, asker, helper in (("bob", "ada", "ann"), ("c1", "ada", "bob"), ("c2", "bob", "eve")):
+            Chat.new(doc_id=doc_id, asker=asker, helper=helper).save()
+        testing.deliver()
+        for caller, own in expected.items():
+            client = http_client(testing, caller)
+            assert ids(client.get(f"/chats{fresh}")) == own
+            assert [each for each in ("bob", "c1", "c2") if client.get(f"/chats/{each}").status_code == 200] == own
 
 
 def test_of_80_requests_at_once_none_sees_what_is_anothers() -> None:
