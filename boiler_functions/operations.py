@@ -55,6 +55,11 @@ def operations_of(view: type[Any]) -> dict[str, Operation]:
     for name, function in inspect.getmembers(view, inspect.isfunction):
         if schema := getattr(function, _MARK, None):
             made = Operation(name, camel_case(name), _body(function, schema), inspect.getdoc(function) or "")
+            if other := found.get(made.name):
+                raise InvalidAttribute(
+                    f"{view.__name__}.{name} and {view.__name__}.{other.method} are both `:{made.name}` in the URL; "
+                    f"rename one of them."
+                )
             found[made.name] = made
     return found
 

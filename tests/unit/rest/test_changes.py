@@ -255,6 +255,18 @@ def test_an_operation_that_cannot_be_called_is_refused_by_name() -> None:
             operations_of(view)
 
 
+def test_operations_that_the_url_would_not_tell_apart_are_refused_by_name() -> None:
+    class Closing(ViewModel[Store]):
+        @operation
+        def close_it(self) -> None: ...
+
+        @operation
+        def closeIt(self) -> None: ...  # noqa: N802
+
+    with pytest.raises(DeclarationError, match=r"Closing\.close_it and Closing\.closeIt are both `:closeIt`"):
+        operations_of(Closing)
+
+
 # Keys that make a request safe to repeat
 
 
