@@ -404,10 +404,10 @@ def _check_mutable(view: type[ViewModel[Any]], *, strict: bool) -> None:
     if not view.settable():
         raise InvalidAttribute(f"{name} has no setter, so nothing of it can be changed; add one by `@name.setter`.")
     for each in view.settable():
-        if view.attributes[each].data_key in (OUTCOME, IF_VERSION):
+        if each == IF_VERSION or view.attributes[each].data_key in (OUTCOME, IF_VERSION):
             raise InvalidAttribute(
-                f"{name}.{each} is stored as {view.attributes[each].data_key!r}, which a mutation has for itself; "
-                f"give it another `data_key`."
+                f"{name}.{each}, stored as {view.attributes[each].data_key!r}: a mutation has {OUTCOME!r} and "
+                f"{IF_VERSION!r} for itself; call the attribute otherwise, or give it another `data_key`."
             )
     if strict and not view.is_versioned():
         raise InvalidAttribute(

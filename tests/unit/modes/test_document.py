@@ -466,6 +466,23 @@ def test_an_attribute_that_is_called_as_a_field_of_the_mutation_is_refused(key: 
         Boiler("demo").document()(Clash)
 
 
+def test_an_attribute_that_is_called_as_the_version_seen_is_refused_however_it_is_stored() -> None:
+    class Clash(ViewModel[CounterStore]):
+        class Meta:
+            path = "clashes/{counter.doc_id}"
+            write = access.signed_in
+
+        @attrs.computed
+        def if_version(self) -> int:
+            return self.store.counter.count
+
+        @if_version.setter
+        def set_version(self, value: int) -> None: ...
+
+    with pytest.raises(InvalidAttribute, match=r"Clash\.if_version, stored as 'ifVersion'"):
+        Boiler("demo").document()(Clash)
+
+
 def test_a_setter_that_writes_mutations_would_trigger_itself_and_is_refused() -> None:
     class Mutation(DomainModel):
         class Meta:
