@@ -6,14 +6,15 @@ import gc
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from boiler_functions.access import Nobody, Where
-from boiler_functions.compile import Compiled, Declarations, Rule, Socket, compile_app
+from boiler_functions.checks import check_each, duration, flag, mapping, of_kind, one_of, optional, text, texts, whole
+from boiler_functions.compile import Compiled, Declarations, GroupBy, Rule, Socket, compile_app
 from boiler_functions.exceptions import (
     DeclarationError,
     InvalidAccess,
@@ -79,7 +80,7 @@ class Boiler:
         self,
         name: str,
         *,
-        group_by: Literal["view", "source"] = "view",
+        group_by: GroupBy = "view",
         max_retries: int = 5,
         max_event_age: timedelta = timedelta(hours=23),
         docs: bool = True,
@@ -88,12 +89,13 @@ class Boiler:
         sockets: SocketSettings = DEFAULT_SOCKETS,
         **options: Unpack[AppOptions],
     ) -> None:
+        text("The app's name", name)
         if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
             raise InvalidOption(
                 f"The app's name {name!r} becomes part of function names: letters, digits and '-' only."
             )
-        if group_by not in ("view", "source"):
-            raise InvalidOption(f'{name}: group_by is "view" or "source"; found {group_by!r}.')
+        said = {"group_by": group_by, "max_retries": max_retries, "max_event_age": max_event_age, "docs": docs}
+        check_each(f"{name}: ", {**said, "functions": functions, "http": http, "sockets": sockets}, _APP_CHECKS)
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
         http.check()
@@ -119,6 +121,7 @@ class Boiler:
         """
 
         def decorate(view: V) -> V:
+            _check_view("@app.query", view)
             self._check_stored(view)
             self._add("query", view, options, EventOptions, queries=(*self._declarations.queries, view))
             return view
@@ -170,9 +173,11 @@ class Boiler:
             )
 
         def decorate(view: V) -> V:
+            _check_view(f"@app.task({path!r})", view)
+            where = f"@app.task({path!r}) of {view.__name__}: "
             self._check_form(view, pattern)
-            retries = self.max_retries if max_retries is None else max_retries
-            task = Task(view, pattern, tuple(writes), retries, isolation, on_completion, self.max_event_age)
+            how = self._how(where, max_retries, isolation, on_completion)
+            task = Task(view, pattern, _models(f"{where}writes", writes), *how)
             self._add("task", view, options, EventOptions, tasks=(*self._declarations.tasks, task))
             return view
 
@@ -204,11 +209,13 @@ class Boiler:
         """
 
         def decorate(view: V) -> V:
+            _check_view("@app.document", view)
+            where = f"@app.document of {view.__name__}: "
             _check_mutable(view, strict=strict)
-            retries = self.max_retries if max_retries is None else max_retries
-            written = dict.fromkeys([*(source.model for source in view.store_class.sources), *writes])
+            declared = _models(f"{where}writes", writes)
+            written = dict.fromkeys([*(source.model for source in view.store_class.sources), *declared])
             pattern = trigger_path(view)
-            how = (retries, isolation, on_completion, self.max_event_age)
+            how = self._how(where, max_retries, isolation, on_completion)
             task = Document(view, pattern, tuple(written), *how, strict=strict)
             self._add("document", view, options, EventOptions, documents=(*self._declarations.documents, task))
             return view
@@ -232,12 +239,16 @@ class Boiler:
         compile` writes into firestore.indexes.json. Who may is in `Meta.read` and
         `Meta.write`. One function, `api`, serves all rules: options of several must agree.
         """
-        if not rule.startswith("/") or rule.endswith("/") or "{" in rule or "<" in rule:
+        if not _is_list(rule):
             raise InvalidRule(
                 f"@app.rest({rule!r}): the rule is the path of the list, as '/meeting_sessions'; the id is added to it."
             )
 
+        said = {"create": create, "delete": delete, "filtered_orders": filtered_orders}
+        check_each(f"@app.rest({rule!r}): ", said, _RULE_CHECKS)
+
         def decorate(view: V) -> V:
+            _check_view(f"@app.rest({rule!r})", view)
             if view.store_class.root() is None:
                 raise InvalidRule(f"{view.__name__} has no root, whose id the path of an instance would hold.")
             for other in self._declarations.rules:
@@ -270,6 +281,7 @@ class Boiler:
         """
         told = _with_changes(target)
         own = Options.of(f"@app.on_change({target.__name__})", options, FunctionOptions)
+        optional(whole(1))(f"@app.on_change({target.__name__}): max_attempts", max_attempts)
 
         def decorate(function: Callable[[Changed[M]], None]) -> Callable[[Changed[M]], None]:
             name = getattr(function, "__name__", repr(function))
@@ -289,10 +301,12 @@ class Boiler:
 
         Who may is in `Meta.read` and `Meta.write`, as over HTTP. Functions hold no sockets: `app.asgi()` serves them.
         """
+        text(f"@app.websocket({namespace!r}): the namespace", namespace)
         if not re.fullmatch(r"(/[a-zA-Z0-9_-]+)+", namespace):
             raise InvalidRule(f"@app.websocket({namespace!r}): a namespace is a path of names, as '/meeting'.")
 
         def decorate(view: V) -> V:
+            _check_view(f"@app.websocket({namespace!r})", view)
             if view.store_class.root() is None:
                 raise InvalidReference(f"{view.__name__} has no root, whose id clients would subscribe to.")
             for other in self._declarations.sockets:
@@ -355,6 +369,14 @@ class Boiler:
             raise DeclarationError(f"The app {self.name!r} is compiled already; declare every view before `export`.")
         self._declarations = self._declarations._replace(**declared)
 
+    def _how(
+        self, where: str, max_retries: int | None, isolation: Isolation, on_completion: Completion
+    ) -> tuple[int, Isolation, Completion, timedelta]:
+        """How a task takes effect, in the order in which a Task has it."""
+        said = {"max_retries": max_retries, "isolation": isolation, "on_completion": on_completion}
+        check_each(where, said, _TASK_CHECKS)
+        return self.max_retries if max_retries is None else max_retries, isolation, on_completion, self.max_event_age
+
     @staticmethod
     def _check_form(view: type[ViewModel[Any]], pattern: Pattern) -> None:
         if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:
@@ -372,6 +394,23 @@ class Boiler:
         view.view_schema()
 
 
+_APP_CHECKS = {
+    "group_by": one_of(GroupBy),
+    "max_retries": whole(0),
+    "max_event_age": duration,
+    "docs": flag,
+    "functions": optional(mapping),
+    "http": of_kind(HttpSettings),
+    "sockets": of_kind(SocketSettings),
+}
+_TASK_CHECKS = {
+    "max_retries": optional(whole(0)),
+    "isolation": one_of(Isolation),
+    "on_completion": one_of(Completion),
+}
+_RULE_CHECKS = {"create": flag, "delete": flag, "filtered_orders": texts}
+
+
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Collects no garbage meanwhile: what an import makes stays, and to search it takes a tenth of a cold start."""
@@ -382,6 +421,29 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _is_list(rule: Any) -> bool:
+    """Whether the rule is a path of a list."""
+    return isinstance(rule, str) and rule.startswith("/") and not rule.endswith("/") and not {"{", "<"} & {*rule}
+
+
+def _check_view(decorator: str, view: Any) -> None:
+    if not isinstance(view, type) or not issubclass(view, ViewModel):
+        raise DeclarationError(
+            f"{decorator} decorates a view model, as `class CityView(ViewModel[CityStore])`; found {view!r}."
+        )
+
+
+def _models(where: str, models: Any) -> tuple[type[DomainModel], ...]:
+    """The models as they are kept; raises InvalidReference for what is no list of them."""
+    if not isinstance(models, Collection) or not all(map(_is_model, models)):
+        raise InvalidReference(f"{where} is a list of DomainModels, as [City]; found {models!r}.")
+    return tuple(models)
+
+
+def _is_model(each: Any) -> bool:
+    return isinstance(each, type) and issubclass(each, DomainModel)
 
 
 def _with_changes(target: Any) -> type[DomainModel] | type[ViewModel[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from boiler_functions.access import Owner
 from boiler_functions.database import Database, Document
@@ -51,6 +51,7 @@ from boiler_functions.types import Instant
 from boiler_functions.view_models import ViewModel
 
 View = type[ViewModel[Any]]
+GroupBy: TypeAlias = Literal["view", "source"]
 
 API = "api"
 CONTINUATIONS = "continuations"
@@ -91,7 +92,7 @@ class Declarations(NamedTuple):
 
     app: str
     options: Options = DEFAULTS
-    group_by: Literal["view", "source"] = "view"
+    group_by: GroupBy = "view"
     docs: bool = True
     queries: tuple[View, ...] = ()
     tasks: tuple[Task, ...] = ()

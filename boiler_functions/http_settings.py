@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from boiler_functions.checks import Check, check_each, duration, flag, optional, positive, text, texts, whole
 from boiler_functions.exceptions import InvalidOption
 
 # https://firebase.google.com/docs/firestore/quotas#limits: maps and arrays are nested at most 20 deep.
@@ -43,21 +44,30 @@ class HttpSettings(NamedTuple):
 
     def check(self) -> None:
         """Raises InvalidOption for a setting that cannot be."""
-        if isinstance(self.origins, str):
-            raise InvalidOption(f"HttpSettings.origins is a list; write [{self.origins!r}].")
-        for origin in self.origins:
-            if origin != "*" and (not origin.startswith(("https://", "http://")) or origin.count("/") != 2):
-                raise InvalidOption(
-                    f"HttpSettings.origins has {origin!r}; an origin is a scheme and a host, as 'https://shop.example'."
-                )
-        for name in ("rate", "burst", "max_body_bytes", "max_depth", "max_keys", "max_limit", "max_wait"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise InvalidOption(f"HttpSettings.{name} is more than 0; found {value!r}.")
-        if self.max_depth > MAX_DEPTH:
-            raise InvalidOption(
-                f"HttpSettings.max_depth is {self.max_depth}; Firestore holds nothing over {MAX_DEPTH} deep."
-            )
+        check_each("HttpSettings.", self._asdict(), _CHECKS)
 
+
+def _origins(where: str, value: Any) -> tuple[str, ...]:
+    origins = texts(where, value)
+    for origin in origins:
+        if origin != "*" and (not origin.startswith(("https://", "http://")) or origin.count("/") != 2):
+            raise InvalidOption(f"{where} has {origin!r}; an origin is a scheme and a host, as 'https://shop.example'.")
+    return origins
+
+
+_CHECKS: Mapping[str, Check] = {
+    "origins": _origins,
+    "check_revoked": flag,
+    "tenant": optional(text),
+    "app_check": flag,
+    "rate": optional(positive),
+    "burst": whole(1),
+    "max_body_bytes": whole(1),
+    "max_depth": whole(1, MAX_DEPTH),
+    "max_keys": whole(1),
+    "max_limit": whole(1),
+    "max_wait": positive,
+    "keeps_answers": duration,
+}
 
 DEFAULT_HTTP = HttpSettings()

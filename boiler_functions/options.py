@@ -11,10 +11,11 @@ What a function says goes before what its view says, and that before what the ap
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
+from boiler_functions.checks import Check, flag, mapping, one_of, text, texts, whole
 from boiler_functions.exceptions import InvalidOption
 from boiler_functions.types import is_name
 
@@ -148,7 +149,7 @@ class Options(NamedTuple):
     @classmethod
     def of(cls, where: str, given: Mapping[str, Any], allowed: type[Any] = AnyOptions) -> Options:
         """The options as they were given; raises InvalidOption for one that is unknown or cannot be."""
-        for name in given:
+        for name in mapping(where, given):
             if name not in allowed.__annotations__:
                 raise InvalidOption(f"{where}: {_unknown('option', name, allowed.__annotations__)}")
         values = {name: value for name, value in given.items() if value is not None}
@@ -216,20 +217,22 @@ def _unknown(what: str, value: str, known: Iterable[str]) -> str:
 
 
 def _region(where: str, value: Any) -> str:
+    text(where, value)
     if value in MULTI_REGIONS:
         raise InvalidOption(
             f"{where}: {value!r} is where a database is; a function runs in one region, nearest to it in "
             f"{MULTI_REGIONS[value]!r}. Say region={MULTI_REGIONS[value]!r} and trigger_location={value!r}."
         )
     if value not in REGIONS:
-        raise InvalidOption(f"{where}: {_unknown('region', str(value), REGIONS)}")
+        raise InvalidOption(f"{where}: {_unknown('region', value, REGIONS)}")
     return str(value)
 
 
 def _trigger_location(where: str, value: Any) -> str:
+    text(where, value)
     known = REGIONS | MULTI_REGIONS.keys()
     if value not in known:
-        raise InvalidOption(f"{where}: {_unknown('location of a database', str(value), known)}")
+        raise InvalidOption(f"{where}: {_unknown('location of a database', value, known)}")
     return str(value)
 
 
@@ -248,15 +251,6 @@ def _cpu(where: str, value: Any) -> float:
     return value
 
 
-def _whole(least: int, most: int) -> Check:
-    def check(where: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InvalidOption(f"{where} is {least} to {most}; found {value!r}.")
-        return value
-
-    return check
-
-
 def _matching(pattern: str, expected: str) -> Check:
     def check(where: str, value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
@@ -266,25 +260,10 @@ def _matching(pattern: str, expected: str) -> Check:
     return check
 
 
-def _one_of(kind: Any) -> Check:
-    def check(where: str, value: Any) -> Any:
-        if value not in (choices := get_args(kind)):
-            raise InvalidOption(f"{where}: {value!r} is not one of {', '.join(choices)}.")
-        return value
-
-    return check
-
-
-def _flag(where: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidOption(f"{where} is True or False; found {value!r}.")
-    return value
-
-
 def _secrets(where: str, value: Any) -> tuple[str, ...]:
-    names = (value,) if isinstance(value, str) else tuple(value)
+    names = (value,) if isinstance(value, str) else texts(where, value)
     for name in names:
-        if not isinstance(name, str) or not is_name(name) or name.startswith(_RESERVED_VARIABLES):
+        if not is_name(name) or name.startswith(_RESERVED_VARIABLES):
             raise InvalidOption(
                 f"{where}: {name!r} is no name for an environment variable; letters, digits and '_', and none of the "
                 f"platform's ({', '.join(_RESERVED_VARIABLES)})."
@@ -293,27 +272,25 @@ def _secrets(where: str, value: Any) -> tuple[str, ...]:
 
 
 def _labels(where: str, value: Any) -> dict[str, str]:
-    labels = dict(value)
-    for key, text in labels.items():
+    labels = dict(mapping(where, value))
+    for key, label in labels.items():
         if not isinstance(key, str) or not re.fullmatch(_LABEL_KEY, key) or key.startswith(_RESERVED_LABELS):
             raise InvalidOption(
                 f"{where}: {key!r} is no key; lower-case letters, digits, '_' and '-', and none that begins with "
                 f"{', '.join(_RESERVED_LABELS)}, which the deployers use."
             )
-        if not isinstance(text, str) or not re.fullmatch(_LABEL_VALUE, text):
-            raise InvalidOption(f"{where}[{key!r}]: {text!r} is no value; lower-case letters, digits, '_' and '-'.")
+        if not isinstance(label, str) or not re.fullmatch(_LABEL_VALUE, label):
+            raise InvalidOption(f"{where}[{key!r}]: {label!r} is no value; lower-case letters, digits, '_' and '-'.")
     return labels
 
 
 def _invoker(where: str, value: Any) -> tuple[str, ...]:
-    invokers = (value,) if isinstance(value, str) else tuple(value)
+    invokers = (value,) if isinstance(value, str) else texts(where, value)
     if invokers not in (("public",), ("private",)):
         for each in invokers or ("",):
             _service_account(where, each)
     return invokers
 
-
-Check: TypeAlias = Callable[[str, Any], Any]
 
 _service_account = _matching(_SERVICE_ACCOUNT, "a service account, as 'boiler@my-project.iam.gserviceaccount.com'")
 
@@ -321,17 +298,17 @@ _CHECKS: Mapping[str, Check] = {
     "region": _region,
     "memory": _memory,
     "cpu": _cpu,
-    "concurrency": _whole(1, MAX_CONCURRENCY),
-    "timeout_sec": _whole(1, MAX_HTTP_SECONDS),
-    "min_instances": _whole(0, 1000),
-    "max_instances": _whole(1, 3000),
+    "concurrency": whole(1, MAX_CONCURRENCY),
+    "timeout_sec": whole(1, MAX_HTTP_SECONDS),
+    "min_instances": whole(0, 1000),
+    "max_instances": whole(1, 3000),
     "service_account": _service_account,
     "secrets": _secrets,
     "labels": _labels,
-    "ingress": _one_of(Ingress),
+    "ingress": one_of(Ingress),
     "vpc_connector": _matching(_CONNECTOR, "a connector's name, or projects/P/locations/L/connectors/C"),
-    "vpc_connector_egress_settings": _one_of(Egress),
-    "retry": _flag,
+    "vpc_connector_egress_settings": one_of(Egress),
+    "retry": flag,
     "invoker": _invoker,
     "database": _matching(_DATABASE, "a database's id, as '(default)' or 'orders'"),
     "namespace": _matching(r"\(default\)", "a namespace; Firestore has '(default)' alone"),

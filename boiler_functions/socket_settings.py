@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from boiler_functions.exceptions import InvalidOption
+from boiler_functions.checks import Check, check_each, flag, optional, positive, text, whole
 
 
 class SocketSettings(NamedTuple):
@@ -40,9 +41,23 @@ class SocketSettings(NamedTuple):
 
     def check(self) -> None:
         """Raises InvalidOption for a setting that cannot be."""
-        for name, value in self._asdict().items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-                raise InvalidOption(f"SocketSettings.{name} is more than 0; found {value!r}.")
+        check_each("SocketSettings.", self._asdict(), _CHECKS)
 
+
+_CHECKS: Mapping[str, Check] = {
+    "max_connections": whole(1),
+    "max_views": whole(1),
+    "max_subscriptions": whole(1),
+    "max_message_bytes": whole(1),
+    "rate": positive,
+    "burst": whole(1),
+    "admission_seconds": positive,
+    "answer_seconds": positive,
+    "send_seconds": positive,
+    "ping_interval": positive,
+    "ping_timeout": positive,
+    "check_revoked": flag,
+    "tenant": optional(text),
+}
 
 DEFAULT_SOCKETS = SocketSettings()

@@ -2,12 +2,13 @@
 
 import random
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, Rejected, ViewModel, attrs
+from boiler_functions import Boiler, HttpSettings, Rejected, SocketSettings, ViewModel, access, attrs
 from boiler_functions.exceptions import DeclarationError
 from boiler_functions.view_models import NoStore
 from tests.unit.modes.cities import CapitalsView, City, CityStore, CityView, PlaceView, app_of
@@ -22,6 +23,22 @@ class Form(ViewModel[NoStore]):
         raise Rejected("no effect")
 
 
+class Settable(ViewModel[CityStore]):
+    """A view that its owner may change."""
+
+    class Meta:
+        path = "users/{city.doc_id}/cities/{city.name}"
+        write = access.owner("city.doc_id")
+
+    @attrs.computed
+    def name(self) -> str:
+        return self.store.city.name
+
+    @name.setter
+    def set_name(self, value: str) -> None:
+        self.store.city.name = value
+
+
 @pytest.mark.parametrize("name", ["", "1app", "my app", "my_app", "-app", "äpp", "a/b"])
 def test_a_name_that_functions_cannot_bear_is_refused(name: str) -> None:
     with pytest.raises(DeclarationError, match="becomes part of function names"):
@@ -34,10 +51,96 @@ def test_a_time_limit_that_event_functions_cannot_have_is_refused(timeout: int) 
         Boiler("demo", timeout_sec=timeout)
 
 
-def test_grouping_by_anything_but_view_or_source_is_refused() -> None:
-    group_by: Any = "model"
-    with pytest.raises(DeclarationError, match="group_by"):
-        Boiler("demo", group_by=group_by)
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"group_by": "model"}, "group_by is one of 'view', 'source'; found 'model'"),
+        ({"max_retries": -1}, "max_retries is a whole number, 0 or more; found -1"),
+        ({"max_retries": "5"}, "max_retries is a whole number, 0 or more; found '5'"),
+        ({"max_event_age": 3600}, "max_event_age is a time that passes, .*; found 3600"),
+        ({"max_event_age": timedelta(0)}, "max_event_age is a time that passes"),
+        ({"max_event_age": timedelta.max}, "max_event_age is a time that passes"),
+        ({"docs": "no"}, "docs is True or False; found 'no'"),
+        ({"functions": ["api"]}, r"functions is a mapping by name; found \['api'\]"),
+        ({"http": None}, r"http is HttpSettings\(…\); found None"),
+        ({"http": SocketSettings()}, r"http is HttpSettings\(…\); found SocketSettings"),
+        ({"sockets": HttpSettings()}, r"sockets is SocketSettings\(…\); found HttpSettings"),
+    ],
+)
+def test_an_argument_of_the_app_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
+    with pytest.raises(DeclarationError, match=f"demo: {told}"):
+        Boiler("demo", **argument)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    name: Any = 5
+    with pytest.raises(DeclarationError, match="The app's name is a text; found 5"):
+        Boiler(name)
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"isolation": "serialisable"}, "isolation is one of 'serializable', 'snapshot'; found 'serialisable'"),
+        ({"on_completion": "remove"}, "on_completion is one of 'stamp', 'keep', 'delete'; found 'remove'"),
+        ({"max_retries": -1}, "max_retries is a whole number, 0 or more; found -1"),
+        ({"writes": City}, r"writes is a list of DomainModels, as \[City\]; found <class .*City"),
+        ({"writes": ["City"]}, r"writes is a list of DomainModels, as \[City\]; found \['City'\]"),
+        ({"writes": [CityView]}, "writes is a list of DomainModels"),
+    ],
+)
+def test_an_argument_of_a_task_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
+    arguments: dict[str, Any] = {"writes": [City], **argument}
+    app = Boiler("demo")
+    with pytest.raises(DeclarationError, match=rf"@app\.task\('forms/{{id}}'\) of Form: {told}"):
+        app.task("forms/{id}", **arguments)(Form)
+    with pytest.raises(DeclarationError, match=rf"@app\.document of Settable: {told}"):
+        app.document(**arguments)(Settable)
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        Boiler("demo").query,
+        Boiler("demo").task("forms/{id}", writes=[]),
+        Boiler("demo").document(),
+        Boiler("demo").rest("/cities"),
+        Boiler("demo").websocket("/cities"),
+    ],
+)
+@pytest.mark.parametrize("target", [City, app_of, "CityView"])
+def test_what_is_no_view_model_is_refused_by_every_decorator(decorate: Callable[[Any], Any], target: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"@app\..* decorates a view model, .*; found "):
+        decorate(target)
+
+
+@pytest.mark.parametrize("max_attempts", [0, "3", 1.5, True])
+def test_a_number_of_attempts_that_cannot_be_is_refused(max_attempts: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"@app\.on_change\(City\): max_attempts is a whole number, 1 or more"):
+        Boiler("demo").on_change(City, max_attempts=max_attempts)
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"create": "yes"}, "create is True or False"),
+        ({"filtered_orders": "-name"}, r"filtered_orders is a list; write \['-name'\]"),
+        ({"filtered_orders": [City.name]}, "filtered_orders is a list of texts"),
+    ],
+)
+def test_an_argument_of_a_rest_rule_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"@app\.rest\('/cities'\): {told}"):
+        Boiler("demo").rest("/cities", **argument)
+
+
+def test_a_path_that_is_no_text_is_refused_by_every_decorator() -> None:
+    app: Any = Boiler("demo")
+    with pytest.raises(DeclarationError, match="A path is a text"):
+        app.task(5, writes=[City])
+    with pytest.raises(DeclarationError, match=r"@app\.rest\(5\): the rule is the path of the list"):
+        app.rest(5)
+    with pytest.raises(DeclarationError, match=r"@app\.websocket\(5\): the namespace is a text"):
+        app.websocket(5)
 
 
 def test_a_decorator_gives_the_view_back() -> None:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent.parent / PACKAGE
 # A module may import those above it, and a package's modules one another. Not all need to exist.
 LAYERS = (
     "exceptions",
+    "checks",
     "types",
     "access",
     "http_settings",

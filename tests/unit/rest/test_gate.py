@@ -2,6 +2,7 @@
 
 import logging
 from base64 import b64encode
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -165,8 +166,20 @@ def test_the_longest_page_is_a_setting() -> None:
         {"origins": "https://a.example"},
         {"origins": ["a.example"]},
         {"origins": ["https://a.example/"]},
+        {"origins": None},
+        {"origins": [1]},
+        {"check_revoked": "no"},
+        {"tenant": 5},
+        {"app_check": None},
         {"rate": 0},
+        {"rate": "5"},
+        {"rate": float("nan")},
         {"burst": 0},
+        {"burst": None},
+        {"max_wait": None},
+        {"max_depth": None},
+        {"keeps_answers": 3600},
+        {"keeps_answers": timedelta(-1)},
         {"max_depth": 21},
         {"max_keys": -1},
     ],

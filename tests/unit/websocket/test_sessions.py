@@ -297,6 +297,9 @@ def test_a_namespace_is_one_view() -> None:
         app.websocket("/a")(Board)
 
 
-def test_a_limit_is_more_than_nothing() -> None:
-    with pytest.raises(DeclarationError, match="max_connections is more than 0"):
-        Boiler("small", sockets=SocketSettings(max_connections=0))
+@pytest.mark.parametrize(
+    "limit", [{"max_connections": 0}, {"rate": None}, {"send_seconds": "60"}, {"burst": True}, {"tenant": 5}]
+)
+def test_a_limit_that_cannot_be_is_refused(limit: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match=rf"SocketSettings\.{next(iter(limit))} is "):
+        Boiler("small", sockets=SocketSettings(**limit))
