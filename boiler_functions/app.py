@@ -25,7 +25,7 @@ from boiler_functions.exceptions import (
     InvalidRule,
     InvalidSink,
 )
-from boiler_functions.http_settings import DEFAULT_HTTP, HttpSettings
+from boiler_functions.http_settings import DEFAULT_HTTP, ID, HttpSettings
 from boiler_functions.manifest import Manifest, Mode
 from boiler_functions.models import DomainModel, Model
 from boiler_functions.modes.document import IF_VERSION, Document, trigger_path
@@ -257,6 +257,7 @@ class Boiler:
                         f"@app.rest({rule!r}) of {view.__name__} and {other.rule!r} of {other.view.__name__} overlap; "
                         f"an id of one would be a path of the other."
                     )
+            _check_resource(view, filtered_orders)
             view.view_schema()
             view.example()
             operations_of(view)
@@ -426,6 +427,23 @@ def _no_collection() -> Iterator[None]:
 def _is_list(rule: Any) -> bool:
     """Whether the rule is a path of a list."""
     return isinstance(rule, str) and rule.startswith("/") and not rule.endswith("/") and not {"{", "<"} & {*rule}
+
+
+def _check_resource(view: type[ViewModel[Any]], filtered_orders: Sequence[str]) -> None:
+    """Raises DeclarationError for names that the JSON of a view, or its list, could not have."""
+    for name, attribute in view.exported().items():
+        if ID in (name, attribute.data_key):
+            raise InvalidAttribute(f"{view.__name__}.{name}: {ID!r} is the id of the root in the API; rename it.")
+    root = view.store_class.root()
+    # Which of the two the list is of depends on what else decorates the view; the list itself knows.
+    stored = [each for each in root.model.exported().values() if each.fget is None] if root else []
+    known = [each.data_key for each in (*view.exported().values(), *stored) if filtered_orders and each.is_comparable]
+    for order in filtered_orders:
+        if order.removeprefix("-") not in known:
+            raise InvalidRule(
+                f"@app.rest of {view.__name__} has filtered_orders {order!r}, by which its list cannot be ordered; "
+                f"there are {', '.join(dict.fromkeys(known)) or 'none'}, each with or without a '-' before it."
+            )
 
 
 def _check_view(decorator: str, view: Any) -> None:

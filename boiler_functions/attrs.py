@@ -54,6 +54,21 @@ class _Unset(Enum):
 
 _UNSET = _Unset.UNSET
 
+_STORED_AS_THEY_ARE = (str, bool, int, builtins.float)
+
+COMPARABLE = (
+    fields.String,
+    fields.Integer,
+    fields.Float,
+    fields.Boolean,
+    fields.Timestamp,
+    fields.Bytes,
+    fields.Related,
+    fields.Member,
+    marshmallow_fields.Date,
+)
+"""The fields of one value, which a text can name."""
+
 
 @cache
 def camel_case(name: str) -> str:
@@ -149,6 +164,11 @@ class Attribute(Generic[T]):
     @cached_property
     def is_list(self) -> bool:
         return isinstance(self.field(), marshmallow_fields.List)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether a list can be ordered by it: it has one value, which a text can name."""
+        return isinstance(self.field(), COMPARABLE)
 
     @property
     def read_only(self) -> bool:
@@ -430,7 +450,9 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
 
     def make_field(**options: Any) -> marshmallow_fields.Field[Any]:
         try:
-            return fields.field_for(typing.get_type_hints(function)["return"], **options)
+            annotation = typing.get_type_hints(function)["return"]
+            _check_storable(annotation)
+            return fields.field_for(annotation, **options)
         except (TypeError, NameError) as error:
             raise InvalidAttribute(f"The return type of {function.__qualname__}: {error}.") from error
 
@@ -450,10 +472,30 @@ def bproperty(*, data_key: str | None = None) -> Attribute[Any]:
 
 def _typed_field(annotation: Any) -> MakeField:
     try:
+        _check_storable(annotation)
         fields.field_for(annotation)
     except TypeError as error:
         raise InvalidAttribute(f"{error}; use one of Firestore's types, an Enum or an Embedded.") from error
     return lambda **options: fields.field_for(annotation, **options)
+
+
+def _check_storable(annotation: Any) -> None:
+    """Raises TypeError for a type whose values no document gives back as they were."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is tuple and len({*arguments} - {...}) > 1:
+        raise TypeError(f"{annotation!r} is a list of one type after another; write `list[…]` of any of them")
+    if origin in (dict, Mapping) and arguments[0] is not str:
+        raise TypeError(f"{annotation!r} is a mapping whose names are no texts; write `dict[str, …]`")
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        _check_members(annotation)
+    for each in arguments:
+        _check_storable(each)
+
+
+def _check_members(members: type[Enum]) -> None:
+    for each in members:
+        if not isinstance(each.value, _STORED_AS_THEY_ARE):
+            raise TypeError(f"{each} has the value {each.value!r}, which a document gives back as another, or not")
 
 
 string = Scalar[str](fields.String)

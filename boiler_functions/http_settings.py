@@ -12,6 +12,9 @@ from boiler_functions.exceptions import InvalidOption
 # https://firebase.google.com/docs/firestore/quotas#limits: maps and arrays are nested at most 20 deep.
 MAX_DEPTH = 20
 
+ID = "id"
+"""What the JSON of a view calls the id of its root."""
+
 
 class HttpSettings(NamedTuple):
     """The settings of the function `api`: `Boiler("shop", http=HttpSettings(origins=["https://shop.example"]))`.

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, post_load, pre_load, validate
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import fields
-from boiler_functions.attrs import Attribute
+from boiler_functions.attrs import COMPARABLE, Attribute
 from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Order
 from boiler_functions.database.sizes import value_size
@@ -29,18 +29,6 @@ Listed: TypeAlias = DomainModel | ViewModel[Any]
 DEFAULT_LIMIT = 20
 
 MAX_INDEXED_BYTES = 1500
-
-_FILTERED = (
-    fields.String,
-    fields.Integer,
-    fields.Float,
-    fields.Boolean,
-    fields.Timestamp,
-    fields.Bytes,
-    fields.Related,
-    fields.Member,
-    marshmallow_fields.Date,
-)
 
 
 class TextArguments(JsonSchema):
@@ -132,7 +120,7 @@ def orderable(model: type[Listed]) -> dict[str, Bound[Any, Any]]:
     return {
         attribute.data_key: getattr(model, name)
         for name, attribute in _stored(model).items()
-        if isinstance(attribute.field(), _FILTERED)
+        if attribute.is_comparable
     }
 
 
@@ -155,7 +143,7 @@ def filter_field(attribute: Attribute[Any]) -> marshmallow_fields.Field[Any] | N
     field = attribute.field()
     if isinstance(field, marshmallow_fields.List):
         field = field.inner
-    if not isinstance(field, _FILTERED):
+    if not isinstance(field, COMPARABLE):
         return None
     field.data_key = attribute.data_key
     field.required = False

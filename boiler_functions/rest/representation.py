@@ -3,10 +3,11 @@
 from typing import Any
 
 from boiler_functions.fields import as_json
+from boiler_functions.http_settings import ID
 from boiler_functions.models import RESERVED_KEYS
 from boiler_functions.types import Fields, digest
 
-ID = "id"
+__all__ = ["ID", "etag_of", "represent"]
 
 
 def represent(root_id: str, content: Fields) -> dict[str, Any]:

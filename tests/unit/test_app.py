@@ -133,6 +133,21 @@ def test_an_argument_of_a_rest_rule_that_cannot_be_is_refused(argument: dict[str
         Boiler("demo").rest("/cities", **argument)
 
 
+@pytest.mark.parametrize("order", ["nothing", "-nothing", "--name", ""])
+def test_an_order_by_what_no_list_has_is_refused(order: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Settable has filtered_orders '{order}', .*; there are .*name"):
+        Boiler("demo").rest("/cities", filtered_orders=["name", order])(Settable)
+
+
+@pytest.mark.parametrize(("name", "data_key"), [("id", None), ("id", "ident"), ("number", "id")])
+def test_an_attribute_in_the_place_of_the_roots_id_is_refused(name: str, data_key: str | None) -> None:
+    attribute = attrs.bproperty(data_key=data_key)
+    attribute.getter(lambda _: "x")
+    view: Any = type("Numbered", (ViewModel,), {"store_class": CityStore, name: attribute})
+    with pytest.raises(DeclarationError, match=rf"Numbered\.{name}: 'id' is the id of the root in the API"):
+        Boiler("demo").rest("/cities")(view)
+
+
 def test_a_path_that_is_no_text_is_refused_by_every_decorator() -> None:
     app: Any = Boiler("demo")
     with pytest.raises(DeclarationError, match="A path is a text"):

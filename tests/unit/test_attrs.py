@@ -1,7 +1,8 @@
 """Declared attributes: typed descriptors, each of which becomes a marshmallow field."""
 
 import math
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
@@ -464,6 +465,50 @@ def test_a_list_of_lists_is_refused(item: Any) -> None:
     """Firestore holds no arrays in arrays."""
     with pytest.raises(DeclarationError, match=r"array|list"):
         attrs.list(item)
+
+
+class Pair(Enum):
+    """Its values are tuples, which a document has as lists."""
+
+    FIRST = (1, 2)
+
+
+class Day(Enum):
+    """Its values are dates, which no document holds."""
+
+    FIRST = date(2024, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        (tuple[str, int], "one type after another; write `list"),
+        (list[int] | dict[str, tuple[str, int]], "one type after another"),
+        (dict[int, str], r"names are no texts; write `dict\[str"),
+        (Mapping[int, str] | None, "names are no texts"),
+        (Pair, r"Pair\.FIRST has the value \(1, 2\)"),
+        (dict[str, Day], r"Day\.FIRST has the value datetime\.date"),
+    ],
+)
+def test_a_type_whose_values_would_not_come_back_is_refused(annotation: Any, told: str) -> None:
+    def value(self: Any) -> Any:
+        return None
+
+    value.__annotations__["return"] = annotation
+    with pytest.raises(DeclarationError, match=rf"value.*{told}"):
+        attrs.computed(value)
+    with pytest.raises(DeclarationError, match=told):
+        attrs.mapping(annotation)
+
+
+@pytest.mark.parametrize("annotation", [tuple[int, ...], tuple[int, int], tuple[()], dict, Mapping[str, int], list])
+def test_a_tuple_of_one_type_and_a_mapping_by_text_come_back(annotation: Any) -> None:
+    attrs.mapping(annotation)
+
+
+def test_an_enum_of_tuples_is_refused_as_an_attribute() -> None:
+    with pytest.raises(DeclarationError, match=r"Pair\.FIRST"):
+        attrs.enum(Pair)
 
 
 def test_a_getter_whose_type_names_nothing_is_refused_by_the_app() -> None:

@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, use
+from boiler_functions import use
 from boiler_functions.build import Instance
 from boiler_functions.database import Delete, Put
-from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered, Usage
-from boiler_functions.exceptions import DeclarationError, InvalidRule
+from boiler_functions.exceptions import InvalidRule
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.query import Rebuild
-from boiler_functions.rest import create_app
 from boiler_functions.rest.copies import Copies
 from boiler_functions.rest.listing import Listing
 from tests.unit.rest.meeting_api import Api, Conference, Meeting, MeetingView, Room, RoomView, User
@@ -374,25 +372,6 @@ def test_a_list_goes_past_a_root_whose_id_no_path_can_name(api: Api) -> None:
 
 def test_an_empty_list_is_a_list(api: Api) -> None:
     assert api.get("/v1/forms/carl").json == {"results": []}
-
-
-def test_a_view_whose_attribute_hides_the_id_is_refused() -> None:
-    class Thing(DomainModel):
-        class Meta:
-            collection_name = "things"
-
-    class ThingStore(Store):
-        thing = reference(Thing)
-
-    class ThingView(ViewModel[ThingStore]):
-        @attrs.computed
-        def id(self) -> str:
-            return "x"
-
-    things = Boiler("things")
-    things.rest("/things")(ThingView)
-    with pytest.raises(DeclarationError, match=r"ThingView\.id"):
-        create_app(things.compiled, MemoryDatabase)
 
 
 def test_conferences_are_meetings_too(api: Api) -> None:
