@@ -8,6 +8,8 @@ import secrets
 import string
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -509,7 +511,26 @@ def differs(one: Any, other: Any) -> bool:
     """Whether Firestore would tell the two values apart: 1 and True differ, and so do 1 and 1.0."""
     if type(one) is type(other) and isinstance(one, str | bool | int | Reference | None):
         return bool(one != other)
-    return digest(one) != digest(other)
+    return digest(_plain(one)) != digest(_plain(other))
+
+
+def _plain(value: Any) -> Any:
+    """The value, which was loaded from a document, by Firestore's types alone; of a model its class and attributes."""
+    match value:
+        case Model():
+            return [type(value).__qualname__, _plain(value.values)]
+        case Enum():
+            return value.value
+        case datetime():
+            return value
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
 
 
 @cache

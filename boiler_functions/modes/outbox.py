@@ -17,7 +17,7 @@ from boiler_functions.build import Built, Instance
 from boiler_functions.database import ABSENT, PRESENT, Document, Put, Write
 from boiler_functions.events import Change
 from boiler_functions.exceptions import InvalidDocument, Permanent, UndeclaredWrite, Undeliverable, Undelivered
-from boiler_functions.models import DomainModel, Model
+from boiler_functions.models import DomainModel, Model, differs
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Ledger
@@ -244,7 +244,7 @@ class _OfModel(_Telling):
         model = cast(type[DomainModel], self.sink.target)
         before, after = self._before(model), _model(model, document)
         # What a model declares is the same: another field changed, of which it knows nothing.
-        if before == after and self.change.has_images:
+        if self.change.has_images and not differs(before, after):
             return None
         return self._changed(record, self.change.path, before, after)
 

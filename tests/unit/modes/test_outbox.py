@@ -1,16 +1,18 @@
 """The outbox: whoever is told of changes is told of each at least once, under one key."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from enum import Enum
 from functools import partial
 from random import Random
 from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, Changed, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, Changed, DomainModel, Embedded, Store, ViewModel, attrs, reference
 from boiler_functions.compile import Report
 from boiler_functions.database import Database, Delete, Document, Put, Write
 from boiler_functions.database.faults import Faults
@@ -56,6 +58,15 @@ class CityView(ViewModel[CityStore]):
     @attrs.computed
     def title(self) -> str:
         return self.store.city.name.upper() + self.suffix
+
+
+class Day(Enum):
+    MONDAY = "mon"
+    SUNDAY = "sun"
+
+
+class Plug(Embedded):
+    value = attrs.bproperty()
 
 
 class Receiver:
@@ -421,6 +432,41 @@ def test_a_field_that_the_model_does_not_declare_is_no_change_of_it(cities: Memo
     put(cities, "cities/TOK", name="Tokyo", seen=1)
     assert "unaffected" in outcomes(cities.deliver())
     assert receiver.names == [(None, "Tokyo")]
+
+
+def test_a_change_that_equal_values_hide_is_told_as_firestore_tells_them_apart(receiver: Receiver) -> None:
+    class Light(DomainModel):
+        class Meta:
+            collection_name = "lights"
+
+        state = attrs.bproperty()
+        days = attrs.list(Day)
+        socket = attrs.embedded(Plug)
+
+    written: list[dict[str, Any]] = [
+        {"state": 1},
+        {"state": True},
+        {"state": 1.0},
+        {"state": {"on": 0}},
+        {"state": {"on": False}},
+        {"days": ["mon"]},
+        {"days": ["mon", "sun"]},
+        {"socket": {"value": [0]}},
+        {"socket": {"value": [False]}},
+    ]
+    with memory_app(telling(receiver, Light)) as testing:
+        for fields in written:
+            put(testing, "lights/one", **fields)
+            testing.deliver(duplicates=1)
+        assert len(receiver.told) == len(written)
+        # NaN is no change to itself, nor is what the model does not declare.
+        put(testing, "lights/one", state=math.nan)
+        testing.deliver()
+        receiver.told.clear()
+        put(testing, "lights/one", state=math.nan, seen=1)
+        put(testing, "lights/one", state=math.nan, seen=2)
+        testing.deliver()
+        assert receiver.told == []
 
 
 def test_an_equal_write_is_no_change(cities: MemoryApp, receiver: Receiver) -> None:
