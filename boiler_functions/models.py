@@ -13,7 +13,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError
+from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import session
@@ -153,6 +153,14 @@ class Model:
         return _schema(cast(Any, cls), base, computed=True)
 
     @classmethod
+    def _without_unset(cls, fields: Fields) -> Fields:
+        """Without a null where there is a default: the default is meant, as for a field that is not there."""
+        unset = {
+            each.data_key for each in cls.attributes.values() if each.has_default and fields.get(each.data_key) is None
+        }
+        return {key: value for key, value in fields.items() if key not in unset}
+
+    @classmethod
     def exported(cls) -> dict[str, Attribute[Any]]:
         """The attributes that are stored: all but those in `Meta.exclude`."""
         excluded = set(cls.meta("exclude", ()))
@@ -233,7 +241,15 @@ class Embedded(Model):
     undeclared: Mapping[str, Any]
     """The fields of a stored object that the model does not declare; they survive a save."""
 
-    def __init__(self, **values: Any) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if computed := [name for name, each in cls.attributes.items() if each.fget is not None]:
+            raise InvalidAttribute(
+                f"{cls.__name__}.{computed[0]} is computed, and an Embedded stores only what it is given; make it a "
+                f"`@property`, or an attribute of the model that holds {cls.__name__}."
+            )
+
+    def __init__(self, /, **values: Any) -> None:
         self.undeclared = {}
         self._initialize(values)
 
@@ -250,17 +266,27 @@ class _EmbeddedField(Part):
     def _serialize(self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         if nested_obj is None:
             return None
-        if not isinstance(nested_obj, self.model):
-            raise ValidationError(f"Not a {self.model.__name__}.")
+        self._check_class(type(nested_obj))
         declared = super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
         extra = {name: value for name, value in nested_obj.values.items() if name not in self.model.attributes}
         kept = {**nested_obj.undeclared, **extra} if spelling(self) is StoredSchema else extra
         return {**copy.deepcopy(kept), **declared}
 
+    def _check_class(self, given: type[Any]) -> None:
+        wanted = self.model.__name__
+        if not issubclass(given, self.model):
+            raise ValidationError(f"Not a {wanted}.")
+        if given is not self.model:
+            raise ValidationError(
+                f"{given.__name__} would be read back as {wanted}, without what it adds; declare the attribute with it."
+            )
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, partial: Any = None, **kwargs: Any
     ) -> Any:
-        embedded = self.model(**super()._deserialize(value, attr, data, partial, **kwargs))
+        is_stored = isinstance(value, Mapping) and spelling(self) is StoredSchema
+        known = self.model._without_unset(value) if is_stored else value
+        embedded = self.model(**super()._deserialize(known, attr, data, partial, **kwargs))
         declared = {each.data_key for each in self.model.attributes.values()}
         embedded.undeclared = {key: copy.deepcopy(each) for key, each in value.items() if key not in declared}
         return embedded
@@ -361,13 +387,7 @@ class DomainModel(Model):
 
     @classmethod
     def _loadable(cls, fields: Fields) -> Fields:
-        # An undeclared field that is called as an attribute is in Python (`city_name` beside `cityName`) is not it.
-        hidden = cls.attributes.keys() - {each.data_key for each in cls.attributes.values()}
-        # A null where there is a default: the default, as for a field that is not there.
-        unset = {
-            each.data_key for each in cls.attributes.values() if each.has_default and fields.get(each.data_key) is None
-        }
-        return {key: value for key, value in fields.items() if key not in {*RESERVED_KEYS, *hidden, *unset}}
+        return cls._without_unset({key: value for key, value in fields.items() if key not in RESERVED_KEYS})
 
     @classmethod
     def get(cls, doc_id: str, **parents: str) -> Self | None:
@@ -508,7 +528,7 @@ class DomainModel(Model):
 
 
 def differs(one: Any, other: Any) -> bool:
-    """Whether Firestore would tell the two values apart: 1 and True differ, and so do 1 and 1.0."""
+    """Whether Firestore would tell the two values, or models, apart: 1 and True differ, and so do 1 and 1.0."""
     if type(one) is type(other) and isinstance(one, str | bool | int | Reference | None):
         return bool(one != other)
     return digest(_plain(one)) != digest(_plain(other))
@@ -548,8 +568,26 @@ def _schema(model: Any, base: type[Schema], *, computed: bool) -> Schema:
         for name, each in model.exported().items()
         if computed or each.fget is None or (each.fset is not None and model.takes_computed)
     }
-    schema: type[Schema] = type(model.__name__, (base,), {**chosen, "Meta": Meta, "__module__": model.__module__})
+    hooks = {"without_hidden": _without_hidden(model, chosen)} if model.meta("unknown") else {}
+    members = {**chosen, **hooks, "Meta": Meta, "__module__": model.__module__}
+    schema: type[Schema] = type(model.__name__, (base,), members)
     return schema()
+
+
+def _without_hidden(model: type[Model], chosen: Iterable[str]) -> Any:
+    """A hook that takes out what is called as an attribute and is none that the schema reads.
+
+    That is `city_name` beside `cityName`, or what was computed: included unread, it would be taken for the attribute.
+    A client is told of it where others are refused; a document of a domain model just holds it.
+    """
+    keys = {name: attribute.data_key for name, attribute in model.attributes.items()}
+    hidden = {*keys, *keys.values()} - {keys[name] for name in chosen}
+
+    def without_hidden(schema: Schema, data: Any, *, unknown: str | None, **_: Any) -> Any:
+        hides = isinstance(data, Mapping) and (unknown == INCLUDE or issubclass(model, DomainModel))
+        return {key: each for key, each in data.items() if key not in hidden} if hides else data
+
+    return pre_load(without_hidden)
 
 
 def _is_always_present(attribute: Attribute[Any], base: type[Schema], computed: bool) -> bool:

@@ -6,13 +6,20 @@ from itertools import count
 from typing import Any
 
 import pytest
-from marshmallow import INCLUDE, RAISE
+from marshmallow import EXCLUDE, INCLUDE, RAISE
 
 from boiler_functions import DomainModel, Embedded, GeoPoint, Rejected, attrs, use
 from boiler_functions.database import Document, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import Conflict, DeclarationError, InvalidDocument, InvalidPath, InvalidValue
+from boiler_functions.exceptions import (
+    Conflict,
+    DeclarationError,
+    InvalidAttribute,
+    InvalidDocument,
+    InvalidPath,
+    InvalidValue,
+)
 from boiler_functions.models import differs
 from boiler_functions.types import Reference
 
@@ -815,6 +822,43 @@ def test_an_embedded_attribute_takes_its_own_class_only(database: MemoryDatabase
             city.save()
 
 
+def test_an_embedded_object_of_a_subclass_is_refused_as_it_would_be_read_back_without_its_own(
+    database: MemoryDatabase,
+) -> None:
+    class Flat(Address):
+        floor_number = attrs.integer()
+
+    with pytest.raises(InvalidValue, match="refuses address: Flat would be read back as Address"):
+        City.new("TOK", city_name="Tokyo", address=Flat(street="a", floor_number=3)).save()
+
+
+def test_an_embedded_object_has_its_default_where_a_null_is_stored(database: MemoryDatabase) -> None:
+    class Shelf(Embedded):
+        label_text = attrs.string(default="none")
+        books = attrs.list(str)
+
+    class Library(DomainModel):
+        class Meta:
+            collection_name = "libraries"
+
+        shelf = attrs.embedded(Shelf)
+
+    database.commit([Put("libraries/a", {"shelf": {"labelText": None, "books": None}})])
+    library = Library.get("a")
+    assert library is not None
+    assert library.shelf == Shelf(label_text="none", books=[])
+    assert not library.is_changed
+
+
+def test_what_an_embedded_object_would_compute_is_refused_as_it_is_not_stored() -> None:
+    with pytest.raises(InvalidAttribute, match=r"Place\.label is computed, and an Embedded stores only what"):
+
+        class Place(Embedded):
+            @attrs.computed
+            def label(self) -> str:
+                return "x"
+
+
 def test_an_embedded_object_with_unknown_included_keeps_its_extras(database: MemoryDatabase) -> None:
     class Loose(Embedded):
         class Meta:
@@ -832,6 +876,55 @@ def test_an_embedded_object_with_unknown_included_keeps_its_extras(database: Mem
     assert fields_of(database, "houses/a")["loose"] == {"street": "a", "extra": [1]}
     house = House.get("a")
     assert house is not None
+    assert house.loose is not None
+    assert getattr(house.loose, "extra") == [1]  # noqa: B009
     house.loose = Loose(street="b")
     house.save()
     assert fields_of(database, "houses/a")["loose"] == {"street": "b"}
+
+
+def test_what_is_included_undeclared_is_never_taken_for_an_attribute_of_that_name(database: MemoryDatabase) -> None:
+    class Loose(Embedded):
+        class Meta:
+            unknown = INCLUDE
+
+        street_name = attrs.string()
+
+    class House(DomainModel):
+        class Meta:
+            collection_name = "houses"
+            unknown = INCLUDE
+
+        owner_name = attrs.string()
+        loose = attrs.embedded(Loose)
+
+    database.commit([Put("houses/a", {"ownerName": "right", "owner_name": 1, "loose": {"street_name": 2}})])
+    house = House.get("a")
+    assert house is not None
+    assert house.loose is not None
+    assert (house.owner_name, house.loose.street_name) == ("right", None)
+    house.loose.street_name = "Elm"
+    house.save()
+    stored = {"ownerName": "right", "owner_name": 1, "loose": {"street_name": 2, "streetName": "Elm"}}
+    assert stored.items() <= fields_of(database, "houses/a").items()
+    database.commit([Put("houses/b", {"loose": "text"})])
+    with pytest.raises(InvalidDocument, match=r"loose.*Invalid"):
+        House.get("b")
+
+
+@pytest.mark.parametrize("how", [INCLUDE, EXCLUDE, RAISE])
+def test_what_a_model_computed_and_stored_is_read_back_as_computed(database: MemoryDatabase, how: str) -> None:
+    class House(DomainModel):
+        class Meta:
+            collection_name = "houses"
+            unknown = how
+
+        @attrs.computed
+        def label(self) -> str:
+            return f"house {self.doc_id}"
+
+    House.new("a").save()
+    assert fields_of(database, "houses/a")["label"] == "house a"
+    house = House.get("a")
+    assert house is not None
+    assert (house.label, house.is_changed) == ("house a", False)
