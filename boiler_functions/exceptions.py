@@ -147,7 +147,7 @@ class InvalidRule(DeclarationError):
 
 
 class NameCollision(DeclarationError):
-    """Two views, or two functions, would have one name."""
+    """Two views, two functions, or two models of a collection, would have one name."""
 
     code = "BF107"
 

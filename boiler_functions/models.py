@@ -26,6 +26,7 @@ from boiler_functions.exceptions import (
     InvalidPattern,
     InvalidReference,
     InvalidValue,
+    NameCollision,
 )
 from boiler_functions.fields import AnswerSchema, Part, StoredSchema, flatten, spelling
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
@@ -331,6 +332,23 @@ class DomainModel(Model):
             )
         if name is not None and (taken := {"doc_id", *cls.attributes} & set(Pattern(name).names)):
             raise InvalidPattern(f"{cls.__name__}.Meta.collection_name uses {sorted(taken)}, which the model has too.")
+        if name is not None:
+            cls._check_kind()
+
+    @classmethod
+    def _check_kind(cls) -> None:
+        """Raises NameCollision when documents of another class in the collection would tell that they are this one's.
+
+        A module that is loaded again declares its classes anew: then the last one counts.
+        """
+        own = f"{cls.__module__}.{cls.__qualname__}"
+        for other in cls._root()._of_kind(cls.__name__):
+            theirs = f"{other.__module__}.{other.__qualname__}"
+            if theirs != own:
+                raise NameCollision(
+                    f"{theirs} and {own} share the collection {cls.meta('collection_name')!r}, where {OBJ_TYPE} tells "
+                    f"them apart by the name that both have; rename one of them."
+                )
 
     def __init__(self) -> None:
         raise TypeError(f"Make a {type(self).__name__} with `{type(self).__name__}.new(doc_id=…, …)`, or `get` one.")
@@ -504,14 +522,20 @@ class DomainModel(Model):
     def _class_of(cls, document: Document) -> type[Self]:
         # An unknown obj_type may come from newer code; what this class declares can still be read.
         name = (document.fields or {}).get(OBJ_TYPE)
-        return next((each for each in (cls, *subclasses(cls)) if each.__name__ == name), cls)
+        return next(reversed(cls._of_kind(name)), cls)
+
+    @classmethod
+    def _of_kind(cls, name: object) -> list[type[Self]]:
+        """The classes of that name in the collection, in the order of declaration."""
+        named = (each for each in (cls, *subclasses(cls)) if each.__name__ == name)
+        return [each for each in named if each._root() is cls._root()]
 
     @classmethod
     def discriminator(cls) -> tuple[Filter, ...]:
         """The filter that finds this class and its subclasses in a collection that it shares."""
         if cls is cls._root():
             return ()
-        names = tuple(sorted(each.__name__ for each in (cls, *subclasses(cls))))
+        names = tuple(sorted({each.__name__ for each in (cls, *subclasses(cls))}))
         return (Filter(OBJ_TYPE, "==", names[0]) if len(names) == 1 else Filter(OBJ_TYPE, "in", names),)
 
     def __eq__(self, other: object) -> bool:

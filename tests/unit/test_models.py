@@ -19,6 +19,7 @@ from boiler_functions.exceptions import (
     InvalidDocument,
     InvalidPath,
     InvalidValue,
+    NameCollision,
 )
 from boiler_functions.models import differs
 from boiler_functions.types import Reference
@@ -533,6 +534,43 @@ def test_a_document_of_an_unknown_subclass_reads_as_the_class_that_has_the_colle
     city.save()
     assert fields_of(database, "cities/TOK")["obj_type"] == "Prefecture"
     assert fields_of(database, "cities/TOK")["chief"] == "x"
+
+
+def test_two_classes_of_one_name_in_a_collection_are_refused_as_their_documents_could_not_tell() -> None:
+    class Place(DomainModel):
+        class Meta:
+            collection_name = "places"
+
+    class Town(Place): ...
+
+    def elsewhere() -> None:
+        class Town(Place):
+            class Meta:
+                collection_name = "towns"
+
+    def beside() -> None:
+        class Town(Place): ...
+
+    elsewhere()
+    told = r"<locals>\.Town and .*beside\.<locals>\.Town share the collection 'places', where obj_type tells them apart"
+    with pytest.raises(NameCollision, match=told):
+        beside()
+
+
+def test_a_class_that_is_declared_again_by_its_own_module_takes_the_place_of_the_first(
+    database: MemoryDatabase,
+) -> None:
+    def load() -> type[City]:
+        class Village(City):
+            church = attrs.boolean()
+
+        return Village
+
+    first, again = load(), load()
+    again.new(doc_id="a", city_name="A").save()
+    assert type(City.get("a")) is again
+    assert [type(village) for village in again.all()] == [again]
+    assert first.get("a") is None
 
 
 def test_a_document_without_a_kind_reads_as_the_class_that_has_the_collection(database: MemoryDatabase) -> None:
