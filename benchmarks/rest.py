@@ -33,7 +33,7 @@ AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 NOTES = 20
 CLIENTS = 4
 SECONDS = 1.5
-ROUNDS = 6
+ROUNDS = 12
 
 Send = Callable[[int], tuple[str, str, bytes | None]]
 """The method, the path and the body of the n-th request."""

@@ -150,7 +150,7 @@ class Attribute(Generic[T]):
         self._accessors[function.__name__] = function
         return typing.cast(F, self)
 
-    @property
+    @cached_property
     def data_key(self) -> str:
         """The name of the field in documents and in JSON."""
         if self._data_key:

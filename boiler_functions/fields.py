@@ -42,7 +42,7 @@ def spelling(field: fields.Field[Any]) -> type[Schema]:
 
 
 def _in_json(field: fields.Field[Any]) -> bool:
-    return issubclass(spelling(field), JsonSchema)
+    return isinstance(field.root, JsonSchema)
 
 
 def as_json(value: Any) -> Any:

@@ -28,6 +28,9 @@ from boiler_functions.exceptions import BoilerError, Permanent, Transient
 
 CONTENTS = "BOILER_LOG_CONTENTS"
 
+TRACED = ("traceparent", "x-cloud-trace-context")
+"""The headers of a request that name its trace."""
+
 _TRACE = "logging.googleapis.com/trace"
 _SPAN = "logging.googleapis.com/spanId"
 _SAMPLED = "logging.googleapis.com/trace_sampled"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
@@ -31,12 +32,15 @@ from boiler_functions.exceptions import (
 from boiler_functions.fields import AnswerSchema, Part, StoredSchema, flatten, spelling
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.selection import Selection, select
-from boiler_functions.types import Fields, Reference, digest, subclasses
+from boiler_functions.types import Fields, GeoPoint, Reference, digest, subclasses
 
 OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
 DOC_REF = "doc_ref"
 DOC_VERSION = "doc_version"
+# The types of values of which no part can be changed in place.
+_IMMUTABLE = (str, int, float, bytes, datetime, Reference, GeoPoint, Enum, NoneType)
+
 RESERVED_KEYS = (OBJ_TYPE, DOC_ID, DOC_REF, DOC_VERSION)
 
 OPTIONS = {
@@ -162,10 +166,9 @@ class Model:
         return {key: value for key, value in fields.items() if key not in unset}
 
     @classmethod
-    def exported(cls) -> dict[str, Attribute[Any]]:
+    def exported(cls) -> Mapping[str, Attribute[Any]]:
         """The attributes that are stored: all but those in `Meta.exclude`."""
-        excluded = set(cls.meta("exclude", ()))
-        return {name: each for name, each in cls.attributes.items() if name not in excluded}
+        return _exported(cast(Any, cls))
 
     def _initialize(self, values: Mapping[str, Any]) -> None:
         self.values = {
@@ -315,6 +318,8 @@ class DomainModel(Model):
     """What the document holds, as the model would store it; made when it is first compared with."""
     _filled: Mapping[str, Any]
     """The defaults that stand for what the document lacks: of a callable default, the value that it gave then."""
+    _first: Mapping[str, Any] = {}
+    """The very values that were loaded."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -401,6 +406,7 @@ class DomainModel(Model):
         model._document = document
         model._initialize(values)
         model._filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
+        model._first = dict(model.values)
         return model
 
     @classmethod
@@ -454,7 +460,7 @@ class DomainModel(Model):
             kept = {name: fields[name] for name in changed if name in fields}
             active.write(Put(self.path, kept, mask=tuple(map(field_path, changed)), precondition=PRESENT))
         stored = self._document.fields if self._document else None
-        self._document, self._loaded = Document(self.path, {**(stored or {}), **fields}), None
+        self._document, self._loaded, self._first = Document(self.path, {**(stored or {}), **fields}), None, {}
         active.models[self._root(), self.path] = self
 
     @property
@@ -462,7 +468,14 @@ class DomainModel(Model):
         """Whether there is something to save: a model that was deleted has nothing."""
         if self._document is None:
             return True
-        return self._document.exists and bool(self._changed(self._spelled()))
+        return self._document.exists and not self._is_untouched() and bool(self._changed(self._spelled()))
+
+    def _is_untouched(self) -> bool:
+        """Whether the values are those that were loaded, and none of a type that can change in place."""
+        first = self._first
+        return self.values.keys() == first.keys() and all(
+            value is first[name] and isinstance(value, _IMMUTABLE) for name, value in self.values.items()
+        )
 
     def delete(self) -> None:
         """Deletes the document; views and relations that named it see None."""
@@ -512,14 +525,12 @@ class DomainModel(Model):
     @classmethod
     def _root(cls) -> type[DomainModel]:
         """The class that declares the collection."""
-        name = cls.meta("collection_name")
-        family = [
-            base for base in cls.__mro__ if issubclass(base, DomainModel) and base.meta("collection_name") == name
-        ]
-        return family[-1]
+        return _root(cast(Any, cls))
 
     @classmethod
     def _class_of(cls, document: Document) -> type[Self]:
+        if not cls.__subclasses__():
+            return cls
         # An unknown obj_type may come from newer code; what this class declares can still be read.
         name = (document.fields or {}).get(OBJ_TYPE)
         return next(reversed(cls._of_kind(name)), cls)
@@ -575,6 +586,20 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case _:
             return value
+
+
+@cache
+def _exported(model: Any) -> Mapping[str, Attribute[Any]]:
+    excluded = set(model.meta("exclude", ()))
+    return {name: each for name, each in model.attributes.items() if name not in excluded}
+
+
+@cache
+def _root(model: Any) -> type[DomainModel]:
+    name = model.meta("collection_name")
+    bases = [base for base in model.__mro__ if issubclass(base, DomainModel)]
+    root: type[DomainModel] = next(base for base in reversed(bases) if base.meta("collection_name") == name)
+    return root
 
 
 @cache

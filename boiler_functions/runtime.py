@@ -26,7 +26,7 @@ from boiler_functions.database.firestore import DATABASE, PROJECT, connect
 from boiler_functions.database.metered import Metered
 from boiler_functions.events import Change
 from boiler_functions.exceptions import InvalidEvent, Transient
-from boiler_functions.logs import code_of, context, log_as_json, log_event, trace_of
+from boiler_functions.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation
@@ -112,7 +112,9 @@ def _refusal(error: Exception) -> HTTPException:
 
 def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
     """The trace that the request, or else the event, belongs to."""
-    headers = {name.lower(): value for name, value in current_request.headers} if has_request_context() else {}
+    headers: dict[str, str] = {}
+    if has_request_context():
+        headers = {name: value for name in TRACED if (value := current_request.headers.get(name))}
     project = os.environ.get(PROJECT)
     if event is not None:
         # The request's own comes first; an event carries one by the extension for distributed tracing.

@@ -87,7 +87,7 @@ class Gate:
     def _leave(self, response: Response) -> Response:
         for name, value in SECURITY.items():
             response.headers.setdefault(name, value)
-        response.vary.update(("Authorization", "Origin"))
+        response.headers.add("Vary", "Authorization, Origin")
         origin = request.headers.get("Origin")
         if origin is not None and (origin in self.settings.origins or "*" in self.settings.origins):
             self._allow(origin, response)
