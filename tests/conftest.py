@@ -1,12 +1,18 @@
 """Fixtures that every test may ask for."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from emulator.events import EventServer
 from emulator.firestore_emulator import FirestoreEmulator
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches the commands that tests start, also where a shell started the tests in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
