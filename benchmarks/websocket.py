@@ -121,7 +121,7 @@ def _waves(stage: Stage) -> Iterator[Row]:
                 asyncio.run(_wave(server))
                 after[who].append(server.settled("/trim"))
     name = f"sockets, {WAVES} waves of {CLIENTS:,} clients"
-    for what, unit, bound in (("kib", "KiB/client", 1.0), ("blocks", "blocks/client", 0.5)):
+    for what, unit, bound in (("kib", "KiB/client", 2.0), ("blocks", "blocks/client", 0.5)):
         label = {"kib": "memory", "blocks": "Python's objects"}[what]
         first = [(stats[1][what] - stats[0][what]) / CLIENTS for stats in after.values()]
         grown = [_grown([each[what] for each in stats[1:]]) / CLIENTS for stats in after.values()]

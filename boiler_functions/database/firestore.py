@@ -314,10 +314,13 @@ class _ListenStream:
         return self._call.cancel()
 
 
+_RETRY: Final = Retry(if_exception_type(Unavailable), initial=0.05, maximum=2.0, timeout=_READ_SECONDS)
+
+
 def _retried(call: Callable[[], _T]) -> _T:
     """What the call returns, tried again while Firestore is unavailable."""
     try:
-        return Retry(if_exception_type(Unavailable), initial=0.05, maximum=2.0, timeout=_READ_SECONDS)(call)()
+        return _RETRY(call)()
     except RetryError as exhausted:
         raise exhausted.cause from exhausted.cause.__cause__
 

@@ -85,8 +85,10 @@ class Gate:
         return Caller(claims["uid"], claims)
 
     def _leave(self, response: Response) -> Response:
+        own = {name.lower() for name, _ in response.headers}
         for name, value in SECURITY.items():
-            response.headers.setdefault(name, value)
+            if name.lower() not in own:
+                response.headers.add(name, value)
         response.headers.add("Vary", "Authorization, Origin")
         origin = request.headers.get("Origin")
         if origin is not None and (origin in self.settings.origins or "*" in self.settings.origins):
