@@ -255,7 +255,7 @@ def _messages(value: Any) -> Any:
         case datetime():
             return None if _is_instant(value) else ["Not a valid timestamp."]
         case int():
-            return None if -(2**63) <= value < 2**63 else ["Not a 64-bit integer."]
+            return None if INT64.min <= value <= INT64.max else [INT64.error]
         case str():
             return None if value.isascii() or _is_unicode(value) else ["Not valid Unicode."]
         case Mapping():

@@ -215,12 +215,13 @@ class Queried(Many[M]):
         """The queries of this reference, of any root, that may return the document as it is in the image."""
 
     def _add_query(self, resolution: Resolution, query: Query, results: Results) -> None:
-        resolution.queries[query.key] = (self, query)
-        if query.key not in results:
-            resolution.missing_queries[query.key] = query
+        key = query.key
+        resolution.queries[key] = (self, query)
+        if key not in results:
+            resolution.missing_queries[key] = query
             return
         pattern = self.model.pattern()
-        found = [document.path for document in results[query.key] if pattern.match(document.path)]
+        found = [document.path for document in results[key] if pattern.match(document.path)]
         resolution.paths[self.name] = (*resolution.paths.get(self.name, ()), *found)
 
 

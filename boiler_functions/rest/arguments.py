@@ -17,10 +17,10 @@ from boiler_functions.database import Order
 from boiler_functions.database.sizes import value_size
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.fields import JsonSchema
+from boiler_functions.http_settings import ID
 from boiler_functions.models import DomainModel
 from boiler_functions.paths import document_id
 from boiler_functions.rest import strict_json
-from boiler_functions.rest.representation import ID
 from boiler_functions.types import Reference
 from boiler_functions.view_models import ViewModel
 

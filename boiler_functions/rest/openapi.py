@@ -16,9 +16,9 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import fields
 from boiler_functions.fields import AnswerSchema, JsonSchema
+from boiler_functions.http_settings import ID
 from boiler_functions.operations import OperationArguments
 from boiler_functions.rest.arguments import CreateBody, PatchBody, ReplaceBody, SettersBody
-from boiler_functions.rest.representation import ID
 from boiler_functions.view_models import ViewModel
 
 View = type[ViewModel[Any]]

@@ -7,8 +7,6 @@ from boiler_functions.http_settings import ID
 from boiler_functions.models import RESERVED_KEYS
 from boiler_functions.types import Fields, digest
 
-__all__ = ["ID", "etag_of", "represent"]
-
 
 def represent(root_id: str, content: Fields) -> dict[str, Any]:
     """A view, as a client sees it alone and in a list.

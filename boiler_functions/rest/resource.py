@@ -23,7 +23,7 @@ from boiler_functions.exceptions import (
     TooLarge,
     UnknownOutcome,
 )
-from boiler_functions.http_settings import HttpSettings
+from boiler_functions.http_settings import ID, HttpSettings
 from boiler_functions.models import DomainModel
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import Ledger, ledger_path
@@ -38,7 +38,7 @@ from boiler_functions.rest.kept_answer import KeptAnswer
 from boiler_functions.rest.listing import Listing
 from boiler_functions.rest.mutation import Creation, Mutation, Work
 from boiler_functions.rest.page_token import PageTokens
-from boiler_functions.rest.representation import ID, etag_of, represent
+from boiler_functions.rest.representation import etag_of, represent
 from boiler_functions.types import MISSING, Fields, Version
 from boiler_functions.view_models import ViewModel
 

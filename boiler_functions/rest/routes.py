@@ -13,7 +13,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema
 
 from boiler_functions.access import Audience
-from boiler_functions.http_settings import HttpSettings
+from boiler_functions.http_settings import ID, HttpSettings
 from boiler_functions.models import random_id
 from boiler_functions.operations import Operation, operations_of
 from boiler_functions.rest.answer import Answer
@@ -29,7 +29,6 @@ from boiler_functions.rest.arguments import (
 )
 from boiler_functions.rest.call import current_call
 from boiler_functions.rest.description import description
-from boiler_functions.rest.representation import ID
 from boiler_functions.rest.request_parser import RequestParser
 from boiler_functions.rest.resource import Resource, check_possible
 from boiler_functions.view_models import ViewModel

@@ -92,6 +92,8 @@ class ThingView(ViewModel[ThingStore]):
     relations = attrs.relation(Thing, many=True)
     anything = attrs.bproperty()
 
+    # To describe the API runs no user code: a getter or a setter that ran would end the test.
+
     @attrs.computed
     def part(self) -> Part:
         """What it is made of."""
