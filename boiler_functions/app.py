@@ -171,6 +171,11 @@ class Boiler:
                 f"@app.task({path!r}): the path of documents has an even number of segments and a placeholder, as "
                 f"'users/{{user_id}}/cityForms/{{city_id}}'."
             )
+        if pattern.open_collections:
+            raise InvalidPattern(
+                f"@app.task({path!r}) has the placeholder {{{pattern.open_collections[0]}}} for a collection, so that "
+                f"any document could be a form; write the collection's name there."
+            )
 
         def decorate(view: V) -> V:
             _check_view(f"@app.task({path!r})", view)

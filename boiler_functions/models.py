@@ -324,7 +324,7 @@ class DomainModel(Model):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name = cls.meta("collection_name")
-        if name is not None and any("{" in segment for segment in Pattern(name).segments[::2]):
+        if name is not None and Pattern(name).open_collections:
             raise InvalidPattern(f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder for a collection.")
         if name is not None and any("." in placeholder for placeholder in Pattern(name).names):
             raise InvalidPattern(

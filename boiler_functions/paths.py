@@ -111,6 +111,11 @@ class Pattern:
     def is_document(self) -> bool:
         return len(self.segments) % 2 == 0
 
+    @property
+    def open_collections(self) -> tuple[str, ...]:
+        """The placeholders where a path names a collection; a document there could be in any collection."""
+        return tuple(name for name in self._placeholders[::2] if name)
+
     def match(self, path: str) -> dict[str, str] | None:
         """What the placeholders stand for in the path, or None when it does not match."""
         segments = path.split("/")

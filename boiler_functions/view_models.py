@@ -209,6 +209,12 @@ class ViewModel(Model, Generic[S]):
                 f"{cls.__name__}.Meta.path {pattern.text!r} names a collection; "
                 f"a document has an even number of segments."
             )
+        if pattern.open_collections:
+            raise InvalidPattern(
+                f"{cls.__name__}.Meta.path {pattern.text!r} has the placeholder {{{pattern.open_collections[0]}}} for "
+                f"a collection, so that a value could store the view among any documents; write the collection's name "
+                f"there. Placeholders stand for documents: every second segment."
+            )
         for name in pattern.names:
             cls._check_placeholder(name)
         root = cls.store_class.root()

@@ -227,6 +227,12 @@ def test_a_task_path_that_names_no_documents_is_refused(path: str) -> None:
         Boiler("demo").task(path, writes=[City])
 
 
+@pytest.mark.parametrize("path", ["{anything}/{id}", "users/{uid}/{kind}/{id}", "{kind}/main"])
+def test_a_task_path_whose_collection_could_be_any_is_refused(path: str) -> None:
+    with pytest.raises(DeclarationError, match=r"@app\.task\('.*'\) has the placeholder \{\w+\} for a collection"):
+        Boiler("demo").task(path, writes=[City])
+
+
 @pytest.mark.parametrize("path", ["forms//{id}", "forms/{id", "forms/x{id}", "a/{id}/b/{id}"])
 def test_a_path_that_is_malformed_is_refused(path: str) -> None:
     with pytest.raises(DeclarationError):

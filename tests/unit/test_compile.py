@@ -217,9 +217,10 @@ def test_a_trigger_on_the_bookkeeping_is_refused(collection: str) -> None:
     assert f"which matches '{collection}'" in refused(app_of(view))
 
 
-def test_a_task_whose_path_could_be_the_bookkeeping_is_refused() -> None:
+@pytest.mark.parametrize("collection", BOOKKEEPING)
+def test_a_task_whose_forms_are_the_bookkeeping_is_refused(collection: str) -> None:
     app = Boiler("demo")
-    task(app, "{anything}/{id}", City)
+    task(app, f"{collection}/{{id}}", City)
     assert "the bookkeeping of this package" in refused(app)
 
 

@@ -134,7 +134,7 @@ def test_a_form_where_a_view_is_stored_is_refused() -> None:
         class Meta:
             path = "stored/{thing.doc_id}"
 
-    @app.task("{anywhere}/{id}", writes=[Thing])
+    @app.task("stored/{id}", writes=[Thing])
     class Anywhere(_Form):
         class Meta:
             write = access.signed_in

@@ -465,6 +465,9 @@ def declare(path: str, store: type[Store] = MeetingStore) -> None:
         ("views/{meeting.owner}/x/{meeting.doc_id}", r"\{meeting\.owner\}"),
         ("views/{users.age}/x/{meeting.doc_id}", r"\{users\.age\}"),
         ("views/{meeting.tickets}/x/{meeting.doc_id}", r"\{meeting\.tickets\}"),
+        ("{meeting.doc_id}/main", r"Wrong\.Meta\.path .* the placeholder \{meeting\.doc_id\} for a collection"),
+        ("{meeting.owner}/{meeting.doc_id}", r"the placeholder \{meeting\.owner\} for a collection"),
+        ("users/{users.doc_id}/{users.name}/{meeting.doc_id}", r"the placeholder \{users\.name\} for a collection"),
     ],
 )
 def test_a_path_that_cannot_work_is_refused_when_the_class_is_made(path: str, told: str) -> None:
