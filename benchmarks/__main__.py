@@ -20,7 +20,7 @@ from benchmarks.stage import Stage
 from benchmarks.websocket import websocket
 from benchmarks.writers import writers
 from boiler_functions.database.firestore import EMULATOR_HOST
-from emulator.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
 
 Benchmark = Callable[[Stage], Iterator[Row]]
 

@@ -12,7 +12,7 @@ from benchmarks.apps import Route, app
 from benchmarks.results import Row, at_least, at_most, ratio_at_least
 from benchmarks.single_view import OURS, ROOT, STOPS, A, C, set_up
 from benchmarks.stage import Stage
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.modes.invocation import Outcome
 
 EVENTS = 8

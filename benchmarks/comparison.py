@@ -22,7 +22,7 @@ from benchmarks.apps import Itinerary
 from benchmarks.results import Row, Target, at_most
 from benchmarks.stage import Stage
 from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, attrs, reference, references
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Transient
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.types import Fields, Reference

@@ -9,7 +9,7 @@ from benchmarks.apps import app
 from benchmarks.one_task import FUNCTION, send, set_up
 from benchmarks.results import Row, at_most
 from benchmarks.stage import Stage
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.modes.invocation import Outcome
 
 COPIES = (2, 8, 32)

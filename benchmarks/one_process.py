@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 from benchmarks.results import Row, at_most, ratio_at_most
 from benchmarks.stage import Stage
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
+from boiler_functions.local.delivery import DeliveryHarness, Trigger
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
 from emulator import geonames
-from emulator.delivery import DeliveryHarness, Trigger
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
 
 ROOT = Path(__file__).parents[1]
 SERVED = Path(__file__).parent / "served"

@@ -10,7 +10,7 @@ from benchmarks.measure import Contestant, medians
 from benchmarks.results import Row, at_most, ratio_at_most
 from benchmarks.single_view import OURS, A, B, counts
 from benchmarks.stage import Stage
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.paths import id_of
 from emulator import geonames
 

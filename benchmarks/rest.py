@@ -20,10 +20,10 @@ from benchmarks.served.rest_app import Note, NoteView, User, app
 from benchmarks.stage import Stage
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered, Usage
-from boiler_functions.modes.rebuild_all import RebuildAll
-from boiler_functions.rest import create_app
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.rest import create_app
 from boiler_functions.testing import unsigned_token
-from emulator.functions_process import FunctionsProcess
 
 ROOT = Path(__file__).parents[1]
 SERVED = Path(__file__).parent / "served"

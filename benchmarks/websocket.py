@@ -21,8 +21,8 @@ from benchmarks.served.sockets import BY_HAND, NAMESPACE, OURS, PING_SECONDS
 from benchmarks.stage import Stage
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import PROJECT
-from emulator.loopback import LOOPBACK, answers, free_port, request
-from emulator.process import ServerProcess
+from boiler_functions.local.loopback import LOOPBACK, answers, free_port, request
+from boiler_functions.local.process import ServerProcess
 
 CLIENTS = 1000
 VIEWS = 100

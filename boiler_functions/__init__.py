@@ -4,16 +4,16 @@ from boiler_functions import access, attrs
 from boiler_functions.access import Caller
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import BoilerError, Rejected
-from boiler_functions.http_settings import HttpSettings
-from boiler_functions.models import DomainModel, Embedded
-from boiler_functions.modes.outbox import Changed
-from boiler_functions.operations import operation
-from boiler_functions.session import use
-from boiler_functions.socket_settings import SocketSettings
-from boiler_functions.store import Store, matching, reference, references, referrers
+from boiler_functions.models.model import DomainModel, Embedded
+from boiler_functions.models.session import use
+from boiler_functions.modes.on_change.outbox import Changed
+from boiler_functions.modes.on_change.webhook import Webhook
+from boiler_functions.settings.http import HttpSettings
+from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.types import GeoPoint
-from boiler_functions.view_models import ViewModel
-from boiler_functions.webhook import Webhook
+from boiler_functions.views.operations import operation
+from boiler_functions.views.store import Store, matching, reference, references, referrers
+from boiler_functions.views.view_model import ViewModel
 
 __all__ = [
     "Boiler",

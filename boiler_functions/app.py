@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from boiler_functions.access import Nobody, Where
-from boiler_functions.checks import check_each, duration, flag, mapping, of_kind, one_of, optional, text, texts, whole
-from boiler_functions.compile import Compiled, Declarations, GroupBy, Rule, Socket, compile_app
+from boiler_functions.compile.compiler import Compiled, Declarations, GroupBy, Rule, Socket, compile_app
+from boiler_functions.compile.manifest import Manifest, Mode
 from boiler_functions.exceptions import (
     DeclarationError,
     InvalidAccess,
@@ -25,14 +25,25 @@ from boiler_functions.exceptions import (
     InvalidRule,
     InvalidSink,
 )
-from boiler_functions.http_settings import DEFAULT_HTTP, ID, HttpSettings
-from boiler_functions.manifest import Manifest, Mode
-from boiler_functions.models import DomainModel, Model
-from boiler_functions.modes.document import IF_VERSION, Document, trigger_path
-from boiler_functions.modes.outbox import Changed, Sink
-from boiler_functions.modes.task import OUTCOME, Completion, Isolation, Task
-from boiler_functions.operations import operations_of
-from boiler_functions.options import (
+from boiler_functions.models.model import DomainModel, Model
+from boiler_functions.modes.document.document import IF_VERSION, Document, trigger_path
+from boiler_functions.modes.on_change.outbox import Changed, Sink
+from boiler_functions.modes.task.task import OUTCOME, Completion, Isolation, Task
+from boiler_functions.paths import Pattern
+from boiler_functions.settings.checks import (
+    check_each,
+    duration,
+    flag,
+    mapping,
+    of_kind,
+    one_of,
+    optional,
+    text,
+    texts,
+    whole,
+)
+from boiler_functions.settings.http import DEFAULT_HTTP, ID, HttpSettings
+from boiler_functions.settings.options import (
     DEFAULTS,
     AnyOptions,
     AppOptions,
@@ -41,13 +52,13 @@ from boiler_functions.options import (
     HttpOptions,
     Options,
 )
-from boiler_functions.paths import Pattern
-from boiler_functions.purity import check_getters
-from boiler_functions.socket_settings import DEFAULT_SOCKETS, SocketSettings
-from boiler_functions.view_models import ViewModel
+from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
+from boiler_functions.views.operations import operations_of
+from boiler_functions.views.purity import check_getters
+from boiler_functions.views.view_model import ViewModel
 
 if TYPE_CHECKING:
-    from boiler_functions.websocket import Sockets
+    from boiler_functions.modes.websocket import Sockets
 
 V = TypeVar("V", bound=type[ViewModel[Any]])
 M = TypeVar("M", bound=Model)
@@ -346,7 +357,7 @@ class Boiler:
         """Puts a function for every trigger into the module: `app.export(globals())`."""
         # Imported late: `boiler check` and tests need no server.
         with _no_collection():
-            from boiler_functions.runtime import export
+            from boiler_functions.runtime.export import export
 
         export(self.compiled, namespace)
 
@@ -357,7 +368,7 @@ class Boiler:
         """
         # Imported late: no function holds sockets, and the extra 'websocket' is for those that do.
         from boiler_functions.database.firestore import DATABASE, connect
-        from boiler_functions.websocket import Sockets
+        from boiler_functions.modes.websocket import Sockets
 
         database = os.environ.get(DATABASE) or self._declarations.database
         return Sockets(self.compiled, lambda: connect(database=database))

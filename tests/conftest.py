@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
 
 
 def pytest_configure() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from emulator.delivery import Target, Trigger
-from emulator.events import Event
+from boiler_functions.local.delivery import Target, Trigger
+from boiler_functions.local.events import Event
 
 SOURCES = ("meetings", "tickets", "users", "locations")
 

@@ -22,8 +22,8 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, Transient
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
 from boiler_functions.modes.invocation import Outcome
-from boiler_functions.modes.rebuild_all import RebuildAll, Step
-from boiler_functions.view_models import ViewModel
+from boiler_functions.modes.query.rebuild_all import RebuildAll, Step
+from boiler_functions.views.view_model import ViewModel
 
 FOLDER = ".boiler"
 

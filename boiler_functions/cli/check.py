@@ -28,7 +28,7 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import users_traceback
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.upload import PACKAGE, check_source, is_complete
-from boiler_functions.compile import Declarations, compile_app
+from boiler_functions.compile.compiler import Declarations, compile_app
 from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
 from boiler_functions.types import subclasses
 

@@ -15,13 +15,13 @@ from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Mistaken, Unfinished, reported
 from boiler_functions.cli.generated import Generated, generated, read_indexes, stage_functions
-from boiler_functions.cli.graph import Graph, mermaid, svg
 from boiler_functions.cli.plan import Plan
-from boiler_functions.cli.prices import Prices
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
-from boiler_functions.compile import Compiled
-from boiler_functions.costs import Assumed
+from boiler_functions.compile.compiler import Compiled
+from boiler_functions.plan.costs import Assumed
+from boiler_functions.plan.graph import Graph, mermaid, svg
+from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
 
 

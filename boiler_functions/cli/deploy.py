@@ -20,8 +20,8 @@ from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import APP_LABEL, SERVICE_LABEL, Deployed, Deployment, Phase, Step, composite_key
 from boiler_functions.cli.errors import Interrupted
 from boiler_functions.cli.gcloud import Gcloud, gcloud
-from boiler_functions.cli.node_modules import npm_command
 from boiler_functions.cli.upload import stage
+from boiler_functions.compile.manifest import EventTrigger
 from boiler_functions.exceptions import (
     BillingDisabled,
     ConfigurationError,
@@ -29,8 +29,8 @@ from boiler_functions.exceptions import (
     NoSuchProject,
     WrongLocation,
 )
-from boiler_functions.indexes import Indexes
-from boiler_functions.manifest import EventTrigger
+from boiler_functions.local.node_modules import npm_command
+from boiler_functions.plan.indexes import Indexes
 
 UNNAMED = "PROJECT_ID"
 FIREBASE = "firebase"

@@ -14,11 +14,11 @@ from typing import Any
 
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.upload import Upload
-from boiler_functions.cloud_tasks import QUEUE, SERVICE_ACCOUNT, URL
+from boiler_functions.compile.manifest import EventTrigger, Function, Manifest, QueueTrigger, Service
 from boiler_functions.database.firestore import PROJECT
-from boiler_functions.indexes import BOOKKEEPING, Index, Indexes, Override
-from boiler_functions.manifest import EventTrigger, Function, Manifest, QueueTrigger, Service
-from boiler_functions.options import Options
+from boiler_functions.plan.indexes import BOOKKEEPING, Index, Indexes, Override
+from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
+from boiler_functions.settings.options import Options
 
 RUNTIME = "python313"
 _PYTHON = "3.13.x"

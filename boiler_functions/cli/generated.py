@@ -22,7 +22,7 @@ from boiler_functions.cli.context import Context
 from boiler_functions.cli.functions_yaml import NAME, functions_yaml
 from boiler_functions.cli.upload import is_complete, is_released, stage_for_firebase
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.indexes import Indexes, merged
+from boiler_functions.plan.indexes import Indexes, merged
 
 FIREBASE = "firebase.json"
 INDEXES = "firestore.indexes.json"

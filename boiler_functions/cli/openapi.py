@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.rest import as_text, document
+from boiler_functions.modes.rest import as_text, document
 
 
 def openapi_json(app: Boiler) -> str:

@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from boiler_functions.cli.advice import Advice, advice_on
-from boiler_functions.cli.prices import Prices
-from boiler_functions.compile import Compiled
-from boiler_functions.costs import Assumed, cost_of
+from boiler_functions.compile.compiler import Compiled
+from boiler_functions.compile.manifest import EventTrigger, Function, HttpTrigger, Manifest, Service
 from boiler_functions.database.metered import Usage
-from boiler_functions.indexes import Indexes
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, Service
+from boiler_functions.plan.advice import Advice, advice_on
+from boiler_functions.plan.costs import Assumed, cost_of
+from boiler_functions.plan.indexes import Indexes
+from boiler_functions.plan.prices import Prices
 
 # What deploying takes, whatever the app does.
 _DEPLOY_APIS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from boiler_functions import rules
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.generated import FIREBASE, RULES, Generated
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.plan import security_rules as rules
 
 
 def firestore_rules(context: Context) -> Generated:

@@ -24,7 +24,7 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
-from boiler_functions.compile import API
+from boiler_functions.compile.compiler import API
 
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
@@ -84,7 +84,7 @@ def serving(app: Boiler) -> Flask:
 
 def _serve_sockets(app: Boiler, port: int) -> None:
     # Imported late: an app without sockets needs no extra 'websocket'.
-    from boiler_functions.websocket.__main__ import server_of
+    from boiler_functions.websocket import server_of
 
     server = server_of(app, HOST, port)
     thread = threading.Thread(target=server.run, daemon=True)

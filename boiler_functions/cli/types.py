@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from boiler_functions.cli.node_modules import npm_command
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.local.node_modules import npm_command
 
 _TOOL = "openapi-typescript"
 

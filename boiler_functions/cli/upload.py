@@ -27,8 +27,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
+from boiler_functions.compile.manifest import Function, Manifest, Service
 from boiler_functions.exceptions import IncompleteUpload
-from boiler_functions.manifest import Function, Manifest, Service
 
 PACKAGE = "boiler-functions"
 MAIN = "main.py"

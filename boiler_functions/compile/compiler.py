@@ -8,22 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from boiler_functions.access import Owner
-from boiler_functions.database import Database, Document
-from boiler_functions.database.metered import Metered, Usage
-from boiler_functions.events import Change
-from boiler_functions.exceptions import (
-    DeclarationError,
-    InvalidAccess,
-    InvalidOption,
-    InvalidPattern,
-    InvalidSink,
-    NameCollision,
-    OverlappingPaths,
-    Permanent,
-    TriggersItself,
-)
-from boiler_functions.http_settings import DEFAULT_HTTP, HttpSettings
-from boiler_functions.manifest import (
+from boiler_functions.compile.manifest import (
     CREATED,
     WRITTEN,
     EventTrigger,
@@ -37,18 +22,42 @@ from boiler_functions.manifest import (
     function_name,
     snake_case,
 )
-from boiler_functions.modes import dead_letter, document, ledger, marker, outbox, secret
-from boiler_functions.modes.continuation import Continuation, Enqueue
+from boiler_functions.database import Database, Document
+from boiler_functions.database.change import Change
+from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.exceptions import (
+    DeclarationError,
+    InvalidAccess,
+    InvalidOption,
+    InvalidPattern,
+    InvalidSink,
+    NameCollision,
+    OverlappingPaths,
+    Permanent,
+    TriggersItself,
+)
+from boiler_functions.modes import dead_letter, ledger, marker, secret
 from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.document import document
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
-from boiler_functions.modes.outbox import Sink, deliver
-from boiler_functions.modes.query import Rebuild
-from boiler_functions.modes.task import Task, run_task
-from boiler_functions.options import ANY, DEFAULTS, MAX_CONCURRENCY, MAX_EVENT_SECONDS, MAX_HTTP_SECONDS, Options
+from boiler_functions.modes.on_change import outbox
+from boiler_functions.modes.on_change.outbox import Sink, deliver
+from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.task.task import Task, run_task
 from boiler_functions.paths import Pattern
-from boiler_functions.socket_settings import DEFAULT_SOCKETS, SocketSettings
+from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
+from boiler_functions.settings.options import (
+    ANY,
+    DEFAULTS,
+    MAX_CONCURRENCY,
+    MAX_EVENT_SECONDS,
+    MAX_HTTP_SECONDS,
+    Options,
+)
+from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.view_model import ViewModel
 
 View = type[ViewModel[Any]]
 GroupBy: TypeAlias = Literal["view", "source"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from boiler_functions.options import Options
+from boiler_functions.settings.options import Options
 from boiler_functions.types import digest
 
 Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change", "document", "websocket"]

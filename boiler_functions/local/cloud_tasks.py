@@ -22,9 +22,9 @@ from google.cloud.tasks_v2.types import (
 )
 from google.protobuf.empty_pb2 import Empty
 
-from emulator.delivery import NotDrained, Refused, Retries
-from emulator.loopback import LOOPBACK, request
-from emulator.schedule import Schedule
+from boiler_functions.local.delivery import NotDrained, Refused, Retries
+from boiler_functions.local.loopback import LOOPBACK, request
+from boiler_functions.local.schedule import Schedule
 
 Target: TypeAlias = Callable[[bytes, Mapping[str, str]], int]
 """Handles the body and the headers of a task and returns an HTTP status; it is called from several threads at once."""

@@ -12,10 +12,10 @@ from typing import Self, TypeAlias
 from urllib.parse import quote
 
 from boiler_functions.exceptions import BoilerError, ConfigurationError
-from emulator.events import Event, EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.loopback import request
-from emulator.schedule import Schedule
+from boiler_functions.local.events import Event, EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import request
+from boiler_functions.local.schedule import Schedule
 
 Target: TypeAlias = Callable[[Event], int]
 """Handles an event and returns an HTTP status; 2xx acknowledges it. It is called from several threads at once."""

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from google.events.cloud.firestore_v1 import DocumentEventData
 
-from emulator.loopback import LOOPBACK
+from boiler_functions.local.loopback import LOOPBACK
 
 
 @dataclass(frozen=True)

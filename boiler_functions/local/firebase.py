@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from boiler_functions.exceptions import ConfigurationError
-from emulator.firestore_emulator import emulator_jar, firebase_command, java
-from emulator.launcher import write_launcher
-from emulator.loopback import LOOPBACK, free_ports, request
-from emulator.process import ServerProcess
+from boiler_functions.local.firestore_emulator import emulator_jar, firebase_command, java
+from boiler_functions.local.launcher import write_launcher
+from boiler_functions.local.loopback import LOOPBACK, free_ports, request
+from boiler_functions.local.process import ServerProcess
 
 _START_SECONDS = 300.0
 _STOP_SECONDS = 30.0

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from boiler_functions.cli.node_modules import npm_command
 from boiler_functions.exceptions import ConfigurationError
-from emulator.loopback import LOOPBACK, answers, free_port, is_free, request
-from emulator.process import ServerProcess
+from boiler_functions.local.loopback import LOOPBACK, answers, free_port, is_free, request
+from boiler_functions.local.node_modules import npm_command
+from boiler_functions.local.process import ServerProcess
 
 MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 _JAR = "cloud-firestore-emulator*.jar"

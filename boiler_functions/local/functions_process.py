@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from emulator.delivery import post_to
-from emulator.events import Event
-from emulator.loopback import LOOPBACK, answers, free_port
-from emulator.process import ServerProcess
+from boiler_functions.local.delivery import post_to
+from boiler_functions.local.events import Event
+from boiler_functions.local.loopback import LOOPBACK, answers, free_port
+from boiler_functions.local.process import ServerProcess
 
 _START_SECONDS = 30.0
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from zipfile import ZipFile
 
-from emulator.firestore_emulator import MAIN_CLASS
+from boiler_functions.local.firestore_emulator import MAIN_CLASS
 
 # https://docs.oracle.com/en/java/javase/21/docs/specs/jar/jar.html: a line has at most 72 bytes, its line end included.
 _LINE = 70

@@ -12,18 +12,18 @@ from cloudevents.http import from_http
 from google.cloud import firestore
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from boiler_functions import Boiler
-from boiler_functions.compile import EventFunction, Report
+from boiler_functions.app import Boiler
+from boiler_functions.compile.compiler import EventFunction, Report
+from boiler_functions.compile.manifest import EventTrigger
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.manifest import EventTrigger
-from boiler_functions.runtime import change_of
-from emulator.delivery import Delivery, DeliveryHarness, Faults, Retries, Target, Trigger
-from emulator.events import Event, EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.loopback import LOOPBACK, request
+from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, Retries, Target, Trigger
+from boiler_functions.local.events import Event, EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import LOOPBACK, request
+from boiler_functions.runtime.export import change_of
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 
@@ -168,8 +168,8 @@ def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> 
         yield None
         return
     # Imported late: an app without rules needs no REST stack.
-    from boiler_functions.rest import create_app
-    from boiler_functions.rest.authentication import FirebaseTokens
+    from boiler_functions.modes.rest import create_app
+    from boiler_functions.modes.rest.authentication import FirebaseTokens
 
     flask = create_app(app.compiled, database, tokens=FirebaseTokens(project))
     server = make_server(LOOPBACK, 0, flask, threaded=True, request_handler=_QuietHandler)

@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions import fields
-from boiler_functions.conditions import Bound
 from boiler_functions.exceptions import GetterFailed, InvalidAttribute, InvalidCondition, InvalidReference, InvalidValue
+from boiler_functions.models import fields
+from boiler_functions.models.conditions import Bound
 from boiler_functions.paths import field_path
 from boiler_functions.types import GeoPoint, Reference
 
 if TYPE_CHECKING:
-    from boiler_functions.models import DomainModel, Embedded, Model
+    from boiler_functions.models.model import DomainModel, Embedded, Model
 
 T = TypeVar("T")
 V = TypeVar("V")

@@ -9,7 +9,7 @@ from boiler_functions.database import Filter, Operator, Order
 from boiler_functions.exceptions import InvalidCondition
 
 if TYPE_CHECKING:
-    from boiler_functions.attrs import Attribute
+    from boiler_functions.models.attributes import Attribute
 
 Own = TypeVar("Own", covariant=True)
 T = TypeVar("T", covariant=True)

@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions import session
-from boiler_functions.attrs import Attribute
-from boiler_functions.conditions import Condition
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import (
     InvalidAttribute,
@@ -29,9 +26,12 @@ from boiler_functions.exceptions import (
     InvalidValue,
     NameCollision,
 )
-from boiler_functions.fields import AnswerSchema, Part, StoredSchema, flatten, spelling
+from boiler_functions.models import session
+from boiler_functions.models.attributes import Attribute
+from boiler_functions.models.conditions import Condition
+from boiler_functions.models.fields import AnswerSchema, Part, StoredSchema, flatten, spelling
+from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
-from boiler_functions.selection import Selection, select
 from boiler_functions.types import Fields, GeoPoint, Reference, digest, subclasses
 
 OBJ_TYPE = "obj_type"

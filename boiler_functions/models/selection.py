@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from boiler_functions import session
-from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Cursor, Document, Filter, Order, Query
 from boiler_functions.database.matching import ABSENT, field_of, orders_of
 from boiler_functions.exceptions import InvalidCondition, InvalidValue
+from boiler_functions.models import session
+from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.paths import collection_of
 from boiler_functions.types import subclasses
 
 if TYPE_CHECKING:
-    from boiler_functions.models import DomainModel
+    from boiler_functions.models.model import DomainModel
 
 M = TypeVar("M", bound="DomainModel")
 

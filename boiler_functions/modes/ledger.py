@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from boiler_functions.build import Built, Instance
 from boiler_functions.database import (
     NAME,
     Cursor,
@@ -23,6 +22,7 @@ from boiler_functions.database import (
 from boiler_functions.exceptions import NewerSchema
 from boiler_functions.paths import MAX_ID_BYTES
 from boiler_functions.types import Fields, Instant, Reference, Version, digest, to_datetime, to_instant
+from boiler_functions.views.build import Built, Instance
 
 COLLECTION = "boilerLedgers"
 

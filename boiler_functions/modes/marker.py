@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from boiler_functions.database import ABSENT, Document, Put, Write
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.types import digest, to_datetime
 

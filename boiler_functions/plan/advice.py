@@ -8,13 +8,13 @@ from typing import Any
 
 from marshmallow import fields
 
-from boiler_functions.compile import Compiled, View
-from boiler_functions.dependencies import is_exact
-from boiler_functions.indexes import Indexes, merged, query_of
-from boiler_functions.manifest import EventTrigger
-from boiler_functions.modes.task import Task
-from boiler_functions.options import MULTI_REGIONS
-from boiler_functions.store import Matching, One, Queried, Referrers, Source
+from boiler_functions.compile.compiler import Compiled, View
+from boiler_functions.compile.manifest import EventTrigger
+from boiler_functions.modes.task.task import Task
+from boiler_functions.plan.indexes import Indexes, merged, query_of
+from boiler_functions.settings.options import MULTI_REGIONS
+from boiler_functions.views.dependencies import is_exact
+from boiler_functions.views.store import Matching, One, Queried, Referrers, Source
 
 
 @dataclass(frozen=True)

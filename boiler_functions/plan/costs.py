@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
-from boiler_functions.attrs import Relation
-from boiler_functions.compile import EventFunction, View
-from boiler_functions.conditions import MAX_ALTERNATIVES
+from boiler_functions.compile.compiler import EventFunction, View
 from boiler_functions.database.metered import Usage
-from boiler_functions.modes.query import PAGE
-from boiler_functions.modes.task import Task
-from boiler_functions.store import Matching, One, Queried, Referrers, Related, Root, Source, Store
+from boiler_functions.models.attributes import Relation
+from boiler_functions.models.conditions import MAX_ALTERNATIVES
+from boiler_functions.modes.query.rebuild import PAGE
+from boiler_functions.modes.task.task import Task
+from boiler_functions.views.store import Matching, One, Queried, Referrers, Related, Root, Source, Store
 
 
 @dataclass(frozen=True)

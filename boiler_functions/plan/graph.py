@@ -8,8 +8,8 @@ from html import escape
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
-from boiler_functions.compile import SOCKETS, Compiled, EventFunction, View
-from boiler_functions.manifest import EventTrigger
+from boiler_functions.compile.compiler import SOCKETS, Compiled, EventFunction, View
+from boiler_functions.compile.manifest import EventTrigger
 
 Kind: TypeAlias = Literal["source", "query", "task", "rest", "socket", "sink", "view", "model"]
 

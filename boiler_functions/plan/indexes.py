@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from boiler_functions.compile import Declarations
+from boiler_functions.compile.compiler import Declarations
 from boiler_functions.database import NAME, Query
 from boiler_functions.database.matching import orders_of
-from boiler_functions.modes import dead_letter, ledger, marker, outbox, secret
+from boiler_functions.modes import dead_letter, ledger, marker, secret
+from boiler_functions.modes.on_change import outbox
 from boiler_functions.paths import id_of
-from boiler_functions.store import Matching, Queried, Referrers
+from boiler_functions.views.store import Matching, Queried, Referrers
 
 Scope: TypeAlias = Literal["COLLECTION", "COLLECTION_GROUP"]
 
@@ -150,7 +151,7 @@ def queries_of(declarations: Declarations) -> Iterator[Query]:
 def _listed(declarations: Declarations) -> Iterator[Query]:
     """One query of each kind that the lists of an app's API ask."""
     if declarations.rules:
-        from boiler_functions.rest import list_queries
+        from boiler_functions.modes.rest import list_queries
 
         yield from list_queries(declarations)
 

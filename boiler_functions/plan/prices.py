@@ -10,7 +10,7 @@ from typing import Any
 
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.options import Options
+from boiler_functions.settings.options import Options
 
 TABLE = Path(__file__).with_name("prices.json")
 

@@ -12,12 +12,12 @@ from typing import Any
 from marshmallow import INCLUDE, Schema
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions import fields
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where, any_of, nobody
-from boiler_functions.compile import BOOKKEEPING, Declarations
+from boiler_functions.compile.compiler import BOOKKEEPING, Declarations
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
-from boiler_functions.modes.document import mutation_path, mutation_schema
-from boiler_functions.modes.task import OUTCOME
+from boiler_functions.models import fields
+from boiler_functions.modes.document.document import mutation_path, mutation_schema
+from boiler_functions.modes.task.task import OUTCOME
 from boiler_functions.paths import Pattern
 from boiler_functions.types import is_name
 

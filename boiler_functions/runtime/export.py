@@ -19,17 +19,17 @@ from google.protobuf.message import DecodeError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 
-from boiler_functions.compile import API, CONTINUATIONS, Compiled, EventFunction, Report
+from boiler_functions.compile.compiler import API, CONTINUATIONS, Compiled, EventFunction, Report
 from boiler_functions.database import Database, Document
+from boiler_functions.database.change import Change
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import DATABASE, PROJECT, connect
 from boiler_functions.database.metered import Metered
-from boiler_functions.events import Change
 from boiler_functions.exceptions import InvalidEvent, Transient
-from boiler_functions.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
-from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation
+from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.types import to_instant
 
 log = logging.getLogger("boiler_functions.runtime")
@@ -142,7 +142,7 @@ def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
 
 
 def _api(compiled: Compiled) -> Flask:
-    from boiler_functions.rest import create_app
+    from boiler_functions.modes.rest import create_app
 
     return create_app(compiled, lambda: _database(compiled))
 
@@ -173,7 +173,7 @@ def _database(compiled: Compiled) -> Database:
 
 def _enqueue(compiled: Compiled) -> Enqueue | None:
     if "BOILER_QUEUE" in os.environ:
-        from boiler_functions.cloud_tasks import enqueuer
+        from boiler_functions.runtime.queues import enqueuer
 
         return enqueuer(os.environ)
     return _firebase_enqueue(compiled) if _has_firebase_queue(compiled) else None
@@ -188,7 +188,7 @@ def _has_firebase_queue(compiled: Compiled) -> bool:
 def _firebase_enqueue(compiled: Compiled) -> Enqueue:
     def enqueue(continuation: Continuation) -> None:
         # Imported by the first fan-out that is too large, if there ever is one.
-        from boiler_functions.cloud_tasks import firebase_enqueuer
+        from boiler_functions.runtime.queues import firebase_enqueuer
 
         firebase_enqueuer(compiled.manifest.queues[0], os.environ)(continuation)
 

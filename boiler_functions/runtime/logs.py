@@ -22,8 +22,8 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from boiler_functions.compile import Report
-from boiler_functions.events import Change
+from boiler_functions.compile.compiler import Report
+from boiler_functions.database.change import Change
 from boiler_functions.exceptions import BoilerError, Permanent, Transient
 
 CONTENTS = "BOILER_LOG_CONTENTS"
@@ -43,7 +43,7 @@ _CLOUD_TRACE = r"(?P<trace>[0-9a-f]{32})(/(?P<span>\d{1,20})(;o=(?P<sampled>[01]
 _PACKAGE = __name__.partition(".")[0]
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 
-log = logging.getLogger("boiler_functions.events")
+log = logging.getLogger("boiler_functions.database.change")
 
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
 

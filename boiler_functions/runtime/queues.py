@@ -34,10 +34,10 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, OidcToken, Task
 from google.protobuf.duration_pb2 import Duration
 
+from boiler_functions.compile.manifest import Function
 from boiler_functions.database.firestore import READ_ERRORS
 from boiler_functions.exceptions import BoilerError, ConfigurationError, TooLarge, Unavailable
-from boiler_functions.manifest import Function
-from boiler_functions.modes.continuation import Continuation, Enqueue
+from boiler_functions.modes.query.continuation import Continuation, Enqueue
 
 QUEUE: Final = "BOILER_QUEUE"
 URL: Final = "BOILER_CONTINUATIONS_URL"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from boiler_functions.checks import Check, check_each, duration, flag, optional, positive, text, texts, whole
 from boiler_functions.exceptions import InvalidOption
+from boiler_functions.settings.checks import Check, check_each, duration, flag, optional, positive, text, texts, whole
 
 # https://firebase.google.com/docs/firestore/quotas#limits: maps and arrays are nested at most 20 deep.
 MAX_DEPTH = 20

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
-from boiler_functions.checks import Check, flag, mapping, one_of, text, texts, whole
 from boiler_functions.exceptions import InvalidOption
+from boiler_functions.settings.checks import Check, flag, mapping, one_of, text, texts, whole
 from boiler_functions.types import is_name
 
 Ingress: TypeAlias = Literal["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"]

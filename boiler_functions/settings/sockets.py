@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from boiler_functions.checks import Check, check_each, flag, optional, positive, text, whole
+from boiler_functions.settings.checks import Check, check_each, flag, optional, positive, text, whole
 
 
 class SocketSettings(NamedTuple):

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from random import Random
 
 from boiler_functions.app import Boiler
-from boiler_functions.compile import Compiled, Report
+from boiler_functions.compile.compiler import Compiled, Report
 from boiler_functions.database import Database, Delete, Document, Put
+from boiler_functions.database.change import Change
 from boiler_functions.database.faults import Faults
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.events import Change
+from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.session import use
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
 

@@ -21,7 +21,7 @@ def http_client(testing: MemoryApp, uid: str | None = None, **claims: Any) -> Fl
         ada.patch("/meetings/standup", json={"inSession": False}).status_code
     """
     # Imported late: a test of views needs no REST stack.
-    from boiler_functions.rest import create_app
+    from boiler_functions.modes.rest import create_app
 
     flask = create_app(testing.compiled, lambda: testing.through, testing.surroundings, _Tokens(), bytes(32))
     client = flask.test_client()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from boiler_functions.build import Built, Instance, Reader, build
-from boiler_functions.compile import View
+from boiler_functions.compile.compiler import View
 from boiler_functions.database import Database, Document
 from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import Permanent
-from boiler_functions.models import differs
+from boiler_functions.models.model import differs
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
-from boiler_functions.modes.query import scope_of
+from boiler_functions.modes.query.rebuild import scope_of
 from boiler_functions.testing.app import MemoryApp
 from boiler_functions.types import Fields, to_datetime
+from boiler_functions.views.build import Built, Instance, Reader, build
 
 _LONGEST_TEXT = 500
 

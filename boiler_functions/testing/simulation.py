@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
-from boiler_functions.compile import EventFunction, Report
+from boiler_functions.compile.compiler import EventFunction, Report
 from boiler_functions.database import Database, Document
+from boiler_functions.database.change import Change
 from boiler_functions.database.faults import Faults, Faulty
-from boiler_functions.events import Change
 from boiler_functions.exceptions import Transient
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.testing.steps import Crashed, Stepped, Worker

@@ -7,15 +7,15 @@ from itertools import islice
 from math import prod
 from typing import Any, NamedTuple
 
-from boiler_functions.conditions import MAX_ALTERNATIVES
 from boiler_functions.database import Database, Document, Filter, Found, Query
 from boiler_functions.database.matching import matches
-from boiler_functions.dependencies import tokens_of
-from boiler_functions.models import DOC_VERSION, OBJ_TYPE
-from boiler_functions.session import Snapshot, UnitOfWork, active
-from boiler_functions.store import Resolution, Store
+from boiler_functions.models.conditions import MAX_ALTERNATIVES
+from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
+from boiler_functions.models.session import Snapshot, UnitOfWork, active
 from boiler_functions.types import Fields, Instant, Reference, Version, digest
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.dependencies import tokens_of
+from boiler_functions.views.store import Resolution, Store
+from boiler_functions.views.view_model import ViewModel
 
 _MERGED = {"==": "in", "array-contains": "array-contains-any"}
 

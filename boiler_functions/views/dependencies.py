@@ -7,10 +7,10 @@ and one for its collection; a range has the latter alone, so that any write of i
 from collections.abc import Iterable
 
 from boiler_functions.database import Query
+from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches
-from boiler_functions.events import Change
-from boiler_functions.store import Queried, Resolution, Root, Source, Store
 from boiler_functions.types import digest
+from boiler_functions.views.store import Queried, Resolution, Root, Source, Store
 
 _EXACT = ("==", "in", "array-contains", "array-contains-any")
 

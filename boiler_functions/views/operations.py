@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from marshmallow import Schema
 
-from boiler_functions.attrs import camel_case
 from boiler_functions.exceptions import InvalidAttribute
-from boiler_functions.fields import JsonSchema, field_for
+from boiler_functions.models.attributes import camel_case
+from boiler_functions.models.fields import JsonSchema, field_for
 
 F = TypeVar("F", bound=Callable[..., None])
 

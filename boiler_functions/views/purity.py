@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from boiler_functions.exceptions import ClockOrChance
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.view_model import ViewModel
 
 _IMPURE = (
     datetime.datetime.now,

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
-from boiler_functions.attrs import Relation
-from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Document, Filter, Query
 from boiler_functions.exceptions import InvalidCondition, InvalidReference, Rejected
-from boiler_functions.models import DomainModel
+from boiler_functions.models.attributes import Relation
+from boiler_functions.models.conditions import Bound, Condition
+from boiler_functions.models.model import DomainModel
+from boiler_functions.models.selection import Selection, collection_query, select
 from boiler_functions.paths import Pattern
-from boiler_functions.selection import Selection, collection_query, select
 from boiler_functions.types import Reference as ReferenceValue
 
 M = TypeVar("M", bound=DomainModel)

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Generic
 from marshmallow import Schema, ValidationError
 from typing_extensions import TypeVar
 
-from boiler_functions import session
 from boiler_functions.access import Audience, Caller, Owner, audience
 from boiler_functions.exceptions import (
     DeclarationError,
@@ -23,10 +22,11 @@ from boiler_functions.exceptions import (
     Permanent,
     Transient,
 )
-from boiler_functions.fields import JsonSchema, String, flatten
-from boiler_functions.models import RESERVED_KEYS, Model
+from boiler_functions.models import session
+from boiler_functions.models.fields import JsonSchema, String, flatten
+from boiler_functions.models.model import RESERVED_KEYS, Model
 from boiler_functions.paths import Pattern
-from boiler_functions.store import Source, Store
+from boiler_functions.views.store import Source, Store
 
 
 class NoStore(Store):

@@ -9,10 +9,10 @@ import pytest
 
 from boiler_functions import Boiler, use
 from boiler_functions.database import Document, Put
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.stack import Handled, LocalStack
 from boiler_functions.types import Fields
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.stack import Handled, LocalStack
 from functions import city, meeting_room
 
 

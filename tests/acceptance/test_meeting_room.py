@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from boiler_functions.local.loopback import request
 from boiler_functions.testing import unsigned_token
 from boiler_functions.types import Fields
-from emulator.loopback import request
 from functions.meeting_room import Location, Meeting, Ticket, User
 from tests.acceptance.conftest import Sample
 

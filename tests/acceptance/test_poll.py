@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from boiler_functions import Changed, Webhook
-from boiler_functions.models import Model
+from boiler_functions.models.model import Model
 from boiler_functions.testing import MemoryApp, memory_app
 from functions.poll import Poll, app
 

@@ -10,7 +10,7 @@ from boiler_functions.database import Database, Put, Query
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidRequest
-from emulator.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from tests.contract.contract import DatabaseContract
 from tests.contract.random_queries import random_put, random_query
 

@@ -10,7 +10,7 @@ from boiler_functions.database import Delete, Document, Filter, LiveDatabase, Or
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import BoilerError, Transient
-from emulator.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
 
 
 @pytest.fixture(params=["memory", "firestore"])

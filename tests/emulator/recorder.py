@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from emulator.loopback import LOOPBACK
+from boiler_functions.local.loopback import LOOPBACK
 
 _APIS = (
     "ARTIFACTREGISTRY",

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.testing import unsigned_token
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
 
 MAIN = Path(__file__).parent.parent / "torture" / "serve_shop.py"
 

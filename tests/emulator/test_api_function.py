@@ -10,11 +10,11 @@ import pytest
 from boiler_functions import use
 from boiler_functions.database import Database, Document
 from boiler_functions.database.firestore import FirestoreDatabase
-from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.local.loopback import request
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.testing import unsigned_token
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
-from emulator.loopback import request
 from functions.meeting_room import Location, Meeting, MeetingSession, Ticket, User, app
 
 MAIN = Path(__file__).parent.parent.parent / "functions" / "main.py"

@@ -22,11 +22,11 @@ from boiler_functions import (
     use,
 )
 from boiler_functions.database import Put
-from boiler_functions.webhook import signature
-from emulator.delivery import Faults, Retries
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.stack import Handled, LocalStack
+from boiler_functions.local.delivery import Faults, Retries
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.stack import Handled, LocalStack
+from boiler_functions.modes.on_change.webhook import signature
 
 COPY = "users/ann/rooms/one"
 

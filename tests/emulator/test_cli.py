@@ -19,10 +19,10 @@ from google.cloud import firestore
 from boiler_functions.cli.project import Project
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.loopback import LOOPBACK, answers, request
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import LOOPBACK, answers, request
 from tests.emulator.running import TIMEOUT, Running
-from tests.unit.websocket.rooms import Client
+from tests.unit.modes.websocket.rooms import Client
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
 ROOT = Path(__file__).parent.parent.parent

@@ -25,25 +25,25 @@ from google.cloud.tasks_v2.types import Queue as QueueMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from boiler_functions.build import Instance
-from boiler_functions.cloud_tasks import MAX_TASK_BYTES, Queue, enqueuer
-from boiler_functions.compile import Compiled
+from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database, Put, Query
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, InvalidRequest, TooLarge, Unavailable
-from boiler_functions.modes.continuation import Continuation, Enqueue
+from boiler_functions.local.cloud_tasks import CloudTasksEmulator, Dispatch
+from boiler_functions.local.delivery import DeliveryHarness, NotDrained, Retries, Trigger
+from boiler_functions.local.events import Event, EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.modes.invocation import Invocation, Surroundings
-from boiler_functions.modes.query import Rebuild
-from boiler_functions.runtime import change_of
+from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.runtime.export import change_of
+from boiler_functions.runtime.queues import MAX_TASK_BYTES, Queue, enqueuer
 from boiler_functions.types import Fields, Instant, Reference
-from emulator.cloud_tasks import CloudTasksEmulator, Dispatch
-from emulator.delivery import DeliveryHarness, NotDrained, Retries, Trigger
-from emulator.events import Event, EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
-from emulator.loopback import LOOPBACK, free_port
+from boiler_functions.views.build import Instance
 
 QUEUE = "projects/demo-tasks/locations/us-central1/queues/continuations"
 SOON = Retries(first=0.01, longest=0.05)
@@ -390,7 +390,7 @@ class Library:
 def library(
     firestore_emulator: FirestoreEmulator, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Library:
-    monkeypatch.setattr("boiler_functions.modes.continuation.VIEWS", 50)
+    monkeypatch.setattr("boiler_functions.modes.query.continuation.VIEWS", 50)
     source = tmp_path / "main.py"
     source.write_text(LIBRARY)
     return Library(project, firestore_emulator, source)
@@ -424,7 +424,7 @@ def test_continuations_that_run_out_of_time_hand_on_until_every_view_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each invocation does one page; the queue, which never takes a name twice, loses none of what they hand on."""
-    monkeypatch.setattr("boiler_functions.modes.query.PAGE", 20)
+    monkeypatch.setattr("boiler_functions.modes.query.rebuild.PAGE", 20)
     seen: list[Dispatch] = []
     put: list[Enqueue] = []
     with CloudTasksEmulator([QUEUE], target=lambda body, _: library.go_on(put[0], body), observer=seen.append) as tasks:

@@ -10,11 +10,20 @@ from typing import Any
 import pytest
 from google.events.cloud.firestore_v1 import DocumentEventData
 
-from emulator.delivery import Delivery, DeliveryHarness, Faults, NotDrained, Refused, Retries, Target, Trigger
-from emulator.events import Event, EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
-from emulator.loopback import request
+from boiler_functions.local.delivery import (
+    Delivery,
+    DeliveryHarness,
+    Faults,
+    NotDrained,
+    Refused,
+    Retries,
+    Target,
+    Trigger,
+)
+from boiler_functions.local.events import Event, EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.local.loopback import request
 
 OWNER = {"Authorization": "Bearer owner"}
 SOON = Retries(first=0.01, longest=0.02)

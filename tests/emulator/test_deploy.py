@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.indexes import BOOKKEEPING
+from boiler_functions.plan.indexes import BOOKKEEPING
 from tests.emulator.recorder import Call, Recorder
 
 pytestmark = [

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import pytest
 
 from boiler_functions.exceptions import ConfigurationError
-from emulator.firebase import FirebaseEmulators
-from emulator.launcher import write_launcher
-from emulator.loopback import Response, answers, request
+from boiler_functions.local.firebase import FirebaseEmulators
+from boiler_functions.local.launcher import write_launcher
+from boiler_functions.local.loopback import Response, answers, request
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = f"demo-{secrets.token_hex(6)}"

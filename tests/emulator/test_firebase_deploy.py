@@ -14,8 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from emulator.firebase import FirebaseEmulators
-from emulator.loopback import request
+from boiler_functions.local.firebase import FirebaseEmulators
+from boiler_functions.local.loopback import request
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from boiler_functions import use
-from boiler_functions.cloud_tasks import firebase_enqueuer
 from boiler_functions.database import Query
 from boiler_functions.database.firestore import FirestoreDatabase
-from boiler_functions.indexes import AUTOMATIC, BOOKKEEPING, Index, IndexedField, Indexes, Override, Single
-from boiler_functions.modes.continuation import Continuation
+from boiler_functions.local.firebase import FirebaseEmulators
+from boiler_functions.local.loopback import request
 from boiler_functions.modes.ledger import COLLECTION
-from emulator.firebase import FirebaseEmulators
-from emulator.loopback import request
+from boiler_functions.modes.query.continuation import Continuation
+from boiler_functions.plan.indexes import AUTOMATIC, BOOKKEEPING, Index, IndexedField, Indexes, Override, Single
+from boiler_functions.runtime.queues import firebase_enqueuer
 from functions.meeting_room import Location, Meeting, Ticket, User
 from functions.meeting_room import app as meeting_room
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from boiler_functions.exceptions import ConfigurationError
-from emulator.firestore_emulator import FirestoreEmulator, emulator_jar, java
-from emulator.loopback import answers, request
-from emulator.process import ServerProcess
+from boiler_functions.local.firestore_emulator import FirestoreEmulator, emulator_jar, java
+from boiler_functions.local.loopback import answers, request
+from boiler_functions.local.process import ServerProcess
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -88,7 +88,7 @@ def test_no_jar_anywhere_names_every_place_and_the_remedy(monkeypatch: pytest.Mo
     monkeypatch.delenv("FIRESTORE_EMULATOR_BINARY_PATH", raising=False)
     monkeypatch.setenv("FIREBASE_EMULATORS_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("emulator.firestore_emulator.npm_command", lambda name, folders: None)
+    monkeypatch.setattr("boiler_functions.local.firestore_emulator.npm_command", lambda name, folders: None)
     with pytest.raises(ConfigurationError, match=r"gcloud is not on PATH[\s\S]*Run 'npx firebase setup") as caught:
         emulator_jar()
     assert str(tmp_path) in str(caught.value)
@@ -112,7 +112,7 @@ def test_no_java_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_ends_with_the_interpreter_that_started_it(number: signal.Signals) -> None:
     code = (
-        "import time; from emulator.process import ServerProcess\n"
+        "import time; from boiler_functions.local.process import ServerProcess\n"
         "server = ServerProcess('a server', ['/bin/sh', '-c', 'sleep 600; true'])\n"
         "print(server.pid, flush=True); time.sleep(600)"
     )

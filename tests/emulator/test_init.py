@@ -12,12 +12,12 @@ import pytest
 
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
-from emulator.delivery import DeliveryHarness, Trigger
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
-from emulator.loopback import LOOPBACK, answers, free_port, request
-from emulator.process import ServerProcess
+from boiler_functions.local.delivery import DeliveryHarness, Trigger
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.local.loopback import LOOPBACK, answers, free_port, request
+from boiler_functions.local.process import ServerProcess
 from tests.emulator.running import Running
 
 BOILER = (sys.executable, "-c", "from boiler_functions.cli import main; main()")
@@ -114,13 +114,14 @@ def test_the_http_function_of_the_uploaded_folder_answers(
 def test_dev_handles_a_write_by_what_the_wheel_holds_alone(fresh: Fresh) -> None:
     fresh.install(f"{fresh.wheel}[cli]", folder=fresh.project)
     listed = (
-        "import pkgutil, emulator; print(emulator.__file__, *(m.name for m in pkgutil.iter_modules(emulator.__path__)))"
+        "import pkgutil, boiler_functions.local as local, importlib.util; "
+        "assert importlib.util.find_spec('emulator') is None; "
+        "print(local.__file__, *(module.name for module in pkgutil.iter_modules(local.__path__)))"
     )
     place, *modules = run(fresh.python, "-c", listed, folder=fresh.project, env=fresh.env).split()
     assert place.startswith(str(fresh.bin.parent))
-    assert not {"demo", "live"} & set(modules)
     for module in modules:
-        run(fresh.python, "-c", f"import emulator.{module}", folder=fresh.project, env=fresh.env)
+        run(fresh.python, "-c", f"import boiler_functions.local.{module}", folder=fresh.project, env=fresh.env)
     with Running([str(fresh.bin / "boiler"), "dev"], fresh.project, fresh.env) as dev:
         exported = dev.line(rf"export {EMULATOR_HOST}=(\S+) {PROJECT}=(\S+)")
         api = dev.line(r"^API +http://(\S+)$")[1]

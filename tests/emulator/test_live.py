@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from boiler_functions.rules import documents, firestore_rules
+from boiler_functions.plan.security_rules import documents, firestore_rules
 from emulator.live import LIVE, ROOT, RULES, LiveRoom, build_page, live_app
 
 pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(1200)]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
-from emulator.delivery import Refused
-from emulator.events import Event
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
-from emulator.loopback import LOOPBACK, free_port
+from boiler_functions.local.delivery import Refused
+from boiler_functions.local.events import Event
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.local.loopback import LOOPBACK, free_port
 
 MAIN = Path(__file__).parent.parent.parent / "functions" / "main.py"
 TARGET = "user_view_on_users"

@@ -11,8 +11,8 @@ from werkzeug.serving import make_server
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.rest import create_app
-from emulator.loopback import LOOPBACK
+from boiler_functions.local.loopback import LOOPBACK
+from boiler_functions.modes.rest import create_app
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

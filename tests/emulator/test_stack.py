@@ -10,13 +10,13 @@ import pytest
 from boiler_functions import use
 from boiler_functions.database import Put
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.local.delivery import Faults, Retries
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import request
+from boiler_functions.local.stack import Handled, LocalStack
 from boiler_functions.testing import unsigned_token
-from emulator.delivery import Faults, Retries
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
 from emulator.listeners import Listeners, NotSeen
-from emulator.loopback import request
-from emulator.stack import Handled, LocalStack
 from functions import city, meeting_room
 from functions.city import City
 

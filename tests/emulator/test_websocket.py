@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from boiler_functions import use
-from emulator.events import EventServer
-from emulator.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.events import EventServer
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.loopback import LOOPBACK, answers, free_port
+from boiler_functions.local.process import ServerProcess
+from boiler_functions.local.stack import LocalStack
 from emulator.live import FUNCTIONS, LIVE, live_app, seed
-from emulator.loopback import LOOPBACK, answers, free_port
-from emulator.process import ServerProcess
-from emulator.stack import LocalStack
 from functions.meeting_room import Ticket
-from tests.unit.websocket.rooms import Client
+from tests.unit.modes.websocket.rooms import Client
 
 pytestmark = pytest.mark.xdist_group("websocket")
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from random import Random, SystemRandom
 from typing import Any, TypeVar
 
-from boiler_functions.compile import Report
+from boiler_functions.compile.compiler import Report
 from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
 from boiler_functions.modes import dead_letter
 from boiler_functions.modes.invocation import Surroundings

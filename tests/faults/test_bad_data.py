@@ -12,8 +12,8 @@ from boiler_functions.database import Put
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES, document_size
 from boiler_functions.exceptions import DeclarationError, InvalidRequest, TooLarge
 from boiler_functions.modes import marker
-from boiler_functions.modes import query as query_mode
-from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.modes.query import rebuild as query_mode
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Reference
 from tests.faults.scenes import JAPAN, content, fresh_seeds, letters, place, send, stored_tokyo, tokyo, world

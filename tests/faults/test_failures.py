@@ -10,7 +10,7 @@ import pytest
 from boiler_functions.database import ABSENT, Put
 from boiler_functions.exceptions import BoilerError, Conflict, Unavailable, UnknownOutcome
 from boiler_functions.modes import marker
-from boiler_functions.modes.query import MAX_ATTEMPTS
+from boiler_functions.modes.query.rebuild import MAX_ATTEMPTS
 from boiler_functions.testing import Delivery, Faults, MemoryApp, assert_views_equal_rebuild
 from boiler_functions.testing.steps import Crashed
 from tests.faults.scenes import (

@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import compile as compile_module
+from boiler_functions.compile import compiler as compile_module
 from boiler_functions.database import Committed, Document, Precondition, Write
 from boiler_functions.database import memory as memory_module
+from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Metered
-from boiler_functions.dependencies import _document_token
-from boiler_functions.events import Change
 from boiler_functions.exceptions import Conflict
-from boiler_functions.modes import query as query_module
+from boiler_functions.models.session import UnitOfWork
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger
 from boiler_functions.modes.marker import Marker
-from boiler_functions.modes.query import Rebuild
-from boiler_functions.modes.task import Run
-from boiler_functions.session import UnitOfWork
+from boiler_functions.modes.query import rebuild as query_module
+from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.task.task import Run
 from boiler_functions.types import MISSING
+from boiler_functions.views.dependencies import _document_token
 from tests.faults import test_bad_data, test_failures, test_races
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Self
 
-from emulator.loopback import LOOPBACK
+from boiler_functions.local.loopback import LOOPBACK
 
 _CHUNK = 65_536
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from emulator.loopback import LOOPBACK
+from boiler_functions.local.loopback import LOOPBACK
 
 URL = "TORTURE_RECEIVER"
 """The variable with the URL that workers tell."""

@@ -23,11 +23,11 @@ from schemathesis.specs.openapi import checks as conformance
 
 from boiler_functions import use
 from boiler_functions.database.firestore import FirestoreDatabase
-from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.functions_process import FunctionsProcess
+from boiler_functions.local.loopback import request
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.testing import unsigned_token
-from emulator.firestore_emulator import FirestoreEmulator
-from emulator.functions_process import FunctionsProcess
-from emulator.loopback import request
 from tests.torture.figures import Figure
 from tests.torture.shop import Article, Shelf, ShelfView, app
 

@@ -17,7 +17,7 @@ from boiler_functions import (
     operation,
     reference,
 )
-from boiler_functions.http_settings import HttpSettings
+from boiler_functions.settings.http import HttpSettings
 
 
 class Color(Enum):

@@ -9,8 +9,8 @@ from google.events.cloud.firestore_v1 import DocumentEventData
 from boiler_functions.database import Put
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.local.events import Event
 from boiler_functions.types import Reference
-from emulator.events import Event
 from tests.torture.emulator import POISONED, Result, Volume, Watch, Writer, compared
 from tests.torture.emulator_app import expected_views
 from tests.torture.emulator_receiver import Receiver, broken_chains

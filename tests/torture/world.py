@@ -6,7 +6,7 @@ from typing import Any
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
 from boiler_functions.database import Delete, Put, Write
-from boiler_functions.modes.task import Completion
+from boiler_functions.modes.task.task import Completion
 from boiler_functions.types import Reference
 from tests.unit.modes.cities import QUERIES, CityStore
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, Caller, DomainModel, Store, ViewModel, access, attrs, reference, references
-from boiler_functions.build import Instance, Reader, build
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, ImpureGetter
-from boiler_functions.session import UnitOfWork, active
+from boiler_functions.models.session import UnitOfWork, active
+from boiler_functions.views.build import Instance, Reader, build
 
 
 class User(DomainModel):

@@ -10,7 +10,7 @@ import pytest
 
 from boiler_functions import Boiler, HttpSettings, Rejected, SocketSettings, ViewModel, access, attrs
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.view_models import NoStore
+from boiler_functions.views.view_model import NoStore
 from tests.unit.modes.cities import CapitalsView, City, CityStore, CityView, PlaceView, app_of
 
 

@@ -15,15 +15,15 @@ from typing import Any, ClassVar, Literal, cast
 from marshmallow import RAISE, Schema
 
 from boiler_functions.access import Caller, Owner
-from boiler_functions.build import content_of
 from boiler_functions.exceptions import Rejected
-from boiler_functions.fields import StoredSchema, String
-from boiler_functions.models import DOC_VERSION
-from boiler_functions.modes.task import Task
+from boiler_functions.models.fields import StoredSchema, String
+from boiler_functions.models.model import DOC_VERSION
+from boiler_functions.modes.task.task import Task
 from boiler_functions.paths import Pattern, collection_of
-from boiler_functions.store import Store
 from boiler_functions.types import Fields
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import content_of
+from boiler_functions.views.store import Store
+from boiler_functions.views.view_model import ViewModel
 
 IF_VERSION = "if_version"
 """The field of a mutation that holds the `doc_version` of the copy that its sender saw."""

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from boiler_functions.build import Built, Instance
 from boiler_functions.database import ABSENT, PRESENT, Document, Put, Write
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.exceptions import InvalidDocument, Permanent, UndeclaredWrite, Undeliverable, Undelivered
-from boiler_functions.models import DomainModel, Model, differs
+from boiler_functions.models.model import DomainModel, Model, differs
+from boiler_functions.models.session import Direct, active
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Ledger
-from boiler_functions.options import Options
 from boiler_functions.paths import Pattern, id_of
-from boiler_functions.session import Direct, active
+from boiler_functions.settings.options import Options
 from boiler_functions.types import Fields, digest, to_datetime
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Built, Instance
+from boiler_functions.views.view_model import ViewModel
 
 COLLECTION = "boilerOutbox"
 """Holds no documents itself, only a collection of the same name below each sink's, so that each has its own trigger."""

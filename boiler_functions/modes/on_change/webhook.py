@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from boiler_functions.exceptions import ConfigurationError, InvalidSink, Undeliverable, Undelivered
-from boiler_functions.fields import as_json
-from boiler_functions.models import Model
-from boiler_functions.modes.outbox import Changed
+from boiler_functions.models.fields import as_json
+from boiler_functions.models.model import Model
+from boiler_functions.modes.on_change.outbox import Changed
 from boiler_functions.types import is_name
 
 PREFIX = "whsec_"
@@ -73,7 +73,7 @@ class Webhook:
 
     def _post(self, key: str, content: Mapping[str, Any]) -> int:
         # Imported late: an app may have a function with a webhook, and ten that need no HTTP client.
-        from boiler_functions.public_http import post
+        from boiler_functions.modes.on_change.public_http import post
 
         body = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
         timestamp = str(int(time.time()))

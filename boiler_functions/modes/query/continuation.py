@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from boiler_functions.database import NAME, Database, Document, Filter, Order, Query
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.modes.ledger import COLLECTION, cursor
 from boiler_functions.types import Instant, Version, digest
 

@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.build import Built, Instance, Reader, build, chunks
-from boiler_functions.conditions import MAX_ALTERNATIVES
 from boiler_functions.database import Delete, Document, Put, Write
+from boiler_functions.database.change import Change
 from boiler_functions.database.sizes import document_size, name_size
-from boiler_functions.dependencies import depends_on_document, tokens_of, tokens_of_change
-from boiler_functions.events import Change
 from boiler_functions.exceptions import Conflict, Permanent, Unavailable, UnknownOutcome
-from boiler_functions.modes.continuation import Continuation, Enqueue, ranges
+from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Ledger, dependents, instance_of, ledger_path
-from boiler_functions.modes.outbox import Sink, records
-from boiler_functions.store import Resolution
+from boiler_functions.modes.on_change.outbox import Sink, records
+from boiler_functions.modes.query.continuation import Continuation, Enqueue, ranges
 from boiler_functions.types import MISSING, Version
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Built, Instance, Reader, build, chunks
+from boiler_functions.views.dependencies import depends_on_document, tokens_of, tokens_of_change
+from boiler_functions.views.store import Resolution
+from boiler_functions.views.view_model import ViewModel
 
 PAGE = 100
 """Views that are rebuilt together: one BatchGet a level, and one Commit unless they are large."""

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boiler_functions.build import Built, Instance, chunks
 from boiler_functions.database import NAME, Cursor, Database, Delete, Document, Order, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict
+from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
-from boiler_functions.modes.outbox import Sink, records
-from boiler_functions.modes.query import PAGE, Rebuild, scope_of
-from boiler_functions.selection import collection_query
+from boiler_functions.modes.on_change.outbox import Sink, records
+from boiler_functions.modes.query.rebuild import PAGE, Rebuild, scope_of
 from boiler_functions.types import Reference
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Built, Instance, chunks
+from boiler_functions.views.view_model import ViewModel
 
 NAMES = 500
 """Roots that one query names; of ledgers, which it reads whole, it takes PAGE."""

@@ -15,21 +15,21 @@ from flask.json.provider import DefaultJSONProvider
 from boiler_functions.database import Database, Query
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.invocation import REAL, Surroundings
+from boiler_functions.modes.rest.apidocs import apidocs, as_text
+from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.description import security_schemes, tag
+from boiler_functions.modes.rest.errors import answer_errors
+from boiler_functions.modes.rest.gate import Gate
+from boiler_functions.modes.rest.listing import Listing
+from boiler_functions.modes.rest.openapi import VERSION, Documented
+from boiler_functions.modes.rest.rate import Rate
+from boiler_functions.modes.rest.resource import Resource
+from boiler_functions.modes.rest.routes import blueprint_of
 from boiler_functions.modes.secret import secret_of
-from boiler_functions.rest.apidocs import apidocs, as_text
-from boiler_functions.rest.authentication import FirebaseTokens, Tokens
-from boiler_functions.rest.copies import Copies
-from boiler_functions.rest.description import security_schemes, tag
-from boiler_functions.rest.errors import answer_errors
-from boiler_functions.rest.gate import Gate
-from boiler_functions.rest.listing import Listing
-from boiler_functions.rest.openapi import VERSION, Documented
-from boiler_functions.rest.rate import Rate
-from boiler_functions.rest.resource import Resource
-from boiler_functions.rest.routes import blueprint_of
 
 if TYPE_CHECKING:
-    from boiler_functions.compile import Compiled, Declarations
+    from boiler_functions.compile.compiler import Compiled, Declarations
 
 SECRET = "BOILER_SECRET"
 """The variable with the secret that seals page tokens: 32 bytes in base64. Without it the database has one."""

@@ -10,19 +10,19 @@ from typing import Any, TypeAlias, cast
 from marshmallow import Schema, ValidationError, post_load, pre_load, validate
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions import fields
-from boiler_functions.attrs import COMPARABLE, Attribute
-from boiler_functions.conditions import Bound, Condition
 from boiler_functions.database import Order
 from boiler_functions.database.sizes import value_size
 from boiler_functions.exceptions import InvalidPath
-from boiler_functions.fields import JsonSchema
-from boiler_functions.http_settings import ID
-from boiler_functions.models import DomainModel
+from boiler_functions.models import fields
+from boiler_functions.models.attributes import COMPARABLE, Attribute
+from boiler_functions.models.conditions import Bound, Condition
+from boiler_functions.models.fields import JsonSchema
+from boiler_functions.models.model import DomainModel
+from boiler_functions.modes.rest import strict_json
 from boiler_functions.paths import document_id
-from boiler_functions.rest import strict_json
+from boiler_functions.settings.http import ID
 from boiler_functions.types import Reference
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.view_model import ViewModel
 
 Listed: TypeAlias = DomainModel | ViewModel[Any]
 

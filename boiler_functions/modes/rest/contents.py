@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from boiler_functions.access import Audience, Caller, Where
-from boiler_functions.build import Instance, Reader, build
 from boiler_functions.database import Document
 from boiler_functions.exceptions import Permanent
-from boiler_functions.rest.copies import At, Copies
-from boiler_functions.session import Snapshot, active
-from boiler_functions.store import Resolution
+from boiler_functions.models.session import Snapshot, active
+from boiler_functions.modes.rest.copies import At, Copies
 from boiler_functions.types import Fields
+from boiler_functions.views.build import Instance, Reader, build
+from boiler_functions.views.store import Resolution
 
 log = logging.getLogger(__name__)
 

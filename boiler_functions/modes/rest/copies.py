@@ -9,9 +9,9 @@ from typing import Any
 
 from boiler_functions.access import Audience, Caller, Claim, Nobody, Owner
 from boiler_functions.exceptions import InvalidPath
-from boiler_functions.models import DomainModel
+from boiler_functions.models.model import DomainModel
 from boiler_functions.paths import Pattern
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.view_model import ViewModel
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import Schema
 
 from boiler_functions.access import Audience, Public
-from boiler_functions.http_settings import HttpSettings
-from boiler_functions.rest.gate import APP_CHECK
-from boiler_functions.rest.openapi import answer, page
-from boiler_functions.view_models import ViewModel
+from boiler_functions.modes.rest.gate import APP_CHECK
+from boiler_functions.modes.rest.openapi import answer, page
+from boiler_functions.settings.http import HttpSettings
+from boiler_functions.views.view_model import ViewModel
 
 if TYPE_CHECKING:
-    from boiler_functions.rest.routes import Route
+    from boiler_functions.modes.rest.routes import Route
 
 BEARER = "bearer"
 APP = "appCheck"

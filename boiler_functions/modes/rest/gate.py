@@ -11,9 +11,9 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from boiler_functions.access import Caller
-from boiler_functions.http_settings import HttpSettings
-from boiler_functions.rest.authentication import InvalidToken, Tokens
-from boiler_functions.rest.rate import Rate
+from boiler_functions.modes.rest.authentication import InvalidToken, Tokens
+from boiler_functions.modes.rest.rate import Rate
+from boiler_functions.settings.http import HttpSettings
 
 APP_CHECK = "X-Firebase-AppCheck"
 

@@ -11,8 +11,8 @@ from werkzeug.exceptions import UnprocessableEntity
 
 from boiler_functions.database import ABSENT, Document, Put, Write
 from boiler_functions.modes.marker import COLLECTION
-from boiler_functions.rest.answer import Answer
-from boiler_functions.rest.call import Call
+from boiler_functions.modes.rest.answer import Answer
+from boiler_functions.modes.rest.call import Call
 from boiler_functions.types import MISSING, Instant, digest, to_datetime
 
 

@@ -8,17 +8,17 @@ from functools import cached_property
 from typing import Any
 
 from boiler_functions.access import Caller, Owner
-from boiler_functions.attrs import Attribute
-from boiler_functions.build import Instance
-from boiler_functions.conditions import Condition
 from boiler_functions.database import NAME, Document, Filter, Order, Query
 from boiler_functions.exceptions import InvalidPath, InvalidRule, Rejected
-from boiler_functions.models import DomainModel
-from boiler_functions.rest.arguments import conditions, filterable, order_of, orderable
-from boiler_functions.rest.copies import Copies
-from boiler_functions.selection import select
+from boiler_functions.models.attributes import Attribute
+from boiler_functions.models.conditions import Condition
+from boiler_functions.models.model import DomainModel
+from boiler_functions.models.selection import select
+from boiler_functions.modes.rest.arguments import conditions, filterable, order_of, orderable
+from boiler_functions.modes.rest.copies import Copies
 from boiler_functions.types import Reference
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Instance
+from boiler_functions.views.view_model import ViewModel
 
 _NOTHING = "boilerNothing"
 """A collection that is always empty: the list of a caller who can own no copy."""

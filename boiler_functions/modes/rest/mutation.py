@@ -11,18 +11,18 @@ from werkzeug.exceptions import Conflict as AlreadyExists
 from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience
-from boiler_functions.build import Built, Instance, Reader, build, unit_of_work
 from boiler_functions.database import Database, Delete, Document, Query
 from boiler_functions.database.matching import select
-from boiler_functions.rest.answer import Answer
-from boiler_functions.rest.call import Call
-from boiler_functions.rest.contents import admits
-from boiler_functions.rest.kept_answer import KeptAnswer
-from boiler_functions.rest.representation import etag_of, represent
-from boiler_functions.session import Snapshot, UnitOfWork, active
-from boiler_functions.store import Resolution
+from boiler_functions.models.session import Snapshot, UnitOfWork, active
+from boiler_functions.modes.rest.answer import Answer
+from boiler_functions.modes.rest.call import Call
+from boiler_functions.modes.rest.contents import admits
+from boiler_functions.modes.rest.kept_answer import KeptAnswer
+from boiler_functions.modes.rest.representation import etag_of, represent
 from boiler_functions.types import Instant
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Built, Instance, Reader, build, unit_of_work
+from boiler_functions.views.store import Resolution
+from boiler_functions.views.view_model import ViewModel
 
 Work: TypeAlias = Callable[[ViewModel[Any]], None]
 """What is done with the view: its setters, an operation, its deletion."""

@@ -14,12 +14,12 @@ from flask_smorest import Api
 from marshmallow import Schema
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions import fields
-from boiler_functions.fields import AnswerSchema, JsonSchema
-from boiler_functions.http_settings import ID
-from boiler_functions.operations import OperationArguments
-from boiler_functions.rest.arguments import CreateBody, PatchBody, ReplaceBody, SettersBody
-from boiler_functions.view_models import ViewModel
+from boiler_functions.models import fields
+from boiler_functions.models.fields import AnswerSchema, JsonSchema
+from boiler_functions.modes.rest.arguments import CreateBody, PatchBody, ReplaceBody, SettersBody
+from boiler_functions.settings.http import ID
+from boiler_functions.views.operations import OperationArguments
+from boiler_functions.views.view_model import ViewModel
 
 View = type[ViewModel[Any]]
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from boiler_functions.fields import as_json
-from boiler_functions.http_settings import ID
-from boiler_functions.models import RESERVED_KEYS
+from boiler_functions.models.fields import as_json
+from boiler_functions.models.model import RESERVED_KEYS
+from boiler_functions.settings.http import ID
 from boiler_functions.types import Fields, digest
 
 

@@ -11,10 +11,10 @@ from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser, abort
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from boiler_functions.fields import flatten
-from boiler_functions.http_settings import HttpSettings
-from boiler_functions.operations import OperationArguments
-from boiler_functions.rest import strict_json
+from boiler_functions.models.fields import flatten
+from boiler_functions.modes.rest import strict_json
+from boiler_functions.settings.http import HttpSettings
+from boiler_functions.views.operations import OperationArguments
 
 _PLACES = {"json": "body", "query": "query"}
 

@@ -10,7 +10,6 @@ from typing import Any
 from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience, Caller, Nobody
-from boiler_functions.build import Instance, Reader
 from boiler_functions.database import Database, Document, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import (
@@ -23,24 +22,25 @@ from boiler_functions.exceptions import (
     TooLarge,
     UnknownOutcome,
 )
-from boiler_functions.http_settings import ID, HttpSettings
-from boiler_functions.models import DomainModel
+from boiler_functions.models.model import DomainModel
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import Ledger, ledger_path
-from boiler_functions.modes.query import scope_of
+from boiler_functions.modes.query.rebuild import scope_of
+from boiler_functions.modes.rest.answer import Answer
+from boiler_functions.modes.rest.call import Call
+from boiler_functions.modes.rest.contents import Contents
+from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.gate import unauthorized
+from boiler_functions.modes.rest.kept_answer import KeptAnswer
+from boiler_functions.modes.rest.listing import Listing
+from boiler_functions.modes.rest.mutation import Creation, Mutation, Work
+from boiler_functions.modes.rest.page_token import PageTokens
+from boiler_functions.modes.rest.representation import etag_of, represent
 from boiler_functions.paths import id_of
-from boiler_functions.rest.answer import Answer
-from boiler_functions.rest.call import Call
-from boiler_functions.rest.contents import Contents
-from boiler_functions.rest.copies import Copies
-from boiler_functions.rest.gate import unauthorized
-from boiler_functions.rest.kept_answer import KeptAnswer
-from boiler_functions.rest.listing import Listing
-from boiler_functions.rest.mutation import Creation, Mutation, Work
-from boiler_functions.rest.page_token import PageTokens
-from boiler_functions.rest.representation import etag_of, represent
+from boiler_functions.settings.http import ID, HttpSettings
 from boiler_functions.types import MISSING, Fields, Version
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Instance, Reader
+from boiler_functions.views.view_model import ViewModel
 
 MAX_RETRIES = 5
 """Times that a mutation is tried again after a conflict."""

@@ -13,11 +13,9 @@ from flask_smorest import Blueprint
 from marshmallow import Schema
 
 from boiler_functions.access import Audience
-from boiler_functions.http_settings import ID, HttpSettings
-from boiler_functions.models import random_id
-from boiler_functions.operations import Operation, operations_of
-from boiler_functions.rest.answer import Answer
-from boiler_functions.rest.arguments import (
+from boiler_functions.models.model import random_id
+from boiler_functions.modes.rest.answer import Answer
+from boiler_functions.modes.rest.arguments import (
     ListArguments,
     MutationArguments,
     ReadArguments,
@@ -27,11 +25,13 @@ from boiler_functions.rest.arguments import (
     replace_body,
     settable,
 )
-from boiler_functions.rest.call import current_call
-from boiler_functions.rest.description import description
-from boiler_functions.rest.request_parser import RequestParser
-from boiler_functions.rest.resource import Resource, check_possible
-from boiler_functions.view_models import ViewModel
+from boiler_functions.modes.rest.call import current_call
+from boiler_functions.modes.rest.description import description
+from boiler_functions.modes.rest.request_parser import RequestParser
+from boiler_functions.modes.rest.resource import Resource, check_possible
+from boiler_functions.settings.http import ID, HttpSettings
+from boiler_functions.views.operations import Operation, operations_of
+from boiler_functions.views.view_model import ViewModel
 
 Endpoint: TypeAlias = Callable[..., Answer]
 """Takes the parsed query, the parsed body if there is one, and the placeholders of the route as keywords."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from boiler_functions.fields import INT64
-from boiler_functions.http_settings import MAX_DEPTH
+from boiler_functions.models.fields import INT64
 from boiler_functions.paths import MAX_ID_BYTES
+from boiler_functions.settings.http import MAX_DEPTH
 
 MAX_KEYS = 2000
 

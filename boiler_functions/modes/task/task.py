@@ -13,9 +13,8 @@ from datetime import timedelta
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from boiler_functions.access import Caller
-from boiler_functions.build import Reader, unit_of_work
 from boiler_functions.database import Delete, Document, Put, Write, check, unchanged
-from boiler_functions.events import Change
+from boiler_functions.database.change import Change
 from boiler_functions.exceptions import (
     BoilerError,
     Conflict,
@@ -28,14 +27,15 @@ from boiler_functions.exceptions import (
     UndeclaredWrite,
     UnknownOutcome,
 )
-from boiler_functions.models import DomainModel
+from boiler_functions.models.model import DomainModel
+from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
 from boiler_functions.paths import Pattern, id_of
-from boiler_functions.session import UnitOfWork, active
-from boiler_functions.store import Store
 from boiler_functions.types import Fields, digest, to_datetime
-from boiler_functions.view_models import ViewModel
+from boiler_functions.views.build import Reader, unit_of_work
+from boiler_functions.views.store import Store
+from boiler_functions.views.view_model import ViewModel
 
 Isolation: TypeAlias = Literal["serializable", "snapshot"]
 Completion: TypeAlias = Literal["stamp", "keep", "delete"]

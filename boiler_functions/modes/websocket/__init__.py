@@ -12,21 +12,23 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import socketio
 
-from boiler_functions.compile import Compiled
 from boiler_functions.database import LiveDatabase
 from boiler_functions.modes.invocation import REAL, Surroundings
-from boiler_functions.rest import refuse_emulators
-from boiler_functions.rest.authentication import FirebaseTokens, Tokens
-from boiler_functions.websocket.changes import changes_of
-from boiler_functions.websocket.guard import Guard, Receive, Send
-from boiler_functions.websocket.hub import Hub
-from boiler_functions.websocket.namespace import ViewNamespace
-from boiler_functions.websocket.strict import StrictJson
-from boiler_functions.websocket.views import SocketViews
+from boiler_functions.modes.rest import refuse_emulators
+from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.modes.websocket.changes import changes_of
+from boiler_functions.modes.websocket.guard import Guard, Receive, Send
+from boiler_functions.modes.websocket.hub import Hub
+from boiler_functions.modes.websocket.namespace import ViewNamespace
+from boiler_functions.modes.websocket.strict import StrictJson
+from boiler_functions.modes.websocket.views import SocketViews
+
+if TYPE_CHECKING:
+    from boiler_functions.compile.compiler import Compiled
 
 PATH = "socket.io"
 

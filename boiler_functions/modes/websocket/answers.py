@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from boiler_functions.exceptions import Rejected, Transient, UnknownOutcome
-from boiler_functions.fields import flatten
-from boiler_functions.websocket.hub import Full
+from boiler_functions.models.fields import flatten
+from boiler_functions.modes.websocket.hub import Full
 
 log = logging.getLogger(__name__)
 

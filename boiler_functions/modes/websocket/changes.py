@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boiler_functions.access import Caller
-from boiler_functions.compile import Declarations, View
 from boiler_functions.database import Database
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.rest.call import Call
-from boiler_functions.rest.resource import Resource
-from boiler_functions.view_models import ViewModel
-from boiler_functions.websocket.views import Change
+from boiler_functions.modes.rest.call import Call
+from boiler_functions.modes.rest.resource import Resource
+from boiler_functions.modes.websocket.views import Change
+from boiler_functions.views.view_model import ViewModel
+
+if TYPE_CHECKING:
+    from boiler_functions.compile.compiler import Declarations, View
 
 
 def changes_of(

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from boiler_functions.access import Audience, Caller, Owned
-from boiler_functions.build import Instance, Reader, build
 from boiler_functions.database import Document, Listener, LiveDatabase, Reading, Target
 from boiler_functions.exceptions import BoilerError
+from boiler_functions.models.session import Snapshot, active
 from boiler_functions.modes.ledger import Ledger, ledger_path
 from boiler_functions.paths import Pattern
-from boiler_functions.session import Snapshot, active
-from boiler_functions.store import Resolution
 from boiler_functions.types import Fields, Version, digest
+from boiler_functions.views.build import Instance, Reader, build
+from boiler_functions.views.store import Resolution
 
 log = logging.getLogger(__name__)
 

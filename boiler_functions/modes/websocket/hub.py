@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from boiler_functions.access import Where
-from boiler_functions.build import Instance
 from boiler_functions.database import LiveDatabase
 from boiler_functions.exceptions import BoilerError
-from boiler_functions.modes.query import scope_of
-from boiler_functions.websocket.followers import BuiltFollower, Follower, State, StoredFollower, read_now
+from boiler_functions.modes.query.rebuild import scope_of
+from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, State, StoredFollower, read_now
+from boiler_functions.views.build import Instance
 
 THREADS = 8
 """Builds and mutations that one process does at a time."""

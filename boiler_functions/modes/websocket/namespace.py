@@ -16,16 +16,16 @@ from socketio.packet import EVENT
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequests
 
 from boiler_functions.access import Caller
-from boiler_functions.build import Instance
 from boiler_functions.exceptions import BoilerError, InvalidPath
-from boiler_functions.rest.authentication import InvalidToken, Tokens
-from boiler_functions.socket_settings import SocketSettings
-from boiler_functions.websocket.answers import Answer, answer, answer_to
-from boiler_functions.websocket.followers import State
-from boiler_functions.websocket.guard import CONNECTION, REFUSED, Connection
-from boiler_functions.websocket.hub import Hub
-from boiler_functions.websocket.session import ENDED, VIEW, Session, key_of, view_of
-from boiler_functions.websocket.strict import MALFORMED
+from boiler_functions.modes.rest.authentication import InvalidToken, Tokens
+from boiler_functions.modes.websocket.answers import Answer, answer, answer_to
+from boiler_functions.modes.websocket.followers import State
+from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Connection
+from boiler_functions.modes.websocket.hub import Hub
+from boiler_functions.modes.websocket.session import ENDED, VIEW, Session, key_of, view_of
+from boiler_functions.modes.websocket.strict import MALFORMED
+from boiler_functions.settings.sockets import SocketSettings
+from boiler_functions.views.build import Instance
 
 MOST_WAITING = 16
 """Events of one client that wait for one another; they are done in their order."""

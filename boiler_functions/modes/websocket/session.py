@@ -6,11 +6,11 @@ import asyncio
 from typing import Any, Protocol
 
 from boiler_functions.access import Caller
-from boiler_functions.build import Instance
-from boiler_functions.rest.representation import represent
+from boiler_functions.modes.rest.representation import represent
+from boiler_functions.modes.websocket.followers import State
+from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.types import Fields
-from boiler_functions.websocket.followers import State
-from boiler_functions.websocket.hub import Hub
+from boiler_functions.views.build import Instance
 
 
 class Line(Protocol):

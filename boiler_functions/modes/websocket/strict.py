@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from boiler_functions.rest import strict_json
+from boiler_functions.modes.rest import strict_json
 
 MALFORMED = "malformed"
 """The event that stands in for one that cannot be read: it is answered, where an exception would only be logged."""

@@ -10,10 +10,10 @@ from marshmallow import RAISE, ValidationError
 from werkzeug.exceptions import MethodNotAllowed
 
 from boiler_functions.access import Caller
-from boiler_functions.build import Instance
-from boiler_functions.models import DomainModel
-from boiler_functions.rest.arguments import patch_body, settable
-from boiler_functions.view_models import ViewModel
+from boiler_functions.models.model import DomainModel
+from boiler_functions.modes.rest.arguments import patch_body, settable
+from boiler_functions.views.build import Instance
+from boiler_functions.views.view_model import ViewModel
 
 Change = Callable[[Mapping[str, str], Mapping[str, Any], Caller | None], Mapping[str, Any] | None]
 """Changes the instance of a key, and gives the view after it as the caller may see it."""

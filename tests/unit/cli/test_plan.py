@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
-from boiler_functions.cli.advice import Advice, advice_on
-from boiler_functions.cli.graph import Graph, mermaid, svg
-from boiler_functions.cli.prices import TABLE, Prices
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.indexes import Indexes
-from boiler_functions.options import Options
+from boiler_functions.plan.advice import Advice, advice_on
+from boiler_functions.plan.graph import Graph, mermaid, svg
+from boiler_functions.plan.indexes import Indexes
+from boiler_functions.plan.prices import TABLE, Prices
+from boiler_functions.settings.options import Options
 from tests.unit.cli.conftest import APP, Run, Write
 
 WITH_AN_INDEX = """

@@ -5,19 +5,11 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
-from boiler_functions.compile import API, BOOKKEEPING, CONTINUATIONS, Compiled, Report
+from boiler_functions.compile.compiler import API, BOOKKEEPING, CONTINUATIONS, Compiled, Report
+from boiler_functions.compile.manifest import EventTrigger, HttpTrigger, QueueTrigger, snake_case
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.manifest import EventTrigger, HttpTrigger, QueueTrigger, snake_case
-from tests.unit.modes.cities import (
-    City,
-    CityStore,
-    CityView,
-    Country,
-    MeetingView,
-    PlaceView,
-    app_of,
-)
+from tests.unit.modes.cities import City, CityStore, CityView, Country, MeetingView, PlaceView, app_of
 
 
 def view_at(path: str, store: type[Store] = CityStore, name: str = "SomeView") -> type[ViewModel[Any]]:

@@ -15,6 +15,7 @@ from boiler_functions import Boiler, DomainModel, Embedded, GeoPoint, Store, Vie
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
+from boiler_functions.models import attributes
 from boiler_functions.types import Reference
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -310,7 +311,7 @@ def test_a_value_of_a_wrong_type_is_refused_by_class_and_attribute(attribute: st
     ],
 )
 def test_names_are_converted_to_camel_case(name: str, expected: str) -> None:
-    assert attrs.camel_case(name) == expected
+    assert attributes.camel_case(name) == expected
 
 
 # Getters and setters.

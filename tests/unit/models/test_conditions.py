@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from boiler_functions import DomainModel, Embedded, GeoPoint, attrs
-from boiler_functions.conditions import Condition
 from boiler_functions.database import Filter, Order
 from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.models.conditions import Condition
 from boiler_functions.types import Reference
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

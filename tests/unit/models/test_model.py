@@ -21,7 +21,7 @@ from boiler_functions.exceptions import (
     InvalidValue,
     NameCollision,
 )
-from boiler_functions.models import differs
+from boiler_functions.models.model import differs
 from boiler_functions.types import Reference
 
 

@@ -11,7 +11,7 @@ from boiler_functions.database import Cursor, Filter, Order, Put, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import DeclarationError, InvalidValue
-from boiler_functions.selection import PAGE, Selection
+from boiler_functions.models.selection import PAGE, Selection
 
 
 class Size(Enum):

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import DomainModel, attrs, session, use
+from boiler_functions import DomainModel, attrs, use
 from boiler_functions.database import ABSENT, PRESENT, Delete, Document, Precondition, Put, Write
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict, ImpureGetter, TaskFailed
-from boiler_functions.session import Direct, Snapshot, UnitOfWork, active, overlaid
+from boiler_functions.models import session
+from boiler_functions.models.session import Direct, Snapshot, UnitOfWork, active, overlaid
 
 
 class User(DomainModel):

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from boiler_functions import ViewModel, attrs
-from boiler_functions.build import Built, Instance
 from boiler_functions.database import ABSENT, Document, Precondition, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import NewerSchema
 from boiler_functions.modes.ledger import COLLECTION, FORMAT, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.types import MISSING
+from boiler_functions.views.build import Built, Instance
 from tests.unit.modes.cities import CityStore, CityView, PlaceView
 
 

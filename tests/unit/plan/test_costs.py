@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
-from boiler_functions.costs import Assumed, cost_of
 from boiler_functions.database.metered import Usage
+from boiler_functions.plan.costs import Assumed, cost_of
 from boiler_functions.testing import MemoryApp, memory_app
 
 MANY = 3

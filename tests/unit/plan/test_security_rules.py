@@ -7,7 +7,7 @@ import pytest
 
 from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, access, attrs, reference
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
-from boiler_functions.rules import BEGIN, END, documents, firestore_rules
+from boiler_functions.plan.security_rules import BEGIN, END, documents, firestore_rules
 from functions.city import app as city
 from functions.meeting_room import app as meeting_room
 from tests.unit.cli.conftest import APP, Run, Write, folder, module, run
@@ -81,7 +81,7 @@ def test_the_rules_say_who_reads_which_view_and_sends_which_form() -> None:
 
 
 def test_the_rules_of_the_sample_are_those_that_are_deployed() -> None:
-    path = Path(__file__).parent.parent.parent / "firestore.rules"
+    path = Path(__file__).parents[3] / "firestore.rules"
     assert path.read_text("utf-8") == rules(meeting_room, path.read_text("utf-8")), "run `boiler rules`"
 
 

@@ -12,14 +12,15 @@ from flask import Flask, request
 from google.events.cloud.firestore_v1 import DocumentEventData
 from werkzeug.exceptions import HTTPException
 
-from boiler_functions import Boiler, Store, ViewModel, attrs, reference, runtime, use
+from boiler_functions import Boiler, Store, ViewModel, attrs, reference, use
 from boiler_functions.database import Database, Document
+from boiler_functions.database.change import Change
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.events import Change
 from boiler_functions.exceptions import GetterFailed, Unavailable
-from boiler_functions.logs import CONTENTS, JsonLines, context, log_as_json, trace_of
-from boiler_functions.modes.continuation import Continuation
+from boiler_functions.modes.query.continuation import Continuation
+from boiler_functions.runtime import export as runtime
+from boiler_functions.runtime.logs import CONTENTS, JsonLines, context, log_as_json, trace_of
 from tests.unit.modes.cities import City, CityView, app_of
 from tests.unit.modes.hooked import Hooked, raises
 

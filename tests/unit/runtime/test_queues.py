@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, cloud_tasks
-from boiler_functions.cloud_tasks import firebase_enqueuer
+from boiler_functions import Boiler
+from boiler_functions.compile.manifest import Function
 from boiler_functions.exceptions import Unavailable
-from boiler_functions.manifest import Function
-from boiler_functions.modes.continuation import Continuation
-from boiler_functions.runtime import _enqueue
+from boiler_functions.modes.query.continuation import Continuation
+from boiler_functions.runtime import queues as cloud_tasks
+from boiler_functions.runtime.export import _enqueue
+from boiler_functions.runtime.queues import firebase_enqueuer
 from tests.unit.modes.cities import CityView, app_of
 
 REST = Continuation("city_view_on_cities", ("t1",), "", "", "e1", "test", "cities/TOK", 1, 0, 2)

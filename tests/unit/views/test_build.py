@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from boiler_functions import DomainModel, Store, ViewModel, attrs, reference, referrers
-from boiler_functions.build import Built, Instance, Reader, build, chunks
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import GetterFailed, ImpureGetter, InvalidDocument
-from boiler_functions.session import use
+from boiler_functions.models.session import use
 from boiler_functions.types import MISSING
+from boiler_functions.views.build import Built, Instance, Reader, build, chunks
 from tests.unit.modes.cities import (
     City,
     CityStore,

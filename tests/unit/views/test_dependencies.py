@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from boiler_functions import Store, ViewModel, attrs, reference, referrers
-from boiler_functions.build import Instance, Reader
 from boiler_functions.database import Document, Put
+from boiler_functions.database.change import Change
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
-from boiler_functions.events import Change
 from boiler_functions.types import Fields, Reference
+from boiler_functions.views.build import Instance, Reader
+from boiler_functions.views.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
 from tests.unit.modes.cities import (
     CapitalsStore,
     CapitalsView,

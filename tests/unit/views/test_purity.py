@@ -16,7 +16,7 @@ import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.purity import check_getters
+from boiler_functions.views.purity import check_getters
 
 
 class City(DomainModel):

@@ -15,14 +15,14 @@ from boiler_functions import (
     references,
     referrers,
 )
-from boiler_functions.build import Instance, Reader
 from boiler_functions.database import Document, Filter, Put, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError, DeclarationError, InvalidPath
-from boiler_functions.session import Snapshot, active
-from boiler_functions.store import Resolution
+from boiler_functions.models.session import Snapshot, active
 from boiler_functions.types import Reference
+from boiler_functions.views.build import Instance, Reader
+from boiler_functions.views.store import Resolution
 
 
 class User(DomainModel):

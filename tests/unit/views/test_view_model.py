@@ -16,13 +16,13 @@ from boiler_functions import (
     reference,
     references,
 )
-from boiler_functions.build import Instance, Reader, build
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, GetterFailed, ImpureGetter, InvalidDocument, InvalidValue
-from boiler_functions.fields import JsonSchema
-from boiler_functions.session import UnitOfWork, active
+from boiler_functions.models.fields import JsonSchema
+from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.types import Reference
+from boiler_functions.views.build import Instance, Reader, build
 
 
 class User(DomainModel):

@@ -17,8 +17,8 @@ from boiler_functions.exceptions import (
     TriggersItself,
     UnknownOutcome,
 )
-from boiler_functions.rest.representation import etag_of
-from boiler_functions.rules import documents, firestore_rules
+from boiler_functions.modes.rest.representation import etag_of
+from boiler_functions.plan.security_rules import documents, firestore_rules
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked, raises

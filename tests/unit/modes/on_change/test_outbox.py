@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, Changed, DomainModel, Embedded, Store, ViewModel, attrs, reference
-from boiler_functions.compile import Report
+from boiler_functions.compile.compiler import Report
 from boiler_functions.database import Database, Delete, Document, Put, Write
 from boiler_functions.database.faults import Faults
 from boiler_functions.exceptions import (
@@ -26,8 +26,8 @@ from boiler_functions.exceptions import (
     UnknownOutcome,
 )
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.modes.outbox import COLLECTION
-from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.modes.on_change.outbox import COLLECTION
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked, raises

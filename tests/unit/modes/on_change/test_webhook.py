@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Changed, DomainModel, Webhook, attrs, public_http
+from boiler_functions import Changed, DomainModel, Webhook, attrs
 from boiler_functions.exceptions import ConfigurationError, DeclarationError, Undeliverable, Undelivered
+from boiler_functions.modes.on_change import public_http
+from boiler_functions.modes.on_change.webhook import signature
 from boiler_functions.types import GeoPoint
-from boiler_functions.webhook import signature
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

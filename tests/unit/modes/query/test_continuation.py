@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
-from boiler_functions.build import Instance
-from boiler_functions.compile import EventFunction, Report
+from boiler_functions.compile.compiler import EventFunction, Report
 from boiler_functions.database import Committed, Database, Delete, Document, Found, Put, Query, Reading, Write
+from boiler_functions.database.change import Change
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.events import Change
 from boiler_functions.exceptions import BoilerError, InvalidRequest, Transient, Unavailable
-from boiler_functions.modes.continuation import Continuation, Enqueue
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
-from boiler_functions.modes.query import Rebuild
+from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import Fields, Instant, Reference
+from boiler_functions.views.build import Instance
 
 BOOKS = 250
 FEW = 50
@@ -82,8 +82,8 @@ ON_AUTHORS = FUNCTIONS["book_card_on_authors"]
 @pytest.fixture
 def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and continuations of a tenth of their size, so that a tenth of the books will do."""
-    monkeypatch.setattr("boiler_functions.modes.query.PAGE", PAGE)
-    monkeypatch.setattr("boiler_functions.modes.continuation.VIEWS", VIEWS)
+    monkeypatch.setattr("boiler_functions.modes.query.rebuild.PAGE", PAGE)
+    monkeypatch.setattr("boiler_functions.modes.query.continuation.VIEWS", VIEWS)
 
 
 small = pytest.mark.usefixtures("a_tenth")

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, references, referrers
-from boiler_functions.build import Instance
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.exceptions import Conflict, NewerSchema, Unavailable, UnknownOutcome
-from boiler_functions.modes import query as query_mode
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import COLLECTION, ledger_path
-from boiler_functions.modes.query import MAX_ATTEMPTS, PAGE, Rebuild
+from boiler_functions.modes.query import rebuild as query_mode
+from boiler_functions.modes.query.rebuild import MAX_ATTEMPTS, PAGE, Rebuild
 from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Reference
+from boiler_functions.views.build import Instance
 from tests.unit.modes.cities import (
     QUERIES,
     CapitalsView,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.rest.meeting_api import Api, meeting_api
+from tests.unit.modes.rest.meeting_api import Api, meeting_api
 
 
 @pytest.fixture

@@ -30,11 +30,11 @@ from boiler_functions.database import Committed, Delete, Found, Write
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError
+from boiler_functions.models.session import current
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.rest import create_app
-from boiler_functions.rest.authentication import InvalidToken
-from boiler_functions.session import current
-from boiler_functions.store import matching, referrers
+from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.authentication import InvalidToken
+from boiler_functions.views.store import matching, referrers
 
 
 class Kind(Enum):

@@ -16,12 +16,12 @@ from boiler_functions import (
     references,
     use,
 )
-from boiler_functions.build import Instance
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.modes.invocation import Invocation
-from boiler_functions.modes.query import Rebuild
-from tests.unit.rest.meeting_api import Api, Faulty
+from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.views.build import Instance
+from tests.unit.modes.rest.meeting_api import Api, Faulty
 
 
 class User(DomainModel):

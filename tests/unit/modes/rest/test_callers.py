@@ -8,8 +8,8 @@ import pytest
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
 from boiler_functions.database.metered import Usage
 from boiler_functions.testing import http_client, memory_app
-from tests.unit.rest.meeting_api import Api
-from tests.unit.rest.notes_api import Note, User, notes_api, store_views
+from tests.unit.modes.rest.meeting_api import Api
+from tests.unit.modes.rest.notes_api import Note, User, notes_api, store_views
 
 N1 = {"id": "n1", "text": "one", "stars": 0, "status": "open", "names": ["Ada", "Bob"]}
 

@@ -9,9 +9,9 @@ from boiler_functions import Store, ViewModel, operation, use
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import DeclarationError, Unavailable, UnknownOutcome
 from boiler_functions.modes.marker import COLLECTION as MARKERS
-from boiler_functions.operations import operations_of
-from tests.unit.rest.meeting_api import Api
-from tests.unit.rest.notes_api import Note, notes_api, store_views
+from boiler_functions.views.operations import operations_of
+from tests.unit.modes.rest.meeting_api import Api
+from tests.unit.modes.rest.notes_api import Note, notes_api, store_views
 
 
 @pytest.fixture

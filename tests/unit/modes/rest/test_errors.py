@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from boiler_functions.database.metered import Usage
-from boiler_functions.http_settings import DEFAULT_HTTP
-from tests.unit.rest.meeting_api import Api
+from boiler_functions.settings.http import DEFAULT_HTTP
+from tests.unit.modes.rest.meeting_api import Api
 
 MAX_BODY_BYTES = DEFAULT_HTTP.max_body_bytes
 
@@ -158,7 +158,7 @@ def test_head_and_options_answer_without_a_body(api: Api) -> None:
 def test_the_engine_never_imports_the_rest_stack() -> None:
     script = (
         "import sys, boiler_functions, boiler_functions.compile, boiler_functions.runtime\n"
-        "print(sys.modules.keys() & {'boiler_functions.rest', 'flask_smorest', 'apispec', 'webargs'})"
+        "print(sys.modules.keys() & {'boiler_functions.modes.rest', 'flask_smorest', 'apispec', 'webargs'})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -11,11 +11,11 @@ from boiler_functions import Boiler, HttpSettings
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError, DeclarationError, Unavailable
+from boiler_functions.modes.rest import create_app, refuse_emulators
+from boiler_functions.modes.rest.gate import SECURITY
+from boiler_functions.modes.rest.rate import MOST_CALLERS, Rate
 from boiler_functions.modes.secret import COLLECTION, secret_of
-from boiler_functions.rest import create_app, refuse_emulators
-from boiler_functions.rest.gate import SECURITY
-from boiler_functions.rest.rate import MOST_CALLERS, Rate
-from tests.unit.rest.meeting_api import Api, Faulty, MeetingView, NamedTokens, RoomView
+from tests.unit.modes.rest.meeting_api import Api, Faulty, MeetingView, NamedTokens, RoomView
 
 
 def api_with(**settings: Any) -> Api:

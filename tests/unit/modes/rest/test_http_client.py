@@ -3,7 +3,7 @@
 from typing import Any
 
 from boiler_functions.testing import http_client, memory_app
-from tests.unit.rest.notes_api import Note, User, app
+from tests.unit.modes.rest.notes_api import Note, User, app
 
 
 def test_a_client_in_memory_is_the_caller_that_it_says() -> None:

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions import Boiler, HttpSettings, fields
+from boiler_functions import Boiler, HttpSettings
 from boiler_functions.database import NAME, Query, Reading
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidRequest
-from boiler_functions.indexes import Index, Indexes
-from boiler_functions.rest.arguments import list_arguments
-from boiler_functions.rest.copies import Copies
-from boiler_functions.rest.listing import Listing
+from boiler_functions.models import fields
+from boiler_functions.modes.rest.arguments import list_arguments
+from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.listing import Listing
+from boiler_functions.plan.indexes import Index, Indexes
 from functions import meeting_room
-from tests.unit.rest import meeting_api, notes_api
-from tests.unit.rest.meeting_api import Api, ConferenceView, Faulty, FormView, RoomView
+from tests.unit.modes.rest import meeting_api, notes_api
+from tests.unit.modes.rest.meeting_api import Api, ConferenceView, Faulty, FormView, RoomView
 
 rooms = Boiler("rooms", http=HttpSettings(rate=None))
 rooms.query(rooms.rest("/rooms", filtered_orders=["-keyLength", "keyLength"])(RoomView))

@@ -9,8 +9,8 @@ from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import Conflict, Unavailable, UnknownOutcome
-from boiler_functions.rest.resource import MAX_RETRIES
-from tests.unit.rest.meeting_api import Api, Room, User, meeting_api
+from boiler_functions.modes.rest.resource import MAX_RETRIES
+from tests.unit.modes.rest.meeting_api import Api, Room, User, meeting_api
 
 
 def state(memory: MemoryDatabase) -> dict[str, Any]:

@@ -20,13 +20,13 @@ from boiler_functions import (
 )
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidOption
-from boiler_functions.http_settings import HttpSettings
-from boiler_functions.rest import create_app, document
+from boiler_functions.modes.rest import create_app, document
+from boiler_functions.settings.http import HttpSettings
 from functions.meeting_room import app as meeting_room
 from functions.world import app as world
 from tests.torture.shop import app as shop
-from tests.unit.rest.meeting_api import Api
-from tests.unit.rest.meeting_api import app as meetings
+from tests.unit.modes.rest.meeting_api import Api
+from tests.unit.modes.rest.meeting_api import app as meetings
 
 
 class Size(Enum):

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from boiler_functions import use
-from boiler_functions.build import Instance
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.exceptions import InvalidRule
 from boiler_functions.modes.invocation import Invocation
-from boiler_functions.modes.query import Rebuild
-from boiler_functions.rest.copies import Copies
-from boiler_functions.rest.listing import Listing
-from tests.unit.rest.meeting_api import Api, Conference, Meeting, MeetingView, Room, RoomView, User
+from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.listing import Listing
+from boiler_functions.views.build import Instance
+from tests.unit.modes.rest.meeting_api import Api, Conference, Meeting, MeetingView, Room, RoomView, User
 
 M1 = {
     "id": "m1",

@@ -23,12 +23,12 @@ from boiler_functions import (
     references,
 )
 from boiler_functions.database import Database
-from boiler_functions.rest.authentication import InvalidToken
-from boiler_functions.socket_settings import SocketSettings
+from boiler_functions.local.loopback import LOOPBACK, free_port
+from boiler_functions.modes.rest.authentication import InvalidToken
+from boiler_functions.modes.websocket import Sockets
+from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import MemoryApp, memory_app
-from boiler_functions.websocket import Sockets
-from boiler_functions.websocket.__main__ import Server, config_of
-from emulator.loopback import LOOPBACK, free_port
+from boiler_functions.websocket import Server, config_of
 
 P = ParamSpec("P")
 

@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from tests.unit.websocket.rooms import Guest, Room, Stage, staged
+from tests.unit.modes.websocket.rooms import Guest, Room, Stage, staged
 
 
 @staged()

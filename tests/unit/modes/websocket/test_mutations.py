@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.websocket.rooms import Client, Room, Stage, staged
+from tests.unit.modes.websocket.rooms import Client, Room, Stage, staged
 
 
 async def mutate(client: Client, **values: Any) -> dict[str, Any]:

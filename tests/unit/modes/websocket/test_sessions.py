@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from boiler_functions import Boiler
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.socket_settings import SocketSettings
-from tests.unit.websocket.rooms import Board, Client, Stage, staged
+from boiler_functions.settings.sockets import SocketSettings
+from tests.unit.modes.websocket.rooms import Board, Client, Stage, staged
 
 
 async def closing(socket: ClientConnection) -> tuple[int, str]:

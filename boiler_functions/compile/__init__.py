@@ -1,0 +1,1 @@
+"""Declarations, checked and compiled into the functions and services to deploy."""

@@ -1,0 +1,1 @@
+"""What documents are: typed attributes, models with a path, and the sessions that read and write them."""

@@ -1,0 +1,1 @@
+"""Document mode: clients change a view by documents beside its copy."""

@@ -1,0 +1,1 @@
+"""On-change mode: functions that receive the changes of a model or a view, and the webhook."""

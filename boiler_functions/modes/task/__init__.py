@@ -1,0 +1,1 @@
+"""Task mode: each input document takes effect exactly once."""

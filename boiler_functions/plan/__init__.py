@@ -1,0 +1,1 @@
+"""What follows from a compiled app, and is never served: indexes, security rules, costs, advice, the graph."""

@@ -1,0 +1,1 @@
+"""The cloud's side of a deployed app: exported functions, logs, queues."""
