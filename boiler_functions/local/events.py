@@ -10,8 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self, TypeAlias
 from urllib.parse import unquote
 
-from google.events.cloud.firestore_v1 import DocumentEventData
-
+from boiler_functions.database.messages import DocumentEventData
 from boiler_functions.local.loopback import LOOPBACK
 
 
@@ -34,7 +33,7 @@ class Event:
     @cached_property
     def changes_nothing(self) -> bool:
         """Whether it tells of an equal write or the deletion of a missing document; production sends no such event."""
-        content = DocumentEventData.deserialize(self.data)
+        content = DocumentEventData.FromString(self.data)
         return bool(content.value == content.old_value)
 
 

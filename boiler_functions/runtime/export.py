@@ -14,7 +14,6 @@ import functions_framework
 from cloudevents.http import CloudEvent
 from flask import Flask, Request, has_request_context
 from flask import request as current_request
-from google.events.cloud.firestore_v1 import DocumentEventData
 from google.protobuf.message import DecodeError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
@@ -24,6 +23,7 @@ from boiler_functions.database import Database, Document
 from boiler_functions.database.change import Change
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import DATABASE, PROJECT, connect
+from boiler_functions.database.messages import DocumentEventData
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import InvalidEvent, Transient
 from boiler_functions.modes.dead_letter import write_dead_letter
@@ -33,8 +33,6 @@ from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json,
 from boiler_functions.types import to_instant
 
 log = logging.getLogger("boiler_functions.runtime")
-
-_Message = type(DocumentEventData.pb(DocumentEventData()))
 
 
 def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
@@ -197,7 +195,7 @@ def _firebase_enqueue(compiled: Compiled) -> Enqueue:
 
 def _images(data: Any, path: str) -> tuple[Document, Document]:
     try:
-        message = _Message.FromString(data or b"")  # an event without images is an empty message
+        message = DocumentEventData.FromString(data or b"")  # an event without images is an empty message
         return _image(message, "old_value", path), _image(message, "value", path)
     except (DecodeError, TypeError, ValueError):
         log.warning("The content of an event of %s cannot be read; the document is read instead.", path, exc_info=True)
