@@ -12,11 +12,14 @@ it. Used as `access.owner`, never star-imported.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from boiler_functions.exceptions import InvalidAccess
+from boiler_functions.exceptions import InvalidAccess, Transient
+
+log = logging.getLogger(__name__)
 
 
 class Caller(NamedTuple):
@@ -54,9 +57,24 @@ Predicate: TypeAlias = Callable[[Caller | None, Any], bool]
 class Audience(ABC):
     """Whom a declaration admits; `|` admits those of either side. Two that say the same are equal."""
 
-    @abstractmethod
     def admits(self, caller: Caller | None, view: Owned) -> bool:
-        """Whether the caller belongs to the audience of this view."""
+        """Returns whether the caller belongs to the audience of this view.
+
+        An audience that fails admits nobody. An error would tell that there is a view, and one view over which user
+        code raises would take a whole list from everybody.
+        """
+        try:
+            return self._admits(caller, view)
+        except Transient:
+            raise
+        except Exception as error:
+            name, key = type(view).__name__, dict(getattr(view, "params", {}))
+            log.error("%r fails over the %s of %s, and admits nobody: %s", self, name, key, error, exc_info=error)
+            return False
+
+    @abstractmethod
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
+        """What `admits` returns; may raise."""
 
     def may_admit(self, caller: Caller | None) -> bool:
         """Whether there could be a view that it admits the caller to; False refuses before anything is read."""
@@ -85,17 +103,17 @@ class Audience(ABC):
 
 
 class Nobody(Audience):
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return False
 
 
 class Public(Audience):
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return True
 
 
 class SignedIn(Audience):
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return caller is not None
 
 
@@ -105,7 +123,7 @@ class Owner(Audience):
     def __init__(self, placeholder: str) -> None:
         self.placeholder: Final = placeholder
 
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return caller is not None and caller.uid in view.owners(self.placeholder)
 
     def _may_admit(self, caller: Caller | None) -> bool:
@@ -119,7 +137,7 @@ class Claim(Audience):
         self.name: Final = name
         self.value: Final = value
 
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         found = None if caller is None else caller.claims.get(self.name)
         return type(found) is type(self.value) and found == self.value
 
@@ -130,7 +148,7 @@ class Where(Audience):
     def __init__(self, predicate: Predicate) -> None:
         self.predicate: Final = predicate
 
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return bool(self.predicate(caller, view))
 
     def _may_admit(self, caller: Caller | None) -> bool:
@@ -141,7 +159,7 @@ class AnyOf(Audience):
     def __init__(self, audiences: tuple[Audience, ...]) -> None:
         self.audiences: Final = audiences
 
-    def admits(self, caller: Caller | None, view: Owned) -> bool:
+    def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return any(each.admits(caller, view) for each in self.audiences)
 
     def parts(self) -> Iterator[Audience]:

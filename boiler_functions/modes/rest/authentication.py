@@ -14,8 +14,8 @@ from jwt.exceptions import PyJWKClientError
 
 from boiler_functions.exceptions import Unavailable
 
-# What firebase-admin raises for a token whose parts are of another shape than it expects.
-_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
+# What firebase-admin raises for a token whose parts are of another shape than it expects, or nested too deep for json.
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 _CLOCK_SKEW_SECONDS = 10
 

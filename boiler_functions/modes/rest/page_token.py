@@ -35,7 +35,7 @@ class PageTokens:
 
     def after(self, document: Document) -> str:
         """The token of the page after the document."""
-        values = [_encoded(field_of(document, order.field)) for order in self.query.orders]
+        values = [_encoded(value) for value in after(self.query, document).values]
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(self.secret).encrypt(nonce, json.dumps(values).encode(), self._bound_to)
         return urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
@@ -53,6 +53,11 @@ class PageTokens:
     @property
     def _bound_to(self) -> bytes:
         return digest(self.query.key, None if self.caller is None else self.caller.uid).encode()
+
+
+def after(query: Query, document: Document) -> Cursor:
+    """The place in the order of the query just after the document."""
+    return Cursor(tuple(field_of(document, order.field) for order in query.orders), before=False)
 
 
 def _encoded(value: Any) -> Any:

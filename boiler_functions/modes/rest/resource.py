@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,7 +34,7 @@ from boiler_functions.modes.rest.gate import unauthorized
 from boiler_functions.modes.rest.kept_answer import KeptAnswer
 from boiler_functions.modes.rest.listing import Listing
 from boiler_functions.modes.rest.mutation import Creation, Mutation, Work
-from boiler_functions.modes.rest.page_token import PageTokens
+from boiler_functions.modes.rest.page_token import PageTokens, after
 from boiler_functions.modes.rest.representation import etag_of, represent
 from boiler_functions.paths import id_of
 from boiler_functions.settings.http import ID, HttpSettings
@@ -44,6 +44,13 @@ from boiler_functions.views.view_model import ViewModel
 
 MAX_RETRIES = 5
 """Times that a mutation is tried again after a conflict."""
+
+MOST_READ = 2000
+"""Documents that one request for a list reads at most. Where more than these stand before a page, none of which shows
+anything to the caller, the page is short, and its token goes on after them."""
+
+LONGEST_STEP = 500
+"""Documents that one query of a list returns at most, so that what is held in memory is bounded."""
 
 # How often a stored view is looked at by one who waits for it: soon at first, as it mostly follows within a second.
 _FIRST_LOOK = 0.02
@@ -116,17 +123,34 @@ class Resource:
         check_possible(self.view.readers(), caller)
         query = self._query(parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
+        shown, last = self._shown(query._replace(start=start), caller, limit, fresh=fresh)
+        more = {} if last is None else {"nextPageToken": PageTokens(self.secret(), query, caller).after(last)}
+        return Answer(200, {"results": shown, **more})
+
+    def _shown(
+        self, query: Query, caller: Caller | None, limit: int, *, fresh: bool
+    ) -> tuple[list[dict[str, Any]], Document | None]:
+        """The first views of a list that the caller may see; and after which document more follow, if any do.
+
+        Documents that show nothing to the caller neither fill a page nor promise another one: the answer is as if
+        they were not there.
+        """
         reader = Reader(self.database())
+        shown: list[tuple[Document, dict[str, Any]]] = []
         # One more than asked for tells whether more follow.
-        found = reader.database.query(query._replace(start=start, limit=limit + 1))
-        reader.read_time = found.read_time
-        documents = found.documents[:limit]
-        contents = self._contents_of(documents, reader, caller, fresh=fresh)
-        has_more = len(found.documents) > limit
-        more = {"nextPageToken": PageTokens(self.secret(), query, caller).after(documents[-1])} if has_more else {}
-        return Answer(
-            200, {"results": [represent(id_of(each.root), fields) for each, fields in contents.items()], **more}
-        )
+        step, read = limit + 1, 0
+        while True:
+            found = reader.database.query(query._replace(limit=step), at=reader.read_time)
+            reader.read_time = reader.read_time or found.read_time
+            shown += self._contents_of(found.documents, reader, caller, fresh=fresh)
+            if len(shown) > limit:
+                return [view for _, view in shown[:limit]], shown[limit - 1][0]
+            read += len(found.documents)
+            if len(found.documents) < step or read >= MOST_READ:
+                is_end = len(found.documents) < step
+                return [view for _, view in shown], None if is_end else found.documents[-1]
+            query = query._replace(start=after(query, found.documents[-1]))
+            step = min(2 * step, LONGEST_STEP)
 
     def _query(
         self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
@@ -138,15 +162,19 @@ class Resource:
 
     def _contents_of(
         self, documents: Sequence[Document], reader: Reader, caller: Caller | None, *, fresh: bool
-    ) -> Mapping[Instance, Fields]:
-        """What the documents of a list's query, copies or roots, show to the caller."""
+    ) -> Iterator[tuple[Document, dict[str, Any]]]:
+        """Yields what documents of a list's query, copies or roots, show to the caller; some show nothing."""
         found = {instance: each for each in documents if (instance := self.listing.instance(each)) is not None}
+        shown: Mapping[Instance, Fields | None]
         if self.listing.is_of_copies and self.contents.is_told_by_path and not fresh:
             shown = {instance: self.contents.of_copy(copy, caller) for instance, copy in found.items()}
-            return {instance: fields for instance, fields in shown.items() if fields is not None}
-        if not self.listing.is_of_copies:
-            reader.documents.update((root.path, root) for root in found.values())
-        return self.contents.many(list(found), reader, caller, fresh=fresh)
+        else:
+            if not self.listing.is_of_copies:
+                reader.documents.update((root.path, root) for root in found.values())
+            shown = self.contents.many(list(found), reader, caller, fresh=fresh)
+        for instance, document in found.items():
+            if (fields := shown.get(instance)) is not None:
+                yield document, represent(id_of(instance.root), fields)
 
     def change(
         self, key: Mapping[str, str], call: Call, work: Work, creation: Creation = "never", location: str | None = None

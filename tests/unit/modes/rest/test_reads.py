@@ -365,9 +365,9 @@ def test_a_view_that_cannot_be_built_is_left_out_of_a_list_and_logged(
 
 def test_a_list_goes_past_a_root_whose_id_no_path_can_name(api: Api) -> None:
     api.memory.commit([Put("rooms/r0 ", {"keyCode": "1"})])
-    first = api.get("/halls", limit="1").json
-    assert first["results"] == []
-    assert ids(api.get("/halls", pageToken=first["nextPageToken"])) == ["r1"]
+    answer = api.get("/halls", limit="1")
+    assert ids(answer) == ["r1"]
+    assert "nextPageToken" not in answer.json
 
 
 def test_an_empty_list_is_a_list(api: Api) -> None:

@@ -1,0 +1,95 @@
+"""The app that is attacked: entries of a diary, of which each reader sees some, and nobody sees all fields."""
+
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    HttpSettings,
+    Rejected,
+    Store,
+    ViewModel,
+    access,
+    attrs,
+    operation,
+    reference,
+)
+
+
+class Entry(DomainModel):
+    class Meta:
+        collection_name = "entries"
+
+    owner = attrs.string(required=True)
+    title = attrs.string(required=True)
+    stars = attrs.integer(default=0)
+    shared = attrs.boolean(default=False)
+    secret = attrs.string()
+    tags = attrs.list(str)
+
+
+class EntryStore(Store):
+    entry = reference(Entry)
+
+
+class Shown(ViewModel[EntryStore]):
+    """What every view of an entry shows."""
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.entry.title
+
+    @title.setter
+    def set_title(self, value: str) -> None:
+        self.store.entry.title = value
+
+    @attrs.computed
+    def stars(self) -> int:
+        return self.store.entry.stars
+
+    @stars.setter
+    def set_stars(self, value: int) -> None:
+        self.store.entry.stars = value
+
+    @attrs.computed
+    def tags(self) -> list[str]:
+        return self.store.entry.tags or []
+
+    @operation
+    def praise(self, times: int = 1) -> None:
+        if times < 1:
+            raise Rejected("that is no praise")
+        self.store.entry.stars += 1
+
+
+class EntryView(Shown):
+    """Stored once for its owner."""
+
+    class Meta:
+        path = "users/{entry.owner}/entries/{entry.doc_id}"
+        read = write = access.owner("entry.owner")
+
+    def on_create(self) -> None:
+        assert self.caller
+        self.store.entry.owner = self.caller.uid
+
+
+class BoardView(Shown):
+    """Stored once for all; who may see it, the entry says."""
+
+    class Meta:
+        path = "board/{entry.doc_id}"
+        read = staticmethod(lambda caller, view: view.store.entry.shared)
+
+
+class NoticeView(Shown):
+    """Not stored; who may see it, the entry says, and of some it says nonsense."""
+
+    class Meta:
+        read = write = staticmethod(
+            lambda caller, view: caller is not None and view.store.entry.owner.split("@")[0] == caller.uid
+        )
+
+
+app = Boiler("diary", http=HttpSettings(rate=None))
+app.query(app.rest("/entries", create=True, delete=True, filtered_orders=["-stars"])(EntryView))
+app.query(app.rest("/board")(BoardView))
+app.rest("/notices", filtered_orders=["title"])(NoticeView)
