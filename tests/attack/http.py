@@ -19,10 +19,10 @@ from flask.testing import FlaskClient
 
 from boiler_functions.database import Put
 from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.rest import create_app
-from boiler_functions.rest.authentication import FirebaseTokens
-from boiler_functions.session import use
+from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.authentication import FirebaseTokens
 from boiler_functions.testing import unsigned_token
 from boiler_functions.testing.app import MemoryApp, VirtualClock
 from tests.attack.diary import Entry, app
@@ -195,7 +195,7 @@ class Service:
         query = request.query.replace(quote(NEXT), self.token)
         self.asked += 1
         self.database.usage = Usage()
-        with patch("boiler_functions.rest.routes.random_id", lambda: f"r{next(self.numbers)}"):
+        with patch("boiler_functions.modes.rest.routes.random_id", lambda: f"r{next(self.numbers)}"):
             answer = self.client.open(
                 f"{request.path}?{query}", method=request.method, data=request.body, headers=headers
             )

@@ -12,8 +12,8 @@ from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import Unavailable
-from boiler_functions.rest.resource import LONGEST_STEP, MOST_READ
-from tests.unit.rest.meeting_api import Api, Faulty
+from boiler_functions.modes.rest.resource import LONGEST_STEP, MOST_READ
+from tests.unit.modes.rest.meeting_api import Api, Faulty
 
 
 class Diary(DomainModel):
