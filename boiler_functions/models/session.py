@@ -19,7 +19,7 @@ from boiler_functions.database import (
     check,
     unchanged,
 )
-from boiler_functions.exceptions import ImpureGetter, TaskFailed
+from boiler_functions.exceptions import Conflict, ImpureGetter, TaskFailed
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, as_stored
 
@@ -157,7 +157,8 @@ class Snapshot:
 class UnitOfWork:
     """A session whose reads are recorded with their versions and whose writes wait for one commit.
 
-    All reads aim at one time. A document reads as this unit of work has written it.
+    All reads aim at one time, and user code sees each document in one version: that one is what the commit verifies.
+    A document reads as this unit of work has written it.
     """
 
     caller: Caller | None = None
@@ -169,6 +170,7 @@ class UnitOfWork:
         self.writes: dict[str, Write] = {}
         self.unverified: set[str] = set()
         self.read_time = at
+        self._torn: Conflict | None = None
         self._models: dict[Any, Any] = {}
 
     @property
@@ -194,10 +196,23 @@ class UnitOfWork:
             )
         reading = self.database.query(query, at=self.read_time)
         self.read_time = self.read_time or reading.read_time
-        self.found.append(Found(query, {document.path: document.version for document in reading.documents}))
-        for document in reading.documents:
-            self.documents.setdefault(document.path, document)
-        return tuple(self.documents[document.path] for document in reading.documents)
+        self.add_found(query, reading.documents)
+        return reading.documents
+
+    def add_found(self, query: Query, documents: Sequence[Document]) -> None:
+        """Records what a query returned; raises Conflict when another read saw one of the documents in another version.
+
+        Neither version may be chosen: the rest of what was read belongs to one of them at most.
+        """
+        self.found.append(Found(query, {document.path: document.version for document in documents}))
+        for document in documents:
+            known = self.documents.setdefault(document.path, document)
+            if known.version != document.version:
+                self._torn = Conflict(
+                    f"{document.path} was read in two versions: {known.version}, and then {document.version} by a "
+                    f"query on {query.collection}. Nothing was written: read again, and decide again."
+                )
+                raise self._torn
 
     def write(self, write: Write) -> None:
         if isinstance(write, Put):
@@ -209,8 +224,11 @@ class UnitOfWork:
     def commit_writes(self, *, verify: bool = True) -> list[Write]:
         """The writes for one commit: each fails unless its document is still as it was read here.
 
-        With `verify`, so does a check of every document that was read and not written.
+        With `verify`, so does a check of every document that was read and not written. Raises Conflict when a document
+        was read in two versions, also when user code caught that before.
         """
+        if self._torn is not None:
+            raise self._torn
         writes = [self._guarded(write) for write in self.writes.values()]
         if verify:
             queried = {path for found in self.found for path in found.versions}

@@ -7,7 +7,7 @@ from itertools import islice
 from math import prod
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Database, Document, Filter, Found, Query
+from boiler_functions.database import Database, Document, Filter, Query
 from boiler_functions.database.matching import matches
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
@@ -120,10 +120,13 @@ class Reader:
 
 
 def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> UnitOfWork:
-    """A unit of work for user code over the Store; its commit verifies all that was read for it."""
+    """A unit of work for user code over the Store; its commit verifies all that was read for it.
+
+    Raises Conflict when the reads saw a document in two versions.
+    """
     unit = UnitOfWork(reader.database, reader.documents, reader.read_time)
     for key, (_, query) in resolution.queries.items():
-        unit.found.append(Found(query, {document.path: document.version for document in reader.results[key]}))
+        unit.add_found(query, reader.results[key])
     for source in store.sources:
         if not source.verify:
             unit.unverified.update(resolution.paths.get(source.name, ()))

@@ -98,6 +98,11 @@ def _tasks(completion: Completion, *, deep: bool) -> Iterator[tuple[str, task.Sc
     skew = (Task("f1", "right", "left", completion), Task("f2", "left", "right", completion))
     # Each stamp and deletion is an event too, in two ways and each delivered twice: more than can be explored.
     copies = 2 if deep and completion == "keep" else 1
+    torn = (Task("form", SETTINGS, "duty", completion, queries=True),)
+    yield (
+        "what it names and finds changes",
+        task.Scenario((_set(1), _SETTINGS), torn, deliveries=copies, faults=int(deep)),
+    )
     yield "delivered twice", task.Scenario((_set(1), _set(2)) if deep else (_set(1),), one, deliveries=2)
     yield "superseded", task.Scenario((_set(1), _set(2), _set(3))[: 3 if deep else 2], one)
     yield "what it reads changes", task.Scenario((_set(1), _SETTINGS), one, deliveries=2)

@@ -1,7 +1,8 @@
 """The task protocol as `boiler_functions.modes.task` carries it out: each step is one call, or a part of a torn one.
 
-A client writes forms. A task reads the form and one document more, and writes a third: on duty or not, from what the
-form and the other say. What took effect is kept beside the database, where no step looks: only `fault` does.
+A client writes forms. A task reads the form and one document more, some by name and by a query too, and writes a
+third: on duty or not, from what the form and the other say. What took effect is kept beside the database, where no
+step looks: only `fault` does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ DEVICES = (
     "version_marker",
     "stamp_recognition",
     "stamp_version",
+    "seen_version",
 )
 
 SETTINGS = "settings"
@@ -56,6 +58,8 @@ class Task(NamedTuple):
     reads: str
     writes: str
     completion: Completion
+    queries: bool = False
+    """Whether a query finds what it reads, too."""
 
 
 class Event(NamedTuple):
@@ -90,6 +94,9 @@ class Commit(NamedTuple):
     markers: tuple[str, ...]
     form: Stored
     read: Stored
+    """What user code saw."""
+    verified: Stored
+    """What the commit compares with the document as it is then."""
 
 
 class Handler(NamedTuple):
@@ -100,6 +107,8 @@ class Handler(NamedTuple):
     seen: tuple[tuple[str, Stored], ...] = ()
     known: tuple[str, ...] = ()
     """The markers that exist already."""
+    found: Stored | None = None
+    """What the query found, after it was asked."""
     attempt: int = ANSWERED
 
 
@@ -232,6 +241,8 @@ class TaskProtocol:
                 yield from self._commit(handler, world, who)
             case "resolve":
                 yield self._resolve(handler, world, who)
+            case "query":
+                yield self._query(handler, world, who)
             case _:
                 for item in sorted(handler.awaited):
                     yield self._read(handler, item, world, who)
@@ -249,6 +260,15 @@ class TaskProtocol:
         seen = _pairs({**dict(handler.seen), item: stored})
         return f"{who}: reads {item}: {stored}", _with(world, handler._replace(seen=seen))
 
+    def _query(self, handler: Handler, world: World, who: str) -> tuple[str, World]:
+        """The query sees one moment, and not that of the BatchGet before it."""
+        path = handler.task.reads
+        found, read = dict(world.docs)[path], dict(handler.seen)[path]
+        label = f"{who}: finds {path}: {found}"
+        if "seen_version" not in self.off and found.seen_version != read.seen_version:
+            return f"{label}, which is not what it read, and starts again", _with(world, _again(handler))
+        return label, _with(world, handler._replace(phase="commit", found=found))
+
     def _settled(self, world: World) -> World:
         """The world with every handler brought to its next call: what it does between two calls no one sees."""
         handlers = (self._advance(handler) for handler in world.handlers)
@@ -256,7 +276,7 @@ class TaskProtocol:
         return world._replace(handlers=tuple(going_on), flying=tuple(sorted(world.flying, key=hash)))
 
     def _advance(self, handler: Handler) -> Handler | None:
-        if handler.awaited or handler.phase in ("commit", "resolve"):
+        if handler.awaited or handler.phase in ("query", "commit", "resolve"):
             return handler
         if handler.phase == "read" and not handler.seen:
             return handler._replace(awaited=self._first_reads(handler))
@@ -267,7 +287,7 @@ class TaskProtocol:
             handler = handler._replace(phase="read markers", awaited=frozenset(markers))
             if markers:
                 return handler
-        return None if handler.known else handler._replace(phase="commit")
+        return None if handler.known else handler._replace(phase="query" if handler.task.queries else "commit")
 
     def _first_reads(self, handler: Handler) -> frozenset[str]:
         """The markers as far as the event tells them, the form, and what the Store needs: one BatchGet."""
@@ -302,7 +322,9 @@ class TaskProtocol:
     def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         seen = dict(handler.seen)
         task = handler.task
-        commit = Commit(task, handler.event, ANSWERED, tuple(self._markers(handler)), seen[task.form], seen[task.reads])
+        read = seen[task.reads]
+        verified = handler.found or read
+        commit = Commit(task, handler.event, ANSWERED, tuple(self._markers(handler)), seen[task.form], read, verified)
         applied = list(self._applied(commit, world))
         for following in applied:
             yield f"{who}: commits the effect of {seen[task.form]} with {task.reads} = {commit.read}", following
@@ -311,7 +333,7 @@ class TaskProtocol:
         elif world.faults:
             lost = commit._replace(attempt=world.faults)
             flying = world._replace(flying=(*world.flying, lost), faults=world.faults - 1)
-            unknown = handler._replace(phase="resolve", seen=(), known=(), attempt=lost.attempt)
+            unknown = handler._replace(phase="resolve", seen=(), known=(), found=None, attempt=lost.attempt)
             yield f"{who}: has no answer to its commit", _with(flying, unknown)
             yield f"{who}: crashes in its commit, is delivered again", _with(flying, _again(handler))
 
@@ -329,9 +351,10 @@ class TaskProtocol:
         docs = dict(world.docs)
         if "marker_create" not in self.off and any(marker in dict(world.markers) for marker in commit.markers):
             return
-        is_stale = docs[task.reads].seen_version != commit.read.seen_version
-        if is_stale and "task_read_verification" not in self.off:
+        now = docs[task.reads].seen_version
+        if now != commit.verified.seen_version and "task_read_verification" not in self.off:
             return
+        is_stale = now != commit.read.seen_version
         if docs[task.form].seen_version != commit.form.seen_version:
             return
         told = commit.event.after.version if commit.event.tells else None

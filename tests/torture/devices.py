@@ -4,7 +4,7 @@ The source stays as it is: a device is taken out by patching, while its test run
 everything in place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from boiler_functions.compile import compiler as compile_module
-from boiler_functions.database import Committed, Document, Precondition, Write
+from boiler_functions.database import Committed, Document, Found, Precondition, Query, Write
 from boiler_functions.database import memory as memory_module
 from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Metered
@@ -27,7 +27,7 @@ from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.task.task import Run
 from boiler_functions.types import MISSING
 from boiler_functions.views.dependencies import _document_token
-from tests.faults import test_bad_data, test_failures, test_races
+from tests.faults import test_bad_data, test_failures, test_races, test_torn_views
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
@@ -50,7 +50,8 @@ class Device:
     @property
     def test_name(self) -> str:
         """The test as pytest names it."""
-        arguments = f"[{'-'.join(map(str, self.arguments))}]" if self.arguments else ""
+        said = [getattr(each, "__name__", str(each)) for each in self.arguments]
+        arguments = f"[{'-'.join(said)}]" if said else ""
         return f"{self.test.__module__.rpartition('.')[2]}::{self.test.__name__}{arguments}"
 
     def falls(self) -> bool:
@@ -78,6 +79,17 @@ def _task_read_verification(patch: pytest.MonkeyPatch) -> None:
 
 def _superseded_check(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Change, "superseded_by", lambda self, current: False)
+
+
+def _seen_version(patch: pytest.MonkeyPatch) -> None:
+    """Of a document that was read in two versions, user code sees the first, and the commit verifies the second."""
+
+    def choosing(self: UnitOfWork, query: Query, documents: Sequence[Document]) -> None:
+        self.found.append(Found(query, {document.path: document.version for document in documents}))
+        for document in documents:
+            self.documents.setdefault(document.path, document)
+
+    patch.setattr(UnitOfWork, "add_found", choosing)
 
 
 def _ledger_precondition(patch: pytest.MonkeyPatch) -> None:
@@ -184,6 +196,11 @@ DEVICES = (
         "superseded check", _superseded_check,
         test_races.test_a_form_that_is_written_again_before_its_event_is_superseded_and_its_last_version_counts,
         ("kept",),
+    ),
+    Device(
+        "seen version", _seen_version,
+        test_torn_views.test_a_task_that_names_and_finds_a_document_never_takes_it_in_two_versions,
+        ("a", test_torn_views.Named, "serializable"),
     ),
     Device(
         "ledger precondition", _ledger_precondition,

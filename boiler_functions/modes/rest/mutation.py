@@ -72,7 +72,7 @@ class Mutation:
         built = build(self.instance, after, left, self.scope)
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after))
         concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
-        writes = unit.commit_writes() if unit.writes else []
+        writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
             deleted = [path for path in concerning if isinstance(unit.writes[path], Delete)]
             writes.append(self.kept.create(answer, concerning, deleted, now, self.keeps))
@@ -136,10 +136,15 @@ class Mutation:
 
 
 class Afterwards(Reader):
-    """Documents and query results as a unit of work leaves them; reads only what it did not read."""
+    """Documents and query results as a unit of work leaves them; reads only what it did not read.
+
+    What it reads becomes part of the unit of work: the answer, and who may have it, rest on it as on all else, and the
+    commit verifies it.
+    """
 
     def __init__(self, unit: UnitOfWork, before: Reader, resolution: Resolution) -> None:
         super().__init__(unit.database)
+        self.unit = unit
         paths = [*unit.documents, *unit.writes]
         self.documents = dict(zip(paths, unit.read(paths), strict=True))
         self.read_time = unit.read_time
@@ -148,10 +153,16 @@ class Afterwards(Reader):
             if not self._may_lack(query, before.results[key]):
                 self.results[key] = self._selected(query, before.results[key])
 
+    def read(self, paths: Iterable[str]) -> None:
+        missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
+        self.documents.update(zip(missing, self.unit.read(missing), strict=True))
+        self.read_time = self.unit.read_time
+
     def query(self, queries: Iterable[Query]) -> None:
         asked = [(query, self._wider(query)) for query in queries]
         super().query(wider for _, wider in asked)
         for query, wider in asked:
+            self.unit.add_found(wider, self.results[wider.key])
             self.results[query.key] = self._selected(query, self.results[wider.key])
 
     def _may_lack(self, query: Query, found: Sequence[Document]) -> bool:
