@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from boiler_functions.exceptions import BoilerError
-from boiler_functions.paths import collection_of, id_of
+from boiler_functions.paths import Pattern, collection_of, id_of
 from boiler_functions.types import MISSING, Fields, Instant, Version, digest
 
 NAME = "__name__"
@@ -69,6 +69,9 @@ class Query(NamedTuple):
     `collection` is a path ("users/uid1/cityForms"), or, with `group`, the last segment of all collections so called.
     Without orders the result is ordered by path (Firestore's own rule: by the fields of range filters, then by path).
     `start` and `end` cut the ordered result. `names_only` returns documents with empty fields and a true version.
+
+    A group holds every collection of that name. With `pattern` only documents at such paths belong to the result, and
+    the limit counts these alone: collections of the name elsewhere use up none of it.
     """
 
     collection: str
@@ -79,6 +82,7 @@ class Query(NamedTuple):
     end: Cursor | None = None
     limit: int | None = None
     names_only: bool = False
+    pattern: Pattern | None = None
 
     @property
     def key(self) -> str:
@@ -92,14 +96,21 @@ class Query(NamedTuple):
             cursors,
             self.limit,
             self.names_only,
+            *([self.pattern.text] if self.pattern else []),
         )
 
 
 class Reading(NamedTuple):
-    """Documents as of `read_time`: of a read in the order of the paths, of a query in the query's order."""
+    """Documents as of `read_time`: of a read in the order of the paths, of a query in the query's order.
+
+    `rpcs` and `reads` are what it took: of a query with a pattern and a limit possibly several pages, and documents
+    that were read in vain. Without `reads` it is the number of documents.
+    """
 
     documents: tuple[Document, ...]
     read_time: Instant
+    rpcs: int = 1
+    reads: int | None = None
 
 
 class Precondition(NamedTuple):
@@ -162,7 +173,9 @@ class Committed(NamedTuple):
 
 
 class Database(Protocol):
-    """Firestore, as far as the engine needs it. Every call is one RPC and may be made from any thread.
+    """Firestore, as far as the engine needs it. Every call may be made from any thread, and is one RPC.
+
+    The one exception is a query with a pattern and a limit, which reads on, at one time, until the limit is full.
 
     Errors: Conflict (a precondition failed, ABORTED), UnknownOutcome (commit alone), Unavailable (all that may pass),
     TooLarge (before anything is sent), InvalidRequest (refused for good).
@@ -173,7 +186,7 @@ class Database(Protocol):
         ...
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """The documents that match, as of `at` or now; one RunQuery."""
+        """The documents that match, as of `at` or now; one RunQuery a page."""
         ...
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:

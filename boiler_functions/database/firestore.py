@@ -53,6 +53,7 @@ from boiler_functions.database.messages import (
     RunQueryResponse,
     StructuredQuery,
 )
+from boiler_functions.database.pages import Pages
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES, check_document, check_request
 from boiler_functions.exceptions import (
     BoilerError,
@@ -296,7 +297,8 @@ class _Connection:
         request = ListenRequest(database=self.database)
         request.add_target.target_id = identifier
         if isinstance(target, Query):
-            query = _encode_query(target, self.codec)
+            # The limit counts documents of the pattern, which the server does not know: the listener cuts there.
+            query = _encode_query(target._replace(limit=None) if target.pattern else target, self.codec)
             request.add_target.query.parent = query.parent
             request.add_target.query.structured_query.CopyFrom(query.structured_query)
         else:
@@ -420,7 +422,9 @@ def _encode_structure(query: Query, message: Message, codec: Codec) -> None:
     if query.limit is not None:
         message.limit.value = query.limit
     if query.names_only:
-        message.select.fields.add(field_path=NAME)
+        # The fields of the orders too: the next page starts after their values.
+        for field in dict.fromkeys((NAME, *(order.field for order in orders_of(query) if query.pattern))):
+            message.select.fields.add(field_path=field)
 
 
 def _encode_query(query: Query, codec: Codec) -> Message:
@@ -431,11 +435,6 @@ def _encode_query(query: Query, codec: Codec) -> Message:
     except (TypeError, ValueError) as error:
         raise InvalidRequest(f"The query on {query.collection} cannot be asked: {error}") from error
     return request
-
-
-def _reading(responses: Sequence[Message], codec: Codec) -> Reading:
-    documents = tuple(codec.decode_document(each.document) for each in responses if each.HasField("document"))
-    return Reading(documents, to_nanoseconds(responses[-1].read_time))
 
 
 class FirestoreDatabase:
@@ -503,12 +502,22 @@ class FirestoreDatabase:
         return Reading(tuple(documents.get(path) or Document(path) for path in paths), read_time)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """The documents that match, as of `at` or now; one RunQuery."""
+        """The documents that match, as of `at` or now; one RunQuery a page."""
+        pages = Pages(query, at)
+        while asked := pages.next:
+            pages.add(*self._answer(self._run(asked, pages.read_time)))
+        return pages.reading()
+
+    def _answer(self, responses: Sequence[Message]) -> tuple[list[Document], Instant]:
+        found = (each.document for each in responses if each.HasField("document"))
+        return list(map(self._connection.codec.decode_document, found)), to_nanoseconds(responses[-1].read_time)
+
+    def _run(self, query: Query, at: Instant | None) -> list[Message]:
         connection = self._connection
         request = _encode_query(query, connection.codec)
         if at is not None:
             set_timestamp(request.read_time, at)
-        return _reading(_retried(lambda: connection.run_query(request)), connection.codec)
+        return _retried(lambda: connection.run_query(request))
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
         """Applies all writes or none; one Commit, never retried below.
@@ -526,9 +535,12 @@ class FirestoreDatabase:
         transaction = b""
         try:
             for found in verify:
-                responses = self._run_in_transaction(found.query, transaction)
-                transaction = transaction or responses[0].transaction
-                check_unchanged(found, _reading(responses, connection.codec).documents)
+                pages = Pages(found.query)
+                while asked := pages.next:
+                    responses = self._run_in_transaction(asked, transaction)
+                    transaction = transaction or responses[0].transaction
+                    pages.add(*self._answer(responses))
+                check_unchanged(found, pages.reading().documents)
             request.transaction = transaction
             return connection.commit(request)
         except BaseException:

@@ -144,6 +144,11 @@ def within(query: Query, collection: str) -> bool:
     return id_of(collection) == query.collection if query.group else collection == query.collection
 
 
+def is_of_pattern(query: Query, document: Document) -> bool:
+    """Whether the document is where the query's pattern says; the server does not know the pattern."""
+    return query.pattern is None or query.pattern.match(document.path) is not None
+
+
 def orders_of(query: Query) -> tuple[Order, ...]:
     """The query's orders with those that Firestore adds: the fields of range filters, then the path.
 
@@ -161,6 +166,7 @@ def matches(query: Query, document: Document) -> bool:
     return (
         document.exists
         and within(query, document.collection)
+        and is_of_pattern(query, document)
         and all(_fulfils(document, condition) for condition in query.filters)
         and all(field_of(document, order.field) is not ABSENT for order in query.orders)
     )

@@ -47,7 +47,8 @@ class Metered:
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         """As the database."""
         reading = self._database.query(query, at=at)
-        self.usage += Usage(rpcs=1, reads=_billed(len(reading.documents)))
+        reads = len(reading.documents) if reading.reads is None else reading.reads
+        self.usage += Usage(rpcs=reading.rpcs, reads=_billed(reads))
         return reading
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:

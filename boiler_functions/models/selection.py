@@ -77,10 +77,8 @@ class Selection(Generic[M]):
         while True:
             wanted = size if left is None else min(size, left)
             documents = session.current().query(query._replace(limit=wanted))
-            # Of a group: a collection of the same name elsewhere may stand between, and does not use up the limit.
-            page = [each for each in documents if self.model.pattern().match(each.path)]
-            yield page
-            left = None if left is None else left - len(page)
+            yield list(documents)
+            left = None if left is None else left - len(documents)
             if len(documents) < wanted or left == 0:
                 return
             query = query._replace(start=Cursor(_values(query, documents[-1]), before=False))
@@ -140,7 +138,7 @@ def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Qu
     if parents:
         missing = ", ".join(sorted(set(pattern.names) - {"doc_id"} - parents.keys()))
         raise InvalidValue(model.__name__, {missing: [f"needed to find {pattern.text}; give all placeholders or none"]})
-    return Query(pattern.segments[-2], group=True)
+    return Query(pattern.segments[-2], group=True, pattern=pattern)
 
 
 def _check_owner(model: type[DomainModel], owner: type[Any], what: str) -> None:

@@ -220,8 +220,7 @@ class Queried(Many[M]):
         if key not in results:
             resolution.missing_queries[key] = query
             return
-        pattern = self.model.pattern()
-        found = [document.path for document in results[key] if pattern.match(document.path)]
+        found = (document.path for document in results[key])
         resolution.paths[self.name] = (*resolution.paths.get(self.name, ()), *found)
 
 
@@ -242,11 +241,13 @@ class Referrers(Queried[M]):
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         assert self.via is not None
-        sources = resolution.paths.get(self.via.name)
-        if sources is None:
+        starts = resolution.paths.get(self.via.name)
+        if starts is None:
             return
-        for source in sources:
-            self._add_query(resolution, self.query(source), results)
+        for start in starts:
+            # Asked together with a document that is not read yet: most are what the relation says.
+            if start not in documents or leads_on(self.via, self.relation.target, documents[start]):
+                self._add_query(resolution, self.query(start), results)
         resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
 
     def query(self, path: str) -> Query:
@@ -309,8 +310,21 @@ def follow(
     starts = resolution.paths.get(via.name)
     if starts is None or any(path not in documents for path in starts):
         return
-    paths = [path for start in starts for path in relation.paths(documents[start].fields)]
+    found = [documents[start] for start in starts if leads_on(via, relation.owner, documents[start])]
+    paths = [path for document in found for path in relation.paths(document.fields)]
     source._add_named(resolution, sorted(set(paths)) if source.many else paths, documents)
+
+
+def leads_on(source: Source, model: type[Any], document: Document) -> bool:
+    """Whether a relation of the model goes on from a document that the reference names.
+
+    It does from one that both hold. One that is missing may be anything that the whole collection holds, and those that
+    refer to it are found; it is no member of a subclass, which only its fields could tell.
+    """
+    models = [each for each in (source.model, model) if issubclass(each, DomainModel)]
+    if not document.exists:
+        return not any(each.discriminator() for each in models)
+    return all(each.holds(document) for each in models)
 
 
 @overload

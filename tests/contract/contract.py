@@ -27,6 +27,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.exceptions import Conflict, InvalidRequest, TooLarge
+from boiler_functions.paths import Pattern
 from boiler_functions.types import MISSING, GeoPoint, Reference
 
 HOUR = 3_600_000_000_000
@@ -84,6 +85,17 @@ def cities(database: Database) -> None:
         "countries/it/cities/mil": {"name": "Milan", "population": 1_370_000, "capital": False, "tags": ["europe"]},
     }
     database.commit([Put(path, fields) for path, fields in documents.items()])
+
+
+USERS_NOTES = Pattern("users/{user_id}/notes/{doc_id}")
+
+
+def scattered_notes(database: Database, foreign: int) -> None:
+    """Five notes of two users, and before and between them those of others, whose collections have the same name."""
+    own = [Put(f"users/{'ab'[n % 2]}/notes/{n}", {"n": n}) for n in range(5)]
+    places = ("aaa/x/notes", "users/a/deep/x/notes", "notes", "zzz/x/notes")
+    others = [Put(f"{places[n % 4]}/{n}", {"n": n % 6 - 0.5}) for n in range(foreign)]
+    database.commit([*own, *others])
 
 
 class DatabaseContract:
@@ -410,6 +422,54 @@ class DatabaseContract:
         assert ids(database, Query("cities", group=True, filters=europe)) == ["rom", "mil"]
         assert ids(database, Query("cities", filters=europe)) == ["rom"]
         assert ids(database, Query("countries/it/cities", filters=europe)) == ["mil"]
+
+    @pytest.mark.parametrize("foreign", [3, 400])
+    @pytest.mark.parametrize("names_only", [False, True])
+    def test_a_limit_counts_the_documents_of_the_pattern_alone(
+        self, database: Database, foreign: int, names_only: bool
+    ) -> None:
+        scattered_notes(database, foreign)
+        notes = Query("notes", group=True, orders=(Order("n"),), limit=3, pattern=USERS_NOTES, names_only=names_only)
+        reading = database.query(notes)
+        assert [each.path for each in reading.documents] == ["users/a/notes/0", "users/b/notes/1", "users/a/notes/2"]
+        assert [each.fields for each in reading.documents] == [{} if names_only else {"n": n} for n in (0, 1, 2)]
+        assert all(each.version for each in reading.documents)
+        assert ids(database, notes._replace(limit=9)) == ["0", "1", "2", "3", "4"]
+        assert ids(database, notes._replace(limit=2, start=Cursor((0,), before=False))) == ["1", "2"]
+        assert ids(database, notes._replace(limit=2, orders=(Order("n", descending=True),))) == ["4", "3"]
+        assert ids(database, notes._replace(limit=None)) == ["0", "1", "2", "3", "4"]
+        assert ids(database, notes._replace(limit=None, orders=())) == ["0", "2", "4", "1", "3"]
+
+    def test_a_query_of_a_pattern_with_a_limit_is_read_at_one_time(self, database: Database) -> None:
+        scattered_notes(database, 3)
+        notes = Query("notes", group=True, orders=(Order("n"),), limit=4, pattern=USERS_NOTES)
+        before = database.query(notes)
+        database.commit([Delete("users/a/notes/0"), Put("users/a/notes/9", {"n": 1.5})])
+        assert database.query(notes, at=before.read_time).documents == before.documents
+        assert ids(database, notes) == ["1", "9", "2", "3"]
+
+    @pytest.mark.parametrize(
+        ("write", "conflicts"),
+        [
+            (Delete("users/b/notes/1"), True),
+            (Put("users/c/notes/0", {"n": 0}), True),
+            (Put("users/b/notes/3", {"n": 3, "more": 1}), False),
+            (Put("aaa/x/notes/9", {"n": 0}), False),
+            (Delete("aaa/x/notes/0"), False),
+        ],
+    )
+    def test_a_commit_verifies_a_query_of_a_pattern_by_its_own_documents(
+        self, database: Database, write: Write, conflicts: bool
+    ) -> None:
+        scattered_notes(database, 3)
+        notes = found(database, Query("notes", group=True, orders=(Order("n"),), limit=3, pattern=USERS_NOTES))
+        database.commit([write])
+        if conflicts:
+            with pytest.raises(Conflict):
+                database.commit([Put("users/ada", {})], verify=[notes])
+        else:
+            database.commit([Put("users/ada", {})], verify=[notes])
+        assert get(database).exists is not conflicts
 
     def test_names_only_returns_true_versions_without_fields(self, database: Database) -> None:
         cities(database)

@@ -77,7 +77,7 @@ class RebuildAll:
         # Documents of the model's other subclasses too: one that changed its class loses its view.
         query = collection_query(root.model, {})._replace(limit=NAMES, names_only=True)
         for page in _pages(self.database, query, after):
-            yield [document.path for document in page if root.model.pattern().match(document.path)]
+            yield [document.path for document in page]
 
     def _delete_ghosts(self, ledgers: list[Document]) -> Step:
         invocation = self._invocation()

@@ -342,7 +342,7 @@ def test_a_placeholder_picks_one_collection_and_none_asks_all_of_that_name(empty
     Form.new(doc_id="f", user_id="u", name="a").save()
     Form.new(doc_id="g", user_id="v", name="b").save()
     assert Form.where(user_id="u").query == Query("users/u/forms")
-    assert Form.all().query == Query("forms", group=True)
+    assert Form.all().query == Query("forms", group=True, pattern=Form.pattern())
     assert ids(Form.where(user_id="u")) == "f"
     assert ids(Form.where(user_id="u", name="b")) == ""
     assert ids(Form.where(name="b")) == "g"
@@ -406,3 +406,17 @@ def test_a_group_is_ordered_and_paged_by_path(empty: MemoryDatabase) -> None:
             Form.new(doc_id=each, user_id=user).save()
     paths = [document.path for page in Form.all().pages(1) for document in page]
     assert paths == ["users/u/forms/a", "users/u/forms/b", "users/v/forms/a", "users/v/forms/b"]
+
+
+def test_a_limit_is_not_used_up_by_collections_of_the_same_name_elsewhere(empty: MemoryDatabase) -> None:
+    foreign = [Put(f"aaa/x/forms/{n}", {"name": "a"}) for n in range(9)]
+    empty.commit([*foreign, Put("users/u/deep/x/forms/d", {"name": "a"})])
+    Form.new(doc_id="f", user_id="u", name="b").save()
+    Form.new(doc_id="g", user_id="v", name="c").save()
+    in_order = Form.all().order_by(Form.name)
+    assert ids(in_order.limit(1)) == "f"
+    assert ids(in_order.limit(2)) == "fg"
+    assert (in_order.first() or Form.new()).doc_id == "f"
+    assert [[each.id for each in page] for page in in_order.pages(1)] == [["f"], ["g"], []]
+    assert ids(in_order.start_after("b").limit(1)) == "g"
+    assert ids(in_order.end_at("b").limit(5)) == "f"

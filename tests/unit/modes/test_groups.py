@@ -1,0 +1,124 @@
+"""Models of sub-collections, beside collections of the same name elsewhere: every mode sees its own documents alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, matching, reference
+from boiler_functions.database import Put
+from boiler_functions.http_settings import HttpSettings
+from boiler_functions.modes.rebuild_all import RebuildAll
+from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
+
+
+class Note(DomainModel):
+    class Meta:
+        collection_name = "users/{user_id}/notes"
+
+    text = attrs.string(required=True)
+
+
+class Count(DomainModel):
+    class Meta:
+        collection_name = "counts"
+
+    texts = attrs.list(str)
+
+
+class FirstStore(Store):
+    notes = matching(Note.all().order_by(Note.text).limit(2))
+
+
+class FirstView(ViewModel[FirstStore]):
+    class Meta:
+        path = "dashboards/first"
+
+    @attrs.computed
+    def texts(self) -> list[str]:
+        return [note.text for note in self.store.notes]
+
+
+class NoteStore(Store):
+    note = reference(Note)
+
+
+class NoteView(ViewModel[NoteStore]):
+    class Meta:
+        path = "readers/{note.user_id}/noteViews/{note.doc_id}"
+        read = access.public
+
+    @attrs.computed
+    def text(self) -> str:
+        return self.store.note.text
+
+
+class ListedView(ViewModel[NoteStore]):
+    """Not stored: its list is a query of the roots."""
+
+    class Meta:
+        read = access.public
+
+    @attrs.computed
+    def text(self) -> str:
+        return self.store.note.text
+
+
+class CountForm(ViewModel[FirstStore]):
+    def propagate_change(self) -> None:
+        selected = [note.text for note in Note.all().order_by(Note.text.desc()).limit(1)]
+        Count.new(doc_id=self.params["doc_id"], texts=[*(note.text for note in self.store.notes), *selected]).save()
+
+
+@pytest.fixture
+def testing() -> Iterator[MemoryApp]:
+    app = Boiler("notes", http=HttpSettings(rate=None))
+    app.query(FirstView)
+    app.task("forms/{doc_id}", writes=[Count])(CountForm)
+    app.rest("/notes")(ListedView)
+    with memory_app(app) as testing:
+        foreign = ("aaa/x/notes", "users/u/deep/x/notes", "notes", "zzz/x/notes")
+        testing.database.commit(
+            [Put(f"{foreign[n % 4]}/{n}", {"text": text}) for n, text in enumerate("abcdefg" + "tuvwxyz")]
+        )
+        for n, text in enumerate("hijk"):
+            Note.new(doc_id=str(n), user_id="uv"[n % 2], text=text).save()
+        yield testing
+
+
+def test_a_view_of_the_first_few_has_its_own_and_follows_them(testing: MemoryApp) -> None:
+    testing.deliver(shuffle=1)
+    assert (testing.fields("dashboards/first") or {})["texts"] == ["h", "i"]
+    testing.write("users/u/notes/0", None)
+    testing.write("aaa/x/notes/new", {"text": "A"})
+    testing.deliver(duplicates=1, shuffle=2)
+    assert (testing.fields("dashboards/first") or {})["texts"] == ["i", "j"]
+    assert_views_equal_rebuild(testing)
+
+
+def test_a_task_reads_its_own_documents_by_its_store_and_by_a_selection(testing: MemoryApp) -> None:
+    testing.write("forms/f", {})
+    testing.deliver()
+    assert (testing.fields("counts/f") or {})["texts"] == ["h", "i", "k"]
+
+
+def test_a_list_has_the_documents_of_its_own_collection(testing: MemoryApp) -> None:
+    client = http_client(testing)
+    pages: list[list[str]] = []
+    query: dict[str, Any] = {"orderBy": "text", "pageSize": 2}
+    while True:
+        response = client.get("/notes/u", query_string=query)
+        assert response.status_code == 200, response.text
+        pages.append([each["text"] for each in response.json["results"]])
+        if "nextPageToken" not in response.json:
+            break
+        query["pageToken"] = response.json["nextPageToken"]
+    assert pages == [["h", "j"]]
+
+
+def test_a_build_by_hand_goes_over_its_own_roots_page_by_page(
+    testing: MemoryApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boiler_functions.modes.rebuild_all.NAMES", 2)
+    steps = list(RebuildAll("notes", NoteView, testing.database).run())
+    assert [step.after for step in steps] == ["users/u/notes/2", "users/v/notes/3"]
