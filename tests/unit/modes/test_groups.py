@@ -1,6 +1,7 @@
 """Models of sub-collections, beside collections of the same name elsewhere: every mode sees its own documents alone."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,8 @@ def test_a_task_reads_its_own_documents_by_its_store_and_by_a_selection(testing:
 
 def test_a_list_has_the_documents_of_its_own_collection(testing: MemoryApp) -> None:
     response = http_client(testing).get("/notes/u", query_string={"orderBy": "text"})
-    assert [each["text"] for each in response.json["results"]] == ["h", "j"]
+    listed: dict[str, Any] = response.get_json()
+    assert [each["text"] for each in listed["results"]] == ["h", "j"]
 
 
 def test_a_build_by_hand_goes_over_its_own_roots_page_by_page(
