@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from urllib.parse import unquote
 
 from flask import Flask, Response, g, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import TooManyRequests, Unauthorized
+from werkzeug.exceptions import BadRequest, NotFound, RequestURITooLarge, TooManyRequests, Unauthorized
 
 from boiler_functions.access import Caller
 from boiler_functions.modes.rest.authentication import InvalidToken, Tokens
@@ -35,7 +37,12 @@ SECURITY = {
     "Cache-Control": "private, no-cache",
 }
 
+REPLACED = "\ufffd"
+
 _PREFLIGHT_SECONDS = "3600"
+
+_LONGEST_URL = 16 * 1024
+"""Bytes of a path and its query; functions-framework takes any number."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +59,26 @@ class Gate:
         app.after_request(self._leave)
 
     def _enter(self) -> None:
+        """Takes a request of whoever sends it, a refused one included; nothing of the body is read before."""
         g.caller = None
         # A preflight carries no token.
-        if request.method == "OPTIONS":
-            return
-        token = bearer_token()
+        token = None if request.method == "OPTIONS" else self._token()
         if token is None:
             self._take(f"address {address()}")
-        if self.settings.app_check:
-            self._check_app()
-        if token is not None:
+        else:
             g.caller = self._caller(token)
             self._take(f"user {g.caller.uid}")
+        _check_url()
+        if self.settings.app_check and request.method != "OPTIONS":
+            self._check_app()
+
+    def _token(self) -> str | None:
+        try:
+            return bearer_token()
+        except Unauthorized:
+            # Whoever sends what is no token is slowed down as one without any.
+            self._take(f"address {address()}")
+            raise
 
     def _take(self, who: str) -> None:
         if self.rate and (seconds := self.rate.wait(who)):
@@ -79,7 +94,6 @@ class Gate:
         try:
             claims = self.tokens.claims(token)
         except InvalidToken as error:
-            # Whoever tries tokens is slowed down as one without any.
             self._take(f"address {address()}")
             raise unauthorized("The token is not valid, or not any more.", error="invalid_token") from error
         return Caller(claims["uid"], claims)
@@ -121,7 +135,37 @@ def unauthorized(message: str, **parameters: str | None) -> Unauthorized:
 
 
 def address() -> str:
-    """Where the request comes from; behind Google's front end, what that has seen."""
+    """Where the request comes from, as the rate counts it; behind Google's front end, what that has seen."""
     # The last entry is the front end's own; what stands before it, anybody can claim.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return forwarded if forwarded and "K_SERVICE" in os.environ else request.remote_addr or ""
+    return network(forwarded if forwarded and "K_SERVICE" in os.environ else request.remote_addr or "")
+
+
+def network(address: str) -> str:
+    """What one client has of the internet: an IPv4 address, or a network of IPv6; "" of what is no address.
+
+    >>> network("2001:db8:1:2:3:4:5:6")
+    '2001:db8:1:2::/64'
+    """
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    # Whoever has one address of IPv6 mostly has all of its network.
+    # https://www.rfc-editor.org/rfc/rfc6177: a site is given a /64 at least.
+    return str(ip.ipv4_mapped or IPv6Network((ip, 64), strict=False))
+
+
+def _check_url() -> None:
+    """Raises NotFound, BadRequest or RequestURITooLarge for a URL that names nothing, or more than one could mean."""
+    path, query = request.environ.get("PATH_INFO", ""), request.environ.get("QUERY_STRING", "")
+    if len(path) + len(query) > _LONGEST_URL:
+        raise RequestURITooLarge
+    # Werkzeug puts this one sign in the place of whatever is no UTF-8, so that different ids would be one. A document
+    # whose id holds the sign itself is not served.
+    if REPLACED in request.path:
+        raise NotFound
+    if REPLACED in unquote(query):
+        raise BadRequest("The query is not valid UTF-8.")

@@ -16,6 +16,7 @@ from boiler_functions.models.model import DomainModel
 from boiler_functions.models.selection import select
 from boiler_functions.modes.rest.arguments import conditions, filterable, order_of, orderable
 from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.paths import document_id
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel
@@ -113,7 +114,11 @@ class Listing:
             return Query(_NOTHING)
         filters = tuple(condition.filter for condition in found)
         if caller is not None and self._owns_one(caller):
-            filters = (Filter(NAME, "==", Reference(f"{collection}/{caller.uid}")), *filters)
+            try:
+                own = Reference(f"{collection}/{document_id(caller.uid)}")
+            except InvalidPath:
+                return Query(_NOTHING)
+            filters = (Filter(NAME, "==", own), *filters)
         return Query(collection, filters=filters)
 
     def _owns_one(self, caller: Caller) -> bool:

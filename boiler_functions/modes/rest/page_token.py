@@ -22,7 +22,6 @@ from boiler_functions.exceptions import Rejected
 from boiler_functions.types import GeoPoint, Reference, digest, to_datetime, to_instant
 
 _NONCE_BYTES = 12
-_LONGEST = 8192
 
 
 @dataclass(frozen=True)

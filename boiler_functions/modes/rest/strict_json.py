@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from typing import Any
 
 from marshmallow import ValidationError
@@ -19,35 +20,34 @@ _RESERVED = re.compile(r"__.*__", re.DOTALL)
 
 def parse(text: str, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> Any:
     """The value; raises ValueError for what is no JSON or over a limit, ValidationError for what no document holds."""
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_Objects(max_keys), parse_constant=_constant, parse_int=_integer, parse_float=_number
+    )
     try:
-        value = _DECODER.decode(text)
-        if _keys(value) > max_keys:
-            raise ValueError(f"It has more than {max_keys} names of fields")
+        value = decoder.decode(text)
         _check(value, max_depth)
     except RecursionError:
         raise ValueError(f"It is nested more than {max_depth} deep") from None
     return value
 
 
-def _keys(value: Any) -> int:
-    """The names of fields in all of the value; without recursion, as its depth is not known yet."""
-    count, left = 0, [value]
-    while left:
-        match left.pop():
-            case dict() as fields:
-                count += len(fields)
-                left.extend(fields.values())
-            case list() as items:
-                left.extend(items)
-    return count
+class _Objects:
+    """Makes objects of their pairs; refuses a name that is given twice, and more names than there may be in all."""
 
+    def __init__(self, max_keys: int) -> None:
+        self._max_keys = max_keys
+        self._names = 0
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValidationError({name: ["Given more than once."] for name in found if names.count(name) > 1})
-    return found
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Counted while it is read: what is over the limit is neither kept nor looked at.
+        self._names += len(pairs)
+        if self._names > self._max_keys:
+            raise ValueError(f"It has more than {self._max_keys} names of fields")
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            times = Counter(name for name, _ in pairs)
+            raise ValidationError({name: ["Given more than once."] for name in found if times[name] > 1})
+        return found
 
 
 def _constant(name: str) -> Any:
@@ -68,11 +68,6 @@ def _number(digits: str) -> float:
     if math.isinf(value):
         raise ValidationError("Too large a number.")
     return value
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_number
-)
 
 
 def _check(value: Any, left: int) -> None:

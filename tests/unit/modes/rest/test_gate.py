@@ -12,7 +12,7 @@ from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError, DeclarationError, Unavailable
 from boiler_functions.modes.rest import create_app, refuse_emulators
-from boiler_functions.modes.rest.gate import SECURITY
+from boiler_functions.modes.rest.gate import SECURITY, network
 from boiler_functions.modes.rest.rate import MOST_CALLERS, Rate
 from boiler_functions.modes.secret import COLLECTION, secret_of
 from tests.unit.modes.rest.meeting_api import Api, Faulty, MeetingView, NamedTokens, RoomView
@@ -237,3 +237,66 @@ def test_the_secret_may_come_from_the_environment(api: Api, monkeypatch: pytest.
         monkeypatch.setenv("BOILER_SECRET", wrong)
         with pytest.raises(ConfigurationError, match="BOILER_SECRET"):
             create_app(api.app.compiled, lambda: api.database)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8:1:3::9", "2001:db8:1:3::/64"),
+        ("unknown", ""),
+        ("1.2.3.4.5", ""),
+        ("", ""),
+    ],
+)
+def test_a_client_is_an_address_of_ipv4_or_a_network_of_ipv6(address: str, expected: str) -> None:
+    assert network(address) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/rooms", {"Authorization": "Bearer"}),
+        ("GET", "/rooms", {"Authorization": "Basic YTpi"}),
+        ("GET", "/rooms", {"Authorization": "Bearer expired"}),
+        ("GET", "/nothing", {}),
+        ("GET", "/rooms/%ff", {}),
+        ("GET", "/rooms?x=%ff", {}),
+        ("GET", "/rooms?x=" + "x" * 20_000, {}),
+        ("GET", "/rooms?limit=x", {}),
+        ("TRACE", "/rooms", {}),
+        ("OPTIONS", "/nothing", {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}),
+        ("PATCH", "/meetings/m1", {"Content-Type": "text/plain"}),
+    ],
+)
+def test_whatever_is_refused_counts_and_ends_in_a_429(method: str, path: str, headers: dict[str, str]) -> None:
+    api = api_with(rate=1, burst=3)
+    statuses = [api.client.open(path, method=method, headers=headers).status_code for _ in range(4)]
+    assert 400 <= statuses[0] < 500
+    assert statuses == [*[statuses[0]] * 3, 429]
+    assert api.client.get("/rooms").status_code == 429
+
+
+def test_addresses_of_one_network_of_ipv6_are_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K_SERVICE", "gate")
+    api = api_with(rate=1, burst=2)
+    found = [api.client.get("/rooms", headers={"X-Forwarded-For": f"2001:db8::{n:x}"}).status_code for n in range(3)]
+    assert found == [200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/meetings/%ff", 404), ("/meetings/m1%c3", 404), ("/meetings/m1?x=%fe", 400), ("/meetings?status=%ff", 400)],
+)
+def test_a_url_that_is_not_utf_8_names_nothing(api: Api, path: str, status: int) -> None:
+    assert api.client.get(path).status_code == status
+    assert api.database.usage == Usage()
+
+
+def test_a_url_that_is_too_long_is_refused_before_it_is_looked_at(api: Api) -> None:
+    answer: Any = api.client.get(f"/meetings?{'x=1&' * 10_000}")
+    assert (answer.status_code, answer.json["code"]) == (414, 414)
