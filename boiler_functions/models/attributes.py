@@ -120,11 +120,20 @@ class Attribute(Generic[T]):
         # A view as it was stored has values where others compute.
         if self.fget is None or self.name in instance.values:
             return self._value(instance)
+        if instance.recalled:
+            return self._recalled(instance, self.fget)
         try:
             return self.fget(instance)
         except AttributeError as error:
             # Python would take it for a missing attribute of the model, and tell of that instead.
             raise GetterFailed(f"{type(instance).__name__}.{self.name} raised AttributeError: {error}") from error
+
+    def _recalled(self, instance: Model, fget: Callable[[Any], T]) -> T | None:
+        """What the getter makes of what is left: a model may lack what it needs, and a view has no Store."""
+        try:
+            return fget(instance)
+        except Exception:
+            return None
 
     def __set__(self, instance: Model, value: T) -> None:
         if self.fset:

@@ -75,6 +75,9 @@ class Model:
     values: dict[str, Any]
     """The values by attribute, as the model keeps them; an attribute that was never set is not there."""
 
+    recalled: bool = False
+    """Whether it is what other code left: then an attribute that this code cannot read in it is None."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         declared: dict[str, Attribute[Any]] = {}
@@ -170,6 +173,16 @@ class Model:
         """The attributes that are stored: all but those in `Meta.exclude`."""
         return _exported(cast(Any, cls))
 
+    @classmethod
+    def _fitting(cls, schema: Schema, fields: Fields) -> dict[str, Any]:
+        """The values that the schema reads in the fields, without those that are missing or do not fit."""
+        try:
+            values: dict[str, Any] = schema.load(fields, partial=True)
+        except ValidationError as error:
+            fitting = {key: value for key, value in fields.items() if key not in error.messages}
+            return cls._fitting(schema, fitting) if len(fitting) < len(fields) else {}
+        return values
+
     def _initialize(self, values: Mapping[str, Any]) -> None:
         self.values = {
             name: each.initial()
@@ -194,6 +207,8 @@ class Model:
     def stored_fields(self) -> dict[str, Any]:
         """The attributes that are set, as a document holds them; raises InvalidValue for one that does not fit."""
         fields = self._spelled()
+        if self.recalled:
+            return fields
         declared = {each.data_key for each in self.attributes.values()}
         if errors := self.view_schema().validate({key: value for key, value in fields.items() if key in declared}):
             raise InvalidValue(type(self).__name__, flatten(errors))
@@ -204,8 +219,10 @@ class Model:
         values = {
             name: self.values[name] if each.fget is None else self._computed(name)
             for name, each in self.exported().items()
-            if each.fget is not None or name in self.values
+            if name in self.values or each.fget is not None
         }
+        if self.recalled:
+            values = {name: value for name, value in values.items() if name in self.values or value is not None}
         stored = {attribute: self._stored(attribute, value) for attribute, value in values.items()}
         by_key = {self.attributes[name].data_key: value for name, value in stored.items()}
         extra = {name: value for name, value in self.values.items() if name not in self.attributes}
@@ -401,7 +418,25 @@ class DomainModel(Model):
             values = actual.schema().load(actual._loadable(document.fields or {}))
         except ValidationError as error:
             raise InvalidDocument(document.path, actual.__name__, flatten(error.messages)) from error
-        model = actual.__new__(actual)
+        return actual._of_values(document, values)
+
+    @classmethod
+    def recall(cls, document: Document) -> Self:
+        """The model of a document as other code left it, as far as it fits: what does not is None."""
+        actual = cls._class_of(document)
+        fields = actual._loadable(document.fields or {})
+        values = actual._fitting(actual.schema(), fields)
+        model = actual._of_values(document, values)
+        model.recalled = True
+        # A default stands for what is not there, not for what cannot be read.
+        for name in model.values.keys() - values.keys():
+            if actual.attributes[name].data_key in fields:
+                del model.values[name]
+        return model
+
+    @classmethod
+    def _of_values(cls, document: Document, values: Mapping[str, Any]) -> Self:
+        model = cls.__new__(cls)
         model.path = document.path
         model._document = document
         model._initialize(values)

@@ -87,15 +87,17 @@ class ViewModel(Model, Generic[S]):
         return view
 
     @classmethod
-    def as_stored(cls, path: str, params: Mapping[str, str], content: Mapping[str, Any]) -> typing.Self:
+    def recall(cls, params: Mapping[str, str], content: Mapping[str, Any]) -> typing.Self:
         """The view as a document holds it: an attribute gives what its getter gave then.
 
-        Raises InvalidDocument when the content does not fit. There is no Store: nothing else can be computed.
+        There is no Store: nothing else can be computed. Where older code wrote the document, an attribute that it did
+        not have, or that is of another type now, is None.
         """
         view = cls.__new__(cls)
         view.params = params
         declared = {key: value for key, value in content.items() if key not in RESERVED_KEYS}
-        view.values = cls.load_by(cls.view_schema(), path, declared)
+        view.values = cls._fitting(cls.view_schema(), declared)
+        view.recalled = True
         return view
 
     @classmethod

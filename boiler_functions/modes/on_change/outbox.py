@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from boiler_functions.database import ABSENT, PRESENT, Document, Put, Write
 from boiler_functions.database.change import Change
-from boiler_functions.exceptions import InvalidDocument, Permanent, UndeclaredWrite, Undeliverable, Undelivered
+from boiler_functions.exceptions import Permanent, UndeclaredWrite, Undeliverable, Undelivered
 from boiler_functions.models.model import DomainModel, Model, differs
 from boiler_functions.models.session import Direct, active
 from boiler_functions.modes.dead_letter import write_dead_letter
@@ -40,7 +40,8 @@ M_co = TypeVar("M_co", bound=Model, covariant=True)
 class Changed(NamedTuple, Generic[M_co]):
     """One change of a model or a view, as it is told.
 
-    `before` is None when it was created (or is not known), `after` when it is gone. Every attempt to tell of one change
+    `before` is None when it was created (or is not known), `after` when it is gone. Older code may have left either:
+    an attribute that it did not have, or that has another type now, is None in it. Every attempt to tell of one change
     has the same `key`, by which a receiver knows a repetition. `name` is that of the model or view as declared, `path`
     that of the document, of a view its root's; `copies` are where the view was or is stored.
     """
@@ -217,13 +218,13 @@ class _OfView(_Telling):
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         if not document.exists:
             return None  # It was delivered, and has expired since.
-        before, after = (self._view(record["path"], record[name]) for name in ("before", "after"))
-        return self._changed(record, record["path"], before, after, tuple(record["copies"]))
+        before, after = (self._view(record["path"], record.get(name)) for name in ("before", "after"))
+        return self._changed(record, record["path"], before, after, tuple(record.get("copies", ())))
 
     def _view(self, root: str, content: Fields | None) -> ViewModel[Any] | None:
         view = self.sink.view
         assert view is not None
-        return None if content is None else view.as_stored(self.record, Instance(view, root).key, content)
+        return None if content is None else view.recall(Instance(view, root).key, content)
 
 
 class _OfModel(_Telling):
@@ -242,18 +243,13 @@ class _OfModel(_Telling):
 
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         model = cast(type[DomainModel], self.sink.target)
-        before, after = self._before(model), _model(model, document)
+        # What was there before may be of older code, or bad data of which this change is the repair.
+        before = model.recall(self.change.before) if model.holds(self.change.before) else None
+        after = model.from_document(document) if model.holds(document) else None
         # What a model declares is the same: another field changed, of which it knows nothing.
         if self.change.has_images and not differs(before, after):
             return None
         return self._changed(record, self.change.path, before, after)
-
-    def _before(self, model: type[DomainModel]) -> DomainModel | None:
-        try:
-            return _model(model, self.change.before)
-        except InvalidDocument:
-            # What did not fit was no such model; this change may be its repair.
-            return None
 
 
 class _ReadOnly(Direct):
@@ -267,10 +263,6 @@ class _ReadOnly(Direct):
         raise UndeclaredWrite(
             f"{self.sink} writes {write.path}, and is only told of changes; let a `@app.task` write, or a view follow."
         )
-
-
-def _model(model: type[DomainModel], document: Document) -> DomainModel | None:
-    return model.from_document(document) if model.holds(document) else None
 
 
 def _state(invocation: Invocation, status: str, attempts: int) -> dict[str, Any]:
