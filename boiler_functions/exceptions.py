@@ -24,7 +24,8 @@ BoilerError
 │   ├── ApiDisabled          BF207  an API that the app needs is not enabled in the project
 │   ├── BillingDisabled      BF208  the project has no billing account
 │   ├── NotPermitted         BF209  this account may not do what deploying needs
-│   └── DeploymentFailed     BF210  a step of a deployment failed; the next run goes on from there
+│   ├── DeploymentFailed     BF210  a step of a deployment failed; the next run goes on from there
+│   └── KeyInUpload          BF211  a file with a private key would be uploaded
 ├── Rejected                 BF300  user code refused a mutation; nothing was written
 ├── Transient                BF400  may succeed when tried again: raised, so that the platform redelivers
 │   ├── Conflict             BF401  a precondition failed or a document is contended; nothing was written
@@ -76,6 +77,7 @@ __all__ = [
     "InvalidRule",
     "InvalidSink",
     "InvalidValue",
+    "KeyInUpload",
     "NameCollision",
     "NewerSchema",
     "NoGcloud",
@@ -246,6 +248,12 @@ class DeploymentFailed(ConfigurationError):
     """A step of a deployment failed; the next run goes on from there."""
 
     code = "BF210"
+
+
+class KeyInUpload(ConfigurationError):
+    """A file with a private key would be uploaded with the functions."""
+
+    code = "BF211"
 
 
 class Rejected(BoilerError):

@@ -98,8 +98,22 @@ class Context:
 
     @cached_property
     def stage(self) -> Stage:
-        """The stage that was chosen, or one that says nothing."""
-        return Stage.of(self.project, self._env or self._environ.get(ENV) or None)
+        """The stage that was chosen, else the one of the project that is named, else one that says nothing."""
+        return Stage.of(self.project, self._env or self._environ.get(ENV) or self._stage_of_project())
+
+    def _stage_of_project(self) -> str | None:
+        # firebase-tools hands its predeploy commands the project, and no word of a stage.
+        project = self._project or _project_in(self._environ)
+        tables = self.project.stages.items()
+        found = [
+            name for name, table in tables if project and isinstance(table, dict) and table.get("project") == project
+        ]
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"The stages {' and '.join(found)} of {self.project.folder / PYPROJECT} are both in the project "
+                f"{project}. Say which: --env {found[0]}, or {ENV}={found[0]}."
+            )
+        return next(iter(found), None)
 
     @cached_property
     def app(self) -> Boiler:
@@ -148,8 +162,7 @@ class Context:
     @cached_property
     def named_project(self) -> str | None:
         """The project that is given, in the environment, or the stage's; None leaves it to the credentials."""
-        found = (value for name in _PROJECTS if (value := self._environ.get(name)))
-        return self._project or next(found, None) or self.stage.project
+        return self._project or _project_in(self._environ) or self.stage.project
 
     @property
     def key_file(self) -> str | None:
@@ -177,6 +190,10 @@ class Context:
         return ", ".join(f"{name} {value}" for name, value in named.items() if value)
 
 
+def _project_in(environ: Mapping[str, str]) -> str | None:
+    return next((value for name in _PROJECTS if (value := environ.get(name))), None)
+
+
 def in_context(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command that takes a Context first, and the options that say which: --env, --project, --region, --database."""
 
@@ -191,7 +208,7 @@ def in_context(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _OPTIONS = (
-    ("env", "NAME", f"The stage of pyproject.toml; else {ENV}."),
+    ("env", "NAME", f"The stage of pyproject.toml; else {ENV}, else the stage of the project."),
     ("project", "ID", f"The Google Cloud project; else {PROJECT}, else the stage's."),
     ("region", "REGION", f"Where functions run that do not say; else {REGION}, else the stage's, else the app's."),
     ("database", "ID", f"The Firestore database; else {DATABASE}, else the stage's, else the app's."),

@@ -49,7 +49,7 @@ def planned(context: Context, project: str) -> Deployment:
         app=context.project.app,
         manifest=context.manifest,
         indexes=Indexes.of(compiled.declarations),
-        upload=stage(context.project.source, context.manifest, folder / "upload"),
+        upload=stage(context.project, context.manifest, folder / "upload"),
         environment=context.environment,
         firebase=FIREBASE if (context.project.folder / "firebase.json").is_file() else None,
     )

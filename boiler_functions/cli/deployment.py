@@ -13,15 +13,12 @@ from hashlib import sha256
 from typing import Any
 
 from boiler_functions.cli.gcloud import Command, gcloud
-from boiler_functions.cli.upload import Upload
+from boiler_functions.cli.upload import PYTHON, RUNTIME, Upload
 from boiler_functions.compile.manifest import EventTrigger, Function, Manifest, QueueTrigger, Service
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.plan.indexes import BOOKKEEPING, Index, Indexes, Override
 from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
 from boiler_functions.settings.options import Options
-
-RUNTIME = "python313"
-_PYTHON = "3.13.x"
 
 APP_LABEL = "boiler-app"
 HASH_LABEL = "boiler-hash"
@@ -357,7 +354,7 @@ class Deployment:
         """What the service runs, and with what; in Cloud Run's own words."""
         options = service.options
         command = f"python -m boiler_functions.websocket {self.app}"
-        yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={_PYTHON}"
+        yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={PYTHON}.x"
         yield f"--service-account={options.service_account or self.runtime_account}"
         yield f"--memory={options.memory}Mi"
         yield f"--cpu={options.cpu:g}"

@@ -3,24 +3,24 @@
 functions.yaml lies beside main.py; firestore.indexes.json, firebase.json and .env.PROJECT as firebase-tools looks for
 them. In firestore.indexes.json what others wrote there stays, and a firebase.json that exists is left as it is.
 
-Where the package is no release, its wheel is uploaded, too: then firebase.json takes the functions from a folder that
-`boiler compile` stages, as it does by itself before a deployment.
+firebase.json takes the functions from a folder that `boiler compile` stages, as it does by itself before a deployment:
+it lacks what git or gcloud ignores, and holds the wheel of a package that is no release.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from boiler_functions.cli import jsonc
 from boiler_functions.cli.build import FOLDER, build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.functions_yaml import NAME, functions_yaml
-from boiler_functions.cli.upload import is_complete, is_released, stage_for_firebase
+from boiler_functions.cli.upload import RUNTIME, is_complete, stage_for_firebase
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.plan.indexes import Indexes, merged
 
@@ -28,9 +28,6 @@ FIREBASE = "firebase.json"
 INDEXES = "firestore.indexes.json"
 RULES = "firestore.rules"
 STAGED = f"{FOLDER}/firebase"
-
-# https://firebase.google.com/docs/functions/manage-functions#set_runtime_options
-_RUNTIMES = range(10, 15)
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,12 @@ class Generated:
 def generated(context: Context) -> Iterator[Generated]:
     """All files, as they must be for the app and its stage."""
     folder, source = context.project.folder, context.project.source
+    # Read before anything is written, so that a mistake in it leaves all files as they were.
+    firebase = read_firebase(context)
     yield Generated(source / NAME, functions_yaml(context.manifest))
     yield Generated(folder / INDEXES, indexes_json(context))
-    if not (folder / FIREBASE).is_file():
-        yield Generated(folder / FIREBASE, firebase_json(folder, source))
+    if firebase is None:
+        yield Generated(folder / FIREBASE, firebase_json())
     if context.environment:
         # firebase-tools takes the variables of functions from this file, and from it alone.
         path = source / f".env.{context.project_id}"
@@ -64,40 +63,57 @@ def generated(context: Context) -> Iterator[Generated]:
 
 def read_indexes(context: Context) -> Any:
     """The content of firestore.indexes.json, empty where there is none; raises ConfigurationError for no JSON."""
-    path = context.project.folder / INDEXES
+    content = _read(context.project.folder / INDEXES)
+    return {} if content is None else content
+
+
+def read_firebase(context: Context) -> Mapping[str, Any] | None:
+    """The content of firebase.json, None where there is none; raises ConfigurationError for no JSON of an object."""
+    path = context.project.folder / FIREBASE
+    content = _read(path)
+    if content is not None and not isinstance(content, dict):
+        raise _unreadable(path, TypeError("it holds no object"))
+    return content
+
+
+def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text()) if path.is_file() else {}
+        return jsonc.loads(path.read_text()) if path.is_file() else None
     except ValueError as error:
         raise _unreadable(path, error) from error
 
 
 def indexes_json(context: Context) -> str:
     """The text of firestore.indexes.json; raises ConfigurationError when what is there is none."""
+    path = context.project.folder / INDEXES
+    present = read_indexes(context)
     try:
-        return _json(merged(read_indexes(context), Indexes.of(context.compiled.declarations)))
+        wanted = merged(present, Indexes.of(context.compiled.declarations))
     except (KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(context.project.folder / INDEXES, error) from error
+        raise _unreadable(path, error) from error
+    # With its comments, where nothing is missing.
+    return path.read_text() if wanted == present else _json(wanted)
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigurationError:
     return ConfigurationError(f"{path} cannot be read: {error!r}. Correct it, or delete it to have it written anew.")
 
 
-def firebase_json(folder: Path, source: Path) -> str:
+def firebase_json() -> str:
     """The text of a firebase.json that leads firebase-tools to the other files."""
-    minor = min(max(sys.version_info.minor, _RUNTIMES.start), _RUNTIMES.stop - 1)
     functions = {
         "codebase": "default",
-        "source": os.path.relpath(source, folder) if is_released() else STAGED,
-        "runtime": f"python3{minor}",
-        "ignore": ["venv", ".venv", "__pycache__", "*.log"],
-        **({} if is_released() else {"predeploy": ["boiler compile"]}),
+        "source": STAGED,
+        "runtime": RUNTIME,
+        "ignore": ["venv", ".*", "__pycache__", "*.log"],
+        "predeploy": ["boiler compile"],
     }
     return _json(
         {
             "firestore": {"rules": RULES, "indexes": INDEXES},
             "functions": [functions],
-            "emulators": {"ui": {"enabled": False}, "singleProjectMode": True},
+            # Without the emulator of Auth, emulated functions would verify each token with Google, and answer 503.
+            "emulators": {"auth": {"port": 9099}, "ui": {"enabled": False}, "singleProjectMode": True},
         }
     )
 
@@ -105,16 +121,24 @@ def firebase_json(folder: Path, source: Path) -> str:
 def stage_functions(context: Context) -> Path | None:
     """The folder that firebase.json takes the functions from, staged; None where it takes the sources themselves."""
     project = context.project
-    path = project.folder / FIREBASE
-    try:
-        functions = json.loads(path.read_text()).get("functions", [])
-    except (ValueError, AttributeError) as error:
-        raise _unreadable(path, error) from error
+    functions = (read_firebase(context) or {}).get("functions", [])
     listed = functions if isinstance(functions, list) else [functions]
-    if not is_complete(project.source) or STAGED not in [each.get("source") for each in listed]:
+    record = next((each for each in listed if isinstance(each, dict) and each.get("source") == STAGED), None)
+    if record is None or not is_complete(project.source):
         return None
+    _check_variables(project.folder / FIREBASE, project.source, record.get("ignore", ()))
     build_folder(project.folder)
-    return stage_for_firebase(project.source, context.manifest, project.folder / STAGED).folder
+    return stage_for_firebase(project, context.manifest, project.folder / STAGED).folder
+
+
+def _check_variables(path: Path, source: Path, ignored: list[str]) -> None:
+    """Raises ConfigurationError when firebase-tools would upload a file of variables with the functions."""
+    for file in source.glob(".env*"):
+        if not any(fnmatchcase(file.name, each) for each in ignored):
+            raise ConfigurationError(
+                f'{path} would upload {file} with the functions. Add ".*" to "ignore" in its "functions"; the '
+                f"variables are set all the same."
+            )
 
 
 def _with_variables(path: Path, variables: dict[str, str]) -> str:

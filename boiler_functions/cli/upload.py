@@ -2,7 +2,8 @@
 
 requirements.txt names the package by its release, `boiler-functions[rest]>=0.1,<0.2`. Where a release runs `boiler`,
 that is uploaded as it is. From a checkout, or from a wheel, the builder would install something else: then the wheel is
-carried along, and the uploaded requirements.txt names that. The folder itself is never changed.
+carried along, and the uploaded requirements.txt names that. The folder itself is never changed. What is ignored stays
+behind (`cli.ignored`), and a private key is refused wherever it lies.
 """
 
 from __future__ import annotations
@@ -27,15 +28,25 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
+from boiler_functions.cli.functions_yaml import functions_yaml
+from boiler_functions.cli.ignored import GCLOUDIGNORE, GITIGNORE, Ignored
+from boiler_functions.cli.project import Project
 from boiler_functions.compile.manifest import Function, Manifest, Service
-from boiler_functions.exceptions import IncompleteUpload
+from boiler_functions.exceptions import IncompleteUpload, KeyInUpload
 
 PACKAGE = "boiler-functions"
+PYTHON = "3.13"
+"""The Python of functions and services in the cloud, by every deployer."""
+RUNTIME = f"python{PYTHON.replace('.', '')}"
+
 MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
 
-_IGNORED = ("venv", ".*", "__pycache__", "*.pyc", "*.log", "node_modules")
-_KEPT = (".gcloudignore",)
+# What Google's key files hold, and a private key by itself; a text that only speaks of them has no key behind it.
+_KEYS = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\r|\\n|\s)*[A-Za-z0-9+/=]{16}"
+    rb'|"refresh_token"\s*:\s*"[^"]{8}'
+)
 
 # What an app needs of the package, by the mode of a function.
 _EXTRAS = {"rest": "rest", "continuation": "tasks"}
@@ -87,11 +98,16 @@ class Upload:
         return {**self.files, **left}
 
 
-def stage(source: Path, manifest: Manifest, folder: Path) -> Upload:
-    """Copies what is uploaded into the folder, which is replaced; raises IncompleteUpload when it could not run."""
-    line = check_source(source, manifest)
+def stage(project: Project, manifest: Manifest, folder: Path) -> Upload:
+    """Copies what is uploaded into the folder, which is replaced.
+
+    Raises IncompleteUpload when it could not run, and KeyInUpload for a file with a private key.
+    """
+    line = check_source(project.source, manifest)
+    ignored = Ignored(project)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(source, folder, ignore=_ignored)
+    shutil.copytree(project.source.resolve(), folder, ignore=ignored.among)
+    _check_staged(project.source, folder, ignored)
     if (place := _carried(folder)) is not None:
         path = folder / REQUIREMENTS
         lines = path.read_text().splitlines()
@@ -100,21 +116,34 @@ def stage(source: Path, manifest: Manifest, folder: Path) -> Upload:
     return Upload(folder)
 
 
-def stage_for_firebase(source: Path, manifest: Manifest, folder: Path) -> Upload:
+def _check_staged(source: Path, folder: Path, ignored: Ignored) -> None:
+    for name in (MAIN, REQUIREMENTS):
+        if ignored.ignores(source.resolve() / name):
+            raise IncompleteUpload(
+                f"{source / name} is ignored by {GITIGNORE} or {GCLOUDIGNORE}, and what is ignored is not uploaded. "
+                f"Take back the pattern that ignores it: !{name}"
+            )
+    for path, content in Upload(folder).files.items():
+        if _KEYS.search(content):
+            raise KeyInUpload(
+                f"{source / path} holds a private key and would be uploaded with the functions. Move it out of "
+                f"{source}, or name it in {GITIGNORE} or {GCLOUDIGNORE}; functions have their service account, and "
+                f"other secrets by `secrets=[…]`."
+            )
+
+
+def stage_for_firebase(project: Project, manifest: Manifest, folder: Path) -> Upload:
     """Stages what firebase-tools deploys, and emulates: with the variables of each project, and an environment."""
-    staged = stage(source, manifest, folder)
-    for variables in source.glob(".env*"):
+    staged = stage(project, manifest, folder)
+    (folder / FUNCTIONS_YAML).write_text(functions_yaml(manifest))
+    # firebase-tools reads them here; `ignore` in firebase.json keeps them out of what it uploads.
+    for variables in project.source.glob(".env*"):
         if variables.is_file():
             shutil.copy(variables, folder)
     if (Path(sys.prefix) / "bin" / "activate").is_file():
         # Its emulator runs functions in the environment of this name, and nobody uploads it.
         (folder / "venv").symlink_to(sys.prefix)
     return staged
-
-
-def is_released() -> bool:
-    """Whether the builder gets the package that runs here by its version."""
-    return _origin(distribution(PACKAGE)) is None
 
 
 def is_complete(source: Path) -> bool:
@@ -166,10 +195,6 @@ def _lines(path: Path) -> Iterator[Line]:
             continue
         if canonicalize_name(requirement.name) == PACKAGE:
             yield Line(number, requirement)
-
-
-def _ignored(folder: str, names: list[str]) -> set[str]:
-    return set(shutil.ignore_patterns(*_IGNORED)(folder, names)) - set(_KEPT)
 
 
 def _carried(folder: Path) -> str | None:

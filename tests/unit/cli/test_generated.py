@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from boiler_functions.cli import upload
+from boiler_functions.cli.jsonc import loads
 from tests.unit.cli.conftest import APP, Run, Write
 
 ROOT = Path(__file__).parents[3]
@@ -62,21 +63,99 @@ def test_an_index_file_that_cannot_be_read_is_told_and_left(text: str, run: Run,
     assert indexes.read_text() == text
 
 
-def test_firebase_json_leads_to_the_folder_of_functions(
+def test_firebase_json_leads_to_the_staged_functions_and_says_the_python_that_gcloud_gets(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload, "_origin", lambda package: None)
     run("compile")
     content = json.loads((folder / "firebase.json").read_text())
-    assert content["functions"][0]["source"] == "functions"
-    assert content["functions"][0]["runtime"] == f"python3{min(sys.version_info.minor, 14)}"
+    assert content["functions"][0]["source"] == ".boiler/firebase"
+    assert content["functions"][0]["runtime"] == upload.RUNTIME == "python313"
     assert content["firestore"] == {"rules": "firestore.rules", "indexes": "firestore.indexes.json"}
 
 
-def test_what_is_no_release_is_staged_with_its_wheel_for_firebase_tools(run: Run, folder: Path, app: str) -> None:
+def test_the_emulators_of_firebase_json_verify_tokens(run: Run, folder: Path) -> None:
+    run("compile")
+    assert "auth" in json.loads((folder / "firebase.json").read_text())["emulators"]
+
+
+COMMENTED = """{
+  // "functions": "old", as it was
+  "functions": [{"source": "functions", "ignore": ["*.log" /* noise */, "//x",],},],
+}
+"""
+
+
+def test_a_firebase_json_with_comments_and_commas_is_read_and_kept(run: Run, folder: Path) -> None:
+    (folder / "firebase.json").write_text(COMMENTED)
+    assert run("compile").exit_code == 0
+    assert (folder / "firebase.json").read_text() == COMMENTED
+    assert loads(COMMENTED) == {"functions": [{"source": "functions", "ignore": ["*.log", "//x"]}]}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7"])
+def test_a_firebase_json_that_cannot_be_read_is_told_before_anything_is_written(
+    text: str, run: Run, folder: Path
+) -> None:
+    (folder / "firebase.json").write_text(text)
+    result = run("compile")
+    assert result.exit_code == 2
+    assert f"{folder / 'firebase.json'} cannot be read" in result.stderr
+    assert not (folder / "firestore.indexes.json").exists()
+    assert not (folder / "functions" / "functions.yaml").exists()
+
+
+def test_an_index_file_with_comments_is_kept_where_nothing_is_missing(run: Run, folder: Path) -> None:
+    run("compile")
+    indexes = folder / "firestore.indexes.json"
+    indexes.write_text(f"// Ours\n{indexes.read_text()}")
+    assert run("compile", "--check").exit_code == 0
+
+
+def test_variables_that_firebase_tools_would_upload_are_told(run: Run, folder: Path, app: str) -> None:
+    _complete(folder, app)
+    (folder / "functions" / ".env").write_text("COLOUR=red\n")
+    (folder / "firebase.json").write_text('{"functions": {"source": ".boiler/firebase", "ignore": ["venv"]}}')
+    result = run("compile")
+    assert result.exit_code == 2
+    assert f'would upload {folder / "functions" / ".env"} with the functions. Add ".*" to "ignore"' in result.stderr
+
+
+def test_before_a_deployment_firebase_tools_names_the_project_and_that_its_stage(
+    run: Run, folder: Path, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _complete(folder, app)
+    pyproject = folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + f'{STAGE}region = "europe-west1"\n')
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    monkeypatch.setenv("GCLOUD_PROJECT", "towns-prod")
+    assert run("compile").exit_code == 0
+    assert "europe-west1" in (folder / ".boiler" / "firebase" / "functions.yaml").read_text()
+    assert (folder / "functions" / ".env.towns-prod").read_text() == "BOILER_DATABASE=towns\n"
+
+
+def test_a_project_of_two_stages_leaves_open_which_is_meant(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyproject = folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + STAGE + STAGE.replace("env.prod", "env.copy"))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "towns-prod")
+    result = run("compile")
+    assert "The stages prod and copy" in result.stderr
+    assert "Say which: --env prod, or BOILER_ENV=prod." in result.stderr
+    assert run("compile", "--env", "copy").exit_code == 0
+
+
+def _complete(folder: Path, app: str) -> None:
+    (folder / "functions" / "main.py").write_text(f"from {app} import app\n\napp.export(globals())\n")
+    (folder / "functions" / "requirements.txt").write_text("boiler-functions[tasks]>=0.1,<1\n")
+
+
+def test_functions_are_staged_for_firebase_tools_with_the_wheel_of_what_is_no_release(
+    run: Run, folder: Path, app: str
+) -> None:
     functions = folder / "functions"
-    (functions / "main.py").write_text(f"from {app} import app\n\napp.export(globals())\n")
-    (functions / "requirements.txt").write_text("boiler-functions[tasks]>=0.1,<1\n")
+    _complete(folder, app)
     (functions / ".env").write_text("COLOUR=red\n")
     before = {path: path.read_bytes() for path in functions.iterdir()}
     staged = folder / ".boiler" / "firebase"

@@ -44,7 +44,7 @@ def installed_from(monkeypatch: pytest.MonkeyPatch, **origin: Any) -> None:
 
 @pytest.mark.usefixtures("released")
 def test_a_release_is_uploaded_as_requirements_txt_names_it(source: Path, app: Boiler, tmp_path: Path) -> None:
-    staged = stage(source, app.manifest, tmp_path / "upload")
+    staged = stage(Project.find(), app.manifest, tmp_path / "upload")
     assert staged.files["requirements.txt"] == (source / "requirements.txt").read_bytes()
 
 
@@ -52,15 +52,15 @@ def test_a_checkout_carries_its_wheel_along_and_leaves_the_folder_as_it_was(
     source: Path, app: Boiler, tmp_path: Path
 ) -> None:
     before = Upload(source).files
-    staged = stage(source, app.manifest, tmp_path / "upload")
+    staged = stage(Project.find(), app.manifest, tmp_path / "upload")
     (wheel,) = (name for name in staged.files if name.endswith(".whl"))
     assert staged.files["requirements.txt"].decode() == f"# what runs\n./{wheel}[tasks]\nrequests\n"
     assert Upload(source).files == before
 
 
 def test_the_same_checkout_makes_the_same_upload(source: Path, app: Boiler, tmp_path: Path) -> None:
-    first = stage(source, app.manifest, tmp_path / "first")
-    assert stage(source, app.manifest, tmp_path / "second").files == first.files
+    first = stage(Project.find(), app.manifest, tmp_path / "first")
+    assert stage(Project.find(), app.manifest, tmp_path / "second").files == first.files
 
 
 def test_a_wheel_that_was_installed_is_carried_along(
@@ -69,14 +69,14 @@ def test_a_wheel_that_was_installed_is_carried_along(
     wheel = tmp_path / "boiler_functions-0.1.0-py3-none-any.whl"
     wheel.write_bytes(b"a wheel")
     installed_from(monkeypatch, url=wheel.as_uri(), archive_info={})
-    assert stage(source, app.manifest, tmp_path / "upload").files[wheel.name] == b"a wheel"
+    assert stage(Project.find(), app.manifest, tmp_path / "upload").files[wheel.name] == b"a wheel"
 
 
 def test_a_commit_of_a_repository_is_named(
     source: Path, app: Boiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed_from(monkeypatch, url="https://example.org/b.git", vcs_info={"vcs": "git", "commit_id": "abc"})
-    staged = stage(source, app.manifest, tmp_path / "upload")
+    staged = stage(Project.find(), app.manifest, tmp_path / "upload")
     assert b"boiler-functions[tasks] @ git+https://example.org/b.git@abc\n" in staged.files["requirements.txt"]
 
 
@@ -85,7 +85,7 @@ def test_a_checkout_that_is_gone_is_told(
 ) -> None:
     installed_from(monkeypatch, url=(tmp_path / "gone").as_uri(), dir_info={"editable": True})
     with pytest.raises(IncompleteUpload, match=r"installed from .*gone, which is gone"):
-        stage(source, app.manifest, tmp_path / "upload")
+        stage(Project.find(), app.manifest, tmp_path / "upload")
 
 
 @pytest.mark.usefixtures("released")
@@ -93,7 +93,7 @@ def test_what_belongs_to_the_machine_stays_here(source: Path, app: Boiler, tmp_p
     for name in ("venv/bin/python", "__pycache__/a.pyc", "firestore-debug.log", ".pytest_cache/x", "data/cities.json"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text("")
-    names = set(stage(source, app.manifest, tmp_path / "upload").files)
+    names = set(stage(Project.find(), app.manifest, tmp_path / "upload").files)
     assert {name for name in names if not re.fullmatch(r"app_\w+\.py", name)} == {
         "main.py",
         "requirements.txt",
