@@ -100,7 +100,8 @@ class MemoryApp:
 
         `at_once` handlers run side by side and take turns at every call of the database; `crashes` is how likely one
         ends there (0.05: at one turn in twenty), `drops` how likely a delivery is lost, and `faults` how likely each
-        fault of a call; whatever went wrong comes again. `meanwhile` is what clients do, each at a random moment.
+        fault of a call; whatever went wrong comes again, and is spared them after ten failures, so that an error which
+        reaches the test is the app's. `meanwhile` is what clients do, each at a random moment.
 
         With `drain=False` the events that are caused stay pending.
         """

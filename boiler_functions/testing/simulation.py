@@ -19,6 +19,12 @@ from boiler_functions.testing.steps import Crashed, Stepped, Worker
 MAX_DELIVERIES = 20
 """Times that a failing event is delivered before its error reaches the test; the platform would go on for a day."""
 
+MAX_DISTURBED = MAX_DELIVERIES // 2
+"""Failures of an event after which its calls of the database go well, so that no injected fault is taken for the app's.
+
+A real outage ends, too, and the faults of a test may be so likely that no delivery gets through all of its calls.
+"""
+
 # One handler in four is slow: others do all of their work between two of its steps.
 _SPEEDS = (1.0, 1.0, 1.0, 0.03)
 
@@ -128,7 +134,7 @@ class Simulation:
     def _handle(self, delivery: Delivery, pause: Callable[[], None]) -> Report:
         world = self._world
         database: Database = Stepped(world.through, pause)
-        if self._chance:
+        if self._chance and delivery.attempt <= MAX_DISTURBED:
             database = Faulty(database, self._weather.faults, self._chance, world.surroundings.sleep, world.injected)
         report = world.handle(delivery, database)
         pause()  # All is done, and nothing acknowledged: the worst moment to crash.

@@ -24,7 +24,17 @@ from boiler_functions.testing import (
     memory_app,
 )
 from boiler_functions.types import Instant, Reference
-from tests.unit.modes.cities import CapitalsView, City, CityStore, CityView, Country, PlaceView, app_of, put
+from tests.unit.modes.cities import (
+    CapitalsView,
+    City,
+    CityStore,
+    CityView,
+    Country,
+    CountryView,
+    PlaceView,
+    app_of,
+    put,
+)
 from tests.unit.modes.hooked import Hooked, raises
 
 
@@ -140,6 +150,29 @@ def test_an_event_that_fails_for_ever_reaches_the_test() -> None:
         with pytest.raises(Unavailable, match="down"):
             testing.deliver()
         assert hooked.calls["read"] == MAX_DELIVERIES
+
+
+def test_no_injected_fault_is_taken_for_a_failure_of_the_app() -> None:
+    worst = Faults(before=0.4, after=0.3, delay=0.1, torn=0.2)
+    for seed in range(20):
+        with memory_app(app_of(CityView, PlaceView, CountryView)) as testing:
+            three_cities(testing)
+            testing.deliver(
+                duplicates=1, shuffle=seed, at_once=4, crashes=0.05, drops=0.2, faults=worst, meanwhile=changes(testing)
+            )
+            assert (testing.fields("cityViews/a") or {})["title"] == "NAME9"
+
+
+def test_an_event_that_fails_for_ever_reaches_the_test_among_injected_faults() -> None:
+    class Down(Hooked):
+        def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+            raise Unavailable("down for good")
+
+    with memory_app(app_of(CityView)) as testing:
+        three_cities(testing)
+        testing.through = Down(testing.database)
+        with pytest.raises(Unavailable, match="down for good"):
+            testing.deliver(shuffle=1, faults=WORST)
 
 
 def test_time_and_chance_are_those_that_were_passed_in() -> None:
