@@ -32,7 +32,8 @@ BoilerError
 │   ├── Unavailable          BF402  the database could not be reached; nothing was written
 │   ├── UnknownOutcome       BF403  the answer of a commit was lost; it may have been written
 │   ├── NewerSchema          BF404  the ledger was written by a newer version of this package
-│   └── Undelivered          BF405  who is told of a change did not take it; the event is delivered again
+│   ├── Undelivered          BF405  who is told of a change did not take it; the event is delivered again
+│   └── IndexBuilding        BF406  an index that a query needs is being built; a later delivery finds it
 └── Permanent                BF500  will fail again: a dead letter is written, the event is acknowledged
     ├── InvalidDocument      BF501  a stored document does not fit its model
     ├── InvalidValue         BF502  an attribute was given a value that its declaration refuses
@@ -64,6 +65,7 @@ __all__ = [
     "GetterFailed",
     "ImpureGetter",
     "IncompleteUpload",
+    "IndexBuilding",
     "InvalidAccess",
     "InvalidAttribute",
     "InvalidCondition",
@@ -288,6 +290,12 @@ class Unavailable(Transient):
     """The database could not be reached; nothing was written."""
 
     code = "BF402"
+
+
+class IndexBuilding(Unavailable):
+    """An index that a query needs is being built; a later delivery finds it."""
+
+    code = "BF406"
 
 
 class UnknownOutcome(Transient):

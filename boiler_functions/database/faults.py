@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
-from boiler_functions.exceptions import Conflict, Transient, Unavailable, UnknownOutcome
+from boiler_functions.database import NAME, Committed, Database, Found, Query, Reading, Write
+from boiler_functions.database.matching import orders_of
+from boiler_functions.exceptions import Conflict, IndexBuilding, InvalidRequest, Transient, Unavailable, UnknownOutcome
 from boiler_functions.types import Instant
 
 T = TypeVar("T")
@@ -29,12 +30,17 @@ class Faults:
 
     `before`: nothing is done, and an error comes back. `after`: all is done, and an error comes back. `delay`: the
     answer takes its time. `torn`: a batched read sees each document at its own moment, as the emulator's do.
+
+    `index_missing` and `index_building` are numbers: so many queries that need an index of their own are first refused
+    because there is none, then so many because it is still being built. The emulator never refuses one so.
     """
 
     before: float = 0.0
     after: float = 0.0
     delay: float = 0.0
     torn: float = 0.0
+    index_missing: int = 0
+    index_building: int = 0
 
 
 class Faulty:
@@ -64,7 +70,8 @@ class Faulty:
         return self._asked("read", lambda: self._perhaps_torn(paths, at))
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """As the database, or Unavailable."""
+        """As the database, or Unavailable; or refused for want of an index."""
+        self._check_index(query)
         return self._asked("query", lambda: self._database.query(query, at=at))
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
@@ -86,6 +93,16 @@ class Faulty:
         if self._happens(self._faults.after):
             raise self._fault(f"{kind} answer lost", Unavailable)
         return answer
+
+    def _check_index(self, query: Query) -> None:
+        if not _needs_index(query):
+            return
+        if self.injected["index missing"] < self._faults.index_missing:
+            self.injected["index missing"] += 1
+            raise InvalidRequest("A fault was injected: the query requires an index.")
+        if self.injected["index building"] < self._faults.index_building:
+            self.injected["index building"] += 1
+            raise IndexBuilding("A fault was injected: the query requires an index, which is currently building.")
 
     def _perhaps_torn(self, paths: Collection[str], at: Instant | None) -> Reading:
         # What was at an earlier time is certain.
@@ -109,3 +126,10 @@ class Faulty:
     def _fault(self, kind: str, error: type[Transient]) -> Transient:
         self.injected[kind] += 1
         return error(f"A fault was injected: {kind}.")
+
+
+def _needs_index(query: Query) -> bool:
+    """Whether Firestore has no index for the query by itself: it has one of each field, within one collection."""
+    fields = {*(each.field for each in query.filters), *(each.field for each in orders_of(query))} - {NAME}
+    merged = all(each.op == "==" for each in query.filters) and not query.orders
+    return bool(fields) and (query.group or (len(fields) > 1 and not merged))

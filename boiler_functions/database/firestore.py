@@ -59,6 +59,7 @@ from boiler_functions.exceptions import (
     BoilerError,
     ConfigurationError,
     Conflict,
+    IndexBuilding,
     InvalidRequest,
     TooLarge,
     Unavailable,
@@ -123,11 +124,13 @@ COMMIT_ERRORS: Final[ErrorTable] = {
 }
 
 # INVALID_ARGUMENT says more in its details, of which there are those of the service and those of the emulator.
+_INDEX_IS_BUILT: Final = r"(?i)index is currently building"
 _CLOSED_TRANSACTION: Final = r"(?i)transaction (is invalid|has expired)"
 _OVERSIZE: Final = r"(?s)maximum allowed size|maximum entity size|value of property .* is longer than"
 
 _NEXT_STEP: Final[Mapping[type[BoilerError], str]] = {
     Conflict: "Nothing was written: read again, and decide again.",
+    IndexBuilding: "It takes some minutes: try again later.",
     InvalidRequest: "It will be refused again: correct the request, the rights or the indexes.",
     TooLarge: "Split the document, or move long lists into a collection.",
     Unavailable: "Nothing was written: try again later.",
@@ -167,6 +170,8 @@ def _meaning(status: grpc.StatusCode, details: str, table: ErrorTable) -> type[B
         return UnknownOutcome if table is COMMIT_ERRORS else Conflict
     if status is grpc.StatusCode.INVALID_ARGUMENT and re.search(_OVERSIZE, details):
         return TooLarge
+    if status is grpc.StatusCode.FAILED_PRECONDITION and re.search(_INDEX_IS_BUILT, details):
+        return IndexBuilding
     return table[status]
 
 
@@ -337,6 +342,8 @@ def _retried(call: Callable[[], _T]) -> _T:
     while True:
         try:
             return call()
+        except IndexBuilding:
+            raise  # It lasts for minutes; the platform delivers the event again.
         except Unavailable:
             if time.monotonic() + pause > deadline:
                 raise

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final, TypeAlias
 
 from boiler_functions.database import NAME, Cursor, Document, Filter, Found, Order, Query
+from boiler_functions.database.sizes import MAX_COMPARED_BYTES, compared_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
 from boiler_functions.paths import id_of
 from boiler_functions.types import Fields, GeoPoint, Reference, to_instant
@@ -216,12 +217,23 @@ def _names_beside_inequalities(query: Query) -> bool:
     return named and bool(ranged) and NAME not in ranged
 
 
+def _compared(query: Query) -> Iterator[tuple[str, Any]]:
+    """Each value that the query compares a field with; the names of documents are no fields."""
+    for condition in query.filters:
+        if condition.field != NAME:
+            values = condition.value if condition.op in _MOST_VALUES else (condition.value,)
+            yield from ((condition.field, value) for value in values)
+
+
 def _faults(query: Query) -> Iterator[str]:
     ops = [condition.op for condition in query.filters]
     orders = orders_of(query)
     for condition in query.filters:
         if condition.op in _MOST_VALUES and not 1 <= len(condition.value) <= _MOST_VALUES[condition.op]:
             yield f"{condition.op!r} takes 1 to {_MOST_VALUES[condition.op]} values, found {len(condition.value)}"
+    for field, value in _compared(query):
+        if (size := compared_size(value)) > MAX_COMPARED_BYTES:
+            yield f"{field} is compared with a value of {size} bytes, and an index holds at most {MAX_COMPARED_BYTES}"
     if sum(op in ("!=", "not-in") for op in ops) > 1:
         yield "only one '!=' or 'not-in' may stand in a query"
     if "not-in" in ops and not {"in", "array-contains-any"}.isdisjoint(ops):

@@ -10,6 +10,8 @@ from boiler_functions.types import Fields, GeoPoint, Reference
 MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_VALUE_BYTES = MAX_DOCUMENT_BYTES - 89
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
+MAX_COMPARED_BYTES = 1500
+"""The largest value that a query compares with: an index holds no more of a field."""
 
 
 def text_size(text: str) -> int:
@@ -43,6 +45,17 @@ def value_size(value: Any) -> int:
             return map_size(value)
         case _:
             return sum(map(value_size, value))
+
+
+def compared_size(value: Any) -> int:
+    """The size of a value in a query; a map counts for its names and values alone."""
+    match value:
+        case Mapping():
+            return sum(text_size(name) + compared_size(each) for name, each in value.items())
+        case list() | tuple():
+            return sum(map(compared_size, value))
+        case _:
+            return value_size(value)
 
 
 def document_size(path: str, fields: Fields) -> int:

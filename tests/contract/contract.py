@@ -56,6 +56,19 @@ VALUES: dict[str, Any] = {
 }
 
 
+def _longer(value: Any) -> Any:
+    """The value with one byte more in its first text."""
+    match value:
+        case Reference():
+            return Reference(f"{value.path}i")
+        case dict():
+            return {name: _longer(each) if at == 0 else each for at, (name, each) in enumerate(value.items())}
+        case list() | tuple():
+            return type(value)([_longer(value[0]), *value[1:]])
+        case _:
+            return value + value[:1]
+
+
 def put(database: Database, path: str = "users/ada", **fields: Any) -> Document:
     """The document as it stands after the write."""
     database.commit([Put(path, fields)])
@@ -498,6 +511,28 @@ class DatabaseContract:
     def test_a_query_that_firestore_refuses_is_refused(self, database: Database, query: Query) -> None:
         with pytest.raises(InvalidRequest):
             database.query(query)
+
+    @pytest.mark.parametrize(
+        ("largest", "op"),
+        [
+            (Reference(f"cities/{'i' * 1476}"), "=="),
+            (Reference(f"cities/{'i' * 1476}"), "array-contains"),
+            ("i" * 1499, "=="),
+            ("i" * 1499, "!="),
+            ("i" * 1499, ">"),
+            (b"i" * 1500, "=="),
+            ({"a": "i" * 1497}, "=="),
+            ({"a": {"b": "i" * 1492}, "c": None}, "=="),
+            (["i" * 749, "i" * 749], "=="),
+            ((("i" * 1499), "a"), "in"),
+        ],
+    )
+    def test_a_value_is_compared_with_as_far_as_an_index_holds_it(
+        self, database: Database, largest: Any, op: Any
+    ) -> None:
+        database.query(Query("cities", filters=(Filter("n", op, largest),)))
+        with pytest.raises(InvalidRequest):
+            database.query(Query("cities", filters=(Filter("n", op, _longer(largest)),)))
 
     # Verified queries
 

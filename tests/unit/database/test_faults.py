@@ -5,10 +5,17 @@ from random import Random
 
 import pytest
 
-from boiler_functions.database import Database, Put, Query
+from boiler_functions.database import Database, Filter, Order, Put, Query
 from boiler_functions.database.faults import LONGEST_DELAY, Faults, Faulty
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.exceptions import Conflict, Transient, Unavailable, UnknownOutcome
+from boiler_functions.exceptions import (
+    Conflict,
+    IndexBuilding,
+    InvalidRequest,
+    Transient,
+    Unavailable,
+    UnknownOutcome,
+)
 
 
 @pytest.fixture
@@ -112,3 +119,29 @@ def test_the_same_seed_injects_the_same_faults_about_as_often_as_asked() -> None
     assert injected(1) == injected(1)
     assert injected(1) != injected(2)
     assert 50 < injected(3)[0]["read failed"] < 150
+
+
+OVER_ALL = Query("users", group=True, filters=(Filter("n", "==", 1),))
+
+
+def test_an_index_is_missing_then_being_built_then_ready(memory: MemoryDatabase) -> None:
+    faulty = Faulty(memory, Faults(index_missing=1, index_building=2), Random(1))
+    for error in (InvalidRequest, IndexBuilding, IndexBuilding):
+        with pytest.raises(error, match="requires an index"):
+            faulty.query(OVER_ALL)
+    assert len(faulty.query(OVER_ALL).documents) == 2
+    assert faulty.injected == {"index missing": 1, "index building": 2}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("users"),
+        Query("users", group=True),
+        Query("users", filters=(Filter("n", ">", 0),)),
+        Query("users", filters=(Filter("n", "==", 1), Filter("m", "==", 1))),
+        Query("users", orders=(Order("n"),)),
+    ],
+)
+def test_a_query_that_firestore_has_an_index_for_is_never_refused(memory: MemoryDatabase, query: Query) -> None:
+    Faulty(memory, Faults(index_missing=1), Random(1)).query(query)

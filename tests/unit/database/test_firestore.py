@@ -23,6 +23,7 @@ from boiler_functions.exceptions import (
     BoilerError,
     ConfigurationError,
     Conflict,
+    IndexBuilding,
     InvalidRequest,
     TooLarge,
     Unavailable,
@@ -58,6 +59,10 @@ def test_a_commit_is_unavailable_only_where_nothing_was_written() -> None:
     assert [status for status, error in COMMIT_ERRORS.items() if error is Unavailable] == [Status.RESOURCE_EXHAUSTED]
 
 
+_BUILDING = "That index is currently building and cannot be used yet. See its status here: https://example.com"
+_MISSING = "You can create it here: https://example.com"
+
+
 @pytest.mark.parametrize(
     ("status", "details", "table", "expected"),
     [
@@ -73,6 +78,9 @@ def test_a_commit_is_unavailable_only_where_nothing_was_written() -> None:
         (Status.INVALID_ARGUMENT, 'The value of property "v" is longer than 9 bytes.', COMMIT_ERRORS, TooLarge),
         (Status.INVALID_ARGUMENT, "The key path element name is longer than 9 bytes.", COMMIT_ERRORS, InvalidRequest),
         (Status.PERMISSION_DENIED, "", READ_ERRORS, InvalidRequest),
+        (Status.FAILED_PRECONDITION, f"The query requires an index. {_BUILDING}", READ_ERRORS, IndexBuilding),
+        (Status.FAILED_PRECONDITION, f"The query requires an index. {_BUILDING}", VERIFY_ERRORS, IndexBuilding),
+        (Status.FAILED_PRECONDITION, f"The query requires an index. {_MISSING}", READ_ERRORS, InvalidRequest),
     ],
 )
 def test_a_failure_becomes_our_error(
@@ -154,3 +162,12 @@ def test_a_rollback_that_fails_does_not_hide_why_it_was_needed() -> None:
     with pytest.raises(Conflict, match="users/a changed"):
         verified_commit(channel)
     assert channel.called == ["RunQuery", "Rollback"]
+
+
+def test_a_query_whose_index_is_being_built_is_asked_once_as_it_takes_minutes() -> None:
+    channel = Channel(RunQuery=Failure(Status.FAILED_PRECONDITION, _BUILDING))
+    database = FirestoreDatabase("demo")
+    database._opened = _Connection(channel, "projects/demo/databases/(default)", emulator=True)
+    with pytest.raises(IndexBuilding, match="It takes some minutes"):
+        database.query(Query("users"))
+    assert channel.called == ["RunQuery"]
