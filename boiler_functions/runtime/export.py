@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import functions_framework
 from cloudevents.http import CloudEvent
@@ -17,6 +17,7 @@ from flask import request as current_request
 from google.protobuf.message import DecodeError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
+from werkzeug.wsgi import get_input_stream
 
 from boiler_functions.compile.compiler import API, CONTINUATIONS, Compiled, EventFunction, Report
 from boiler_functions.database import Database, Document
@@ -31,6 +32,11 @@ from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.query.continuation import Continuation, Enqueue
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.types import to_instant
+
+MOST_DISCARDED = 8 * 1024 * 1024
+"""Bytes of a refused body that are read all the same; of a larger one, the connection is cut."""
+
+_PIECE = 64 * 1024
 
 log = logging.getLogger("boiler_functions.runtime")
 
@@ -146,13 +152,29 @@ def _api(compiled: Compiled) -> Flask:
 
 
 def _nested(app: Flask, request: Request) -> Response:
-    # functions-framework has consumed the stream and put its own objects into the environ; the app gets a new one.
+    # functions-framework has put its own objects into the environ; the app gets a new one. The app reads the body by
+    # itself, once it knows who asks, and not more than it takes.
     environ = {key: value for key, value in request.environ.items() if not key.startswith(("werkzeug.", "flask."))}
-    body = request.get_data()
-    environ["wsgi.input"] = BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    return Response.from_app(app, environ)
+    body = get_input_stream(request.environ)
+    environ.update({"wsgi.input": body, "wsgi.input_terminated": True})
+    response = Response.from_app(app, environ)
+    # After the answer: whoever sends slowly, or never ends, has it. A client that still sends would not see it if the
+    # connection was cut.
+    response.call_on_close(lambda: _discard(body))
+    # functions-framework, too, reads the body to its end before it answers.
+    request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
+    request.environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return response
+
+
+def _discard(body: IO[bytes]) -> None:
+    """Reads what the app left of a body, piece by piece, and keeps nothing of it."""
+    left = MOST_DISCARDED
+    try:
+        while left > 0 and (piece := body.read(_PIECE)):
+            left -= len(piece)
+    except Exception:
+        log.debug("A request breaks off before its end.", exc_info=True)
 
 
 def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[[Any], Any]) -> None:

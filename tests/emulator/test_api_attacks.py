@@ -303,3 +303,26 @@ def test_a_page_token_opens_for_its_list_and_its_caller_alone(shop: Shop) -> Non
     check(shop.send("GET", f"/articles?limit=1&pageToken={token}", by="eve"), 422)
     check(shop.send("GET", f"/articles?limit=1&orderBy=name&pageToken={token}", by="dora"), 422)
     check(shop.send("GET", f"/shelves?limit=1&pageToken={token}", by="dora"), 422)
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\nabc\r\n0\r\n\r\n", b"-5\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n"])
+def test_chunks_that_are_none_are_a_400(shop: Shop, chunks: bytes) -> None:
+    head = f"POST /articles HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {shop.token('ada')}\r\n"
+    head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    check(shop.exchange(head.encode() + chunks), 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"), [("/articles", False, 401), ("/nothing", True, 404), ("/articles", True, 413)]
+)
+def test_a_large_body_is_refused_before_any_of_it_is_sent(shop: Shop, path: str, token: bool, status: int) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {255 * 1024 * 1024}\r\n"
+    head += f"Authorization: Bearer {shop.token('ada')}\r\n\r\n" if token else "\r\n"
+    name, _, port = shop.host.partition(":")
+    with socket.create_connection((name, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode())
+        received = b""
+        while b"}" not in received:
+            received += connection.recv(65536)
+    assert received.startswith(f"HTTP/1.1 {status} ".encode())

@@ -26,6 +26,7 @@ from boiler_functions.modes.rest.openapi import VERSION, Documented
 from boiler_functions.modes.rest.rate import Rate
 from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.rest.routes import blueprint_of
+from boiler_functions.modes.rest.waiting import places
 from boiler_functions.modes.secret import secret_of
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def create_app(
     app.url_map.merge_slashes = False
     known = secret or _secret_of_environment(os.environ)
     secret_now = cache(lambda: known or secret_of(database(), declarations.app))
+    waiting = places(os.environ)
     resources = {
         rule.rule: Resource(
             declarations.app,
@@ -91,6 +93,7 @@ def create_app(
             rule.create,
             rule.delete,
             rule.filtered_orders,
+            waiting,
         )
         for rule in declarations.rules
     }

@@ -10,6 +10,7 @@ from werkzeug.datastructures import ETags
 from werkzeug.exceptions import BadRequest, PreconditionFailed
 
 from boiler_functions.access import Caller
+from boiler_functions.modes.rest.body import body_of
 from boiler_functions.types import digest
 
 # https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
@@ -48,7 +49,7 @@ class Call:
 def current_call(wait: float | None, longest_wait: float) -> Call:
     """The call of the request at hand; `wait` is its parameter, which goes before `Prefer: wait`."""
     asked, key = _preferred_wait() if wait is None else wait, _key()
-    body = digest(request.method, request.full_path, request.get_data()) if key is not None else ""
+    body = digest(request.method, request.full_path, body_of(request)) if key is not None else ""
     return Call(g.caller, _conditions(), key, body, min(asked, longest_wait))
 
 

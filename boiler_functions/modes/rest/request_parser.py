@@ -9,10 +9,10 @@ from flask import Request
 from marshmallow import RAISE, Schema, ValidationError
 from marshmallow.exceptions import SCHEMA
 from webargs.flaskparser import FlaskParser, abort
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from boiler_functions.models.fields import flatten
 from boiler_functions.modes.rest import strict_json
+from boiler_functions.modes.rest.body import body_of
 from boiler_functions.settings.http import HttpSettings
 from boiler_functions.views.operations import OperationArguments
 
@@ -30,12 +30,12 @@ class RequestParser(FlaskParser):
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body, whatever JSON value it is; the schema refuses what is no object. An operation may go without."""
-        if isinstance(schema, OperationArguments) and not _body(req):
+        if isinstance(schema, OperationArguments) and not body_of(req):
             return {}
         if not req.is_json or req.content_encoding not in (None, "", "identity"):
             abort(415, message="The body must be JSON, not compressed: `Content-Type: application/json`.")
         try:
-            return strict_json.parse(_body(req).decode(), self.settings.max_depth, self.settings.max_keys)
+            return strict_json.parse(body_of(req).decode(), self.settings.max_depth, self.settings.max_keys)
         except ValueError as error:
             abort(400, error, message=f"The body cannot be read as JSON. {error}.")
 
@@ -60,11 +60,3 @@ class RequestParser(FlaskParser):
         [(location, messages)] = error.messages.items()
         by_field = messages if isinstance(messages, dict) else {SCHEMA: messages}
         abort(422, error, message=f"The {_PLACES[location]} does not fit.", errors=flatten(by_field))
-
-
-def _body(request: Request) -> bytes:
-    body = request.get_data()
-    # Where no length was told, werkzeug cuts the body at the cap.
-    if request.content_length is None and len(body) == request.max_content_length:
-        raise RequestEntityTooLarge
-    return body

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from threading import Semaphore
 from typing import Any
 
 from werkzeug.exceptions import Forbidden, NotFound
@@ -20,6 +21,7 @@ from boiler_functions.exceptions import (
     NewerSchema,
     Rejected,
     TooLarge,
+    Transient,
     UnknownOutcome,
 )
 from boiler_functions.models.model import DomainModel
@@ -71,6 +73,8 @@ class Resource:
     creates: bool = False
     deletes: bool = False
     filtered_orders: tuple[str, ...] = ()
+    places: Semaphore = field(default_factory=lambda: Semaphore(0))
+    """A place for each request that may wait; without any, nobody waits."""
 
     def __post_init__(self) -> None:
         for name, attribute in self.view.exported().items():
@@ -210,20 +214,35 @@ class Resource:
         return mutation.run(invocation.database, invocation.now())
 
     def _awaited(self, instance: Instance, answer: Answer, seconds: float) -> Answer:
-        """The answer once the stored view shows the mutation; 202 in its place when the time is up before."""
+        """The answer once the stored view shows the mutation; 202 in its place when that takes too long."""
+        if self._has_caught_up(instance, answer.watched) or self._waits(instance, answer.watched, seconds):
+            return replace(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
+        return replace(answer, status=202) if answer.body is not None else answer
+
+    def _waits(self, instance: Instance, watched: Mapping[str, Version], seconds: float) -> bool:
+        """Waits until the stored view shows what was written; False when the time is up, or no thread can be spared."""
+        if not self.places.acquire(blocking=False):
+            return False
         surroundings, pause = self.surroundings, _FIRST_LOOK
         deadline = surroundings.clock() + int(seconds * 1e9)
-        while not self._has_caught_up(instance, answer.watched):
-            if surroundings.clock() >= deadline:
-                return replace(answer, status=202) if answer.body is not None else answer
-            surroundings.sleep(min(pause, max(0.0, (deadline - surroundings.clock()) / 1e9)))
-            pause = min(2 * pause, _LONGEST_LOOK)
-        return replace(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
+        try:
+            while (left := deadline - surroundings.clock()) > 0:
+                surroundings.sleep(min(pause, left / 1e9))
+                if self._has_caught_up(instance, watched):
+                    return True
+                pause = min(2 * pause, _LONGEST_LOOK)
+            return False
+        finally:
+            self.places.release()
 
     def _has_caught_up(self, instance: Instance, watched: Mapping[str, Version]) -> bool:
         if not watched or not self.is_stored:
             return True
-        document = self.database().read([ledger_path(self.scope, instance)]).documents[0]
+        try:
+            document = self.database().read([ledger_path(self.scope, instance)]).documents[0]
+        except Transient:
+            # The change is made: an error would say that it is not.
+            return False
         if not document.exists or watched.get(instance.root) == MISSING:
             return not document.exists and watched.get(instance.root) == MISSING
         try:

@@ -430,3 +430,53 @@ def test_a_preference_that_is_not_understood_is_ignored(api: Api, preference: st
 def test_a_wait_that_is_no_number_of_seconds_is_a_422(api: Api, wait: str) -> None:
     answer = api.ask("PATCH", f"/notes/n1?wait={wait}", "ada", {"stars": 4})
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["wait"])
+
+
+@pytest.mark.parametrize(("threads", "waiting"), [("1", 0), ("2", 1), ("5", 2), ("8", 4)])
+def test_half_of_the_threads_may_wait_and_all_others_are_answered_at_once(
+    monkeypatch: pytest.MonkeyPatch, threads: str, waiting: int
+) -> None:
+    monkeypatch.setenv("THREADS", threads)
+    assert most_at_once(notes_api()) == waiting
+
+
+def most_at_once(api: Api) -> int:
+    """How many requests wait at the same moment when each one that waits is met by another."""
+    depth, most = [0], [0]
+
+    def pause() -> None:
+        depth[0] += 1
+        most[0] = max(most[0], depth[0])
+        if depth[0] < 20:
+            api.ask("POST", "/notes/n1:addStar?wait=1", "ada", {})
+        depth[0] -= 1
+
+    api.on_pause = pause
+    api.ask("POST", "/notes/n1:addStar?wait=1", "ada", {})
+    api.on_pause = lambda: None
+    return most[0]
+
+
+def test_a_place_is_free_again_once_the_time_is_up_or_the_view_has_followed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THREADS", "2")
+    api = notes_api()
+    assert api.ask("PATCH", "/notes/n1?wait=1", "ada", {"stars": 4}).status_code == 202
+    following(api, len(api.pauses) + 2)
+    assert api.ask("PATCH", "/notes/n1?wait=5", "ada", {"stars": 5}).status_code == 200
+    following(api, len(api.pauses) + 2)
+    assert api.ask("PATCH", "/notes/n1?wait=5", "ada", {"stars": 6}).status_code == 200
+
+
+def test_a_database_that_goes_away_after_the_change_is_no_error_of_the_change(api: Api) -> None:
+    read = api.memory.read
+
+    def away(paths: Any, **options: Any) -> Any:
+        if any(path.startswith("boilerLedgers/") for path in paths):
+            raise Unavailable("away")
+        return read(paths, **options)
+
+    api.memory.read = away  # type: ignore[method-assign]
+    answer = api.ask("PATCH", "/notes/n1?wait=1", "ada", {"stars": 4})
+    assert (answer.status_code, answer.json["stars"]) == (202, 4)
