@@ -36,7 +36,7 @@ class Caller(NamedTuple):
 class Owned(Protocol):
     """A view, or an input document, as far as an audience asks about it."""
 
-    def owners(self, placeholder: str) -> Collection[str]:
+    def __owners__(self, placeholder: str) -> Collection[str]:
         """What the placeholder stands for in the paths of its copies."""
         ...
 
@@ -44,7 +44,7 @@ class Owned(Protocol):
 class _Unseen:
     """A view that nothing is known of."""
 
-    def owners(self, placeholder: str) -> Collection[str]:
+    def __owners__(self, placeholder: str) -> Collection[str]:
         return ()
 
 
@@ -124,7 +124,7 @@ class Owner(Audience):
         self.placeholder: Final = placeholder
 
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
-        return caller is not None and caller.uid in view.owners(self.placeholder)
+        return caller is not None and caller.uid in view.__owners__(self.placeholder)
 
     def _may_admit(self, caller: Caller | None) -> bool:
         return caller is not None

@@ -57,7 +57,7 @@ from boiler_functions.settings.options import (
 )
 from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
-from boiler_functions.views.view_model import ViewModel
+from boiler_functions.views.view_model import ViewModel, owner_names
 
 View = type[ViewModel[Any]]
 GroupBy: TypeAlias = Literal["view", "source"]
@@ -511,7 +511,7 @@ def check_owners(declarations: Declarations) -> None:
                 if part.placeholder not in pattern.names:
                     raise InvalidAccess(
                         f"{view.__name__}.Meta has owner({part.placeholder!r}), which is no placeholder of its path "
-                        f"{pattern.text!r}; there are {', '.join((*pattern.names, *view.owner_names())) or 'none'}."
+                        f"{pattern.text!r}; there are {', '.join((*pattern.names, *owner_names(view))) or 'none'}."
                     )
 
 

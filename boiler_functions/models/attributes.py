@@ -28,7 +28,7 @@ from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.exceptions import GetterFailed, InvalidAttribute, InvalidCondition, InvalidReference, InvalidValue
-from boiler_functions.models import fields
+from boiler_functions.models import fields, session
 from boiler_functions.models.conditions import Bound
 from boiler_functions.paths import field_path
 from boiler_functions.types import GeoPoint, Reference
@@ -298,8 +298,13 @@ class Relation(Attribute[T]):
     def _value(self, instance: Model) -> Any:
         value = instance.values.get(self.name)
         if self.many:
-            return tuple(self.target.related([reference.path for reference in value or []]))
-        return next(iter(self.target.related([value.path])), None) if value is not None else None
+            return self._related([reference.path for reference in value or []])
+        return next(iter(self._related([value.path])), None) if value is not None else None
+
+    def _related(self, paths: builtins.list[str]) -> tuple[Any, ...]:
+        """The models at the paths; missing documents are left out."""
+        models = map(self.target.model_of, session.current().related(paths))
+        return tuple(model for model in models if model is not None)
 
 
 class Scalar(Generic[V]):

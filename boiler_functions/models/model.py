@@ -468,11 +468,6 @@ class DomainModel(Model):
         """All stored models, of subclasses too."""
         return cls.where()
 
-    @classmethod
-    def related(cls, paths: list[str]) -> list[Self]:
-        """The models that relations name; missing documents are left out."""
-        return cls._models(session.current().related(paths))
-
     @property
     def doc_id(self) -> str:
         return id_of(self.path)

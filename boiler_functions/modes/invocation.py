@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     BUILT = "built"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
+    WITHDRAWN = "withdrawn"
     COVERED = "covered"
     UNAFFECTED = "unaffected"
     DONE = "done"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from boiler_functions.database import Database, Document, Filter, Query
 from boiler_functions.database.matching import matches
+from boiler_functions.exceptions import Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
@@ -44,6 +45,10 @@ class Built(NamedTuple):
     tokens: frozenset[str]
     versions: Mapping[str, Version]
     view: ViewModel[Any] | None = None
+    refused: tuple[Permanent, ...] = ()
+    """Why a document, which the view's path names, confirms no copy."""
+    failure: Permanent | None = None
+    """Why the content could not be made; the destinations are right all the same."""
 
     @property
     def content_hash(self) -> str | None:
@@ -135,6 +140,14 @@ def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> 
 
 def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
     """The view as what was read makes it; raises a Permanent error when its code or its data is at fault."""
+    built = try_to_build(instance, reader, resolution, scope)
+    if built.failure is not None:
+        raise built.failure
+    return built
+
+
+def try_to_build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
+    """As `build`, but a failure is part of the result, beside where copies belong: that is right all the same."""
     tokens = tokens_of(scope, resolution, instance.root)
     versions = reader.versions(resolution)
     view = instance.view
@@ -146,7 +159,12 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
         if root is not None and root.name not in resolution.paths:
             return Built(None, (), tokens, versions)
         built = view.of(store, instance.key)
-        return Built(content_of(built), tuple(built.destinations()), tokens, versions, built)
+        copies = built.__copies__()
+        empty = Built(None, copies.paths, tokens, versions, built, copies.refused)
+        try:
+            return empty._replace(content=content_of(built))
+        except Permanent as error:
+            return empty._replace(failure=error)
 
 
 def content_of(view: ViewModel[Any]) -> Fields:

@@ -454,6 +454,13 @@ class Store:
             self._models[source.name] = source._models(self)
         return self._models[source.name]
 
+    def candidates(self, source: Source) -> list[Document | DomainModel]:
+        """What is behind a reference: the models once they are loaded, else the documents, which may not fit."""
+        if source.name in self._models:
+            return list(self._models[source.name])
+        documents = (self.documents[path] for path in self.paths.get(source.name, ()))
+        return [document for document in documents if source.model.holds(document)]
+
     def changed(self) -> Iterator[DomainModel]:
         """The models that were changed since they were read, each once."""
         seen: set[str] = set()

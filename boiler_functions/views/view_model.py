@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import typing
 from collections.abc import Mapping
 from functools import cache
@@ -26,7 +25,8 @@ from boiler_functions.models import session
 from boiler_functions.models.fields import JsonSchema, String, flatten
 from boiler_functions.models.model import RESERVED_KEYS, Model
 from boiler_functions.paths import Pattern
-from boiler_functions.views.store import Source, Store
+from boiler_functions.views.copies import Copies, copies_of, owners_of
+from boiler_functions.views.store import Store
 
 
 class NoStore(Store):
@@ -123,19 +123,6 @@ class ViewModel(Model, Generic[S]):
             raise InvalidPattern(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
         return _pattern(path)
 
-    def destinations(self) -> list[str]:
-        """The paths of its copies; none without `Meta.path`, or while a reference that the path names is missing."""
-        if self.meta("path") is None:
-            return []
-        pattern = self.pattern()
-        models = {name: self._models(name) for name in dict.fromkeys(each.partition(".")[0] for each in pattern.names)}
-        paths = []
-        for chosen in itertools.product(*models.values()):
-            by_name = dict(zip(models, chosen, strict=True))
-            values = {each: _attribute(by_name, each) for each in pattern.names}
-            paths.append(pattern.fill(values))
-        return sorted(set(paths))
-
     @classmethod
     def settable(cls) -> list[str]:
         """The attributes that have a setter, in the order in which they are declared."""
@@ -164,10 +151,12 @@ class ViewModel(Model, Generic[S]):
         """Who may change what the view shows, through its setters or operations, or send the form: `Meta.write`."""
         return audience(cls.meta("write"))
 
-    def owners(self, placeholder: str) -> set[str]:
-        """What the placeholder of `Meta.path` stands for: the ids of those whom `access.owner(placeholder)` admits."""
-        reference, _, attribute = placeholder.partition(".")
-        return {getattr(model, attribute) for model in self._models(reference)}
+    def __copies__(self) -> Copies:
+        """Where its copies belong; nowhere without `Meta.path`."""
+        return copies_of(type(self).__name__, self.pattern(), self.store) if self.meta("path") else Copies()
+
+    def __owners__(self, placeholder: str) -> set[str]:
+        return owners_of(type(self).__name__, placeholder, self.store)
 
     @property
     def caller(self) -> Caller | None:
@@ -200,9 +189,6 @@ class ViewModel(Model, Generic[S]):
         except Exception as error:
             raise GetterFailed(f"{type(self).__name__}.{name} raised {type(error).__name__}: {error}") from error
 
-    def _models(self, name: str) -> list[Any]:
-        return self.store.models(_source(type(self), name))
-
     @classmethod
     def _check_path(cls) -> None:
         pattern = cls.pattern()
@@ -234,7 +220,7 @@ class ViewModel(Model, Generic[S]):
             declared = audience(cls.meta(option))
         except DeclarationError as error:
             raise InvalidAccess(f"{cls.__name__}.Meta.{option}: {error}") from error
-        names = cls.owner_names()
+        names = owner_names(cls)
         for part in declared.parts():
             # A name without a dot is of a task's path, which the class does not know yet.
             if isinstance(part, Owner) and "." in part.placeholder and part.placeholder not in names:
@@ -242,14 +228,6 @@ class ViewModel(Model, Generic[S]):
                     f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is no placeholder of its "
                     f"path; there are {', '.join(names) or 'none'}."
                 )
-
-    @classmethod
-    def owner_names(cls) -> tuple[str, ...]:
-        """What `access.owner` can name: the placeholders of `Meta.path`, or those of the root where there is none."""
-        if cls.meta("path") is not None:
-            return cls.pattern().names
-        root = cls.store_class.root()
-        return tuple(f"{root.name}.{name}" for name in root.model.pattern().names) if root else ()
 
     @classmethod
     def _check_placeholder(cls, name: str) -> None:
@@ -277,10 +255,9 @@ def _pattern(path: str) -> Pattern:
     return Pattern(path)
 
 
-def _source(view: type[ViewModel[Any]], name: str) -> Source:
-    return next(source for source in view.store_class.sources if source.name == name)
-
-
-def _attribute(models: Mapping[str, Any], placeholder: str) -> Any:
-    reference, _, attribute = placeholder.partition(".")
-    return getattr(models[reference], attribute)
+def owner_names(view: type[ViewModel[Any]]) -> tuple[str, ...]:
+    """What `access.owner` can name: the placeholders of `Meta.path`, or those of the root where there is none."""
+    if view.meta("path") is not None:
+        return view.pattern().names
+    root = view.store_class.root()
+    return tuple(f"{root.name}.{name}" for name in root.model.pattern().names) if root else ()

@@ -34,7 +34,7 @@ class MeetingStore(Store):
 class Copies:
     """A view with the copies of two users."""
 
-    def owners(self, placeholder: str) -> Collection[str]:
+    def __owners__(self, placeholder: str) -> Collection[str]:
         return {"users.doc_id": {"ada", "bob"}, "meeting.doc_id": {"m1"}}[placeholder]
 
 
@@ -161,7 +161,7 @@ def test_the_owners_of_a_view_are_the_users_of_its_copies(database: MemoryDataba
     documents = {each.path: each for each in database.read(["meetings/m1", "users/ada", "users/bob"]).documents}
     store = MeetingStore({"meeting": ("meetings/m1",), "users": ("users/ada", "users/bob")}, documents)
     with active(UnitOfWork(database, documents)):
-        assert view(path=PATH).of(store, {}).owners("users.doc_id") == {"ada"}
+        assert view(path=PATH).of(store, {}).__owners__("users.doc_id") == {"ada"}
 
 
 def test_the_caller_is_there_in_a_unit_of_work_alone(database: MemoryDatabase) -> None:

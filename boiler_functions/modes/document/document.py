@@ -63,7 +63,7 @@ class Document(Task):
         values = self.view.load_by(mutation_schema(self.view, strict=self.strict), path, fields)
         view = self.view.of(store, self.key(path))
         copy = _copy(path)
-        if copy not in view.destinations():
+        if copy not in view.__copies__().paths:
             raise Rejected(f"There is no {self.view.__name__} at {copy}.")
         caller = self.caller(path)
         if caller is not None and not self.view.writers().admits(caller, view):

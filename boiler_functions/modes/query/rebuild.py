@@ -21,7 +21,7 @@ from boiler_functions.modes.ledger import Ledger, dependents, instance_of, ledge
 from boiler_functions.modes.on_change.outbox import Sink, records
 from boiler_functions.modes.query.continuation import Continuation, Enqueue, ranges
 from boiler_functions.types import MISSING, Version
-from boiler_functions.views.build import Built, Instance, Reader, build, chunks
+from boiler_functions.views.build import Built, Instance, Reader, chunks, try_to_build
 from boiler_functions.views.dependencies import depends_on_document, tokens_of, tokens_of_change
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
@@ -89,27 +89,31 @@ class Rebuild(NamedTuple):
 
     def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
         """Rebuilds the instances; those of a page one by one when one of them spoils their common commit."""
+        failure: Permanent | None = None
         for attempt in range(MAX_ATTEMPTS):
             try:
-                self._attempt(instances, ledgers)
+                self._attempt(instances, ledgers, failure)
                 return
             except Permanent as error:
                 if len(instances) > 1:
                     break
-                self._dead_letter(instances[0], error)
-                return
+                if failure is not None:
+                    self._dead_letter(instances[0], failure)
+                    return
+                # Once more, to take away what must go though the view itself cannot be committed.
+                ledgers, failure = None, error
             except (Conflict, UnknownOutcome):
                 if len(instances) > 1:
                     break
                 if attempt == MAX_ATTEMPTS - 1:
                     raise
                 # Whoever was faster may have covered the change: look the ledger up again.
-                ledgers = None
+                ledgers, failure = None, None
                 self.invocation.pause(attempt)
         for each in instances:
             self.rebuild([each])
 
-    def _attempt(self, instances: list[Instance], known: Ledgers | None) -> None:
+    def _attempt(self, instances: list[Instance], known: Ledgers | None, failure: Permanent | None) -> None:
         reader = Reader(self.invocation.database)
         ledgers = known if known is not None else self._look_up(instances, reader)
         concerned = [each for each in instances if self._is_concerned(each, ledgers[each])]
@@ -124,7 +128,7 @@ class Rebuild(NamedTuple):
             ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
             reader = self._read_again(path for each in resolved.values() for path in each.named)
             resolved = reader.resolve(concerned)
-        self._commit(list(self._built(concerned, ledgers, resolved, reader)))
+        self._commit(list(self._built(concerned, ledgers, resolved, reader, failure)))
 
     def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
         """The ledgers, read together with what the instances need as far as the change's own image tells."""
@@ -196,16 +200,23 @@ class Rebuild(NamedTuple):
         return reader
 
     def _built(
-        self, instances: list[Instance], ledgers: Ledgers, resolved: Mapping[Instance, Resolution], reader: Reader
+        self,
+        instances: list[Instance],
+        ledgers: Ledgers,
+        resolved: Mapping[Instance, Resolution],
+        reader: Reader,
+        failure: Permanent | None,
     ) -> Iterator[tuple[Instance, list[Write], Outcome]]:
         for each in instances:
-            try:
-                built = build(each, reader, resolved[each], self._scope(each))
-            except Permanent as error:
-                # Its dependencies are registered, so the repair of a document wakes it; the previous view stays.
-                self._dead_letter(each, error)
-                continue
-            yield each, *self._writes(each, ledgers[each], built, reader)
+            built = try_to_build(each, reader, resolved[each], self._scope(each))
+            fault = failure or built.failure
+            if letter := fault or next(iter(built.refused), None):
+                # Its dependencies are registered, so the repair of a document wakes it.
+                self._dead_letter(each, letter)
+            if fault is None:
+                yield each, *self._writes(each, ledgers[each], built, reader)
+            elif withdrawn := self._withdrawal(each, ledgers[each], built):
+                yield each, withdrawn, Outcome.WITHDRAWN
 
     def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
         if built.content is None:
@@ -223,6 +234,15 @@ class Rebuild(NamedTuple):
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
         writes += self._records(instance, ledger, built)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
+
+    def _withdrawal(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
+        """Of a view that cannot be stored as it is: who has no right to a copy loses it, the others keep theirs."""
+        if not (gone := [path for path in ledger.destinations if path not in built.destinations]):
+            return []
+        kept = tuple(path for path in ledger.destinations if path in built.destinations)
+        # With its hash and versions as they were, so that the next good build writes what is due, and no event of now
+        # is taken for covered.
+        return [ledger._replace(destinations=kept).put(instance), *map(Delete, gone)]
 
     def _records(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
         """What is told of the change, if it is one: nothing when the content is the same, or a build by hand made it.

@@ -21,7 +21,7 @@ class At:
     pattern: Pattern
     paths: Sequence[str]
 
-    def owners(self, placeholder: str) -> Collection[str]:
+    def __owners__(self, placeholder: str) -> Collection[str]:
         """What the placeholder stands for in the paths of these copies."""
         found = [(self.pattern.match(path) or {}).get(placeholder) for path in self.paths]
         return {each for each in found if each is not None}

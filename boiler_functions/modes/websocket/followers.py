@@ -55,7 +55,7 @@ class Copies:
     pattern: Pattern
     paths: Collection[str]
 
-    def owners(self, placeholder: str) -> Collection[str]:
+    def __owners__(self, placeholder: str) -> Collection[str]:
         """What the placeholder stands for in their paths."""
         matches = (self.pattern.match(path) or {} for path in self.paths)
         return {found[placeholder] for found in matches if placeholder in found}
@@ -64,7 +64,7 @@ class Copies:
 class Nowhere:
     """A view that does not exist."""
 
-    def owners(self, placeholder: str) -> Collection[str]:
+    def __owners__(self, placeholder: str) -> Collection[str]:
         """Nobody."""
         return ()
 

@@ -1,6 +1,7 @@
 """Where models read and write: the database itself, a unit of work, or nowhere while a view is built."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict, ImpureGetter, TaskFailed
 from boiler_functions.models import session
 from boiler_functions.models.session import Direct, Snapshot, UnitOfWork, active, overlaid
+from boiler_functions.types import Reference
 
 
 class User(DomainModel):
@@ -96,6 +98,17 @@ def test_a_direct_session_reads_anew_each_time_and_writes_at_once() -> None:
 # Snapshot.
 
 
+class Team(DomainModel):
+    class Meta:
+        collection_name = "teams"
+
+    users = attrs.relation(User, many=True)
+
+
+def related(*paths: str) -> Sequence[User]:
+    return Team.new(users=[Reference(path) for path in paths]).users
+
+
 def snapshot(*documents: Document) -> Snapshot:
     return Snapshot({document.path: document for document in documents}, "UserView")
 
@@ -106,17 +119,17 @@ ADA = Document("users/a", {"name": "Ada"}, 1)
 def test_a_snapshot_resolves_relations_among_its_documents() -> None:
     bob = Document("users/b", {"name": "Bob"}, 1)
     with active(snapshot(ADA, bob)):
-        assert [user.name for user in User.related(["users/b", "users/a"])] == ["Bob", "Ada"]
+        assert [user.name for user in related("users/b", "users/a")] == ["Bob", "Ada"]
 
 
 def test_a_snapshot_knows_documents_that_are_missing() -> None:
     with active(snapshot(Document("users/b"))):
-        assert User.related(["users/b"]) == []
+        assert related("users/b") == ()
 
 
 def test_one_document_of_a_snapshot_is_one_object() -> None:
     with active(snapshot(ADA)):
-        assert User.related(["users/a"])[0] is User.related(["users/a"])[0]
+        assert related("users/a")[0] is related("users/a")[0]
 
 
 def test_a_relation_out_of_a_snapshot_tells_to_declare_it_in_the_store() -> None:
@@ -124,7 +137,7 @@ def test_a_relation_out_of_a_snapshot_tells_to_declare_it_in_the_store() -> None
         active(snapshot(ADA)),
         pytest.raises(ImpureGetter, match=r"UserView follows a relation to users/b"),
     ):
-        User.related(["users/b"])
+        related("users/b")
 
 
 def test_a_getter_that_reads_queries_or_writes_is_told_what_it_did() -> None:
@@ -136,7 +149,7 @@ def test_a_getter_that_reads_queries_or_writes_is_told_what_it_did() -> None:
         with pytest.raises(ImpureGetter, match=r"A getter of UserView writes users/b"):
             User.new(doc_id="b").save()
         with pytest.raises(ImpureGetter, match=r"A getter of UserView writes users/a"):
-            User.related(["users/a"])[0].delete()
+            related("users/a")[0].delete()
 
 
 # UnitOfWork.

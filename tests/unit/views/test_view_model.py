@@ -296,13 +296,18 @@ def test_a_document_that_does_not_fit_is_named() -> None:
         built(MeetingSession, "meetings/m", documents)
 
 
-def test_an_attribute_that_makes_no_id_is_told_with_its_value() -> None:
+def test_an_attribute_that_makes_no_id_gives_no_copy_and_is_told_with_its_value() -> None:
     class ByEmail(ViewModel[MeetingStore]):
         class Meta:
             path = "emails/{users.email}/meetings/{meeting.doc_id}"
 
-    with pytest.raises(Exception, match=r"None|'a/b'"):
-        built(ByEmail, "meetings/m", DOCUMENTS)
+    documents = {**DOCUMENTS, "users/a": {"name": "Ada", "email": "a/b"}, "users/b": {"name": "Bob"}}
+    view = built(ByEmail, "meetings/m", documents)
+    assert view.destinations == ()
+    assert [str(each) for each in view.refused] == [
+        "ByEmail has no copy for {users.email} of users/a. "
+        "'a/b' is no document id: it may not be empty, '.', '..' or hold a '/'."
+    ]
 
 
 # Setters.
@@ -491,7 +496,7 @@ def test_a_view_without_a_path_tells_how_to_give_it_one() -> None:
         Unstored.pattern()
 
 
-@pytest.mark.parametrize("name", ["store", "params", "values", "of", "pattern", "destinations", "propagate_change"])
+@pytest.mark.parametrize("name", ["store", "params", "values", "of", "pattern", "schema", "propagate_change"])
 def test_an_attribute_may_not_hide_a_member_of_the_view(name: str) -> None:
     with pytest.raises(DeclarationError, match=rf"Wrong\.{name}"):
         type("Wrong", (ViewModel,), {name: attrs.string()})

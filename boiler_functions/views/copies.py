@@ -1,0 +1,111 @@
+"""Where the copies of a view belong, and so who has one: decided from the sources that its path names, and no others.
+
+What takes somebody's copy away must take effect whatever becomes of the content. So each document confirms by itself:
+one that cannot be read as its model, or that names an owner whom no path can name, gives no copy, and neither keeps
+the other copies from being right nor stands for an owner whom it named before.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from marshmallow import ValidationError, missing
+
+from boiler_functions.database import Document
+from boiler_functions.exceptions import GetterFailed, InvalidDocument, InvalidPath, Permanent
+from boiler_functions.models.fields import flatten
+from boiler_functions.models.model import DomainModel
+from boiler_functions.paths import Pattern, document_id
+from boiler_functions.views.store import Root, Source, Store
+
+
+class Copies(NamedTuple):
+    """The paths at which copies belong, and why a document confirms none."""
+
+    paths: tuple[str, ...] = ()
+    refused: tuple[Permanent, ...] = ()
+
+
+def copies_of(view: str, pattern: Pattern, store: Store) -> Copies:
+    """Where the view belongs by the pattern of its path, as its Store stands.
+
+    A placeholder that is null or empty gives no copy, and that is no fault: an optional attribute may be unset.
+    """
+    refused: list[Permanent] = []
+    chosen = [list(_confirmed(view, store, names, refused)) for names in _by_source(pattern.names)]
+    combined = ({name: value for each in one for name, value in each.items()} for one in itertools.product(*chosen))
+    return Copies(tuple(sorted({pattern.fill(values) for values in combined})), tuple(refused))
+
+
+def owners_of(view: str, placeholder: str, store: Store) -> set[str]:
+    """The ids of those whom `access.owner(placeholder)` admits: who is not confirmed is not admitted."""
+    return {each[placeholder] for each in _confirmed(view, store, [placeholder], [])}
+
+
+def _by_source(placeholders: Iterable[str]) -> list[list[str]]:
+    """The placeholders, those of one reference together: one document fills them."""
+    grouped: dict[str, list[str]] = {}
+    for placeholder in placeholders:
+        grouped.setdefault(placeholder.partition(".")[0], []).append(placeholder)
+    return list(grouped.values())
+
+
+def _confirmed(
+    view: str, store: Store, placeholders: list[str], refused: list[Permanent]
+) -> Iterator[Mapping[str, str]]:
+    """What each document of the reference fills; of one that confirms nobody, the reason if it is a fault."""
+    source = _source(store, placeholders[0].partition(".")[0])
+    for candidate in store.candidates(source):
+        try:
+            segments = {each: _segment(view, source, candidate, each) for each in placeholders}
+        except Permanent as error:
+            refused.append(error)
+            continue
+        if all(segments.values()):
+            yield {name: value for name, value in segments.items() if value}
+
+
+def _segment(view: str, source: Source, candidate: Document | DomainModel, placeholder: str) -> str | None:
+    value = _value(source, candidate, placeholder.partition(".")[2])
+    if value is None or value == "":
+        return None
+    try:
+        return document_id(value)
+    except InvalidPath as error:
+        raise InvalidPath(f"{view} has no copy for {{{placeholder}}} of {candidate.path}. {error}") from error
+
+
+def _value(source: Source, candidate: Document | DomainModel, name: str) -> Any:
+    try:
+        model = candidate if isinstance(candidate, DomainModel) else source.model.model_of(candidate)
+    except InvalidDocument:
+        # The root is what the view is about: that another of its fields does not fit says nothing of its owner.
+        if not isinstance(source, Root) or not isinstance(candidate, Document):
+            raise
+        return _field(source.model, candidate, name)
+    try:
+        return getattr(model, name)
+    except Permanent:
+        raise
+    except Exception as error:
+        raise GetterFailed(f"{type(model).__name__}.{name} raised {type(error).__name__}: {error}") from error
+
+
+def _field(model: type[DomainModel], document: Document, name: str) -> Any:
+    """What one field of a document that does not fit its model says by itself."""
+    captured = model.pattern().match(document.path) or {}
+    if name in captured:
+        return captured[name]
+    attribute = model.attributes[name]
+    if attribute.fget is not None:
+        model.from_document(document)  # A getter needs the whole model: raises what does not fit.
+    try:
+        return attribute.field().deserialize((document.fields or {}).get(attribute.data_key, missing))
+    except ValidationError as error:
+        raise InvalidDocument(document.path, model.__name__, flatten(error.messages, attribute.data_key)) from error
+
+
+def _source(store: Store, name: str) -> Source:
+    return next(source for source in store.sources if source.name == name)
