@@ -153,8 +153,8 @@ def test_an_event_that_fails_for_ever_reaches_the_test() -> None:
 
 
 def test_no_injected_fault_is_taken_for_a_failure_of_the_app() -> None:
-    worst = Faults(before=0.4, after=0.3, delay=0.1, torn=0.2)
-    for seed in range(20):
+    worst = Faults(before=0.5, after=0.5, delay=0.1, torn=0.2)
+    for seed in range(5):
         with memory_app(app_of(CityView, PlaceView, CountryView)) as testing:
             three_cities(testing)
             testing.deliver(
