@@ -29,6 +29,7 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.exceptions import GetterFailed, InvalidAttribute, InvalidCondition, InvalidReference, InvalidValue
 from boiler_functions.models import fields, session
+from boiler_functions.models.chance import is_drawn
 from boiler_functions.models.conditions import Bound
 from boiler_functions.paths import field_path
 from boiler_functions.types import GeoPoint, Reference
@@ -221,12 +222,20 @@ class Attribute(Generic[T]):
         return self._compared(field.inner, value)
 
     def initial(self) -> Any:
-        """The default, made anew: no two models share it."""
+        """The default, made anew, as no two models share it."""
         return self.default() if callable(self.default) else copy.deepcopy(self.default)
 
     @property
     def has_default(self) -> bool:
         return self.default is not _UNSET
+
+    @cached_property
+    def is_drawn(self) -> bool:
+        """Whether the default is another one at each call: only a new model draws it.
+
+        A document that lacks the attribute would else read as another one each time, and so would every view of it.
+        """
+        return callable(self.default) and is_drawn(self.default)
 
     def _value(self, instance: Model) -> Any:
         return instance.values.get(self.name)

@@ -17,6 +17,7 @@ from typing import Any, is_typeddict
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from boiler_functions.database.matching import sort_key
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.paths import document_id
 from boiler_functions.types import GeoPoint, Reference
@@ -224,12 +225,16 @@ class Related(_Strict):
 
 
 class Items(fields.List[Any]):
-    """A list; neither a text, whose letters would be items, nor a mapping."""
+    """A list; neither a text, whose letters would be items, nor a mapping. A set is put in Firestore's order.
+
+    The order of a set is another one in each process, and two of them would write the same view to and fro.
+    """
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
         if isinstance(value, str | bytes | Mapping):
             raise self.make_error("invalid")
-        return super()._serialize(value, attr, obj, **kwargs)
+        items = super()._serialize(value, attr, obj, **kwargs)
+        return sorted(items, key=sort_key) if items is not None and isinstance(value, set | frozenset) else items
 
 
 class Anything(fields.Raw):

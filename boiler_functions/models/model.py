@@ -183,11 +183,11 @@ class Model:
             return cls._fitting(schema, fitting) if len(fitting) < len(fields) else {}
         return values
 
-    def _initialize(self, values: Mapping[str, Any]) -> None:
+    def _initialize(self, values: Mapping[str, Any], *, is_read: bool = False) -> None:
         self.values = {
             name: each.initial()
             for name, each in self.attributes.items()
-            if each.has_default and name not in values and each.fget is None
+            if each.has_default and name not in values and each.fget is None and not (is_read and each.is_drawn)
         }
         for name, value in values.items():
             if name not in self.attributes and self.meta("unknown") != INCLUDE:
@@ -240,6 +240,10 @@ class Model:
         except (ValueError, AttributeError, TypeError) as error:
             raise InvalidValue(type(self).__name__, {name: [f"Cannot be stored: {error}."]}) from error
 
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in sorted(self.values.items()))
+        return f"{type(self).__name__}({values})"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and isinstance(self, type(other)) and other.values == self.values
 
@@ -275,6 +279,14 @@ class Embedded(Model):
         self._initialize(values)
 
     @classmethod
+    def _of_values(cls, values: Mapping[str, Any]) -> Self:
+        """The object that a document holds."""
+        embedded = cls.__new__(cls)
+        embedded.undeclared = {}
+        embedded._initialize(values, is_read=True)
+        return embedded
+
+    @classmethod
     def embedded_field(cls, **options: Any) -> marshmallow_fields.Field[Any]:
         return _EmbeddedField(cls, **options)
 
@@ -307,7 +319,8 @@ class _EmbeddedField(Part):
     ) -> Any:
         is_stored = isinstance(value, Mapping) and spelling(self) is StoredSchema
         known = self.model._without_unset(value) if is_stored else value
-        embedded = self.model(**super()._deserialize(known, attr, data, partial, **kwargs))
+        values = super()._deserialize(known, attr, data, partial, **kwargs)
+        embedded = self.model._of_values(values) if is_stored else self.model(**values)
         declared = {each.data_key for each in self.model.attributes.values()}
         embedded.undeclared = {key: copy.deepcopy(each) for key, each in value.items() if key not in declared}
         return embedded
@@ -439,7 +452,7 @@ class DomainModel(Model):
         model = cls.__new__(cls)
         model.path = document.path
         model._document = document
-        model._initialize(values)
+        model._initialize(values, is_read=True)
         model._filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
         model._first = dict(model.values)
         return model

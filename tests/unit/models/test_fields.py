@@ -335,3 +335,20 @@ def test_a_time_is_of_the_years_1_to_9999_as_greenwich_counts(text: str) -> None
         loaded(datetime, text, JsonSchema)
     with pytest.raises(ValidationError, match="Not a valid timestamp"):
         loaded(datetime, datetime.fromisoformat(text), StoredSchema)
+
+
+@pytest.mark.parametrize("make", [set, frozenset])
+@pytest.mark.parametrize(
+    ("annotation", "items", "stored"),
+    [
+        (list[str], ["b", "a", "é", "c"], ["a", "b", "c", "é"]),
+        (list[int], [10, 9, -1], [-1, 9, 10]),
+        (list[float], [2.5, -1.0, math.inf], [-1.0, 2.5, math.inf]),
+        (list[Any], ["a", 1, None, False], [None, False, 1, "a"]),
+        (Sequence[bytes], [b"b", b"a"], [b"a", b"b"]),
+    ],
+)
+def test_a_set_is_stored_as_a_list_in_one_order(
+    make: Any, annotation: Any, items: list[Any], stored: list[Any]
+) -> None:
+    assert field_for(annotation)._serialize(make(items), "value", None) == stored

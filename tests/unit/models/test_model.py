@@ -1,9 +1,12 @@
 """Models: declared attributes and their values; DomainModel is a document, Embedded an object inside one."""
 
+import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from marshmallow import EXCLUDE, INCLUDE, RAISE
@@ -279,19 +282,72 @@ def test_a_model_that_was_only_read_is_unchanged(database: MemoryDatabase, store
     assert changes == []
 
 
-def test_a_callable_default_that_was_filled_in_is_no_change(database: MemoryDatabase) -> None:
-    numbers = count()
+# Defaults that are drawn.
 
-    class Numbered(DomainModel):
-        class Meta:
-            collection_name = "numbereds"
+NUMBERS = count()
 
-        number = attrs.integer(default=lambda: next(numbers))
 
-    database.commit([Put("numbereds/a", {})])
-    model = Numbered.get("a")
-    assert model is not None
-    assert not model.is_changed
+def tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
+class Drawn(Embedded):
+    key = attrs.string(default=lambda: str(uuid4()))
+    kept = attrs.list(str)
+
+
+class Drawing(DomainModel):
+    class Meta:
+        collection_name = "drawings"
+
+    number = attrs.integer(default=lambda: next(NUMBERS))
+    key = attrs.string(default=lambda: uuid4().hex)
+    chance = attrs.float(default=partial(random.uniform, 0, 1))
+    made = attrs.timestamp(default=tomorrow)
+    day = attrs.string(default=lambda: date.today().isoformat())
+    part = attrs.embedded(Drawn, default=Drawn)
+    given = attrs.embedded(Drawn)
+    still = attrs.string(default=lambda: "still")
+    items = attrs.list(str)
+
+
+DRAWN = ("number", "key", "chance", "made", "day", "part")
+
+
+def test_a_new_model_draws_its_defaults() -> None:
+    drawn = [Drawing.new(doc_id="a"), Drawing.new(doc_id="a")]
+    assert all(getattr(each, name) is not None for each in drawn for name in DRAWN)
+    assert drawn[0].key != drawn[1].key
+    assert drawn[0].part.key != drawn[1].part.key
+
+
+def test_no_reading_of_a_document_draws_a_default(database: MemoryDatabase) -> None:
+    database.commit([Put("drawings/a", {"given": {}, "part": {"kept": ["a"]}}), Put("drawings/b", {"key": None})])
+    for doc_id in "ab":
+        first: Any = Drawing.get(doc_id)
+        assert first == Drawing.get(doc_id)
+        assert (first.still, first.items, first.key, first.number) == ("still", [], None, None)
+        assert not first.is_changed
+    model: Any = Drawing.get("a")
+    assert model.given.key is None
+    assert (model.part.key, model.part.kept) == (None, ["a"])
+    model.still = "water"
+    model.save()
+    assert (database.read(["drawings/a"]).documents[0].fields or {}).keys() == {
+        "given", "part", "still", "obj_type", "doc_id", "doc_ref",
+    }  # fmt: skip
+
+
+def test_a_default_that_was_drawn_is_kept(database: MemoryDatabase) -> None:
+    saved = Drawing.new(doc_id="a")
+    saved.save()
+    read = Drawing.get("a")
+    assert read is not None
+    assert [getattr(read, name) for name in DRAWN] == [getattr(saved, name) for name in DRAWN]
+
+
+def test_a_model_shows_its_class_and_its_values() -> None:
+    assert repr(Drawn(key="k")) == "Drawn(kept=[], key='k')"
 
 
 def test_following_a_relation_changes_nothing(database: MemoryDatabase) -> None:

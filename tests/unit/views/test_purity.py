@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from random import choice
 from time import time as now
 from typing import Any
@@ -96,6 +97,41 @@ def view_of(getter: Callable[[Any], Any]) -> type[ViewModel[Any]]:
 def test_a_getter_that_uses_the_clock_or_chance_is_refused_by_name(getter: Callable[[Any], Any], told: str) -> None:
     with pytest.raises(DeclarationError, match=rf"CityView\.value uses .*{told}.*nothing would rebuild the view"):
         check_getters(view_of(getter))
+
+
+@pytest.mark.parametrize("getter", [lambda self: hash(self.store.city.name), lambda self: f"city {id(self)}"])
+def test_a_getter_that_another_process_answers_otherwise_is_refused(getter: Callable[[Any], Any]) -> None:
+    with pytest.raises(
+        DeclarationError, match=r"CityView\.value uses (hash|id)\(\); another process gets another value"
+    ):
+        check_getters(view_of(getter))
+
+
+def test_a_getter_that_calls_a_function_around_it_is_looked_at_too() -> None:
+    def moment() -> float:
+        return time.time()
+
+    with pytest.raises(DeclarationError, match=r"CityView\.value uses time\(\)"):
+        check_getters(view_of(lambda self: moment()))
+
+
+@pytest.mark.parametrize(
+    "default", [uuid.uuid4, lambda: uuid.uuid4().hex, partial(random.choice, "ab"), iter(range(99)).__next__]
+)
+def test_an_attribute_of_a_view_whose_default_each_build_would_draw_is_refused(default: Any) -> None:
+    meta = type("Meta", (), {"path": "cityViews/{city.doc_id}"})
+    drawing = attrs.string(default=default)
+    view: Any = type("CityView", (ViewModel,), {"store_class": CityStore, "Meta": meta, "value": drawing})
+    with pytest.raises(DeclarationError, match=r"CityView\.value has a default that each build draws anew"):
+        check_getters(view)
+
+
+@pytest.mark.parametrize("default", ["x", lambda: "x", str])
+def test_an_attribute_of_a_view_may_have_a_default_that_stays(default: Any) -> None:
+    meta = type("Meta", (), {"path": "cityViews/{city.doc_id}"})
+    check_getters(
+        type("CityView", (ViewModel,), {"store_class": CityStore, "Meta": meta, "value": attrs.string(default=default)})
+    )
 
 
 @pytest.mark.parametrize(
