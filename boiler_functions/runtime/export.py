@@ -31,6 +31,7 @@ from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.query.continuation import Continuation, Enqueue
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
+from boiler_functions.settings.place import refuse_emulators
 from boiler_functions.types import to_instant
 
 MOST_DISCARDED = 8 * 1024 * 1024
@@ -43,6 +44,7 @@ log = logging.getLogger("boiler_functions.runtime")
 
 def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
     """Puts a function for every trigger into the module: real functions, named as their entry points."""
+    refuse_emulators(os.environ)
     log_as_json()
     for function in compiled.functions.values():
         _put(namespace, function.entry_point, functions_framework.cloud_event, _event_target(compiled, function))

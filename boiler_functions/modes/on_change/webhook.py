@@ -17,6 +17,7 @@ from boiler_functions.exceptions import ConfigurationError, InvalidSink, Undeliv
 from boiler_functions.models.fields import as_json
 from boiler_functions.models.model import Model
 from boiler_functions.modes.on_change.outbox import Changed
+from boiler_functions.settings.place import is_deployed
 from boiler_functions.types import is_name
 
 PREFIX = "whsec_"
@@ -92,7 +93,7 @@ class Webhook:
     def _is_local(self) -> bool:
         is_local = _is_loopback(urlsplit(self.url))
         # In the cloud, this machine is the function itself, which would take what is posted for an event.
-        if is_local and "K_SERVICE" in os.environ:
+        if is_local and is_deployed(os.environ):
             raise Undeliverable(f"{self!r} is the function's own machine; give a public URL.")
         return is_local
 

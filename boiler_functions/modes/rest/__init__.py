@@ -28,14 +28,13 @@ from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.rest.routes import blueprint_of
 from boiler_functions.modes.rest.waiting import places
 from boiler_functions.modes.secret import secret_of
+from boiler_functions.settings.place import refuse_emulators
 
 if TYPE_CHECKING:
     from boiler_functions.compile.compiler import Compiled, Declarations
 
 SECRET = "BOILER_SECRET"
 """The variable with the secret that seals page tokens: 32 bytes in base64. Without it the database has one."""
-
-EMULATORS = ("FIREBASE_AUTH_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
 
 EXTENSION = "boiler-functions"
 """Where the Flask application has its Documented."""
@@ -124,19 +123,6 @@ def list_queries(declarations: Declarations) -> Iterator[Query]:
 
 def _no_database() -> Database:
     raise AssertionError("a document is made without a database")
-
-
-def refuse_emulators(environment: Mapping[str, str]) -> None:
-    """Raises ConfigurationError where Cloud Run would serve an emulator's data, or take its unsigned tokens."""
-    # firebase-tools' own emulator sets K_SERVICE too; K_CONFIGURATION is Cloud Run's alone.
-    is_emulated = environment.get("FUNCTIONS_EMULATOR") == "true" and "K_CONFIGURATION" not in environment
-    if "K_SERVICE" not in environment or is_emulated:
-        return
-    if found := [name for name in EMULATORS if environment.get(name)]:
-        raise ConfigurationError(
-            f"{found[0]} is set beside K_SERVICE={environment['K_SERVICE']!r}: a deployed function would take forged "
-            f"tokens, or serve a test's data. Remove it from the function's environment, and deploy again."
-        )
 
 
 def _secret_of_environment(environment: Mapping[str, str]) -> bytes | None:

@@ -16,6 +16,7 @@ from boiler_functions.access import Caller
 from boiler_functions.modes.rest.authentication import InvalidToken, Tokens
 from boiler_functions.modes.rest.rate import Rate
 from boiler_functions.settings.http import HttpSettings
+from boiler_functions.settings.place import is_deployed
 
 APP_CHECK = "X-Firebase-AppCheck"
 
@@ -138,7 +139,7 @@ def address() -> str:
     """Where the request comes from, as the rate counts it; behind Google's front end, what that has seen."""
     # The last entry is the front end's own; what stands before it, anybody can claim.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return network(forwarded if forwarded and "K_SERVICE" in os.environ else request.remote_addr or "")
+    return network(forwarded if forwarded and is_deployed(os.environ) else request.remote_addr or "")
 
 
 def network(address: str) -> str:

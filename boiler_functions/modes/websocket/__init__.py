@@ -18,7 +18,6 @@ import socketio
 
 from boiler_functions.database import LiveDatabase
 from boiler_functions.modes.invocation import REAL, Surroundings
-from boiler_functions.modes.rest import refuse_emulators
 from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.websocket.changes import changes_of
 from boiler_functions.modes.websocket.guard import Guard, Receive, Send
@@ -26,6 +25,7 @@ from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.modes.websocket.namespace import ViewNamespace
 from boiler_functions.modes.websocket.strict import StrictJson
 from boiler_functions.modes.websocket.views import SocketViews
+from boiler_functions.settings.place import refuse_emulators
 
 if TYPE_CHECKING:
     from boiler_functions.compile.compiler import Compiled

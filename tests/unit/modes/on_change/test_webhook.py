@@ -233,6 +233,15 @@ def test_in_the_cloud_this_machine_is_no_receiver(receiver: Receiver, monkeypatc
     assert receiver.came == []
 
 
+def test_under_the_emulators_of_firebase_tools_this_machine_is_a_receiver(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("K_SERVICE", "tell-on-cities")
+    monkeypatch.setenv("FUNCTIONS_EMULATOR", "true")
+    hook(receiver.url).notify(change())
+    assert len(receiver.came) == 1
+
+
 def test_without_its_secret_nothing_is_sent(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CITIES_SECRET")
     with pytest.raises(ConfigurationError, match="set the environment variable CITIES_SECRET"):

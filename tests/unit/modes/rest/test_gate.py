@@ -11,7 +11,7 @@ from boiler_functions import Boiler, HttpSettings
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError, DeclarationError, Unavailable
-from boiler_functions.modes.rest import create_app, refuse_emulators
+from boiler_functions.modes.rest import create_app
 from boiler_functions.modes.rest.gate import SECURITY, network
 from boiler_functions.modes.rest.rate import MOST_CALLERS, Rate
 from boiler_functions.modes.secret import COLLECTION, secret_of
@@ -189,9 +189,6 @@ def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any]) -> 
         Boiler("gate", http=HttpSettings(**settings))
 
 
-EMULATED = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
-
-
 @pytest.mark.parametrize("variable", ["FIREBASE_AUTH_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"])
 def test_a_deployed_function_refuses_to_start_beside_an_emulator(
     variable: str, monkeypatch: pytest.MonkeyPatch
@@ -200,16 +197,6 @@ def test_a_deployed_function_refuses_to_start_beside_an_emulator(
     monkeypatch.setenv(variable, "127.0.0.1:9099")
     with pytest.raises(ConfigurationError, match=f"{variable} is set beside K_SERVICE='gate-api'"):
         api_with()
-
-
-def test_firebase_tools_own_emulator_is_none_and_cloud_run_cannot_pass_for_it() -> None:
-    tools = {**EMULATED, "K_SERVICE": "api", "K_REVISION": "1", "FUNCTIONS_EMULATOR": "true"}
-    refuse_emulators({})
-    refuse_emulators(EMULATED)
-    refuse_emulators({"K_SERVICE": "api"})
-    refuse_emulators(tools)
-    with pytest.raises(ConfigurationError):
-        refuse_emulators({**tools, "K_CONFIGURATION": "api"})
 
 
 def test_the_secret_is_made_once_and_is_every_instances() -> None:
