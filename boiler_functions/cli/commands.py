@@ -223,12 +223,14 @@ def _put(text: str, output: Path | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Print the commands, for an empty project, and run none.")
 @click.option("--only", multiple=True, metavar="NAME", help="These functions: a name, an entry point, a view, or a*.")
 @click.option("--prune", is_flag=True, help="Remove functions that the app does not declare any more, after asking.")
+@click.option("--no-rules", is_flag=True, help="Leave the security rules to whoever else deploys them.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @in_context
-def deploy(context: Context, dry_run: bool, only: tuple[str, ...], prune: bool, yes: bool) -> None:
+def deploy(context: Context, dry_run: bool, only: tuple[str, ...], prune: bool, no_rules: bool, yes: bool) -> None:
     """Deploy the app by gcloud: what changed, and what it needs around it.
 
-    A second run goes on where the first one ended, whether it failed or was stopped by Ctrl-C.
+    A second run goes on where the first one ended, whether it failed or was stopped by Ctrl-C. Exit status 1 when the
+    security rules are not deployed, as no firebase is installed.
     """
     from boiler_functions.cli.deploy import deploy as deploy_app
     from boiler_functions.cli.deploy import show_commands
@@ -236,7 +238,7 @@ def deploy(context: Context, dry_run: bool, only: tuple[str, ...], prune: bool, 
     if dry_run:
         show_commands(context, only)
     else:
-        deploy_app(context, Console(), only=only, prune=prune, yes=yes)
+        deploy_app(context, Console(), only=only, prune=prune, yes=yes, rules=not no_rules)
 
 
 @boiler.command()

@@ -17,11 +17,20 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.deployment import APP_LABEL, SERVICE_LABEL, Deployed, Deployment, Phase, Step, composite_key
-from boiler_functions.cli.errors import Interrupted
-from boiler_functions.cli.gcloud import Gcloud, gcloud
+from boiler_functions.cli.deployment import (
+    APP_LABEL,
+    DATABASE_PHASE,
+    SERVICE_LABEL,
+    Deployed,
+    Deployment,
+    Phase,
+    Step,
+    composite_key,
+)
+from boiler_functions.cli.errors import Interrupted, Unfinished
+from boiler_functions.cli.gcloud import Command, Gcloud, gcloud
 from boiler_functions.cli.upload import stage
-from boiler_functions.compile.manifest import EventTrigger
+from boiler_functions.compile.manifest import EventTrigger, Function
 from boiler_functions.exceptions import (
     BillingDisabled,
     ConfigurationError,
@@ -34,6 +43,9 @@ from boiler_functions.plan.indexes import Indexes
 
 UNNAMED = "PROJECT_ID"
 FIREBASE = "firebase"
+
+# Firestore's word for an index that it has not finished; one that needs repair is no better once it is waited for.
+_BUILDING = "CREATING"
 
 _KEY_FILE = "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"
 
@@ -66,22 +78,27 @@ def show_commands(context: Context, only: tuple[str, ...]) -> None:
         click.echo("\n".join((f"# {phase.title}", *map(str, commands), "")))
 
 
-def deploy(context: Context, console: Console, *, only: tuple[str, ...], prune: bool, yes: bool) -> None:
+def deploy(context: Context, console: Console, *, only: tuple[str, ...], prune: bool, yes: bool, rules: bool) -> None:
     """Deploys what is not deployed yet; raises the error that a failure comes to, Interrupted for Ctrl-C."""
     if context.named_project is None:
         raise NoSuchProject(_no_project(context))
-    deployment = planned(context, context.project_id)
+    deployment = replace(planned(context, context.project_id), rules=rules)
     chosen = _chosen(deployment, only)
     cloud = Gcloud(environ={**os.environ, **_credentials(context)})
     with _interruptible(cloud):
         deployment = _looked_at(cloud, deployment, console)
-        deployment = replace(deployment, firebase=_firebase(context.project.folder, deployment, console))
+        found, undeployed = _firebase(context.project.folder, deployment)
+        deployment = replace(deployment, firebase=found)
         done = 0
         for phase in deployment.phases(chosen):
             done += perform(cloud, phase, console)
+            if phase.title == DATABASE_PHASE:
+                _await_indexes(cloud, deployment, console)
         if not only:
             done += _removed(cloud, deployment, console, prune, yes)
     console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
+    if undeployed:
+        raise Unfinished(undeployed)
 
 
 def _removed(cloud: Gcloud, deployment: Deployment, console: Console, prune: bool, yes: bool) -> int:
@@ -120,11 +137,6 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
     _check_billing(cloud, project)
     queries = {
         "database": ("firestore", gcloud("firestore", "databases", "describe", f"--database={deployment.database}")),
-        "fields": ("firestore", gcloud("firestore", "indexes", "fields", "list", f"--database={deployment.database}")),
-        "composite": (
-            "firestore",
-            gcloud("firestore", "indexes", "composite", "list", f"--database={deployment.database}"),
-        ),
         "functions": (
             "cloudfunctions",
             gcloud("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={deployment.manifest.app.lower()}"),
@@ -146,6 +158,8 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
         for name, (api, command) in queries.items()
         if not api or f"{api}.googleapis.com" in apis
     }
+    if "firestore.googleapis.com" in apis:
+        asked |= _listings(deployment)
     with ThreadPoolExecutor(4) as pool:
         answers = dict(
             zip(asked, pool.map(lambda name: cloud.read(asked[name], f"Listing {name}"), asked), strict=True)
@@ -153,21 +167,95 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
     location = (answers.get("database") or {}).get("locationId")
     _check_location(deployment, location)
     deployed = _deployed(apis, answers, location, about.get("projectNumber"))
-    return replace(deployed, invokers=frozenset(_invokers(cloud, deployment, deployed)))
+    readers = _readers(cloud, deployment) if "secretmanager.googleapis.com" in apis else ()
+    return replace(
+        deployed,
+        invokers=frozenset(_invokers(cloud, deployment, deployed)),
+        readers=frozenset(readers),
+    )
 
 
 def _invokers(cloud: Gcloud, deployment: Deployment, deployed: Deployed) -> Iterator[tuple[str, str]]:
-    """Who may invoke the functions of which no subscription tells it."""
-    for function in deployment.manifest.functions:
-        region = deployment.region_of(function)
-        is_there = (function.name, region) in deployed.functions
-        if is_there and not isinstance(function.trigger, EventTrigger) and deployment.invokers(function):
-            service = (function.cloud_run_name, f"--region={region}", f"--project={deployment.project}")
-            command = gcloud("run", "services", "get-iam-policy", *service)
-            policy = cloud.read(command, f"Reading who invokes {service[0]}")
-            for binding in (policy or {}).get("bindings", ()):
-                if binding["role"] == "roles/run.invoker":
-                    yield from ((function.name, member) for member in binding["members"])
+    """Who may invoke each function that is there."""
+    there = [
+        each for each in deployment.manifest.functions if (each.name, deployment.region_of(each)) in deployed.functions
+    ]
+    commands = {
+        each.name: gcloud("run", "services", "get-iam-policy", each.cloud_run_name, *_place(deployment, each))
+        for each in there
+    }
+    return _members(cloud, commands, "roles/run.invoker")
+
+
+def _place(deployment: Deployment, function: Function) -> tuple[str, str]:
+    return f"--region={deployment.region_of(function)}", f"--project={deployment.project}"
+
+
+def _readers(cloud: Gcloud, deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Who may read each secret."""
+    commands = {
+        secret: gcloud("secrets", "get-iam-policy", secret, f"--project={deployment.project}")
+        for secret in deployment.secrets
+    }
+    return _members(cloud, commands, "roles/secretmanager.secretAccessor")
+
+
+def _members(cloud: Gcloud, commands: Mapping[str, Command], role: str) -> Iterator[tuple[str, str]]:
+    """The members that have a role on each of some resources; a command reads the policy of one."""
+    with ThreadPoolExecutor(4) as pool:
+        policies = list(pool.map(lambda name: cloud.read(commands[name], f"Reading the policy of {name}"), commands))
+    for name, policy in zip(commands, policies, strict=True):
+        for binding in (policy or {}).get("bindings", ()):
+            if binding["role"] == role:
+                yield from ((name, member) for member in binding["members"])
+
+
+def _await_indexes(cloud: Gcloud, deployment: Deployment, console: Console) -> None:
+    """Returns once every index that the functions need answers queries: a query before that fails."""
+    needed: dict[tuple[Any, ...], str] = {
+        composite_key(each.to_wire()): str(each) for each in deployment.indexes.composite
+    }
+    needed |= {(each.collection, each.field): f"{each.collection}.{each.field}" for each in deployment.indexes.singles}
+    if not needed:
+        return
+    commands = _listings(deployment)
+    while True:
+        answers = {name: cloud.read(commands[name], f"Listing {name}") for name in ("composite", "fields")}
+        building = [name for key, name in needed.items() if key in _building(answers)]
+        if not building:
+            return
+        console.print(f"database: waits for the index {', '.join(building)}", highlight=False, soft_wrap=True)
+        cloud.wait()
+
+
+def _listings(deployment: Deployment) -> dict[str, Command]:
+    where = (f"--database={deployment.database}", f"--project={deployment.project}")
+    return {
+        "fields": gcloud("firestore", "indexes", "fields", "list", *where),
+        "composite": gcloud("firestore", "indexes", "composite", "list", *where),
+    }
+
+
+def _building(answers: Mapping[str, Any]) -> frozenset[tuple[Any, ...]]:
+    """The indexes that are listed, and not ready."""
+    composite = {composite_key(each) for each in answers.get("composite") or () if each.get("state") == _BUILDING}
+    fields = {
+        _field(each)
+        for each in answers.get("fields") or ()
+        if any(index.get("state") == _BUILDING for index in each.get("indexConfig", {}).get("indexes", ()))
+    }
+    return frozenset({*composite, *fields})
+
+
+def _field(listed: Mapping[str, Any]) -> tuple[str, str]:
+    """The collection and the field of what gcloud lists."""
+    collection, _, field = listed["name"].split("/collectionGroups/")[1].split("/")
+    return collection, field
+
+
+def _is_grouped(listed: Mapping[str, Any]) -> bool:
+    indexes = listed.get("indexConfig", {}).get("indexes", ())
+    return any(each.get("queryScope") == "COLLECTION_GROUP" for each in indexes)
 
 
 def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | None, number: str | None) -> Deployed:
@@ -179,7 +267,7 @@ def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | 
         _, _, _, region, _, name = each["name"].split("/")
         functions[name, region] = each
     bindings = (answers.get("policy") or {}).get("bindings", ())
-    fields = (each["name"].split("/collectionGroups/")[1].split("/") for each in answers.get("fields") or ())
+    fields = answers.get("fields") or ()
     return Deployed(
         apis=apis,
         accounts=last("accounts", "email"),
@@ -189,7 +277,8 @@ def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | 
         queues=last("queues"),
         topics=last("topics"),
         subscriptions={each["name"].rpartition("/")[2]: each for each in answers.get("subscriptions") or ()},
-        fields=frozenset((collection, field) for collection, _, field in fields),
+        fields=frozenset(map(_field, fields)),
+        grouped=frozenset(_field(each) for each in fields if _is_grouped(each)),
         composite=frozenset(composite_key(each) for each in answers.get("composite") or ()),
         location=location,
         number=number,
@@ -318,21 +407,29 @@ def _chosen(deployment: Deployment, only: Iterable[str]) -> frozenset[str] | Non
     return frozenset(chosen)
 
 
-def _firebase(folder: Path, deployment: Deployment, console: Console) -> str | None:
-    """The firebase that deploys the security rules, which gcloud cannot; says so where there is none."""
+def _firebase(folder: Path, deployment: Deployment) -> tuple[str | None, str | None]:
+    """The firebase that deploys what gcloud cannot, or what is left undeployed without it, with the next command.
+
+    Raises DeploymentFailed when functions would lack an index without it.
+    """
+    if not deployment.firestore_parts:
+        return None, None
     found = npm_command(FIREBASE, [folder])
+    if deployment.firebase is not None and found is not None:
+        return str(found), None
+    told = f"run: npx firebase-tools deploy --only firestore --project {deployment.project}"
     if deployment.firebase is None:
-        told = "there is no firebase.json; `boiler compile` writes it"
-    elif found is None:
-        told = (
-            f"firebase is not on PATH; run: npx firebase-tools deploy --only firestore --project {deployment.project}"
-        )
+        told = f"there is no firebase.json; `boiler compile` and `boiler rules` write what it deploys; then {told}"
     else:
-        return str(found)
+        told = f"firebase is not on PATH; {told}"
     # Nor has gcloud a word for the index of a single field over all collections of a name.
-    what = "Security rules, and indexes over collection groups," if deployment.indexes.singles else "Security rules"
-    console.print(f"{what} are not deployed: {told}.", highlight=False, soft_wrap=True)
-    return None
+    needed = [
+        each for each in deployment.indexes.singles if (each.collection, each.field) not in deployment.deployed.grouped
+    ]
+    if needed:
+        names = ", ".join(f"{each.collection}.{each.field}" for each in needed)
+        raise DeploymentFailed(f"Functions need indexes over all collections of a name ({names}), and {told}.")
+    return None, f"Security rules are not deployed: {told}."
 
 
 def _credentials(context: Context) -> dict[str, str]:

@@ -14,11 +14,13 @@ from typing import Any
 
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.upload import PYTHON, RUNTIME, Upload
-from boiler_functions.compile.manifest import EventTrigger, Function, Manifest, QueueTrigger, Service
+from boiler_functions.compile.manifest import EventTrigger, Function, HttpTrigger, Manifest, QueueTrigger, Service
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.plan.indexes import BOOKKEEPING, Index, Indexes, Override
 from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
 from boiler_functions.settings.options import Options
+
+DATABASE_PHASE = "database"
 
 APP_LABEL = "boiler-app"
 HASH_LABEL = "boiler-hash"
@@ -82,8 +84,13 @@ class Deployed:
     topics: frozenset[str] = frozenset()
     subscriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     invokers: frozenset[tuple[str, str]] = frozenset()
+    """Each function with a member that may invoke it."""
+    readers: frozenset[tuple[str, str]] = frozenset()
+    """Each secret with a member that may read it."""
     fields: frozenset[tuple[str, str]] = frozenset()
     composite: frozenset[tuple[Any, ...]] = frozenset()
+    grouped: frozenset[tuple[str, str]] = frozenset()
+    """The fields that are indexed over all collections of a name."""
     location: str | None = None
     number: str | None = None
 
@@ -123,22 +130,46 @@ class Deployment:
     upload: Upload
     environment: Mapping[str, str]
     firebase: str | None = None
+    rules: bool = True
+    """Whether the security rules are deployed, too."""
     deployed: Deployed = Deployed()  # frozen
 
     @cached_property
-    def runtime_account(self) -> str:
-        """Who the functions are."""
+    def event_account(self) -> str:
+        """The service account that the functions of events and queues run as."""
         return self._account("run")
 
     @cached_property
+    def public_account(self) -> str:
+        """The service account of what strangers reach, the API and the sockets; it may enqueue nothing."""
+        return self._account("web")
+
+    @cached_property
     def invoker_account(self) -> str:
-        """Who may invoke the functions of events and queues."""
+        """The service account that invokes the functions of events and queues."""
         return self._account("invoke")
+
+    def account_of(self, part: Function | Service) -> str:
+        """The service account that a function or service runs as."""
+        is_public = isinstance(part, Service) or isinstance(part.trigger, HttpTrigger)
+        return part.options.service_account or (self.public_account if is_public else self.event_account)
+
+    @cached_property
+    def runtime_accounts(self) -> tuple[str, ...]:
+        """The service accounts of the app that anything runs as."""
+        used = {self.account_of(each) for each in self.manifest.parts}
+        return tuple(each for each in (self.event_account, self.public_account) if each in used)
 
     @property
     def undelivered(self) -> str:
         """The topic, and its subscription, of events that could not be delivered."""
         return f"{self.manifest.app.lower()}-undelivered"
+
+    @property
+    def firestore_parts(self) -> tuple[str, ...]:
+        """What of Firestore is left to firebase, as gcloud cannot deploy it."""
+        indexes = ("firestore:indexes",) if self.indexes.singles else ()
+        return (*(("firestore:rules",) if self.rules else ()), *indexes)
 
     def phases(self, only: frozenset[str] | None = None) -> Iterator[Phase]:
         """All that is done, in order; `only` are the functions and services, all by default."""
@@ -147,8 +178,12 @@ class Deployment:
         yield Phase("accounts, topics, queues", tuple(self._resources()))
         # A policy is read and written as a whole, so that two at once would get into each other's way.
         yield Phase("roles", tuple(self._roles()), at_once=1)
-        yield Phase("database", tuple(self._database()))
-        yield Phase("functions", tuple(self._function(each) for each in functions))
+        yield Phase(DATABASE_PHASE, tuple(self._database()))
+        # The triggers first, so that no change is missed by what the API shows.
+        for title, is_public in (("functions", False), ("API", True)):
+            chosen = [each for each in functions if isinstance(each.trigger, HttpTrigger) is is_public]
+            if chosen:
+                yield Phase(title, tuple(self._function(each) for each in chosen))
         if services := [each for each in self.manifest.services if only is None or each.name in only]:
             yield Phase("services", tuple(self._service(each) for each in services))
 
@@ -176,10 +211,14 @@ class Deployment:
         return Step("APIs", (self._gcloud("services", "enable", *missing),) if missing else ())
 
     def _resources(self) -> Iterator[Step]:
-        for account, told in (
-            (self.runtime_account, f"{self.manifest.app} functions"),
-            (self.invoker_account, f"{self.manifest.app} triggers"),
-        ):
+        accounts = {
+            self.event_account: f"{self.manifest.app} functions",
+            self.public_account: f"{self.manifest.app} API",
+            self.invoker_account: f"{self.manifest.app} triggers",
+        }
+        for account, told in accounts.items():
+            if account not in (*self.runtime_accounts, self.invoker_account):
+                continue
             create = self._gcloud("iam", "service-accounts", "create", account.partition("@")[0])
             command = Command((*create.arguments, f"--display-name={told}"))
             yield Step(f"account {account}", _unless(account in self.deployed.accounts, command))
@@ -217,9 +256,10 @@ class Deployment:
             yield Step(f"queue {function.name}", _unless(function.name in self.deployed.queues, create))
 
     def _roles(self) -> Iterator[Step]:
-        runs, invokes = f"serviceAccount:{self.runtime_account}", f"serviceAccount:{self.invoker_account}"
-        yield self._role(runs, "roles/datastore.user")
-        yield self._role(runs, "roles/logging.logWriter")
+        runs, invokes = f"serviceAccount:{self.event_account}", f"serviceAccount:{self.invoker_account}"
+        for account in self.runtime_accounts:
+            yield self._role(f"serviceAccount:{account}", "roles/datastore.user")
+            yield self._role(f"serviceAccount:{account}", "roles/logging.logWriter")
         if self._events:
             yield self._role(invokes, "roles/eventarc.eventReceiver")
             publish = self._gcloud(
@@ -250,15 +290,27 @@ class Deployment:
             deployed = self.deployed.fingerprint(function.name, self.region_of(function)) is not None
             done = deployed and function.name in self.deployed.queues
             yield Step(f"tasks of {function.name}", _unless(done, enqueue, act))
-        for secret in sorted({each for function in self._own for each in function.options.secrets or ()}):
-            grant = self._gcloud(
-                "secrets",
-                "add-iam-policy-binding",
-                secret,
-                f"--member={runs}",
-                "--role=roles/secretmanager.secretAccessor",
-            )
-            yield Step(f"secret {secret}", (grant,))
+        for secret in self.secrets:
+            yield Step(f"secret {secret}", tuple(self._readers(secret)))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of all secrets that a function or service uses."""
+        return tuple(sorted({each for part in self.manifest.parts for each in part.options.secrets or ()}))
+
+    def _readers(self, secret: str) -> Iterator[Command]:
+        """Grants the secret to the accounts of what uses it, and takes it from the app's others."""
+        using = {self.account_of(each) for each in self.manifest.parts if secret in (each.options.secrets or ())}
+        for account in (self.event_account, self.public_account):
+            is_needed, is_granted = account in using, (secret, f"serviceAccount:{account}") in self.deployed.readers
+            if is_needed != is_granted:
+                yield self._gcloud(
+                    "secrets",
+                    "add-iam-policy-binding" if is_needed else "remove-iam-policy-binding",
+                    secret,
+                    f"--member=serviceAccount:{account}",
+                    "--role=roles/secretmanager.secretAccessor",
+                )
 
     def _role(self, member: str, role: str) -> Step:
         command = gcloud(
@@ -285,8 +337,8 @@ class Deployment:
             if override in BOOKKEEPING:
                 done = (override.collection, override.field) in self.deployed.fields
                 yield Step(f"field {override.collection}.{override.field}", _unless(done, *self._override(override)))
-        if self.firebase:
-            only = "firestore:rules,firestore:indexes" if self.indexes.singles else "firestore:rules"
+        if self.firebase and self.firestore_parts:
+            only = ",".join(self.firestore_parts)
             deploy = Command(
                 (self.firebase, "deploy", f"--only={only}", f"--project={self.project}", "--non-interactive")
             )
@@ -311,6 +363,7 @@ class Deployment:
         commands = (
             *_unless(is_current, self._deploy(function, fingerprint)),
             *_unless(is_finished, *self._finish(function)),
+            *self._revoke(function),
         )
         return Step(function.name, commands, function=True)
 
@@ -327,6 +380,17 @@ class Deployment:
         if isinstance(function.trigger, EventTrigger | QueueTrigger):
             return (f"serviceAccount:{self.invoker_account}",)
         return tuple(f"serviceAccount:{each}" for each in function.trigger.invoker if "@" in each)
+
+    def _revoke(self, function: Function) -> Iterator[Command]:
+        """Takes the right to invoke from everybody who is not declared, also when everybody could."""
+        is_public = isinstance(function.trigger, HttpTrigger) and function.trigger.invoker == ("public",)
+        declared = {*self.invokers(function), *(("allUsers",) if is_public else ())}
+        where = (function.name, f"--region={self.region_of(function)}")
+        for name, member in sorted(self.deployed.invokers):
+            if name == function.name and member not in declared:
+                yield self._gcloud(
+                    "functions", "remove-invoker-policy-binding", *where, f"--member={member}", "--format=none"
+                )
 
     def region_of(self, function: Function | Service) -> str:
         return function.options.region or self.region
@@ -355,7 +419,7 @@ class Deployment:
         options = service.options
         command = f"python -m boiler_functions.websocket {self.app}"
         yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={PYTHON}.x"
-        yield f"--service-account={options.service_account or self.runtime_account}"
+        yield f"--service-account={self.account_of(service)}"
         yield f"--memory={options.memory}Mi"
         yield f"--cpu={options.cpu:g}"
         yield f"--concurrency={options.concurrency}"
@@ -395,7 +459,7 @@ class Deployment:
         options = function.options
         yield f"--runtime={RUNTIME}"
         yield f"--entry-point={function.entry_point}"
-        yield f"--service-account={options.service_account or self.runtime_account}"
+        yield f"--service-account={self.account_of(function)}"
         yield f"--memory={options.memory}Mi"
         yield f"--cpu={options.cpu:g}"
         yield f"--concurrency={options.concurrency}"
@@ -481,11 +545,6 @@ class Deployment:
         return any(isinstance(each.trigger, EventTrigger) for each in self.manifest.functions)
 
     @property
-    def _own(self) -> list[Function | Service]:
-        """The functions and services that run as the account of the app."""
-        return [each for each in self.manifest.parts if each.options.service_account is None]
-
-    @property
     def _pubsub_agent(self) -> str | Command:
         start, end = "--member=serviceAccount:service-", "@gcp-sa-pubsub.iam.gserviceaccount.com"
         if self.deployed.number:
@@ -523,7 +582,6 @@ def _index(index: Index) -> Iterator[str]:
     for each in index.fields:
         kind = "array-config=contains" if each.contains else f"order={'descending' if each.descending else 'ascending'}"
         yield f"--field-config=field-path={each.path},{kind}"
-    yield "--async"
 
 
 def _unless(done: bool, *commands: Command) -> tuple[Command, ...]:

@@ -128,6 +128,11 @@ SYMPTOMS = (
         "Enable it: gcloud services enable NAME.googleapis.com; somebody with the role Service Usage Admin can.",
     ),
     _symptom(
+        r"secret.{0,120}not found",
+        ConfigurationError,
+        "Create it: gcloud secrets create NAME --data-file=-",
+    ),
+    _symptom(
         r"project.{0,80}(not found|does not exist)|may not exist|consumer_invalid|invalid project|"
         r"not have permission to access projects instance",
         NoSuchProject,
@@ -209,6 +214,10 @@ class Gcloud:
         if command.arguments not in self._values:
             self._values[command.arguments] = self.run(command)
         return self._values[command.arguments]
+
+    def wait(self) -> None:
+        """Waits as long as between two attempts; ends early when it is stopped."""
+        self._stopped.wait(self._pause)
 
     def stop(self) -> None:
         """Ends the commands under way, by their ids; none is started after it."""
