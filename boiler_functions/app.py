@@ -111,6 +111,11 @@ class Boiler:
         own.settled(name)
         http.check()
         sockets.check()
+        if http.tenant and sockets.tenant and http.tenant != sockets.tenant:
+            raise InvalidOption(
+                f"{name}: HttpSettings.tenant is {http.tenant!r} and SocketSettings.tenant is {sockets.tenant!r}; an "
+                f"app admits the users of one tenant, on every surface. Say it once."
+            )
         named = {
             entry_point: Options.of(f"{name}, functions[{entry_point!r}]", each)
             for entry_point, each in (functions or {}).items()

@@ -114,6 +114,11 @@ class Declarations(NamedTuple):
     named: Mapping[str, Options] = {}
     http: HttpSettings = DEFAULT_HTTP
 
+    @property
+    def tenant(self) -> str | None:
+        """The tenant whose users the app admits, on every surface: HTTP, sockets and security rules."""
+        return self.http.tenant or self.socket_settings.tenant
+
     def with_options(self, options: Options) -> Declarations:
         """The declarations with these options before the app's own."""
         return self._replace(options=self.options.merged(options))

@@ -16,13 +16,16 @@ class SocketSettings(NamedTuple):
     max_subscriptions    view instances that one connection follows.
     max_message_bytes    of a message from a client.
     rate, burst          messages a second that one connection may send for long, and at once; more cut it off.
-    admission_seconds    until a socket has connected to a namespace with a valid token; else it is closed.
+    admission_seconds    that a socket may be open without a valid token and without following a public view.
     answer_seconds       until a view that is subscribed to must be there.
     send_seconds         until a client has taken a message; one that takes longer is cut off.
     ping_interval, ping_timeout
                          seconds between pings, and until one must be answered: so long a dead peer is held.
     check_revoked        asks Firebase Auth at each connection whether the token was revoked.
+    app_check            demands a valid App Check token, as `appCheck` beside `token`.
     tenant               the Identity Platform tenant whose users are admitted; without it, only users of no tenant.
+
+    Who is admitted is one question for the whole app: what HttpSettings says of these three holds for sockets, too.
     """
 
     max_connections: int = 2000
@@ -37,6 +40,7 @@ class SocketSettings(NamedTuple):
     ping_interval: float = 25.0
     ping_timeout: float = 20.0
     check_revoked: bool = False
+    app_check: bool = False
     tenant: str | None = None
 
     def check(self) -> None:
@@ -57,6 +61,7 @@ _CHECKS: Mapping[str, Check] = {
     "ping_interval": positive,
     "ping_timeout": positive,
     "check_revoked": flag,
+    "app_check": flag,
     "tenant": optional(text),
 }
 

@@ -97,7 +97,7 @@ def create_app(
         for rule in declarations.rules
     }
     rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
-    verifier = tokens or FirebaseTokens(tenant=settings.tenant, check_revoked=settings.check_revoked)
+    verifier = tokens or FirebaseTokens(tenant=declarations.tenant, check_revoked=settings.check_revoked)
     Gate(settings, verifier, rate).put_before(app)
     tags = [tag(rule.view) for rule in declarations.rules]
     api = app.extensions[EXTENSION] = Documented(app, tags, security_schemes(settings))

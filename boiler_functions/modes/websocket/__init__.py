@@ -20,17 +20,15 @@ from boiler_functions.database import LiveDatabase
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.websocket.changes import changes_of
-from boiler_functions.modes.websocket.guard import Guard, Receive, Send
+from boiler_functions.modes.websocket.guard import PATH, Guard, Receive, Send
 from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.modes.websocket.namespace import ViewNamespace
-from boiler_functions.modes.websocket.strict import StrictJson
+from boiler_functions.modes.websocket.strict import StrictPacket
 from boiler_functions.modes.websocket.views import SocketViews
 from boiler_functions.settings.place import refuse_emulators
 
 if TYPE_CHECKING:
     from boiler_functions.compile.compiler import Compiled
-
-PATH = "socket.io"
 
 
 class Sockets:
@@ -49,18 +47,21 @@ class Sockets:
         refuse_emulators(os.environ)
         declarations = compiled.declarations
         settings = declarations.socket_settings
-        tokens = tokens or FirebaseTokens(tenant=settings.tenant, check_revoked=settings.check_revoked)
+        check_revoked = settings.check_revoked or declarations.http.check_revoked
+        tokens = tokens or FirebaseTokens(tenant=declarations.tenant, check_revoked=check_revoked)
+        settings = settings._replace(app_check=settings.app_check or declarations.http.app_check)
         self.hub = Hub(declarations.app, frozenset(declarations.queries), database, settings.max_views)
         self.server = socketio.AsyncServer(
             async_mode="asgi",
             # Long polling would need every request of a client to reach the same process.
             transports=["websocket"],
-            # No cookie says who connects, so that no other page can borrow it.
-            cors_allowed_origins="*",
+            # A socket may be opened from any page: no cookie says who connects, so that no other page can borrow it.
+            # Empty, as `*` would let every page read the answers of HTTP with credentials.
+            cors_allowed_origins=[],
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             max_http_buffer_size=settings.max_message_bytes,
-            json=StrictJson,
+            serializer=StrictPacket,
         )
         self.namespaces = [
             ViewNamespace(

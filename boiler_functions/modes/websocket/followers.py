@@ -82,7 +82,7 @@ class Follower(ABC):
         database: LiveDatabase,
         threads: Executor,
         changed: Callable[[], None],
-        failed: Callable[[BoilerError], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self.instance = instance
         self.state: State | None = None
@@ -124,8 +124,12 @@ class Follower(ABC):
         return changed
 
     def _hear_if_open(self, name: str, reading: Reading) -> None:
-        if self._is_open and name in self._listeners:
+        if not self._is_open or name not in self._listeners:
+            return
+        try:
             self._hear(name, reading)
+        except Exception as error:
+            self._fail(error)
 
     @abstractmethod
     def _hear(self, name: str, reading: Reading) -> None:
@@ -134,7 +138,7 @@ class Follower(ABC):
     def _fail_in_loop(self, error: BoilerError) -> None:
         self._loop.call_soon_threadsafe(self._fail, error)
 
-    def _fail(self, error: BoilerError) -> None:
+    def _fail(self, error: Exception) -> None:
         if self._is_open:
             self._failed(error)
 
@@ -158,11 +162,7 @@ class StoredFollower(Follower):
     def _hear(self, name: str, reading: Reading) -> None:
         documents = {document.path: document for document in reading.documents}
         if self._ledger in documents:
-            try:
-                copies = Ledger.of(self.instance, documents[self._ledger]).destinations
-            except BoilerError as error:
-                self._fail(error)
-                return
+            copies = Ledger.of(self.instance, documents[self._ledger]).destinations
             if copies[:1] != self._copies[:1]:
                 self._listen_to(copies, with_ledger=True)
                 return
@@ -218,7 +218,8 @@ class BuiltFollower(Follower):
                     return
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
-        except BoilerError as error:
+        except Exception as error:
+            # Whatever it is: one that followed on would be shown an old state as if it were the present one.
             self._fail(error)
         finally:
             self._building = None

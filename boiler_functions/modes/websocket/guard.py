@@ -1,7 +1,8 @@
 """What every socket passes before Socket.IO sees it: how many there are, how much they say, and in which form.
 
 Engine.IO leaves a socket that sends nonsense to its ping timeout, waits for as many binary parts as a client announces,
-and keeps one for ever that never connects. So what is no message of ours ends here, and the socket with it.
+and keeps one for ever that never connects. So a malformed message ends here, and the socket with it; and whatever a
+socket holds is released here, however it ends.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from boiler_functions.settings.sockets import SocketSettings
 
@@ -18,8 +19,15 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGI: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+T = TypeVar("T")
+
+PATH: Final = "socket.io"
+
 CONNECTION: Final = "boiler_functions.connection"
 """Where the scope has the connection."""
+
+STRANGERS_BYTES: Final = 16 * 1024
+"""The longest message of a socket that is not admitted; a token has some 2,000 bytes."""
 
 # A pong, a close; connect to a namespace, leave it; an event whose first item is its name.
 # https://socket.io/docs/v4/socket-io-protocol/
@@ -32,6 +40,22 @@ TOO_BIG: Final = 1009
 TRY_AGAIN_LATER: Final = 1013
 
 
+class Ended(Exception):
+    """The connection ended."""
+
+
+class Client(Protocol):
+    """What a connection holds, and releases when it ends."""
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing speaks for the connection; None while it is admitted."""
+        ...
+
+    def close(self) -> None:
+        """Releases everything that the client holds."""
+
+
 class Guard:
     """An ASGI application before another one."""
 
@@ -42,8 +66,14 @@ class Guard:
         self.is_closing = False
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _refuse(send)
+            return
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
+            return
+        if scope["path"].strip("/") != PATH:
+            await send({"type": "websocket.close", "code": REFUSED})
             return
         if self.is_closing or len(self.connections) >= self._settings.max_connections:
             await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
@@ -58,6 +88,13 @@ class Guard:
             connection.close()
 
 
+async def _refuse(send: Send) -> None:
+    """Answers HTTP: it is only spoken to open a socket. No page of another origin may read even this."""
+    headers = [(b"content-type", b"text/plain"), (b"upgrade", b"websocket"), (b"x-content-type-options", b"nosniff")]
+    await send({"type": "http.response.start", "status": 426, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Connect by WebSocket."})
+
+
 class Connection:
     """One socket."""
 
@@ -69,20 +106,62 @@ class Connection:
         self._left = float(settings.burst)
         self._since = self._loop.time()
         self._ended: asyncio.Future[tuple[int, str]] = self._loop.create_future()
-        self._admission = self._loop.call_later(settings.admission_seconds, self.end, REFUSED, "not connected in time")
+        self._clients: set[Client] = set()
+        self._idle_since = self._since
+        self._admission = self._loop.call_later(settings.admission_seconds, self._look_for_clients)
         self._sending: tuple[float, asyncio.Task[Any]] | None = None
         self._cut: asyncio.Task[Any] | None = None
         self._watch: asyncio.TimerHandle | None = None
 
-    def admit(self) -> None:
-        """Lets it stay for as long as it likes."""
-        self._admission.cancel()
+    @property
+    def is_admitted(self) -> bool:
+        """Whether a client speaks for it."""
+        return any(client.idle_since is None for client in self._clients)
+
+    @property
+    def has_clients(self) -> bool:
+        return bool(self._clients)
+
+    def hold(self, client: Client) -> None:
+        """Closes the client with the connection, unless it is let go before."""
+        self._clients.add(client)
+
+    def let_go(self, client: Client) -> None:
+        """Holds the client no longer."""
+        self._clients.discard(client)
+        self._idle_since = self._loop.time()
+
+    async def before_end(self, work: Awaitable[T]) -> T:
+        """The result of the work; raises Ended, and cancels it, when the connection ends before."""
+        working = asyncio.ensure_future(work)
+        either: set[asyncio.Future[Any]] = {working, self._ended}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise Ended
+            return working.result()
+        finally:
+            working.cancel()
 
     def close(self) -> None:
-        """Leaves nothing behind."""
-        self.admit()
+        """Releases everything."""
+        self.end(REFUSED, "closed")
+        self._admission.cancel()
         if self._watch is not None:
             self._watch.cancel()
+        for client in list(self._clients):
+            client.close()
+
+    def _look_for_clients(self) -> None:
+        """Ends a connection that nothing speaks for; looks again when it would have lasted too long."""
+        left = self._settings.admission_seconds
+        if not self.is_admitted:
+            idle = (each.idle_since for each in self._clients)
+            left += max([self._idle_since, *(since for since in idle if since is not None)]) - self._loop.time()
+        if left > 0:
+            self._admission = self._loop.call_later(left, self._look_for_clients)
+        else:
+            self.end(REFUSED, "not connected in time")
 
     def end(self, code: int, reason: str) -> None:
         """Closes it."""
@@ -152,8 +231,11 @@ class Connection:
         text = message.get("text")
         if text is None or not _MESSAGE.fullmatch(text):
             return MALFORMED, "no message of this service"
-        if len(text.encode(errors="replace")) > self._settings.max_message_bytes:
-            return TOO_BIG, f"a message has at most {self._settings.max_message_bytes} bytes"
+        longest = self._settings.max_message_bytes
+        if not self.is_admitted:
+            longest = min(longest, STRANGERS_BYTES)
+        if len(text.encode(errors="replace")) > longest:
+            return TOO_BIG, f"a message has at most {longest} bytes"
         if not self._take():
             return REFUSED, "too many messages"
         return None

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from boiler_functions.access import Where
 from boiler_functions.database import LiveDatabase
-from boiler_functions.exceptions import BoilerError
 from boiler_functions.modes.query.rebuild import scope_of
 from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, State, StoredFollower, read_now
 from boiler_functions.views.build import Instance
@@ -46,7 +45,7 @@ class Followed:
     follower: Follower
     subscribers: set[Subscriber] = field(default_factory=set)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    error: BoilerError | None = None
+    error: Exception | None = None
 
 
 class Hub:
@@ -120,7 +119,12 @@ class Hub:
             partial(self._fail, instance),
         )
         followed = self._followed[instance] = Followed(follower)
-        follower.start()
+        try:
+            follower.start()
+        except BaseException:
+            del self._followed[instance]
+            follower.close()
+            raise
         return followed
 
     def _tell(self, instance: Instance) -> None:
@@ -129,7 +133,7 @@ class Hub:
         for subscriber in list(followed.subscribers):
             subscriber.changed(instance)
 
-    def _fail(self, instance: Instance, error: BoilerError) -> None:
+    def _fail(self, instance: Instance, error: Exception) -> None:
         log.error("%r can be followed no longer: %s", instance, error, exc_info=error)
         followed = self._followed.pop(instance)
         followed.error = error

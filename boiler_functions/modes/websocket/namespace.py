@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -16,21 +17,28 @@ from socketio.packet import EVENT
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequests
 
 from boiler_functions.access import Caller
-from boiler_functions.exceptions import BoilerError, InvalidPath
+from boiler_functions.exceptions import InvalidPath
 from boiler_functions.modes.rest.authentication import InvalidToken, Tokens
 from boiler_functions.modes.websocket.answers import Answer, answer, answer_to
 from boiler_functions.modes.websocket.followers import State
-from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Connection
+from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Connection, Ended
 from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.modes.websocket.session import ENDED, VIEW, Session, key_of, view_of
-from boiler_functions.modes.websocket.strict import MALFORMED
+from boiler_functions.modes.websocket.strict import Malformed
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.views.build import Instance
 
 MOST_WAITING = 16
 """Events of one client that wait for one another; they are done in their order."""
 
+APP_CHECK = "appCheck"
+"""Where a client sends its App Check token: `auth: {token, appCheck}`."""
+
 log = logging.getLogger(__name__)
+
+
+class InvalidApp(InvalidToken):
+    """The App Check token proves nothing."""
 
 
 class Views(Protocol):
@@ -45,15 +53,33 @@ class Views(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Client:
-    """A client that is connected to the namespace."""
+    """A client that is connected to the namespace, and all that it holds, until `close`."""
 
     session: Session
     connection: Connection
+    forget: Callable[[], None]
+    """Takes it out of the namespace."""
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
+    calls: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Its events that are not answered yet."""
     expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def idle_since(self) -> float | None:
+        """None for a known caller; a client without a token stays while it follows a view."""
+        return None if self.session.caller is not None else self.session.idle_since
+
+    def close(self) -> None:
+        """Releases everything: an event that waits in the queue must not subscribe for a client that is gone."""
+        self.forget()
+        for call in self.calls:
+            call.cancel()
+        self.session.close()
+        if self.expiry is not None:
+            self.expiry.cancel()
+        self.connection.let_go(self)
 
 
 class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio has no types
@@ -75,14 +101,16 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Socket.IO's only call into this class; what it returns is acknowledged to the client."""
-        if event == "connect":
-            return await self._connect(*args)
-        if event == "disconnect":
-            return self._disconnect(args[0])
-        client = self.clients.get(args[0])
-        if client is None:
-            return answer(401, "The session has ended.")
-        return await self._answer(client, event, args[1:])
+        sid, *rest = args
+        match event:
+            case "connect":
+                return await self._connect(sid, *rest)
+            case "disconnect":
+                return self._disconnect(sid)
+            case _ if (client := self.clients.get(sid)) is None:
+                return answer(401, "The session has ended.")
+            case _:
+                return await self._answer(client, rest)
 
     async def end(self, reason: str) -> None:
         """Ends every session, and says why."""
@@ -110,38 +138,33 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> bool:
         connection: Connection = environ["asgi.scope"][CONNECTION]
         try:
-            caller, expires = await self._caller(auth)
-        except InvalidToken as error:
-            self._close_soon(connection, "not admitted")
-            raise socketio.exceptions.ConnectionRefusedError("The token is not valid, or not any more.") from error
-        except BoilerError as error:
-            log.warning("A client could not be admitted: %s", error, exc_info=error)
-            self._close_soon(connection, "not admitted")
-            raise socketio.exceptions.ConnectionRefusedError("It cannot be said who you are now. Try again.") from error
-        connection.admit()
-        client = Client(Session(caller, self._hub, _Line(self, sid)), connection)
+            caller, expires = await connection.before_end(self._caller(auth))
+        except Exception as error:
+            if not connection.has_clients:
+                # The refusal goes first; a well-behaved client has disconnected by then.
+                asyncio.get_running_loop().call_later(1.0, connection.end, REFUSED, "not admitted")
+            raise socketio.exceptions.ConnectionRefusedError(_refusal(error)) from error
+        client = Client(Session(caller, self._hub, _Line(self, sid)), connection, partial(self._forget, sid))
         if expires is not None:
             loop = asyncio.get_running_loop()
             client.expiry = loop.call_later(max(0.0, expires - time.time()), self._expire, sid)
         self.clients[sid] = client
+        connection.hold(client)
         return True
-
-    def _close_soon(self, connection: Connection, reason: str) -> None:
-        # The refusal goes first; a client that means well is gone by then.
-        if not self._is_used(connection):
-            asyncio.get_running_loop().call_later(1.0, connection.end, REFUSED, reason)
-
-    def _is_used(self, connection: Connection) -> bool:
-        return any(client.connection is connection for client in self.clients.values())
 
     async def _caller(self, auth: Any) -> tuple[Caller | None, float | None]:
         """Who connects, and when that ends; without a token it is nobody, for ever."""
-        if auth is None or auth == {}:
-            return None, None
-        token = auth.get("token") if isinstance(auth, dict) else None
-        if not isinstance(token, str):
+        sent = {} if auth is None else auth
+        if not isinstance(sent, dict):
             raise InvalidToken
         loop = asyncio.get_running_loop()
+        if self._settings.app_check:
+            await loop.run_in_executor(self._hub.threads, self._check_app, sent.get(APP_CHECK))
+        if not sent.keys() - {APP_CHECK}:
+            return None, None
+        token = sent.get("token")
+        if not isinstance(token, str):
+            raise InvalidToken
         claims = await loop.run_in_executor(self._hub.threads, self._tokens.claims, token)
         expires = float(claims["exp"])
         # The Auth emulator's tokens are never refused for their age.
@@ -149,39 +172,46 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             raise InvalidToken
         return Caller(claims["uid"], claims), expires
 
+    def _check_app(self, token: Any) -> None:
+        try:
+            self._tokens.check_app(token if isinstance(token, str) else "")
+        except InvalidToken as error:
+            raise InvalidApp from error
+
     def _expire(self, sid: str) -> None:
         asyncio.ensure_future(self._end(sid, "The token has expired. Connect again with a new one."))  # noqa: RUF006
 
     async def _end(self, sid: str, reason: str) -> None:
         if (client := self.clients.get(sid)) is not None:
-            client.session.close()
+            client.close()
             await self.emit(ENDED, {"reason": reason}, to=sid)
             await self.disconnect(sid)
 
     def _disconnect(self, sid: str) -> None:
-        client = self.clients.pop(sid, None)
-        if client is None:
-            return
-        client.session.close()
-        if client.expiry is not None:
-            client.expiry.cancel()
+        if (client := self.clients.get(sid)) is not None:
+            client.close()
 
-    async def _answer(self, client: Client, event: str, args: tuple[Any, ...]) -> Answer:
-        if client.waiting >= MOST_WAITING:
+    def _forget(self, sid: str) -> None:
+        self.clients.pop(sid, None)
+
+    async def _answer(self, client: Client, sent: list[Any]) -> Answer:
+        if len(client.calls) >= MOST_WAITING:
             return answer(429, "Wait for the answers to what was sent before.")
-        client.waiting += 1
+        call = asyncio.current_task()
+        assert call is not None
+        client.calls.add(call)
         try:
             async with client.order:
-                return await self._done(client, event, args)
+                return await self._done(client, *sent)
         except Exception as error:
             return answer_to(error)
         finally:
-            client.waiting -= 1
+            client.calls.discard(call)
 
-    async def _done(self, client: Client, event: str, args: tuple[Any, ...]) -> Answer:
-        if event == MALFORMED:
-            raise BadRequest(f"It cannot be read as JSON. {''.join(map(str, args))}")
-        do = self._events.get(event)
+    async def _done(self, client: Client, event: Any, *args: Any) -> Answer:
+        if isinstance(event, Malformed):
+            raise BadRequest(f"It cannot be read as JSON. {event}")
+        do = self._events.get(event) if isinstance(event, str) else None
         if do is None:
             raise NotFound(f"There is no such event; there are {', '.join(self._events)}.")
         if len(args) != 1 or not isinstance(args[0], dict):
@@ -220,6 +250,19 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     def _not_found(self) -> HTTPException:
         return NotFound("There is no such view.")
+
+
+def _refusal(error: Exception) -> str:
+    match error:
+        case InvalidApp():
+            return f"A valid App Check token is needed, as {APP_CHECK} beside the token."
+        case InvalidToken():
+            return "The token is not valid, or not any more."
+        case Ended():
+            return "The connection has ended."
+        case _:
+            log.warning("A client could not be admitted: %s", error, exc_info=error)
+            return "Authentication is temporarily unavailable. Try again."
 
 
 class _Line:

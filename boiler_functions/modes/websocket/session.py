@@ -50,6 +50,12 @@ class Session:
         self._untold: dict[Instance, State | str | None] = {}
         """What to tell of: the newest state, a state that the hub does not know, or the reason why it ended."""
         self._telling: asyncio.Task[None] | None = None
+        self._idle_since = asyncio.get_running_loop().time()
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it is told nothing; None while it is. To ask for views that are not there is not to follow."""
+        return None if any(mark is not None for mark in self.subscriptions.values()) else self._idle_since
 
     async def subscribe(self, instance: Instance) -> bool:
         """Tells of the instance from now on; False for one that is not there, or not the caller's."""
@@ -71,7 +77,8 @@ class Session:
 
     def unsubscribe(self, instance: Instance) -> None:
         """Tells of the instance no more."""
-        self.subscriptions.pop(instance, None)
+        if self.subscriptions.pop(instance, None) is not None:
+            self._idle_since = asyncio.get_running_loop().time()
         self._untold.pop(instance, None)
         self._hub.leave(instance, self)
 

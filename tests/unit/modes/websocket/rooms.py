@@ -26,6 +26,7 @@ from boiler_functions.database import Database
 from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.modes.rest.authentication import InvalidToken
 from boiler_functions.modes.websocket import Sockets
+from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import MemoryApp, memory_app
 from boiler_functions.websocket import Server, config_of
@@ -130,7 +131,8 @@ class Tokens:
         return {"uid": uid, "exp": time.time() + float(seconds or 3600)}
 
     def check_app(self, token: str) -> None:
-        raise InvalidToken
+        if token != "our app":
+            raise InvalidToken
 
 
 class Client:
@@ -221,13 +223,15 @@ class Stage:
                 await asyncio.sleep(0.02)
 
 
-def staged(**limits: Any) -> Callable[[Callable[[Stage], Awaitable[None]]], Callable[[], None]]:
+def staged(
+    http: HttpSettings = DEFAULT_HTTP, **limits: Any
+) -> Callable[[Callable[[Stage], Awaitable[None]]], Callable[[], None]]:
     """Runs a test on a stage with these limits."""
 
     def decorate(test: Callable[[Stage], Awaitable[None]]) -> Callable[[], None]:
         # Not `functools.wraps`: pytest would take the parameter for a fixture.
         def run() -> None:
-            asyncio.run(_run(test, SocketSettings(**limits)))
+            asyncio.run(_run(test, SocketSettings(**limits), http))
 
         run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
         return run
@@ -235,13 +239,13 @@ def staged(**limits: Any) -> Callable[[Callable[[Stage], Awaitable[None]]], Call
     return decorate
 
 
-async def _run(test: Callable[[Stage], Awaitable[None]], settings: SocketSettings) -> None:
+async def _run(test: Callable[[Stage], Awaitable[None]], settings: SocketSettings, http: HttpSettings) -> None:
     with memory_app(app) as testing:
         Guest.new(doc_id="ada", name="Ada").save()
         Guest.new(doc_id="grace", name="Grace").save()
         compiled = app.compiled
-        limited = compiled._replace(declarations=compiled.declarations._replace(socket_settings=settings))
-        sockets = Sockets(limited, lambda: testing.database, tokens=Tokens())
+        declarations = compiled.declarations._replace(socket_settings=settings, http=http)
+        sockets = Sockets(compiled._replace(declarations=declarations), lambda: testing.database, tokens=Tokens())
         port = free_port()
         server = Server(sockets, config_of(sockets, settings, LOOPBACK, port))
         serving = asyncio.create_task(server.serve())

@@ -3,16 +3,19 @@
 import asyncio
 import secrets
 import time
+from contextlib import closing as closing_of
 from contextlib import suppress
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 from socketio.exceptions import ConnectionError as Refused
-from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from boiler_functions import Boiler
 from boiler_functions.exceptions import DeclarationError
+from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from tests.unit.modes.websocket.rooms import Board, Client, Stage, staged
 
@@ -158,6 +161,116 @@ async def test_a_socket_that_never_connects_to_a_namespace_is_closed(stage: Stag
     async with stage.raw() as socket:
         assert await closing(socket) == (1008, "not connected in time")
     await bystander.is_well()
+
+
+@staged(admission_seconds=0.4)
+async def test_a_socket_without_a_token_stays_only_while_it_follows_a_view(stage: Stage) -> None:
+    stage.room()
+    async with stage.raw() as socket, stage.raw() as follower:
+        for each in (socket, follower):
+            await each.send("40/boards,")
+            await each.recv()
+        await follower.send('42/boards,["subscribe",{"id":"blue"}]')
+        await socket.send('42/boards,["subscribe",{"id":"none"}]')
+        assert await closing(socket) == (1008, "not connected in time")
+        assert len(stage.sockets.guard.connections) == 1
+        await follower.send('42/boards,["unsubscribe",{"id":"blue"}]')
+        assert await closing(follower) == (1008, "not connected in time")
+    assert stage.listeners == 0
+
+
+@staged(admission_seconds=0.4)
+async def test_a_socket_that_leaves_its_namespace_does_not_stay(stage: Stage) -> None:
+    async with stage.raw() as socket:
+        await socket.send('40/boards,{"token":"ada"}')
+        await socket.recv()
+        await socket.send("41/boards,")
+        assert await closing(socket) == (1008, "not connected in time")
+
+
+@staged()
+async def test_a_socket_that_is_not_admitted_sends_no_large_message(stage: Stage) -> None:
+    text = f'42/boards,1["subscribe",{{"id":"blue","x":"{"x" * 20_000}"}}]'
+    async with stage.raw() as stranger, stage.raw() as known:
+        await stranger.send("40/boards,")
+        await known.send('40/boards,{"token":"ada"}')
+        for socket in (stranger, known):
+            await socket.recv()
+            await socket.send(text)
+        assert (await closing(stranger))[0] == 1009
+        assert str(await known.recv()).startswith('43/boards,1[{"code":422')
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", "sent", "message", "error", "__init__", "trigger_event", ""])
+def test_an_event_is_the_clients_whatever_it_is_called(name: str) -> None:
+    @staged()
+    async def answered(stage: Stage) -> None:
+        stage.room()
+        client = await stage.client("/boards")
+        await client.subscribe("blue")
+        await client.view()
+        assert (await client.call(name, {"id": "blue"}))["code"] == 404
+        assert (stage.listeners, len(stage.sockets.namespaces[0].clients)) == (1, 1)
+
+    answered()
+
+
+def asked(host: str, method: str, path: str) -> tuple[int, set[str]]:
+    """The status that a page of another origin gets, and the names of the headers."""
+    connection = HTTPConnection(host, timeout=10)
+    with closing_of(connection):
+        connection.request(method, path, headers={"Origin": "https://evil.example"})
+        answer = connection.getresponse()
+        return answer.status, {name.lower() for name in answer.headers}
+
+
+@pytest.mark.parametrize("path", ["", "socket.io/", "socket.io/?EIO=4&transport=polling", "socket.io/?sid=x", "health"])
+def test_http_is_answered_in_one_way_that_no_page_of_another_origin_may_read(path: str) -> None:
+    @staged()
+    async def refused(stage: Stage) -> None:
+        host = stage.url.partition("//")[2]
+        for method in ("GET", "POST", "OPTIONS"):
+            status, headers = await asyncio.to_thread(asked, host, method, f"/{path}")
+            assert status == 426
+            assert not [name for name in headers if name.startswith("access-control-")]
+
+    refused()
+
+
+@staged()
+async def test_a_socket_elsewhere_is_refused(stage: Stage) -> None:
+    with pytest.raises(InvalidStatus):
+        async with connect(f"{stage.url.replace('http', 'ws')}/other?EIO=4&transport=websocket", proxy=None):
+            pass
+
+
+@pytest.mark.parametrize(
+    "limits", [{"app_check": True}, {"http": HttpSettings(app_check=True)}], ids=["of sockets", "of HTTP"]
+)
+def test_a_client_without_an_app_check_token_is_refused(limits: dict[str, Any]) -> None:
+    @staged(**limits)
+    async def refused(stage: Stage) -> None:
+        for auth in ("", '{"token":"ada"}', '{"token":"ada","appCheck":"theirs"}', '{"token":"ada","appCheck":7}'):
+            async with stage.raw() as socket:
+                await socket.send(f"40/boards,{auth}")
+                told = str(await socket.recv())
+                assert (
+                    told == '44/boards,{"message":"A valid App Check token is needed, as appCheck beside the token."}'
+                )
+                assert await closing(socket) == (1008, "not admitted")
+        for auth in ('{"appCheck":"our app"}', '{"token":"ada","appCheck":"our app"}'):
+            async with stage.raw() as socket:
+                await socket.send(f"40/boards,{auth}")
+                assert str(await socket.recv()).startswith('40/boards,{"sid"')
+
+    refused()
+
+
+def test_an_app_admits_the_users_of_one_tenant() -> None:
+    with pytest.raises(DeclarationError, match="admits the users of one tenant, on every surface"):
+        Boiler("x", http=HttpSettings(tenant="a"), sockets=SocketSettings(tenant="b"))
+    assert Boiler("x", sockets=SocketSettings(tenant="b"))._declarations.tenant == "b"
+    assert Boiler("x", http=HttpSettings(tenant="a"))._declarations.tenant == "a"
 
 
 @staged(rate=10, burst=20)
