@@ -178,8 +178,8 @@ class Boiler:
         """Lets each document of the path take effect exactly once, through the view's `propagate_change`.
 
         `writes` are the models that it may write. Of the input document, `on_completion="stamp"` adds its outcome
-        (`done`, or `rejected` with the reason), "keep" leaves it, "delete" removes it. `isolation="snapshot"` leaves
-        out the verification of what was only read.
+        (`done`, `rejected` with the reason, or `failed`), "keep" leaves it, "delete" removes it.
+        `isolation="snapshot"` leaves out the verification of what was only read.
         """
         pattern = Pattern(path)
         if not pattern.is_document or not pattern.names:

@@ -44,6 +44,7 @@ from boiler_functions.modes.on_change import outbox
 from boiler_functions.modes.on_change.outbox import Sink, deliver
 from boiler_functions.modes.query.continuation import Continuation, Enqueue
 from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.task import Task, run_task
 from boiler_functions.paths import Pattern
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
@@ -359,6 +360,9 @@ def compile_app(declarations: Declarations) -> Compiled:
     check_paths(declarations)
     check_owners(declarations)
     check_cycles(functions)
+    tasks = (*declarations.tasks, *declarations.documents)
+    check_forms(tasks)
+    check_writes(tasks, declarations.queries)
     records = [_event_record(declarations, each) for each in functions]
     if declarations.rules:
         records.append(_api_record(declarations))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from boiler_functions.database import ABSENT, Document, Put, Write
+from boiler_functions.database import ABSENT, Document, Put, Write, unchanged
 from boiler_functions.database.change import Change
 from boiler_functions.modes.invocation import Invocation
-from boiler_functions.types import digest, to_datetime
+from boiler_functions.types import Version, digest, to_datetime
 
 COLLECTION = "boilerMarkers"
 
@@ -17,8 +17,16 @@ COLLECTION = "boilerMarkers"
 MARGIN = timedelta(hours=1)
 
 
+REMEMBERED = timedelta(days=3650)
+"""How long it is known what a kept form said when it took effect; migrations touch old forms, too."""
+
+
 class Marker(NamedTuple):
-    """The marker of one event in one function; `attempt` tells this attempt's own marker from another's."""
+    """The marker of one event of a form; `attempt` tells this attempt's own marker from another's.
+
+    Its name does not hold the function, so that a task that is renamed meets its own markers while the old function
+    still stands. No two tasks of an app take one document.
+    """
 
     path: str
     attempt: str
@@ -26,13 +34,30 @@ class Marker(NamedTuple):
     @classmethod
     def of(cls, invocation: Invocation, change: Change) -> Marker:
         """The marker of an event. Its name is hashed: ids may hold `/`, and sequential ids make hot spots."""
-        name = digest(invocation.app, invocation.function, change.source, change.id)
+        name = digest(invocation.app, change.path, change.source, change.id)
         return cls(f"{COLLECTION}/{name}", f"{invocation.surroundings.random.getrandbits(96):024x}")
 
-    @classmethod
-    def of_version(cls, invocation: Invocation, form: Document, attempt: str) -> Marker:
-        """The marker of one version of an input document, whichever event tells of it."""
-        return cls(f"{COLLECTION}/{digest(invocation.app, invocation.function, form.path, form.version)}", attempt)
+    @staticmethod
+    def of_form(app: str, path: str) -> str:
+        """The path of the record of a kept form: what it said when it took effect last."""
+        return f"{COLLECTION}/{digest(app, path)}"
+
+    @staticmethod
+    def of_version(invocation: Invocation, form: Document) -> str:
+        """The path of the marker that the version before this one of the package left for a version of a kept form."""
+        return f"{COLLECTION}/{digest(invocation.app, invocation.function, form.path, form.version)}"
+
+    def remember(self, invocation: Invocation, record: Document, version: Version, said: object) -> Write:
+        """The write of a kept form's record; it makes the commit fail when another let the form take effect."""
+        expire_at = to_datetime(invocation.now()) + REMEMBERED
+        fields = {
+            "attempt": self.attempt,
+            "app": invocation.app,
+            "version": version,
+            "input": said,
+            "expire_at": expire_at,
+        }
+        return Put(record.path, fields, precondition=unchanged(record))
 
     def create(self, invocation: Invocation, change: Change, outcome: str, kept: timedelta) -> Write:
         """The write that makes the commit fail when the event was handled already."""

@@ -158,7 +158,8 @@ def _of_task(task: Task, assumed: Assumed) -> Usage:
     """At least: what user code reads besides its Store adds to it."""
     markers = 2 if task.on_completion == "keep" else 1
     walk = _Walk(task.view.store_class, assumed)
-    walk.read(walk.named(), beside=markers + 1)
+    # Of a kept form also the marker that the version before this one of the package may have left.
+    walk.read(walk.named(), beside=markers + 1 + (task.on_completion == "keep"))
     walk.follow()
     read = [each for each in task.view.store_class.sources if not isinstance(each, Queried) and each.verify]
     found = [each for each in task.view.store_class.sources if isinstance(each, Queried)]

@@ -64,12 +64,14 @@ class Device:
 
 
 def _marker_create(patch: pytest.MonkeyPatch) -> None:
-    create = Marker.create
+    """Neither the marker of the event nor the record of a kept form stands in the way of a second effect."""
+    create, remember = Marker.create, Marker.remember
 
-    def unguarded(self: Marker, *arguments: Any) -> Write:
-        return create(self, *arguments)._replace(precondition=None)
+    def unguarded(write: Callable[..., Write]) -> Callable[..., Write]:
+        return lambda *arguments: write(*arguments)._replace(precondition=None)
 
-    patch.setattr(Marker, "create", unguarded)
+    patch.setattr(Marker, "create", unguarded(create))
+    patch.setattr(Marker, "remember", unguarded(remember))
 
 
 def _task_read_verification(patch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,13 @@ class Document(Task):
             return None
         return Caller(self._placeholders(path)[owners.pop()])
 
-    def take_effect(self, path: str, fields: Fields, store: Store) -> None:
-        values = self.view.load_by(mutation_schema(self.view, strict=self.strict), path, fields)
+    def form_schema(self) -> Schema:
+        return mutation_schema(self.view, strict=self.strict)
+
+    def load(self, path: str, fields: Fields) -> dict[str, Any]:
+        return self.view.load_by(self.form_schema(), path, fields)
+
+    def take_effect(self, path: str, values: dict[str, Any], store: Store) -> None:
         view = self.view.of(store, self.key(path))
         copy = _copy(path)
         if copy not in view.__copies__().paths:

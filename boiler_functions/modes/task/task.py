@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+from marshmallow import Schema
 
 from boiler_functions.access import Caller
 from boiler_functions.database import Delete, Document, Put, Write, check, unchanged
@@ -20,9 +24,11 @@ from boiler_functions.exceptions import (
     Conflict,
     EventTooOld,
     InvalidDocument,
-    InvalidValue,
+    InvalidPath,
+    Permanent,
     Rejected,
     TaskFailed,
+    TooLarge,
     Unavailable,
     UndeclaredWrite,
     UnknownOutcome,
@@ -32,7 +38,7 @@ from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
 from boiler_functions.paths import Pattern, id_of
-from boiler_functions.types import Fields, digest, to_datetime
+from boiler_functions.types import MISSING, Fields, digest, to_datetime
 from boiler_functions.views.build import Reader, unit_of_work
 from boiler_functions.views.store import Store
 from boiler_functions.views.view_model import ViewModel
@@ -42,6 +48,15 @@ Completion: TypeAlias = Literal["stamp", "keep", "delete"]
 
 OUTCOME = "outcome"
 """The field of an input document that `on_completion="stamp"` writes; the form's own fields are all others."""
+
+FAILED = "failed"
+"""The status of a form that could not take effect, by no fault of its sender."""
+
+TELLS_SENDER: Mapping[type[Permanent], str] = {
+    InvalidPath: "A value names a document by an id that none can have.",
+    TooLarge: "With these values a document would be larger than Firestore can hold.",
+}
+"""What a sender is told of errors that values of theirs lead to, however well the code is written."""
 
 log = logging.getLogger(__name__)
 
@@ -71,20 +86,54 @@ class Task:
         """Who wrote the document, as far as its path tells."""
         return None
 
-    def take_effect(self, path: str, fields: Fields, store: Store) -> None:
-        """Lets what the document says take effect through the view model; raises when it is refused."""
-        self.view.of(store, self.key(path), self.view.load_form(path, fields)).propagate_change()
+    @cached_property
+    def declared(self) -> list[str]:
+        """The fields of a form that its view declares, in order; all others may come and go."""
+        return sorted(field.data_key or name for name, field in self.form_schema().fields.items())
+
+    def form_schema(self) -> Schema:
+        """The schema of a form."""
+        return self.view.schema()
+
+    def load(self, path: str, fields: Fields) -> dict[str, Any]:
+        """The values of a form; raises InvalidDocument when they do not fit, which is its sender's fault."""
+        return self.view.load_form(path, fields)
+
+    def take_effect(self, path: str, values: dict[str, Any], store: Store) -> None:
+        """Lets the values take effect through the view model; raises when user code refuses them, or fails."""
+        self.view.of(store, self.key(path), values).propagate_change()
 
 
 class _Effect(NamedTuple):
-    """What a run of user code came to: writes to commit with the marker, and what they rest on."""
+    """The result of a run of user code: writes to commit with the marker, and what they rest on."""
 
     unit: UnitOfWork
-    rejection: Rejected | InvalidDocument | InvalidValue | None = None
+    rejection: Rejected | None = None
+    failure: Permanent | None = None
+    """What will fail again and is not the sender's fault: it becomes a dead letter."""
+    fits: bool = True
+    """Whether the values of the form fit its view."""
 
     @property
     def outcome(self) -> Outcome:
         return Outcome.REJECTED if self.rejection else Outcome.DONE
+
+    @property
+    def status(self) -> str:
+        """The outcome as the form's sender reads it."""
+        return FAILED if self.failure else str(self.outcome)
+
+    def refused(self, reason: str, *, fits: bool = True, errors: Mapping[str, list[Any]] | None = None) -> _Effect:
+        """The effect of values that cannot be taken: none."""
+        told = {field: list(map(str, each)) for field, each in (errors or {}).items()}
+        return self._without_writes()._replace(rejection=Rejected(reason, told), fits=fits)
+
+    def failed(self, error: Permanent) -> _Effect:
+        return self._without_writes()._replace(failure=error)
+
+    def _without_writes(self) -> _Effect:
+        self.unit.writes.clear()
+        return self
 
 
 class Run(NamedTuple):
@@ -123,78 +172,125 @@ class Run(NamedTuple):
             return None
         if not self.change.after.exists or self.change.is_equal:
             return Outcome.IGNORED
-        return Outcome.IGNORED if is_stamped(self.change.after.fields or {}) else None
+        before, after = self.change.before.fields or {}, self.change.after.fields or {}
+        # A failed form may be tried again by any change of it; only the stamp's own event must not.
+        is_final = not _has_failed(after) or _without_outcome(before) == _without_outcome(after)
+        return Outcome.IGNORED if is_final and is_stamped(after) else None
 
     def _age(self) -> timedelta:
         return timedelta(microseconds=(self.invocation.now() - self.change.time) // 1000)
 
     def _attempt(self, marker: Marker) -> Outcome:
         documents, read_time = self._read(marker)
-        if documents[marker.path].exists:
+        if documents.pop(marker.path).exists:
             return Outcome.DUPLICATE
         form = documents[self.change.path]
-        if self.change.superseded_by(form):
+        if self._is_superseded(form):
             return Outcome.SUPERSEDED
-        if not form.exists or is_stamped(form.fields or {}):
+        if not form.exists or self._is_finished(form):
             return Outcome.IGNORED
-        markers = [marker, *self._version_markers(form, marker.attempt)]
-        unread = [each.path for each in markers if each.path not in documents]
-        documents.update((each.path, each) for each in self.invocation.database.read(unread).documents)
-        if any(documents.pop(each.path).exists for each in markers):
-            return Outcome.DUPLICATE
+        record: Document | None = None
+        if self.task.on_completion == "keep":
+            record = documents.pop(marker.of_form(self.invocation.app, form.path))
+            if self._is_recorded(record, form) or self._is_marked_by_version(form, documents):
+                return Outcome.DUPLICATE
         reader = Reader(self.invocation.database)
         reader.documents.update(documents)
         reader.read_time = read_time
         effect = self._effect(form, reader)
-        self._commit(markers, form, effect)
+        try:
+            self._commit(marker, record, form, effect)
+        except Permanent as error:
+            effect = self._judged(effect, error)
+            self._commit(marker, record, form, effect)
+        if effect.failure:
+            raise effect.failure
         return effect.outcome
 
-    def _version_markers(self, form: Document, attempt: str) -> list[Marker]:
-        """What tells that this version of the document took effect already.
+    def _is_superseded(self, form: Document) -> bool:
+        """Whether the form says something else by now; of an undeclared field that changed no event is awaited."""
+        told = said(self.change.after.fields or {}, self.task.declared)
+        return self.change.superseded_by(form) and not says(form.fields or {}, told)
 
-        A stamped or deleted form tells it itself. One that is kept does not, and an event without images cannot say
-        which version it speaks of, so that two such events could both find the newest.
+    def _is_finished(self, form: Document) -> bool:
+        """Whether the form is stamped; an event without images could be that of the stamp, and tries nothing again."""
+        fields = form.fields or {}
+        return is_stamped(fields) and not (_has_failed(fields) and self.change.has_images)
+
+    def _is_recorded(self, record: Document, form: Document) -> bool:
+        """Whether what a kept form says took effect already.
+
+        A stamped or deleted form tells it itself. Of one that is kept its record does, which outlives the event's
+        marker. A form that was deleted and made anew is another, whatever it says.
         """
-        if self.task.on_completion != "keep" or not form.exists:
-            return []
-        return [Marker.of_version(self.invocation, form, attempt)]
+        fields = record.fields or {}
+        is_new = self.change.has_images and not self.change.before.exists
+        is_known = not is_new or fields.get("version", MISSING) >= self.change.after.version
+        return record.exists and is_known and says(form.fields or {}, fields.get("input"))
+
+    def _is_marked_by_version(self, form: Document, documents: dict[str, Document]) -> bool:
+        """Whether the version before this one of the package let the kept form take effect."""
+        told = documents.pop(Marker.of_version(self.invocation, self.change.after), None)
+        if told is None or self.change.after.version != form.version:
+            (told,) = self.invocation.database.read([Marker.of_version(self.invocation, form)]).documents
+        return told.exists
 
     def _read(self, marker: Marker) -> tuple[dict[str, Document], int]:
         """The markers, the document, and what the event's image says that the Store will need: one BatchGet."""
         hint = {self.change.path: self.change.after} if self.change.after.exists else {}
-        resolution = self.task.view.store_class.resolve(self.task.key(self.change.path), hint, {})
-        markers = [marker, *self._version_markers(self.change.after, marker.attempt)]
-        reading = self.invocation.database.read([*(each.path for each in markers), self.change.path, *resolution.named])
+        paths = [marker.path, self.change.path]
+        if self.task.on_completion == "keep":
+            paths.append(marker.of_form(self.invocation.app, self.change.path))
+            paths += [Marker.of_version(self.invocation, self.change.after)] if hint else []
+        # An id that no document can have is told on the form, after it was read.
+        with suppress(InvalidPath):
+            paths += self.task.view.store_class.resolve(self.task.key(self.change.path), hint, {}).named
+        reading = self.invocation.database.read(paths)
         return {document.path: document for document in reading.documents}, reading.read_time
 
     def _effect(self, form: Document, reader: Reader) -> _Effect:
+        """Runs user code over what the Store fetches; what it raises is judged here."""
         store = self.task.view.store_class
-        resolution = reader.complete(store, self.task.key(form.path))
-        unit = unit_of_work(store, reader, resolution)
-        unit.caller = self.task.caller(form.path)
-        fields = {name: value for name, value in (form.fields or {}).items() if name != OUTCOME}
+        effect = _Effect(UnitOfWork(reader.database, reader.documents, reader.read_time))
         try:
-            with active(unit):
-                self.task.take_effect(form.path, fields, store(resolution.paths, unit.documents))
+            resolution = reader.complete(store, self.task.key(form.path))
+            effect = _Effect(unit_of_work(store, reader, resolution))
+            effect.unit.caller = self.task.caller(form.path)
+            with active(effect.unit):
+                try:
+                    values = self.task.load(form.path, _without_outcome(form.fields or {}))
+                except InvalidDocument as error:
+                    return self._unfit(effect, error)
+                self.task.take_effect(form.path, values, store(resolution.paths, effect.unit.documents))
+            self._check_declared(effect.unit)
         except Rejected as error:
-            unit.writes.clear()
-            return _Effect(unit, error)
-        except (InvalidDocument, InvalidValue) as error:
-            if self.task.on_completion != "stamp" or not self._is_about_the_form(error):
-                raise
-            unit.writes.clear()
-            return _Effect(unit, error)
+            return effect.refused(error.reason, errors=error.errors)
+        except Permanent as error:
+            return self._judged(effect, error)
         except BoilerError:
             raise
-        except Exception as error:
-            raise TaskFailed(
-                f"{self.task.view.__name__}{self.task.effect} raised {type(error).__name__}: {error}"
-            ) from error
-        self._check_declared(unit)
-        return _Effect(unit)
+        # `sys.exit()` in user code must not end the process that serves others.
+        except (Exception, SystemExit) as error:
+            told = f"{self.task.view.__name__}{self.task.effect} raised {type(error).__name__}: {error}"
+            failure = TaskFailed(told)
+            failure.__cause__ = error
+            return effect.failed(failure)
+        return effect
 
-    def _is_about_the_form(self, error: InvalidDocument | InvalidValue) -> bool:
-        return isinstance(error, InvalidValue) or error.path == self.change.path
+    def _unfit(self, effect: _Effect, error: InvalidDocument) -> _Effect:
+        """The effect of values that the form's view refuses; where nothing can be stamped, a dead letter tells it."""
+        if self.task.on_completion != "stamp":
+            return effect.failed(error)
+        return effect.refused("The form does not fit.", fits=False, errors=error.errors)
+
+    def _judged(self, effect: _Effect, error: Permanent) -> _Effect:
+        """Whose fault it is that user code, or its commit, failed: the sender's, or that of the code or its data.
+
+        A sender chooses ids and sizes; no declaration of the form could refuse those. What else a model refuses was
+        made by the code.
+        """
+        reason = TELLS_SENDER.get(type(error)) if self.task.on_completion == "stamp" else None
+        return effect.refused(reason) if reason else effect.failed(error)
 
     def _check_declared(self, unit: UnitOfWork) -> None:
         declared = [model.pattern() for model in self.task.writes]
@@ -206,23 +302,24 @@ class Run(NamedTuple):
                     f"`boiler check` finds cycles."
                 )
 
-    def _commit(self, markers: Sequence[Marker], form: Document, effect: _Effect) -> None:
+    def _commit(self, marker: Marker, record: Document | None, form: Document, effect: _Effect) -> None:
         serializable = self.task.isolation == "serializable"
         unit = effect.unit
         unit.unverified.add(form.path)
-        writes = [
-            *(each.create(self.invocation, self.change, effect.outcome, self.task.max_event_age) for each in markers),
-            self._completion(form, effect),
-            *unit.commit_writes(verify=serializable),
-        ]
+        writes = [self._completion(form, effect), *unit.commit_writes(verify=serializable)]
+        if not effect.failure:
+            # A failure leaves no marker: the next delivery, of code that was mended perhaps, tries again.
+            writes.insert(0, marker.create(self.invocation, self.change, effect.outcome, self.task.max_event_age))
+            if record is not None:
+                writes.insert(1, marker.remember(self.invocation, record, form.version, self._said(form, effect)))
         self.invocation.database.commit(writes, verify=unit.found if serializable else ())
         if effect.rejection:
             log.info("%s is rejected: %s", form.path, effect.rejection)
 
     def _completion(self, form: Document, effect: _Effect) -> Write:
-        """What becomes of the input document; whatever it is, it fails unless the document is as it was read."""
+        """The write on the input document; whatever it is, it fails unless the document is as it was read."""
         match self.task.on_completion:
-            case "delete":
+            case "delete" if not effect.failure:
                 return Delete(form.path, precondition=unchanged(form))
             case "stamp":
                 return Put(form.path, {OUTCOME: self._stamp(form, effect)}, (OUTCOME,), unchanged(form))
@@ -231,14 +328,21 @@ class Run(NamedTuple):
 
     def _stamp(self, form: Document, effect: _Effect) -> Fields:
         stamp: dict[str, Any] = {
-            "status": str(effect.outcome),
+            "status": effect.status,
             "time": to_datetime(self.invocation.now()),
-            "input": input_digest(form.fields or {}),
+            "input": self._said(form, effect),
         }
-        if effect.rejection is not None:
-            stamp["reason"] = getattr(effect.rejection, "reason", "The form does not fit.")
-            stamp["errors"] = {field: list(map(str, each)) for field, each in effect.rejection.errors.items()}
+        if effect.failure:
+            # The message is for those who can mend it: it is in the dead letter.
+            stamp["reason"] = "It could not be done, through no fault of these values. Those who run this are told why."
+        elif effect.rejection:
+            stamp |= {"reason": effect.rejection.reason, "errors": effect.rejection.errors}
         return stamp
+
+    def _said(self, form: Document, effect: _Effect) -> str | Fields:
+        """What of the form took effect, as `says` compares it: the declared fields, or all of one that does not fit."""
+        fields = form.fields or {}
+        return said(fields, self.task.declared) if effect.fits else digest(_without_outcome(fields))
 
     def _committed(self, marker: Marker) -> Outcome | None:
         """What the commit whose answer was lost came to, if it was applied; another's marker is met as a duplicate."""
@@ -251,12 +355,33 @@ def run_task(invocation: Invocation, task: Task, change: Change) -> None:
     Run(invocation, task, change).run()
 
 
-def input_digest(fields: Fields) -> str:
-    """What a form says, its outcome aside."""
-    return digest({name: value for name, value in fields.items() if name != OUTCOME})
+def said(fields: Fields, names: list[str]) -> Fields:
+    """What a form says in the fields of these names."""
+    return {"fields": names, "digest": digest({name: fields[name] for name in names if name in fields})}
+
+
+def says(fields: Fields, record: object) -> bool:
+    """Whether a form says what is recorded of it: a client that changes a declared field sends it anew.
+
+    The record names the fields that were declared then. A field that newer code declares, and a migration fills in, is
+    no news; nor is one that nobody declares. A digest alone is of all fields: of a form that does not fit, and as the
+    version before this one of the package left it.
+    """
+    if isinstance(record, Mapping):
+        return record == said(fields, list(record.get("fields", ())))
+    return record == digest(_without_outcome(fields))
 
 
 def is_stamped(fields: Fields) -> bool:
-    """Whether the form carries the outcome of just what it says; a client that changes a field has sent it anew."""
+    """Whether the form carries the outcome of just what it says."""
     stamp = fields.get(OUTCOME)
-    return isinstance(stamp, dict) and stamp.get("input") == input_digest(fields)
+    return isinstance(stamp, dict) and says(fields, stamp.get("input"))
+
+
+def _has_failed(fields: Fields) -> bool:
+    stamp = fields.get(OUTCOME)
+    return isinstance(stamp, dict) and stamp.get("status") == FAILED
+
+
+def _without_outcome(fields: Fields) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != OUTCOME}

@@ -1,0 +1,49 @@
+"""Checks of all tasks of an app together: no document is a form of two, or is written beside the view stored in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from boiler_functions.exceptions import OverlappingPaths
+from boiler_functions.modes.task.task import Task
+from boiler_functions.paths import Pattern
+from boiler_functions.views.view_model import ViewModel
+
+
+def check_forms(tasks: Sequence[Task]) -> None:
+    """Raises OverlappingPaths when one document could be a form of two tasks.
+
+    The outcome is stamped on the form, and its marker knows the form alone, so that only the first would take effect.
+    """
+    for position, task in enumerate(tasks):
+        for other in tasks[:position]:
+            if task.pattern.overlaps(other.pattern):
+                raise OverlappingPaths(
+                    f"{_declared(other)} and {_declared(task)} take the same documents, and a form has one outcome. "
+                    f"Let one `propagate_change` do both, or give the forms of {task.view.__name__} another collection."
+                )
+
+
+def check_writes(tasks: Sequence[Task], stored: Sequence[type[ViewModel[Any]]]) -> None:
+    """Raises OverlappingPaths when a task could write a document in which a view is stored: a build would undo it."""
+    for task in tasks:
+        for view in stored:
+            for pattern, what in _written(task):
+                if pattern.overlaps(view.pattern()):
+                    raise OverlappingPaths(
+                        f"{_declared(task)} writes {what} at {pattern.text!r}, where {view.__name__} is stored "
+                        f"({view.pattern().text!r}); each would overwrite the other. Write the documents that "
+                        f"{view.__name__} is built of, or store it in another collection."
+                    )
+
+
+def _written(task: Task) -> list[tuple[Pattern, str]]:
+    models = [(model.pattern(), model.__name__) for model in task.writes]
+    forms = [] if task.on_completion == "keep" else [(task.pattern, "its forms' outcomes")]
+    return [*models, *forms]
+
+
+def _declared(task: Task) -> str:
+    path = f"({task.pattern.text!r})" if task.mode == "task" else ""
+    return f"@app.{task.mode}{path} of {task.view.__name__}"
