@@ -19,15 +19,22 @@ from boiler_functions.database import (
     Write,
     unchanged,
 )
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, value_size
 from boiler_functions.exceptions import NewerSchema
-from boiler_functions.paths import MAX_ID_BYTES
+from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Reference, Version, digest, to_datetime, to_instant
 from boiler_functions.views.build import Built, Instance
 
 COLLECTION = "boilerLedgers"
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the meaning of a field changes; code leaves a ledger of a newer format alone."""
+
+READABLE_FORMAT = 1
+"""The format of a ledger whose lists are not packed, which earlier code reads too."""
+
+_SPARE_BYTES = 64 * 1024
+"""What is left free of a ledger's document for all but its tokens, its lists and a content."""
 
 
 class Ledger(NamedTuple):
@@ -45,6 +52,8 @@ class Ledger(NamedTuple):
     """What the view is, kept only where somebody is told what it was before."""
     as_of: Instant = 0
     cause: str = ""
+    is_whole: bool = True
+    """Whether `versions` has every document that the view was built from; of too many, it has the newest."""
 
     @classmethod
     def of(cls, instance: Instance, document: Document) -> Ledger:
@@ -52,20 +61,22 @@ class Ledger(NamedTuple):
         if document.fields is None:
             return cls(document)
         fields = document.fields
-        if (fields["format"], fields["schema_version"]) > (FORMAT, schema_version(instance)):
+        if fields["format"] > FORMAT or fields["schema_version"] > schema_version(instance):
             raise NewerSchema(
                 f"The ledger of {instance!r} was written by newer code (format {fields['format']}, schema_version "
                 f"{fields['schema_version']}); this code has {FORMAT} and {schema_version(instance)}."
             )
+        lists = Lists.of(fields)
         return cls(
             document,
             frozenset(fields["depends_on"]),
-            fields["versions"],
-            tuple(fields["destinations"]),
+            lists.versions,
+            tuple(lists.destinations),
             fields["content_hash"],
             fields.get("content"),
             to_instant(fields["as_of"]),
             fields["cause"],
+            is_whole=lists.is_whole,
         )
 
     def registering(self, tokens: frozenset[str]) -> Ledger:
@@ -74,27 +85,35 @@ class Ledger(NamedTuple):
 
     def describing(self, built: Built, as_of: Instant, cause: str, *, with_content: bool = False) -> Ledger:
         """The ledger of a view that was built anew."""
+        content = built.content if with_content else None
+        room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - value_size([*built.tokens]) - value_size(content)
+        lists = Lists(built.versions, built.destinations).fitting(room)
         return self._replace(
             depends_on=built.tokens,
-            versions=built.versions,
+            versions=lists.versions,
             destinations=built.destinations,
+            is_whole=lists.is_whole,
             content_hash=built.content_hash,
-            content=built.content if with_content else None,
+            content=content,
             as_of=as_of,
             cause=cause,
         )
 
+    def knows(self, versions: Mapping[str, Version]) -> bool:
+        """Whether the view was built from these versions, as far as the ledger has them."""
+        known = self.versions.items()
+        return known <= versions.items() and (not self.is_whole or len(known) == len(versions))
+
     def put(self, instance: Instance) -> Write:
         """The write of this ledger, which fails unless the stored one is as it was read."""
+        lists = Lists(self.versions, self.destinations, self.is_whole)
         fields = {
-            "format": FORMAT,
+            "format": FORMAT if lists.is_packed else READABLE_FORMAT,
             "schema_version": schema_version(instance),
             "view": instance.view.__name__,
             "root": instance.root,
             "depends_on": sorted(self.depends_on),
-            # A path over 1,500 bytes is no map key. Its changes are never covered: builds, but nothing lost.
-            "versions": {path: at for path, at in self.versions.items() if len(path.encode()) <= MAX_ID_BYTES},
-            "destinations": list(self.destinations),
+            **lists.fields(),
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),
             "cause": self.cause,

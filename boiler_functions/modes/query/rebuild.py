@@ -17,7 +17,7 @@ from boiler_functions.exceptions import Conflict, Permanent, Unavailable, Unknow
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.modes.on_change.outbox import Sink, records
 from boiler_functions.modes.query.continuation import Continuation, Enqueue, ranges
 from boiler_functions.types import MISSING, Version
@@ -159,7 +159,11 @@ class Rebuild(NamedTuple):
 
     def _is_behind(self, ledger: Ledger, reader: Reader) -> bool:
         # One BatchGet may be torn: a source read before, and the ledger after, another builder's commit. What is older
-        # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger.
+        # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger; and so is all of
+        # a view whose ledger had no room for what was read.
+        read_beside = (path for path, document in reader.documents.items() if document.collection != COLLECTION)
+        if not ledger.is_whole and any(path not in ledger.versions for path in read_beside):
+            return True
         for path, known in ledger.versions.items():
             read = reader.documents.get(path)
             if read is None or (not read.exists and self._tells_of_deletion(path, known)):
@@ -252,7 +256,7 @@ class Rebuild(NamedTuple):
         if built.content_hash == ledger.content_hash:
             return []
         is_by_hand = self.change is None or self.force
-        if is_by_hand and (ledger.content_hash is None or dict(ledger.versions) == dict(built.versions)):
+        if is_by_hand and (ledger.content_hash is None or ledger.knows(built.versions)):
             return []
         return list(records(self.invocation, self.sinks, instance, ledger, built))
 

@@ -8,7 +8,15 @@ from boiler_functions import ViewModel, attrs
 from boiler_functions.database import ABSENT, Document, Precondition, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import NewerSchema
-from boiler_functions.modes.ledger import COLLECTION, FORMAT, Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.ledger import (
+    COLLECTION,
+    FORMAT,
+    READABLE_FORMAT,
+    Ledger,
+    dependents,
+    instance_of,
+    ledger_path,
+)
 from boiler_functions.types import MISSING
 from boiler_functions.views.build import Built, Instance
 from tests.unit.modes.cities import CityStore, CityView, PlaceView
@@ -55,7 +63,7 @@ def test_a_ledger_holds_what_the_design_names_and_is_indexed_by_depends_on_alone
     assert fields["versions"] == {"cities/TOK": 5, "countries/JP": MISSING}
     assert fields["destinations"] == ["cityViews/TOK"]
     assert fields["content_hash"] == BUILT.content_hash
-    assert (fields["format"], fields["schema_version"]) == (FORMAT, 1)
+    assert (fields["format"], fields["schema_version"]) == (READABLE_FORMAT, 1)
     assert (fields["view"], fields["root"], fields["cause"]) == ("CityView", "cities/TOK", "event-1")
 
 
