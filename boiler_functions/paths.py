@@ -36,6 +36,18 @@ def document_id(value: object) -> str:
     return value
 
 
+def could_exist(path: str) -> bool:
+    """Whether Firestore could hold a document at the path; its ids may be ones that `document_id` refuses to make."""
+    return all(map(_is_segment, path.split("/")))
+
+
+def _is_segment(text: str) -> bool:
+    if text in ("", ".", "..") or (len(text) >= 4 and text.startswith("__") and text.endswith("__")):
+        return False
+    # Half of a surrogate pair has no bytes; "surrogatepass" would give it three.
+    return len(text.encode(errors="replace")) <= MAX_ID_BYTES and not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 def id_of(path: str) -> str:
     """The last segment: `id_of("users/uid1")` is `"uid1"`."""
     return path.rpartition("/")[2]

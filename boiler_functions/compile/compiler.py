@@ -28,6 +28,7 @@ from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.exceptions import (
     DeclarationError,
     InvalidAccess,
+    InvalidEvent,
     InvalidOption,
     InvalidPattern,
     InvalidSink,
@@ -37,7 +38,7 @@ from boiler_functions.exceptions import (
     TriggersItself,
 )
 from boiler_functions.modes import dead_letter, ledger, marker, secret
-from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.dead_letter import refuse_event, write_dead_letter
 from boiler_functions.modes.document import document
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.on_change import outbox
@@ -46,7 +47,7 @@ from boiler_functions.modes.query.continuation import Continuation, Enqueue
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.task import Task, run_task
-from boiler_functions.paths import Pattern
+from boiler_functions.paths import Pattern, could_exist
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.options import (
     ANY,
@@ -260,6 +261,8 @@ class EventFunction(NamedTuple):
         enqueue: Enqueue | None = None,
     ) -> Report:
         """As `handle`, but an error is told in the report."""
+        if foreign := self._foreign(change):
+            return self.refuse(change.id, foreign, database, surroundings)
 
         def work(invocation: Invocation) -> None:
             if self.sink:
@@ -282,6 +285,8 @@ class EventFunction(NamedTuple):
     ) -> Report:
         """As `go_on`, but an error is told in the report."""
         change = continuation.change()
+        if foreign := self._foreign(change):
+            return self.refuse(change.id, foreign, database, surroundings)
 
         def work(invocation: Invocation) -> None:
             rebuild = Rebuild(invocation, self.views, change, enqueue=enqueue, sinks=self.sinks)
@@ -290,13 +295,24 @@ class EventFunction(NamedTuple):
         return self._reported(change, database, surroundings, work)
 
     def refuse(self, event: str, error: Permanent, database: Database, surroundings: Surroundings = REAL) -> Report:
-        """Writes a dead letter for an event that tells of no document."""
+        """Does nothing about an event that is not this function's, but for a dead letter."""
 
-        def work(_: Invocation) -> None:
-            raise error
+        def work(invocation: Invocation) -> None:
+            refuse_event(invocation, view=", ".join(self.serves), subject=event, event=event, error=error)
 
-        nothing = Document(event)
-        return self._reported(Change(event, "", event, nothing, nothing, 0), database, surroundings, work)
+        nothing = Document("")
+        return self._reported(Change(event, "", "", nothing, nothing, 0), database, surroundings, work)
+
+    def _foreign(self, change: Change) -> InvalidEvent | None:
+        """Why the change is none of this function's documents; None when it is."""
+        paths = {change.path, change.before.path, change.after.path}
+        if len(paths) == 1 and self.source.match(change.path) is not None and could_exist(change.path):
+            return None
+        return InvalidEvent(
+            f"The event {change.id!r} is of {', '.join(map(repr, sorted(paths)))}, and {self.entry_point} receives "
+            f"changes of {self.source.text!r}; nothing is done about it. Find who posts events to this function, and "
+            f"take the right to invoke it from them."
+        )
 
     def _reported(
         self, change: Change, database: Database, surroundings: Surroundings, work: Callable[[Invocation], None]

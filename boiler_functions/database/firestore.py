@@ -465,6 +465,11 @@ class FirestoreDatabase:
         self._opened: _Connection | None = None
 
     @property
+    def project(self) -> str:
+        """The project that the database is in: the one that was named, or that of the credentials."""
+        return self._project or self._connection.database.split("/")[1]
+
+    @property
     def _connection(self) -> _Connection:
         # Most calls find it open and need no lock.
         return self._opened or self._open_once()
@@ -569,12 +574,15 @@ def _shared(project: str | None, database: str, emulator: str | None, key_file: 
     return FirestoreDatabase(project, database, emulator, key_file)
 
 
+def named_project() -> str | None:
+    """The project that the environment names; firebase-tools tells its functions by another name than gcloud."""
+    return os.environ.get(PROJECT) or os.environ.get("GCLOUD_PROJECT")
+
+
 def connect(project: str | None = None, database: str = "(default)", key_file: str | None = None) -> FirestoreDatabase:
     """The database of the project, one object for all callers; nothing is opened before its first call.
 
     The environment names what is left out: GOOGLE_CLOUD_PROJECT or GCLOUD_PROJECT, else the credentials' own project;
     and FIRESTORE_EMULATOR_HOST.
     """
-    # firebase-tools tells its functions the project by another name.
-    project = project or os.environ.get(PROJECT) or os.environ.get("GCLOUD_PROJECT")
-    return _shared(project, database, os.environ.get(EMULATOR_HOST), key_file)
+    return _shared(project or named_project(), database, os.environ.get(EMULATOR_HOST), key_file)

@@ -23,7 +23,7 @@ from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, R
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import LOOPBACK, request
-from boiler_functions.runtime.export import change_of
+from boiler_functions.runtime.events import change_of
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 

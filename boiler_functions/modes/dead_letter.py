@@ -28,22 +28,31 @@ log = logging.getLogger(__name__)
 
 
 def write_dead_letter(
-    invocation: Invocation, *, view: str, subject: str, source: str, event: str, error: Permanent
+    invocation: Invocation,
+    *,
+    view: str,
+    subject: str,
+    source: str,
+    event: str,
+    error: Permanent,
+    key: str | None = None,
 ) -> None:
-    """Writes the dead letter of `subject` (a root, or an input document), or counts another attempt in it."""
-    path = f"{COLLECTION}/{digest(invocation.app, view, subject)}"
+    """Writes the dead letter of `subject` (a root, or an input document), or counts another attempt in it.
+
+    With a `key`, all subjects of that key share one letter.
+    """
+    path = f"{COLLECTION}/{digest(invocation.app, view, subject if key is None else key)}"
     reason: Fields = {
         "app": invocation.app,
         "function": invocation.function,
         "view": view,
-        "subject": subject,
-        "source": source,
-        "event": event,
+        "subject": _text(subject),
+        "source": _text(source),
+        "event": _text(event),
         "code": error.code,
         "kind": error.kind,
         "reason": type(error).__name__,
-        # A lone surrogate, which user code may quote, has no place in a message to Firestore.
-        "message": str(error)[:_LONGEST_MESSAGE].encode(errors="replace").decode(),
+        "message": _text(str(error)),
     }
     for attempt in range(MAX_ATTEMPTS):
         try:
@@ -65,6 +74,25 @@ def write_dead_letter(
         exc_info=error,
         extra={**cause, "code": error.code, "kind": error.kind, "dead_letter": path},
     )
+
+
+def refuse_event(invocation: Invocation, *, view: str, subject: str, event: str, error: Permanent) -> None:
+    """Writes, or counts in, the one dead letter of a function about events that are not its own.
+
+    Whoever posts such events chooses what is in them, and how many: they all share a letter, and no event comes again
+    because others are counted at the same moment.
+    """
+    try:
+        write_dead_letter(
+            invocation, view=view, subject=subject, source=subject, event=event, error=error, key=invocation.function
+        )
+    except Conflict:
+        invocation.note(Outcome.DEAD_LETTER)
+
+
+def _text(text: str) -> str:
+    # Half of a surrogate pair, which user code or an event may hold, has no place in a message to Firestore.
+    return text[:_LONGEST_MESSAGE].encode(errors="replace").decode()
 
 
 def _count(invocation: Invocation, path: str, reason: Fields) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 from collections.abc import Callable
-from datetime import datetime
 from io import BytesIO
 from typing import IO, Any
 
@@ -14,25 +14,23 @@ import functions_framework
 from cloudevents.http import CloudEvent
 from flask import Flask, Request, has_request_context
 from flask import request as current_request
-from google.protobuf.message import DecodeError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
 from boiler_functions.compile.compiler import API, CONTINUATIONS, Compiled, EventFunction, Report
-from boiler_functions.database import Database, Document
+from boiler_functions.database import Database
 from boiler_functions.database.change import Change
-from boiler_functions.database.codec import Codec
-from boiler_functions.database.firestore import DATABASE, PROJECT, connect
-from boiler_functions.database.messages import DocumentEventData
+from boiler_functions.database.firestore import DATABASE, PROJECT, FirestoreDatabase, connect, named_project
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import InvalidEvent, Transient
-from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.dead_letter import refuse_event
 from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.runtime.events import Home, change_of, check_home
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
+from boiler_functions.settings.options import ANY
 from boiler_functions.settings.place import refuse_emulators
-from boiler_functions.types import to_instant
 
 MOST_DISCARDED = 8 * 1024 * 1024
 """Bytes of a refused body that are read all the same; of a larger one, the connection is cut."""
@@ -55,27 +53,15 @@ def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
         _put(namespace, API, functions_framework.http, _api_target(compiled))
 
 
-def change_of(event: CloudEvent) -> Change:
-    """What a Firestore event tells; a hint, so that contents that cannot be read count as none."""
-    try:
-        # A header is Latin-1 to WSGI, whatever it holds; the images know the path better.
-        path, source, moment = event["document"].encode("latin-1").decode(), event["source"], event["time"]
-    except (KeyError, UnicodeError) as error:
-        raise InvalidEvent(f"The event {event['id']!r} is none of a Firestore trigger: {error!r}.") from error
-    before, after = _images(event.data, path)
-    path = next((image.path for image in (after, before) if image.exists), path)
-    images = [image if image.exists else Document(path) for image in (before, after)]
-    return Change(event["id"], source, path, images[0], images[1], _instant(moment))
-
-
 def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[CloudEvent], None]:
     def target(event: CloudEvent) -> None:
         with context(function=function.entry_point, event=event["id"], **_trace(event)):
             database = _database(compiled)
             try:
+                check_home(event, function.event_type, _home(compiled, database))
                 change = change_of(event)
             except InvalidEvent as error:
-                _settle(function.refuse(event["id"], error, database))
+                _settle(function.refuse(str(event["id"]), error, database))
             else:
                 _settle(function.attempt(change, database, REAL, _enqueue(compiled)), change)
 
@@ -84,11 +70,17 @@ def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[Clou
 
 def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
     def target(request: Request) -> Any:
-        continuation = Continuation.from_json(request.get_json())
+        try:
+            continuation = Continuation.from_json(_payload(request))
+        except InvalidEvent as error:
+            # The queue would send it for ever.
+            _refuse(compiled, "", "", error)
+            return "", 204
         function = compiled.functions.get(continuation.function)
         with context(function=continuation.function, event=continuation.id, **_trace()):
-            if function is None:
-                _abandon(compiled, continuation)
+            if function is None or function.mode != "query":
+                gone = f"{continuation.function} is no function any more; `boiler build` makes its views follow."
+                _refuse(compiled, continuation.path, continuation.id, InvalidEvent(gone))
             else:
                 _settle(function.attempt_rest(continuation, _database(compiled), REAL, _enqueue(compiled)))
         return "", 204
@@ -96,12 +88,16 @@ def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
     return target
 
 
-def _abandon(compiled: Compiled, continuation: Continuation) -> None:
-    """Writes a dead letter for work of a function that a deployment took away; it would come for ever."""
-    invocation = Invocation(compiled.manifest.app, continuation.function, Metered(_database(compiled)))
-    error = InvalidEvent(f"{continuation.function} is no function any more; `boiler build` makes its views follow.")
-    changed = continuation.path
-    write_dead_letter(invocation, view="", subject=changed, source=changed, event=continuation.id, error=error)
+def _refuse(compiled: Compiled, subject: str, event: str, error: InvalidEvent) -> None:
+    invocation = Invocation(compiled.manifest.app, CONTINUATIONS, Metered(_database(compiled)))
+    refuse_event(invocation, view="", subject=subject, event=event, error=error)
+
+
+def _payload(request: Request) -> Any:
+    try:
+        return json.loads(request.get_data())
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(f"A task's payload is no JSON: {error}.") from error
 
 
 def _settle(report: Report, change: Change | None = None) -> None:
@@ -189,8 +185,18 @@ def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[
 
 
 def _database(compiled: Compiled) -> Database:
+    return connect(database=_database_id(compiled))
+
+
+def _home(compiled: Compiled, database: Database) -> Home:
+    # A test's database is of no project, and receives the events of any.
+    project = database.project if isinstance(database, FirestoreDatabase) else named_project()
+    return Home(project, _database_id(compiled), compiled.declarations.options.namespace or ANY)
+
+
+def _database_id(compiled: Compiled) -> str:
     # A stage may have another database than the app declares; its deployment says so.
-    return connect(database=os.environ.get(DATABASE) or compiled.declarations.database)
+    return os.environ.get(DATABASE) or compiled.declarations.database
 
 
 def _enqueue(compiled: Compiled) -> Enqueue | None:
@@ -217,30 +223,7 @@ def _firebase_enqueue(compiled: Compiled) -> Enqueue:
     return enqueue
 
 
-def _images(data: Any, path: str) -> tuple[Document, Document]:
-    try:
-        message = DocumentEventData.FromString(data or b"")  # an event without images is an empty message
-        return _image(message, "old_value", path), _image(message, "value", path)
-    except (DecodeError, TypeError, ValueError):
-        log.warning("The content of an event of %s cannot be read; the document is read instead.", path, exc_info=True)
-        return Document(path), Document(path)
-
-
-def _image(message: Any, field: str, path: str) -> Document:
-    if not message.HasField(field):
-        return Document(path)
-    image = getattr(message, field)
-    database, separator, _ = image.name.partition("/documents/")
-    if not separator:
-        raise ValueError(f"{image.name!r} is no name of a document")
-    return Codec(database).decode_document(image)
-
-
 def _project_of(event: CloudEvent) -> str | None:
     # //firestore.googleapis.com/projects/PROJECT/databases/DATABASE; no variable names the project in production.
     found = re.search(r"/projects/([^/]+)", str(event.get("source")))
     return found[1] if found else None
-
-
-def _instant(moment: Any) -> int:
-    return to_instant(moment if isinstance(moment, datetime) else datetime.fromisoformat(moment))

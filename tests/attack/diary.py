@@ -89,7 +89,20 @@ class NoticeView(Shown):
         )
 
 
+class Wish(ViewModel):
+    """A form that makes an entry."""
+
+    class Meta:
+        write = access.owner("user_id")
+
+    title = attrs.string(required=True)
+
+    def propagate_change(self) -> None:
+        Entry.new(owner=self.params["user_id"], title=self.title).save()
+
+
 app = Boiler("diary", http=HttpSettings(rate=None))
 app.query(app.rest("/entries", create=True, delete=True, filtered_orders=["-stars"])(EntryView))
 app.query(app.rest("/board")(BoardView))
 app.rest("/notices", filtered_orders=["title"])(NoticeView)
+app.task("wishes/{user_id}/all/{wish_id}", writes=[Entry])(Wish)

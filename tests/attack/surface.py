@@ -22,6 +22,7 @@ Judge: TypeAlias = Callable[[Any], str | None]
 
 SURFACES: Mapping[str, str] = {
     "http": "tests.attack.http",
+    "events": "tests.attack.events",
 }
 """The surfaces by name: a module each, imported when it is attacked."""
 

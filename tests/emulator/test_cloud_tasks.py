@@ -40,7 +40,7 @@ from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.query.continuation import Continuation, Enqueue
 from boiler_functions.modes.query.rebuild import Rebuild
-from boiler_functions.runtime.export import change_of
+from boiler_functions.runtime.events import change_of
 from boiler_functions.runtime.queues import MAX_TASK_BYTES, Queue, enqueuer
 from boiler_functions.types import Fields, Instant, Reference
 from boiler_functions.views.build import Instance

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from boiler_functions.database import NAME, Database, Document, Filter, Order, Query
 from boiler_functions.database.change import Change
+from boiler_functions.exceptions import InvalidEvent
+from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.ledger import COLLECTION, cursor
 from boiler_functions.types import Instant, Version, digest
+
+_LEDGER_ID = re.compile(r"[\w-]*", re.ASCII)
+"""What a ledger's id is made of; "" is before the first one, or after the last."""
 
 VIEWS = 1000
 """Views of one continuation: some seconds of work, so that many run side by side."""
@@ -37,8 +43,29 @@ class Continuation(NamedTuple):
         )  # fmt: skip
 
     @classmethod
-    def from_json(cls, payload: Mapping[str, Any]) -> Continuation:
-        return cls(**{**payload, "tokens": tuple(payload["tokens"])})
+    def from_json(cls, payload: Any) -> Continuation:
+        """Returns what a task's payload says; raises InvalidEvent for one that this version does not know."""
+        try:
+            tokens: Any = payload["tokens"]
+            found = cls(**{**payload, "tokens": tuple(tokens)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidEvent(f"A task's payload is no continuation: {error!r}.") from error
+        if not found._fits():
+            raise InvalidEvent(f"A task's payload is no continuation: {str(payload)[:1000]}.")
+        return found
+
+    def _fits(self) -> bool:
+        """Whether each field is what it is declared to be: a payload is JSON that anybody could have written."""
+        fields: dict[str, Any] = self._asdict()
+        tokens = fields.pop("tokens")
+        texts = [fields.pop(name) for name in ("function", "id", "source", "path")]
+        ids = [fields.pop(name) for name in ("after", "until")]
+        return (
+            all(isinstance(each, str) for each in (*texts, *tokens))
+            and all(isinstance(each, str) and _LEDGER_ID.fullmatch(each) for each in ids)
+            and all(type(each) is int for each in fields.values())
+            and 0 < len(tokens) <= MAX_ALTERNATIVES
+        )
 
     def to_json(self) -> dict[str, Any]:
         return self._asdict()

@@ -295,8 +295,14 @@ class Rebuild(NamedTuple):
     def _ledgers_of(self, page: Iterable[Document]) -> Iterator[tuple[Instance, Ledger]]:
         views = {view.__name__: view for view in self.views}
         for document in page:
-            instance = instance_of(views[(document.fields or {})["view"]], document)
-            yield instance, Ledger.of(instance, document)
+            view = views.get((document.fields or {})["view"])
+            # A token is of one view of one app; a payload that somebody made up may name another's.
+            if view is not None and document.path == self._ledger_path(instance_of(view, document)):
+                instance = instance_of(view, document)
+                yield instance, Ledger.of(instance, document)
+
+    def _ledger_path(self, instance: Instance) -> str:
+        return ledger_path(self._scope(instance), instance)
 
     def _scope(self, instance: Instance) -> str:
         return scope_of(self.invocation.app, instance.view)

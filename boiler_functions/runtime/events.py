@@ -1,0 +1,122 @@
+"""Events of Firestore as CloudEvents: what one tells, and whether it is meant for the function that receives it.
+
+A trigger delivers a function's own events alone, but whoever may invoke the function can post any. So nothing is done
+about an event of another project, database, namespace, type or path.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cloudevents.http import CloudEvent
+from google.protobuf.message import DecodeError
+
+from boiler_functions.database import Document
+from boiler_functions.database.change import Change
+from boiler_functions.database.codec import Codec
+from boiler_functions.database.messages import DocumentEventData
+from boiler_functions.exceptions import InvalidEvent
+from boiler_functions.types import Instant, to_instant
+
+log = logging.getLogger("boiler_functions.runtime")
+
+# The emulator doubles `projects/`.
+_SOURCE = re.compile(r"//firestore\.googleapis\.com/(?:projects/)?projects/([^/]+)/databases/([^/]+)")
+
+# What a message may hold that no document does: times and numbers out of range, values of no kind, names of no path.
+_UNREADABLE = (DecodeError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class Home(NamedTuple):
+    """Where the documents of an app are, of which its functions receive the changes; None is a test's project."""
+
+    project: str | None
+    database: str
+    namespace: str
+
+    @property
+    def name(self) -> str:
+        return f"projects/{self.project}/databases/{self.database}"
+
+
+def change_of(event: CloudEvent) -> Change:
+    """Returns what a Firestore event tells; raises InvalidEvent for what is none of Firestore's.
+
+    It is a hint, so that contents that cannot be read count as none.
+    """
+    try:
+        # A header is Latin-1 to WSGI, whatever it holds; the images know the path better.
+        path = event["document"].encode("latin-1").decode()
+        identity, source, moment = _text(event["id"]), _text(event["source"]), _instant(event["time"])
+    except _UNREADABLE as error:
+        raise InvalidEvent(f"The event {event['id']!r} is none of a Firestore trigger: {error!r}.") from error
+    before, after = _images(event.data, path)
+    path = next((image.path for image in (after, before) if image.exists), path)
+    images = [image if image.exists else Document(path) for image in (before, after)]
+    return Change(identity, source, path, images[0], images[1], moment)
+
+
+def check_home(event: CloudEvent, event_type: str, home: Home) -> None:
+    """Raises InvalidEvent for an event of another type, or of documents that are not the app's.
+
+    The path is checked by the function itself, which knows its pattern.
+    """
+    found = _SOURCE.match(str(event.get("source")))
+    source = Home(found[1], found[2], home.namespace) if found else Home("", "", "")
+    own = home._replace(project=home.project or source.project)
+    told = [
+        ("type", event.get("type"), event_type),
+        ("project", source.project, own.project),
+        ("database", source.database, own.database),
+        ("database", event.get("database", own.database), own.database),
+        ("namespace", event.get("namespace", own.namespace), own.namespace),
+        *(("database", each, own.name) for each in _databases(event.data)),
+    ]
+    for name, seen, expected in told:
+        if seen != expected:
+            raise InvalidEvent(
+                f"The event {event['id']!r} is of the {name} {seen!r}, and the function's own is {expected!r}; nothing "
+                f"is done about it. Find who posts events to this function, and take the right to invoke it from them."
+            )
+
+
+def _databases(data: Any) -> set[str]:
+    """The full names of the databases that the documents in the content are in."""
+    try:
+        message = DocumentEventData.FromString(data or b"")
+    except _UNREADABLE:
+        return set()
+    images = [getattr(message, field) for field in ("old_value", "value") if message.HasField(field)]
+    return {image.name.partition("/documents/")[0] for image in images}
+
+
+def _images(data: Any, path: str) -> tuple[Document, Document]:
+    try:
+        message = DocumentEventData.FromString(data or b"")  # an event without images is an empty message
+        return _image(message, "old_value", path), _image(message, "value", path)
+    except _UNREADABLE:
+        log.warning("The content of an event of %s cannot be read; the document is read instead.", path, exc_info=True)
+        return Document(path), Document(path)
+
+
+def _image(message: Any, field: str, path: str) -> Document:
+    if not message.HasField(field):
+        return Document(path)
+    image = getattr(message, field)
+    database, separator, _ = image.name.partition("/documents/")
+    if not separator:
+        raise ValueError(f"{image.name!r} is no name of a document")
+    return Codec(database).decode_document(image)
+
+
+def _text(value: Any) -> str:
+    # JSON can hold half of a surrogate pair, Firestore cannot.
+    value.encode()
+    return str(value)
+
+
+def _instant(moment: Any) -> Instant:
+    return to_instant(moment if isinstance(moment, datetime) else datetime.fromisoformat(moment))
