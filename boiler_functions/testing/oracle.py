@@ -1,82 +1,155 @@
-"""The oracle: what a fresh build makes of the documents is what must be stored."""
+"""The oracle: what plain reading of all documents makes of the views is what must be stored.
+
+It shares no filter, order, pattern or relation with the engine that it judges: `plain` reads the documents, `reached`
+fills the Stores by hand. Getters run twice, and in a process of another hash seed: what they make must be the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from boiler_functions.compile.compiler import View
-from boiler_functions.database import Database, Document
-from boiler_functions.database.sizes import check_document
+from boiler_functions.database import Put
+from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import Permanent
-from boiler_functions.models.model import differs
-from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
-from boiler_functions.modes.query.rebuild import scope_of
+from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE, RESERVED_KEYS
+from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.testing.app import MemoryApp
-from boiler_functions.types import Fields, to_datetime
-from boiler_functions.views.build import Built, Instance, Reader, build
+from boiler_functions.testing.plain import Documents, is_a, is_at
+from boiler_functions.testing.reached import Plan, Reached, key_of
+from boiler_functions.types import Fields, digest
 
 _LONGEST_TEXT = 500
+_MISSING = object()
 
 
 def assert_views_equal_rebuild(testing: MemoryApp) -> None:
-    """Asserts that the stored views are what a fresh build makes: each copy equal, none missing, none left over.
+    """Asserts that the stored views are what the documents make of them: each copy equal, none missing, none left over.
 
-    A view that cannot be built, or stored, may be as it was before. One without a root is expected once an event has
-    concerned it.
+    A view that cannot be built, or stored, may be as it was before, where it still belongs. One without a root is
+    expected once an event has concerned it.
     """
     documents = testing.documents()
-    faults = [fault for view in testing.compiled.declarations.queries for fault in _faults(testing, view, documents)]
+    faults = [fault for view in testing.compiled.declarations.queries for fault in _faults(view, documents)]
     assert not faults, "\n".join(["The stored views are not what a fresh build makes:", *faults])
 
 
-def _faults(testing: MemoryApp, view: View, documents: Mapping[str, Document]) -> Iterator[str]:
-    expected: dict[str, Fields] = {}
-    excused: set[str] = set()
-    for instance in _instances(view, documents):
-        scope = scope_of(testing.compiled.declarations.app, view)
-        stored = documents.get(ledger_path(scope, instance), Document(ledger_path(scope, instance)))
-        ledger = Ledger.of(instance, stored)
-        try:
-            built = _fresh(testing.database, instance, scope)
-        except Permanent:
-            excused.update(ledger.destinations)
+class _Expected(NamedTuple):
+    """What there should be of one root: copies as they are stored; None where none can be made, and any may be left."""
+
+    name: str
+    copies: Mapping[str, Fields | None] | None
+    faults: Sequence[str] = ()
+
+
+def _faults(view: View, documents: Documents) -> Iterator[str]:
+    ledgers = {
+        str((each.fields or {})["root"]): each.fields or {}
+        for each in documents.values()
+        if each.collection == COLLECTION and (each.fields or {}).get("view") == view.__name__
+    }
+    wanted: dict[str, Fields | None] = {}
+    for root in _roots(view, documents, ledgers):
+        ledger = ledgers.get(root)
+        known = tuple((ledger or {}).get("destinations", ()))
+        expected = _expected(view, root, documents) if root or ledger else _Expected(view.__name__, {})
+        yield from expected.faults
+        if expected.copies is None:
+            wanted.update(dict.fromkeys(known))
             continue
-        if instance.root or ledger.document.exists:
-            expected.update((path, built.document(path)) for path in built.destinations)
-            yield from _ledger_faults(instance, ledger, built)
-    for path, fields in expected.items():
-        found = documents[path].fields if path in documents else None
-        if differs(found, fields):
-            yield f"{path} is {_short(found)}, and should be {_short(fields)}"
+        wanted.update(expected.copies)
+        right = tuple(sorted(expected.copies))
+        if None not in expected.copies.values() and known != right:
+            yield f"the ledger of {expected.name} knows the copies {known}, and there are {right}"
+        if ledger is not None and root and not _has_root(view, root, documents):
+            yield f"the ledger of {expected.name} is left, and there is no such view"
+    yield from _compared(view, documents, wanted)
+
+
+def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | None]) -> Iterator[str]:
+    for path, fields in wanted.items():
+        if fields is None:
+            continue
+        stored = documents[path].fields if path in documents else None
+        if stored is None or (differing := _differing(stored, fields)):
+            told = "" if stored is None else f": {'; '.join(differing)}"
+            yield f"{path} is {_short(stored)}, and should be {_short(fields)}{told}"
     for path in documents:
-        if view.pattern().match(path) and path not in expected and path not in excused:
+        if is_at(view.pattern().text, path) and path not in wanted:
             yield f"{path} should not exist; it is {_short(documents[path].fields)}"
 
 
-def _ledger_faults(instance: Instance, ledger: Ledger, built: Built) -> Iterator[str]:
-    if ledger.destinations != built.destinations:
-        yield f"the ledger of {instance!r} knows the copies {ledger.destinations}, and there are {built.destinations}"
-    if ledger.document.exists and built.content is None:
-        yield f"the ledger of {instance!r} is left of {to_datetime(ledger.as_of)}, and there is no such view"
-
-
-def _instances(view: View, documents: Mapping[str, Document]) -> list[Instance]:
-    """The instances that there should be, and those that have a ledger."""
+def _roots(view: View, documents: Documents, ledgers: Mapping[str, Fields]) -> list[str]:
+    """The roots of which there should be a view, and those that have a ledger."""
     root = view.store_class.root()
-    roots = [path for path in documents if root.model.pattern().match(path)] if root else [""]
-    ledgers = [each.fields or {} for each in documents.values() if each.collection == COLLECTION]
-    known = [fields["root"] for fields in ledgers if fields["view"] == view.__name__]
-    return [Instance(view, path) for path in dict.fromkeys([*roots, *known])]
+    found = [path for path, each in documents.items() if is_a(root.model, each)] if root else [""]
+    return list(dict.fromkeys([*found, *ledgers]))
 
 
-def _fresh(database: Database, instance: Instance, scope: str) -> Built:
-    reader = Reader(database)
-    built = build(instance, reader, reader.resolve([instance])[instance], scope)
-    for path in built.destinations:
-        check_document(path, built.document(path))
-    return built
+def _has_root(view: View, path: str, documents: Documents) -> bool:
+    root = view.store_class.root()
+    return root is not None and is_a(root.model, documents.get(path))
 
 
-def _short(fields: Fields | None) -> str:
-    text = str(fields)
+def _expected(view: View, path: str, documents: Documents) -> _Expected:
+    name = f"{view.__name__} of {path}" if path else view.__name__
+    root = view.store_class.root()
+    if root is not None and not is_a(root.model, documents.get(path)):
+        return _Expected(name, {})
+    try:
+        reached = Plan(view, key_of(root.model.pattern().text, path) if root else {}, documents).reached()
+    except Permanent:
+        return _Expected(name, None)
+    copies = reached.copies()
+    try:
+        content = reached.content()
+        stored = {copy: _as_stored(copy, _document(reached, content, copy)) for copy in copies}
+    except Permanent:
+        return _Expected(name, dict.fromkeys(copies))
+    again = _differing(reached.content(), content)
+    return _Expected(name, stored, [f"{name} differs when it is built a second time: {each}" for each in again])
+
+
+def _document(reached: Reached, content: Fields, path: str) -> dict[str, Any]:
+    version = {DOC_VERSION: digest(content)} if reached.view.meta("versioned") else {}
+    return {**content, OBJ_TYPE: reached.view.__name__, **version, "doc_ref": path}
+
+
+def _as_stored(path: str, fields: Fields) -> Fields:
+    """The fields as a database gives them back; raises a Permanent error for those that none can hold."""
+    database = MemoryDatabase()
+    database.commit([Put(path, fields)])
+    return database.read([path]).documents[0].fields or {}
+
+
+def _differing(found: Fields, wanted: Fields) -> list[str]:
+    """What is wrong with each field; what the toolkit notes in a copy besides is its own affair."""
+    names = [*wanted, *(name for name in found if name not in wanted and name not in RESERVED_KEYS)]
+    return [
+        f"{name} is {_told(found, name)}, and should be {_told(wanted, name)}"
+        for name in names
+        if not _is_same(found.get(name, _MISSING), wanted.get(name, _MISSING))
+    ]
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether Firestore tells the two values apart in no way: 1 is neither True nor 1.0, and NaN is NaN."""
+    if isinstance(one, float) and isinstance(other, float):
+        both = (math.isnan(one), math.isnan(other))
+        return all(both) or (not any(both) and one == other and math.copysign(1, one) == math.copysign(1, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_is_same(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return isinstance(one, type(other)) and isinstance(other, type(one)) and bool(one == other)
+
+
+def _told(fields: Fields, name: str) -> str:
+    return _short(fields[name]) if name in fields else "missing"
+
+
+def _short(value: Any) -> str:
+    text = str(value) if not isinstance(value, str) else repr(value)
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"

@@ -114,3 +114,10 @@ def test_a_build_by_hand_goes_over_its_own_roots_page_by_page(
     monkeypatch.setattr("boiler_functions.modes.query.rebuild_all.NAMES", 2)
     steps = list(RebuildAll("notes", NoteView, testing.database).run())
     assert [step.after for step in steps] == ["users/u/notes/2", "users/v/notes/3"]
+
+
+def test_the_oracle_reads_by_itself_what_a_view_of_a_group_should_be(testing: MemoryApp) -> None:
+    testing.deliver()
+    testing.database.commit([Put("dashboards/first", {"texts": ["a", "b"]}, mask=("texts",))])
+    with pytest.raises(AssertionError, match=r"texts is \['a', 'b'\], and should be \['h', 'i'\]"):
+        assert_views_equal_rebuild(testing)

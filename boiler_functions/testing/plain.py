@@ -1,0 +1,214 @@
+"""Firestore's queries and relations, read off all documents one by one: as plain as can be, so that it can be trusted.
+
+It is what the oracle judges views by, and so it shares no filter, order, pattern or relation with what builds them.
+https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache, cmp_to_key
+from typing import Any, TypeAlias
+
+from boiler_functions.database import Cursor, Document, Filter, Query
+from boiler_functions.models.model import DomainModel
+from boiler_functions.types import Fields, GeoPoint, Reference
+
+Documents: TypeAlias = Mapping[str, Document]
+"""Every document that exists, by path."""
+
+_NOTHING = object()
+_PATH = "__name__"
+_UNEQUAL = {"<", "<=", ">", ">=", "!=", "not-in"}
+
+
+def is_at(pattern: str, path: str) -> bool:
+    """Whether the path is one of "users/{user_id}/notes/{doc_id}"."""
+    return _expression(pattern).fullmatch(path) is not None
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = ("[^/]+" if each.startswith("{") else re.escape(each) for each in pattern.split("/"))
+    return re.compile("/".join(parts), re.DOTALL)
+
+
+def is_a(model: type[DomainModel], document: Document | None) -> bool:
+    """Whether the document exists, where the model's are, and is of its class or of a subclass."""
+    if document is None or document.fields is None or not is_at(model.pattern().text, document.path):
+        return False
+    return has_whole_collection(model) or document.fields.get("obj_type") in _names(model)
+
+
+def has_whole_collection(model: type[DomainModel]) -> bool:
+    """Whether the class declares the collection itself, and shares no other's."""
+    name = model.meta("collection_name")
+    return not any(getattr(base, "meta", lambda _: None)("collection_name") == name for base in model.__mro__[1:])
+
+
+def _names(model: type[Any]) -> set[str]:
+    return {model.__name__}.union(*map(_names, model.__subclasses__()))
+
+
+def named(fields: Fields | None, key: str, pattern: str) -> list[str]:
+    """The paths of the pattern that a field refers to: a reference, or a list of them."""
+    value = (fields or {}).get(key)
+    items = value if isinstance(value, list) else [value]
+    return [each.path for each in items if isinstance(each, Reference) and is_at(pattern, each.path)]
+
+
+def found(query: Query, documents: Documents) -> list[Document]:
+    """The documents that the query returns, in its order."""
+    orders = [(each.field, -1 if each.descending else 1) for each in query.orders]
+    last = orders[-1][1] if orders else 1
+    ranged = sorted({each.field for each in query.filters if each.op in _UNEQUAL} - {_PATH})
+    orders += [(field, last) for field in (*ranged, _PATH) if field not in [name for name, _ in orders]]
+
+    def compared(one: Document, other: Document) -> int:
+        sides = (direction * compare(_value(one, field), _value(other, field)) for field, direction in orders)
+        return next(filter(None, sides), 0)
+
+    def place(document: Document, cursor: Cursor) -> int:
+        pairs = zip(orders, cursor.values, strict=False)
+        sides = (direction * compare(_value(document, field), value) for (field, direction), value in pairs)
+        return next(filter(None, sides), 0)
+
+    def is_between(document: Document) -> bool:
+        if query.start is not None and place(document, query.start) < (0 if query.start.before else 1):
+            return False
+        return query.end is None or place(document, query.end) <= (-1 if query.end.before else 0)
+
+    chosen = [
+        each
+        for each in documents.values()
+        if _is_in(query, each.path)
+        and all(_fulfils(each, condition) for condition in query.filters)
+        and all(_value(each, field) is not _NOTHING for field, _ in orders)
+        and is_between(each)
+    ]
+    return sorted(chosen, key=cmp_to_key(compared))[: query.limit]
+
+
+def _is_in(query: Query, path: str) -> bool:
+    collection = path.rsplit("/", 1)[0]
+    if query.pattern is not None and not is_at(query.pattern.text, path):
+        return False
+    return collection.rsplit("/", 1)[-1] == query.collection if query.group else collection == query.collection
+
+
+def _value(document: Document, field: str) -> Any:
+    if field == _PATH:
+        return Reference(document.path)
+    value: Any = document.fields
+    for plain, quoted in re.findall(r"([A-Za-z_]\w*)|`((?:[^`\\]|\\.)*)`", field):
+        name = plain or re.sub(r"\\(.)", r"\1", quoted)
+        if not isinstance(value, Mapping) or name not in value:
+            return _NOTHING
+        value = value[name]
+    return value
+
+
+def _fulfils(document: Document, condition: Filter) -> bool:
+    value, wanted = _value(document, condition.field), condition.value
+    if value is _NOTHING:
+        return False
+    match condition.op:
+        case "==":
+            return compare(value, wanted) == 0
+        case "!=":
+            return value is not None and compare(value, wanted) != 0
+        case "in":
+            return _is_one_of(value, wanted)
+        case "not-in":
+            return value is not None and None not in wanted and not _is_one_of(value, wanted)
+        case "array-contains":
+            return isinstance(value, list) and _is_one_of(wanted, value)
+        case "array-contains-any":
+            return isinstance(value, list) and any(_is_one_of(each, value) for each in wanted)
+        case operator:
+            return _kind(value) == _kind(wanted) and _is_value(value) and _RANGES[operator](compare(value, wanted))
+
+
+_RANGES: Mapping[str, Callable[[int], bool]] = {
+    "<": lambda side: side < 0,
+    "<=": lambda side: side <= 0,
+    ">": lambda side: side > 0,
+    ">=": lambda side: side >= 0,
+}
+
+
+def _is_value(value: Any) -> bool:
+    """Whether a list can be searched for it: null and NaN equal nothing there."""
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _is_one_of(value: Any, others: Iterable[Any]) -> bool:
+    return _is_value(value) and any(compare(value, other) == 0 for other in others)
+
+
+def compare(one: Any, other: Any) -> int:
+    """-1, 0 or 1: how Firestore orders the two values."""
+    if _kind(one) != _kind(other):
+        return -1 if _kind(one) < _kind(other) else 1
+    match one:
+        case list() | tuple():
+            return _compare_all(list(one), list(other))
+        case Mapping():
+            flat = ([part for name in sorted(each) for part in (name, each[name])] for each in (one, other))
+            return _compare_all(*flat)
+        case _:
+            mine, theirs = _plain(one), _plain(other)
+            return int(mine > theirs) - int(mine < theirs)
+
+
+def _compare_all(ones: list[Any], others: list[Any]) -> int:
+    sides = (compare(one, other) for one, other in zip(ones, others, strict=False))
+    return next(filter(None, sides), (len(ones) > len(others)) - (len(ones) < len(others)))
+
+
+def _kind(value: Any) -> int:
+    match value:
+        case None:
+            return 0
+        case bool():
+            return 1
+        case float() if math.isnan(value):
+            return 2
+        case int() | float():
+            return 3
+        case datetime():
+            return 4
+        case str():
+            return 5
+        case bytes():
+            return 6
+        case Reference():
+            return 7
+        case GeoPoint():
+            return 8
+        case list() | tuple():
+            return 9
+        case _:
+            return 10
+
+
+def _plain(value: Any) -> Any:
+    """What Python orders as Firestore orders the value among those of its kind."""
+    match value:
+        case None:
+            return 0
+        case float() if math.isnan(value):
+            return 0
+        case datetime():
+            return value if value.tzinfo else value.replace(tzinfo=UTC)
+        case str():
+            return value.encode("utf-8", "surrogatepass")
+        case Reference():
+            return value.path.split("/")
+        case GeoPoint():
+            return (value.latitude, value.longitude)
+        case _:
+            return value

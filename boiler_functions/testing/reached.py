@@ -1,0 +1,135 @@
+"""What a view is over documents that were read plainly: its Store filled by hand, its getters run, its copies named."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from boiler_functions.compile.compiler import View
+from boiler_functions.database import Document
+from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.exceptions import InvalidPath, Permanent
+from boiler_functions.models.attributes import Relation
+from boiler_functions.models.session import Snapshot, active
+from boiler_functions.paths import document_id
+from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named
+from boiler_functions.views.store import Matching, One, Referrers, Related, Root, Source
+
+_PLACEHOLDER = re.compile(r"\{([^/}]+)\}")
+
+
+class Reached(NamedTuple):
+    """A view of one root, and what its Store holds: by reference the paths, and all documents behind them."""
+
+    view: View
+    key: Mapping[str, str]
+    paths: Mapping[str, tuple[str, ...]]
+    documents: Mapping[str, Document]
+
+    def content(self) -> dict[str, Any]:
+        """What the getters make of it; raises a Permanent error when they, or the documents, are at fault."""
+        with active(Snapshot(self.documents, self.view.__name__)):
+            store = self.view.store_class(self.paths, self.documents)
+            return self.view.of(store, self.key).to_view_dict()
+
+    def copies(self) -> list[str]:
+        """Where copies belong; a document that names nobody, or cannot be read, gives none."""
+        names = _PLACEHOLDER.findall(self.view.pattern().text)
+        by_reference = {name: [each for each in names if each.startswith(f"{name}.")] for name in _references(names)}
+        with active(Snapshot(self.documents, self.view.__name__)):
+            chosen = [list(self._values(name, each)) for name, each in by_reference.items()]
+        places = ({key: value for one in each for key, value in one.items()} for each in itertools.product(*chosen))
+        return sorted({_filled(self.view.pattern().text, values) for values in places})
+
+    def _values(self, reference: str, placeholders: list[str]) -> Iterator[dict[str, str]]:
+        model = next(each.model for each in self.view.store_class.sources if each.name == reference)
+        for path in self.paths[reference]:
+            try:
+                read = model.from_document(self.documents[path])
+                values = {each: getattr(read, each.partition(".")[2]) for each in placeholders}
+                yield {each: document_id(value) for each, value in values.items()}
+            except (Permanent, InvalidPath):
+                continue
+
+
+@dataclass
+class Plan:
+    """Follows the references of a view's Store through all documents, from one root."""
+
+    view: View
+    key: Mapping[str, str]
+    all: Documents
+    named: dict[str, list[str]] = field(default_factory=dict)
+    """The paths that each reference leads to, whatever is there."""
+
+    def reached(self) -> Reached:
+        """What the references lead to; raises a Permanent error for what no query takes."""
+        sources = self.view.store_class.sources
+        for source in sources:
+            self.named[source.name] = self._named(source)
+        members = {each.name: tuple(self._members(each, self.named[each.name])) for each in sources}
+        documents = {path: self.all.get(path) or Document(path) for paths in self.named.values() for path in paths}
+        return Reached(self.view, self.key, members, documents)
+
+    def _members(self, source: Source, paths: Iterable[str]) -> Iterator[str]:
+        return (path for path in paths if is_a(source.model, self.all.get(path)))
+
+    def _named(self, source: Source) -> list[str]:
+        match source:
+            case Root():
+                return [_filled(source.model.pattern().text, self.key)]
+            case One(doc_id=str(doc_id)):
+                return [_filled(source.model.pattern().text, {**self.key, "doc_id": _filled(doc_id, self.key)})]
+            case One():
+                relation = source.followed()
+                assert relation is not None
+                return list(self._followed(source.via, relation))
+            case Related():
+                return sorted(set(self._followed(source.via, source.relation)))
+            case Referrers():
+                return sorted(self._referring(source, set(self._starts(source))))
+            case Matching():
+                return [each.path for each in found(source.selection.query, self.all)]
+        raise TypeError(f"{source!r} is a kind of reference that the oracle does not know.")
+
+    def _followed(self, via: Source | None, relation: Relation[Any]) -> Iterator[str]:
+        assert via is not None
+        for path in self._members(via, self.named[via.name]):
+            if is_a(relation.owner, self.all[path]):
+                yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text)
+
+    def _starts(self, source: Referrers[Any]) -> Iterator[str]:
+        """The documents that may be referred to; of a missing one nothing says that it is of a subclass."""
+        assert source.via is not None
+        models = (source.via.model, source.relation.target)
+        for path in self.named[source.via.name]:
+            is_one = has_whole_collection if path not in self.all else partial(is_a, document=self.all[path])
+            if all(map(is_one, models)):
+                yield path
+
+    def _referring(self, source: Referrers[Any], starts: set[str]) -> Iterator[str]:
+        pattern, key = source.relation.target.pattern().text, source.relation.data_key
+        for start in starts:
+            MemoryDatabase().query(source.query(start))  # Raises for a path that no filter takes.
+        for document in self.all.values():
+            if is_a(source.model, document) and starts.intersection(named(document.fields, key, pattern)):
+                yield document.path
+
+
+def key_of(pattern: str, path: str) -> dict[str, str]:
+    """What the placeholders of the pattern stand for in a path of it."""
+    assert is_at(pattern, path)
+    pairs = zip(pattern.split("/"), path.split("/"), strict=True)
+    return {name[1:-1]: value for name, value in pairs if name.startswith("{")}
+
+
+def _references(placeholders: list[str]) -> list[str]:
+    return list(dict.fromkeys(each.partition(".")[0] for each in placeholders))
+
+
+def _filled(pattern: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda placeholder: values[placeholder[1]], pattern)
