@@ -31,7 +31,7 @@ BoilerError
 │   ├── Conflict             BF401  a precondition failed or a document is contended; nothing was written
 │   ├── Unavailable          BF402  the database could not be reached; nothing was written
 │   ├── UnknownOutcome       BF403  the answer of a commit was lost; it may have been written
-│   ├── NewerSchema          BF404  the ledger was written by a newer version of this package
+│   ├── NewerSchema          BF404  a newer version of this package wrote the ledger, in a format of its own
 │   ├── Undelivered          BF405  who is told of a change did not take it; the event is delivered again
 │   └── IndexBuilding        BF406  an index that a query needs is being built; a later delivery finds it
 └── Permanent                BF500  will fail again: a dead letter is written, the event is acknowledged
@@ -46,7 +46,8 @@ BoilerError
     ├── InvalidRequest       BF509  the database refuses the request as such (rights, index, malformed)
     ├── InvalidEvent         BF510  an event that cannot be read
     ├── TaskFailed           BF511  user code raised in `propagate_change`
-    └── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
+    ├── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
+    └── WithdrawalHeld       BF513  new code would withdraw every copy of a view whose root exists
 """
 
 from typing import ClassVar, Literal, TypeAlias
@@ -98,6 +99,7 @@ __all__ = [
     "Undeliverable",
     "Undelivered",
     "UnknownOutcome",
+    "WithdrawalHeld",
     "WrongLocation",
 ]
 
@@ -305,7 +307,7 @@ class UnknownOutcome(Transient):
 
 
 class NewerSchema(Transient):
-    """The ledger was written by a newer version of this package; that version will build the view."""
+    """A newer version of this package wrote the ledger in a format of its own; that version builds the view."""
 
     code = "BF404"
 
@@ -428,3 +430,10 @@ class Undeliverable(Permanent):
 
     code = "BF512"
     kind = "receiver"
+
+
+class WithdrawalHeld(Permanent):
+    """New code would withdraw every copy of a view whose root exists; they stay until that is confirmed."""
+
+    code = "BF513"
+    kind = "schema"

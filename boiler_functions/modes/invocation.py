@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from boiler_functions.database.metered import Metered
+from boiler_functions.modes.edition import Edition
+from boiler_functions.modes.release import Release
 from boiler_functions.types import Instant
+from boiler_functions.views.view_model import ViewModel
 
 # Full jitter: a random pause up to a bound that doubles, so that contenders spread out.
 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -36,14 +39,17 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
     DEAD_LETTER = "dead letter"
     CONTINUED = "continued"
+    LEFT = "left to newer code"
 
 
 class Surroundings(NamedTuple):
-    """What time and chance are; passed in, so that a simulation has its own."""
+    """What time, chance and the deployment are; passed in, so that a simulation has its own."""
 
     clock: Callable[[], Instant] = time.time_ns
     sleep: Callable[[float], None] = time.sleep
     random: random.Random = random.SystemRandom()
+    release: Release = Release()
+    """What the deployment of this process says about itself."""
 
 
 REAL = Surroundings()
@@ -62,6 +68,13 @@ class Invocation:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     attempts: int = 1
     lag: float | None = None
+    _editions: dict[type[ViewModel[Any]], Edition] = field(default_factory=dict)
+
+    def edition_of(self, view: type[ViewModel[Any]]) -> Edition:
+        """The code of this process that builds the view."""
+        if view not in self._editions:
+            self._editions[view] = Edition.of(self.app, view, self.surroundings.release)
+        return self._editions[view]
 
     def note(self, outcome: Outcome, count: int = 1) -> None:
         self.outcomes[outcome] += count

@@ -21,6 +21,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, value_size
 from boiler_functions.exceptions import NewerSchema
+from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Reference, Version, digest, to_datetime, to_instant
 from boiler_functions.views.build import Built, Instance
@@ -35,6 +36,35 @@ READABLE_FORMAT = 1
 
 _SPARE_BYTES = 64 * 1024
 """What is left free of a ledger's document for all but its tokens, its lists and a content."""
+
+RANGED = ("code", "due", "plan")
+"""The fields that are found by ranges: ledgers of other code, debts that are due, ledgers of a view or another plan."""
+
+_UNKNOWN = Edition()
+
+FIRST_PAUSE = 60
+LONGEST_PAUSE = 6 * 3600
+"""Seconds before upkeep pays a debt, and between its later tries, each of which waits twice as long."""
+
+
+class Debt(NamedTuple):
+    """A build that is owed: since when, why, and how often it failed."""
+
+    since: Instant
+    why: str
+    tries: int = 0
+    due: str = ""
+    """When upkeep tries next, after the app's name, so that one index finds the debts of an app in their order."""
+
+    @classmethod
+    def of(cls, app: str, why: str, now: Instant, earlier: Debt | None = None) -> Debt:
+        """The debt of a build that was not done, or that failed once more."""
+        tries = earlier.tries + 1 if earlier else 0
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 20))
+        return cls(earlier.since if earlier else now, why, tries, due_at(app, now + pause * 1_000_000_000))
+
+    def to_fields(self) -> Fields:
+        return {"since": to_datetime(self.since), "why": self.why, "tries": self.tries}
 
 
 class Ledger(NamedTuple):
@@ -54,17 +84,20 @@ class Ledger(NamedTuple):
     cause: str = ""
     is_whole: bool = True
     """Whether `versions` has every document that the view was built from; of too many, it has the newest."""
+    edition: Edition = _UNKNOWN
+    debt: Debt | None = None
 
     @classmethod
     def of(cls, instance: Instance, document: Document) -> Ledger:
-        """The ledger that a document holds; raises NewerSchema when newer code wrote it."""
+        """The ledger that a document holds; raises NewerSchema for a newer format."""
         if document.fields is None:
             return cls(document)
         fields = document.fields
-        if fields["format"] > FORMAT or fields["schema_version"] > schema_version(instance):
+        if fields["format"] > FORMAT:
             raise NewerSchema(
-                f"The ledger of {instance!r} was written by newer code (format {fields['format']}, schema_version "
-                f"{fields['schema_version']}); this code has {FORMAT} and {schema_version(instance)}."
+                f"The ledger of {instance!r} has the format {fields['format']}, which a newer version of "
+                f"boiler_functions wrote; this one reads up to {FORMAT}. The event is delivered again until that "
+                f"version is deployed everywhere."
             )
         lists = Lists.of(fields)
         return cls(
@@ -76,15 +109,42 @@ class Ledger(NamedTuple):
             fields.get("content"),
             to_instant(fields["as_of"]),
             fields["cause"],
-            is_whole=lists.is_whole,
+            lists.is_whole,
+            edition_of(fields),
+            _debt_of(fields),
         )
 
-    def registering(self, tokens: frozenset[str]) -> Ledger:
-        """The ledger with the tokens added to the old ones, so that their changes find the view from now on."""
-        return self._replace(depends_on=self.depends_on | tokens)
+    def is_owed_to(self, edition: Edition) -> bool:
+        """Whether code of this edition must build the view, whatever an event says.
 
-    def describing(self, built: Built, as_of: Instant, cause: str, *, with_content: bool = False) -> Ledger:
-        """The ledger of a view that was built anew."""
+        It was registered and never built, a build failed, or it was built by another fetch plan. A view of a later
+        edition is owed nothing by this one.
+        """
+        if not self.document.exists or self.edition.is_later_than(edition):
+            return False
+        return self.debt is not None or self.content_hash is None or self.edition.plan != edition.plan
+
+    def is_current(self, edition: Edition) -> bool:
+        """Whether the copies are what code of this edition built, so that it may show them as its own."""
+        return self.document.exists and self.edition[:2] == edition[:2]
+
+    def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
+        """The ledger with the tokens added to the old ones, so that their changes find the view from now on.
+
+        Without a first build it is owed one, by whoever meets it.
+        """
+        registered = self._replace(depends_on=self.depends_on | tokens)
+        return registered if self.document.exists else registered._replace(edition=edition, debt=debt)
+
+    def owing(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
+        """The ledger of a view that could not be built: woken by old and new tokens, and everything else as it was."""
+        owing = self._replace(depends_on=self.depends_on | tokens, debt=debt)
+        return owing if self.document.exists else owing._replace(edition=edition)
+
+    def describing(
+        self, built: Built, as_of: Instant, cause: str, edition: Edition = _UNKNOWN, *, with_content: bool = False
+    ) -> Ledger:
+        """The ledger of a view that was built anew, which owes nothing."""
         content = built.content if with_content else None
         room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - value_size([*built.tokens]) - value_size(content)
         lists = Lists(built.versions, built.destinations).fitting(room)
@@ -97,6 +157,8 @@ class Ledger(NamedTuple):
             content=content,
             as_of=as_of,
             cause=cause,
+            edition=edition.after(self.edition),
+            debt=None,
         )
 
     def knows(self, versions: Mapping[str, Version]) -> bool:
@@ -109,7 +171,10 @@ class Ledger(NamedTuple):
         lists = Lists(self.versions, self.destinations, self.is_whole)
         fields = {
             "format": FORMAT if lists.is_packed else READABLE_FORMAT,
-            "schema_version": schema_version(instance),
+            "schema_version": self.edition.schema_version,
+            "plan": self.edition.plan,
+            "code": self.edition.code,
+            "deployment": self.edition.deployment,
             "view": instance.view.__name__,
             "root": instance.root,
             "depends_on": sorted(self.depends_on),
@@ -117,9 +182,19 @@ class Ledger(NamedTuple):
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),
             "cause": self.cause,
+            **_debt_fields(self.debt),
             **({} if self.content is None else {"content": self.content}),
         }
         return Put(self.document.path, fields, precondition=unchanged(self.document))
+
+    def put_debt(self, debt: Debt, cause: str) -> Write:
+        """A write of the debt alone, which leaves all else to the code that wrote it.
+
+        The cause is written too: an equal write keeps the version, and whoever builds from what it read before must
+        meet a conflict.
+        """
+        fields = {**_debt_fields(debt), "cause": cause}
+        return Put(self.document.path, fields, mask=tuple(fields), precondition=unchanged(self.document))
 
     def delete(self) -> Write:
         return Delete(self.document.path, precondition=Precondition(version=self.document.version))
@@ -129,10 +204,26 @@ class Ledger(NamedTuple):
         return self._replace(document=self.document._replace(fields={}, version=version))
 
 
-def schema_version(instance: Instance) -> int:
-    """`Meta.schema_version` of the view: raise it when a deployed change must not be overwritten by older code."""
-    version: int = instance.view.meta("schema_version", 1)
-    return version
+def edition_of(fields: Fields) -> Edition:
+    """The edition that a ledger records; plan and code are empty in one of an earlier version of this package."""
+    return Edition(
+        fields.get("plan") or "", fields.get("code") or "", fields.get("deployment") or 0, fields["schema_version"]
+    )
+
+
+def _debt_fields(debt: Debt | None) -> dict[str, Any]:
+    return {"owed": None, "due": None} if debt is None else {"owed": debt.to_fields(), "due": debt.due}
+
+
+def _debt_of(fields: Fields) -> Debt | None:
+    if (owed := fields.get("owed")) is None:
+        return None
+    return Debt(to_instant(owed["since"]), owed["why"], owed["tries"], fields.get("due") or "")
+
+
+def due_at(app: str, moment: Instant) -> str:
+    """How the field `due` spells a moment; of one app, the texts are in the order of time."""
+    return f"{app}/{to_datetime(moment):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def ledger_path(scope: str, instance: Instance) -> str:
@@ -158,6 +249,43 @@ def dependents(
         if len(documents) < page:
             return
         after = documents[-1].id
+
+
+def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[list[Document]]:
+    """The ledgers of an app whose debt is due, the longest due first, in pages."""
+    return _by_field(database, "due", Filter("due", "<=", due_at(app, now)), f"{app}/", page)
+
+
+def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[list[Document]]:
+    """The ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
+    other = () if besides is None else (Filter("plan", "!=", besides.plan),)
+    return _by_field(database, "plan", Filter("plan", "<", f"{scope}0"), f"{scope}/", page, other)
+
+
+def has_others(database: Database, scope: str, edition: Edition) -> bool:
+    """Whether some copies of the view were built by other code than that of this edition."""
+    filters = (Filter("code", ">=", f"{scope}/"), Filter("code", "<", f"{scope}0"), Filter("code", "!=", edition.code))
+    return bool(database.query(Query(COLLECTION, filters=filters, limit=1, names_only=True)).documents)
+
+
+def _by_field(
+    database: Database, field: str, until: Filter, start: str, page: int, more: tuple[Filter, ...] = ()
+) -> Iterator[list[Document]]:
+    query = Query(
+        COLLECTION,
+        filters=(Filter(field, ">=", start), until, *more),
+        orders=(Order(field), Order(NAME)),
+        limit=page,
+    )
+    while True:
+        documents = list(database.query(query).documents)
+        if documents:
+            yield documents
+        if len(documents) < page:
+            return
+        last = documents[-1]
+        # By place, not once more from the beginning: what could not be built is still there.
+        query = query._replace(start=Cursor(((last.fields or {})[field], Reference(last.path)), before=False))
 
 
 def instance_of(view: Any, document: Document) -> Instance:

@@ -94,6 +94,7 @@ class Override:
 BOOKKEEPING = (
     Override(ledger.COLLECTION, "*"),
     Override(ledger.COLLECTION, "depends_on", (Single(contains=True),)),
+    *(Override(ledger.COLLECTION, field, (Single(),)) for field in ledger.RANGED),
     Override(marker.COLLECTION, "*"),
     Override(marker.COLLECTION, "expire_at", ttl=True),
     Override(dead_letter.COLLECTION, "expire_at", ttl=True),

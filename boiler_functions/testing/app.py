@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from random import Random
 
 from boiler_functions.app import Boiler
@@ -14,8 +15,12 @@ from boiler_functions.database import Database, Delete, Document, Put
 from boiler_functions.database.change import Change
 from boiler_functions.database.faults import Faults
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.database.metered import Metered
 from boiler_functions.models.session import use
-from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
+from boiler_functions.modes.ledger import LONGEST_PAUSE
+from boiler_functions.modes.query.upkeep import Upkeep
+from boiler_functions.modes.release import Release
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
 
@@ -50,6 +55,7 @@ class MemoryApp:
 
     def __init__(self, app: Boiler, surroundings: Surroundings) -> None:
         self.compiled: Compiled = app.compiled
+        self.release = Release(deployment=1)
         self.surroundings = surroundings
         self.database = MemoryDatabase(surroundings.clock)
         self.through: Database = self.database
@@ -72,6 +78,31 @@ class MemoryApp:
         """Every document that exists, by path."""
         return {each.path: each for each in self.database.read(list(self._paths)).documents if each.exists}
 
+    def deploy(self, app: Boiler, *, pending_to_old: bool = False) -> None:
+        """Replaces the code of the app, as a deployment does: what is stored stays, and new events go to the new code.
+
+        Pending events go to it, too; with `pending_to_old` the code before handles them, as it does during a roll-out.
+        """
+        self.compiled = app.compiled
+        self.release = Release(self.release.deployment + 1)
+        if not pending_to_old:
+            self.pending = [new for each in self.pending if (new := self._readdressed(each))]
+
+    def upkeep(self, through: Database | None = None) -> Counter[Outcome]:
+        """Builds what is owed, as the app's upkeep does once every pause is over; returns what became of the views."""
+        database = Metered(through or self.through)
+        surroundings = self.surroundings._replace(release=self.release)
+        declarations = self.compiled.declarations
+        invocation = Invocation(declarations.app, "upkeep", database, surroundings)
+        Upkeep(invocation, declarations.queries, declarations.sinks).run(
+            invocation.now() + LONGEST_PAUSE * 1_000_000_000
+        )
+        return invocation.outcomes
+
+    def _readdressed(self, delivery: Delivery) -> Delivery | None:
+        function = self.compiled.functions.get(delivery.function.entry_point)
+        return replace(delivery, function=function, release=self.release) if function else None
+
     def take(self) -> list[Delivery]:
         """The pending events, which are pending no longer; `handle` delivers one of them."""
         taken, self.pending = self.pending, []
@@ -79,7 +110,8 @@ class MemoryApp:
 
     def handle(self, delivery: Delivery, through: Database | None = None) -> Report:
         """What the function did about the event; raises a Transient error when it must be delivered again."""
-        return delivery.function.handle(delivery.change, through or self.through, self.surroundings)
+        surroundings = self.surroundings._replace(release=delivery.release)
+        return delivery.function.handle(delivery.change, through or self.through, surroundings)
 
     def deliver(
         self,
@@ -120,7 +152,9 @@ class MemoryApp:
         change = Change(f"event-{self._changes}", SOURCE, after.path, before, after, self.surroundings.clock())
         functions = self.compiled.functions.values()
         self.pending += [
-            Delivery(function, change) for function in functions if function.is_triggered_by(before, after)
+            Delivery(function, change, release=self.release)
+            for function in functions
+            if function.is_triggered_by(before, after)
         ]
 
 

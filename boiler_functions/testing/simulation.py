@@ -14,6 +14,7 @@ from boiler_functions.database.change import Change
 from boiler_functions.database.faults import Faults, Faulty
 from boiler_functions.exceptions import Transient
 from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.release import Release
 from boiler_functions.testing.steps import Crashed, Stepped, Worker
 
 MAX_DELIVERIES = 20
@@ -39,6 +40,8 @@ class Delivery:
     function: EventFunction
     change: Change
     attempt: int = 1
+    release: Release = Release()  # noqa: RUF009  # frozen
+    """The deployment whose code handles it."""
 
     def without_images(self) -> Delivery:
         """The same event as it comes when it is too large to hold the document: with neither image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from math import prod
 from typing import Any, NamedTuple
@@ -86,6 +87,18 @@ class Reader:
             pending = [each for each in pending if not found[each].is_complete]
             self._fetch([found[each] for each in pending])
         return resolved
+
+    def read_again(self, paths: Iterable[str]) -> None:
+        """Forgets all that was read, and reads the documents as they are now."""
+        self.documents, self.results, self.read_time = {}, {}, None
+        self.read(paths)
+
+    def reached(self, instance: Instance) -> Resolution:
+        """How far the fetch plan leads with what was read, for a build that failed on its way."""
+        resolution = Resolution()
+        with suppress(Permanent):
+            instance.view.store_class.follow(resolution, instance.key, self.documents, self.results)
+        return resolution
 
     def complete(self, store: type[Store], key: Mapping[str, str]) -> Resolution:
         """Follows one fetch plan to its end, for a key that need not be a root's."""

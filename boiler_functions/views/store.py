@@ -76,6 +76,21 @@ class Source(ABC):
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         """Adds its documents to the resolution, or what is missing to find them."""
 
+    def described(self) -> list[Any]:
+        """Everything that decides which documents it finds, as a fingerprint takes it in."""
+        return [
+            type(self).__name__,
+            self.name,
+            self.via.name if self.via else None,
+            self.model.pattern().text,
+            [(each.field, each.op, each.value) for each in self.model.discriminator()],
+            *self._leads_by(),
+        ]
+
+    def _leads_by(self) -> Iterable[Any]:
+        """What besides its model and its start decides it."""
+        return ()
+
     def _add_named(self, resolution: Resolution, paths: Iterable[str], documents: Documents) -> None:
         found = tuple(dict.fromkeys(paths))
         resolution.paths[self.name] = found
@@ -142,6 +157,9 @@ class One(Source, Generic[M]):
     def doc_id(self) -> str | None:
         return self._doc_id
 
+    def _leads_by(self) -> Iterable[Any]:
+        return (self._doc_id, *_led_by(self.followed()))
+
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         if not isinstance(self._of, Relation):
             return
@@ -203,6 +221,9 @@ class Related(Many[M]):
         if not self.via.many and not self.relation.many:
             raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
 
+    def _leads_by(self) -> Iterable[Any]:
+        return _led_by(self.relation)
+
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         follow(self, self.relation, self.via, resolution, documents)
 
@@ -238,6 +259,9 @@ class Referrers(Queried[M]):
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.via = starting_point(self, self.relation.target, self.via, earlier, store)
+
+    def _leads_by(self) -> Iterable[Any]:
+        return _led_by(self.relation)
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         assert self.via is not None
@@ -275,6 +299,16 @@ class Matching(Queried[M]):
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self.selection.query]
+
+    def _leads_by(self) -> Iterable[Any]:
+        return (self.selection.query.key,)
+
+
+def _led_by(relation: Relation[Any] | None) -> Iterable[Any]:
+    if relation is None:
+        return ()
+    target = [(each.field, each.op, each.value) for each in relation.target.discriminator()]
+    return (relation.field_path, relation.many, relation.target.pattern().text, target)
 
 
 def starting_point(
@@ -479,6 +513,11 @@ class Store:
     def resolve(cls, key: Mapping[str, str], documents: Documents, results: Results) -> Resolution:
         """Follows the plan as far as the documents and results lead."""
         resolution = Resolution()
+        cls.follow(resolution, key, documents, results)
+        return resolution
+
+    @classmethod
+    def follow(cls, resolution: Resolution, key: Mapping[str, str], documents: Documents, results: Results) -> None:
+        """As `resolve`, into a resolution that keeps what was found when a source raises."""
         for source in cls.sources:
             source.resolve(key, resolution, documents, results)
-        return resolution

@@ -7,17 +7,25 @@ view together, on the condition that the ledger is as it was read. A conflict st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Delete, Document, Put, Write
 from boiler_functions.database.change import Change
 from boiler_functions.database.sizes import document_size, name_size
-from boiler_functions.exceptions import Conflict, Permanent, Unavailable, UnknownOutcome
+from boiler_functions.exceptions import (
+    Conflict,
+    NewerSchema,
+    Permanent,
+    Unavailable,
+    UnknownOutcome,
+    WithdrawalHeld,
+)
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, due_at, instance_of, ledger_path
 from boiler_functions.modes.on_change.outbox import Sink, records
 from boiler_functions.modes.query.continuation import Continuation, Enqueue, ranges
 from boiler_functions.types import MISSING, Version
@@ -38,9 +46,13 @@ COMMIT_BYTES = 3 * 1024 * 1024
 Ledgers = dict[Instance, Ledger]
 
 
-def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
-    """What tells the ledgers and tokens of a view from those of all others."""
-    return f"{app}/{view.__name__}"
+class Result(NamedTuple):
+    """What is written for one view, and what is noted of it; with the error that a dead letter names."""
+
+    instance: Instance
+    writes: list[Write]
+    outcome: Outcome
+    error: Permanent | None = None
 
 
 class Rebuild(NamedTuple):
@@ -54,6 +66,8 @@ class Rebuild(NamedTuple):
     """Where the rest of a fan-out goes once the invocation is out of time; without it, the invocation goes on."""
     sinks: tuple[Sink, ...] = ()
     """Who is told of the views' changes."""
+    withdraw: bool = False
+    """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
 
     def run(self) -> None:
         """Rebuilds every view that the change concerns; raises a Transient error when it must be delivered again."""
@@ -67,14 +81,34 @@ class Rebuild(NamedTuple):
 
     def follow(self, tokens: Sequence[str], after: str = "", until: str = "") -> None:
         """Rebuilds the views whose ledgers hold one of the tokens, page by page."""
+        newer: NewerSchema | None = None
         for page in dependents(self.invocation.database, tokens, PAGE, after, until):
-            ledgers = dict(self._ledgers_of(page))
-            self.rebuild(list(ledgers), ledgers)
+            newer = self.rebuild_page(page) or newer
             # Asked after a page, never before it: a continuation that did nothing would hand on work of its own name,
             # which the queue refuses as known.
             if self.enqueue and self.invocation.is_out_of_time:
                 self._hand_on(self.enqueue, tokens, after=page[-1].id, until=until)
-                return
+                break
+        if newer is not None:
+            raise newer
+
+    def rebuild_page(self, page: Iterable[Document]) -> NewerSchema | None:
+        """Rebuilds the views of the ledgers, and returns the error of one that only a newer package can read."""
+        views = {view.__name__: view for view in self.views}
+        ledgers: Ledgers = {}
+        newer: NewerSchema | None = None
+        for document in page:
+            view = views.get((document.fields or {})["view"])
+            # A token is of one view of one app; a payload that somebody made up may name another's.
+            if view is None or document.path != self._ledger_path(instance := instance_of(view, document)):
+                continue
+            try:
+                ledgers[instance] = Ledger.of(instance, document)
+            except NewerSchema as error:
+                newer = error  # Its neighbours are built all the same.
+        if ledgers:
+            self.rebuild(list(ledgers), ledgers)
+        return newer
 
     def _hand_on(self, enqueue: Enqueue, tokens: Sequence[str], after: str, until: str) -> None:
         assert self.change is not None
@@ -92,14 +126,13 @@ class Rebuild(NamedTuple):
         failure: Permanent | None = None
         for attempt in range(MAX_ATTEMPTS):
             try:
-                self._attempt(instances, ledgers, failure)
+                self._attempt_or_owe(instances, ledgers, failure)
                 return
             except Permanent as error:
                 if len(instances) > 1:
                     break
                 if failure is not None:
-                    self._dead_letter(instances[0], failure)
-                    return
+                    raise
                 # Once more, to take away what must go though the view itself cannot be committed.
                 ledgers, failure = None, error
             except (Conflict, UnknownOutcome):
@@ -113,22 +146,42 @@ class Rebuild(NamedTuple):
         for each in instances:
             self.rebuild([each])
 
-    def _attempt(self, instances: list[Instance], known: Ledgers | None, failure: Permanent | None) -> None:
+    def _attempt_or_owe(self, instances: list[Instance], known: Ledgers | None, failure: Permanent | None) -> None:
+        """Tries the instances; one that fails once more, though only its debt would be committed, leaves that alone."""
         reader = Reader(self.invocation.database)
+        try:
+            self._attempt(instances, known, reader, failure)
+        except Permanent:
+            if failure is None:
+                raise
+            self._give_up(instances[0], failure, reader)
+
+    def _attempt(
+        self, instances: list[Instance], known: Ledgers | None, reader: Reader, failure: Permanent | None
+    ) -> None:
         ledgers = known if known is not None else self._look_up(instances, reader)
         concerned = [each for each in instances if self._is_concerned(each, ledgers[each])]
-        if not concerned:
-            return
-        if known is not None:
-            reader.read(path for each in concerned for path in self._known_documents(each, ledgers[each]))
-        elif any(self._is_behind(ledgers[each], reader) for each in concerned):
-            reader = self._read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
-        resolved = reader.resolve(concerned)
-        while unregistered := [each for each in concerned if self._must_register(each, ledgers[each], resolved[each])]:
+        left = [each for each in concerned if self._is_left(each, ledgers[each])]
+        mine = [each for each in concerned if each not in left]
+        results = [self._left(each, ledgers[each]) for each in left]
+        if mine:
+            results += self._built_anew(mine, ledgers, reader, failure, is_page=known is not None)
+        self._commit(results)
+
+    def _built_anew(
+        self, instances: list[Instance], ledgers: Ledgers, reader: Reader, failure: Permanent | None, *, is_page: bool
+    ) -> Iterator[Result]:
+        """What is written for the instances, once all that they depend on is registered."""
+        if is_page:
+            reader.read(path for each in instances for path in self._known_documents(each, ledgers[each]))
+        elif any(self._is_behind(ledgers[each], reader) for each in instances):
+            reader.read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
+        resolved = reader.resolve(instances)
+        while unregistered := [each for each in instances if self._must_register(each, ledgers[each], resolved[each])]:
             ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
-            reader = self._read_again(path for each in resolved.values() for path in each.named)
-            resolved = reader.resolve(concerned)
-        self._commit(list(self._built(concerned, ledgers, resolved, reader, failure)))
+            reader.read_again(path for each in resolved.values() for path in each.named)
+            resolved = reader.resolve(instances)
+        return self._built(instances, ledgers, resolved, reader, failure)
 
     def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
         """The ledgers, read together with what the instances need as far as the change's own image tells."""
@@ -139,15 +192,30 @@ class Rebuild(NamedTuple):
         return {each: Ledger.of(each, reader.documents[path]) for each, path in paths.items()}
 
     def _is_concerned(self, instance: Instance, ledger: Ledger) -> bool:
-        if self.change is None or self.force or not ledger.document.exists:
+        if self.force or not ledger.document.exists or ledger.is_owed_to(self._edition(instance)):
             return True
+        is_left = self._is_left(instance, ledger)
+        if self.change is None:
+            return not is_left
         if self.change.covered_by(ledger.versions.get(self.change.path)):
             self.invocation.note(Outcome.COVERED)
             return False
-        if not instance.root and not self._tokens(instance.view) & ledger.depends_on:
+        # What a later edition depends on, its own tokens say.
+        if not is_left and not instance.root and not self._tokens(instance.view) & ledger.depends_on:
             self.invocation.note(Outcome.UNAFFECTED)
             return False
         return True
+
+    def _is_left(self, instance: Instance, ledger: Ledger) -> bool:
+        """Whether the view is left to a later edition, unless a person builds it."""
+        is_later = ledger.document.exists and ledger.edition.is_later_than(self._edition(instance))
+        return is_later and not self.force
+
+    def _left(self, instance: Instance, ledger: Ledger) -> Result:
+        """The debt to a later edition, which does not know of this event."""
+        now, app = self.invocation.now(), self.invocation.app
+        debt = ledger.debt or Debt(now, "an event came to older code", 0, due_at(app, now))
+        return Result(instance, [ledger.put_debt(debt, self._cause)], Outcome.LEFT)
 
     def _known_documents(self, instance: Instance, ledger: Ledger) -> Iterator[str]:
         """What the last build read by name: this one will need most of it again."""
@@ -189,7 +257,11 @@ class Rebuild(NamedTuple):
     ) -> Ledgers:
         """Commits the ledgers with the new tokens added: a source that changes from now on finds the view."""
         registering = {
-            each: ledgers[each].registering(tokens_of(self._scope(each), resolved[each], each.root))
+            each: ledgers[each].registering(
+                tokens_of(self._scope(each), resolved[each], each.root),
+                self._edition(each),
+                Debt.of(self.invocation.app, "not built yet", self.invocation.now()),
+            )
             for each in instances
         }
         committed = self.invocation.database.commit([ledger.put(each) for each, ledger in registering.items()])
@@ -198,11 +270,6 @@ class Rebuild(NamedTuple):
             for (each, ledger), version in zip(registering.items(), committed.versions, strict=True)
         }
 
-    def _read_again(self, paths: Iterable[str]) -> Reader:
-        reader = Reader(self.invocation.database)
-        reader.read(paths)
-        return reader
-
     def _built(
         self,
         instances: list[Instance],
@@ -210,17 +277,75 @@ class Rebuild(NamedTuple):
         resolved: Mapping[Instance, Resolution],
         reader: Reader,
         failure: Permanent | None,
-    ) -> Iterator[tuple[Instance, list[Write], Outcome]]:
+    ) -> Iterator[Result]:
         for each in instances:
+            ledger = ledgers[each]
             built = try_to_build(each, reader, resolved[each], self._scope(each))
-            fault = failure or built.failure
-            if letter := fault or next(iter(built.refused), None):
-                # Its dependencies are registered, so the repair of a document wakes it.
-                self._dead_letter(each, letter)
-            if fault is None:
-                yield each, *self._writes(each, ledgers[each], built, reader)
-            elif withdrawn := self._withdrawal(each, ledgers[each], built):
-                yield each, withdrawn, Outcome.WITHDRAWN
+            held = self._held(each, ledger, built, reader)
+            if fault := failure or built.failure or held:
+                # The debt is committed with the neighbours, before the letter says why.
+                gone = [] if held else [path for path in ledger.destinations if path not in built.destinations]
+                is_owed = ledger.document.exists or bool(resolved[each].paths)
+                owing = [self._owing(each, ledger, built.tokens, fault, gone)] if is_owed else []
+                writes = [*owing, *map(Delete, gone)]
+                yield Result(each, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
+            else:
+                writes, outcome = self._writes(each, ledger, built, reader)
+                yield Result(each, writes, outcome, next(iter(built.refused), None))
+
+    def _owing(
+        self, instance: Instance, ledger: Ledger, tokens: frozenset[str], error: Permanent, gone: Collection[str] = ()
+    ) -> Write:
+        """The ledger of a view that cannot be stored as it is: who has no right to a copy loses it, all else stays.
+
+        With its hash and versions as they were, the next good build writes what is due, and no event of now is taken
+        for covered.
+        """
+        debt = Debt.of(self.invocation.app, type(error).__name__, self.invocation.now(), ledger.debt)
+        kept = tuple(path for path in ledger.destinations if path not in gone)
+        return ledger._replace(destinations=kept).owing(tokens, self._edition(instance), debt).put(instance)
+
+    def _give_up(self, instance: Instance, error: Permanent, reader: Reader) -> None:
+        """Commits a debt and then the letter: a repair finds the view by what was reached, and upkeep in any case."""
+        for reaches in (True, False):
+            try:
+                self._owe(instance, error, reader if reaches else None)
+                break
+            except Permanent:
+                continue  # With so many tokens the ledger is too large; or no document can be its root.
+        self._dead_letter(instance, error)
+
+    def _owe(self, instance: Instance, error: Permanent, reader: Reader | None) -> None:
+        path = self._ledger_path(instance)
+        wanted = [path, instance.root] if instance.root else [path]
+        documents = {each.path: each for each in self.invocation.database.read(wanted).documents}
+        ledger = Ledger.of(instance, documents[path])
+        root = instance.view.store_class.root()
+        if not ledger.document.exists and root and not root.model.holds(documents[instance.root]):
+            return
+        if self._is_left(instance, ledger):
+            self.invocation.database.commit(self._left(instance, ledger).writes)
+            return
+        tokens: frozenset[str] = frozenset()
+        if reader is not None:
+            reader.documents = {**documents, **reader.documents}
+            tokens = tokens_of(self._scope(instance), reader.reached(instance), instance.root)
+        self.invocation.database.commit([self._owing(instance, ledger, tokens, error)])
+
+    def _held(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> WithdrawalHeld | None:
+        """The error where new code, rather than a change of data, would take all copies away."""
+        was = ledger.edition.plan
+        if self.withdraw or not was or was == self._edition(instance).plan:
+            return None
+        is_there = not instance.root or reader.documents[instance.root].exists
+        if not ledger.destinations or built.destinations or not is_there:
+            return None
+        return WithdrawalHeld(
+            f"New code would withdraw every copy of {instance!r} ({len(ledger.destinations)}, the first is "
+            f"{ledger.destinations[0]}), although its root exists. A relation or condition that was changed and "
+            f"finds nobody looks like this, so the copies stay. Correct {instance.view.store_class.__name__} or "
+            f"the data; if they are to go, run `boiler build {instance.view.__name__} --withdraw`."
+        )
 
     def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
         if built.content is None:
@@ -232,21 +357,12 @@ class Rebuild(NamedTuple):
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
         gone = [path for path in ledger.destinations if path not in built.destinations]
         # The ledger is written even when nothing else is: a builder with an older snapshot must meet a conflict.
-        cause = self.change.id if self.change else "build"
         is_told = any(sink.view is instance.view for sink in self.sinks)
-        described = ledger.describing(built, reader.read_time or 0, cause, with_content=is_told)
+        edition = self._edition(instance)
+        described = ledger.describing(built, reader.read_time or 0, self._cause, edition, with_content=is_told)
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
         writes += self._records(instance, ledger, built)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
-
-    def _withdrawal(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
-        """Of a view that cannot be stored as it is: who has no right to a copy loses it, the others keep theirs."""
-        if not (gone := [path for path in ledger.destinations if path not in built.destinations]):
-            return []
-        kept = tuple(path for path in ledger.destinations if path in built.destinations)
-        # With its hash and versions as they were, so that the next good build writes what is due, and no event of now
-        # is taken for covered.
-        return [ledger._replace(destinations=kept).put(instance), *map(Delete, gone)]
 
     def _records(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
         """What is told of the change, if it is one: nothing when the content is the same, or a build by hand made it.
@@ -260,20 +376,23 @@ class Rebuild(NamedTuple):
             return []
         return list(records(self.invocation, self.sinks, instance, ledger, built))
 
-    def _commit(self, built: list[tuple[Instance, list[Write], Outcome]]) -> None:
-        for page in _by_size(built):
-            if writes := [write for _, each, _ in page for write in each]:
+    def _commit(self, results: Iterable[Result]) -> None:
+        for page in _by_size(results):
+            if writes := [write for each in page for write in each.writes]:
                 self.invocation.database.commit(writes)
-            for _, _, outcome in page:
-                self.invocation.note(outcome)
+            for each in page:
+                if each.outcome is not Outcome.DEAD_LETTER:  # The letter notes itself.
+                    self.invocation.note(each.outcome)
+                if each.error is not None:
+                    self._dead_letter(each.instance, each.error)
 
     def _dead_letter(self, instance: Instance, error: Permanent) -> None:
         write_dead_letter(
             self.invocation,
             view=instance.view.__name__,
             subject=instance.root or instance.view.__name__,
-            source=self.change.path if self.change else "build",
-            event=self.change.id if self.change else "build",
+            source=self.change.path if self.change else self.invocation.function,
+            event=self._cause,
             error=error,
         )
 
@@ -292,14 +411,13 @@ class Rebuild(NamedTuple):
             return frozenset()
         return tokens_of_change(scope_of(self.invocation.app, view), view.store_class, self.change)
 
-    def _ledgers_of(self, page: Iterable[Document]) -> Iterator[tuple[Instance, Ledger]]:
-        views = {view.__name__: view for view in self.views}
-        for document in page:
-            view = views.get((document.fields or {})["view"])
-            # A token is of one view of one app; a payload that somebody made up may name another's.
-            if view is not None and document.path == self._ledger_path(instance_of(view, document)):
-                instance = instance_of(view, document)
-                yield instance, Ledger.of(instance, document)
+    @property
+    def _cause(self) -> str:
+        """What led to the build: an event, or a function without one."""
+        return self.change.id if self.change else self.invocation.function
+
+    def _edition(self, instance: Instance) -> Edition:
+        return self.invocation.edition_of(instance.view)
 
     def _ledger_path(self, instance: Instance) -> str:
         return ledger_path(self._scope(instance), instance)
@@ -308,14 +426,12 @@ class Rebuild(NamedTuple):
         return scope_of(self.invocation.app, instance.view)
 
 
-def _by_size(
-    built: list[tuple[Instance, list[Write], Outcome]],
-) -> Iterator[list[tuple[Instance, list[Write], Outcome]]]:
+def _by_size(results: Iterable[Result]) -> Iterator[list[Result]]:
     """The views in commits that stay under the request limit."""
-    page: list[tuple[Instance, list[Write], Outcome]] = []
+    page: list[Result] = []
     size = 0
-    for each in built:
-        weight = sum(map(_weight, each[1]))
+    for each in results:
+        weight = sum(map(_weight, each.writes))
         if page and size + weight > COMMIT_BYTES:
             yield page
             page, size = [], 0

@@ -14,10 +14,11 @@ from boiler_functions.database import NAME, Cursor, Database, Delete, Document, 
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict
 from boiler_functions.models.selection import collection_query
+from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
 from boiler_functions.modes.on_change.outbox import Sink, records
-from boiler_functions.modes.query.rebuild import PAGE, Rebuild, scope_of
+from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Built, Instance, chunks
 from boiler_functions.views.view_model import ViewModel

@@ -25,9 +25,9 @@ from boiler_functions.exceptions import (
     UnknownOutcome,
 )
 from boiler_functions.models.model import DomainModel
+from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import Ledger, ledger_path
-from boiler_functions.modes.query.rebuild import scope_of
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.call import Call
 from boiler_functions.modes.rest.contents import Contents

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from boiler_functions.access import Where
 from boiler_functions.database import LiveDatabase
-from boiler_functions.modes.query.rebuild import scope_of
+from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, State, StoredFollower, read_now
 from boiler_functions.views.build import Instance
 

@@ -7,9 +7,10 @@ import pytest
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, use
 from boiler_functions.database import Committed, Delete, Document, Found, Put, Query, Write
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, ledger_path
-from boiler_functions.modes.query.rebuild import PAGE, scope_of
+from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.modes.query.rebuild_all import NAMES, RebuildAll
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance

@@ -8,14 +8,18 @@ from boiler_functions import ViewModel, attrs
 from boiler_functions.database import ABSENT, Document, Precondition, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import NewerSchema
+from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.ledger import (
     COLLECTION,
     FORMAT,
     READABLE_FORMAT,
+    Debt,
     Ledger,
     dependents,
+    due_at,
     instance_of,
     ledger_path,
+    owed_by,
 )
 from boiler_functions.types import MISSING
 from boiler_functions.views.build import Built, Instance
@@ -34,6 +38,8 @@ class SecondView(ViewModel[CityStore]):
         return self.store.city.name
 
 
+EDITION = Edition("demo/CityView/plan", "demo/CityView/code", 7, 1)
+DEBT = Debt(5_000, "not built yet", 0, "demo/1970-01-01T00:01:00Z")
 TOKYO = Instance(CityView, "cities/TOK")
 PATH = ledger_path("demo/CityView", TOKYO)
 BUILT = Built({"title": "Tokyo"}, ("cityViews/TOK",), frozenset({"b", "a"}), {"cities/TOK": 5, "countries/JP": MISSING})
@@ -76,7 +82,7 @@ def test_the_first_ledger_may_not_exist_yet_and_a_later_one_must_be_as_it_was_re
 
 def test_registering_adds_tokens_and_keeps_everything_else() -> None:
     ledger = Ledger.of(TOKYO, stored(first()))
-    registered = ledger.registering(frozenset({"c"}))
+    registered = ledger.registering(frozenset({"c"}), EDITION, DEBT)
     assert registered.depends_on == {"a", "b", "c"}
     assert registered._replace(depends_on=ledger.depends_on) == ledger
 
@@ -85,10 +91,71 @@ def test_a_ledger_after_its_own_commit_expects_the_version_of_that_commit() -> N
     assert first().committed(9).put(TOKYO).precondition == Precondition(version=9)
 
 
-def test_a_ledger_of_a_newer_schema_version_is_refused() -> None:
-    newer = stored(first(), schema_version=2)
-    with pytest.raises(NewerSchema, match=r"CityView of cities/TOK .* newer code.* schema_version 2"):
-        Ledger.of(TOKYO, newer)
+def test_a_ledger_that_is_registered_before_a_first_build_owes_it_to_its_own_edition() -> None:
+    registered = Ledger.of(TOKYO, Document(PATH)).registering(frozenset({"c"}), EDITION, DEBT)
+    found = Ledger.of(TOKYO, stored(registered))
+    assert (found.edition, found.debt, found.depends_on) == (EDITION, DEBT, frozenset({"c"}))
+    assert found.is_owed_to(EDITION)
+    assert not found.describing(BUILT, 1, "", EDITION).is_owed_to(EDITION)
+
+
+def test_a_ledger_of_another_fetch_plan_owes_a_build_and_one_of_other_code_does_not() -> None:
+    built = Ledger.of(TOKYO, stored(first().describing(BUILT, 1, "", EDITION)))
+    assert built.is_owed_to(EDITION._replace(plan="demo/CityView/other"))
+    assert not built.is_owed_to(EDITION._replace(code="demo/CityView/other"))
+    assert not built.is_current(EDITION._replace(code="demo/CityView/other"))
+    assert built.is_current(EDITION)
+
+
+def test_a_later_edition_is_owed_what_an_earlier_one_is_not() -> None:
+    later = EDITION._replace(plan="demo/CityView/other", code="demo/CityView/other", deployment=8)
+    built = Ledger.of(TOKYO, stored(first().describing(BUILT, 1, "", EDITION)))
+    assert built.is_owed_to(later)
+    assert not Ledger.of(TOKYO, stored(first().describing(BUILT, 1, "", later))).is_owed_to(EDITION)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "schema", "is_later"),
+    [(8, 1, True), (7, 1, False), (6, 2, False), (8, 0, True), (7, 2, True), (0, 1, False), (0, 2, True)],
+)
+def test_of_two_codes_the_later_deployment_is_later_and_then_the_higher_schema_version(
+    deployment: int, schema: int, is_later: bool
+) -> None:
+    other = EDITION._replace(code="demo/CityView/other", deployment=deployment, schema_version=schema)
+    assert other.is_later_than(EDITION) is is_later
+    assert not EDITION._replace(deployment=deployment).is_later_than(EDITION)
+
+
+def test_the_number_of_the_latest_deployment_stays_when_an_earlier_one_builds() -> None:
+    built = first().describing(BUILT, 1, "", EDITION).describing(BUILT, 1, "", EDITION._replace(deployment=3))
+    assert built.edition.deployment == 7
+
+
+def test_a_ledger_of_the_version_before_counts_as_one_of_another_plan() -> None:
+    fields = dict(stored(first()).fields or {})
+    for name in ("plan", "code", "deployment", "owed", "due"):
+        del fields[name]
+    found = Ledger.of(TOKYO, Document(PATH, fields, 5))
+    assert (found.edition, found.debt) == (Edition(), None)
+    assert found.is_owed_to(EDITION)
+
+
+def test_each_failure_is_paused_twice_as_long_as_the_one_before_and_at_most_six_hours() -> None:
+    debt, pauses = None, []
+    for _ in range(12):
+        debt = Debt.of("demo", "GetterFailed", 0, debt)
+        pauses.append(debt.due)
+    assert pauses[:3] == ["demo/1970-01-01T00:01:00Z", "demo/1970-01-01T00:02:00Z", "demo/1970-01-01T00:04:00Z"]
+    assert pauses[-1] == "demo/1970-01-01T06:00:00Z"
+
+
+def test_the_debts_of_an_app_come_in_the_order_in_which_they_are_due() -> None:
+    database = MemoryDatabase()
+    for number, app in enumerate(["demo", "demo", "other", "demo"]):
+        debt = Debt(0, "", 0, due_at(app, (9 - number) * 1_000_000_000))
+        database.commit([Put(f"{COLLECTION}/{number}", {"due": debt.due, "root": f"cities/{number}"})])
+    found = [each.id for page in owed_by(database, "demo", 8_000_000_000, 1) for each in page]
+    assert found == ["3", "1"]
 
 
 def test_a_ledger_of_a_newer_format_is_refused_whatever_the_schema_version() -> None:

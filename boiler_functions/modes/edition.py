@@ -1,0 +1,124 @@
+"""The edition of a view: which code builds it, as its ledgers record, so that other code knows what it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+from boiler_functions.models.attributes import Attribute
+from boiler_functions.modes.release import Release
+from boiler_functions.types import digest
+from boiler_functions.views.view_model import ViewModel
+
+_PLAIN = (type(None), bool, int, float, str, bytes)
+
+
+def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
+    """The prefix that tells the ledgers and tokens of a view from those of all others."""
+    return f"{app}/{view.__name__}"
+
+
+class Edition(NamedTuple):
+    """The code that builds a view.
+
+    `plan` and `code` start with the view's scope, so that a range of either finds all ledgers of a view, and those of
+    another plan or code, by the index of one field. A ledger that an earlier version of this package wrote has neither.
+    """
+
+    plan: str = ""
+    code: str = ""
+    deployment: int = 0
+    schema_version: int = 1
+
+    @classmethod
+    def of(cls, app: str, view: type[ViewModel[Any]], release: Release) -> Edition:
+        """The edition that this process runs."""
+        scope = scope_of(app, view)
+        code = release.codes.get(view.__name__) or class_fingerprint(view)
+        return cls(f"{scope}/{plan_fingerprint(view)}", f"{scope}/{code}", release.deployment, schema_version(view))
+
+    def is_later_than(self, other: Edition) -> bool:
+        """Whether this code replaced the other; fingerprints have no order, deployments and schema versions have.
+
+        A deployment without a number takes part in no order of deployments, or functions that were deployed by hand
+        would leave every view to code that is gone.
+        """
+        if self.code == other.code:
+            return False
+        mine, theirs = (self.deployment, other.deployment) if self.deployment and other.deployment else (0, 0)
+        return (mine, self.schema_version) > (theirs, other.schema_version)
+
+    def after(self, other: Edition) -> Edition:
+        """This edition as it is recorded over another: the number of the latest deployment stays."""
+        return self._replace(deployment=max(self.deployment, other.deployment))
+
+
+def schema_version(view: type[ViewModel[Any]]) -> int:
+    """`Meta.schema_version`: raise it when a deployed change must rebuild every view, and old code must not."""
+    version: int = view.meta("schema_version", 1)
+    return version
+
+
+def plan_fingerprint(view: type[ViewModel[Any]]) -> str:
+    """A digest of what decides which documents the view reads, which changes wake it and where it is stored.
+
+    Not cached: the subclasses of a model, which it reads with it, may be declared later.
+    """
+    sources = [source.described() for source in view.store_class.sources]
+    return digest(view.meta("path"), schema_version(view), sources)
+
+
+def _class_fingerprint(view: type[ViewModel[Any]]) -> str:
+    """A digest of the class itself: what its attributes are called and what its methods do.
+
+    It stands in for the fingerprint of the source, which a release has: it sees no function that a getter calls, and
+    differs between versions of Python.
+    """
+    bases = [each for each in view.__mro__ if issubclass(each, ViewModel) and each is not ViewModel]
+    return digest(
+        view.__name__,
+        schema_version(view),
+        [[[name, *_described(value)] for name, value in sorted(vars(each).items())] for each in bases],
+    )
+
+
+# For the type checker, a class whose instances have no hash has none itself.
+class_fingerprint: Callable[[type[ViewModel[Any]]], str] = cache(_class_fingerprint)  # type: ignore[assignment]
+
+
+def _described(value: object) -> Iterator[Any]:
+    match value:
+        case Attribute():
+            yield from (type(value).__name__, value.data_key, value.required)
+            for function in (value.fget, value.fset):
+                yield from _described(function)
+        case FunctionType():
+            yield list(_code(value.__code__, value.__doc__))
+            yield [repr(each) for each in (value.__defaults__ or ()) if isinstance(each, _PLAIN)]
+            yield [repr(each) for each in _cells(value) if isinstance(each, _PLAIN)]
+        case property():
+            yield from _described(value.fget)
+        case classmethod() | staticmethod():
+            yield from _described(value.__func__)
+        case _ if isinstance(value, _PLAIN):
+            yield repr(value)
+
+
+def _code(code: CodeType, doc: str | None) -> Iterator[Any]:
+    yield from (code.co_code, list(code.co_names), list(code.co_varnames))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield list(_code(constant, None))
+        elif isinstance(constant, frozenset):
+            yield sorted(map(repr, constant))  # Its order follows the hash seed.
+        elif constant is not doc:
+            yield repr(constant)
+
+
+def _cells(function: FunctionType) -> Iterator[object]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # It is not filled yet.
+            yield cell.cell_contents

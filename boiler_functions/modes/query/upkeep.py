@@ -1,0 +1,61 @@
+"""Upkeep: builds what is owed, so that no view waits for an event that may never come.
+
+It looks for debts that are due, and for views that another fetch plan built: of those, changes of what the new plan
+reads would find nobody. All state is in the ledgers, so each run goes on where the last one stopped, and two at once
+do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from boiler_functions.database import Document
+from boiler_functions.exceptions import NewerSchema
+from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.ledger import edition_of, of_view, owed_by
+from boiler_functions.modes.on_change.outbox import Sink
+from boiler_functions.modes.query.rebuild import PAGE, Rebuild
+from boiler_functions.types import Instant
+from boiler_functions.views.view_model import ViewModel
+
+
+class Upkeep:
+    """One run for the views of an app.
+
+    upkeep = Upkeep(invocation, declarations.queries, declarations.sinks)
+    while not upkeep.run(): ...
+    """
+
+    def __init__(
+        self, invocation: Invocation, views: Iterable[type[ViewModel[Any]]], sinks: tuple[Sink, ...] = ()
+    ) -> None:
+        self._invocation = invocation
+        self._views = {view.__name__: view for view in views}
+        self._rebuild = Rebuild(invocation, tuple(self._views.values()), sinks=sinks)
+
+    def run(self, now: Instant | None = None) -> bool:
+        """Builds what is owed at `now`, page by page; returns whether it came to the end within its time.
+
+        Raises NewerSchema in the end for a ledger that only a newer version of this package can read.
+        """
+        newer: NewerSchema | None = None
+        for page in self._pages(self._invocation.now() if now is None else now):
+            newer = self._rebuild.rebuild_page(page) or newer
+            if self._invocation.is_out_of_time:
+                return False
+        if newer is not None:
+            raise newer
+        return True
+
+    def _pages(self, now: Instant) -> Iterator[list[Document]]:
+        """Ledgers with a debt that is due, then those of another fetch plan, which no event may ever find."""
+        database = self._invocation.database
+        for page in owed_by(database, self._invocation.app, now, PAGE):
+            # A view that is no longer declared has nothing that could build it.
+            yield [each for each in page if (each.fields or {})["view"] in self._views]
+        for view in self._views.values():
+            edition = self._invocation.edition_of(view)
+            for page in of_view(database, scope_of(self._invocation.app, view), PAGE, besides=edition):
+                yield [each for each in page if not edition_of(each.fields or {}).is_later_than(edition)]

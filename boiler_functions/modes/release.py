@@ -1,0 +1,51 @@
+"""The release: what a deployment says about itself, in a small file beside main.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from boiler_functions.exceptions import ConfigurationError
+
+FILE = "boiler_release.json"
+"""The file's name; a deployment writes it into what it uploads."""
+
+VARIABLE = "BOILER_RELEASE"
+"""The environment variable that holds the same JSON, and goes before the file."""
+
+
+class Release(NamedTuple):
+    """One deployment of an app: its number, and the fingerprint of the code that computes each view.
+
+    The numbers rise with every deployment, a rollback included, so that code which meets a ledger knows whether a later
+    deployment wrote it. Without a file nothing is known: the number is 0, and each view's class stands for its code.
+    """
+
+    deployment: int = 0
+    codes: Mapping[str, str] = {}
+
+    @classmethod
+    def of(cls, folder: Path, environ: Mapping[str, str]) -> Release:
+        """The release of the functions in a folder; raises ConfigurationError for a file that holds something else."""
+        path = folder / FILE
+        text = environ.get(VARIABLE) or (path.read_text("utf-8") if path.is_file() else "")
+        return cls._parsed(text, VARIABLE if environ.get(VARIABLE) else str(path)) if text else cls()
+
+    def write(self, folder: Path) -> Path:
+        """Writes the file into the folder, and returns its path."""
+        path = folder / FILE
+        path.write_text(f"{json.dumps(self._asdict(), indent=2, sort_keys=True)}\n", "utf-8")
+        return path
+
+    @classmethod
+    def _parsed(cls, text: str, where: str) -> Release:
+        try:
+            found = json.loads(text)
+            return cls(int(found["deployment"]), {str(view): str(code) for view, code in found["codes"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigurationError(
+                f'{where} is not a release: {error!r}. It holds {{"deployment": 7, "codes": {{"CityView": "…"}}}}; '
+                f"deploy again, or remove it."
+            ) from error
