@@ -11,10 +11,10 @@ from benchmarks.counted import cost_of
 from benchmarks.results import Row, at_most, ratio_at_most
 from benchmarks.single_view import OURS
 from benchmarks.stage import UNITED_STATES, Stage
-from boiler_functions.compile.compiler import Report
 from boiler_functions.database.change import Change
 from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.report import Report
 from functions.world import CityView, app
 
 A = "(a) on four threads"

@@ -22,7 +22,7 @@ from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.modes.query.rebuild_all import RebuildAll
-from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.application import create_app
 from boiler_functions.testing import unsigned_token
 
 ROOT = Path(__file__).parents[1]
@@ -131,7 +131,7 @@ def _counted(stage: Stage, headers: Mapping[str, str], environment: Mapping[str,
         from benchmarks.served import rest_bare
 
         metered = Metered(stage.database)
-        ours = create_app(app.compiled, lambda: metered)
+        ours = create_app(app.declarations, lambda: metered)
         bare = rest_bare.create_app(stage.counted)
         for number, (name, send) in enumerate(REQUESTS.items(), start=1_000_000):
             was = metered.usage

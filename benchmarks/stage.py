@@ -9,12 +9,12 @@ from google.cloud import firestore
 
 from benchmarks.counted import CountedClient
 from boiler_functions import Boiler, DomainModel, ViewModel
-from boiler_functions.compile.compiler import Report
 from boiler_functions.database import Delete, Document, Put, Write
 from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.report import Report
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, Reference
 from boiler_functions.views.build import Instance, Reader, build

@@ -6,7 +6,7 @@ from boiler_functions.app import Boiler
 from boiler_functions.exceptions import BoilerError, Rejected
 from boiler_functions.models.model import DomainModel, Embedded
 from boiler_functions.models.session import use
-from boiler_functions.modes.on_change.outbox import Changed
+from boiler_functions.modes.on_change.declaration import Changed
 from boiler_functions.modes.on_change.webhook import Webhook
 from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.sockets import SocketSettings

@@ -14,7 +14,7 @@ import uvicorn
 
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.modes.websocket import Sockets
+from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.runtime.logs import log_as_json
 from boiler_functions.settings.sockets import SocketSettings
 

@@ -102,7 +102,7 @@ def build(context: Context, name: str, console: Console, *, root: str | None, re
     app = context.app
     view = _view_named(app, name)
     database = Metered(context.database)
-    work = RebuildAll(app.name, view, database, sinks=app.compiled.declarations.sinks)
+    work = RebuildAll(app.name, view, database, recipients=app.compiled.declarations.recipients)
     if root is not None:
         tally = Tally()
         _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
@@ -170,7 +170,7 @@ def _lines(name: str, console: Console) -> Iterator[Callable[[Tally], None]]:
 
 
 def _view_named(app: Boiler, name: str) -> type[ViewModel[Any]]:
-    views = {view.__name__: view for view in app.compiled.declarations.queries}
+    views = {view.__name__: view for view in app.compiled.declarations.stored}
     if name not in views:
         known = ", ".join(views) or "none"
         raise ConfigurationError(f"{app.name} stores no view {name!r}; it stores {known}. `@app.query` stores a view.")

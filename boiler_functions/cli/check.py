@@ -28,8 +28,9 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import users_traceback
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.upload import PACKAGE, check_source, is_complete
-from boiler_functions.compile.compiler import Declarations, compile_app
+from boiler_functions.compile.compiler import compile_app
 from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.types import subclasses
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -19,10 +19,10 @@ from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.plan.costs import Assumed
 from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
+from boiler_functions.views.fetching import Assumed
 
 
 class Commands(click.Group):
@@ -76,12 +76,9 @@ def _tell(compiled: Compiled) -> None:
     declared, functions = compiled.declarations, compiled.manifest.functions
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())
-    views, tasks, rules = map(len, (declared.queries, declared.tasks, declared.rules))
+    counts = ", ".join(f"{mode.counted} {len(found)}" for mode in declared.modes if (found := declared.of(mode)))
     services = "".join(f"; service {each.entry_point} ({len(each.views)})" for each in compiled.manifest.services)
-    click.echo(
-        f"{declared.app} is fine: stored views {views}, tasks {tasks}, REST rules {rules}; "
-        f"functions {len(functions)} ({listed}){services}"
-    )
+    click.echo(f"{declared.app} is fine: {counts}; functions {len(functions)} ({listed}){services}")
 
 
 _CHECK = click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")

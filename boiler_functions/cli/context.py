@@ -26,9 +26,9 @@ import click
 from boiler_functions.app import Boiler
 from boiler_functions.cli.project import PYPROJECT, TABLE, Project
 from boiler_functions.compile.compiler import Compiled, compile_app
-from boiler_functions.compile.manifest import Manifest
 from boiler_functions.database.firestore import DATABASE, EMULATOR_HOST, PROJECT, FirestoreDatabase, connect
 from boiler_functions.exceptions import ConfigurationError, DeclarationError
+from boiler_functions.manifest import Manifest
 from boiler_functions.settings.options import AppOptions, Options
 
 ENV = "BOILER_ENV"

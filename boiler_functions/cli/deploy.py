@@ -30,7 +30,6 @@ from boiler_functions.cli.deployment import (
 from boiler_functions.cli.errors import Interrupted, Unfinished
 from boiler_functions.cli.gcloud import Command, Gcloud, gcloud
 from boiler_functions.cli.upload import stage
-from boiler_functions.compile.manifest import EventTrigger, Function
 from boiler_functions.exceptions import (
     BillingDisabled,
     ConfigurationError,
@@ -39,6 +38,7 @@ from boiler_functions.exceptions import (
     WrongLocation,
 )
 from boiler_functions.local.node_modules import npm_command
+from boiler_functions.manifest import EventTrigger, Function
 from boiler_functions.plan.indexes import Indexes
 
 UNNAMED = "PROJECT_ID"

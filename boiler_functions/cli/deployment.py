@@ -14,8 +14,8 @@ from typing import Any
 
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.upload import PYTHON, RUNTIME, Upload
-from boiler_functions.compile.manifest import EventTrigger, Function, HttpTrigger, Manifest, QueueTrigger, Service
 from boiler_functions.database.firestore import PROJECT
+from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, QueueTrigger, Service
 from boiler_functions.plan.indexes import BOOKKEEPING, Index, Indexes, Override
 from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
 from boiler_functions.settings.options import Options
@@ -478,7 +478,7 @@ class Deployment:
         # Cloud Run tells no function its project; logs name their trace by it.
         environment = {PROJECT: self.project, **self.environment}
         queue = next(iter(self.manifest.queues), None)
-        if queue is not None and function.mode in ("query", "continuation"):
+        if queue is not None and function.hands_on:
             region = self.region_of(queue)
             environment[QUEUE] = f"projects/{self.project}/locations/{region}/queues/{queue.name}"
             environment[URL] = f"https://{region}-{self.project}.cloudfunctions.net/{queue.name}"

@@ -19,13 +19,13 @@ from watchfiles import PythonFilter, watch
 
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.served import FUNCTIONS, HOST, PLAN
-from boiler_functions.compile.compiler import API
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.delivery import Delivery, DeliveryHarness, Refused, Retries, Target, Trigger
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import answers, free_ports, request
+from boiler_functions.modes.rest.declaration import API
 
 # Long enough that an event which failed is still there when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)

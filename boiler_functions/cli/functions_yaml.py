@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from boiler_functions.compile.manifest import Manifest
+from boiler_functions.manifest import Manifest
 
 NAME = "functions.yaml"
 

@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.compile.manifest import EventTrigger, Function, HttpTrigger, Manifest, Service
 from boiler_functions.database.metered import Usage
-from boiler_functions.plan.advice import Advice, advice_on
-from boiler_functions.plan.costs import Assumed, cost_of
+from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, Service
+from boiler_functions.modes.advice import Advice
+from boiler_functions.plan.advice import advice_on
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.prices import Prices
+from boiler_functions.views.fetching import Assumed
 
 # What deploying takes, whatever the app does.
 _DEPLOY_APIS = {
@@ -155,7 +156,7 @@ def _costs(compiled: Compiled, assumed: Assumed, prices: Prices) -> Iterator[Cos
     location = compiled.declarations.options.trigger_location
     for function in compiled.functions.values():
         for view in function.views:
-            usage = cost_of(function, view, assumed)
+            usage = function.cost(view, assumed)
             million = prices.of_million(usage, options[function.entry_point], location)
             yield Cost(function.source.text, function.entry_point, view.__name__, usage, round(million, 2))
 

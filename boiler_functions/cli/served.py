@@ -24,7 +24,7 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
-from boiler_functions.compile.compiler import API
+from boiler_functions.modes.rest.declaration import API
 
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
@@ -46,7 +46,7 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
     with reported():
         loaded = Project(folder, source, app).load()
         served = serving(loaded)
-        if loaded.compiled.declarations.sockets:
+        if loaded.manifest.services:
             _serve_sockets(loaded, sockets)
         make_server(HOST, port, served, threaded=True, request_handler=_Quiet).serve_forever()
 
@@ -59,7 +59,7 @@ def serving(app: Boiler) -> Flask:
 
     @server.get(PLAN)
     def plan() -> Any:
-        namespaces = [socket.namespace for socket in app.compiled.declarations.sockets]
+        namespaces = [each for service in app.manifest.services for each in service.namespaces]
         return {**plan_as_json(app.manifest), "namespaces": namespaces}
 
     @server.post(f"{FUNCTIONS}/<entry_point>")

@@ -31,8 +31,8 @@ from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
 from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.cli.ignored import GCLOUDIGNORE, GITIGNORE, Ignored
 from boiler_functions.cli.project import Project
-from boiler_functions.compile.manifest import Function, Manifest, Service
 from boiler_functions.exceptions import IncompleteUpload, KeyInUpload
+from boiler_functions.manifest import Function, Manifest, Service
 
 PACKAGE = "boiler-functions"
 PYTHON = "3.13"
@@ -47,9 +47,6 @@ _KEYS = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\r|\\n|\s)*[A-Za-z0-9+/=]{16}"
     rb'|"refresh_token"\s*:\s*"[^"]{8}'
 )
-
-# What an app needs of the package, by the mode of a function.
-_EXTRAS = {"rest": "rest", "continuation": "tasks"}
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ def check_source(source: Path, manifest: Manifest) -> Line:
     if ".export(" not in main.read_text():
         raise IncompleteUpload(f"{main} exports no app. Add `app.export(globals())`.")
     path = source / REQUIREMENTS
-    wanted_by = {_EXTRAS[each.mode] for each in manifest.functions if each.mode in _EXTRAS}
+    wanted_by = {each.extra for each in manifest.functions if each.extra}
     extras = sorted(wanted_by | {each.entry_point for each in manifest.services})
     wanted = f"{PACKAGE}[{','.join(extras)}]" if extras else PACKAGE
     if not path.is_file():

@@ -13,8 +13,6 @@ from google.cloud import firestore
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from boiler_functions.app import Boiler
-from boiler_functions.compile.compiler import EventFunction, Report
-from boiler_functions.compile.manifest import EventTrigger
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.database.metered import Metered
@@ -23,6 +21,10 @@ from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, R
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import LOOPBACK, request
+from boiler_functions.manifest import EventTrigger
+from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.modes.report import Report
+from boiler_functions.modes.rest.mode import REST
 from boiler_functions.runtime.events import change_of
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
@@ -164,14 +166,14 @@ class _QuietHandler(WSGIRequestHandler):
 @contextmanager
 def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> Iterator[str | None]:
     """The URL of the app's REST rules while they are served; None when it has none."""
-    if not app.compiled.declarations.rules:
+    if not app.declarations.of(REST):
         yield None
         return
     # Imported late: an app without rules needs no REST stack.
-    from boiler_functions.modes.rest import create_app
+    from boiler_functions.modes.rest.application import create_app
     from boiler_functions.modes.rest.authentication import FirebaseTokens
 
-    flask = create_app(app.compiled, database, tokens=FirebaseTokens(project))
+    flask = create_app(app.compiled.declarations, database, tokens=FirebaseTokens(project))
     server = make_server(LOOPBACK, 0, flask, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -3,90 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from marshmallow import fields
 
-from boiler_functions.compile.compiler import Compiled, View
-from boiler_functions.compile.manifest import EventTrigger
-from boiler_functions.modes.task.task import Task
-from boiler_functions.plan.indexes import Indexes, merged, query_of
+from boiler_functions.compile.compiler import Compiled
+from boiler_functions.manifest import EventTrigger
+from boiler_functions.modes.advice import Advice
+from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.views.dependencies import is_exact
-from boiler_functions.views.store import Matching, One, Queried, Referrers, Source
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One warning: its stable name, what it is about, and what may happen with what to do."""
-
-    name: str
-    about: str
-    text: str
-
-    def to_json(self) -> dict[str, str]:
-        return asdict(self)
+from boiler_functions.views.queries import query_of
+from boiler_functions.views.store import Queried, Referrers
+from boiler_functions.views.view_model import View
 
 
 def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advice]:
     """All warnings; `indexes_file` is what firestore.indexes.json holds."""
     declared = compiled.declarations
-    views = dict.fromkeys([*declared.queries, *(task.view for task in declared.tasks)])
+    forms = (each.view for mode, each in declared.all if each.view and mode.form(each))
     return [
-        *(each for view in declared.queries for each in _of_stored(view)),
-        *(each for task in declared.tasks for each in _of_task(task)),
-        *(each for view in views for each in _of_any(view)),
+        *(each for mode in declared.modes for each in mode.advice(declared)),
+        *(each for view in dict.fromkeys([*declared.stored, *forms]) for each in _of_any(view)),
         *_missing_indexes(compiled, indexes_file),
-        *_grouping(compiled),
         *_options(compiled),
     ]
-
-
-def _of_stored(view: View) -> Iterator[Advice]:
-    root = view.store_class.root()
-    if root is None:
-        yield Advice(
-            "hot-document",
-            view.__name__,
-            "One document holds it all, and every change of its sources writes it: about one write a second is what "
-            "Firestore sustains. Give its Store a root where there is one.",
-        )
-    for source in view.store_class.sources:
-        about = f"{view.__name__}.store.{source.name}"
-        pattern = source.model.pattern().text
-        if root is not None and _is_one_for_all(source):
-            yield Advice(
-                "hot-document",
-                about,
-                f"Every {view.__name__} reads it, so that one change of it rebuilds all of them. Keep what changes "
-                f"often out of it.",
-            )
-        elif root is not None and isinstance(source, Matching):
-            yield Advice(
-                "hot-document",
-                about,
-                f"Every {view.__name__} reads the same query, so that each change of what it finds rebuilds all of "
-                f"them. Follow a relation of {root.name} instead, or give the view no root.",
-            )
-        elif root is not None and isinstance(source, One):
-            yield Advice(
-                "unbounded-fan-out",
-                about,
-                f"Nothing limits how many {view.__name__} name one {pattern}; a change of it rebuilds them all, about "
-                f"100 in a commit, and what does not fit into one invocation goes to the queue.",
-            )
-
-
-def _of_task(task: Task) -> Iterator[Advice]:
-    for source in task.view.store_class.sources:
-        if task.isolation == "serializable" and source.verify and _is_one_for_all(source):
-            yield Advice(
-                "hot-document",
-                f"{task.view.__name__}.store.{source.name}",
-                "Every such task verifies it in its commit, which costs a write and meets those of all others. "
-                "`reference(…, verify=False)` spares it.",
-            )
 
 
 def _of_any(view: View) -> Iterator[Advice]:
@@ -125,23 +66,6 @@ def _missing_indexes(compiled: Compiled, file: Mapping[str, Any]) -> Iterator[Ad
         )
 
 
-def _grouping(compiled: Compiled) -> Iterator[Advice]:
-    if compiled.declarations.group_by == "source":
-        return
-    shared: dict[str, set[str]] = {}
-    for function in compiled.functions.values():
-        if function.task is None:
-            shared.setdefault(function.source.text, set()).update(view.__name__ for view in function.views)
-    if common := [source for source, views in shared.items() if len(views) > 1]:
-        most = max(len(views) for views in shared.values())
-        yield Advice(
-            "group-by-source",
-            ", ".join(common),
-            f"Up to {most} views each have a function for a change of it: as many invocations and look-ups. "
-            f'`Boiler(…, group_by="source")` makes it one.',
-        )
-
-
 def _options(compiled: Compiled) -> Iterator[Advice]:
     for function in compiled.manifest.functions:
         trigger = function.trigger
@@ -162,11 +86,6 @@ def _options(compiled: Compiled) -> Iterator[Advice]:
                 f"It runs in {region}, and its database is in {trigger.location}: each RPC crosses an ocean. "
                 f"Say region={near!r}.",
             )
-
-
-def _is_one_for_all(source: Source) -> bool:
-    """Whether it is one document whatever the root is: of a fixed id in a fixed collection."""
-    return isinstance(source, One) and source.via is None and not source.key_names()
 
 
 def _is_bounded(source: Queried[Any]) -> bool:

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from boiler_functions.compile.compiler import Declarations
 from boiler_functions.database import NAME, Query
 from boiler_functions.database.matching import orders_of
-from boiler_functions.modes import dead_letter, ledger, marker, secret
-from boiler_functions.modes.on_change import outbox
+from boiler_functions.modes import dead_letter, ledger, marker, outbox, secret
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import id_of
-from boiler_functions.views.store import Matching, Queried, Referrers
 
 Scope: TypeAlias = Literal["COLLECTION", "COLLECTION_GROUP"]
 
@@ -113,8 +111,9 @@ class Indexes:
 
     @classmethod
     def of(cls, declarations: Declarations) -> Indexes:
-        """What the queries of all Stores and of all lists need."""
-        needed = [need for query in (*queries_of(declarations), *_listed(declarations)) for need in needs(query)]
+        """What all queries of all modes need."""
+        asked = (query for mode in declarations.modes for query in mode.queries(declarations))
+        needed = [need for query in asked for need in needs(query)]
         composite = {each for each in needed if isinstance(each, Index)}
         singles: dict[tuple[str, str], set[Single]] = {}
         for each in needed:
@@ -139,33 +138,6 @@ class Indexes:
             "indexes": [index.to_wire() for index in self.composite],
             "fieldOverrides": [override.to_wire() for override in self.overrides],
         }
-
-
-def queries_of(declarations: Declarations) -> Iterator[Query]:
-    """One query of each kind that the Stores of an app ask."""
-    views = [*declarations.queries, *(task.view for task in declarations.tasks), *(r.view for r in declarations.rules)]
-    for source in dict.fromkeys(source for view in views for source in view.store_class.sources):
-        if isinstance(source, Queried):
-            yield query_of(source)
-
-
-def _listed(declarations: Declarations) -> Iterator[Query]:
-    """One query of each kind that the lists of an app's API ask."""
-    if declarations.rules:
-        from boiler_functions.modes.rest import list_queries
-
-        yield from list_queries(declarations)
-
-
-def query_of(source: Queried[Any]) -> Query:
-    """The query of a reference; of one document, where it depends on which."""
-    match source:
-        case Referrers():
-            # Which document is asked for makes no difference to an index.
-            return source.query("any/document")
-        case Matching():
-            return source.selection.query
-    raise TypeError(f"{source!r} asks in no way that is known here.")
 
 
 def needs(query: Query) -> Iterator[Index | Override]:

@@ -6,18 +6,17 @@ Functions use the Admin API, which no rule binds; these rules are about the fron
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import INCLUDE, Schema
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where, any_of, nobody
-from boiler_functions.compile.compiler import BOOKKEEPING, Declarations
+from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.models import fields
-from boiler_functions.modes.document.document import mutation_path, mutation_schema
-from boiler_functions.modes.task.task import OUTCOME
+from boiler_functions.modes.bookkeeping import BOOKKEEPING
+from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import Pattern
 from boiler_functions.types import is_name
 
@@ -56,34 +55,9 @@ _TYPES: Mapping[type[marshmallow_fields.Field[Any]], str] = {
 }
 
 
-@dataclass(frozen=True)
-class Documents:
-    """The documents of a path, as clients may use them: read them, or create one that fits a schema; nothing else.
-
-    Without a schema only functions write them.
-    """
-
-    title: str
-    pattern: Pattern
-    readers: Audience
-    senders: Audience = nobody
-    schema: Schema | None = None
-
-
 def documents(declarations: Declarations) -> Iterator[Documents]:
     """What an app lets clients see and send."""
-    for view in declarations.queries:
-        yield Documents(f"{view.__name__}, a view", view.pattern(), view.readers())
-    for task in declarations.tasks:
-        senders = task.view.writers()
-        # Whose form it is may read what became of it.
-        own = (each for each in senders.parts() if isinstance(each, Owner))
-        readers = any_of(task.view.readers(), *own)
-        yield Documents(f"{task.view.__name__}, a form", task.pattern, readers, senders, task.view.schema())
-    for each in declarations.documents:
-        # Who reads the view need not see who asked for what; who may send one may read what became of it.
-        senders, schema = each.view.writers(), mutation_schema(each.view, strict=each.strict)
-        yield Documents(f"{each.view.__name__}, its mutations", mutation_path(each.view), senders, senders, schema)
+    return (each for mode in declarations.modes for each in mode.clients(declarations))
 
 
 def firestore_rules(declared: Iterable[Documents], existing: str | None = None) -> str:
@@ -140,7 +114,7 @@ def _block(each: Documents) -> list[str]:
         *head,
         f"  allow create: if {fits if senders == 'true' else f'{senders} && {fits}'};",
         "  allow update, delete: if false;",
-        *(f"  {line}" for line in _function("fits", each.schema)),
+        *(f"  {line}" for line in _function("fits", each.schema, each.reserved)),
         "}",
     ]
 
@@ -195,9 +169,9 @@ class _Variables:
         raise AssertionError(f"no rule says {part!r}")
 
 
-def _function(name: str, schema: Schema) -> list[str]:
+def _function(name: str, schema: Schema, reserved: Iterable[str]) -> list[str]:
     """A function of the rules that tells whether a map fits the schema."""
-    first, *rest = _fits("data", schema, closed=(OUTCOME,))
+    first, *rest = _fits("data", schema, closed=reserved)
     lines = [f"  return {first}", *(f"    && {each}" for each in rest)]
     return [f"function {name}(data) {{", *lines[:-1], f"{lines[-1]};", "}"]
 

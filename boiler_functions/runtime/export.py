@@ -8,29 +8,35 @@ import os
 import re
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import functions_framework
 from cloudevents.http import CloudEvent
-from flask import Flask, Request, has_request_context
+from flask import Request, has_request_context
 from flask import request as current_request
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
-from boiler_functions.compile.compiler import API, CONTINUATIONS, Compiled, EventFunction, Report
+from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database
 from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import DATABASE, PROJECT, FirestoreDatabase, connect, named_project
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import InvalidEvent, Transient
+from boiler_functions.manifest import Function, QueueTrigger
 from boiler_functions.modes.dead_letter import refuse_event
+from boiler_functions.modes.event_function import Enqueue, EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation
-from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.modes.mode import Mode
+from boiler_functions.modes.report import Report
 from boiler_functions.runtime.events import Home, change_of, check_home
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.settings.options import ANY
 from boiler_functions.settings.place import refuse_emulators
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 MOST_DISCARDED = 8 * 1024 * 1024
 """Bytes of a refused body that are read all the same; of a larger one, the connection is cut."""
@@ -46,11 +52,9 @@ def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
     log_as_json()
     for function in compiled.functions.values():
         _put(namespace, function.entry_point, functions_framework.cloud_event, _event_target(compiled, function))
-    entry_points = {function.entry_point for function in compiled.manifest.functions}
-    if CONTINUATIONS in entry_points:
-        _put(namespace, CONTINUATIONS, functions_framework.http, _continuation_target(compiled))
-    if API in entry_points:
-        _put(namespace, API, functions_framework.http, _api_target(compiled))
+    for mode in compiled.declarations.modes:
+        for each in mode.functions(compiled.declarations):
+            _put(namespace, each.entry_point, functions_framework.http, _http_target(compiled, mode, each))
 
 
 def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[CloudEvent], None]:
@@ -68,28 +72,36 @@ def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[Clou
     return target
 
 
-def _continuation_target(compiled: Compiled) -> Callable[[Request], Any]:
+def _http_target(compiled: Compiled, mode: Mode[Any], function: Function) -> Callable[[Request], Any]:
+    if isinstance(function.trigger, QueueTrigger):
+        return _queue_target(compiled, mode, function.entry_point)
+    return _api_target(compiled, mode, function.entry_point)
+
+
+def _queue_target(compiled: Compiled, mode: Mode[Any], entry_point: str) -> Callable[[Request], Any]:
+    """Goes on with the work that a task's payload holds."""
+
     def target(request: Request) -> Any:
         try:
-            continuation = Continuation.from_json(_payload(request))
+            rest = mode.rest_of(_payload(request))
         except InvalidEvent as error:
             # The queue would send it for ever.
-            _refuse(compiled, "", "", error)
+            _refuse(compiled, entry_point, "", "", error)
             return "", 204
-        function = compiled.functions.get(continuation.function)
-        with context(function=continuation.function, event=continuation.id, **_trace()):
-            if function is None or function.mode != "query":
-                gone = f"{continuation.function} is no function any more; `boiler build` makes its views follow."
-                _refuse(compiled, continuation.path, continuation.id, InvalidEvent(gone))
+        function = compiled.functions.get(rest.function)
+        with context(function=rest.function, event=rest.id, **_trace()):
+            if function is None or not function.hands_on:
+                gone = f"{rest.function} is no function any more; `boiler build` makes its views follow."
+                _refuse(compiled, entry_point, rest.path, rest.id, InvalidEvent(gone))
             else:
-                _settle(function.attempt_rest(continuation, _database(compiled), REAL, _enqueue(compiled)))
+                _settle(function.attempt_rest(rest, _database(compiled), REAL, _enqueue(compiled)))
         return "", 204
 
     return target
 
 
-def _refuse(compiled: Compiled, subject: str, event: str, error: InvalidEvent) -> None:
-    invocation = Invocation(compiled.manifest.app, CONTINUATIONS, Metered(_database(compiled)))
+def _refuse(compiled: Compiled, entry_point: str, subject: str, event: str, error: InvalidEvent) -> None:
+    invocation = Invocation(compiled.manifest.app, entry_point, Metered(_database(compiled)))
     refuse_event(invocation, view="", subject=subject, event=event, error=error)
 
 
@@ -125,16 +137,16 @@ def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
     return trace_of(headers, project)
 
 
-def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
-    # The REST stack takes 80 ms to import; an event function never does.
-    apps: list[Flask] = []
-    if os.environ.get("FUNCTION_TARGET") == API:
-        apps.append(_api(compiled))
+def _api_target(compiled: Compiled, mode: Mode[Any], entry_point: str) -> Callable[[Request], Any]:
+    # A mode's stack may take 80 ms to import; an event function never does.
+    apps: list[WSGIApplication] = []
+    if os.environ.get("FUNCTION_TARGET") == entry_point:
+        apps.append(mode.application(compiled.declarations, lambda: _database(compiled)))
 
     def target(request: Request) -> Any:
         if not apps:
-            apps.append(_api(compiled))
-        with context(function=API, **_trace()):
+            apps.append(mode.application(compiled.declarations, lambda: _database(compiled)))
+        with context(function=entry_point, **_trace()):
             return _nested(apps[0], request)
 
     if apps:
@@ -143,13 +155,7 @@ def _api_target(compiled: Compiled) -> Callable[[Request], Any]:
     return target
 
 
-def _api(compiled: Compiled) -> Flask:
-    from boiler_functions.modes.rest import create_app
-
-    return create_app(compiled, lambda: _database(compiled))
-
-
-def _nested(app: Flask, request: Request) -> Response:
+def _nested(app: WSGIApplication, request: Request) -> Response:
     # functions-framework has put its own objects into the environ; the app gets a new one. The app reads the body by
     # itself, once it knows who asks, and not more than it takes.
     environ = {key: value for key, value in request.environ.items() if not key.startswith(("werkzeug.", "flask."))}
@@ -214,11 +220,11 @@ def _has_firebase_queue(compiled: Compiled) -> bool:
 
 
 def _firebase_enqueue(compiled: Compiled) -> Enqueue:
-    def enqueue(continuation: Continuation) -> None:
+    def enqueue(rest: Rest) -> None:
         # Imported by the first fan-out that is too large, if there ever is one.
         from boiler_functions.runtime.queues import firebase_enqueuer
 
-        firebase_enqueuer(compiled.manifest.queues[0], os.environ)(continuation)
+        firebase_enqueuer(compiled.manifest.queues[0], os.environ)(rest)
 
     return enqueue
 

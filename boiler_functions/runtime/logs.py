@@ -22,9 +22,9 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from boiler_functions.compile.compiler import Report
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import BoilerError, Permanent, Transient
+from boiler_functions.modes.report import Report
 
 CONTENTS = "BOILER_LOG_CONTENTS"
 

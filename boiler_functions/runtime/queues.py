@@ -34,10 +34,10 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, OidcToken, Task
 from google.protobuf.duration_pb2 import Duration
 
-from boiler_functions.compile.manifest import Function
 from boiler_functions.database.firestore import READ_ERRORS
 from boiler_functions.exceptions import BoilerError, ConfigurationError, TooLarge, Unavailable
-from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.manifest import Function
+from boiler_functions.modes.event_function import Enqueue, Rest
 
 QUEUE: Final = "BOILER_QUEUE"
 URL: Final = "BOILER_CONTINUATIONS_URL"
@@ -89,11 +89,11 @@ class FirebaseQueue:
     name: str
     emulator: str
 
-    def put(self, continuation: Continuation) -> None:
+    def put(self, rest: Rest) -> None:
         """Creates the continuation's task, unless there is or was one; raises when it is not known to be there."""
         task = {
-            "name": f"{self.name}/tasks/{continuation.name}",
-            "httpRequest": {"url": "", "body": b64encode(json.dumps(continuation.to_json()).encode()).decode()},
+            "name": f"{self.name}/tasks/{rest.name}",
+            "httpRequest": {"url": "", "body": b64encode(json.dumps(rest.to_json()).encode()).decode()},
             "dispatchDeadline": f"{_DISPATCH_SECONDS}s",
         }
         body = json.dumps({"task": task}).encode()
@@ -143,9 +143,9 @@ class Queue:
             )
         return cls(environ[QUEUE], environ[URL], environ.get(SERVICE_ACCOUNT), emulator)
 
-    def put(self, continuation: Continuation) -> None:
+    def put(self, rest: Rest) -> None:
         """Creates the continuation's task, unless there is or was one; raises when it is not known to be there."""
-        task = self.task(continuation)
+        task = self.task(rest)
         try:
             # A name makes creation idempotent, so that it may be tried again when its answer was lost.
             _client(self.emulator).create_task(parent=self.name, task=task, retry=_RETRY, timeout=_SECONDS)
@@ -157,22 +157,20 @@ class Queue:
         except RetryError as error:
             raise self._translated(error.cause) from error
 
-    def task(self, continuation: Continuation) -> Task:
+    def task(self, rest: Rest) -> Task:
         """The continuation as a task; raises TooLarge for what Cloud Tasks would refuse."""
         request = HttpRequest(
             url=self.url,
             http_method=HttpMethod.POST,
             headers={"Content-Type": "application/json"},
-            body=json.dumps(continuation.to_json()).encode(),
+            body=json.dumps(rest.to_json()).encode(),
         )
         if self.service_account:
             request.oidc_token = OidcToken(service_account_email=self.service_account, audience=self.url)
-        name = f"{self.name}/tasks/{continuation.name}"
+        name = f"{self.name}/tasks/{rest.name}"
         task = Task(name=name, http_request=request, dispatch_deadline=Duration(seconds=_DISPATCH_SECONDS))
         if (size := len(Task.serialize(task))) > MAX_TASK_BYTES:
-            raise TooLarge(
-                f"The task that continues {continuation.path} has {size} bytes; the limit is {MAX_TASK_BYTES}."
-            )
+            raise TooLarge(f"The task that continues {rest.path} has {size} bytes; the limit is {MAX_TASK_BYTES}.")
         return task
 
     def _translated(self, error: GoogleAPICallError) -> BoilerError:

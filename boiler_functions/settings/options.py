@@ -164,6 +164,11 @@ class Options(NamedTuple):
         """What was said, by name."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
+    def differing(self, others: Options) -> str | None:
+        """The first option of which both say something, and not the same."""
+        said = others.given()
+        return next((name for name, value in self.given().items() if name in said and said[name] != value), None)
+
     @property
     def time_limit(self) -> int:
         """Seconds after which the platform ends an invocation."""

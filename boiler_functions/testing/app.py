@@ -10,7 +10,7 @@ from dataclasses import replace
 from random import Random
 
 from boiler_functions.app import Boiler
-from boiler_functions.compile.compiler import Compiled, Report
+from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database, Delete, Document, Put
 from boiler_functions.database.change import Change
 from boiler_functions.database.faults import Faults
@@ -21,6 +21,7 @@ from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import LONGEST_PAUSE
 from boiler_functions.modes.query.upkeep import Upkeep
 from boiler_functions.modes.release import Release
+from boiler_functions.modes.report import Report
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
 
@@ -94,7 +95,7 @@ class MemoryApp:
         surroundings = self.surroundings._replace(release=self.release)
         declarations = self.compiled.declarations
         invocation = Invocation(declarations.app, "upkeep", database, surroundings)
-        Upkeep(invocation, declarations.queries, declarations.sinks).run(
+        Upkeep(invocation, declarations.stored, declarations.recipients).run(
             invocation.now() + LONGEST_PAUSE * 1_000_000_000
         )
         return invocation.outcomes

@@ -21,9 +21,11 @@ def http_client(testing: MemoryApp, uid: str | None = None, **claims: Any) -> Fl
         ada.patch("/meetings/standup", json={"inSession": False}).status_code
     """
     # Imported late: a test of views needs no REST stack.
-    from boiler_functions.modes.rest import create_app
+    from boiler_functions.modes.rest.application import create_app
 
-    flask = create_app(testing.compiled, lambda: testing.through, testing.surroundings, _Tokens(), bytes(32))
+    flask = create_app(
+        testing.compiled.declarations, lambda: testing.through, testing.surroundings, _Tokens(), bytes(32)
+    )
     client = flask.test_client()
     if uid is not None:
         token = urlsafe_b64encode(json.dumps({"uid": uid, **claims}).encode()).decode()

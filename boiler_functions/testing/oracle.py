@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.compile.compiler import View
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import Permanent
@@ -20,6 +19,7 @@ from boiler_functions.testing.app import MemoryApp
 from boiler_functions.testing.plain import Documents, is_a, is_at
 from boiler_functions.testing.reached import Plan, Reached, key_of
 from boiler_functions.types import Fields, digest
+from boiler_functions.views.view_model import View
 
 _LONGEST_TEXT = 500
 _MISSING = object()
@@ -32,7 +32,7 @@ def assert_views_equal_rebuild(testing: MemoryApp) -> None:
     expected once an event has concerned it.
     """
     documents = testing.documents()
-    faults = [fault for view in testing.compiled.declarations.queries for fault in _faults(view, documents)]
+    faults = [fault for view in testing.compiled.declarations.stored for fault in _faults(view, documents)]
     assert not faults, "\n".join(["The stored views are not what a fresh build makes:", *faults])
 
 

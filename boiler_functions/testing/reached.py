@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from boiler_functions.compile.compiler import View
 from boiler_functions.database import Document
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidPath, Permanent
@@ -18,6 +17,7 @@ from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named
 from boiler_functions.views.store import Matching, One, Referrers, Related, Root, Source
+from boiler_functions.views.view_model import View
 
 _PLACEHOLDER = re.compile(r"\{([^/}]+)\}")
 

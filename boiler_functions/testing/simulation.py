@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
-from boiler_functions.compile.compiler import EventFunction, Report
 from boiler_functions.database import Database, Document
 from boiler_functions.database.change import Change
 from boiler_functions.database.faults import Faults, Faulty
 from boiler_functions.exceptions import Transient
+from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.release import Release
+from boiler_functions.modes.report import Report
 from boiler_functions.testing.steps import Crashed, Stepped, Worker
 
 MAX_DELIVERIES = 20

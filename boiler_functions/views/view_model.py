@@ -261,3 +261,7 @@ def owner_names(view: type[ViewModel[Any]]) -> tuple[str, ...]:
         return view.pattern().names
     root = view.store_class.root()
     return tuple(f"{root.name}.{name}" for name in root.model.pattern().names) if root else ()
+
+
+View = type[ViewModel[Any]]
+"""A view model's class."""

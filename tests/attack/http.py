@@ -21,7 +21,7 @@ from boiler_functions.database import Put
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.application import create_app
 from boiler_functions.modes.rest.authentication import FirebaseTokens
 from boiler_functions.testing import unsigned_token
 from boiler_functions.testing.app import MemoryApp, VirtualClock
@@ -180,7 +180,11 @@ class Service:
             self.testing.database.commit([Put(f"entries/{name}", fields) for name, fields in _hidden()])
         self._deliver()
         flask = create_app(
-            self.testing.compiled, lambda: self.database, self.testing.surroundings, FirebaseTokens(PROJECT), bytes(32)
+            self.testing.compiled.declarations,
+            lambda: self.database,
+            self.testing.surroundings,
+            FirebaseTokens(PROJECT),
+            bytes(32),
         )
         self.client: FlaskClient = flask.test_client()
         self.token = ""

@@ -37,8 +37,9 @@ from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.local.loopback import LOOPBACK, free_port
+from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Surroundings
-from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.modes.query.continuation import Continuation
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.runtime.events import change_of
 from boiler_functions.runtime.queues import MAX_TASK_BYTES, Queue, enqueuer
@@ -353,7 +354,7 @@ class Library:
         self.database.commit([self.author(name)])
 
     def rebuild_all(self, database: Database) -> None:
-        views = self.compiled.declarations.queries
+        views = self.compiled.declarations.stored
         books = [Instance(views[0], path) for path in fields_of(database, "books")]
         Rebuild(Invocation("library", "build", Metered(database)), views).rebuild(books)
 

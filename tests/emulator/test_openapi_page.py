@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.local.loopback import LOOPBACK
-from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.application import create_app
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -53,7 +53,7 @@ def address() -> Iterator[str]:
     database = MemoryDatabase()
     with use(database):
         City.new(doc_id="TOK", name="Tokyo").save()
-    server = make_server(LOOPBACK, 0, create_app(app.compiled, lambda: database), threaded=True)
+    server = make_server(LOOPBACK, 0, create_app(app.declarations, lambda: database), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://{LOOPBACK}:{server.port}"

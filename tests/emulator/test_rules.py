@@ -25,10 +25,10 @@ from boiler_functions import (
     reference,
     references,
 )
-from boiler_functions.compile.compiler import BOOKKEEPING
 from boiler_functions.local.firebase import FirebaseEmulators
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import request
+from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.plan.security_rules import BEGIN, documents, firestore_rules
 
 

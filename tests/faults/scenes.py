@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from random import Random, SystemRandom
 from typing import Any, TypeVar
 
-from boiler_functions.compile.compiler import Report
 from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
 from boiler_functions.modes import dead_letter
 from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.report import Report
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock, memory_app
 from boiler_functions.types import Instant, Reference
 from tests.torture.world import tortured_app

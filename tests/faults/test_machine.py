@@ -154,7 +154,7 @@ class Story(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         """A day and a half passes: markers go, and what waited for so long is too old for a task."""
-        waiting = {each.change.path for each in self.waiting if each.function.task}
+        waiting = {each.change.path for each in self.waiting if each.function.mode == "task"}
         self.too_old |= waiting
         self.clock.sleep(36 * HOUR)
         documents = self.testing.documents().values()

@@ -20,7 +20,6 @@ from typing import Any
 from google.events.cloud.firestore_v1 import DocumentEventData
 
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.compile.manifest import EventTrigger
 from boiler_functions.database import Database, Delete, Document, Put, Query, Write
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
@@ -28,8 +27,8 @@ from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, N
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
-from boiler_functions.modes import dead_letter, ledger
-from boiler_functions.modes.on_change import outbox
+from boiler_functions.manifest import EventTrigger
+from boiler_functions.modes import dead_letter, ledger, outbox
 from boiler_functions.types import MISSING, Reference
 from tests.torture.emulator_app import VIEWS, app, expected_views, summed
 from tests.torture.emulator_faults import KILLS, NOTES, PER_COMMIT, READ

@@ -10,13 +10,13 @@ from random import Random
 from threading import get_ident
 from typing import Any
 
-from boiler_functions.compile.compiler import Report
 from boiler_functions.database import Committed, Database, Document, Found, Query, Reading, Write
 from boiler_functions.database.faults import Faults
 from boiler_functions.exceptions import Transient, Unavailable, UnknownOutcome
 from boiler_functions.models.session import use
 from boiler_functions.modes import dead_letter, ledger, marker
 from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.report import Report
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock
 from boiler_functions.types import MISSING, Instant
 from tests.torture import oracle
@@ -132,7 +132,7 @@ class Tortured(MemoryApp):
 
     def _took_effect(self, delivery: Delivery, error: Transient) -> bool:
         writes = self.watched.committed.get(get_ident(), ())
-        if delivery.function.task:
+        if delivery.function.mode in ("task", "document"):
             return any(each.path.startswith(marker.COLLECTION) for each in writes)
         return isinstance(error, UnknownOutcome) and bool(writes)
 

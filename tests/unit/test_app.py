@@ -10,6 +10,7 @@ import pytest
 
 from boiler_functions import Boiler, HttpSettings, Rejected, SocketSettings, ViewModel, access, attrs
 from boiler_functions.exceptions import DeclarationError
+from boiler_functions.modes.task.mode import TASK
 from boiler_functions.views.view_model import NoStore
 from tests.unit.modes.cities import CapitalsView, City, CityStore, CityView, PlaceView, app_of
 
@@ -284,7 +285,7 @@ def test_a_task_has_the_apps_retries_and_age_unless_it_says_otherwise() -> None:
     app = Boiler("demo", max_retries=7, max_event_age=timedelta(hours=1))
     app.task("forms/{id}", writes=[City])(Form)
     app.task("others/{id}", writes=[City], max_retries=0)(type("Other", (Form,), {}))
-    one, other = app.compiled.declarations.tasks
+    one, other = app.compiled.declarations.of(TASK)
     assert (one.max_retries, other.max_retries) == (7, 0)
     assert one.max_event_age == timedelta(hours=1)
     assert one.on_completion == "stamp"

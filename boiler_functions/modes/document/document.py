@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from marshmallow import RAISE, Schema
 
@@ -41,7 +41,7 @@ class Document(Task):
     strict: bool = False
     """Whether a mutation must name the version that it rests on; else it may, and the latest wins without."""
 
-    mode: ClassVar[Literal["task", "document"]] = "document"
+    mode: ClassVar[str] = "document"
 
     effect: ClassVar[str] = ", by a setter or propagate_change,"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from boiler_functions.database import NAME, Database, Document, Filter, Order, Query
 from boiler_functions.database.change import Change
@@ -12,6 +12,9 @@ from boiler_functions.exceptions import InvalidEvent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.ledger import COLLECTION, cursor
 from boiler_functions.types import Instant, Version, digest
+
+CONTINUATIONS = "continuations"
+"""The entry point of the function that takes up what was handed on."""
 
 _LEDGER_ID = re.compile(r"[\w-]*", re.ASCII)
 """What a ledger's id is made of; "" is before the first one, or after the last."""
@@ -80,10 +83,6 @@ class Continuation(NamedTuple):
         """The change without contents: versions are all that a rebuild asks of it."""
         before, after = (Document(self.path, {} if at else None, at) for at in (self.before, self.updated))
         return Change(self.id, self.source, self.path, before, after, self.time)
-
-
-Enqueue: TypeAlias = Callable[[Continuation], None]
-"""Hands a continuation on; raises when it could not, so that the event is not acknowledged."""
 
 
 def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:

@@ -24,10 +24,11 @@ from boiler_functions.exceptions import (
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.edition import Edition, scope_of
+from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, due_at, instance_of, ledger_path
-from boiler_functions.modes.on_change.outbox import Sink, records
-from boiler_functions.modes.query.continuation import Continuation, Enqueue, ranges
+from boiler_functions.modes.outbox import Recipient, records
+from boiler_functions.modes.query.continuation import Continuation, ranges
 from boiler_functions.types import MISSING, Version
 from boiler_functions.views.build import Built, Instance, Reader, chunks, try_to_build
 from boiler_functions.views.dependencies import depends_on_document, tokens_of, tokens_of_change
@@ -64,8 +65,8 @@ class Rebuild(NamedTuple):
     force: bool = False
     enqueue: Enqueue | None = None
     """Where the rest of a fan-out goes once the invocation is out of time; without it, the invocation goes on."""
-    sinks: tuple[Sink, ...] = ()
-    """Who is told of the views' changes."""
+    recipients: tuple[Recipient, ...] = ()
+    """Who receives the views' changes."""
     withdraw: bool = False
     """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
 
@@ -357,7 +358,7 @@ class Rebuild(NamedTuple):
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
         gone = [path for path in ledger.destinations if path not in built.destinations]
         # The ledger is written even when nothing else is: a builder with an older snapshot must meet a conflict.
-        is_told = any(sink.view is instance.view for sink in self.sinks)
+        is_told = any(each.view is instance.view for each in self.recipients)
         edition = self._edition(instance)
         described = ledger.describing(built, reader.read_time or 0, self._cause, edition, with_content=is_told)
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
@@ -374,7 +375,7 @@ class Rebuild(NamedTuple):
         is_by_hand = self.change is None or self.force
         if is_by_hand and (ledger.content_hash is None or ledger.knows(built.versions)):
             return []
-        return list(records(self.invocation, self.sinks, instance, ledger, built))
+        return list(records(self.invocation, self.recipients, instance, ledger, built))
 
     def _commit(self, results: Iterable[Result]) -> None:
         for page in _by_size(results):

@@ -17,7 +17,7 @@ from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
-from boiler_functions.modes.on_change.outbox import Sink, records
+from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Built, Instance, chunks
@@ -50,7 +50,7 @@ class RebuildAll:
     view: type[ViewModel[Any]]
     database: Database
     surroundings: Surroundings = REAL
-    sinks: tuple[Sink, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
 
     def run(self, after: str = "") -> Iterator[Step]:
         """Rebuilds page by page; with `after`, only the roots behind it."""
@@ -65,7 +65,7 @@ class RebuildAll:
     def rebuild(self, roots: list[str]) -> Step:
         """Rebuilds the instances of the roots, whatever their ledgers say."""
         invocation = self._invocation()
-        Rebuild(invocation, (self.view,), force=True, sinks=self.sinks).rebuild(
+        Rebuild(invocation, (self.view,), force=True, recipients=self.recipients).rebuild(
             [Instance(self.view, root) for root in roots]
         )
         return Step(roots[-1], invocation.outcomes)
@@ -104,8 +104,8 @@ class RebuildAll:
         ledger = Ledger.of(instance, document)
         # The event of the root's deletion will find no ledger, so it is told of here. A root that the view cannot have
         # any more was not deleted: its declaration changed.
-        sinks = self.sinks if self._is_possible(instance.root) else ()
-        told = records(invocation, sinks, instance, ledger, Built(None, (), frozenset(), {}))
+        recipients = self.recipients if self._is_possible(instance.root) else ()
+        told = records(invocation, recipients, instance, ledger, Built(None, (), frozenset(), {}))
         try:
             invocation.database.commit([ledger.delete(), *map(Delete, ledger.destinations), *told])
         except Conflict:

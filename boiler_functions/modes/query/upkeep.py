@@ -15,7 +15,7 @@ from boiler_functions.exceptions import NewerSchema
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import edition_of, of_view, owed_by
-from boiler_functions.modes.on_change.outbox import Sink
+from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.types import Instant
 from boiler_functions.views.view_model import ViewModel
@@ -24,16 +24,16 @@ from boiler_functions.views.view_model import ViewModel
 class Upkeep:
     """One run for the views of an app.
 
-    upkeep = Upkeep(invocation, declarations.queries, declarations.sinks)
+    upkeep = Upkeep(invocation, declarations.stored, declarations.recipients)
     while not upkeep.run(): ...
     """
 
     def __init__(
-        self, invocation: Invocation, views: Iterable[type[ViewModel[Any]]], sinks: tuple[Sink, ...] = ()
+        self, invocation: Invocation, views: Iterable[type[ViewModel[Any]]], recipients: tuple[Recipient, ...] = ()
     ) -> None:
         self._invocation = invocation
         self._views = {view.__name__: view for view in views}
-        self._rebuild = Rebuild(invocation, tuple(self._views.values()), sinks=sinks)
+        self._rebuild = Rebuild(invocation, tuple(self._views.values()), recipients=recipients)
 
     def run(self, now: Instant | None = None) -> bool:
         """Builds what is owed at `now`, page by page; returns whether it came to the end within its time.

@@ -9,7 +9,7 @@ import itertools
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -38,6 +38,7 @@ from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
 from boiler_functions.paths import Pattern, id_of
+from boiler_functions.settings.options import Options
 from boiler_functions.types import MISSING, Fields, digest, to_datetime
 from boiler_functions.views.build import Reader, unit_of_work
 from boiler_functions.views.store import Store
@@ -72,8 +73,9 @@ class Task:
     isolation: Isolation = "serializable"
     on_completion: Completion = "stamp"
     max_event_age: timedelta = timedelta(hours=23)
+    options: Options = field(default_factory=Options)
 
-    mode: ClassVar[Literal["task", "document"]] = "task"
+    mode: ClassVar[str] = "task"
 
     effect: ClassVar[str] = ".propagate_change"
     """What of the view is run, for a message."""

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boiler_functions.access import Caller
 from boiler_functions.database import Database
 from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.call import Call
 from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.websocket.views import Change
-from boiler_functions.views.view_model import ViewModel
-
-if TYPE_CHECKING:
-    from boiler_functions.compile.compiler import Declarations, View
+from boiler_functions.views.view_model import View, ViewModel
 
 
 def changes_of(
     declarations: Declarations, view: View, database: Callable[[], Database], surroundings: Surroundings
 ) -> Change:
     """What mutates the instances of the view."""
-    is_stored = view in declarations.queries
+    is_stored = view in declarations.stored
     resource = Resource(declarations.app, view, is_stored, database, surroundings, declarations.http, _no_secret)
 
     def change(key: Mapping[str, str], values: Mapping[str, Any], caller: Caller | None) -> Mapping[str, Any] | None:

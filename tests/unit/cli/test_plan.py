@@ -10,7 +10,8 @@ import pytest
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.plan.advice import Advice, advice_on
+from boiler_functions.modes.advice import Advice
+from boiler_functions.plan.advice import advice_on
 from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.prices import TABLE, Prices

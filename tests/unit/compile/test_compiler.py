@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
-from boiler_functions.compile.compiler import API, BOOKKEEPING, CONTINUATIONS, Compiled, Report
-from boiler_functions.compile.manifest import EventTrigger, HttpTrigger, QueueTrigger, snake_case
+from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import DeclarationError
+from boiler_functions.manifest import EventTrigger, HttpTrigger, QueueTrigger, snake_case
+from boiler_functions.modes.bookkeeping import BOOKKEEPING
+from boiler_functions.modes.query.continuation import CONTINUATIONS
+from boiler_functions.modes.report import Report
+from boiler_functions.modes.rest.declaration import API
 from tests.unit.modes.cities import City, CityStore, CityView, Country, MeetingView, PlaceView, app_of
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
 from boiler_functions.database.metered import Usage
-from boiler_functions.plan.costs import Assumed, cost_of
 from boiler_functions.testing import MemoryApp, memory_app
+from boiler_functions.views.fetching import Assumed
 
 MANY = 3
 
@@ -146,7 +146,7 @@ def compare(app: Boiler, changes: dict[str, tuple[str, dict[str, Any]]], assumed
         for function in app.compiled.functions.values():
             path, fields = changes[function.source.text]
             usage = counted(testing, path, fields)[function.entry_point]
-            assert usage == cost_of(function, function.views[0], assumed), function.entry_point
+            assert usage == function.cost(function.views[0], assumed), function.entry_point
 
 
 CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -216,7 +216,7 @@ def test_dependents_are_found_and_written_page_by_page(dependents: int) -> None:
         testing.deliver()
         function = app.compiled.functions["place_view_on_places"]
         usage = counted(testing, "places/p0", {"name": "new"})[function.entry_point]
-        assert usage == cost_of(function, function.views[0], Assumed(dependents=dependents))
+        assert usage == function.cost(function.views[0], Assumed(dependents=dependents))
 
 
 class NoteStore(Store):
@@ -243,7 +243,7 @@ def test_a_task_pays_for_its_store_its_marker_and_what_it_verifies(options: dict
         testing.write("users/u0/notes/t0", {"note": "hello"})
         usage = next(report.usage for report in testing.deliver() if "done" in report.outcomes)
         function = app.compiled.functions["note_task"]
-        assert usage == cost_of(function, Note, Assumed(many=1))
+        assert usage == function.cost(Note, Assumed(many=1))
 
 
 def test_who_is_told_of_a_view_costs_a_write_of_its_outbox() -> None:
@@ -260,4 +260,4 @@ def test_who_is_told_of_a_view_costs_a_write_of_its_outbox() -> None:
         testing.deliver()
         for path, name in (("meetings/m0", "told_on_meetings"), ("places/p0", "told_on_places")):
             function = app.compiled.functions[name]
-            assert counted(testing, path, {"other": 1})[name] == cost_of(function, view, Assumed())
+            assert counted(testing, path, {"other": 1})[name] == function.cost(view, Assumed())

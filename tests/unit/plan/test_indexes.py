@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
-from boiler_functions.compile.compiler import BOOKKEEPING as BOOKKEEPING_COLLECTIONS
 from boiler_functions.database import Filter, Order, Query
+from boiler_functions.modes.bookkeeping import BOOKKEEPING as BOOKKEEPING_COLLECTIONS
 from boiler_functions.plan.indexes import AUTOMATIC, BOOKKEEPING, Indexes, Override, merged, needs
 from boiler_functions.types import Reference
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler
-from boiler_functions.compile.manifest import Function
 from boiler_functions.exceptions import Unavailable
+from boiler_functions.manifest import Function
 from boiler_functions.modes.query.continuation import Continuation
 from boiler_functions.runtime import queues as cloud_tasks
 from boiler_functions.runtime.export import _enqueue

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, ViewModel, attrs
-from boiler_functions.compile.manifest import EventTrigger, Function
 from boiler_functions.exceptions import DeclarationError
+from boiler_functions.manifest import EventTrigger, Function
 from boiler_functions.settings.options import MEMORIES, REGIONS, Options
 from tests.unit.modes.cities import City, CityView, PlaceView
 

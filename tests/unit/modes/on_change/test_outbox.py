@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, Changed, DomainModel, Embedded, Store, ViewModel, attrs, reference
-from boiler_functions.compile.compiler import Report
 from boiler_functions.database import Database, Delete, Document, Put, Write
 from boiler_functions.database.faults import Faults
 from boiler_functions.exceptions import (
@@ -28,8 +27,9 @@ from boiler_functions.exceptions import (
     UnknownOutcome,
 )
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.modes.on_change.outbox import COLLECTION
+from boiler_functions.modes.outbox import COLLECTION
 from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.report import Report
 from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked, raises
@@ -139,8 +139,8 @@ def outcomes(reports: list[Report]) -> list[str]:
 
 def sent(testing: MemoryApp) -> Delivery:
     """The one event of the sink that is pending; those of the view are handled."""
-    while views := [each for each in testing.pending if not each.function.sink]:
-        testing.pending = [each for each in testing.pending if each.function.sink]
+    while views := [each for each in testing.pending if each.function.mode != "on_change"]:
+        testing.pending = [each for each in testing.pending if each.function.mode == "on_change"]
         for each in views:
             testing.handle(each)
     (delivery,) = testing.take()
@@ -262,7 +262,7 @@ def test_an_expired_record_is_nothing_to_tell(testing: MemoryApp, receiver: Rece
 
 def built_by_hand(testing: MemoryApp) -> None:
     declared = testing.compiled.declarations
-    list(RebuildAll(declared.app, CityView, testing.database, testing.surroundings, declared.sinks).run())
+    list(RebuildAll(declared.app, CityView, testing.database, testing.surroundings, declared.recipients).run())
 
 
 def test_a_build_by_hand_tells_of_nothing_that_was_there_before(testing: MemoryApp, receiver: Receiver) -> None:

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
-from boiler_functions.compile.compiler import EventFunction, Report
 from boiler_functions.database import Committed, Database, Delete, Document, Found, Put, Query, Reading, Write
 from boiler_functions.database.change import Change
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError, InvalidRequest, Transient, Unavailable
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
+from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
-from boiler_functions.modes.query.continuation import Continuation, Enqueue
+from boiler_functions.modes.query.continuation import Continuation
 from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.report import Report
 from boiler_functions.types import Fields, Instant, Reference
 from boiler_functions.views.build import Instance
 

@@ -32,7 +32,7 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.models.session import current
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.application import create_app
 from boiler_functions.modes.rest.authentication import InvalidToken
 from boiler_functions.views.store import matching, referrers
 
@@ -307,7 +307,9 @@ class Api:
         self.on_pause: Callable[[], None] = lambda: None
         surroundings = Surroundings(clock=lambda: self.now, sleep=self.pause, random=random.Random(1))
         secret = b"a secret of exactly 32 bytes ..."
-        self.flask: Flask = create_app(self.app.compiled, lambda: self.database, surroundings, NamedTokens(), secret)
+        self.flask: Flask = create_app(
+            self.app.declarations, lambda: self.database, surroundings, NamedTokens(), secret
+        )
         self.client: FlaskClient = self.flask.test_client()
 
     def pause(self, seconds: float) -> None:

@@ -11,7 +11,7 @@ from boiler_functions import Boiler, HttpSettings
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError, DeclarationError, Unavailable
-from boiler_functions.modes.rest import create_app
+from boiler_functions.modes.rest.application import create_app
 from boiler_functions.modes.rest.gate import SECURITY, network
 from boiler_functions.modes.rest.rate import MOST_CALLERS, Rate
 from boiler_functions.modes.secret import COLLECTION, secret_of
@@ -44,7 +44,7 @@ def test_no_token_is_in_an_answer_or_in_the_log(api: Api, caplog: pytest.LogCapt
             raise Unavailable("An ID token cannot be verified now.")
 
     caplog.set_level(logging.DEBUG)
-    flask = create_app(api.app.compiled, lambda: api.database, tokens=Away())
+    flask = create_app(api.app.declarations, lambda: api.database, tokens=Away())
     for client, path in ((api.client, "/meetings/m1"), (api.client, "/nowhere"), (flask.test_client(), "/meetings/m1")):
         for value in ("Bearer hush-hush", "Basic hush-hush", "hush-hush"):
             answer = client.get(path, headers={"Authorization": value, "X-Firebase-AppCheck": "hush-hush"})
@@ -59,7 +59,7 @@ def test_a_token_that_cannot_be_verified_now_is_a_503() -> None:
             raise Unavailable("An ID token cannot be verified now.")
 
     api = api_with()
-    client = create_app(api.app.compiled, lambda: api.database, tokens=Away()).test_client()
+    client = create_app(api.app.declarations, lambda: api.database, tokens=Away()).test_client()
     assert client.get("/rooms", headers={"Authorization": "Bearer ada"}).status_code == 503
 
 
@@ -209,7 +209,7 @@ def test_the_secret_is_made_once_and_is_every_instances() -> None:
 
 def test_a_page_token_of_one_instance_goes_on_at_another(api: Api) -> None:
     def client() -> Any:
-        return create_app(api.app.compiled, lambda: api.database, tokens=NamedTokens()).test_client()
+        return create_app(api.app.declarations, lambda: api.database, tokens=NamedTokens()).test_client()
 
     token = client().get("/meetings?limit=1").json["nextPageToken"]
     assert [each["id"] for each in client().get(f"/meetings?pageToken={token}").json["results"]] == ["m2"]
@@ -217,13 +217,13 @@ def test_a_page_token_of_one_instance_goes_on_at_another(api: Api) -> None:
 
 def test_the_secret_may_come_from_the_environment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOILER_SECRET", b64encode(bytes(32)).decode())
-    client: Any = create_app(api.app.compiled, lambda: api.database, tokens=NamedTokens()).test_client()
+    client: Any = create_app(api.app.declarations, lambda: api.database, tokens=NamedTokens()).test_client()
     assert client.get("/meetings?limit=1").json["nextPageToken"]
     assert api.document(f"{COLLECTION}/room") is None
     for wrong in ("short", b64encode(bytes(31)).decode()):
         monkeypatch.setenv("BOILER_SECRET", wrong)
         with pytest.raises(ConfigurationError, match="BOILER_SECRET"):
-            create_app(api.app.compiled, lambda: api.database)
+            create_app(api.app.declarations, lambda: api.database)
 
 
 @pytest.mark.parametrize(

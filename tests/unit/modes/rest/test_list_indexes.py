@@ -15,6 +15,7 @@ from boiler_functions.models import fields
 from boiler_functions.modes.rest.arguments import list_arguments
 from boiler_functions.modes.rest.copies import Copies
 from boiler_functions.modes.rest.listing import Listing
+from boiler_functions.modes.rest.mode import REST
 from boiler_functions.plan.indexes import Index, Indexes
 from functions import meeting_room
 from tests.unit.modes.rest import meeting_api, notes_api
@@ -41,8 +42,8 @@ class Recorder(Faulty):
 
 def lists_of(app: Boiler) -> Iterator[tuple[str, Mapping[str, str], list[str]]]:
     """Of each list its path, a value for each filter, and its orders."""
-    for rule in app.declarations.rules:
-        listing = Listing(Copies(rule.view), rule.view in app.declarations.queries)
+    for rule in app.declarations.of(REST):
+        listing = Listing(Copies(rule.view), rule.view in app.declarations.stored)
         arguments = list_arguments(listing.model, 100).fields
         parents = "".join("/x" for _ in listing.copies.root.pattern().names[:-1])
         filters = {
@@ -116,8 +117,8 @@ def test_an_index_less_than_are_made_leaves_a_query_of_a_list_without() -> None:
     indexes = Indexes.of(rooms.compiled.declarations).composite
     kinds = [
         kind
-        for rule in rooms.declarations.rules
-        for kind in Listing(Copies(rule.view), rule.view in rooms.declarations.queries, rule.filtered_orders).kinds()
+        for rule in rooms.declarations.of(REST)
+        for kind in Listing(Copies(rule.view), rule.view in rooms.declarations.stored, rule.filtered_orders).kinds()
     ]
     assert indexes
     assert all(is_answered(kind, indexes) for kind in kinds)

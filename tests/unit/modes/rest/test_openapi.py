@@ -20,7 +20,7 @@ from boiler_functions import (
 )
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidOption
-from boiler_functions.modes.rest import create_app, document
+from boiler_functions.modes.rest.application import create_app, document
 from boiler_functions.settings.http import HttpSettings
 from functions.meeting_room import app as meeting_room
 from functions.world import app as world
@@ -136,7 +136,7 @@ class ThingView(ViewModel[ThingStore]):
         raise NotImplementedError
 
 
-DOCUMENT = document(everything.compiled)
+DOCUMENT = document(everything.compiled.declarations)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 VIEW = SCHEMAS["ThingView"]
 
@@ -152,30 +152,30 @@ def operations(found: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("app", [meeting_room, meetings, everything, shop], ids=lambda app: app.name)
 def test_a_validator_accepts_the_document(app: Boiler) -> None:
-    found = document(app.compiled)
+    found = document(app.compiled.declarations)
     assert found["openapi"] == "3.1.0"
     check_document(found)
 
 
 def test_the_document_is_the_same_for_the_same_declarations() -> None:
-    assert json.dumps(document(everything.compiled)) == json.dumps(DOCUMENT)
+    assert json.dumps(document(everything.compiled.declarations)) == json.dumps(DOCUMENT)
 
 
 @pytest.mark.parametrize("app", [meeting_room, meetings, everything, shop], ids=lambda app: app.name)
 def test_every_route_is_described_and_nothing_else(app: Boiler) -> None:
-    flask = create_app(app.compiled, MemoryDatabase)
+    flask = create_app(app.declarations, MemoryDatabase)
     served = {
         (rule.rule.replace("<", "{").replace(">", "}"), method.lower())
         for rule in flask.url_map.iter_rules()
         if not rule.endpoint.startswith("apidocs.")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert served == {(path, method) for path, method, _ in operations(document(app.compiled))}
+    assert served == {(path, method) for path, method, _ in operations(document(app.compiled.declarations))}
 
 
 @pytest.mark.parametrize("app", [meeting_room, meetings, everything, shop], ids=lambda app: app.name)
 def test_every_operation_has_its_own_name_a_summary_an_answer_and_our_error(app: Boiler) -> None:
-    found = document(app.compiled)
+    found = document(app.compiled.declarations)
     listed = [operation for _, _, operation in operations(found)]
     names = [operation["operationId"] for operation in listed]
     assert len(set(names)) == len(names)
@@ -250,7 +250,7 @@ def test_the_docstring_describes_the_view_and_what_it_inherits_does_not() -> Non
     [listing, *_] = [operation for _, _, operation in operations(DOCUMENT)]
     assert listing["description"] == "All that a view can hold.\n\nAnd a second paragraph."
     assert DOCUMENT["tags"] == [{"name": "ThingView", "description": listing["description"]}]
-    assert document(meeting_room.compiled)["tags"] == [{"name": "MeetingSession"}]
+    assert document(meeting_room.compiled.declarations)["tags"] == [{"name": "MeetingSession"}]
 
 
 def test_a_change_takes_only_what_has_a_setter_and_requires_nothing() -> None:
@@ -299,7 +299,7 @@ def test_two_objects_of_one_name_are_told_apart() -> None:
     Other.Part.__module__ = "shop.sizes"
     serve("/parts", Part)
     serve("/sizes", Other.Part)
-    schemas = document(app.compiled)["components"]["schemas"]
+    schemas = document(app.compiled.declarations)["components"]["schemas"]
     assert schemas["Part"]["required"] == ["label", "note"]
     assert schemas["Part2"]["required"] == ["size"]
 
@@ -307,7 +307,7 @@ def test_two_objects_of_one_name_are_told_apart() -> None:
 def test_the_function_serves_its_document(api: Api) -> None:
     answer = api.get("/openapi.json")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    assert answer.json == document(meetings.compiled)
+    assert answer.json == document(meetings.compiled.declarations)
 
 
 def test_the_page_has_all_that_it_loads_beside_itself(api: Api) -> None:
@@ -331,12 +331,12 @@ def test_nothing_else_of_the_package_is_served(api: Api) -> None:
 def test_an_app_without_docs_serves_none() -> None:
     quiet = Boiler("quiet", docs=False)
     quiet.rest("/things")(ThingView)
-    client = create_app(quiet.compiled, MemoryDatabase).test_client()
+    client = create_app(quiet.declarations, MemoryDatabase).test_client()
     assert [client.get(path).status_code for path in ("/openapi.json", "/apidocs", "/apidocs/start.js")] == [404] * 3
 
 
 def test_an_app_without_rest_has_no_document_worth_printing() -> None:
-    assert document(world.compiled)["paths"] == {}
+    assert document(world.compiled.declarations)["paths"] == {}
 
 
 def operation_of(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -344,7 +344,7 @@ def operation_of(found: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_an_operation_says_whether_it_needs_a_token() -> None:
-    found = document(shop.compiled)
+    found = document(shop.compiled.declarations)
     assert found["components"]["securitySchemes"].keys() == {"bearer"}
     assert operation_of(found, "listShelfView")["security"] == [{}, {"bearer": []}]
     assert operation_of(found, "patchShelfView")["security"] == [{"bearer": []}]
@@ -354,13 +354,13 @@ def test_an_operation_says_whether_it_needs_a_token() -> None:
 def test_an_app_that_checks_apps_says_so() -> None:
     app = Boiler("checked", http=HttpSettings(app_check=True))
     app.rest("/things")(ThingView)
-    found = document(app.compiled)
+    found = document(app.compiled.declarations)
     assert found["components"]["securitySchemes"]["appCheck"]["name"] == "X-Firebase-AppCheck"
     assert operation_of(found, "getThingView")["security"] == [{"bearer": [], "appCheck": []}]
 
 
 def test_a_change_has_the_headers_of_conditions_idempotency_and_waiting() -> None:
-    found = document(shop.compiled)
+    found = document(shop.compiled.declarations)
     headers = {
         name: [each["name"] for each in operation_of(found, name)["parameters"] if each["in"] == "header"]
         for name in ("listArticleView", "getArticleView", "deleteArticleView")
@@ -373,7 +373,7 @@ def test_a_change_has_the_headers_of_conditions_idempotency_and_waiting() -> Non
 
 
 def test_an_answer_has_the_statuses_and_headers_that_it_can_have() -> None:
-    found = document(shop.compiled)
+    found = document(shop.compiled.declarations)
     successes = {
         operation["operationId"]: [code for code in operation["responses"] if code[0] in "23"]
         for _, _, operation in operations(found)
@@ -389,7 +389,7 @@ def test_an_answer_has_the_statuses_and_headers_that_it_can_have() -> None:
 
 
 def test_an_operation_of_a_view_is_told_by_its_docstring_and_takes_its_arguments() -> None:
-    found = document(shop.compiled)
+    found = document(shop.compiled.declarations)
     rename = operation_of(found, "renameArticleView")
     assert (rename["summary"], rename["description"]) == (
         "Give it another name.",
@@ -420,7 +420,7 @@ def test_the_views_own_example_is_shown_with_an_id() -> None:
         def size(self) -> Size:
             raise NotImplementedError
 
-    [example] = document(app.compiled)["components"]["schemas"]["Shown"]["examples"]
+    [example] = document(app.compiled.declarations)["components"]["schemas"]["Shown"]["examples"]
     assert example == {"id": "4kSgEcyXIbwWb7j2PWKA", "since": "2030-01-02T03:04:05+00:00", "size": 2}
 
 

@@ -25,7 +25,7 @@ from boiler_functions import (
 from boiler_functions.database import Database
 from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.modes.rest.authentication import InvalidToken
-from boiler_functions.modes.websocket import Sockets
+from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import MemoryApp, memory_app
@@ -244,8 +244,8 @@ async def _run(test: Callable[[Stage], Awaitable[None]], settings: SocketSetting
         Guest.new(doc_id="ada", name="Ada").save()
         Guest.new(doc_id="grace", name="Grace").save()
         compiled = app.compiled
-        declarations = compiled.declarations._replace(socket_settings=settings, http=http)
-        sockets = Sockets(compiled._replace(declarations=declarations), lambda: testing.database, tokens=Tokens())
+        limited = compiled.declarations._replace(socket_settings=settings, http=http)
+        sockets = Sockets(limited, lambda: testing.database, tokens=Tokens())
         port = free_port()
         server = Server(sockets, config_of(sockets, settings, LOOPBACK, port))
         serving = asyncio.create_task(server.serve())

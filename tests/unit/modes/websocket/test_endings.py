@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.modes.websocket import Sockets
 from boiler_functions.modes.websocket.followers import Follower
 from boiler_functions.modes.websocket.guard import Connection
 from boiler_functions.modes.websocket.hub import Followed
 from boiler_functions.modes.websocket.namespace import Client
 from boiler_functions.modes.websocket.session import Session
+from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import memory_app
 from tests.unit.modes.websocket.rooms import Guest, Room, Tokens, app
@@ -65,9 +65,8 @@ async def serving(**limits: Any) -> AsyncIterator[tuple[Sockets, Any]]:
             Room.new(doc_id=name, title=name, guests=["ada"]).save()
         testing.deliver()
         settings = SocketSettings(**{"ping_interval": 0.1, "ping_timeout": 1, **limits})
-        compiled = app.compiled
-        declarations = compiled.declarations._replace(socket_settings=settings)
-        sockets = Sockets(compiled._replace(declarations=declarations), lambda: testing.database, tokens=Tokens())
+        declarations = app.compiled.declarations._replace(socket_settings=settings)
+        sockets = Sockets(declarations, lambda: testing.database, tokens=Tokens())
         yield sockets, testing
         await sockets.close()
 

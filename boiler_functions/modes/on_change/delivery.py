@@ -8,103 +8,25 @@ delivers either again until it is acknowledged. In both cases the record then sa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from datetime import timedelta
+from typing import Any, cast
 
-from boiler_functions.database import ABSENT, PRESENT, Document, Put, Write
+from boiler_functions.database import PRESENT, Document, Put, Write
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Permanent, UndeclaredWrite, Undeliverable, Undelivered
 from boiler_functions.models.model import DomainModel, Model, differs
 from boiler_functions.models.session import Direct, active
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Ledger
-from boiler_functions.paths import Pattern, id_of
-from boiler_functions.settings.options import Options
+from boiler_functions.modes.on_change.declaration import Changed, Sink
+from boiler_functions.modes.outbox import state
+from boiler_functions.paths import id_of
 from boiler_functions.types import Fields, digest, to_datetime
-from boiler_functions.views.build import Built, Instance
+from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel
 
-COLLECTION = "boilerOutbox"
-"""Holds no documents itself, only a collection of the same name below each sink's, so that each has its own trigger."""
-
-KEPT = timedelta(days=30)
-
 _LONGEST_MESSAGE = 1_000
-
-M_co = TypeVar("M_co", bound=Model, covariant=True)
-
-
-class Changed(NamedTuple, Generic[M_co]):
-    """One change of a model or a view, as it is told.
-
-    `before` is None when it was created (or is not known), `after` when it is gone. Older code may have left either:
-    an attribute that it did not have, or that has another type now, is None in it. Every attempt to tell of one change
-    has the same `key`, by which a receiver knows a repetition. `name` is that of the model or view as declared, `path`
-    that of the document, of a view its root's; `copies` are where the view was or is stored.
-    """
-
-    key: str
-    name: str
-    path: str
-    before: M_co | None
-    after: M_co | None
-    time: datetime
-    attempt: int = 1
-    copies: tuple[str, ...] = ()
-
-    @property
-    def doc_id(self) -> str:
-        return id_of(self.path)
-
-
-class Sink(NamedTuple):
-    """A function that is told of every change of a model or a view."""
-
-    function: Callable[[Changed[Any]], None]
-    target: type[DomainModel] | type[ViewModel[Any]]
-    max_attempts: int | None
-    max_age: timedelta
-    options: Options = Options()
-
-    @property
-    def name(self) -> str:
-        return self.function.__name__
-
-    @property
-    def view(self) -> type[ViewModel[Any]] | None:
-        """The view whose changes it is told; None when it is told those of a model."""
-        return self.target if issubclass(self.target, ViewModel) else None
-
-    def outbox(self, app: str) -> str:
-        """The collection of its records."""
-        return f"{COLLECTION}/{app}.{self.name}.{self.target.__name__}/{COLLECTION}"
-
-    def source(self, app: str) -> Pattern:
-        """The documents that it is triggered by: the model's, or, as they are created, the records of its outbox."""
-        return Pattern(f"{self.outbox(app)}/{{key}}") if self.view else self.target.pattern()
-
-
-def records(
-    invocation: Invocation, sinks: Iterable[Sink], instance: Instance, ledger: Ledger, built: Built
-) -> Iterator[Write]:
-    """The records of a view's change, to be written in its commit: one for each sink that is told of the view."""
-    for sink in sinks:
-        if sink.view is not instance.view:
-            continue
-        # At most one commit succeeds on a version of the ledger, so this names the change, however often it is tried.
-        key = digest(sink.outbox(invocation.app), instance.root, ledger.document.version)
-        fields = {
-            "app": invocation.app,
-            "path": instance.root,
-            "before": ledger.content,
-            "after": built.content,
-            "copies": sorted({*ledger.destinations, *built.destinations}),
-            **_state(invocation, "pending", 0),
-        }
-        yield Put(f"{sink.outbox(invocation.app)}/{key}", fields, precondition=ABSENT)
 
 
 def deliver(invocation: Invocation, sink: Sink, change: Change) -> None:
@@ -193,12 +115,12 @@ class _Telling(ABC):
         self._stamp(record, "dead", _attempts(record.fields or {}) + 1, error=str(error)[:_LONGEST_MESSAGE])
 
     def _stamp(self, record: Document, status: str, attempts: int, **more: Any) -> None:
-        state = {**_state(self.invocation, status, attempts), **more}
+        stamp = {**state(self.invocation, status, attempts), **more}
         if record.exists:
-            self.invocation.database.commit([Put(record.path, state, mask=tuple(state), precondition=PRESENT)])
+            self.invocation.database.commit([Put(record.path, stamp, mask=tuple(stamp), precondition=PRESENT)])
         else:
             known = {"app": self.invocation.app, "path": self.change.path, "event": self.change.id}
-            self.invocation.database.commit([Put(record.path, {**known, **state})])
+            self.invocation.database.commit([Put(record.path, {**known, **stamp})])
 
     def _age(self) -> timedelta:
         return timedelta(microseconds=(self.invocation.now() - self.change.time) // 1000)
@@ -263,11 +185,6 @@ class _ReadOnly(Direct):
         raise UndeclaredWrite(
             f"{self.sink} writes {write.path}, and is only told of changes; let a `@app.task` write, or a view follow."
         )
-
-
-def _state(invocation: Invocation, status: str, attempts: int) -> dict[str, Any]:
-    now = to_datetime(invocation.now())
-    return {"status": status, "attempts": attempts, "time": now, "expire_at": now + KEPT}
 
 
 def _attempts(record: Fields) -> int:

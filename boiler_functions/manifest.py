@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from boiler_functions.settings.options import Options
 from boiler_functions.types import digest
-
-Mode: TypeAlias = Literal["query", "task", "rest", "continuation", "on_change", "document", "websocket"]
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
 CREATED = "google.cloud.firestore.document.v1.created"
@@ -86,10 +84,15 @@ class Function(NamedTuple):
 
     name: str
     entry_point: str
-    mode: Mode
+    mode: str
+    """What it is for, in a word: the name of its mode, or of a part of it."""
     trigger: Trigger
     views: tuple[str, ...]
     options: Options = Options()
+    extra: str | None = None
+    """The extra of this package that it needs where it runs."""
+    hands_on: bool = False
+    """Whether it puts work that does not fit into one invocation into the app's queue."""
 
     @property
     def cloud_run_name(self) -> str:
@@ -183,7 +186,7 @@ class Manifest(NamedTuple):
         }
         if any(isinstance(function.trigger, EventTrigger) for function in self.functions):
             roles["roles/eventarc.eventReceiver"] = "Receives the changes of documents."
-        if len(self.functions) > sum(function.mode == "rest" for function in self.functions):
+        if any(not isinstance(function.trigger, HttpTrigger) for function in self.functions):
             roles["roles/run.invoker"] = "Invokes the functions, which nobody else may."
         if self.queues:
             roles["roles/cloudtasks.enqueuer"] = "Hands the rest of a fan-out on."
@@ -208,6 +211,11 @@ def _said(values: dict[str, Any]) -> dict[str, Any]:
 def snake_case(name: str) -> str:
     """`snake_case("MeetingSession")` is `"meeting_session"`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().replace("-", "_")
+
+
+def collection_name(pattern: str) -> str:
+    """`collection_name("users/{user}/cities/{city}")` is `"users_cities"`."""
+    return "_".join(re.sub(r"\W", "_", snake_case(segment)) for segment in pattern.split("/") if "{" not in segment)
 
 
 def function_name(app: str, entry_point: str) -> str:

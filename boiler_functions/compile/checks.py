@@ -1,0 +1,89 @@
+"""What is checked of all declarations together; what concerns one mode alone, that mode checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from boiler_functions.access import Owner
+from boiler_functions.exceptions import InvalidAccess, InvalidOption, NameCollision, TriggersItself
+from boiler_functions.manifest import CREATED, Function, Service
+from boiler_functions.modes.bookkeeping import BOOKKEEPING
+from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.modes.mode import Declarations
+from boiler_functions.paths import Pattern
+from boiler_functions.views.view_model import View, owner_names
+
+
+def check_named(declarations: Declarations, functions: Sequence[Function | Service]) -> None:
+    known = {function.entry_point for function in functions}
+    if unknown := sorted(declarations.named.keys() - known):
+        raise InvalidOption(
+            f"Boiler({declarations.app!r}, functions=…) names {unknown[0]!r}, which the app does not have; "
+            f"it has {', '.join(sorted(known))}."
+        )
+
+
+def check_names(functions: Sequence[Function | Service]) -> None:
+    seen: dict[str, Function | Service] = {}
+    for function in functions:
+        if other := seen.get(function.cloud_run_name):
+            raise NameCollision(
+                f"The functions {other.entry_point} and {function.entry_point} would both be the Cloud Run service "
+                f"{function.cloud_run_name!r}; rename one of {', '.join((*other.views, *function.views))}."
+            )
+        seen[function.cloud_run_name] = function
+
+
+def check_owners(declarations: Declarations) -> None:
+    """Raises DeclarationError for an `access.owner` of a form that the path of its task has no placeholder for."""
+    paths: dict[View, list[Pattern]] = {view: [] for view in declarations.views}
+    for mode, each in declarations.all:
+        if each.view is not None and (form := mode.form(each)):
+            paths[each.view].append(form)
+    for view, patterns in paths.items():
+        for part in (*view.readers().parts(), *view.writers().parts()):
+            if not isinstance(part, Owner) or "." in part.placeholder:
+                continue
+            for pattern in patterns or [Pattern(view.meta("path") or view.__name__)]:
+                if part.placeholder not in pattern.names:
+                    raise InvalidAccess(
+                        f"{view.__name__}.Meta has owner({part.placeholder!r}), which is no placeholder of its path "
+                        f"{pattern.text!r}; there are {', '.join((*pattern.names, *owner_names(view))) or 'none'}."
+                    )
+
+
+def check_cycles(functions: Sequence[EventFunction]) -> None:
+    """Raises DeclarationError when a function's writes would trigger it again, by itself or through others."""
+    for function in functions:
+        # The one trigger on bookkeeping is that of an outbox. It ends there: a sink may not write models, and a record
+        # is an event as it is created alone, not as it is stamped.
+        is_of_outbox = function.event_type == CREATED
+        for pattern in (*function.written, *(() if is_of_outbox else (function.source,))):
+            if collection := _bookkeeping(pattern):
+                raise TriggersItself(
+                    f"{function.serves[0]} reads or writes {pattern.text!r}, which matches {collection!r}, "
+                    f"the bookkeeping of this package; choose another collection."
+                )
+    for function in functions:
+        if cycle := _cycle(function, functions, ()):
+            steps = " → ".join(f"{each.entry_point} (on {each.source.text})" for each in cycle)
+            raise TriggersItself(
+                f"{cycle[0].serves[0]} would trigger itself, for ever: {steps}. Store the view, or write "
+                f"the model, outside of the collections that trigger it."
+            )
+
+
+def _cycle(
+    function: EventFunction, functions: Sequence[EventFunction], path: tuple[EventFunction, ...]
+) -> tuple[EventFunction, ...] | None:
+    """The functions that lead from this one back to one on the path, or None."""
+    if function in path:
+        return (*path[path.index(function) :], function)
+    triggered = (each for each in functions if any(written.overlaps(each.source) for written in function.written))
+    return next((cycle for each in triggered if (cycle := _cycle(each, functions, (*path, function)))), None)
+
+
+def _bookkeeping(pattern: Pattern) -> str | None:
+    """The bookkeeping collection that documents of the pattern are, or could be, in."""
+    paths = {name: Pattern(f"{name}/{{id}}") for name in BOOKKEEPING}
+    return next((name for name in paths if pattern.overlaps(paths[name]) or name in pattern.segments[::2]), None)

@@ -1,0 +1,24 @@
+"""Advice: what works, and will hurt once there are many documents, views or changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from boiler_functions.views.store import One, Source
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One warning: its stable name, what it is about, and what may happen with what to do."""
+
+    name: str
+    about: str
+    text: str
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def is_one_for_all(source: Source) -> bool:
+    """Whether it is one document whatever the root is: of a fixed id in a fixed collection."""
+    return isinstance(source, One) and source.via is None and not source.key_names()

@@ -1,0 +1,7 @@
+"""The collections that functions keep for themselves, beside the models and the views."""
+
+from __future__ import annotations
+
+from boiler_functions.modes import dead_letter, ledger, marker, outbox, secret
+
+BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, outbox.COLLECTION, secret.COLLECTION)

@@ -1,0 +1,25 @@
+"""What clients may do by themselves, through Firestore's own SDK: the subject of the security rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marshmallow import Schema
+
+from boiler_functions.access import Audience, nobody
+from boiler_functions.paths import Pattern
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of a path, as clients may use them: read them, or create one that fits a schema; nothing else.
+
+    Without a schema only functions write them. `reserved` are fields that only functions write.
+    """
+
+    title: str
+    pattern: Pattern
+    readers: Audience
+    senders: Audience = nobody
+    schema: Schema | None = None
+    reserved: tuple[str, ...] = ()

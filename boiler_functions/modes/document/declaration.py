@@ -1,0 +1,78 @@
+"""Declares that clients may change a view by documents beside its copies: `@app.document`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from boiler_functions.access import Nobody, Where
+from boiler_functions.exceptions import InvalidAccess, InvalidAttribute, InvalidPattern
+from boiler_functions.modes.decorated import check_view, models
+from boiler_functions.modes.document.document import IF_VERSION, Document, trigger_path
+from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.task.declaration import check_effect
+from boiler_functions.modes.task.task import OUTCOME, Completion, Isolation
+from boiler_functions.settings.options import EventOptions, Options
+from boiler_functions.views.view_model import View
+
+
+def document(
+    strict: bool,
+    writes: Any,
+    max_retries: int | None,
+    isolation: Isolation,
+    on_completion: Completion,
+    options: Mapping[str, Any],
+) -> Callable[[Declarations, Any], Document]:
+    """Makes the declaration of the view that is decorated."""
+
+    def declare(declarations: Declarations, decorated: Any) -> Document:
+        view = check_view("@app.document", decorated)
+        where = f"@app.document of {view.__name__}: "
+        _check_mutable(view, strict=strict)
+        declared = models(f"{where}writes", writes)
+        written = dict.fromkeys([*(source.model for source in view.store_class.sources), *declared])
+        check_effect(where, max_retries, isolation, on_completion)
+        return Document(
+            view,
+            trigger_path(view),
+            tuple(written),
+            max_retries=declarations.max_retries if max_retries is None else max_retries,
+            isolation=isolation,
+            on_completion=on_completion,
+            max_event_age=declarations.max_event_age,
+            options=Options.of(f"@app.document of {view.__name__}", options, EventOptions),
+            strict=strict,
+        )
+
+    return declare
+
+
+def _check_mutable(view: View, *, strict: bool) -> None:
+    """Raises DeclarationError when no client could change the view by a document beside its copy."""
+    name = view.__name__
+    view.pattern()
+    if view.store_class.root() is None:
+        raise InvalidPattern(
+            f"{name} has no root, so the path of its copy does not say what a mutation would change; give "
+            f"{view.store_class.__name__} a `reference(Model)`, whose key {name}.Meta.path then names."
+        )
+    if not view.settable():
+        raise InvalidAttribute(f"{name} has no setter, so nothing of it can be changed; add one by `@name.setter`.")
+    for each in view.settable():
+        if each == IF_VERSION or view.attributes[each].data_key in (OUTCOME, IF_VERSION):
+            raise InvalidAttribute(
+                f"{name}.{each}, stored as {view.attributes[each].data_key!r}: a mutation has {OUTCOME!r} and "
+                f"{IF_VERSION!r} for itself; call the attribute otherwise, or give it another `data_key`."
+            )
+    if strict and not view.is_versioned():
+        raise InvalidAttribute(
+            f"@app.document(strict=True) of {name}: its copies do not hold their version; add `versioned = True` to "
+            f"{name}.Meta."
+        )
+    if all(isinstance(part, Nobody | Where) for part in view.writers().parts()):
+        raise InvalidAccess(
+            f"{name}.Meta.write admits nobody whom security rules can admit, so no client could create a mutation; "
+            f"add `write = access.owner({view.pattern().names[0]!r})`."
+        )
+    view.view_schema()

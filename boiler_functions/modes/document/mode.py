@@ -1,0 +1,46 @@
+"""The doors of the document mode: clients change a view by documents beside its copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from boiler_functions.exceptions import InvalidPattern
+from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.document.document import Document, mutation_path, mutation_schema
+from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.task.checks import check_forms, check_writes
+from boiler_functions.modes.task.mode import TASK, functions_of
+from boiler_functions.modes.task.task import OUTCOME
+
+
+class DocumentMode(Mode[Document]):
+    """Mutations beside copies. Each is a task whose effect is that of the view's setters."""
+
+    name = "document"
+    counted = "mutable views"
+    look = TASK.look
+
+    def check(self, declarations: Declarations) -> None:
+        for each in declarations.of(self):
+            if each.view not in declarations.stored:
+                raise InvalidPattern(
+                    f"{each.view.__name__} takes mutations beside its copies, and {declarations.app!r} stores none; "
+                    f"decorate it with `@app.query` too."
+                )
+        mutations = declarations.of(self)
+        check_forms((*declarations.of(TASK), *mutations))
+        check_writes(mutations, declarations.stored)
+
+    def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
+        return functions_of(self, declarations)
+
+    def clients(self, declarations: Declarations) -> Iterator[Documents]:
+        for each in declarations.of(self):
+            # Who reads the view need not see who asked for what; who may send one may read what became of it.
+            senders, schema = each.view.writers(), mutation_schema(each.view, strict=each.strict)
+            title, path = f"{each.view.__name__}, its mutations", mutation_path(each.view)
+            yield Documents(title, path, senders, senders, schema, (OUTCOME,))
+
+
+DOCUMENT = DocumentMode()

@@ -1,0 +1,97 @@
+"""Declares a function that receives the changes of a model or a view: `@app.on_change`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from boiler_functions.exceptions import InvalidSink
+from boiler_functions.models.model import DomainModel, Model
+from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.outbox import COLLECTION
+from boiler_functions.paths import Pattern, id_of
+from boiler_functions.settings.checks import optional, whole
+from boiler_functions.settings.options import FunctionOptions, Options
+from boiler_functions.views.view_model import View, ViewModel
+
+M_co = TypeVar("M_co", bound=Model, covariant=True)
+
+
+class Changed(NamedTuple, Generic[M_co]):
+    """One change of a model or a view, as it is told.
+
+    `before` is None when it was created (or is not known), `after` when it is gone. Older code may have left either:
+    an attribute that it did not have, or that has another type now, is None in it. Every attempt to tell of one change
+    has the same `key`, by which a receiver knows a repetition. `name` is that of the model or view as declared, `path`
+    that of the document, of a view its root's; `copies` are where the view was or is stored.
+    """
+
+    key: str
+    name: str
+    path: str
+    before: M_co | None
+    after: M_co | None
+    time: datetime
+    attempt: int = 1
+    copies: tuple[str, ...] = ()
+
+    @property
+    def doc_id(self) -> str:
+        return id_of(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Sink:
+    """A function that receives every change of a model or a view."""
+
+    function: Callable[[Changed[Any]], None]
+    target: type[DomainModel] | View
+    max_attempts: int | None
+    max_age: timedelta
+    options: Options = field(default_factory=Options)
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def view(self) -> View | None:
+        """The view whose changes it receives; None when it receives those of a model."""
+        return self.target if issubclass(self.target, ViewModel) else None
+
+    def outbox(self, app: str) -> str:
+        """The collection of its records."""
+        return f"{COLLECTION}/{app}.{self.name}.{self.target.__name__}/{COLLECTION}"
+
+    def source(self, app: str) -> Pattern:
+        """The documents that it is triggered by: the model's, or, as they are created, the records of its outbox."""
+        return Pattern(f"{self.outbox(app)}/{{key}}") if self.view else self.target.pattern()
+
+
+def sink(target: Any, max_attempts: int | None, options: Mapping[str, Any]) -> Callable[[Declarations, Any], Sink]:
+    """Makes the declaration of the function that is decorated."""
+    changing = _with_changes(target)
+    own = Options.of(f"@app.on_change({target.__name__})", options, FunctionOptions)
+    optional(whole(1))(f"@app.on_change({target.__name__}): max_attempts", max_attempts)
+
+    def declare(declarations: Declarations, function: Any) -> Sink:
+        name = getattr(function, "__name__", repr(function))
+        if not inspect.isfunction(function) or inspect.iscoroutinefunction(function) or not name.isidentifier():
+            raise InvalidSink(
+                f"@app.on_change({target.__name__}) decorates a plain function, which gives the compiled one its "
+                f"name: `def tell(change: Changed[{target.__name__}]) -> None`; found {name}."
+            )
+        return Sink(function, changing, max_attempts, declarations.max_event_age, own)
+
+    return declare
+
+
+def _with_changes(target: Any) -> type[DomainModel] | View:
+    """The target; raises DeclarationError when it is nothing that is stored, and so changes."""
+    if not isinstance(target, type) or not issubclass(target, DomainModel | ViewModel):
+        raise InvalidSink(f"@app.on_change({target!r}): the changes are those of a DomainModel or a ViewModel.")
+    target.pattern()
+    return target

@@ -1,0 +1,88 @@
+"""The doors of the on-change mode: functions receive the changes of a model or a view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from boiler_functions.database.change import Change
+from boiler_functions.exceptions import InvalidSink
+from boiler_functions.manifest import CREATED, WRITTEN, collection_name, snake_case
+from boiler_functions.modes.drawing import Look, Node, source_node
+from boiler_functions.modes.event_function import Enqueue, EventFunction
+from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.on_change.declaration import Sink
+from boiler_functions.modes.on_change.delivery import deliver
+from boiler_functions.modes.outbox import Recipient
+from boiler_functions.paths import Pattern
+from boiler_functions.views.view_model import View
+
+LOOK = Look("sink", "#fde8ef", "#be185d")
+
+
+@dataclass(frozen=True, eq=False)
+class SinkFunction(EventFunction):
+    """Delivers each change to a sink: a record of its outbox once, as it is created, or any change of a model."""
+
+    sink: Sink
+
+    @property
+    def event_type(self) -> str:
+        # A record is stamped once it is delivered, which is no change of the view.
+        return CREATED if self.sink.view else WRITTEN
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return ()
+
+    @property
+    def written(self) -> tuple[Pattern, ...]:
+        return ()
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        return (self.sink.name,)
+
+    def drawn(self) -> Iterator[tuple[Node, ...]]:
+        # A record of the outbox triggers it; what it is told of is the view.
+        name, target = self.entry_point, self.sink.target.__name__
+        yield source_node(target, "each change"), Node(f"function {name}", LOOK, name, "at least once")
+
+    def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
+        deliver(invocation, self.sink, change)
+
+
+class OnChangeMode(Mode[Sink]):
+    """Functions that receive changes."""
+
+    name = "on_change"
+    counted = "receivers of changes"
+    look = LOOK
+
+    def check(self, declarations: Declarations) -> None:
+        for sink in declarations.of(self):
+            if sink.view and sink.view not in declarations.stored:
+                raise InvalidSink(
+                    f"{sink.name} is to be told when {sink.view.__name__} changes, which {declarations.app!r} does not "
+                    f"store, so that nothing follows its changes; decorate {sink.view.__name__} with `@app.query`."
+                )
+
+    def recipients(self, declarations: Declarations) -> Iterator[Recipient]:
+        return (sink for sink in declarations.of(self) if sink.view)
+
+    def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
+        """One for each sink."""
+        for sink in declarations.of(self):
+            on = snake_case(sink.view.__name__) if sink.view else collection_name(sink.target.pattern().text)
+            name = f"{snake_case(sink.name)}_on_{on}"
+            options = declarations.settled(self, name, sink.options)
+            if options.retry is False:
+                raise InvalidSink(
+                    f"{sink.name} is told of changes at least once, and with retry=False an event that failed is "
+                    f"dropped; leave `retry` on."
+                )
+            yield SinkFunction(declarations.app, self.name, name, sink.source(declarations.app), options, sink)
+
+
+ON_CHANGE = OnChangeMode()

@@ -1,0 +1,61 @@
+"""What works, and will hurt a stored view once there are many documents, views or changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from boiler_functions.modes.advice import Advice, is_one_for_all
+from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.views.store import Matching, One
+from boiler_functions.views.view_model import View
+
+
+def advice_on(view: View) -> Iterator[Advice]:
+    """What may hurt a stored view."""
+    root = view.store_class.root()
+    if root is None:
+        yield Advice(
+            "hot-document",
+            view.__name__,
+            "One document holds it all, and every change of its sources writes it: about one write a second is what "
+            "Firestore sustains. Give its Store a root where there is one.",
+        )
+    for source in view.store_class.sources:
+        about = f"{view.__name__}.store.{source.name}"
+        pattern = source.model.pattern().text
+        if root is not None and is_one_for_all(source):
+            yield Advice(
+                "hot-document",
+                about,
+                f"Every {view.__name__} reads it, so that one change of it rebuilds all of them. Keep what changes "
+                f"often out of it.",
+            )
+        elif root is not None and isinstance(source, Matching):
+            yield Advice(
+                "hot-document",
+                about,
+                f"Every {view.__name__} reads the same query, so that each change of what it finds rebuilds all of "
+                f"them. Follow a relation of {root.name} instead, or give the view no root.",
+            )
+        elif root is not None and isinstance(source, One):
+            yield Advice(
+                "unbounded-fan-out",
+                about,
+                f"Nothing limits how many {view.__name__} name one {pattern}; a change of it rebuilds them all, about "
+                f"100 in a commit, and what does not fit into one invocation goes to the queue.",
+            )
+
+
+def advice_on_grouping(functions: Iterable[EventFunction]) -> Iterator[Advice]:
+    """Advises one function for each source where several serve the same."""
+    shared: dict[str, set[str]] = {}
+    for function in functions:
+        shared.setdefault(function.source.text, set()).update(view.__name__ for view in function.views)
+    if common := [source for source, views in shared.items() if len(views) > 1]:
+        most = max(len(views) for views in shared.values())
+        yield Advice(
+            "group-by-source",
+            ", ".join(common),
+            f"Up to {most} views each have a function for a change of it: as many invocations and look-ups. "
+            f'`Boiler(…, group_by="source")` makes it one.',
+        )

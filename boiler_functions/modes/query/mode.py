@@ -1,0 +1,136 @@
+"""The doors of the query mode: a stored view is rebuilt whenever a document that it read changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from boiler_functions.database.change import Change
+from boiler_functions.database.metered import Usage
+from boiler_functions.exceptions import NameCollision, OverlappingPaths
+from boiler_functions.manifest import Function, QueueTrigger, collection_name, function_name, snake_case
+from boiler_functions.modes.advice import Advice
+from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.drawing import Look, Node, source_node, view_node
+from boiler_functions.modes.event_function import Enqueue, EventFunction
+from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.outbox import Recipient
+from boiler_functions.modes.query.advice import advice_on, advice_on_grouping
+from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
+from boiler_functions.modes.query.costs import cost_of
+from boiler_functions.modes.query.declaration import Stored
+from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.paths import Pattern
+from boiler_functions.views.fetching import Assumed
+from boiler_functions.views.view_model import View
+
+LOOK = Look("query", "#e0edff", "#2563eb")
+
+
+@dataclass(frozen=True, eq=False)
+class QueryFunction(EventFunction):
+    """Rebuilds the views that a change of one collection concerns."""
+
+    stored: tuple[Stored, ...]
+    recipients: tuple[Recipient, ...]
+    """Who receives the changes that this function makes to views."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(each.view for each in self.stored)
+
+    @property
+    def written(self) -> tuple[Pattern, ...]:
+        return tuple(view.pattern() for view in self.views)
+
+    @property
+    def hands_on(self) -> bool:
+        return True
+
+    def drawn(self) -> Iterator[tuple[Node, ...]]:
+        name = self.entry_point
+        middle = Node(f"function {name}", LOOK, name, "convergent")
+        for view in self.views:
+            yield source_node(self.source.text), middle, view_node(view)
+
+    def cost(self, view: View, assumed: Assumed) -> Usage:
+        told = sum(each.view is view for each in self.recipients)
+        return cost_of(view, self.source.text, assumed, told)
+
+    def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
+        self._rebuild(invocation, change, enqueue).run()
+
+    def take_up(self, invocation: Invocation, rest: Continuation, enqueue: Enqueue | None) -> None:
+        self._rebuild(invocation, rest.change(), enqueue).follow(rest.tokens, rest.after, rest.until)
+
+    def _rebuild(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> Rebuild:
+        return Rebuild(invocation, self.views, change, enqueue=enqueue, recipients=self.recipients)
+
+
+class QueryMode(Mode[Stored]):
+    """Stored views."""
+
+    name = "query"
+    counted = "stored views"
+    look = LOOK
+    stores = True
+
+    def check(self, declarations: Declarations) -> None:
+        views = [each.view for each in declarations.of(self)]
+        for position, view in enumerate(views):
+            for other in views[:position]:
+                _check_apart(view, other)
+
+    def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
+        """One for each view and each collection that it reads; with `group_by="source"`, one for each collection."""
+        reached: dict[tuple[str, str], list[Stored]] = {}
+        for each in declarations.of(self):
+            for pattern in dict.fromkeys(source.model.pattern().text for source in each.view.store_class.sources):
+                group = "" if declarations.group_by == "source" else snake_case(each.view.__name__) + "_"
+                reached.setdefault((group, pattern), []).append(each)
+        for (group, pattern), stored in reached.items():
+            name = f"{group}on_{collection_name(pattern)}"
+            options = declarations.options_of(self, name, stored)
+            views = [each.view for each in stored]
+            recipients = tuple(each for each in declarations.recipients if each.view in views)
+            yield QueryFunction(declarations.app, self.name, name, Pattern(pattern), options, tuple(stored), recipients)
+
+    def functions(self, declarations: Declarations) -> Iterator[Function]:
+        """The function that takes up the rest of a fan-out."""
+        if stored := declarations.of(self):
+            options = declarations.options_of(self, CONTINUATIONS, stored)
+            name = function_name(declarations.app, CONTINUATIONS)
+            views = tuple(each.view.__name__ for each in stored)
+            yield Function(name, CONTINUATIONS, "continuation", QueueTrigger(), views, options, "tasks", hands_on=True)
+
+    def rest_of(self, payload: Any) -> Continuation:
+        return Continuation.from_json(payload)
+
+    def clients(self, declarations: Declarations) -> Iterator[Documents]:
+        for view in declarations.views_of(self):
+            yield Documents(f"{view.__name__}, a view", view.pattern(), view.readers())
+
+    def advice(self, declarations: Declarations) -> Iterator[Advice]:
+        for view in declarations.views_of(self):
+            yield from advice_on(view)
+        if declarations.group_by == "view":
+            yield from advice_on_grouping(self.event_functions(declarations))
+
+
+QUERY = QueryMode()
+
+
+def _check_apart(view: View, other: View) -> None:
+    """Raises DeclarationError when two views could write one document, or share a name."""
+    if snake_case(view.__name__) == snake_case(other.__name__):
+        raise NameCollision(
+            f"Two views are called {view.__name__}, spelled {snake_case(view.__name__)!r} "
+            f"(in {other.__module__} and {view.__module__}); their functions and ledgers would mix."
+        )
+    if view.pattern().overlaps(other.pattern()):
+        raise OverlappingPaths(
+            f"{view.__name__} is stored at {view.pattern().text!r} and {other.__name__} at "
+            f"{other.pattern().text!r}; one document could be both. Give one of them another collection."
+        )

@@ -1,0 +1,48 @@
+"""The report of one invocation: what it did, what that cost, and what ended it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from boiler_functions.database.metered import Usage
+
+
+class Report(NamedTuple):
+    """What one invocation did."""
+
+    function: str
+    event: str
+    document: str
+    outcomes: Mapping[str, int]
+    usage: Usage
+    attempts: int
+    milliseconds: float
+    lag_milliseconds: float | None = None
+    """From the source's `update_time` to the last commit, both by the database's clock; None when nothing was built."""
+    views: tuple[str, ...] = ()
+    error: Exception | None = None
+    """What ended the invocation, so that the event must be delivered again."""
+
+    @property
+    def outcome(self) -> str:
+        """What became of the event in a word: the one outcome, `several`, `nothing to do`, or `failed`."""
+        if self.error:
+            return "failed"
+        return "several" if len(self.outcomes) > 1 else next(iter(self.outcomes), "nothing to do")
+
+    def or_raise(self) -> Report:
+        """This report; raises the error that ended the invocation."""
+        if self.error:
+            raise self.error
+        return self
+
+    def told(self, failure: str) -> str:
+        """The report as a line, in which the error is told in these words."""
+        outcomes = [f"{count} {outcome}" for outcome, count in self.outcomes.items()]
+        became = ", ".join([*outcomes, f"failed, {failure}"] if failure else outcomes) or "nothing to do"
+        usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"
+        return f"{self.function} ← {self.document}: {became}; {usage}; {self.milliseconds:.0f} ms"
+
+    def __str__(self) -> str:
+        return self.told(f"{type(self.error).__name__}: {self.error}" if self.error else "")

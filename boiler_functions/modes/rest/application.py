@@ -1,0 +1,136 @@
+"""Rest mode: the views of an app over HTTP. No event function imports this package."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+
+from boiler_functions.database import Database, Query
+from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.modes.invocation import REAL, Surroundings
+from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.rest.apidocs import apidocs, as_text
+from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.description import security_schemes, tag
+from boiler_functions.modes.rest.errors import answer_errors
+from boiler_functions.modes.rest.gate import Gate
+from boiler_functions.modes.rest.listing import Listing
+from boiler_functions.modes.rest.mode import REST
+from boiler_functions.modes.rest.openapi import VERSION, Documented
+from boiler_functions.modes.rest.rate import Rate
+from boiler_functions.modes.rest.resource import Resource
+from boiler_functions.modes.rest.routes import blueprint_of
+from boiler_functions.modes.rest.waiting import places
+from boiler_functions.modes.secret import secret_of
+from boiler_functions.settings.place import refuse_emulators
+
+SECRET = "BOILER_SECRET"
+"""The variable with the secret that seals page tokens: 32 bytes in base64. Without it the database has one."""
+
+EXTENSION = "boiler-functions"
+"""Where the Flask application has its Documented."""
+
+__all__ = ["as_text", "create_app", "document", "list_queries"]
+
+
+class Json(DefaultJSONProvider):
+    """JSON in the order of declaration."""
+
+    sort_keys = False
+
+
+class Server(Flask):
+    """A Flask application that serves nothing but its routes."""
+
+    json_provider_class = Json
+
+
+def create_app(
+    declarations: Declarations,
+    database: Callable[[], Database],
+    surroundings: Surroundings = REAL,
+    tokens: Tokens | None = None,
+    secret: bytes | None = None,
+) -> Flask:
+    """The Flask application of the app's REST rules; `database` is asked for once a request.
+
+    `tokens` verify who calls, by firebase-admin unless given; `secret` seals page tokens.
+    """
+    refuse_emulators(os.environ)
+    settings = declarations.http
+    app = Server(__name__, static_folder=None)
+    app.config.update(
+        API_TITLE=declarations.app,
+        API_VERSION="1",
+        OPENAPI_VERSION=VERSION,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+    )
+    # A redirect would answer in HTML, and repeat the path.
+    app.url_map.merge_slashes = False
+    known = secret or _secret_of_environment(os.environ)
+    secret_now = cache(lambda: known or secret_of(database(), declarations.app))
+    waiting = places(os.environ)
+    resources = {
+        rule.rule: Resource(
+            declarations.app,
+            rule.view,
+            rule.view in declarations.stored,
+            database,
+            surroundings,
+            settings,
+            secret_now,
+            rule.create,
+            rule.delete,
+            rule.filtered_orders,
+            waiting,
+        )
+        for rule in declarations.of(REST)
+    }
+    rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
+    verifier = tokens or FirebaseTokens(tenant=declarations.tenant, check_revoked=settings.check_revoked)
+    Gate(settings, verifier, rate).put_before(app)
+    tags = [tag(rule.view) for rule in declarations.of(REST)]
+    api = app.extensions[EXTENSION] = Documented(app, tags, security_schemes(settings))
+    api.register_blueprint(blueprint_of(resources, settings))
+    if declarations.docs:
+        app.register_blueprint(apidocs(declarations.app, api.document))
+    answer_errors(app)
+    return app
+
+
+def document(declarations: Declarations) -> dict[str, Any]:
+    """The OpenAPI document of the app's REST rules, without a server or a database."""
+    app = create_app(declarations, _no_database)
+    found: Documented = app.extensions[EXTENSION]
+    return found.document()
+
+
+def list_queries(declarations: Declarations) -> Iterator[Query]:
+    """One query of each kind that the lists of an app's REST rules ask."""
+    for rule in declarations.of(REST):
+        yield from Listing(Copies(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
+
+
+def _no_database() -> Database:
+    raise AssertionError("a document is made without a database")
+
+
+def _secret_of_environment(environment: Mapping[str, str]) -> bytes | None:
+    text = environment.get(SECRET)
+    if not text:
+        return None
+    try:
+        secret = b64decode(text, validate=True)
+    except Base64Error:
+        secret = b""
+    if len(secret) != 32:
+        raise ConfigurationError(f"{SECRET} is no 32 bytes in base64; make one by `openssl rand -base64 32`.")
+    return secret

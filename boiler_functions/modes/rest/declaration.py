@@ -1,0 +1,94 @@
+"""Declares a REST resource: `@app.rest`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from boiler_functions.exceptions import InvalidAttribute, InvalidRule
+from boiler_functions.modes.decorated import check_view
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.settings.checks import check_each, flag, texts
+from boiler_functions.settings.http import ID
+from boiler_functions.settings.options import HttpOptions, Options
+from boiler_functions.views.operations import operations_of
+from boiler_functions.views.view_model import View
+
+API = "api"
+"""The entry point of the one function that serves all resources."""
+
+_CHECKS = {"create": flag, "delete": flag, "filtered_orders": texts}
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A REST resource: a view model under a path; whether its root can be created and deleted there.
+
+    `filtered_orders` are those that the list takes beside filters, as `orderBy` spells them.
+    """
+
+    view: View
+    rule: str
+    create: bool = False
+    delete: bool = False
+    filtered_orders: tuple[str, ...] = ()
+    options: Options = field(default_factory=Options)
+
+
+def rule(
+    mode: Mode[Rule],
+    path: str,
+    create: bool,
+    delete: bool,
+    filtered_orders: Sequence[str],
+    options: Mapping[str, Any],
+) -> Callable[[Declarations, Any], Rule]:
+    """Makes the declaration of the view that is decorated."""
+    if not _is_list(path):
+        raise InvalidRule(
+            f"@app.rest({path!r}): the rule is the path of the list, as '/meeting_sessions'; the id is added to it."
+        )
+    said = {"create": create, "delete": delete, "filtered_orders": filtered_orders}
+    check_each(f"@app.rest({path!r}): ", said, _CHECKS)
+
+    def declare(declarations: Declarations, decorated: Any) -> Rule:
+        view = check_view(f"@app.rest({path!r})", decorated)
+        if view.store_class.root() is None:
+            raise InvalidRule(f"{view.__name__} has no root, whose id the path of an instance would hold.")
+        for other in declarations.of(mode):
+            if f"{path}/".startswith(f"{other.rule}/") or f"{other.rule}/".startswith(f"{path}/"):
+                raise InvalidRule(
+                    f"@app.rest({path!r}) of {view.__name__} and {other.rule!r} of {other.view.__name__} overlap; "
+                    f"an id of one would be a path of the other."
+                )
+        _check_resource(view, filtered_orders)
+        view.view_schema()
+        view.example()
+        operations_of(view)
+        own = Options.of(f"@app.rest of {view.__name__}", options, HttpOptions)
+        return Rule(view, path, create, delete, tuple(filtered_orders), own)
+
+    return declare
+
+
+def _is_list(rule: Any) -> bool:
+    """Whether the rule is a path of a list."""
+    return isinstance(rule, str) and rule.startswith("/") and not rule.endswith("/") and not {"{", "<"} & {*rule}
+
+
+def _check_resource(view: View, filtered_orders: Sequence[str]) -> None:
+    """Raises DeclarationError for names that the JSON of a view, or its list, could not have."""
+    for name, attribute in view.exported().items():
+        if ID in (name, attribute.data_key):
+            raise InvalidAttribute(f"{view.__name__}.{name}: {ID!r} is the id of the root in the API; rename it.")
+    root = view.store_class.root()
+    # Which of the two the list is of depends on what else decorates the view; the list itself knows.
+    stored = [each for each in root.model.exported().values() if each.fget is None] if root else []
+    known = [each.data_key for each in (*view.exported().values(), *stored) if filtered_orders and each.is_comparable]
+    for order in filtered_orders:
+        if order.removeprefix("-") not in known:
+            raise InvalidRule(
+                f"@app.rest of {view.__name__} has filtered_orders {order!r}, by which its list cannot be ordered; "
+                f"there are {', '.join(dict.fromkeys(known)) or 'none'}, each with or without a '-' before it."
+            )

@@ -1,0 +1,52 @@
+"""The doors of the REST mode: one function, `api`, serves all resources. The door is cheap; the stack comes late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from boiler_functions.database import Database, Query
+from boiler_functions.manifest import Function, HttpTrigger, function_name
+from boiler_functions.modes.drawing import Look, Node, source_node, view_node
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.rest.declaration import API, Rule
+from boiler_functions.settings.options import MAX_HTTP_SECONDS
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+
+class RestMode(Mode[Rule]):
+    """Views over HTTP."""
+
+    name = "rest"
+    counted = "REST rules"
+    look = Look("rest", "#efe6fd", "#7c3aed")
+    longest = MAX_HTTP_SECONDS
+
+    def functions(self, declarations: Declarations) -> Iterator[Function]:
+        if rules := declarations.of(self):
+            options = declarations.options_of(self, API, rules)
+            trigger = HttpTrigger(options.invoker or ("public",))
+            views = tuple(rule.view.__name__ for rule in rules)
+            yield Function(function_name(declarations.app, API), API, self.name, trigger, views, options, "rest")
+
+    def application(self, declarations: Declarations, database: Callable[[], Database]) -> WSGIApplication:
+        from boiler_functions.modes.rest.application import create_app
+
+        return create_app(declarations, database)
+
+    def queries(self, declarations: Declarations) -> Iterator[Query]:
+        yield from super().queries(declarations)
+        if declarations.of(self):
+            from boiler_functions.modes.rest.application import list_queries
+
+            yield from list_queries(declarations)
+
+    def drawn(self, declarations: Declarations) -> Iterator[tuple[Node, ...]]:
+        for rule in declarations.of(self):
+            shown = view_node(rule.view, stored=rule.view in declarations.stored)
+            yield source_node(rule.rule, "HTTP"), Node(f"function {API}", self.look, API, "at most once"), shown
+
+
+REST = RestMode()

@@ -1,0 +1,83 @@
+"""Declares a task: `@app.task`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidPattern
+from boiler_functions.modes.decorated import check_view, models
+from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.task.task import OUTCOME, Completion, Isolation, Task
+from boiler_functions.paths import Pattern
+from boiler_functions.settings.checks import check_each, one_of, optional, whole
+from boiler_functions.settings.options import EventOptions, Options
+from boiler_functions.views.view_model import View, ViewModel
+
+_CHECKS = {
+    "max_retries": optional(whole(0)),
+    "isolation": one_of(Isolation),
+    "on_completion": one_of(Completion),
+}
+
+
+def task(
+    path: str,
+    writes: Any,
+    max_retries: int | None,
+    isolation: Isolation,
+    on_completion: Completion,
+    options: Mapping[str, Any],
+) -> Callable[[Declarations, Any], Task]:
+    """Makes the declaration of the view that is decorated."""
+    pattern = Pattern(path)
+    if not pattern.is_document or not pattern.names:
+        raise InvalidPattern(
+            f"@app.task({path!r}): the path of documents has an even number of segments and a placeholder, as "
+            f"'users/{{user_id}}/cityForms/{{city_id}}'."
+        )
+    if pattern.open_collections:
+        raise InvalidPattern(
+            f"@app.task({path!r}) has the placeholder {{{pattern.open_collections[0]}}} for a collection, so that "
+            f"any document could be a form; write the collection's name there."
+        )
+
+    def declare(declarations: Declarations, decorated: Any) -> Task:
+        view = check_view(f"@app.task({path!r})", decorated)
+        where = f"@app.task({path!r}) of {view.__name__}: "
+        _check_form(view, pattern)
+        check_effect(where, max_retries, isolation, on_completion)
+        return Task(
+            view,
+            pattern,
+            models(f"{where}writes", writes),
+            max_retries=declarations.max_retries if max_retries is None else max_retries,
+            isolation=isolation,
+            on_completion=on_completion,
+            max_event_age=declarations.max_event_age,
+            options=Options.of(f"@app.task of {view.__name__}", options, EventOptions),
+        )
+
+    return declare
+
+
+def check_effect(where: str, max_retries: int | None, isolation: Isolation, on_completion: Completion) -> None:
+    """Raises InvalidOption when an effect cannot be had in this way."""
+    said = {"max_retries": max_retries, "isolation": isolation, "on_completion": on_completion}
+    check_each(where, said, _CHECKS)
+
+
+def _check_form(view: View, pattern: Pattern) -> None:
+    if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:
+        raise DeclarationError(
+            f"{view.__name__} is a task without effect; define `propagate_change`, or setters over a Store."
+        )
+    for name, attribute in view.attributes.items():
+        if attribute.data_key == OUTCOME:
+            raise InvalidAttribute(f"{view.__name__}.{name}: {OUTCOME!r} is where a form's outcome is stamped.")
+    if unknown := view.store_class.key_names() - {*pattern.names, "doc_id"}:
+        raise InvalidPattern(
+            f"{view.__name__}: {view.store_class.__name__} needs {sorted(unknown)}, "
+            f"which {pattern.text!r} does not name."
+        )
+    view.view_schema()

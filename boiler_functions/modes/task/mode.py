@@ -1,0 +1,108 @@
+"""The doors of the task mode: each document of a path takes effect exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from boiler_functions.access import Owner, any_of
+from boiler_functions.database.change import Change
+from boiler_functions.database.metered import Usage
+from boiler_functions.manifest import snake_case
+from boiler_functions.modes.advice import Advice, is_one_for_all
+from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.drawing import MODEL, Look, Node, source_node
+from boiler_functions.modes.event_function import Enqueue, EventFunction
+from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.task.checks import check_forms, check_writes
+from boiler_functions.modes.task.costs import cost_of
+from boiler_functions.modes.task.task import OUTCOME, Task, run_task
+from boiler_functions.paths import Pattern
+from boiler_functions.views.fetching import Assumed
+from boiler_functions.views.view_model import View
+
+T = TypeVar("T", bound=Task)
+
+LOOK = Look("task", "#fdecd8", "#d97706")
+
+
+@dataclass(frozen=True, eq=False)
+class TaskFunction(EventFunction):
+    """Lets each document of a path take effect."""
+
+    task: Task
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return (self.task.view,)
+
+    @property
+    def written(self) -> tuple[Pattern, ...]:
+        return tuple(model.pattern() for model in self.task.writes)
+
+    def drawn(self) -> Iterator[tuple[Node, ...]]:
+        source, name = source_node(self.source.text), self.entry_point
+        middle = Node(f"function {name}", LOOK, name, "exactly once")
+        yield source, middle
+        for model in self.task.writes:
+            yield source, middle, Node(f"model {model.__name__}", MODEL, model.__name__, model.pattern().text)
+
+    def cost(self, view: View, assumed: Assumed) -> Usage:
+        return cost_of(self.task, assumed)
+
+    def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
+        run_task(invocation, self.task, change)
+
+
+class TaskMode(Mode[Task]):
+    """Forms that take effect."""
+
+    name = "task"
+    counted = "tasks"
+    look = LOOK
+
+    def form(self, declaration: Task) -> Pattern | None:
+        return declaration.pattern
+
+    def check(self, declarations: Declarations) -> None:
+        check_forms(declarations.of(self))
+        check_writes(declarations.of(self), declarations.stored)
+
+    def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
+        return functions_of(self, declarations)
+
+    def clients(self, declarations: Declarations) -> Iterator[Documents]:
+        for task in declarations.of(self):
+            senders = task.view.writers()
+            # Whose form it is may read what became of it.
+            own = (each for each in senders.parts() if isinstance(each, Owner))
+            readers, schema = any_of(task.view.readers(), *own), task.view.schema()
+            yield Documents(f"{task.view.__name__}, a form", task.pattern, readers, senders, schema, (OUTCOME,))
+
+    def advice(self, declarations: Declarations) -> Iterator[Advice]:
+        for task in declarations.of(self):
+            yield from _advice_on(task)
+
+
+TASK = TaskMode()
+
+
+def functions_of(mode: Mode[T], declarations: Declarations) -> Iterator[EventFunction]:
+    """One function for each declaration of a mode whose documents take effect."""
+    for task in declarations.of(mode):
+        name = f"{snake_case(task.view.__name__)}_{mode.name}"
+        options = declarations.options_of(mode, name, [task])
+        yield TaskFunction(declarations.app, mode.name, name, task.pattern, options, task)
+
+
+def _advice_on(task: Task) -> Iterator[Advice]:
+    for source in task.view.store_class.sources:
+        if task.isolation == "serializable" and source.verify and is_one_for_all(source):
+            yield Advice(
+                "hot-document",
+                f"{task.view.__name__}.store.{source.name}",
+                "Every such task verifies it in its commit, which costs a write and meets those of all others. "
+                "`reference(…, verify=False)` spares it.",
+            )

@@ -1,0 +1,94 @@
+"""WebSocket mode: views that clients follow and change over Socket.IO. No event function imports this package.
+
+    @app.websocket("/meeting")
+    class MeetingSession(ViewModel[MeetingStore]): ...
+
+Served by `python -m boiler_functions.websocket meeting_room:app`, or any ASGI server: `app.asgi()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import socketio
+
+from boiler_functions.database import LiveDatabase
+from boiler_functions.modes.invocation import REAL, Surroundings
+from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
+from boiler_functions.modes.websocket.changes import changes_of
+from boiler_functions.modes.websocket.guard import PATH, Guard, Receive, Send
+from boiler_functions.modes.websocket.hub import Hub
+from boiler_functions.modes.websocket.mode import WEBSOCKET
+from boiler_functions.modes.websocket.namespace import ViewNamespace
+from boiler_functions.modes.websocket.strict import StrictPacket
+from boiler_functions.modes.websocket.views import SocketViews
+from boiler_functions.settings.place import refuse_emulators
+
+
+class Sockets:
+    """The ASGI application of an app's `@app.websocket` views; `database` is asked for once an instance.
+
+    `tokens` verify who connects, by firebase-admin unless given.
+    """
+
+    def __init__(
+        self,
+        declarations: Declarations,
+        database: Callable[[], LiveDatabase],
+        surroundings: Surroundings = REAL,
+        tokens: Tokens | None = None,
+    ) -> None:
+        refuse_emulators(os.environ)
+        settings = declarations.socket_settings
+        check_revoked = settings.check_revoked or declarations.http.check_revoked
+        tokens = tokens or FirebaseTokens(tenant=declarations.tenant, check_revoked=check_revoked)
+        settings = settings._replace(app_check=settings.app_check or declarations.http.app_check)
+        self.hub = Hub(declarations.app, frozenset(declarations.stored), database, settings.max_views)
+        self.server = socketio.AsyncServer(
+            async_mode="asgi",
+            # Long polling would need every request of a client to reach the same process.
+            transports=["websocket"],
+            # A socket may be opened from any page: no cookie says who connects, so that no other page can borrow it.
+            # Empty, as `*` would let every page read the answers of HTTP with credentials.
+            cors_allowed_origins=[],
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            max_http_buffer_size=settings.max_message_bytes,
+            serializer=StrictPacket,
+        )
+        self.namespaces = [
+            ViewNamespace(
+                socket.namespace,
+                SocketViews(socket.view, changes_of(declarations, socket.view, database, surroundings)),
+                self.hub,
+                tokens,
+                settings,
+            )
+            for socket in declarations.of(WEBSOCKET)
+        ]
+        for namespace in self.namespaces:
+            self.server.register_namespace(namespace)
+        application = socketio.ASGIApp(self.server, socketio_path=PATH, on_shutdown=self.close)
+        self.guard = Guard(application, settings)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        await self.guard(scope, receive, send)
+
+    async def drain(self, seconds: float = 5.0) -> None:
+        """Takes no more sockets, answers what was sent, and ends every session with the reason."""
+        self.guard.is_closing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(namespace.idle() for namespace in self.namespaces))
+        await asyncio.gather(*(namespace.end("The server stops. Connect again.") for namespace in self.namespaces))
+
+    async def close(self) -> None:
+        """Releases every listener."""
+        await self.drain()
+        await self.server.shutdown()
+        self.hub.close()
