@@ -36,10 +36,10 @@ def compile_app(declarations: Declarations) -> Compiled:
         )
     modes = declarations.modes
     functions = [each for mode in modes for each in mode.event_functions(declarations)]
-    for mode in modes:
-        mode.check(declarations)
     check_owners(declarations)
     check_cycles(functions)
+    for mode in modes:
+        mode.check(declarations)
     others = [each for mode in modes for each in mode.functions(declarations)]
     records = sorted(
         [*(_record(declarations, each) for each in functions), *others],
