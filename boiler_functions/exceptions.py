@@ -47,7 +47,8 @@ BoilerError
     ├── InvalidEvent         BF510  an event that cannot be read
     ├── TaskFailed           BF511  user code raised in `propagate_change`
     ├── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
-    └── WithdrawalHeld       BF513  new code would withdraw every copy of a view whose root exists
+    ├── WithdrawalHeld       BF513  new code would withdraw every copy of a view whose root exists
+    └── ForeignThread        BF514  models are used in another thread, or process, than that of the function
 """
 
 from typing import ClassVar, Literal, TypeAlias
@@ -63,6 +64,7 @@ __all__ = [
     "DeploymentFailed",
     "DoesNotImport",
     "EventTooOld",
+    "ForeignThread",
     "GetterFailed",
     "ImpureGetter",
     "IncompleteUpload",
@@ -437,3 +439,9 @@ class WithdrawalHeld(Permanent):
 
     code = "BF513"
     kind = "schema"
+
+
+class ForeignThread(Permanent):
+    """Models are used in another thread, or process, than that of the function that is at work."""
+
+    code = "BF514"

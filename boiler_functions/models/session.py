@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from boiler_functions.access import Caller
 from boiler_functions.database import (
@@ -19,9 +22,11 @@ from boiler_functions.database import (
     check,
     unchanged,
 )
-from boiler_functions.exceptions import Conflict, ImpureGetter, TaskFailed
+from boiler_functions.exceptions import Conflict, ForeignThread, ImpureGetter, TaskFailed
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, as_stored
+
+log = logging.getLogger(__name__)
 
 
 class Session(Protocol):
@@ -50,21 +55,71 @@ class Session(Protocol):
     def write(self, write: Write) -> None: ...
 
 
-_active: ContextVar[Session | None] = ContextVar("session", default=None)
+class _Place(NamedTuple):
+    """The process and the thread in which a function runs."""
+
+    process: int
+    thread: int
+
+
+class _Active(NamedTuple):
+    session: Session
+    place: _Place | None
+    """Where alone the session may be used; None for one that `use` opened, which keeps nothing."""
+
+
+_active: ContextVar[_Active | None] = ContextVar("session", default=None)
+
+_at_work: set[_Place] = set()
+"""Where user code of functions runs now."""
+
+
+def _here() -> _Place:
+    return _Place(os.getpid(), threading.get_ident())
 
 
 def current() -> Session:
-    """The active session; outside of any, one that goes straight to the default Firestore database."""
-    return _active.get() or Direct(default_database())
+    """The active session; outside of any, one that goes straight to the default Firestore database.
+
+    Raises ForeignThread where a function is at work and this is not its thread: what is written here would not be part
+    of its commit, and what is read here would not be verified.
+    """
+    found = _active.get()
+    if found is not None and (found.place is None or found.place == _here()):
+        return found.session
+    if found is not None or any(place.process == os.getpid() for place in tuple(_at_work)):
+        raise _foreign_thread()
+    return Direct(default_database())
+
+
+def _foreign_thread() -> ForeignThread:
+    error = ForeignThread(
+        f"Models are used in the thread {threading.current_thread().name!r} of the process {os.getpid()} while a "
+        f"function is at work elsewhere; all that a function reads and writes is one unit, in the one thread that it "
+        f"was called in. Read and write there, and let other threads compute. A thread of your own, beside the "
+        f"functions, says which database it means: `with use(database):`."
+    )
+    # A pool keeps an error to itself until somebody asks for the result.
+    log.error("%s", error, stack_info=True)
+    return error
 
 
 @contextmanager
 def active(session: Session) -> Iterator[None]:
-    token = _active.set(session)
+    """Lets models use the session inside the block, in which user code runs, and in this thread alone."""
+    place = _here()
+    is_outermost = place not in _at_work
+    token = _active.set(_Active(session, place))
+    _at_work.add(place)
     try:
         yield
+    except SystemExit as error:
+        # It would end the process, and with it what others have under way there.
+        raise RuntimeError(f"User code ends the process (SystemExit {error.code!r}); raise another error.") from error
     finally:
         _active.reset(token)
+        if is_outermost:
+            _at_work.discard(place)
 
 
 @contextmanager
@@ -74,8 +129,11 @@ def use(database: Database) -> Iterator[None]:
     with use(MemoryDatabase()):
         City.new(doc_id="TOK", city_name="Tokyo").save()
     """
-    with active(Direct(database)):
+    token = _active.set(_Active(Direct(database), None))
+    try:
         yield
+    finally:
+        _active.reset(token)
 
 
 def default_database() -> Database:

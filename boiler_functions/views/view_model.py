@@ -186,7 +186,8 @@ class ViewModel(Model, Generic[S]):
             return getattr(self, name)
         except (Permanent, Transient):
             raise
-        except Exception as error:
+        # `sys.exit()` in a getter is a bug of it, and must not end the process.
+        except (Exception, SystemExit) as error:
             raise GetterFailed(f"{type(self).__name__}.{name} raised {type(error).__name__}: {error}") from error
 
     @classmethod

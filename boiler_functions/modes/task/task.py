@@ -271,8 +271,7 @@ class Run(NamedTuple):
             return self._judged(effect, error)
         except BoilerError:
             raise
-        # `sys.exit()` in user code must not end the process that serves others.
-        except (Exception, SystemExit) as error:
+        except Exception as error:
             told = f"{self.task.view.__name__}{self.task.effect} raised {type(error).__name__}: {error}"
             failure = TaskFailed(told)
             failure.__cause__ = error
