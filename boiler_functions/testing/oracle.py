@@ -16,6 +16,7 @@ from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE, RESERVED_KEYS
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.testing.app import MemoryApp
+from boiler_functions.testing.other_process import Contents, contents
 from boiler_functions.testing.plain import Documents, is_a, is_at
 from boiler_functions.testing.reached import Plan, Reached, key_of
 from boiler_functions.types import Fields, digest
@@ -41,7 +42,8 @@ class _Expected(NamedTuple):
 
     name: str
     copies: Mapping[str, Fields | None] | None
-    faults: Sequence[str] = ()
+    reached: Reached | None = None
+    content: Fields | None = None
 
 
 def _faults(view: View, documents: Documents) -> Iterator[str]:
@@ -51,11 +53,12 @@ def _faults(view: View, documents: Documents) -> Iterator[str]:
         if each.collection == COLLECTION and (each.fields or {}).get("view") == view.__name__
     }
     wanted: dict[str, Fields | None] = {}
+    built: list[_Expected] = []
     for root in _roots(view, documents, ledgers):
         ledger = ledgers.get(root)
         known = tuple((ledger or {}).get("destinations", ()))
         expected = _expected(view, root, documents) if root or ledger else _Expected(view.__name__, {})
-        yield from expected.faults
+        built.append(expected)
         if expected.copies is None:
             wanted.update(dict.fromkeys(known))
             continue
@@ -66,6 +69,18 @@ def _faults(view: View, documents: Documents) -> Iterator[str]:
         if ledger is not None and root and not _has_root(view, root, documents):
             yield f"the ledger of {expected.name} is left, and there is no such view"
     yield from _compared(view, documents, wanted)
+    yield from _unsteady([each for each in built if each.content is not None])
+
+
+def _unsteady(built: Sequence[_Expected]) -> Iterator[str]:
+    """What getters make of the same documents another time, or in another process, and is not the same."""
+    views = [each.reached for each in built if each.reached is not None]
+    builds: list[tuple[str, Contents]] = [("a second time", [each.content() for each in views])]
+    builds += [("in another process", found) for found in contents(views)]
+    for where, found in builds:
+        for expected, content in zip(built, found, strict=True):
+            differing = [] if content is None else _differing(content, expected.content or {})
+            yield from (f"{expected.name} is another one when it is built {where}: {each}" for each in differing)
 
 
 def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | None]) -> Iterator[str]:
@@ -108,8 +123,7 @@ def _expected(view: View, path: str, documents: Documents) -> _Expected:
         stored = {copy: _as_stored(copy, _document(reached, content, copy)) for copy in copies}
     except Permanent:
         return _Expected(name, dict.fromkeys(copies))
-    again = _differing(reached.content(), content)
-    return _Expected(name, stored, [f"{name} differs when it is built a second time: {each}" for each in again])
+    return _Expected(name, stored, reached, content)
 
 
 def _document(reached: Reached, content: Fields, path: str) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""Pickles classes and functions of a test function by what they are, as no import finds them in another process."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import marshal
+import pickle
+import sys
+from contextlib import suppress
+from types import CellType, CodeType, FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+_OWN_TO_A_CLASS = frozenset({"__dict__", "__weakref__", "__orig_bases__", "__abstractmethods__", "_abc_impl"})
+
+
+# Py_TPFLAGS_HEAPTYPE: not those of the interpreter, of which some are in no module, as the type of None.
+_MADE_BY_PYTHON = 1 << 9
+
+
+def dumps(value: Any) -> bytes:
+    """The value for `loads` in another process; raises PicklingError or TypeError for what cannot go there."""
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    pickler.dump(value)
+    # What fills classes, functions and cells comes after them, as it may lead back to them. It grows meanwhile.
+    for content in pickler.contents:
+        pickler.dump(content)
+    return buffer.getvalue()
+
+
+def loads(data: bytes) -> Any:
+    """What `dumps` was given."""
+    unpickler = pickle.Unpickler(io.BytesIO(data))
+    value = unpickler.load()
+    with suppress(EOFError):
+        while True:
+            _fill(*unpickler.load())
+    return value
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer)
+        self.contents: list[tuple[Any, Any]] = []
+
+    def reducer_override(self, value: Any) -> Any:
+        match value:
+            case FunctionType() if not _is_importable(value):
+                return self._function(value)
+            case type() if value.__flags__ & _MADE_BY_PYTHON and not _is_importable(value):
+                return self._class(value)
+            case CellType():
+                self.contents.append((value, _content(value)))
+                return _made_cell, ()
+            case ModuleType():
+                return importlib.import_module, (value.__name__,)
+            case MappingProxyType():
+                return MappingProxyType, (dict(value),)
+            case property():
+                return property, (value.fget, value.fset, value.fdel, value.__doc__)
+            case classmethod() | staticmethod():
+                return type(value), (value.__func__,)
+            case _:
+                return NotImplemented
+
+    def _function(self, function: FunctionType) -> Any:
+        code, cells = marshal.dumps(function.__code__), function.__closure__ or ()
+        settings = (function.__defaults__, function.__kwdefaults__, function.__annotations__, function.__qualname__)
+        self.contents.append((function, settings))
+        return _made_function, (code, function.__module__, function.__name__, cells)
+
+    def _class(self, cls: type[Any]) -> Any:
+        if type(cls) is not type:
+            raise pickle.PicklingError(f"{cls!r} has a metaclass.")
+        self.contents.append((cls, {key: each for key, each in vars(cls).items() if key not in _OWN_TO_A_CLASS}))
+        return _made_class, (cls.__name__, cls.__bases__)
+
+
+class _Blank:
+    """Stands for the bases of a class while it is made, so that none of them sees it empty."""
+
+
+def _made_class(name: str, bases: tuple[type[Any], ...]) -> type[Any]:
+    if bases == (object,):
+        return type(name, (), {})
+    made = type(name, (_Blank,), {})
+    made.__bases__ = bases
+    return made
+
+
+def _made_cell() -> CellType:
+    return CellType()
+
+
+def _made_function(code: bytes, module: str, name: str, cells: tuple[CellType, ...]) -> FunctionType:
+    loaded: CodeType = marshal.loads(code)
+    return FunctionType(loaded, vars(importlib.import_module(module)), name, None, cells)
+
+
+def _fill(target: Any, content: Any) -> None:
+    match target:
+        case CellType():
+            if content:
+                (target.cell_contents,) = content
+        case FunctionType():
+            target.__defaults__, target.__kwdefaults__, target.__annotations__, target.__qualname__ = content
+        case _:
+            for name, each in content.items():
+                setattr(target, name, each)
+
+
+def _content(cell: CellType) -> tuple[Any, ...]:
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()  # A name that has no value yet.
+
+
+def _is_importable(value: Any) -> bool:
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
