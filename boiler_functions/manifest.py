@@ -161,6 +161,11 @@ class Manifest(NamedTuple):
         return (*self.functions, *self.services)
 
     @property
+    def api(self) -> Function | None:
+        """The function that answers requests, if there is one."""
+        return next((each for each in self.functions if isinstance(each.trigger, HttpTrigger)), None)
+
+    @property
     def queues(self) -> tuple[Function, ...]:
         """The functions that have a queue."""
         return tuple(function for function in self.functions if isinstance(function.trigger, QueueTrigger))

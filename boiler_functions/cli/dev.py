@@ -25,7 +25,6 @@ from boiler_functions.local.delivery import Delivery, DeliveryHarness, Refused, 
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import answers, free_ports, request
-from boiler_functions.modes.rest.declaration import API
 
 # Long enough that an event which failed is still there when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
@@ -90,7 +89,7 @@ def _introduce(environment: Mapping[str, str], app: App, plan: Plan) -> None:
         "Clients": f"export {variables}",
         "App": _described(plan),
     }
-    if any(function["entry_point"] == API for function in plan["functions"]):
+    if plan["api"]:
         lines["API"] = f"http://{app.host}"
     if plan["namespaces"]:
         lines["Sockets"] = ", ".join(f"ws://{app.sockets}{namespace}" for namespace in plan["namespaces"])

@@ -24,7 +24,6 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
-from boiler_functions.modes.rest.declaration import API
 
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
@@ -60,7 +59,7 @@ def serving(app: Boiler) -> Flask:
     @server.get(PLAN)
     def plan() -> Any:
         namespaces = [each for service in app.manifest.services for each in service.namespaces]
-        return {**plan_as_json(app.manifest), "namespaces": namespaces}
+        return {**plan_as_json(app.manifest), "namespaces": namespaces, "api": bool(app.manifest.api)}
 
     @server.post(f"{FUNCTIONS}/<entry_point>")
     def deliver(entry_point: str) -> Any:
@@ -75,9 +74,9 @@ def serving(app: Boiler) -> Flask:
     @server.route("/", defaults={"path": ""}, methods=_METHODS)
     @server.route("/<path:path>", methods=_METHODS)
     def api(path: str) -> Any:
-        if API not in functions:
+        if app.manifest.api is None:
             abort(404, f"{app.name} has no REST rule; decorate a view with `@app.rest(…)`.")
-        return functions[API](request)
+        return functions[app.manifest.api.entry_point](request)
 
     return server
 

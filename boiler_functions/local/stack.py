@@ -24,7 +24,6 @@ from boiler_functions.local.loopback import LOOPBACK, request
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.report import Report
-from boiler_functions.modes.rest.mode import REST
 from boiler_functions.runtime.events import change_of
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
@@ -165,16 +164,14 @@ class _QuietHandler(WSGIRequestHandler):
 
 @contextmanager
 def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> Iterator[str | None]:
-    """The URL of the app's REST rules while they are served; None when it has none."""
-    if not app.declarations.of(REST):
+    """The URL of the app's API while it is served; None when it has none."""
+    declarations = app.compiled.declarations
+    serving = [mode for mode in declarations.modes if mode.serves(declarations)]
+    if not serving:
         yield None
         return
-    # Imported late: an app without rules needs no REST stack.
-    from boiler_functions.modes.rest.application import create_app
-    from boiler_functions.modes.rest.authentication import FirebaseTokens
-
-    flask = create_app(app.compiled.declarations, database, tokens=FirebaseTokens(project))
-    server = make_server(LOOPBACK, 0, flask, threaded=True, request_handler=_QuietHandler)
+    application = serving[0].application(declarations, database, project)
+    server = make_server(LOOPBACK, 0, application, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

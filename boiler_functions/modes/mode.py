@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, P
 
 from boiler_functions.database import Database, Query
 from boiler_functions.exceptions import InvalidOption
-from boiler_functions.manifest import Function, Service
+from boiler_functions.manifest import Function, HttpTrigger, Service
 from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.clients import Documents
 from boiler_functions.modes.drawing import Look, Node
@@ -94,8 +94,14 @@ class Mode(ABC, Generic[D]):
 
     # What it does with a request; what it does with an event, its event functions say.
 
-    def application(self, declarations: Declarations, database: Callable[[], Database]) -> WSGIApplication:
-        """Serves the requests of its function; `database` is asked for once a request."""
+    def serves(self, declarations: Declarations) -> bool:
+        """Whether a function of it answers requests."""
+        return any(isinstance(each.trigger, HttpTrigger) for each in self.functions(declarations))
+
+    def application(
+        self, declarations: Declarations, database: Callable[[], Database], project: str | None = None
+    ) -> WSGIApplication:
+        """Serves the requests of its function to the users of the project; `database` is asked for once a request."""
         raise NotImplementedError(f"{self!r} serves no requests.")
 
     def rest_of(self, payload: Any) -> Rest:

@@ -135,7 +135,7 @@ def test_a_module_imports_only_modules_above_it() -> None:
         for each in IMPORTS
         if each.importer
         and each.module
-        and not (each.late or each.typing)
+        and not each.late
         and layer(each.importer) != layer(each.module)
         and LAYERS.index(layer(each.importer)) < LAYERS.index(layer(each.module))
     ]

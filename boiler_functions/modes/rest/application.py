@@ -59,10 +59,11 @@ def create_app(
     surroundings: Surroundings = REAL,
     tokens: Tokens | None = None,
     secret: bytes | None = None,
+    project: str | None = None,
 ) -> Flask:
     """The Flask application of the app's REST rules; `database` is asked for once a request.
 
-    `tokens` verify who calls, by firebase-admin unless given; `secret` seals page tokens.
+    `tokens` verify who calls, by firebase-admin unless given, as users of the `project`; `secret` seals page tokens.
     """
     refuse_emulators(os.environ)
     settings = declarations.http
@@ -95,7 +96,7 @@ def create_app(
         for rule in declarations.of(REST)
     }
     rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
-    verifier = tokens or FirebaseTokens(tenant=declarations.tenant, check_revoked=settings.check_revoked)
+    verifier = tokens or FirebaseTokens(project, tenant=declarations.tenant, check_revoked=settings.check_revoked)
     Gate(settings, verifier, rate).put_before(app)
     tags = [tag(rule.view) for rule in declarations.of(REST)]
     api = app.extensions[EXTENSION] = Documented(app, tags, security_schemes(settings))

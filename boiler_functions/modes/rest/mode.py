@@ -31,10 +31,12 @@ class RestMode(Mode[Rule]):
             views = tuple(rule.view.__name__ for rule in rules)
             yield Function(function_name(declarations.app, API), API, self.name, trigger, views, options, "rest")
 
-    def application(self, declarations: Declarations, database: Callable[[], Database]) -> WSGIApplication:
+    def application(
+        self, declarations: Declarations, database: Callable[[], Database], project: str | None = None
+    ) -> WSGIApplication:
         from boiler_functions.modes.rest.application import create_app
 
-        return create_app(declarations, database)
+        return create_app(declarations, database, project=project)
 
     def queries(self, declarations: Declarations) -> Iterator[Query]:
         yield from super().queries(declarations)
