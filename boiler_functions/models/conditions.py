@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from boiler_functions.database import Filter, Operator, Order
 from boiler_functions.exceptions import InvalidCondition
-
-if TYPE_CHECKING:
-    from boiler_functions.models.attributes import Attribute
 
 Own = TypeVar("Own", covariant=True)
 T = TypeVar("T", covariant=True)
@@ -26,10 +23,26 @@ class Condition(NamedTuple, Generic[Own]):
     filter: Filter
 
 
+class Compared(Protocol):
+    """What a condition needs of an attribute."""
+
+    name: str
+
+    @property
+    def field_path(self) -> str:
+        """Where documents have it."""
+
+    def stored(self, value: Any) -> Any:
+        """The value as documents have it; raises InvalidCondition for one that none has."""
+
+    def stored_item(self, value: Any) -> Any:
+        """An item of the list as documents have it."""
+
+
 class Bound(Generic[Own, T]):
     """An attribute as seen on its class: `City.population`; compared, it gives a Condition."""
 
-    def __init__(self, owner: type[Own], attribute: Attribute[Any]) -> None:
+    def __init__(self, owner: type[Own], attribute: Compared) -> None:
         self.owner = owner
         self.attribute = attribute
 

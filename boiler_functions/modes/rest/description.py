@@ -5,18 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marshmallow import Schema
 
 from boiler_functions.access import Audience, Public
 from boiler_functions.modes.rest.gate import APP_CHECK
 from boiler_functions.modes.rest.openapi import answer, page
+from boiler_functions.modes.rest.route import Route
 from boiler_functions.settings.http import HttpSettings
 from boiler_functions.views.view_model import ViewModel
-
-if TYPE_CHECKING:
-    from boiler_functions.modes.rest.routes import Route
 
 BEARER = "bearer"
 APP = "appCheck"

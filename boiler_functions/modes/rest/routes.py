@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 from flask import Response, g, request
 from flask_smorest import Blueprint
-from marshmallow import Schema
 
-from boiler_functions.access import Audience
 from boiler_functions.models.model import random_id
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.arguments import (
@@ -29,34 +26,10 @@ from boiler_functions.modes.rest.call import current_call
 from boiler_functions.modes.rest.description import description
 from boiler_functions.modes.rest.request_parser import RequestParser
 from boiler_functions.modes.rest.resource import Resource, check_possible
+from boiler_functions.modes.rest.route import Endpoint, Route
 from boiler_functions.settings.http import ID, HttpSettings
 from boiler_functions.views.operations import Operation, operations_of
 from boiler_functions.views.view_model import ViewModel
-
-Endpoint: TypeAlias = Callable[..., Answer]
-"""Takes the parsed query, the parsed body if there is one, and the placeholders of the route as keywords."""
-
-Does: TypeAlias = Literal["list", "get", "create", "replace", "patch", "delete", "operation"]
-
-
-@dataclass(frozen=True)
-class Route:
-    """One method of one path, as it is served and documented; `path` is Werkzeug's: `/meeting_sessions/<doc_id>`."""
-
-    method: str
-    path: str
-    does: Does
-    view: type[ViewModel[Any]]
-    query: Schema
-    audience: Audience
-    endpoint: Endpoint = field(repr=False)
-    body: Schema | None = None
-    operation: Operation | None = None
-
-    @property
-    def name(self) -> str:
-        """A name of its own: `MeetingSession_close`."""
-        return f"{self.view.__name__}_{self.operation.method if self.operation else self.does}"
 
 
 def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
