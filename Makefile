@@ -55,4 +55,6 @@ node_modules/.installed: package-lock.json package.json .npmrc
 
 live/node_modules/.installed: live/package-lock.json live/package.json live/.npmrc
 	cd live && npm ci --loglevel=error --no-progress >/dev/null
+	@# Once, before tests that run side by side ask for it.
+	cd live && node browser/chromium.mjs >/dev/null
 	@touch $@

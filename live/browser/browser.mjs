@@ -2,6 +2,8 @@
 
 import { chromium } from "playwright-core";
 
+import { ADVICE, find } from "./chromium.mjs";
+
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -12,8 +14,12 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+export async function launch() {
+  const found = await find();
+  if (!found) {
+    throw new Error(ADVICE);
+  }
+  return chromium.launch({ executablePath: found.path, args: FLAGS, env: { ...process.env, ...found.env } });
 }
 
 // A page whose panes show the meeting.

@@ -11,6 +11,7 @@ import pytest
 
 from boiler_functions.plan.security_rules import documents, firestore_rules
 from emulator.live import LIVE, ROOT, RULES, LiveRoom, build_page, live_app
+from tests.emulator.chromium import chromium
 
 pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(1200)]
 
@@ -36,6 +37,7 @@ def firebase_room(page: None) -> Iterator[LiveRoom]:
 
 def play(scenario: str, room: LiveRoom, folder: Path) -> None:
     """Plays a scenario in Chromium; fails with what it says."""
+    chromium()
     command = ["node", "browser/run.mjs", scenario, room.url, str(folder)]
     done = subprocess.run(command, cwd=LIVE, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr

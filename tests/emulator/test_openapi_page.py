@@ -1,6 +1,6 @@
 """A browser without a network shows the page of the API, and tries it out."""
 
-import shutil
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +13,10 @@ from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attr
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.local.loopback import LOOPBACK
 from boiler_functions.modes.rest.application import create_app
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from tests.emulator.chromium import chromium
 
 # Whatever is not on this machine cannot be found.
-_NO_NETWORK = f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {LOOPBACK}"
+_FLAGS = ["--no-sandbox", f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {LOOPBACK}"]
 
 
 class City(DomainModel):
@@ -65,11 +64,10 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page of a headless Chromium."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        pytest.fail("Chromium is not on PATH, and this test looks at a page. Install it: apt-get install chromium")
+    found = chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=[_NO_NETWORK])
+        environment: dict[str, str | float | bool] = {**os.environ, **found.env}
+        browser = playwright.chromium.launch(executable_path=found.path, args=_FLAGS, env=environment)
         yield browser.new_page()
         browser.close()
 
