@@ -124,7 +124,10 @@ def plan(
     prices: Path | None,
     output: Path | None,
 ) -> None:
-    """Show what the app deploys and needs, what each change costs, and what may hurt."""
+    """Show what the app deploys and needs, what each change costs, and what may hurt.
+
+    Where an emulator or a key file is named it also finds another app that stores views at the same paths.
+    """
     if graph:
         drawn = Graph.of(context.compiled)
         _put(svg(drawn) if graph == "svg" else mermaid(drawn), output)
@@ -136,6 +139,11 @@ def plan(
         _put(json.dumps(planned.to_json(), indent=2) + "\n", output)
     else:
         planned.show(Console())
+    if context.has_database:
+        from boiler_functions.cli.registering import Registering
+
+        # Last, as what else there is to see is true all the same.
+        Registering.of(context.compiled.declarations, context.database)
 
 
 @boiler.command()
@@ -174,6 +182,22 @@ def build(context: Context, view: str, root: str | None, resume: bool) -> None:
     if root is not None and resume:
         raise click.UsageError("--root builds one instance; there is nothing to --resume.")
     build_view(context, view, Console(), root=root, resume=resume)
+
+
+@boiler.command()
+@click.argument("view", required=False)
+@click.option("--dropped", is_flag=True, help="All views that the app stored before and does not declare any more.")
+@click.option("--former", metavar="APP", help="Of an app of this name, which is deployed no more.")
+@in_context
+def withdraw(context: Context, view: str | None, dropped: bool, former: str | None) -> None:
+    """Delete the copies and ledgers of VIEW, which no code stores any more.
+
+    Nothing follows such copies: who lost the right to one would still read it. A copy that another view stores by now
+    is left. `boiler deploy` names the views that were dropped.
+    """
+    from boiler_functions.cli.withdraw import withdraw as withdraw_views
+
+    withdraw_views(context, Console(), view=view, dropped=dropped, former=former)
 
 
 @boiler.command()
@@ -220,22 +244,31 @@ def _put(text: str, output: Path | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Print the commands, for an empty project, and run none.")
 @click.option("--only", multiple=True, metavar="NAME", help="These functions: a name, an entry point, a view, or a*.")
 @click.option("--prune", is_flag=True, help="Remove functions that the app does not declare any more, after asking.")
+@click.option("--build", "build_too", is_flag=True, help="Build the views that are new, or have new sources.")
 @click.option("--no-rules", is_flag=True, help="Leave the security rules to whoever else deploys them.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @in_context
-def deploy(context: Context, dry_run: bool, only: tuple[str, ...], prune: bool, no_rules: bool, yes: bool) -> None:
+def deploy(
+    context: Context,
+    dry_run: bool,
+    only: tuple[str, ...],
+    prune: bool,
+    build_too: bool,
+    no_rules: bool,
+    yes: bool,
+) -> None:
     """Deploy the app by gcloud: what changed, and what it needs around it.
 
     A second run goes on where the first one ended, whether it failed or was stopped by Ctrl-C. Exit status 1 when the
     security rules are not deployed, as no firebase is installed.
     """
+    from boiler_functions.cli.deploy import Wanted, show_commands
     from boiler_functions.cli.deploy import deploy as deploy_app
-    from boiler_functions.cli.deploy import show_commands
 
     if dry_run:
         show_commands(context, only)
     else:
-        deploy_app(context, Console(), only=only, prune=prune, yes=yes, rules=not no_rules)
+        deploy_app(context, Console(), Wanted(only, prune, build_too, not no_rules, yes))
 
 
 @boiler.command()

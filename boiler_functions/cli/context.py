@@ -25,7 +25,7 @@ import click
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.project import PYPROJECT, TABLE, Project
-from boiler_functions.compile.compiler import Compiled, compile_app
+from boiler_functions.compile.compiler import Compiled, compile_declarations
 from boiler_functions.database.firestore import DATABASE, EMULATOR_HOST, PROJECT, FirestoreDatabase, connect
 from boiler_functions.exceptions import ConfigurationError, DeclarationError
 from boiler_functions.manifest import Manifest
@@ -127,8 +127,7 @@ class Context:
         place = self.stage.options.merged(_options("the environment", found)).merged(
             _options("the command line", given)
         )
-        app = self.app.compiled
-        return compile_app(app.declarations.with_options(place)) if place.given() else app
+        return compile_declarations(self.app.declarations.with_options(place))
 
     @property
     def manifest(self) -> Manifest:
@@ -146,7 +145,7 @@ class Context:
     @property
     def environment(self) -> dict[str, str]:
         """What the functions must be told, because their code says otherwise."""
-        declared = self.app.compiled.declarations.database
+        declared = self.app.declarations.database
         return {} if self.database_id == declared else {DATABASE: self.database_id}
 
     @cached_property
@@ -173,6 +172,11 @@ class Context:
     def emulator(self) -> str | None:
         """The address of the emulator that stands for Firestore, if there is one."""
         return self._environ.get(EMULATOR_HOST) or None
+
+    @property
+    def has_database(self) -> bool:
+        """Whether a database is named that can be asked without a sign-in."""
+        return bool(self.emulator or self.key_file or self._environ.get(CREDENTIALS))
 
     @cached_property
     def database(self) -> FirestoreDatabase:

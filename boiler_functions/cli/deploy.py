@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import (
@@ -29,12 +31,15 @@ from boiler_functions.cli.deployment import (
 )
 from boiler_functions.cli.errors import Interrupted, Unfinished
 from boiler_functions.cli.gcloud import Command, Gcloud, gcloud
+from boiler_functions.cli.registering import Registering
 from boiler_functions.cli.upload import stage
 from boiler_functions.exceptions import (
     BillingDisabled,
     ConfigurationError,
     DeploymentFailed,
     NoSuchProject,
+    Permanent,
+    Transient,
     WrongLocation,
 )
 from boiler_functions.local.node_modules import npm_command
@@ -78,38 +83,82 @@ def show_commands(context: Context, only: tuple[str, ...]) -> None:
         click.echo("\n".join((f"# {phase.title}", *map(str, commands), "")))
 
 
-def deploy(context: Context, console: Console, *, only: tuple[str, ...], prune: bool, yes: bool, rules: bool) -> None:
+@dataclass(frozen=True)
+class Wanted:
+    """What a deployment is to do, beside what it always does."""
+
+    only: tuple[str, ...] = ()
+    prune: bool = False
+    build: bool = False
+    rules: bool = True
+    yes: bool = False
+
+
+def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     """Deploys what is not deployed yet; raises the error that a failure comes to, Interrupted for Ctrl-C."""
     if context.named_project is None:
         raise NoSuchProject(_no_project(context))
-    deployment = replace(planned(context, context.project_id), rules=rules)
-    chosen = _chosen(deployment, only)
+    deployment = replace(planned(context, context.project_id), rules=wanted.rules)
+    chosen = _chosen(deployment, wanted.only)
     cloud = Gcloud(environ={**os.environ, **_credentials(context)})
     with _interruptible(cloud):
         deployment = _looked_at(cloud, deployment, console)
+        registering = _registering(context, console)
         found, undeployed = _firebase(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
+        if registering:
+            registering.now.write(context.database)
         done = 0
         for phase in deployment.phases(chosen):
             done += perform(cloud, phase, console)
             if phase.title == DATABASE_PHASE:
                 _await_indexes(cloud, deployment, console)
-        if not only:
-            done += _removed(cloud, deployment, console, prune, yes)
+        if not wanted.only:
+            done += _removed(cloud, deployment, console, wanted)
+    if registering:
+        _follow_up(context, console, registering, wanted.build)
     console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
     if undeployed:
         raise Unfinished(undeployed)
 
 
-def _removed(cloud: Gcloud, deployment: Deployment, console: Console, prune: bool, yes: bool) -> int:
+def _registering(context: Context, console: Console) -> Registering | None:
+    """What the database knows of this app and of others; None where it cannot be asked, which is told.
+
+    Raises OverlappingPaths before anything is changed.
+    """
+    number = int(time.time())
+    try:
+        return Registering.of(context.compiled.declarations, context.database, number)
+    except (ConfigurationError, Transient, Permanent) as error:
+        told = f"Whether another app stores views at the same paths is not known: {error}"
+        console.print(told, highlight=False, soft_wrap=True)
+        return None
+
+
+def _follow_up(context: Context, console: Console, registering: Registering, build: bool) -> None:
+    """Builds, or names, the views that lack what was there before; names those whose copies nothing follows."""
+    for view in registering.unbuilt:
+        if build:
+            build_view(context, view, console, root=None, resume=False)
+        else:
+            told = f"{view} is new or has new sources; `boiler build {view}` builds it for the documents there are."
+            console.print(told, highlight=False, soft_wrap=True)
+    if dropped := registering.now.dropped:
+        names = ", ".join(f"{name} ({path})" for name, path in dropped.items())
+        told = f"Nothing follows the copies of {names} any more; `boiler withdraw --dropped` deletes them."
+        console.print(told, highlight=False, soft_wrap=True)
+
+
+def _removed(cloud: Gcloud, deployment: Deployment, console: Console, wanted: Wanted) -> int:
     """The number of functions that were removed, as they are not declared any more; without `prune`, names them."""
     stale = deployment.stale()
     names = ", ".join(f"{name} ({region})" for name, region in stale)
     app = deployment.manifest.app
-    if stale and not prune:
+    if stale and not wanted.prune:
         told = f"{app} does not declare any more: {names}; --prune removes what is not declared."
         console.print(told, highlight=False, soft_wrap=True)
-    elif stale and (yes or click.confirm(f"Remove {names}, which {app} does not declare any more?")):
+    elif stale and (wanted.yes or click.confirm(f"Remove {names}, which {app} does not declare any more?")):
         return perform(cloud, deployment.removal(stale), console)
     return 0
 

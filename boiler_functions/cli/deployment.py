@@ -217,7 +217,7 @@ class Deployment:
             self.invoker_account: f"{self.manifest.app} triggers",
         }
         for account, told in accounts.items():
-            if account not in (*self.runtime_accounts, self.invoker_account):
+            if account not in (*self.runtime_accounts, self.invoker_account) or not self.manifest.parts:
                 continue
             create = self._gcloud("iam", "service-accounts", "create", account.partition("@")[0])
             command = Command((*create.arguments, f"--display-name={told}"))

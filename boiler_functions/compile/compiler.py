@@ -34,6 +34,11 @@ def compile_app(declarations: Declarations) -> Compiled:
             f"The app {declarations.app!r} declares nothing; decorate a view model, or a function that receives "
             f"changes, with one of {decorators}, and import its module before `app.export(globals())`."
         )
+    return compile_declarations(declarations)
+
+
+def compile_declarations(declarations: Declarations) -> Compiled:
+    """As `compile_app`, also of an app that declares nothing any more: its deployment removes what it had."""
     modes = declarations.modes
     functions = [each for mode in modes for each in mode.event_functions(declarations)]
     check_owners(declarations)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from boiler_functions.modes import dead_letter, ledger, marker, outbox, secret
+from boiler_functions.modes import dead_letter, ledger, marker, outbox, registry, secret
 
-BOOKKEEPING = (ledger.COLLECTION, marker.COLLECTION, dead_letter.COLLECTION, outbox.COLLECTION, secret.COLLECTION)
+BOOKKEEPING = (
+    ledger.COLLECTION,
+    marker.COLLECTION,
+    dead_letter.COLLECTION,
+    outbox.COLLECTION,
+    secret.COLLECTION,
+    registry.COLLECTION,
+)

@@ -1,7 +1,7 @@
 // Which Chromium the scenarios and tests use: $CHROMIUM, else one that is installed, else that of npm's package, which
 // needs no root. `node live/browser/chromium.mjs` prints it as JSON: its path and its environment, or null.
 
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,6 +10,12 @@ export const ADVICE = "No Chrome or Chromium was found. Install one, or set CHRO
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const APPLICATIONS = ["Google Chrome", "Chromium"].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`);
 const UNPACKED = fileURLToPath(new URL("../node_modules/.chromium", import.meta.url));
+
+// The package's own file of this kind looks in /tmp/fonts; without any font Chromium ends with an error.
+const FONTS = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${UNPACKED}/fonts</dir><cachedir>${UNPACKED}/fonts-cache</cachedir></fontconfig>
+`;
 
 export async function find() {
   const path = process.env.CHROMIUM ?? installed();
@@ -43,7 +49,9 @@ async function packaged() {
   const { default: chromium } = await import("@sparticuz/chromium");
   const path = await chromium.executablePath();
   const folder = dirname(path);
-  return { path, env: { LD_LIBRARY_PATH: join(folder, "al2023", "lib"), FONTCONFIG_PATH: join(folder, "fonts") } };
+  const fonts = join(folder, "fonts.conf");
+  writeFileSync(fonts, FONTS);
+  return { path, env: { LD_LIBRARY_PATH: join(folder, "al2023", "lib"), FONTCONFIG_FILE: fonts } };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

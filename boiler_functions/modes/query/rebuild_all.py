@@ -56,7 +56,7 @@ class RebuildAll:
         """Rebuilds page by page; with `after`, only the roots behind it."""
         if not after:
             # First, so that a document which a ghost and a living instance share is written last.
-            for ledgers in _pages(self.database, Query(COLLECTION, limit=PAGE)):
+            for ledgers in pages(self.database, Query(COLLECTION, limit=PAGE)):
                 yield self._delete_ghosts(ledgers)
         for roots in self._roots(after):
             for chunk in chunks(roots, PAGE):
@@ -77,7 +77,7 @@ class RebuildAll:
             return
         # Documents of the model's other subclasses too: one that changed its class loses its view.
         query = collection_query(root.model, {})._replace(limit=NAMES, names_only=True)
-        for page in _pages(self.database, query, after):
+        for page in pages(self.database, query, after):
             yield [document.path for document in page]
 
     def _delete_ghosts(self, ledgers: list[Document]) -> Step:
@@ -122,7 +122,7 @@ class RebuildAll:
         return Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)
 
 
-def _pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:
+def pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:
     """The documents of a query in pages as large as its limit, ordered by path; `after` is a document's path."""
     query = query._replace(orders=(Order(NAME),))
     while True:

@@ -1,0 +1,51 @@
+"""What a deployment writes into the database of its app, and what it finds there of other apps and of its own past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from boiler_functions.compile.compiler import Declarations, View
+from boiler_functions.database import Database
+from boiler_functions.modes.registry import Registration, registrations
+
+
+@dataclass(frozen=True)
+class Registering:
+    """The registration of an app as it is declared now, and the one before."""
+
+    former: Registration
+    now: Registration
+
+    @classmethod
+    def of(cls, declarations: Declarations, database: Database, deployment: int = 0) -> Registering:
+        """Reads what is registered; raises OverlappingPaths when another app has documents at the same paths."""
+        found = registrations(database)
+        declared = _declared(declarations, deployment)
+        declared.check(found)
+        former = found.get(declared.app, Registration(declared.app))
+        return cls(former, declared.after(former))
+
+    @property
+    def unbuilt(self) -> list[str]:
+        """The views that documents of before this deployment are missing from: new ones, and those with new sources."""
+        return [
+            name
+            for name, path in self.now.views.items()
+            if self.former.views.get(name) != path
+            or set(self.now.sources[name]) - set(self.former.sources.get(name, ()))
+        ]
+
+
+def _declared(declarations: Declarations, deployment: int) -> Registration:
+    forms = (*declarations.tasks, *declarations.documents)
+    return Registration(
+        declarations.app,
+        {view.__name__: view.pattern().text for view in declarations.queries},
+        {each.view.__name__: each.pattern.text for each in forms},
+        {view.__name__: _sources(view) for view in declarations.queries},
+        deployment=deployment,
+    )
+
+
+def _sources(view: View) -> list[str]:
+    return sorted({source.model.pattern().text for source in view.store_class.sources})

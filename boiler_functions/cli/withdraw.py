@@ -1,0 +1,61 @@
+"""`boiler withdraw`: deletes what is left in the database of views that no code stores any more."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.errors import Unfinished
+from boiler_functions.database import Database
+from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.modes.query.leftovers import Leftovers
+from boiler_functions.modes.registry import Registration, registration, registrations
+
+
+def withdraw(context: Context, console: Console, *, view: str | None, dropped: bool, former: str | None) -> None:
+    """Deletes the copies and ledgers of the views that are meant, and forgets them."""
+    database = context.database
+    if former is None:
+        found = registration(database, context.app.name)
+        names = [*found.dropped] if dropped else [_undeclared(context, found, view)]
+    else:
+        found = _former(context, database, former)
+        names = [view] if view else [*found.views, *found.dropped]
+    if not names:
+        console.print(f"{found.app} has dropped no view; nothing is left to withdraw.", highlight=False)
+    for name in names:
+        _withdraw(database, found.app, name, console)
+        found = found.without(name)
+        found.write(database)
+    if former and not view:
+        found.forget(database)
+
+
+def _undeclared(context: Context, found: Registration, view: str | None) -> str:
+    """The view that is named; raises ConfigurationError when none is, or one that the app stores."""
+    if view and view not in {each.__name__ for each in context.app.declarations.queries}:
+        return view
+    seen = f"{view} is stored by {found.app}, which would build it again" if view else "No view is named"
+    left = ", ".join(found.dropped) or "none"
+    raise ConfigurationError(f"{seen}. Name a view that is declared no more, or all by --dropped; there are: {left}.")
+
+
+def _former(context: Context, database: Database, app: str) -> Registration:
+    """What another app registered; raises ConfigurationError when it is this one, or none."""
+    known = registrations(database)
+    others = ", ".join(known.keys() - {context.app.name}) or "none"
+    if app not in known or app == context.app.name:
+        raise ConfigurationError(f"No other app {app!r} was deployed to this database; there are: {others}.")
+    return known[app]
+
+
+def _withdraw(database: Database, app: str, view: str, console: Console) -> None:
+    copies = changed = 0
+    for deleted, others in Leftovers(app, view, database).delete():
+        copies, changed = copies + deleted, changed + others
+    console.print(f"{view}: {copies} copies are deleted, with their ledgers", highlight=False)
+    if changed:
+        raise Unfinished(
+            f"{changed} of {view} changed meanwhile, and are left. Remove the functions that still build it "
+            f"(`boiler deploy --prune`), and run it again."
+        )

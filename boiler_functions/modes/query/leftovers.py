@@ -1,0 +1,59 @@
+"""The copies and ledgers of a view that no code stores any more; no event reaches them, so they are deleted at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from boiler_functions.database import Database, Delete, Document, Query, unchanged
+from boiler_functions.exceptions import Conflict
+from boiler_functions.models.model import OBJ_TYPE
+from boiler_functions.modes.ledger import COLLECTION
+from boiler_functions.modes.ledger_lists import Lists
+from boiler_functions.modes.query.rebuild import PAGE
+from boiler_functions.modes.query.rebuild_all import pages
+from boiler_functions.types import digest
+from boiler_functions.views.build import chunks
+
+WRITES = 200
+"""Copies that one commit deletes."""
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What is left of a view, which is known by its name alone, as its class is gone."""
+
+    app: str
+    view: str
+    database: Database
+
+    def delete(self) -> Iterator[tuple[int, int]]:
+        """Deletes page by page; gives how many copies are gone, and how many ledgers changed meanwhile."""
+        for ledgers in pages(self.database, Query(COLLECTION, limit=PAGE)):
+            own = [each for each in ledgers if self._is_own(each)]
+            done = [self._delete(each) for each in own]
+            yield sum(each for each in done if each is not None), done.count(None)
+
+    def _is_own(self, ledger: Document) -> bool:
+        """Whether the ledger is of this view, and not of one of that name in another app."""
+        fields = ledger.fields or {}
+        path = f"{COLLECTION}/{digest(f'{self.app}/{self.view}', fields['root'])}"
+        return fields["view"] == self.view and ledger.path == path
+
+    def _delete(self, ledger: Document) -> int | None:
+        """The number of copies that are deleted with the ledger; None when somebody else changed one of them."""
+        deleted = 0
+        try:
+            for paths in chunks(Lists.of(ledger.fields or {}).destinations, WRITES):
+                # A view of another name may be stored at the path by now, and then the copy is its own.
+                copies = [each for each in self.database.read(paths).documents if self._is_copy(each)]
+                self.database.commit([Delete(each.path, precondition=unchanged(each)) for each in copies])
+                deleted += len(copies)
+            # The ledger goes last: until then, a run that was cut short finds the copies again.
+            self.database.commit([Delete(ledger.path, precondition=unchanged(ledger))])
+        except Conflict:
+            return None
+        return deleted
+
+    def _is_copy(self, document: Document) -> bool:
+        return document.exists and (document.fields or {}).get(OBJ_TYPE) == self.view

@@ -1,0 +1,102 @@
+"""What each app of a database stores where, as its deployments write it down: no document may be two apps' own.
+
+The registration also remembers the views that an app stores no more, whose copies and ledgers are still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from boiler_functions.database import Database, Delete, Document, Put, Query
+from boiler_functions.exceptions import OverlappingPaths
+from boiler_functions.paths import Pattern
+
+COLLECTION = "boilerApps"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What an app stores and takes, each path by the name of its view; `dropped` are views that it had before."""
+
+    app: str
+    views: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    deployment: int = 0
+
+    @classmethod
+    def read(cls, document: Document) -> Registration:
+        """The registration that a document holds, empty where there is none."""
+        fields = document.fields or {}
+        return cls(
+            document.id,
+            fields.get("views", {}),
+            fields.get("tasks", {}),
+            fields.get("sources", {}),
+            fields.get("dropped", {}),
+            fields.get("deployment", 0),
+        )
+
+    def after(self, former: Registration) -> Registration:
+        """This registration in the place of a former one of the app; what was stored before counts as dropped."""
+        stored = {**former.dropped, **former.views}
+        dropped = {name: path for name, path in stored.items() if name not in self.views}
+        return replace(self, dropped=dropped)
+
+    def without(self, view: str) -> Registration:
+        """The registration once nothing is left of a view."""
+        views, dropped = (
+            {name: path for name, path in each.items() if name != view} for each in (self.views, self.dropped)
+        )
+        return replace(self, views=views, dropped=dropped)
+
+    def paths(self) -> Iterator[tuple[str, Pattern]]:
+        """What the app has documents at: the views, the forms, and what is left of dropped views."""
+        for paths in (self.views, self.tasks, self.dropped):
+            yield from ((name, Pattern(path)) for name, path in paths.items())
+
+    def check(self, others: Mapping[str, Registration]) -> None:
+        """Raises OverlappingPaths when another app has documents where this one will."""
+        own = [*self.views.items(), *self.tasks.items()]
+        for other in others.values():
+            for name, pattern in other.paths():
+                for view, path in own:
+                    if other.app != self.app and Pattern(path).overlaps(pattern):
+                        raise OverlappingPaths(
+                            f"{view} of the app {self.app!r} has documents at {path!r}, where {name} of the app "
+                            f"{other.app!r} has its own, at {pattern.text!r}, in the same database. Give one of them "
+                            f"another collection; or, if {other.app!r} is a former name of this app, delete its "
+                            f"functions and then run `boiler withdraw --former {other.app}`."
+                        )
+
+    def write(self, database: Database) -> None:
+        """Commits the registration."""
+        fields: dict[str, Any] = {
+            "views": dict(self.views),
+            "tasks": dict(self.tasks),
+            "sources": {name: list(patterns) for name, patterns in self.sources.items()},
+            "dropped": dict(self.dropped),
+            "deployment": self.deployment,
+        }
+        database.commit([Put(f"{COLLECTION}/{self.app}", fields)])
+
+    def forget(self, database: Database) -> None:
+        """Deletes the registration."""
+        database.commit([Delete(f"{COLLECTION}/{self.app}")])
+
+
+def _without(paths: Mapping[str, str], view: str) -> dict[str, str]:
+    return {name: path for name, path in paths.items() if name != view}
+
+
+def registrations(database: Database) -> dict[str, Registration]:
+    """What is registered in a database, by app."""
+    return {each.id: Registration.read(each) for each in database.query(Query(COLLECTION)).documents}
+
+
+def registration(database: Database, app: str) -> Registration:
+    """What is registered of one app."""
+    return Registration.read(database.read([f"{COLLECTION}/{app}"]).documents[0])
