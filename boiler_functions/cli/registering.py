@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from boiler_functions.compile.compiler import Declarations, View
 from boiler_functions.database import Database
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.registry import Registration, registrations
+from boiler_functions.views.view_model import View
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class Registering:
 
 
 def _declared(declarations: Declarations, deployment: int) -> Registration:
-    forms = (*declarations.tasks, *declarations.documents)
+    forms = {each.view: mode.form(each) for mode, each in declarations.all if each.view is not None}
     return Registration(
         declarations.app,
-        {view.__name__: view.pattern().text for view in declarations.queries},
-        {each.view.__name__: each.pattern.text for each in forms},
-        {view.__name__: _sources(view) for view in declarations.queries},
+        {view.__name__: view.pattern().text for view in declarations.stored},
+        {view.__name__: pattern.text for view, pattern in forms.items() if pattern},
+        {view.__name__: _sources(view) for view in declarations.stored},
         deployment=deployment,
     )
 

@@ -33,7 +33,7 @@ def withdraw(context: Context, console: Console, *, view: str | None, dropped: b
 
 def _undeclared(context: Context, found: Registration, view: str | None) -> str:
     """The view that is named; raises ConfigurationError when none is, or one that the app stores."""
-    if view and view not in {each.__name__ for each in context.app.declarations.queries}:
+    if view and view not in {each.__name__ for each in context.app.declarations.stored}:
         return view
     seen = f"{view} is stored by {found.app}, which would build it again" if view else "No view is named"
     left = ", ".join(found.dropped) or "none"

@@ -60,7 +60,7 @@ def test_a_stage_says_project_region_database_and_options_in_one_step(project: P
 
 def test_without_a_stage_the_app_is_as_it_is_declared(project: Path) -> None:
     plain = context()
-    assert plain.compiled == plain.app.compiled
+    assert plain.compiled.manifest == plain.app.compiled.manifest
     assert (plain.region, plain.database_id, plain.named_project) == ("us-central1", "(default)", None)
 
 

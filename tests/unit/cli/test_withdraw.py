@@ -33,7 +33,7 @@ def deploy(module: Write, database: MemoryDatabase) -> Callable[[str], Boiler]:
         module(text)
         app = Project.find().load()
         Registering.of(app.declarations, database, 7).now.write(database)
-        for view in app.declarations.queries:
+        for view in app.declarations.stored:
             list(RebuildAll(app.name, view, database).run())
         return app
 
