@@ -462,6 +462,7 @@ class FirestoreDatabase:
         self._database = database
         self._emulator = emulator
         self._lock = Lock()
+        self._verifying = Lock()
         self._opened: _Connection | None = None
 
     @property
@@ -543,6 +544,20 @@ class FirestoreDatabase:
         return Committed(to_nanoseconds(response.commit_time), versions)
 
     def _commit_verified(self, request: Message, verify: Sequence[Found]) -> Message:
+        # Each transaction locks what its query returned, and waits for the locks of the others when it writes there;
+        # the emulator lets them wait for each other, for seconds. So a client has one of them open at a time. A commit
+        # that had to wait queries without locks first, as the result has probably changed.
+        had_to_wait = not self._verifying.acquire(blocking=False)
+        if had_to_wait and not self._verifying.acquire(timeout=_COMMIT_SECONDS):
+            raise Conflict(f"Other commits that verify queries take too long. {_NEXT_STEP[Conflict]}")
+        try:
+            for found in verify if had_to_wait else ():
+                check_unchanged(found, self.query(found.query).documents)
+            return self._commit_in_transaction(request, verify)
+        finally:
+            self._verifying.release()
+
+    def _commit_in_transaction(self, request: Message, verify: Sequence[Found]) -> Message:
         connection = self._connection
         transaction = b""
         try:
