@@ -97,12 +97,15 @@ class Position:
         self.path.unlink(missing_ok=True)
 
 
-def build(context: Context, name: str, console: Console, *, root: str | None, resume: bool) -> None:
+def build(
+    context: Context, name: str, console: Console, *, root: str | None, resume: bool, withdraw: bool = False
+) -> None:
     """Rebuilds the view of that name; raises Unfinished when a dead letter was written, Interrupted for Ctrl-C."""
     app = context.app
     view = _view_named(app, name)
     database = Metered(context.database)
-    work = RebuildAll(app.name, view, database, recipients=app.compiled.declarations.recipients)
+    recipients = app.compiled.declarations.recipients
+    work = RebuildAll(app.name, view, database, recipients=recipients, withdraw=withdraw)
     if root is not None:
         tally = Tally()
         _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)

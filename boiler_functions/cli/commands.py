@@ -171,9 +171,10 @@ def types(app: str | None, output: Path | None) -> None:
 @boiler.command()
 @click.argument("view")
 @click.option("--root", metavar="ID", help="Only the instance of this root: its id, or its path.")
+@click.option("--withdraw", is_flag=True, help="Let new code take away every copy of a view whose root exists.")
 @click.option("--resume", is_flag=True, help="Go on after the last page that an earlier run finished.")
 @in_context
-def build(context: Context, view: str, root: str | None, resume: bool) -> None:
+def build(context: Context, view: str, root: str | None, resume: bool, withdraw: bool) -> None:
     """Rebuild every instance of VIEW, also those that were edited by hand.
 
     Functions may run meanwhile. The position is kept in .boiler/ beside pyproject.toml. Exit status 1 when an instance
@@ -181,7 +182,7 @@ def build(context: Context, view: str, root: str | None, resume: bool) -> None:
     """
     if root is not None and resume:
         raise click.UsageError("--root builds one instance; there is nothing to --resume.")
-    build_view(context, view, Console(), root=root, resume=resume)
+    build_view(context, view, Console(), root=root, resume=resume, withdraw=withdraw)
 
 
 @boiler.command()

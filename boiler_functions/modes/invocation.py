@@ -68,6 +68,8 @@ class Invocation:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     attempts: int = 1
     lag: float | None = None
+    has_met_earlier_ledgers: bool = False
+    """Whether a ledger was met that an earlier version of this package wrote, which no query by its view finds."""
     _editions: dict[type[ViewModel[Any]], Edition] = field(default_factory=dict)
 
     def edition_of(self, view: type[ViewModel[Any]]) -> Edition:

@@ -34,6 +34,12 @@ class Instance(NamedTuple):
         root = self.view.store_class.root()
         return (root.model.pattern().match(self.root) or {}) if root else {}
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether the view, as it is declared now, can have this root; a ledger may be of an earlier declaration."""
+        root = self.view.store_class.root()
+        return root.model.pattern().match(self.root) is not None if root else not self.root
+
     def __repr__(self) -> str:
         return f"{self.view.__name__} of {self.root}" if self.root else self.view.__name__
 
@@ -96,6 +102,8 @@ class Reader:
     def reached(self, instance: Instance) -> Resolution:
         """How far the fetch plan leads with what was read, for a build that failed on its way."""
         resolution = Resolution()
+        if not instance.is_possible:
+            return resolution
         with suppress(Permanent):
             instance.view.store_class.follow(resolution, instance.key, self.documents, self.results)
         return resolution
@@ -111,6 +119,8 @@ class Reader:
         self.query([query for each in resolutions for query in each.missing_queries.values()])
 
     def _resolve(self, instance: Instance) -> Resolution:
+        if not instance.is_possible:
+            return Resolution()
         root = instance.view.store_class.root()
         document = self.documents.get(instance.root)
         if root is not None and document is not None and not root.model.holds(document):
@@ -169,7 +179,7 @@ def try_to_build(instance: Instance, reader: Reader, resolution: Resolution, sco
     with active(Snapshot(documents, view.__name__)):
         store = view.store_class(resolution.paths, documents)
         root = view.store_class.root()
-        if root is not None and root.name not in resolution.paths:
+        if not instance.is_possible or (root is not None and root.name not in resolution.paths):
             return Built(None, (), tokens, versions)
         built = view.of(store, instance.key)
         copies = built.__copies__()

@@ -188,9 +188,14 @@ class Rebuild(NamedTuple):
         """The ledgers, read together with what the instances need as far as the change's own image tells."""
         paths = {each: ledger_path(self._scope(each), each) for each in instances}
         hint = {image.path: image for image in (self.change.after,) if image.exists} if self.change else {}
-        wanted = [path for each in instances for path in each.view.store_class.resolve(each.key, hint, {}).named]
+        wanted = [path for each in instances for path in self._named(each, hint)]
         reader.read([*paths.values(), *wanted])
         return {each: Ledger.of(each, reader.documents[path]) for each, path in paths.items()}
+
+    def _named(self, instance: Instance, hint: Mapping[str, Document]) -> Iterable[str]:
+        if instance.is_possible:
+            return instance.view.store_class.resolve(instance.key, hint, {}).named
+        return [instance.root] if instance.root else []
 
     def _is_concerned(self, instance: Instance, ledger: Ledger) -> bool:
         if self.force or not ledger.document.exists or ledger.is_owed_to(self._edition(instance)):
@@ -360,6 +365,8 @@ class Rebuild(NamedTuple):
         # The ledger is written even when nothing else is: a builder with an older snapshot must meet a conflict.
         is_told = any(each.view is instance.view for each in self.recipients)
         edition = self._edition(instance)
+        if ledger.document.exists and not ledger.edition.plan:
+            self.invocation.has_met_earlier_ledgers = True
         described = ledger.describing(built, reader.read_time or 0, self._cause, edition, with_content=is_told)
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
         writes += self._records(instance, ledger, built)
@@ -370,7 +377,8 @@ class Rebuild(NamedTuple):
 
         A build by hand may be faster than the event of a source, which then is covered: that change is told here.
         """
-        if built.content_hash == ledger.content_hash:
+        # A root that the view cannot have any more was not deleted: the view's declaration changed.
+        if built.content_hash == ledger.content_hash or not instance.is_possible:
             return []
         is_by_hand = self.change is None or self.force
         if is_by_hand and (ledger.content_hash is None or ledger.knows(built.versions)):

@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from boiler_functions.database import NAME, Cursor, Database, Delete, Document, Order, Query
+from boiler_functions.database import NAME, Cursor, Database, Document, Order, Query
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import Conflict
 from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
-from boiler_functions.modes.ledger import COLLECTION, Ledger, ledger_path
-from boiler_functions.modes.outbox import Recipient, records
+from boiler_functions.modes.ledger import COLLECTION, ledger_path, of_view
+from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.types import Reference
-from boiler_functions.views.build import Built, Instance, chunks
+from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
 
 NAMES = 500
@@ -30,8 +29,7 @@ FUNCTION = "build"
 """What a dead letter names as its function."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What one page did; `after` is the last root that is finished, from which another run can go on."""
 
     after: str
@@ -51,24 +49,48 @@ class RebuildAll:
     database: Database
     surroundings: Surroundings = REAL
     recipients: tuple[Recipient, ...] = ()
+    withdraw: bool = False
+    """Whether every copy of a view may go that another fetch plan stored, though its root exists."""
 
     def run(self, after: str = "") -> Iterator[Step]:
         """Rebuilds page by page; with `after`, only the roots behind it."""
+        invocation = self._invocation()
         if not after:
             # First, so that a document which a ghost and a living instance share is written last.
-            for ledgers in pages(self.database, Query(COLLECTION, limit=PAGE)):
-                yield self._delete_ghosts(ledgers)
-        for roots in self._roots(after):
-            for chunk in chunks(roots, PAGE):
-                yield self.rebuild(chunk)
+            yield from self._ghosts(of_view(self.database, self._scope, PAGE))
+        yield from self._living(after, invocation)
+        if invocation.has_met_earlier_ledgers:
+            # Their view is no part of any index: all ledgers are looked through, once after such an upgrade.
+            steps = list(self._ghosts(pages(self.database, Query(COLLECTION, limit=PAGE))))
+            yield from steps
+            if any(step.outcomes[Outcome.DELETED] for step in steps):
+                yield from self._living("", invocation)
 
     def rebuild(self, roots: list[str]) -> Step:
         """Rebuilds the instances of the roots, whatever their ledgers say."""
-        invocation = self._invocation()
-        Rebuild(invocation, (self.view,), force=True, recipients=self.recipients).rebuild(
-            [Instance(self.view, root) for root in roots]
+        return self._rebuild([Instance(self.view, root) for root in roots], self._invocation())
+
+    def _rebuild(self, instances: list[Instance], invocation: Invocation) -> Step:
+        before = Counter(invocation.outcomes)
+        Rebuild(invocation, (self.view,), force=True, recipients=self.recipients, withdraw=self.withdraw).rebuild(
+            instances
         )
-        return Step(roots[-1], invocation.outcomes)
+        return Step(instances[-1].root, invocation.outcomes - before)
+
+    def _living(self, after: str, invocation: Invocation) -> Iterator[Step]:
+        for roots in self._roots(after):
+            for chunk in chunks(roots, PAGE):
+                yield self._rebuild([Instance(self.view, root) for root in chunk], invocation)
+
+    def _ghosts(self, ledgers: Iterable[list[Document]]) -> Iterator[Step]:
+        """Ends the views whose root is gone, or of a kind that the view cannot have any more."""
+        for page in ledgers:
+            own = [instance for ledger in page if (instance := self._instance_of(ledger)) is not None]
+            documents = self.database.read([each.root for each in own if each.root]).documents
+            gone = {document.path for document in documents if not document.exists}
+            ghosts = [each for each in own if each.root in gone or not each.is_possible]
+            if ghosts:
+                yield self._rebuild(ghosts, self._invocation())._replace(after="")
 
     def _roots(self, after: str) -> Iterator[list[str]]:
         root = self.view.store_class.root()
@@ -80,43 +102,15 @@ class RebuildAll:
         for page in pages(self.database, query, after):
             yield [document.path for document in page]
 
-    def _delete_ghosts(self, ledgers: list[Document]) -> Step:
-        invocation = self._invocation()
-        own = {instance.root: ledger for ledger in ledgers if (instance := self._instance_of(ledger))}
-        living = self._living(own, invocation.database)
-        for root in own.keys() - living:
-            self._delete(Instance(self.view, root), own[root], invocation)
-        return Step("", invocation.outcomes)
-
-    def _living(self, roots: Iterable[str], database: Database) -> set[str]:
-        """The roots that exist, and that the view can have as it is declared now."""
-        root = self.view.store_class.root()
-        if root is None:
-            return {""}
-        possible = filter(self._is_possible, roots)
-        return {document.path for document in database.read(list(possible)).documents if document.exists}
-
-    def _is_possible(self, root: str) -> bool:
-        reference = self.view.store_class.root()
-        return reference is not None and reference.model.pattern().match(root) is not None
-
-    def _delete(self, instance: Instance, document: Document, invocation: Invocation) -> None:
-        ledger = Ledger.of(instance, document)
-        # The event of the root's deletion will find no ledger, so it is told of here. A root that the view cannot have
-        # any more was not deleted: its declaration changed.
-        recipients = self.recipients if self._is_possible(instance.root) else ()
-        told = records(invocation, recipients, instance, ledger, Built(None, (), frozenset(), {}))
-        try:
-            invocation.database.commit([ledger.delete(), *map(Delete, ledger.destinations), *told])
-        except Conflict:
-            return  # An event was faster, and it knew its root.
-        invocation.note(Outcome.DELETED)
-
     def _instance_of(self, ledger: Document) -> Instance | None:
         """The instance of this view that the ledger belongs to; None for one of another view, or of another app."""
         fields = ledger.fields or {}
         instance = Instance(self.view, fields["root"])
-        return instance if ledger_path(scope_of(self.app, self.view), instance) == ledger.path else None
+        return instance if ledger_path(self._scope, instance) == ledger.path else None
+
+    @property
+    def _scope(self) -> str:
+        return scope_of(self.app, self.view)
 
     def _invocation(self) -> Invocation:
         return Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)
