@@ -21,8 +21,10 @@ from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, Transient
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
-from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.invocation import REAL, Outcome
 from boiler_functions.modes.query.rebuild_all import RebuildAll, Step
+from boiler_functions.modes.release import Release
+from boiler_functions.modes.source_code import code_fingerprints
 from boiler_functions.views.view_model import ViewModel
 
 FOLDER = ".boiler"
@@ -105,7 +107,8 @@ def build(
     view = _view_named(app, name)
     database = Metered(context.database)
     recipients = app.compiled.declarations.recipients
-    work = RebuildAll(app.name, view, database, recipients=recipients, withdraw=withdraw)
+    surroundings = REAL._replace(release=Release(codes=code_fingerprints([view])))
+    work = RebuildAll(app.name, view, database, surroundings, recipients, withdraw)
     if root is not None:
         tally = Tally()
         _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)

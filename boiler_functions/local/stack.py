@@ -170,7 +170,7 @@ def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> 
     if not serving:
         yield None
         return
-    application = serving[0].application(declarations, database, project)
+    application = serving[0].application(declarations, database, project=project)
     server = make_server(LOOPBACK, 0, application, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -46,14 +46,22 @@ class Edition(NamedTuple):
         A deployment without a number takes part in no order of deployments, or functions that were deployed by hand
         would leave every view to code that is gone.
         """
-        if self.code == other.code:
+        if (self.plan, self.code) == (other.plan, other.code):
             return False
         mine, theirs = (self.deployment, other.deployment) if self.deployment and other.deployment else (0, 0)
         return (mine, self.schema_version) > (theirs, other.schema_version)
 
+    def is_same_code(self, other: Edition) -> bool:
+        """Whether both are one code as far as is known: that of a class says nothing about that of a source."""
+        return self.code == other.code or _is_of_class(self.code) != _is_of_class(other.code)
+
     def after(self, other: Edition) -> Edition:
         """This edition as it is recorded over another: the number of the latest deployment stays."""
         return self._replace(deployment=max(self.deployment, other.deployment))
+
+
+def _is_of_class(code: str) -> bool:
+    return code.rpartition("/")[2].startswith("class-")
 
 
 def schema_version(view: type[ViewModel[Any]]) -> int:
@@ -78,11 +86,8 @@ def _class_fingerprint(view: type[ViewModel[Any]]) -> str:
     differs between versions of Python.
     """
     bases = [each for each in view.__mro__ if issubclass(each, ViewModel) and each is not ViewModel]
-    return digest(
-        view.__name__,
-        schema_version(view),
-        [[[name, *_described(value)] for name, value in sorted(vars(each).items())] for each in bases],
-    )
+    described = [[[name, *_described(value)] for name, value in sorted(vars(each).items())] for each in bases]
+    return f"class-{digest(view.__name__, schema_version(view), described)}"
 
 
 # For the type checker, a class whose instances have no hash has none itself.

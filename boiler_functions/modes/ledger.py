@@ -126,7 +126,8 @@ class Ledger(NamedTuple):
 
     def is_current(self, edition: Edition) -> bool:
         """Whether the copies are what code of this edition built, so that it may show them as its own."""
-        return self.document.exists and self.edition[:2] == edition[:2]
+        is_same = self.edition.plan == edition.plan and self.edition.is_same_code(edition)
+        return self.document.exists and is_same
 
     def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """The ledger with the tokens added to the old ones, so that their changes find the view from now on.

@@ -18,6 +18,7 @@ from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.clients import Documents
 from boiler_functions.modes.drawing import Look, Node
 from boiler_functions.modes.event_function import EventFunction, Rest
+from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.paths import Pattern
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
@@ -99,7 +100,11 @@ class Mode(ABC, Generic[D]):
         return any(isinstance(each.trigger, HttpTrigger) for each in self.functions(declarations))
 
     def application(
-        self, declarations: Declarations, database: Callable[[], Database], project: str | None = None
+        self,
+        declarations: Declarations,
+        database: Callable[[], Database],
+        surroundings: Surroundings = REAL,
+        project: str | None = None,
     ) -> WSGIApplication:
         """Serves the requests of its function to the users of the project; `database` is asked for once a request."""
         raise NotImplementedError(f"{self!r} serves no requests.")

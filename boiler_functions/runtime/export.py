@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import functions_framework
@@ -27,8 +28,9 @@ from boiler_functions.exceptions import InvalidEvent, Transient
 from boiler_functions.manifest import Function, QueueTrigger
 from boiler_functions.modes.dead_letter import refuse_event
 from boiler_functions.modes.event_function import Enqueue, EventFunction, Rest
-from boiler_functions.modes.invocation import REAL, Invocation
+from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.mode import Mode
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.report import Report
 from boiler_functions.runtime.events import Home, change_of, check_home
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
@@ -50,14 +52,24 @@ def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
     """Puts a function for every trigger into the module: real functions, named as their entry points."""
     refuse_emulators(os.environ)
     log_as_json()
+    surroundings = REAL._replace(release=_release(namespace))
     for function in compiled.functions.values():
-        _put(namespace, function.entry_point, functions_framework.cloud_event, _event_target(compiled, function))
+        target = _event_target(compiled, function, surroundings)
+        _put(namespace, function.entry_point, functions_framework.cloud_event, target)
     for mode in compiled.declarations.modes:
         for each in mode.functions(compiled.declarations):
-            _put(namespace, each.entry_point, functions_framework.http, _http_target(compiled, mode, each))
+            handler = _http_target(compiled, mode, each, surroundings)
+            _put(namespace, each.entry_point, functions_framework.http, handler)
 
 
-def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[CloudEvent], None]:
+def _release(namespace: Mapping[str, Any]) -> Release:
+    """What the deployment says about itself, in a file beside the module that exports."""
+    return Release.of(Path(namespace.get("__file__") or os.curdir).parent, os.environ)
+
+
+def _event_target(
+    compiled: Compiled, function: EventFunction, surroundings: Surroundings
+) -> Callable[[CloudEvent], None]:
     def target(event: CloudEvent) -> None:
         with context(function=function.entry_point, event=event["id"], **_trace(event)):
             database = _database(compiled)
@@ -67,18 +79,22 @@ def _event_target(compiled: Compiled, function: EventFunction) -> Callable[[Clou
             except InvalidEvent as error:
                 _settle(function.refuse(str(event["id"]), error, database))
             else:
-                _settle(function.attempt(change, database, REAL, _enqueue(compiled)), change)
+                _settle(function.attempt(change, database, surroundings, _enqueue(compiled)), change)
 
     return target
 
 
-def _http_target(compiled: Compiled, mode: Mode[Any], function: Function) -> Callable[[Request], Any]:
+def _http_target(
+    compiled: Compiled, mode: Mode[Any], function: Function, surroundings: Surroundings
+) -> Callable[[Request], Any]:
     if isinstance(function.trigger, QueueTrigger):
-        return _queue_target(compiled, mode, function.entry_point)
-    return _api_target(compiled, mode, function.entry_point)
+        return _queue_target(compiled, mode, function.entry_point, surroundings)
+    return _api_target(compiled, mode, function.entry_point, surroundings)
 
 
-def _queue_target(compiled: Compiled, mode: Mode[Any], entry_point: str) -> Callable[[Request], Any]:
+def _queue_target(
+    compiled: Compiled, mode: Mode[Any], entry_point: str, surroundings: Surroundings
+) -> Callable[[Request], Any]:
     """Goes on with the work that a task's payload holds."""
 
     def target(request: Request) -> Any:
@@ -94,7 +110,7 @@ def _queue_target(compiled: Compiled, mode: Mode[Any], entry_point: str) -> Call
                 gone = f"{rest.function} is no function any more; `boiler build` makes its views follow."
                 _refuse(compiled, entry_point, rest.path, rest.id, InvalidEvent(gone))
             else:
-                _settle(function.attempt_rest(rest, _database(compiled), REAL, _enqueue(compiled)))
+                _settle(function.attempt_rest(rest, _database(compiled), surroundings, _enqueue(compiled)))
         return "", 204
 
     return target
@@ -137,15 +153,17 @@ def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
     return trace_of(headers, project)
 
 
-def _api_target(compiled: Compiled, mode: Mode[Any], entry_point: str) -> Callable[[Request], Any]:
+def _api_target(
+    compiled: Compiled, mode: Mode[Any], entry_point: str, surroundings: Surroundings
+) -> Callable[[Request], Any]:
     # A mode's stack may take 80 ms to import; an event function never does.
     apps: list[WSGIApplication] = []
     if os.environ.get("FUNCTION_TARGET") == entry_point:
-        apps.append(mode.application(compiled.declarations, lambda: _database(compiled)))
+        apps.append(mode.application(compiled.declarations, lambda: _database(compiled), surroundings))
 
     def target(request: Request) -> Any:
         if not apps:
-            apps.append(mode.application(compiled.declarations, lambda: _database(compiled)))
+            apps.append(mode.application(compiled.declarations, lambda: _database(compiled), surroundings))
         with context(function=entry_point, **_trace()):
             return _nested(apps[0], request)
 

@@ -24,7 +24,11 @@ def http_client(testing: MemoryApp, uid: str | None = None, **claims: Any) -> Fl
     from boiler_functions.modes.rest.application import create_app
 
     flask = create_app(
-        testing.compiled.declarations, lambda: testing.through, testing.surroundings, _Tokens(), bytes(32)
+        testing.compiled.declarations,
+        lambda: testing.through,
+        testing.surroundings._replace(release=testing.release),
+        _Tokens(),
+        bytes(32),
     )
     client = flask.test_client()
     if uid is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from boiler_functions.database import Database, Query
 from boiler_functions.manifest import Function, HttpTrigger, function_name
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
+from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.rest.declaration import API, Rule
 from boiler_functions.settings.options import MAX_HTTP_SECONDS
@@ -32,11 +33,15 @@ class RestMode(Mode[Rule]):
             yield Function(function_name(declarations.app, API), API, self.name, trigger, views, options, "rest")
 
     def application(
-        self, declarations: Declarations, database: Callable[[], Database], project: str | None = None
+        self,
+        declarations: Declarations,
+        database: Callable[[], Database],
+        surroundings: Surroundings = REAL,
+        project: str | None = None,
     ) -> WSGIApplication:
         from boiler_functions.modes.rest.application import create_app
 
-        return create_app(declarations, database, project=project)
+        return create_app(declarations, database, surroundings, project=project)
 
     def queries(self, declarations: Declarations) -> Iterator[Query]:
         yield from super().queries(declarations)

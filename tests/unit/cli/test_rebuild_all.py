@@ -5,15 +5,18 @@ from collections.abc import Sequence
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, use
-from boiler_functions.database import Committed, Delete, Document, Found, Put, Query, Write
+from boiler_functions.database import Committed, Delete, Document, Found, Put, Query, Reading, Write
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, ledger_path
 from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.modes.query.rebuild_all import NAMES, RebuildAll
-from boiler_functions.types import Fields
+from boiler_functions.types import Fields, Instant
 from boiler_functions.views.build import Instance
+
+ADDED = ("plan", "code", "deployment", "owed", "due")
+"""The fields of a ledger that the version before did not write."""
 
 app = Boiler("harbour")
 
@@ -212,3 +215,37 @@ def test_a_ghost_that_comes_to_life_meanwhile_is_kept() -> None:
     assert database.revived
     assert steps[0].outcomes[Outcome.DELETED] == 0
     assert (fields(database, "harbourView/h0000") or {})["title"] == "AGAIN"
+
+
+class Watched(MemoryDatabase):
+    """Counts the ledgers that queries return."""
+
+    ledgers = 0
+
+    def query(self, query: Query, *, at: Instant | None = None) -> Reading:
+        reading = super().query(query, at=at)
+        self.ledgers += len(reading.documents) if query.collection == COLLECTION else 0
+        return reading
+
+
+def test_a_build_reads_no_ledger_of_another_view() -> None:
+    database = Watched()
+    harbours(database, 40)
+    outcomes(RebuildAll("harbour", HarbourView, database))
+    database.ledgers = 0
+    outcomes(RebuildAll("harbour", Board, database))
+    assert outcomes(RebuildAll("harbour", Board, database)) == {"built": 1}
+    assert database.ledgers == 1
+
+
+def test_the_first_build_after_an_upgrade_finds_the_ghosts_of_the_version_before(database: MemoryDatabase) -> None:
+    harbours(database, 2)
+    work = RebuildAll("harbour", HarbourView, database)
+    outcomes(work)
+    for ledger in stored(database, COLLECTION):
+        known = {name: value for name, value in (ledger.fields or {}).items() if name not in ADDED}
+        database.commit([Put(ledger.path, known)])
+    database.commit([Delete("harbours/h0001")])
+    assert outcomes(work) == {"built": 2, "deleted": 1}  # h0000 once more, in case the ghost had a copy of it
+    assert [document.id for document in stored(database, "harbourView")] == ["h0000"]
+    assert outcomes(work) == {"built": 1}

@@ -105,6 +105,7 @@ def test_a_ledger_of_another_fetch_plan_owes_a_build_and_one_of_other_code_does_
     assert not built.is_owed_to(EDITION._replace(code="demo/CityView/other"))
     assert not built.is_current(EDITION._replace(code="demo/CityView/other"))
     assert built.is_current(EDITION)
+    assert built.is_current(EDITION._replace(code="demo/CityView/class-other"))  # Of which nothing is known.
 
 
 def test_a_later_edition_is_owed_what_an_earlier_one_is_not() -> None:
@@ -123,7 +124,7 @@ def test_of_two_codes_the_later_deployment_is_later_and_then_the_higher_schema_v
 ) -> None:
     other = EDITION._replace(code="demo/CityView/other", deployment=deployment, schema_version=schema)
     assert other.is_later_than(EDITION) is is_later
-    assert not EDITION._replace(deployment=deployment).is_later_than(EDITION)
+    assert not EDITION._replace(deployment=deployment).is_later_than(EDITION)  # It is the same code.
 
 
 def test_the_number_of_the_latest_deployment_stays_when_an_earlier_one_builds() -> None:

@@ -1,0 +1,122 @@
+"""Fingerprints of source code: they change when what the code does may change, and not with a comment or a docstring.
+
+A deployment works them out, as do `boiler dev` and `boiler build`; a function in the cloud only compares them.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from boiler_functions.types import digest
+from boiler_functions.views.view_model import ViewModel
+
+PACKAGE = __name__.partition(".")[0]
+
+_OWN = Path(__file__).resolve().parent.parent
+
+
+def code_fingerprints(views: Iterable[type[ViewModel[Any]]]) -> Mapping[str, str]:
+    """The fingerprint of each view's code by the view's name, as a release records them."""
+    return {view.__name__: fingerprint for view in views if (fingerprint := code_fingerprint(view))}
+
+
+def code_fingerprint(view: type[ViewModel[Any]]) -> str:
+    """A digest of the view's module and the modules of the project that it imports, directly or not.
+
+    The same on every machine and for every version of Python, as it is taken of the syntax tree. Installed packages and
+    the standard library are left out. Empty where there is no source to read.
+    """
+    sources = {name: _tree(path) for name, path in sorted(_reached(view.__module__).items())}
+    return f"source-{digest(view.__qualname__, sources)}" if sources else ""
+
+
+def _reached(start: str) -> dict[str, Path]:
+    """The files of the project's modules that the module leads to, itself included."""
+    reached: dict[str, Path] = {}
+    pending = [start]
+    while pending:
+        name = pending.pop()
+        path = _project_file(sys.modules.get(name))
+        if path is not None and name not in reached:
+            reached[name] = path
+            pending += _imported(sys.modules[name], path)
+    return reached
+
+
+def _project_file(module: ModuleType | None) -> Path | None:
+    file = getattr(module, "__file__", None)
+    if file is None or not file.endswith(".py"):
+        return None
+    path = Path(file).resolve()
+    return None if any(path.is_relative_to(folder) for folder in _installed()) else path
+
+
+@cache
+def _installed() -> frozenset[Path]:
+    """Where nothing of a project is: installed packages, the standard library, and this package."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return frozenset({_OWN, *(Path(sysconfig.get_path(name)).resolve() for name in names)})
+
+
+def _imported(module: ModuleType, path: Path) -> Iterator[str]:
+    """Every name that an import of the module may stand for, packages on the way included."""
+    for node in ast.walk(_parsed(path, path.stat().st_mtime_ns)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(module, node)
+            yield from _with_parents(base)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _absolute(module: ModuleType, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = (module.__package__ or "").split(".")
+    kept = package[: len(package) - node.level + 1]
+    return ".".join([*kept, *((node.module or "").split(".") if node.module else ())])
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
+def _tree(path: Path) -> str:
+    return digest(_simplified(_parsed(path, path.stat().st_mtime_ns)))
+
+
+@cache
+def _parsed(path: Path, modified: int) -> ast.Module:
+    return ast.parse(path.read_bytes(), str(path))
+
+
+def _simplified(node: Any) -> Any:
+    """The tree as plain values, without what is empty: newer versions of Python add fields that are."""
+    match node:
+        case ast.AST():
+            fields = ((name, _simplified(value)) for name, value in ast.iter_fields(node) if name not in _UNSEEN)
+            return [type(node).__name__, *([name, value] for name, value in fields if value not in (None, []))]
+        case list():
+            return [_simplified(each) for each in node if not _is_text_alone(each)]
+        case None:
+            return None
+        case _:
+            return f"{type(node).__name__} {node!r}"
+
+
+# Of a type comment, and of the prefix of a text, nothing runs.
+_UNSEEN = frozenset({"type_comment", "type_ignores", "kind"})
+
+
+def _is_text_alone(node: object) -> bool:
+    """Whether it is a docstring, of whatever: a text that nothing takes."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

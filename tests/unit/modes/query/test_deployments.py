@@ -1,0 +1,399 @@
+"""Code that changes is part of the protocol: what stands is rebuilt, left to newer code, or held, and never lost."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
+from boiler_functions.database import Query
+from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.ledger import COLLECTION
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
+from tests.unit.modes.cities import City, app_of, put
+from tests.unit.modes.hooked import Hooked
+
+
+class PlaceStore(Store):
+    city = reference(City)
+    country = reference(City.country)
+
+
+class TwinPlaceStore(Store):
+    city = reference(City)
+    country = reference(City.country)
+    twin = reference(City.twin, via=city)
+
+
+def place(schema: int = 1, says: str = "", store: Any = PlaceStore) -> Boiler:
+    """An edition of one view: its schema_version, what it says, and its fetch plan."""
+
+    class PlaceView(ViewModel[store]):
+        class Meta:
+            path = "places/{city.doc_id}"
+            schema_version = schema
+
+        @attrs.computed
+        def place(self) -> str:
+            twin = getattr(self.store, "twin", None)
+            store: Any = self.store
+            names = [each.name for each in (store.city, store.country, twin) if each]
+            return f"{says}{', '.join(names)}"
+
+    return app_of(PlaceView)
+
+
+def capitals(*, wanted: bool) -> Boiler:
+    """A view of a country's cities that are a capital, or that are none."""
+
+    class Cities(Store):
+        home = reference(City, doc_id="HOME")
+        found = matching(City.capital == wanted)
+
+    class CitiesView(ViewModel[Cities]):
+        class Meta:
+            path = "lists/cities"
+
+        @attrs.computed
+        def names(self) -> list[str]:
+            return [city.name for city in self.store.found]
+
+    return app_of(CitiesView)
+
+
+def tokyo(testing: MemoryApp) -> None:
+    put(testing, "countries/JP", name="Japan")
+    City.new(doc_id="TOK", name="Tokyo", country="JP", twin="KYO").save()
+    City.new(doc_id="KYO", name="Kyoto").save()
+    testing.deliver()
+
+
+def said(testing: MemoryApp, city: str = "TOK") -> Any:
+    return (testing.fields(f"places/{city}") or {}).get("place")
+
+
+def rename(testing: MemoryApp, name: str) -> None:
+    put(testing, "countries/JP", name=name)
+
+
+def letters(testing: MemoryApp) -> list[dict[str, Any]]:
+    return [dict(each.fields or {}) for each in testing.database.query(Query("boilerDeadLetters")).documents]
+
+
+def test_a_source_that_new_code_adds_reaches_the_views_of_old_code_by_upkeep() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        testing.deploy(place(store=TwinPlaceStore))
+        City.new(doc_id="KYO", name="Kyo").save()
+        testing.deliver()
+        testing.upkeep()
+        assert said(testing) == "Tokyo, Japan, Kyo"
+        assert_views_equal_rebuild(testing)
+        assert testing.upkeep() == {}
+
+
+def test_another_condition_reaches_the_views_of_old_code_by_upkeep() -> None:
+    with memory_app(capitals(wanted=True)) as testing:
+        City.new(doc_id="TOK", name="Tokyo", capital=True).save()
+        City.new(doc_id="KYO", name="Kyoto", capital=False).save()
+        testing.deliver()
+        testing.deploy(capitals(wanted=False))
+        assert testing.upkeep() == {"built": 1}
+        assert (testing.fields("lists/cities") or {})["names"] == ["Kyoto"]
+
+
+def only(testing: MemoryApp) -> Delivery:
+    (delivery,) = testing.take()
+    return delivery
+
+
+def by_the_code_of(delivery: Delivery, other: Delivery) -> Delivery:
+    """The event, as the code that the other one goes to handles it."""
+    return replace(delivery, function=other.function, release=other.release)
+
+
+def test_whoever_meets_a_view_of_another_fetch_plan_builds_it_whatever_the_event_says() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        rename(testing, "Nippon")
+        event = only(testing)
+        testing.handle(event)
+        assert testing.handle(event).outcomes == {"covered": 1}
+        testing.pending = [event]
+        testing.deploy(place(store=TwinPlaceStore))
+        assert testing.handle(only(testing)).outcomes == {"built": 1}
+        assert said(testing) == "Tokyo, Nippon, Kyoto"
+
+
+def test_views_of_other_code_with_the_same_plan_are_covered_and_rebuilt_when_woken() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        testing.deploy(place(says="in "))
+        assert testing.upkeep() == {}
+        assert said(testing) == "Tokyo, Japan"
+        rename(testing, "Nippon")
+        testing.deliver()
+        assert (said(testing), said(testing, "KYO")) == ("in Tokyo, Nippon", "Kyoto")
+
+
+CHANGES: list[dict[str, Any]] = [{"schema": 2}, {"says": "new: "}, {"store": TwinPlaceStore}]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_old_code_beside_new_leaves_its_views_alone_and_the_debt_brings_them_up_to_date(change: Any) -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        rename(testing, "Nippon")
+        old = only(testing)
+        testing.deploy(place(**change))
+        rename(testing, "Nihon")
+        testing.deliver()
+        by_new = said(testing)
+        rename(testing, "Yamato")
+        late = by_the_code_of(only(testing), old)
+        assert testing.handle(old).outcomes == {"covered": 1}
+        assert testing.handle(late).outcomes == {"left to newer code": 1}
+        assert testing.handle(late).outcomes == {"left to newer code": 1}
+        assert said(testing) == by_new
+        testing.upkeep()
+        assert said(testing) == by_new.replace("Nihon", "Yamato")
+
+
+def test_the_debt_that_old_code_leaves_stops_a_newer_builder_that_had_read_before_the_event() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        rename(testing, "Nippon")
+        old = only(testing)
+        testing.deploy(place(says="new: "))
+        rename(testing, "Nihon")
+        testing.deliver()
+        for name in ("first", "second"):
+            # The debt stands already at the second: a write that equals it would stop nobody.
+            City.new(doc_id="TOK", name="Tokyo", country="JP", twin=name).save()
+            slow = only(testing)
+
+            def overtake() -> None:
+                rename(testing, f"Land {name}")  # noqa: B023
+                testing.handle(by_the_code_of(only(testing), old))
+
+            testing.handle(slow, Hooked(testing.database).before("commit", 1, overtake))
+            assert said(testing) == f"new: Tokyo, Land {name}"
+
+
+def test_old_code_on_a_page_builds_the_neighbours_of_a_view_that_newer_code_built() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        City.new(doc_id="OSA", name="Osaka", country="JP").save()
+        testing.deliver()
+        rename(testing, "Nippon")
+        old = only(testing)
+        testing.deploy(place(schema=2, says="new: "))
+        City.new(doc_id="TOK", name="Edo", country="JP").save()
+        testing.deliver()
+        assert testing.handle(old).outcomes == {"covered": 1, "built": 1}
+        assert (said(testing), said(testing, "OSA")) == ("new: Edo, Nippon", "Osaka, Nippon")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_rollback_is_a_later_deployment_of_older_code_and_rebuilds(change: Any) -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        testing.deploy(place(**change))
+        rename(testing, "Nippon")
+        testing.deliver()
+        testing.deploy(place())
+        rename(testing, "Nihon")
+        testing.deliver()
+        testing.upkeep()
+        assert said(testing) == "Tokyo, Nihon"
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_rollback_without_numbers_of_deployments_refuses_nothing_and_a_build_by_hand_brings_it_about() -> None:
+    with memory_app(place(schema=2)) as testing:
+        tokyo(testing)
+        rename(testing, "Nippon")
+        new = only(testing)
+        old = place().compiled.functions[new.function.entry_point]
+        unknown = testing.surroundings
+        report = old.handle(new.change, testing.database, unknown)
+        assert report.outcomes == {"left to newer code": 1}
+        (view,) = place(says="old: ").compiled.declarations.stored
+        steps = list(RebuildAll("demo", view, testing.database).run())
+        assert [step.outcomes for step in steps] == [{"built": 2}]
+        assert said(testing) == "old: Tokyo, Nippon"
+
+
+def test_a_raised_schema_version_rebuilds_every_view_by_upkeep() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        testing.deploy(place(schema=2, says="new: "))
+        assert testing.upkeep() == {"built": 2}
+        assert said(testing) == "new: Tokyo, Japan"
+
+
+# Withdrawal
+
+
+class User(DomainModel):
+    class Meta:
+        collection_name = "users"
+
+    name = attrs.string(required=True)
+
+
+class Seat(DomainModel):
+    class Meta:
+        collection_name = "seats"
+
+    meeting = attrs.relation("Meeting")
+    held_for = attrs.relation("Meeting")
+    user = attrs.relation(User)
+
+
+class Meeting(DomainModel):
+    class Meta:
+        collection_name = "meetings"
+
+    title = attrs.string(required=True)
+
+
+def seated(relation: Any) -> Boiler:
+    """A copy for everybody who has a seat, by this relation."""
+
+    class Seats(Store):
+        meeting = reference(Meeting)
+        seats = referrers(relation)
+        users = references(Seat.user)
+
+    class SeatView(ViewModel[Seats]):
+        class Meta:
+            path = "users/{users.doc_id}/seats/{meeting.doc_id}"
+
+        @attrs.computed
+        def title(self) -> str:
+            return self.store.meeting.title
+
+    return app_of(SeatView)
+
+
+@pytest.fixture
+def renamed() -> Iterator[MemoryApp]:
+    """A meeting of two, whose seats new code looks for by a relation that no document has."""
+    with memory_app(seated(Seat.meeting)) as testing:
+        for user in ("ada", "bob"):
+            User.new(doc_id=user, name=user).save()
+            Seat.new(doc_id=user, user=user, meeting="m").save()
+        Meeting.new(doc_id="m", title="Monday").save()
+        testing.deliver()
+        assert copies(testing) == ["users/ada/seats/m", "users/bob/seats/m"]
+        testing.deploy(seated(Seat.held_for))
+        yield testing
+
+
+def copies(testing: MemoryApp) -> list[str]:
+    return sorted(path for path in testing.documents() if path.startswith("users/") and "/seats/" in path)
+
+
+def build_by_hand(testing: MemoryApp, *, withdraw: bool = False) -> Counter[Outcome]:
+    (view,) = testing.compiled.declarations.stored
+    work = RebuildAll("demo", view, testing.database, withdraw=withdraw)
+    return sum((step.outcomes for step in work.run()), start=Counter[Outcome]())
+
+
+@pytest.mark.parametrize("by", ["event", "upkeep", "build"])
+def test_new_code_that_would_withdraw_every_copy_keeps_them_and_says_how_to_confirm(
+    renamed: MemoryApp, by: str
+) -> None:
+    if by == "event":
+        Meeting.new(doc_id="m", title="Tuesday").save()
+        renamed.deliver()
+    elif by == "upkeep":
+        assert renamed.upkeep() == {"dead letter": 1}
+    else:
+        assert build_by_hand(renamed) == {"dead letter": 1}
+    assert copies(renamed) == ["users/ada/seats/m", "users/bob/seats/m"]
+    (letter,) = letters(renamed)
+    assert letter["code"] == "BF513"
+    assert "withdraw every copy of SeatView of meetings/m (2, the first is users/ada/seats/m)" in letter["message"]
+    assert "`boiler build SeatView --withdraw`" in letter["message"]
+
+
+def test_a_withdrawal_that_is_confirmed_takes_place(renamed: MemoryApp) -> None:
+    assert renamed.upkeep() == {"dead letter": 1}
+    assert build_by_hand(renamed, withdraw=True) == {"built": 1}
+    assert copies(renamed) == []
+    assert_views_equal_rebuild(renamed)
+
+
+def test_copies_that_are_held_follow_the_data_once_it_is_migrated(renamed: MemoryApp) -> None:
+    renamed.upkeep()
+    Seat.new(doc_id="bob", user="bob", held_for="m").save()
+    renamed.deliver()
+    assert copies(renamed) == ["users/bob/seats/m"]
+    assert_views_equal_rebuild(renamed)
+
+
+def test_copies_that_are_held_go_with_their_root(renamed: MemoryApp) -> None:
+    renamed.upkeep()
+    renamed.write("meetings/m", None)
+    renamed.deliver()
+    assert copies(renamed) == []
+    assert renamed.database.query(Query(COLLECTION)).documents == ()
+
+
+def test_under_one_fetch_plan_the_last_copy_is_withdrawn_at_once() -> None:
+    with memory_app(seated(Seat.meeting)) as testing:
+        User.new(doc_id="ada", name="Ada").save()
+        Seat.new(doc_id="ada", user="ada", meeting="m").save()
+        Meeting.new(doc_id="m", title="Monday").save()
+        testing.deliver()
+        testing.write("seats/ada", None)
+        testing.deliver()
+        assert copies(testing) == []
+        assert letters(testing) == []
+
+
+def moved(collection: str) -> Boiler:
+    """The same view over a root collection of another name."""
+
+    class Town(DomainModel):
+        class Meta:
+            collection_name = collection
+
+        name = attrs.string(required=True)
+
+    class TownStore(Store):
+        town = reference(Town)
+
+    class TownView(ViewModel[TownStore]):
+        class Meta:
+            path = "townViews/{town.doc_id}"
+
+        @attrs.computed
+        def name(self) -> str:
+            return self.store.town.name
+
+    return app_of(TownView)
+
+
+@pytest.mark.parametrize("by", ["upkeep", "build"])
+def test_a_root_collection_that_moved_is_held_while_the_old_documents_stand_and_ends_with_them(by: str) -> None:
+    build: Callable[[MemoryApp], object] = build_by_hand if by == "build" else MemoryApp.upkeep
+    with memory_app(moved("towns")) as testing:
+        put(testing, "towns/a", name="A")
+        testing.deliver()
+        testing.deploy(moved("places"))
+        build(testing)
+        assert testing.fields("townViews/a") is not None
+        assert [letter["code"] for letter in letters(testing)] == ["BF513"]
+        put(testing, "places/a", name="Moved")
+        testing.write("towns/a", None)
+        testing.deliver()
+        build(testing)
+        build_by_hand(testing)
+        assert (testing.fields("townViews/a") or {})["name"] == "Moved"
+        assert len(testing.database.query(Query(COLLECTION)).documents) == 1
