@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from marshmallow import Schema, ValidationError, post_load, pre_load, validate
 from marshmallow import fields as marshmallow_fields
@@ -14,17 +13,18 @@ from boiler_functions.database import Order
 from boiler_functions.database.sizes import value_size
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.models import fields
-from boiler_functions.models.attributes import COMPARABLE, Attribute
+from boiler_functions.models.attributes import COMPARABLE
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.fields import JsonSchema
-from boiler_functions.models.model import DomainModel
 from boiler_functions.modes.rest import strict_json
+from boiler_functions.modes.rest.columns import Column
 from boiler_functions.paths import document_id
 from boiler_functions.settings.http import ID
 from boiler_functions.types import Reference
 from boiler_functions.views.view_model import ViewModel
 
-Listed: TypeAlias = DomainModel | ViewModel[Any]
+Columns: TypeAlias = Mapping[str, Column]
+"""What a list can be filtered and ordered by, by the name of the view's attribute."""
 
 DEFAULT_LIMIT = 20
 
@@ -85,67 +85,52 @@ class CreateBody(SettersBody):
     """The body of a POST."""
 
 
-def list_arguments(model: type[Listed], max_limit: int) -> Schema:
-    """The schema of a list's query: its own parameters, and a filter for each attribute of `model` that can have one.
+def list_arguments(name: str, columns: Columns, max_limit: int) -> Schema:
+    """The schema of the query of a view's list: its own parameters, and a filter for each column that can have one.
 
     An attribute called as one of the list's own parameters has none.
     """
-    filters = {name: filter_field(attribute) for name, attribute in filterable(model).items()}
+    filters = {each: filter_field(column) for each, column in filterable(columns).items()}
     own_limit = fields.Integer(load_default=min(DEFAULT_LIMIT, max_limit), validate=validate.Range(1, max_limit))
-    orders = [f"{sign}{key}" for key in orderable(model) for sign in ("", "-")]
+    orders = [f"{sign}{key}" for key in orderable(columns) for sign in ("", "-")]
     own_order = fields.String(load_default=None, data_key="orderBy", validate=validate.OneOf(orders))
     own_fields = {"limit": own_limit, "order_by": own_order}
-    schema: type[Schema] = type(f"{model.__name__}List", (ListArguments,), {**filters, **own_fields})
+    schema: type[Schema] = type(f"{name}List", (ListArguments,), {**filters, **own_fields})
     return schema()
 
 
-def filterable(model: type[Listed]) -> Mapping[str, Attribute[Any]]:
-    """The attributes, by name, that a list can have a filter on."""
-    return _filterable(cast(Any, model))
-
-
-@cache
-def _filterable(model: Any) -> Mapping[str, Attribute[Any]]:
+def filterable(columns: Columns) -> dict[str, Column]:
+    """The columns, by name, that a list can have a filter on."""
     own = ListArguments().fields
     taken = {*own, *(field.data_key for field in own.values())}
     return {
-        name: attribute
-        for name, attribute in _stored(model).items()
-        if not {name, attribute.data_key} & taken and filter_field(attribute) is not None
+        name: column
+        for name, column in columns.items()
+        if not {name, column.key} & taken and filter_field(column) is not None
     }
 
 
-def orderable(model: type[Listed]) -> dict[str, Bound[Any, Any]]:
-    """The attributes that a list can be ordered by, as parameters name them: those with one comparable value."""
-    return {
-        attribute.data_key: getattr(model, name)
-        for name, attribute in _stored(model).items()
-        if attribute.is_comparable
-    }
+def orderable(columns: Columns) -> dict[str, Bound[Any, Any]]:
+    """What a list can be ordered by, as parameters name it: columns of one comparable value."""
+    return {each.key: each.bound for each in columns.values() if each.declared().is_comparable}
 
 
-def order_of(model: type[Listed], order_by: str | None) -> Order | None:
+def order_of(columns: Columns, order_by: str | None) -> Order | None:
     """The order that the parameter names: `-seats` is from high to low."""
     if order_by is None:
         return None
-    bound = orderable(model)[order_by.removeprefix("-")]
+    bound = orderable(columns)[order_by.removeprefix("-")]
     return bound.desc() if order_by.startswith("-") else bound.asc()
 
 
-def _stored(model: type[Listed]) -> dict[str, Attribute[Any]]:
-    """The attributes that documents hold: of a view all, as its copies hold what is computed."""
-    is_view = issubclass(model, ViewModel)
-    return {name: each for name, each in model.exported().items() if is_view or each.fget is None}
-
-
-def filter_field(attribute: Attribute[Any]) -> marshmallow_fields.Field[Any] | None:
-    """The field of a filter on the attribute, on an item of it for a list; None when no text can name its values."""
-    field = attribute.field()
+def filter_field(column: Column) -> marshmallow_fields.Field[Any] | None:
+    """The field of a filter on the column, on an item of it for a list; None when no text can name its values."""
+    field = column.declared().field()
     if isinstance(field, marshmallow_fields.List):
         field = field.inner
     if not isinstance(field, COMPARABLE):
         return None
-    field.data_key = attribute.data_key
+    field.data_key = column.key
     field.required = False
     field.validators = [*field.validators, _is_indexed]
     return field
@@ -157,14 +142,14 @@ def _is_indexed(value: Any) -> None:
         raise ValidationError(f"Longer than the {MAX_INDEXED_BYTES} bytes of a value that can be looked for.")
 
 
-def conditions(model: type[Listed], filters: Mapping[str, Any]) -> list[Condition[Any]]:
-    """The conditions that filters by attribute stand for: a list contains the value, anything else equals it."""
-    return [_condition(model, name, value) for name, value in filters.items()]
+def conditions(columns: Columns, filters: Mapping[str, Any]) -> list[Condition[Any]]:
+    """The conditions that filters by column stand for: a list contains the value, anything else equals it."""
+    return [_condition(columns[name], value) for name, value in filters.items()]
 
 
-def _condition(model: type[Listed], name: str, value: Any) -> Condition[Any]:
-    bound = getattr(model, name)
-    found: Condition[Any] = bound.contains(value) if model.attributes[name].is_list else bound == value
+def _condition(column: Column, value: Any) -> Condition[Any]:
+    bound: Any = column.bound
+    found: Condition[Any] = bound.contains(value) if column.declared().is_list else bound == value
     return found
 
 

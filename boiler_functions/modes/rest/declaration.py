@@ -9,6 +9,7 @@ from typing import Any
 from boiler_functions.exceptions import InvalidAttribute, InvalidRule
 from boiler_functions.modes.decorated import check_view
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.rest.columns import Column, check_orders
 from boiler_functions.settings.checks import check_each, flag, texts
 from boiler_functions.settings.http import ID
 from boiler_functions.settings.options import HttpOptions, Options
@@ -82,13 +83,6 @@ def _check_resource(view: View, filtered_orders: Sequence[str]) -> None:
     for name, attribute in view.exported().items():
         if ID in (name, attribute.data_key):
             raise InvalidAttribute(f"{view.__name__}.{name}: {ID!r} is the id of the root in the API; rename it.")
-    root = view.store_class.root()
-    # Which of the two the list is of depends on what else decorates the view; the list itself knows.
-    stored = [each for each in root.model.exported().values() if each.fget is None] if root else []
-    known = [each.data_key for each in (*view.exported().values(), *stored) if filtered_orders and each.is_comparable]
-    for order in filtered_orders:
-        if order.removeprefix("-") not in known:
-            raise InvalidRule(
-                f"@app.rest of {view.__name__} has filtered_orders {order!r}, by which its list cannot be ordered; "
-                f"there are {', '.join(dict.fromkeys(known)) or 'none'}, each with or without a '-' before it."
-            )
+    # Which of these its list has depends on what else decorates the view; that is checked with all declarations.
+    shown = {name: Column(each.data_key, getattr(view, name)) for name, each in view.exported().items()}
+    check_orders(view, shown, tuple(filtered_orders))

@@ -9,17 +9,16 @@ from typing import Any
 
 from boiler_functions.access import Caller, Owner
 from boiler_functions.database import NAME, Document, Filter, Order, Query
-from boiler_functions.exceptions import InvalidPath, InvalidRule, Rejected
+from boiler_functions.exceptions import InvalidPath, Rejected
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Condition
-from boiler_functions.models.model import DomainModel
 from boiler_functions.models.selection import select
 from boiler_functions.modes.rest.arguments import conditions, filterable, order_of, orderable
+from boiler_functions.modes.rest.columns import Column, columns_of
 from boiler_functions.modes.rest.copies import Copies
 from boiler_functions.paths import document_id
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
-from boiler_functions.views.view_model import ViewModel
 
 _NOTHING = "boilerNothing"
 """A collection that is always empty: the list of a caller who can own no copy."""
@@ -27,7 +26,7 @@ _NOTHING = "boilerNothing"
 
 @dataclass(frozen=True)
 class Listing:
-    """The list of a view: filters and orders are on its own attributes where copies are listed, else on its root's.
+    """The list of a view: filters and orders are on what the view shows, in its copies or in its roots.
 
     Any filters for equality stand together, and any order by itself: Firestore answers these from its index of each
     field. `filtered_orders` stand beside filters, too, by an index of the order and each attribute.
@@ -37,23 +36,14 @@ class Listing:
     is_stored: bool
     filtered_orders: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        known = orderable(self.model)
-        for order in self.filtered_orders:
-            if order.removeprefix("-") not in known:
-                raise InvalidRule(
-                    f"@app.rest of {self.copies.view.__name__} has filtered_orders {order!r}, by which its list cannot "
-                    f"be ordered; there are {', '.join(known) or 'none'}, each with or without a '-' before it."
-                )
-
     @cached_property
     def is_of_copies(self) -> bool:
         return self.is_stored and self.copies.are_listed
 
-    @property
-    def model(self) -> type[DomainModel] | type[ViewModel[Any]]:
-        """The model whose attributes filters and orders name."""
-        return self.copies.view if self.is_of_copies else self.copies.root
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """What filters and orders name."""
+        return columns_of(self.copies.view, is_stored=self.is_stored)
 
     def query(
         self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
@@ -65,21 +55,21 @@ class Listing:
         self._check(filters, order_by)
         for name, value in parents.items():
             self.copies.root.pattern().fill({**dict.fromkeys(self.copies.root.pattern().names, "x"), name: value})
-        found = conditions(self.model, filters)
+        found = conditions(self.columns, filters)
         query = self._of_copies(parents, found, caller) if self.is_of_copies else self._of_roots(parents, found)
-        return _ordered(query, order_of(self.model, order_by))
+        return _ordered(query, order_of(self.columns, order_by))
 
     def kinds(self) -> Iterator[Query]:
         """One query of each kind; of filters there is at most one, as Firestore merges the indexes of several."""
         collection = Query(self.copies.pattern.segments[-2]) if self.is_of_copies else self._of_any_roots()
-        filters = (None, *(_any_value(each) for each in filterable(self.model).values()))
-        orders = (None, *(f"{sign}{name}" for name in orderable(self.model) for sign in ("", "-")))
+        filters = (None, *(_any_value(each.declared()) for each in filterable(self.columns).values()))
+        orders = (None, *(f"{sign}{name}" for name in orderable(self.columns) for sign in ("", "-")))
         for condition in filters:
             for order_by in orders:
                 if condition is None or order_by is None or order_by in self.filtered_orders:
                     own = () if condition is None else (condition,)
                     query = collection._replace(filters=(*collection.filters, *own))
-                    yield _ordered(query, order_of(self.model, order_by))
+                    yield _ordered(query, order_of(self.columns, order_by))
 
     def instance(self, document: Document) -> Instance | None:
         """The view that a document of the result stands for; None where no route could name it."""
@@ -91,12 +81,12 @@ class Listing:
             return None
 
     def _check(self, filters: Mapping[str, Any], order_by: str | None) -> None:
-        by_name = filterable(self.model)
-        lists = [by_name[name].data_key for name in filters if by_name[name].is_list]
+        by_name = filterable(self.columns)
+        lists = [by_name[name].key for name in filters if by_name[name].declared().is_list]
         if lists and len(filters) > 1:
             raise _not_together({lists[-1]: ["Not together with another filter."]})
         own = None if order_by is None else order_by.removeprefix("-")
-        filtered = [by_name[name].data_key for name in filters]
+        filtered = [by_name[name].key for name in filters]
         if own is None or not filters or own in filtered or order_by in self.filtered_orders:
             return
         possible = f"; only {', '.join(self.filtered_orders)}" if self.filtered_orders else ""

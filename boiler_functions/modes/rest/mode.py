@@ -10,6 +10,7 @@ from boiler_functions.manifest import Function, HttpTrigger, function_name
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.rest.columns import check_orders, columns_of
 from boiler_functions.modes.rest.declaration import API, Rule
 from boiler_functions.settings.options import MAX_HTTP_SECONDS
 
@@ -24,6 +25,12 @@ class RestMode(Mode[Rule]):
     counted = "REST rules"
     look = Look("rest", "#efe6fd", "#7c3aed")
     longest = MAX_HTTP_SECONDS
+
+    def check(self, declarations: Declarations) -> None:
+        for rule in declarations.of(self):
+            if rule.filtered_orders:
+                columns = columns_of(rule.view, is_stored=rule.view in declarations.stored)
+                check_orders(rule.view, columns, rule.filtered_orders)
 
     def functions(self, declarations: Declarations) -> Iterator[Function]:
         if rules := declarations.of(self):

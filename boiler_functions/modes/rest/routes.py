@@ -37,7 +37,7 @@ def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
     view, readers, writers = resource.view, resource.view.readers(), resource.view.writers()
     parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
     listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
-    arguments = list_arguments(resource.listing.model, resource.settings.max_limit)
+    arguments = list_arguments(view.__name__, resource.listing.columns, resource.settings.max_limit)
     changing = MutationArguments()
     yield Route("GET", listed, "list", view, arguments, readers, _listing(resource))
     yield Route("GET", single, "get", view, ReadArguments(), readers, _reading(resource))

@@ -202,6 +202,59 @@ class MeetingView(ViewModel[MeetingStore]):
         current().write(Delete(self.store.meeting.path))
 
 
+class TalkStore(Store):
+    meeting = reference(Meeting)
+
+
+class TalkView(ViewModel[TalkStore]):
+    """Not stored: shows some attributes of a meeting as they are, and others in its own way."""
+
+    class Meta:
+        read = access.public
+
+    @attrs.computed
+    def status(self) -> str:
+        return self.store.meeting.status
+
+    @attrs.computed
+    def seats(self) -> int:
+        return self.store.meeting.seats
+
+    @attrs.computed
+    def price(self) -> float | None:
+        return self.store.meeting.price
+
+    @attrs.computed
+    def is_public(self) -> bool | None:
+        return self.store.meeting.public
+
+    @attrs.computed
+    def start(self) -> datetime | None:
+        return self.store.meeting.start
+
+    @attrs.computed
+    def kind(self) -> Kind | None:
+        return self.store.meeting.kind
+
+    @attrs.computed
+    def floor(self) -> Floor | None:
+        return self.store.meeting.floor
+
+    @attrs.computed
+    def tags(self) -> list[str]:
+        """What is shown of it."""
+        return self.store.meeting.tags
+
+    @attrs.computed
+    def limit(self) -> int | None:
+        return self.store.meeting.limit
+
+    @attrs.computed
+    def notes(self) -> str | None:
+        # Of the same name and type as the meeting's, and not the same.
+        return self.store.meeting.notes if self.store.meeting.public else None
+
+
 class RoomStore(Store):
     room = reference(Room)
 
@@ -258,6 +311,7 @@ app = Boiler("room")
 app.query(app.rest("/meetings", filtered_orders=["seats", "-seats"])(MeetingView))
 app.query(app.rest("/rooms")(RoomView))
 app.rest("/halls")(HallView)
+app.rest("/talks", filtered_orders=["seats", "-seats"])(TalkView)
 app.rest("/v1/forms")(FormView)
 app.rest("/conferences")(ConferenceView)
 

@@ -168,3 +168,15 @@ def test_a_list_reads_a_bounded_number_of_documents_for_one_request(diaries: Api
     assert diaries.database.usage.reads < MOST_READ + LONGEST_STEP
     assert ids(answer) == ["b"]
     assert ids(diaries.get("/diaries", by="ada", pageToken=answer.json["nextPageToken"])) == ["d"]
+
+
+@pytest.mark.parametrize("name", ["owner", "mood"])
+def test_nobody_filters_or_orders_by_what_the_view_does_not_show(diaries: Api, name: str) -> None:
+    for query in ({name: "eve"}, {"orderBy": name}, {"orderBy": f"-{name}"}):
+        answer = diaries.get("/diaries", by="ada", **query)
+        unknown = diaries.get("/diaries", by="ada", **{each.replace(name, "x"): "eve" for each in query})
+        assert answer.status_code == 422
+        assert diaries.database.usage == Usage()
+        # No word tells which attributes there are.
+        assert name not in unknown.text
+    assert f'"{name}"' not in str(diaries.client.get("/openapi.json").json)

@@ -117,7 +117,7 @@ class ThingView(ViewModel[ThingStore]):
 
     @attrs.computed
     def size(self) -> Size | None:
-        raise NotImplementedError
+        return self.store.thing.size
 
     @attrs.computed
     def address(self) -> Address:
@@ -276,9 +276,14 @@ def test_parameters_have_types_and_limits_and_none_can_be_null() -> None:
         "maximum": 100,
     }
     assert parameters["size"]["schema"] == {"type": "integer", "enum": [1, 2]}
-    assert parameters["color"]["schema"] == {"type": "string", "enum": ["red", "blue"]}
+    assert parameters["orderBy"]["schema"] == {"type": "string", "enum": ["size", "-size"]}
     assert parameters["pageToken"]["schema"] == {"type": "string"}
     assert not any(each["required"] for each in parameters.values())
+
+
+def test_the_document_names_nothing_of_the_root_that_the_view_does_not_show() -> None:
+    parameters = {each["name"] for each in DOCUMENT["paths"]["/things"]["get"]["parameters"]}
+    assert parameters == {"fresh", "limit", "pageToken", "orderBy", "size"}
 
 
 def test_two_objects_of_one_name_are_told_apart() -> None:
