@@ -126,6 +126,8 @@ COMMIT_ERRORS: Final[ErrorTable] = {
 # INVALID_ARGUMENT says more in its details, of which there are those of the service and those of the emulator.
 _INDEX_IS_BUILT: Final = r"(?i)index is currently building"
 _CLOSED_TRANSACTION: Final = r"(?i)transaction (is invalid|has expired)"
+# The emulator's words for a precondition on a version that is newer than the document.
+_OTHER_VERSION: Final = r"Invalid base version"
 _OVERSIZE: Final = r"(?s)maximum allowed size|maximum entity size|value of property .* is longer than"
 
 _NEXT_STEP: Final[Mapping[type[BoilerError], str]] = {
@@ -172,6 +174,8 @@ def _meaning(status: grpc.StatusCode, details: str, table: ErrorTable) -> type[B
         return TooLarge
     if status is grpc.StatusCode.FAILED_PRECONDITION and re.search(_INDEX_IS_BUILT, details):
         return IndexBuilding
+    if status is grpc.StatusCode.INVALID_ARGUMENT and table is COMMIT_ERRORS and re.search(_OTHER_VERSION, details):
+        return Conflict
     return table[status]
 
 

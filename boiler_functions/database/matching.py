@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from boiler_functions.database import NAME, Cursor, Document, Filter, Found, Order, Query
 from boiler_functions.database.sizes import MAX_COMPARED_BYTES, compared_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
-from boiler_functions.paths import id_of
+from boiler_functions.paths import MAX_ID_BYTES, id_of
 from boiler_functions.types import Fields, GeoPoint, Reference, to_instant
 
 SortKey: TypeAlias = tuple[Any, ...]
@@ -21,6 +21,7 @@ ABSENT: Final = object()
 """The value of a field that a document does not have."""
 
 _SEGMENT = re.compile(r"(?:([A-Za-z_][A-Za-z0-9_]*)|`((?:[^`\\]|\\.)+)`)(?:\.(?!\Z)|\Z)", re.DOTALL)
+_RESERVED = re.compile(r"__.*__", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in"})
 
@@ -41,6 +42,15 @@ def segments_of(field: str) -> tuple[str, ...]:
     if position != len(field) or not segments:
         raise InvalidRequest(f"{field!r} is no field path; a name that is no identifier stands in backticks: `a b`.c")
     return tuple(segments)
+
+
+def check_field(field: str) -> None:
+    """Raises InvalidRequest for a field path that Firestore refuses: it is none, reserved, or too long."""
+    segments = segments_of(field)
+    if any(_RESERVED.fullmatch(segment) for segment in segments):
+        raise InvalidRequest(f"{field[:40]!r} names a field that Firestore reserves: `__…__`.")
+    if sum(len(segment.encode(errors="replace")) + 1 for segment in segments) > MAX_ID_BYTES:
+        raise InvalidRequest(f"The field path {field[:40]!r}… is over {MAX_ID_BYTES} bytes.")
 
 
 def value_at(fields: Fields, segments: Iterable[str]) -> Any:
@@ -256,5 +266,7 @@ def _faults(query: Query) -> Iterator[str]:
 
 def check_query(query: Query) -> None:
     """Raises InvalidRequest for a query that Firestore refuses."""
+    for field in {*(each.field for each in query.filters), *(each.field for each in query.orders)} - {NAME}:
+        check_field(field)
     for fault in _faults(query):
         raise InvalidRequest(f"The query on {query.collection} cannot be asked: {fault}.")

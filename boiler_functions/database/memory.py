@@ -34,6 +34,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.matching import (
     ABSENT,
+    check_field,
     check_query,
     check_unchanged,
     segments_of,
@@ -81,16 +82,22 @@ def _check_name(name: object) -> None:
         raise InvalidRequest(f"{name!r} is no name of a field: it is empty, reserved, or over {MAX_ID_BYTES} bytes.")
 
 
-def _stored_map(fields: Fields, depth: int) -> dict[str, Any]:
-    for name in fields:
+def _stored_map(fields: Fields, depth: int = 0, above: int = 0) -> dict[str, Any]:
+    """`above` are the bytes of the field path that leads to the map, a dot after it included."""
+    stored = {}
+    for name, value in fields.items():
         _check_name(name)
-    return {name: _stored(value, depth) for name, value in fields.items()}
+        size = above + len(name.encode())
+        if size > MAX_ID_BYTES:
+            raise InvalidRequest(f"The path to the nested field {name[:40]!r} is over {MAX_ID_BYTES} bytes.")
+        stored[name] = _stored(value, depth, size + 1)
+    return stored
 
 
-def _stored_array(values: Sequence[Any], depth: int) -> list[Any]:
+def _stored_array(values: Sequence[Any], depth: int, above: int) -> list[Any]:
     if any(isinstance(value, list | tuple) for value in values):
         raise InvalidRequest("An array holds no arrays in Firestore; put each into a map.")
-    return [_stored(value, depth) for value in values]
+    return [_stored(value, depth, above) for value in values]
 
 
 def _stored_number(number: int) -> int:
@@ -110,7 +117,7 @@ def _stored_place(place: GeoPoint) -> GeoPoint:
     return GeoPoint(float(place.latitude), float(place.longitude))
 
 
-def _stored(value: Any, depth: int = 0) -> Any:
+def _stored(value: Any, depth: int, above: int) -> Any:
     """A copy of the value as Firestore would give it back; raises InvalidRequest for what it cannot hold."""
     if depth > MAX_DEPTH:
         raise InvalidRequest(f"Maps and arrays are nested more than {MAX_DEPTH} deep.")
@@ -131,9 +138,9 @@ def _stored(value: Any, depth: int = 0) -> Any:
         case GeoPoint():
             return _stored_place(value)
         case Mapping():
-            return _stored_map(value, depth + 1)
+            return _stored_map(value, depth + 1, above)
         case list() | tuple():
-            return _stored_array(value, depth + 1)
+            return _stored_array(value, depth + 1, above)
         case _:
             raise InvalidRequest(f"{type(value).__name__} is no Firestore value: {value!r}.")
 
@@ -158,7 +165,7 @@ def _merged(before: Fields, put: Put) -> Fields:
     """The fields after the write: all of its own, or the old ones with those that its mask names."""
     if put.mask is None:
         return put.fields
-    fields = _stored_map(before, 0)
+    fields = _stored_map(before)
     for segments in map(segments_of, put.mask):
         if (value := value_at(put.fields, segments)) is ABSENT:
             _remove(fields, segments)
@@ -195,7 +202,11 @@ def _written(write: Write, before: Document, now: Instant) -> Document:
 def _checked(write: Write) -> Write:
     """The write with its fields as they will be stored."""
     _check_path(write.path)
-    return write if isinstance(write, Delete) else write._replace(fields=_stored_map(write.fields, 0))
+    if isinstance(write, Delete):
+        return write
+    for field in write.mask or ():
+        check_field(field)
+    return write._replace(fields=_stored_map(write.fields))
 
 
 def _size(write: Write) -> int:
@@ -204,7 +215,7 @@ def _size(write: Write) -> int:
 
 def _copied(document: Document) -> Document:
     """The document with fields of its own, so that the reader may change them."""
-    return document if document.fields is None else document._replace(fields=_stored_map(document.fields, 0))
+    return document if document.fields is None else document._replace(fields=_stored_map(document.fields))
 
 
 class MemoryListener:

@@ -591,6 +591,48 @@ class DatabaseContract:
         with pytest.raises(InvalidRequest):
             database.commit([Put("users/ada", {name: 1})])
 
+    @pytest.mark.parametrize("excess", [0, 1])
+    def test_the_path_to_a_nested_field_has_at_most_1500_bytes(self, database: Database, excess: int) -> None:
+        nested: list[dict[str, Any]] = [
+            {"m": {"é" * 749: 1}},
+            {"m" * 749: {"x" * 750: 1}},
+            {"m": [{"n": {"x" * 1496: 1}}]},
+        ]
+        if not excess:
+            for value in nested:
+                assert put(database, **value).fields == value
+            return
+        longer: list[dict[str, Any]] = [
+            {"m": {"é" * 749 + "x": 1}},
+            {"m" * 749: {"x" * 751: 1}},
+            {"m": [{"n": {"x" * 1497: 1}}]},
+        ]
+        for value in longer:
+            with pytest.raises(InvalidRequest):
+                put(database, **value)
+
+    @pytest.mark.parametrize("field", ["", "a b", "a..b", "__a__", "m.__a__", "`__a__`", "x" * 1500, "m." + "x" * 1498])
+    def test_a_field_path_that_firestore_refuses_is_refused_before_a_precondition(
+        self, database: Database, field: str
+    ) -> None:
+        with pytest.raises(InvalidRequest):
+            database.commit([Put("users/ada", {}, mask=(field,), precondition=PRESENT)])
+        with pytest.raises(InvalidRequest):
+            database.query(Query("users", filters=(Filter(field, "==", 1),), orders=(Order(field),)))
+
+    @pytest.mark.parametrize("field", ["x" * 1499, "`" + " " * 1499 + "`", "m." + "x" * 1497])
+    def test_a_field_path_may_be_almost_1500_bytes_long(self, database: Database, field: str) -> None:
+        database.commit([Put("users/ada", {}, mask=(field,))])
+        assert database.query(Query("users", orders=(Order(field),))).documents == ()
+
+    def test_a_version_that_is_newer_than_the_document_is_a_conflict(self, database: Database) -> None:
+        old = put(database, n=1)
+        newer = Precondition(version=put(database, "users/bob").version)
+        for write in (Put("users/ada", {"n": 2}, precondition=newer), Delete("users/ada", newer)):
+            with pytest.raises(Conflict):
+                database.commit([write])
+        assert get(database) == old
+
     @pytest.mark.parametrize("depth", [20, 21])
     def test_maps_are_nested_at_most_twenty_deep(self, database: Database, depth: int) -> None:
         value: Any = 1
