@@ -101,20 +101,14 @@ async def emptied(sockets: Sockets, testing: Any) -> dict[str, int]:
 
 
 NAMESPACES = ("/boards", "/cards", "/copies", "/hosted")
-TOKENS: tuple[dict[str, Any], ...] = (
-    {},
-    {"token": "ada"},
-    {"token": "ada"},
-    {"token": "forged"},
-    {"token": "ada:0.05"},
-    {"token": 5},
-)
+TOKENS: tuple[dict[str, Any], ...] = ({}, *({"token": each} for each in ("ada", "ada", "forged", "ada:0.05", 5)))
+NAMES = ("connect", "disconnect", "message", "sent", "__init__", "clients")
 EVENTS: tuple[Callable[[Random], list[Any]], ...] = (
     lambda random: ["subscribe", {"id": random.choice(("blue", "red", "green", "none"))}],
     lambda random: ["subscribe", {"id": random.choice(("blue", "red", "green", "none"))}],
     lambda random: ["unsubscribe", {"id": "blue"}],
     lambda random: ["mutate", {"id": "red", "values": {"title": str(random.random())}}],
-    lambda random: [random.choice(("connect", "disconnect", "message", "sent", "__init__", "clients")), {"id": "blue"}],
+    lambda random: [random.choice(NAMES), {"id": "blue"}],
     lambda random: ["subscribe", {"id": random.choice(("..", "", None, "a/b"))}],
 )
 ENDINGS = ("hang up", "break", "cancel", "leave", "nonsense", "end", "flood")
