@@ -139,7 +139,8 @@ class Claim(Audience):
 
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
         found = None if caller is None else caller.claims.get(self.name)
-        return type(found) is type(self.value) and found == self.value
+        # As rules compare: a boolean is no number, but 1.0 is 1.
+        return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
 
 class Where(Audience):
@@ -167,6 +168,9 @@ class AnyOf(Audience):
             yield from each.parts()
 
 
+_LARGEST_NUMBER: Final = 2**53
+"""Up to which the numbers of JSON are exact, whoever reads them."""
+
 nobody = Nobody()
 """Admits no one: what is not declared."""
 
@@ -191,6 +195,12 @@ def claim(name: str, value: str | bool | int = True) -> Claim:
     if not name or type(value) not in (str, bool, int):
         raise InvalidAccess(
             f"access.claim({name!r}, {value!r}): it takes a claim's name, and a text, number or boolean."
+        )
+    if name == "uid":
+        raise InvalidAccess("access.claim('uid'): no token has such a claim; the user's id is access.owner(…).")
+    if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+        raise InvalidAccess(
+            f"access.claim({name!r}, {value!r}): the numbers of a token are exact up to 2 ** 53 alone; use a text."
         )
     return Claim(name, value)
 

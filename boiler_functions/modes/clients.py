@@ -15,6 +15,7 @@ class Documents:
     """The documents of a path, as clients may use them: read them, or create one that fits a schema; nothing else.
 
     Without a schema only functions write them. `reserved` are fields that only functions write.
+    `tenant` is the one whose users are admitted; without it, only users of no tenant.
     """
 
     title: str
@@ -23,3 +24,4 @@ class Documents:
     senders: Audience = nobody
     schema: Schema | None = None
     reserved: tuple[str, ...] = ()
+    tenant: str | None = None

@@ -5,20 +5,19 @@ Functions use the Admin API, which no rule binds; these rules are about the fron
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from marshmallow import INCLUDE, Schema
-from marshmallow import fields as marshmallow_fields
+from marshmallow import Schema
 
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
-from boiler_functions.models import fields
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.modes.clients import Documents
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import Pattern
-from boiler_functions.types import is_name
+from boiler_functions.plan.rules_language import WORDS, is_segment, literal
+from boiler_functions.plan.shapes import HELPERS, MOST_EXPRESSIONS, Shape, shape_of
 
 BEGIN = "// ---- Your own rules, for the collections of your models; `boiler rules` keeps what stands here. ----"
 END = "// ---- The end of your own rules. ----"
@@ -30,34 +29,23 @@ rules_version = '2';
 // What no line allows is denied. One line suffices to allow: a `{document=**}` of yours would open everything here.
 """
 
-# https://firebase.google.com/docs/reference/rules/rules: words that no variable and no field after a dot can be.
-_WORDS = frozenset(
-    {
-        *("allow", "database", "debug", "document", "duration", "exists", "existsAfter", "false", "function", "get"),
-        *("getAfter", "hashing", "if", "in", "is", "latlng", "let", "match", "math", "null", "path", "request"),
-        *("resource", "return", "rules_version", "service", "string", "timestamp", "true"),
-    }
-)
+# What a caller's condition and the path take at most of the expressions that rules evaluate, for each part.
+_AROUND = 80
+_PART = 12
 
-_TYPES: Mapping[type[marshmallow_fields.Field[Any]], str] = {
-    fields.String: "string",
-    fields.Integer: "int",
-    fields.Float: "number",
-    fields.Boolean: "bool",
-    fields.Timestamp: "timestamp",
-    fields.Bytes: "bytes",
-    fields.Place: "latlng",
-    fields.Related: "path",
-    marshmallow_fields.Date: "string",
-    marshmallow_fields.List: "list",
-    marshmallow_fields.Dict: "map",
-    marshmallow_fields.Nested: "map",
+_USERS = """\
+// Whether somebody signed in, as a user of this tenant of Identity Platform; null is for users of no tenant.
+function isUserOf(tenant) {
+  return request.auth != null && request.auth.token.get(['firebase', 'tenant'], null) == tenant;
 }
+""".splitlines()
 
 
 def documents(declarations: Declarations) -> Iterator[Documents]:
     """What an app lets clients see and send."""
-    return (each for mode in declarations.modes for each in mode.clients(declarations))
+    for mode in declarations.modes:
+        for each in mode.clients(declarations):
+            yield replace(each, tenant=declarations.tenant)
 
 
 def firestore_rules(declared: Iterable[Documents], existing: str | None = None) -> str:
@@ -68,7 +56,8 @@ def firestore_rules(declared: Iterable[Documents], existing: str | None = None) 
     """
     declared = list(declared)
     _check_overlaps(declared)
-    blocks = [*map(_block, declared), _closed(BOOKKEEPING)]
+    helpers = [HELPERS] if any(each.schema is not None for each in declared) else []
+    blocks = [_USERS, *map(_block, declared), *helpers, _closed(BOOKKEEPING)]
     own = _own_section(existing) if existing else ""
     inner = "\n".join("".join(f"    {line}\n" if line else "\n" for line in block) for block in blocks)
     return (
@@ -104,18 +93,42 @@ def _closed(collections: Iterable[str]) -> list[str]:
 
 
 def _block(each: Documents) -> list[str]:
-    names = _Variables(each.pattern)
-    readers, senders = names.condition(each.readers), names.condition(each.senders)
-    head = [f"// {each.title}.", *_unexpressed(each), f"match /{names.path} {{", f"  allow read: if {readers};"]
+    path = _Path(each.pattern)
+    readers, senders = path.condition(each.readers, each.tenant), path.condition(each.senders, each.tenant)
+    head = [f"// {each.title}.", *_unexpressed(each)]
+    opened = [f"match /{path.text} {{", f"  allow read: if {readers};"]
     if each.schema is None or senders == "false":
-        return [*head, "  allow write: if false;", "}"]
+        return [*head, *opened, "  allow write: if false;", "}"]
+    shape = _shape(each, each.schema)
     fits = "fits(request.resource.data)"
     return [
         *head,
+        *_unchecked(shape),
+        *opened,
         f"  allow create: if {fits if senders == 'true' else f'{senders} && {fits}'};",
         "  allow update, delete: if false;",
-        *(f"  {line}" for line in _function("fits", each.schema, each.reserved)),
+        *(f"  {line}" for line in shape.functions),
         "}",
+    ]
+
+
+def _shape(each: Documents, schema: Schema) -> Shape:
+    parts = len(list(each.senders.parts())) + len(each.pattern.segments)
+    shape = shape_of("fits", schema, MOST_EXPRESSIONS - _AROUND - _PART * parts, closed=each.reserved)
+    if shape is None:
+        raise ConfigurationError(
+            f"{each.title}, has {len(schema.fields)} fields, more than security rules can compare with their names: "
+            f"they evaluate at most {MOST_EXPRESSIONS} expressions. Put some of them into an Embedded or a dict."
+        )
+    return shape
+
+
+def _unchecked(shape: Shape) -> list[str]:
+    if not shape.unchecked:
+        return []
+    return [
+        f"// Rules evaluate at most {MOST_EXPRESSIONS} expressions. The function alone checks the values of: "
+        f"{', '.join(map(literal, shape.unchecked))}."
     ]
 
 
@@ -131,31 +144,47 @@ def _unexpressed(each: Documents) -> list[str]:
     ]
 
 
-class _Variables:
-    """The placeholders of a path as variables of the rules."""
+class _Path:
+    """A path of documents in rules: its placeholders are variables, and so are names that a path cannot have."""
 
     def __init__(self, pattern: Pattern) -> None:
         self._names: dict[str, str] = {}
-        for name in pattern.names:
-            variable = name.replace(".", "_")
-            while variable in _WORDS or variable in self._names.values():
-                variable += "_"
-            self._names[name] = variable
-        braced = {f"{{{name}}}": f"{{{variable}}}" for name, variable in self._names.items()}
-        self.path = "/".join(braced.get(segment, segment) for segment in pattern.segments)
+        self._fixed: list[str] = []
+        self.text = "/".join(map(self._segment, pattern.segments))
 
-    def condition(self, audience: Audience) -> str:
+    def _segment(self, segment: str) -> str:
+        if segment.startswith("{"):
+            return f"{{{self._variable(segment[1:-1], segment[1:-1].replace('.', '_'))}}}"
+        if is_segment(segment):
+            return segment
+        variable = self._variable(f"/{segment}", "collection")
+        self._fixed.append(f"{variable} == {literal(segment)}")
+        return f"{{{variable}}}"
+
+    def _variable(self, name: str, variable: str) -> str:
+        while variable in WORDS or variable in self._names.values():
+            variable += "_"
+        self._names[name] = variable
+        return variable
+
+    def condition(self, audience: Audience, tenant: str | None) -> str:
         """Whether the user of a request belongs to the audience."""
+        who = self._who(audience, tenant)
+        if who == "false":
+            return who
+        return " && ".join([*self._fixed, *([] if who == "true" and self._fixed else [who])])
+
+    def _who(self, audience: Audience, tenant: str | None) -> str:
         parts = list(audience.parts())
         if any(isinstance(part, Public) for part in parts):
             return "true"
         if any(isinstance(part, SignedIn) for part in parts):
-            return "request.auth != null"
+            return f"isUserOf({literal(tenant)})"
         said = list(dict.fromkeys(text for part in parts if (text := self._said(part))))
         if not said:
             return "false"
         either = said[0] if len(said) == 1 else f"({' || '.join(said)})"
-        return f"request.auth != null && {either}"
+        return f"isUserOf({literal(tenant)}) && {either}"
 
     def _said(self, part: Audience) -> str | None:
         match part:
@@ -163,65 +192,7 @@ class _Variables:
                 # Of a view that is a form too, the owner of the one has no name in the path of the other.
                 return f"request.auth.uid == {self._names[name]}" if name in self._names else None
             case Claim(name=name, value=value):
-                return f"request.auth.token.get({_literal(name)}, null) == {_literal(value)}"
+                return f"request.auth.token.get({literal(name)}, null) == {literal(value)}"
             case Where() | Nobody():
                 return None
         raise AssertionError(f"no rule says {part!r}")
-
-
-def _function(name: str, schema: Schema, reserved: Iterable[str]) -> list[str]:
-    """A function of the rules that tells whether a map fits the schema."""
-    first, *rest = _fits("data", schema, closed=reserved)
-    lines = [f"  return {first}", *(f"    && {each}" for each in rest)]
-    return [f"function {name}(data) {{", *lines[:-1], f"{lines[-1]};", "}"]
-
-
-def _fits(data: str, schema: Schema, closed: Iterable[str] = ()) -> list[str]:
-    """The conditions under which a map fits: what must be there, what may, and the type of each."""
-    by_key = {field.data_key or name: field for name, field in schema.fields.items()}
-    required = [key for key, field in by_key.items() if field.required and not schema.partial]
-    if schema.unknown == INCLUDE:
-        allowed = [f"!({_literal(key)} in {data})" for key in closed]
-    else:
-        allowed = [f"{data}.keys().hasOnly({_literal(list(by_key))})"]
-    needed = [f"{data}.keys().hasAll({_literal(required)})"] if required else []
-    typed = [text for key, field in by_key.items() if (text := _typed(data, key, field, key in required))]
-    return [*allowed, *needed, *typed] or ["true"]
-
-
-def _typed(data: str, key: str, field: marshmallow_fields.Field[Any], required: bool) -> str | None:
-    value = f"{data}.{key}" if is_name(key) and key not in _WORDS else f"{data}[{_literal(key)}]"
-    conditions = _of_type(value, field)
-    if not conditions:
-        return None
-    fits = " && ".join(conditions)
-    absent = []
-    if not required:
-        absent.append(f"!({_literal(key)} in {data})")
-    if field.allow_none:
-        absent.append(f"{value} == null")
-    if not absent:
-        return fits
-    return f"({' || '.join([*absent, fits if len(conditions) == 1 else f'({fits})'])})"
-
-
-def _of_type(value: str, field: marshmallow_fields.Field[Any]) -> list[str]:
-    if isinstance(field, fields.Member):
-        return [f"{value} in {_literal([member.value for member in field.enum])}"]
-    kind = next((name for each, name in _TYPES.items() if isinstance(field, each)), None)
-    if kind is None:
-        return []
-    inner = _fits(value, field.schema) if isinstance(field, fields.Part) else []
-    return [f"{value} is {kind}", *(each for each in inner if each != "true")]
-
-
-def _literal(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-        case list():
-            return f"[{', '.join(map(_literal, value))}]"
-        case _:
-            return str(value)

@@ -23,19 +23,15 @@ CITY = """\
 
     // CityForm, a form.
     match /users/{user_id}/cityForms/{city_id} {
-      allow read: if request.auth != null && request.auth.uid == user_id;
-      allow create: if request.auth != null && request.auth.uid == user_id && fits(request.resource.data);
+      allow read: if isUserOf(null) && request.auth.uid == user_id;
+      allow create: if isUserOf(null) && request.auth.uid == user_id && fits(request.resource.data);
       allow update, delete: if false;
       function fits(data) {
         return data.keys().hasOnly(['name', 'country'])
           && data.keys().hasAll(['name', 'country'])
-          && data.name is string
-          && data.country is string;
+          && areTexts([data.name, data.country]);
       }
     }
-
-    // The bookkeeping of the functions.
-    match /boilerLedgers/{id} { allow read, write: if false; }
 """
 
 OWN = f"""\
@@ -110,7 +106,7 @@ def test_a_predicate_admits_nobody_and_a_comment_says_so() -> None:
     assert (
         "    // A predicate of Meta.read cannot be said in rules: whom it alone admits is denied here.\n"
         "    match /asked/{thing_doc_id} {\n"
-        "      allow read: if request.auth != null && request.auth.token.get('admin', null) == true;\n"
+        "      allow read: if isUserOf(null) && request.auth.token.get('admin', null) == true;\n"
     ) in rules(app)
 
 

@@ -497,14 +497,13 @@ def test_the_rules_let_the_owner_create_and_check_the_types() -> None:
     assert """\
     // CounterView, its mutations.
     match /users/{users_doc_id}/counters/{counter_doc_id}/_PATCH_CounterView/{mutation_id} {
-      allow read: if request.auth != null && request.auth.uid == users_doc_id;
-      allow create: if request.auth != null && request.auth.uid == users_doc_id && fits(request.resource.data);
+      allow read: if isUserOf(null) && request.auth.uid == users_doc_id;
+      allow create: if isUserOf(null) && request.auth.uid == users_doc_id && fits(request.resource.data);
       allow update, delete: if false;
       function fits(data) {
         return data.keys().hasOnly(['label', 'add', 'if_version'])
-          && (!('label' in data) || data.label is string)
-          && (!('add' in data) || data.add is int)
-          && (!('if_version' in data) || data.if_version is string);
+          && areTexts([data.get('label', ''), data.get('if_version', '')])
+          && [data.get('add', 0) is int].hasOnly([true]);
       }
     }
 """ in firestore_rules(documents(declarations))
