@@ -51,6 +51,8 @@ BoilerError
     └── ForeignThread        BF514  models are used in another thread, or process, than that of the function
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal, TypeAlias
 
 __all__ = [
@@ -353,16 +355,22 @@ class InvalidDocument(Permanent):
 
 
 class InvalidValue(Permanent):
-    """An attribute was given a value that its declaration refuses."""
+    """An attribute was given a value that its declaration refuses.
+
+    `errors` holds marshmallow's messages by field, `values` what was refused, as far as there was a value.
+    """
 
     code = "BF502"
     kind = "schema"
 
-    def __init__(self, model: str, errors: dict[str, list[str]]) -> None:
+    def __init__(
+        self, model: str, errors: dict[str, list[str]], values: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
         fields = "; ".join(f"{field}: {' '.join(map(str, messages))}" for field, messages in errors.items())
         super().__init__(f"{model} refuses {fields}")
         self.model = model
         self.errors = errors
+        self.values = values
 
 
 class InvalidPath(Permanent):

@@ -211,8 +211,13 @@ class Model:
             return fields
         declared = {each.data_key for each in self.attributes.values()}
         if errors := self.view_schema().validate({key: value for key, value in fields.items() if key in declared}):
-            raise InvalidValue(type(self).__name__, flatten(errors))
+            raise InvalidValue(type(self).__name__, flatten(errors), self._refused(errors))
         return fields
+
+    def _refused(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values that the model holds under these names of fields."""
+        names = {each.data_key: name for name, each in self.attributes.items()}
+        return {key: self.values[names[key]] for key in keys if names.get(key) in self.values}
 
     def _spelled(self) -> dict[str, Any]:
         """As `stored_fields`, of whatever values: those that were loaded have been validated, others are when saved."""
@@ -236,9 +241,11 @@ class Model:
         try:
             return field._serialize(value, name, self)
         except ValidationError as error:
-            raise InvalidValue(type(self).__name__, flatten(error.messages, self.attributes[name].data_key)) from error
+            told = flatten(error.messages, self.attributes[name].data_key)
+            raise InvalidValue(type(self).__name__, told, {name: value}) from error
         except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidValue(type(self).__name__, {name: [f"Cannot be stored: {error}."]}) from error
+            told = {name: [f"Cannot be stored: {error}."]}
+            raise InvalidValue(type(self).__name__, told, {name: value}) from error
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in sorted(self.values.items()))

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, cast
 from marshmallow import RAISE, Schema
 
 from boiler_functions.access import Caller, Owner
-from boiler_functions.exceptions import Rejected
+from boiler_functions.exceptions import InvalidValue, Rejected
 from boiler_functions.models.fields import StoredSchema, String
 from boiler_functions.models.model import DOC_VERSION
+from boiler_functions.modes.sent import is_of_sender
 from boiler_functions.modes.task.task import Task
 from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.types import Fields
@@ -77,9 +78,14 @@ class Document(Task):
         if seen is not None and seen != content_of(view)[DOC_VERSION]:
             reason = f"The {self.view.__name__} has changed since; look at it, and send the change again."
             raise Rejected(reason, {IF_VERSION: ["Not the version that it has now."]})
-        for name, value in values.items():
-            setattr(view, name, value)
-        view.propagate_change()
+        try:
+            for name, value in values.items():
+                setattr(view, name, value)
+            view.propagate_change()
+        except InvalidValue as error:
+            if not is_of_sender(error, values):
+                raise
+            raise Rejected("The values do not fit.", error.errors) from error
 
     def _placeholders(self, path: str) -> dict[str, str]:
         return self.view.pattern().match(_copy(path)) or {}

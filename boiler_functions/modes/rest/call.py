@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import g, request
 from werkzeug.datastructures import ETags
@@ -44,13 +46,15 @@ class Call:
     key: str | None = None
     body: str = ""
     wait: float = 0.0
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    """The values that the sender chose."""
 
 
-def current_call(wait: float | None, longest_wait: float) -> Call:
+def current_call(wait: float | None, longest_wait: float, sent: Mapping[str, Any] | None = None) -> Call:
     """The call of the request at hand; `wait` is its parameter, which goes before `Prefer: wait`."""
     asked, key = _preferred_wait() if wait is None else wait, _key()
     body = digest(request.method, request.full_path, body_of(request)) if key is not None else ""
-    return Call(g.caller, _conditions(), key, body, min(asked, longest_wait))
+    return Call(g.caller, _conditions(), key, body, min(asked, longest_wait), sent or {})
 
 
 def _conditions() -> Conditions:

@@ -38,6 +38,7 @@ from boiler_functions.modes.rest.listing import Listing
 from boiler_functions.modes.rest.mutation import Creation, Mutation, Work
 from boiler_functions.modes.rest.page_token import PageTokens, after
 from boiler_functions.modes.rest.representation import etag_of, represent
+from boiler_functions.modes.sent import is_of_sender
 from boiler_functions.paths import id_of
 from boiler_functions.settings.http import ID, HttpSettings
 from boiler_functions.types import MISSING, Fields, Version
@@ -192,6 +193,8 @@ class Resource:
         try:
             answer = self._mutated(mutation)
         except InvalidValue as error:
+            if not is_of_sender(error, call.sent):
+                raise
             raise Rejected("The values do not fit.", error.errors) from error
         except InvalidPath as error:
             raise Rejected("A value names a document by an id that none can have.") from error

@@ -126,7 +126,7 @@ def _creating(resource: Resource) -> Endpoint:
         doc_id = values.pop(ID, None) or random_id()
         # Relative, as a function's address may have a prefix that it is not told of.
         location = f"{quote(request.path.rpartition('/')[2])}/{quote(doc_id, safe='')}"
-        call = current_call(query["wait"], resource.settings.max_wait)
+        call = current_call(query["wait"], resource.settings.max_wait, values)
         return resource.change({**parents, "doc_id": doc_id}, call, _setting(values), "must", location)
 
     return create_view
@@ -134,7 +134,7 @@ def _creating(resource: Resource) -> Endpoint:
 
 def _replacing(resource: Resource) -> Endpoint:
     def replace_view(query: dict[str, Any], values: dict[str, Any], **key: str) -> Answer:
-        call = current_call(query["wait"], resource.settings.max_wait)
+        call = current_call(query["wait"], resource.settings.max_wait, values)
         location = quote(key["doc_id"], safe="")
         return resource.change(key, call, _setting(values), "may" if resource.creates else "never", location)
 
@@ -143,7 +143,8 @@ def _replacing(resource: Resource) -> Endpoint:
 
 def _patching(resource: Resource) -> Endpoint:
     def patch_view(query: dict[str, Any], values: dict[str, Any], **key: str) -> Answer:
-        return resource.change(key, current_call(query["wait"], resource.settings.max_wait), _setting(values))
+        call = current_call(query["wait"], resource.settings.max_wait, values)
+        return resource.change(key, call, _setting(values))
 
     return patch_view
 
@@ -158,7 +159,7 @@ def _deleting(resource: Resource) -> Endpoint:
 
 def _operating(resource: Resource, operation: Operation) -> Endpoint:
     def call_operation(query: dict[str, Any], arguments: dict[str, Any], **key: str) -> Answer:
-        call = current_call(query["wait"], resource.settings.max_wait)
+        call = current_call(query["wait"], resource.settings.max_wait, arguments)
         return resource.change(key, call, lambda view: getattr(view, operation.method)(**arguments))
 
     return call_operation

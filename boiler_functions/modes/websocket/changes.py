@@ -27,7 +27,7 @@ def changes_of(
             for name, value in values.items():
                 setattr(model, name, value)
 
-        return resource.change(key, Call(caller), work).body
+        return resource.change(key, Call(caller, sent=values), work).body
 
     return change
 
