@@ -24,10 +24,12 @@ class Entry(DomainModel):
     shared = attrs.boolean(default=False)
     secret = attrs.string()
     tags = attrs.list(str)
+    follows = attrs.relation("Entry")
 
 
 class EntryStore(Store):
     entry = reference(Entry)
+    follows = reference(Entry.follows)
 
 
 class Shown(ViewModel[EntryStore]):
@@ -52,6 +54,14 @@ class Shown(ViewModel[EntryStore]):
     @attrs.computed
     def tags(self) -> list[str]:
         return self.store.entry.tags or []
+
+    @attrs.computed
+    def after(self) -> str | None:
+        return self.store.follows.title if self.store.follows else None
+
+    @after.setter
+    def set_after(self, value: str | None) -> None:
+        self.store.entry.follows = value  # the text of a path, or an id
 
     @operation
     def praise(self, times: int = 1) -> None:
@@ -89,6 +99,33 @@ class NoticeView(Shown):
         )
 
 
+class Profile(DomainModel):
+    class Meta:
+        collection_name = "profiles"
+
+    name = attrs.string(default="")
+
+
+class ProfileStore(Store):
+    profile = reference(Profile)
+
+
+class ProfileView(ViewModel[ProfileStore]):
+    """Stored once for its owner, under their id."""
+
+    class Meta:
+        path = "profileViews/{profile.doc_id}"
+        read = write = access.owner("profile.doc_id")
+
+    @attrs.computed
+    def name(self) -> str:
+        return self.store.profile.name
+
+    @name.setter
+    def set_name(self, value: str) -> None:
+        self.store.profile.name = value
+
+
 class Wish(ViewModel):
     """A form that makes an entry."""
 
@@ -104,5 +141,6 @@ class Wish(ViewModel):
 app = Boiler("diary", http=HttpSettings(rate=None))
 app.query(app.rest("/entries", create=True, delete=True, filtered_orders=["-stars"])(EntryView))
 app.query(app.rest("/board")(BoardView))
+app.query(app.rest("/profiles", create=True)(ProfileView))
 app.rest("/notices", filtered_orders=["title"])(NoticeView)
 app.task("wishes/{user_id}/all/{wish_id}", writes=[Entry])(Wish)

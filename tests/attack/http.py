@@ -51,9 +51,9 @@ class Request(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-IDS = ("e1", "e2", "e3", "none", "new1", "new2")
+IDS = ("e1", "e2", "e3", "none", "new1", "new2", "ada")
 STRANGE_IDS = ("", ".", "..", "__x__", "a/b", "%00", "%ff", "%fe", "%0a", " e1", "e1 ", "x" * 1501, "é", "ä" * 751)
-RULES = ("/entries", "/board", "/notices")
+RULES = ("/entries", "/board", "/notices", "/profiles")
 STRANGE_PATHS = ("/", "//", "/entries//e1", "/entries/e1/", "/openapi.json", "/apidocs", "/nothing", "/entries/e1:none")
 PARAMETERS = {
     "limit": ("1", "2", "100", "0", "-1", "101", "1e1", "9" * 400, "abc", ""),
@@ -93,6 +93,26 @@ BODIES = (
     b'{"id":"new1","title":"one"}',
     b'{"id":"new2","title":"two","stars":1}',
     b'{"id":"a/b","title":"x"}',
+    b'{"id":"ada","name":"Ada"}',
+    b'{"name":"x"}',
+    *(
+        b'{"after":"%s"}' % text
+        for text in (
+            b"e2",
+            b"entries/e2",
+            b"entries/..",
+            b"..",
+            b"entries/__x__",
+            b"others/e2",
+            b"entries/a/b/c",
+            b"/",
+            b"",
+            b"projects/x/databases/y/documents/entries/e2",
+            b"entries/" + b"y" * 1501,
+            b"entries/\\ud800",
+            b"entries/\\u0000",
+        )
+    ),
     b'{"id":"..","title":"x"}',
     b'{"id":null,"title":"x"}',
     b'{"' + b"x" * 1600 + b'":1}',
