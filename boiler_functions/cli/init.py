@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import packages_distributions, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from keyword import iskeyword, issoftkeyword
 from pathlib import Path
 
 from boiler_functions.app import Boiler
@@ -17,16 +20,15 @@ from boiler_functions.exceptions import ConfigurationError
 _SUFFIX = ".txt"
 _MODULE = "app"
 
-# Names that a module of the functions' folder would hide from the functions.
-_TAKEN = frozenset({"main", "app", "boiler_functions", "emulator", "functions", "google", "flask", "tests", "test"})
+# Names of the template's own files and folders.
+_OWN = frozenset({"main", "app", "functions", "tests", "conftest"})
 
 
 def init(folder: Path, name: str | None) -> list[Path]:
     """The files of a new project, which are written; raises ConfigurationError rather than overwrite one."""
     name = name or _name_of(folder)
     Boiler(name)
-    module = name.lower().replace("-", "_")
-    module = f"{module}_app" if module in _TAKEN else module
+    module = module_of(name)
     written = {folder / path.replace(_MODULE, module): text for path, text in _template()}
     if taken := [path for path in written if path.exists()]:
         raise ConfigurationError(
@@ -37,6 +39,23 @@ def init(folder: Path, name: str | None) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_filled(text, name=name, module=module, **_versions()))
     return list(written)
+
+
+def module_of(name: str) -> str:
+    """The name of the app's module, which hides no other."""
+    module = name.lower().replace("-", "_")
+    return f"{module}_app" if _is_taken(module) else module
+
+
+def _is_taken(module: str) -> bool:
+    """Whether a module of the name cannot be imported, or hides one of Python or of what is installed."""
+    hidden = module in sys.stdlib_module_names or module in _installed()
+    return module in _OWN or hidden or not module.isidentifier() or iskeyword(module) or issoftkeyword(module)
+
+
+@cache
+def _installed() -> frozenset[str]:
+    return frozenset(packages_distributions())
 
 
 def _template() -> Iterator[tuple[str, str]]:

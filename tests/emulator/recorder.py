@@ -89,6 +89,8 @@ class Recorder:
         return {
             **inherited,
             **endpoints,
+            # Nor is a machine of Google's looked for, that could have credentials.
+            "NO_GCE_CHECK": "true",
             "CLOUDSDK_CONFIG": str(self._folder),
             "CLOUDSDK_AUTH_ACCESS_TOKEN": "dummy",
             "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",

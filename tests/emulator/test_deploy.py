@@ -95,7 +95,7 @@ class Project:
         return process.returncode, output, errors
 
     def deploy(self, *arguments: str) -> str:
-        status, output, errors = self.run("deploy", "--project=my-project", *arguments)
+        status, output, errors = self.run("deploy", "--no-rules", "--project=my-project", *arguments)
         assert status == 0, output + errors
         return output
 
@@ -110,7 +110,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
 def interrupted(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, int, str]:
     """A project whose first deployment was stopped by Ctrl-C once a function was created."""
     project = Project(tmp_path_factory.mktemp("towns"), recorder)
-    process = project.start("deploy", "--project=my-project")
+    process = project.start("deploy", "--no-rules", "--project=my-project")
     deadline = time.monotonic() + SECONDS
     while not recorder.deployed() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

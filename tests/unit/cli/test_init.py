@@ -1,12 +1,16 @@
 """`boiler init` writes a project that works, and overwrites nothing."""
 
 import ast
+import keyword
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from boiler_functions.cli.commands import boiler
+from boiler_functions.cli.init import module_of
 from tests.unit.cli.conftest import Run
 
 FILES = {
@@ -80,3 +84,37 @@ def test_a_name_that_no_app_can_have_is_refused(name: str, folder: Path) -> None
 def test_a_module_hides_no_other(name: str, run: Run, folder: Path) -> None:
     run("init", name)
     assert (folder / name / "functions" / f"{name}_app.py").is_file()
+
+
+TAKEN = {*sys.stdlib_module_names, *keyword.kwlist, *keyword.softkwlist, *packages_distributions()}
+
+
+def test_no_module_has_a_name_of_python_or_of_what_is_installed() -> None:
+    modules = {module_of(name) for name in TAKEN}
+    assert not modules & TAKEN
+
+
+NAMES = [
+    "email",
+    "queue",
+    "types",
+    "class",
+    "calendar",
+    "test",
+    "main",
+    "numbers",
+    "match",
+    "dict",
+    "click",
+    "api",
+    "None",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_project_of_a_name_that_is_taken_is_fine(
+    name: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init", name)
+    monkeypatch.chdir(folder / name)
+    assert run("check").stdout.startswith(f"{name} is fine: stored views 1, tasks 1, REST rules 1;")
