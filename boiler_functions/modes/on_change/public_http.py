@@ -3,29 +3,66 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
-from ipaddress import IPv6Address, ip_address
-from socket import SOCK_STREAM, create_connection, getaddrinfo, socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from queue import Empty, SimpleQueue
+from socket import SHUT_RDWR, SOCK_STREAM, create_connection, getaddrinfo, socket
+from threading import Thread, Timer
 from urllib.parse import SplitResult
 
 from boiler_functions.exceptions import Undeliverable
+
+# https://www.iana.org/assignments/ipv6-address-space: all that is routed of IPv6; what is not in it translates to IPv4
+# (NAT64), stands for it (compatible addresses), or stays inside (unique and site-local, link-local).
+_GLOBAL_UNICAST = ip_network("2000::/3")
+
+# https://www.iana.org/assignments/iana-ipv6-special-registry and iana-ipv4-special-registry: networks within the public
+# ones that are none. Teredo is in 2001::/23; 2002::/16 is 6to4, and 192.88.99.0/24 leads to it.
+_SPECIAL = [
+    *map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24")),
+    *map(ip_network, ("100.64.0.0/10", "198.18.0.0/15", "240.0.0.0/4")),
+]
 
 
 def post(url: SplitResult, headers: Mapping[str, str], body: bytes, timeout: float, *, local: bool) -> int:
     """The status that the URL answers; raises OSError when it does not, Undeliverable when it leads inside.
 
-    Redirects are not followed. `local` admits this machine, and nothing else.
+    `timeout` is for all of it, from looking up the name to the end of the answer's headers. Redirects are not followed.
+    `local` admits this machine, and nothing else.
     """
     connection = _Connection(url, timeout, local)
+    # A timeout of the socket starts again with every byte that comes.
+    alarm = Timer(timeout, connection.cut)
+    alarm.daemon = True
+    alarm.start()
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
         connection.request("POST", target, body, dict(headers))
-        return connection.getresponse().status
-    except HTTPException as error:
-        raise OSError(f"no HTTP: {error!r}") from error
+        status = connection.getresponse().status
+        if connection.is_cut:
+            # The end of the headers is what http.client takes the cut for.
+            raise TimeoutError
+        return status
+    except (OSError, HTTPException) as error:
+        if connection.is_cut:
+            raise TimeoutError(f"it took longer than {timeout:g} seconds") from error
+        raise error if isinstance(error, OSError) else OSError(f"no HTTP: {error!r}") from error
     finally:
+        alarm.cancel()
         connection.close()
+
+
+def is_public(address: str) -> bool:
+    """Whether packets to the address leave for a host that anybody can reach."""
+    ip: IPv4Address | IPv6Address | None = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address) and ip not in _GLOBAL_UNICAST:
+        ip = ip.ipv4_mapped
+    if ip is None or ip.is_multicast or not ip.is_global:
+        return False
+    return not any(ip in network for network in _SPECIAL)
 
 
 class _Connection(HTTPConnection):
@@ -35,27 +72,66 @@ class _Connection(HTTPConnection):
         self.default_port = 443 if url.scheme == "https" else 80
         super().__init__(str(url.hostname), url.port or self.default_port, timeout=timeout)
         self.context = ssl.create_default_context() if url.scheme == "https" else None
-        self.seconds = timeout
+        self.ends = time.monotonic() + timeout
         self.local = local
+        self.is_cut = False
 
     def connect(self) -> None:
         self.sock = self._connected()
         if self.context:
-            self.sock = self.context.wrap_socket(self.sock, server_hostname=self.host)
+            # The handshake comes when `cut` finds the socket here.
+            self.sock = self.context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock.do_handshake()
+
+    def cut(self) -> None:
+        """Ends what another thread waits for."""
+        self.is_cut = True
+        if self.sock is not None:
+            with suppress(OSError):
+                # Not SSLSocket's own, which would go on without TLS.
+                socket.shutdown(self.sock, SHUT_RDWR)
+
+    @property
+    def _left(self) -> float:
+        if self.is_cut or (left := self.ends - time.monotonic()) <= 0:
+            raise TimeoutError("the time is up")
+        return left
 
     def _connected(self) -> socket:
-        found = [str(each[4][0]) for each in getaddrinfo(self.host, self.port, type=SOCK_STREAM)]
+        found = self._found()
         if inside := [address for address in found if not self._may_reach(address)]:
             raise Undeliverable(f"{self.host} is {inside[0]}, which is no public address; give a public URL.")
         failed: OSError = OSError(f"{self.host} has no address")
         for address in dict.fromkeys(found):
             try:
-                return create_connection((address, self.port), self.seconds)
+                return create_connection((address, self.port), self._left)
             except OSError as error:
                 failed = error
         raise failed
 
+    def _found(self) -> list[str]:
+        """The addresses of the host."""
+        answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+        def look_up() -> None:
+            try:
+                found = getaddrinfo(self.host, self.port, type=SOCK_STREAM)
+                answers.put([str(each[4][0]) for each in found])
+            except Exception as error:
+                answers.put(error)
+
+        # In a thread, as nothing else ends a look-up that takes too long.
+        Thread(target=look_up, daemon=True).start()
+        try:
+            answer = answers.get(timeout=self._left)
+        except Empty:
+            raise TimeoutError(f"{self.host} is not found in time") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def _may_reach(self, address: str) -> bool:
+        if not self.local:
+            return is_public(address)
         ip = ip_address(address.partition("%")[0])
-        real = (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
-        return real.is_loopback if self.local else real.is_global and not real.is_multicast
+        return bool(((ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip).is_loopback)

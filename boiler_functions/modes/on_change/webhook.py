@@ -17,6 +17,7 @@ from boiler_functions.exceptions import ConfigurationError, InvalidSink, Undeliv
 from boiler_functions.models.fields import as_json
 from boiler_functions.models.model import Model
 from boiler_functions.modes.on_change.declaration import Changed
+from boiler_functions.settings.checks import positive
 from boiler_functions.settings.place import is_deployed
 from boiler_functions.types import is_name
 
@@ -24,6 +25,9 @@ PREFIX = "whsec_"
 
 # The receiver is busy, or somebody was faster: the same request may be taken later. Any other 4xx stays what it is.
 _PASSING = (408, 409, 429)
+
+# No spaces and controls, which a request could not hold: an error of the HTTP client would repeat the whole URL.
+_URL = re.compile(r"[!-~]+")
 
 _LOOPBACK = r"localhost|127\.\d+\.\d+\.\d+|::1"
 
@@ -45,18 +49,21 @@ class Webhook:
     def __init__(self, url: str, *, secret_env: str, timeout_sec: float = 10.0) -> None:
         if not is_name(secret_env):
             # Not repeated, as it may be the secret itself.
-            raise InvalidSink(f"Webhook({url!r}): secret_env is the name of an environment variable.")
-        parts = urlsplit(url)
-        if not parts.hostname or parts.username is not None or parts.fragment:
-            raise InvalidSink(f"Webhook({url!r}): give a URL with a host, as 'https://example.com/hooks'.")
+            raise InvalidSink(f"{_shown(url)}: secret_env is the name of an environment variable.")
+        parts = _parts(url)
+        if parts is None or not parts.hostname or "@" in parts.netloc or parts.fragment:
+            raise InvalidSink(f"{_shown(url)}: give a URL with a host, as 'https://example.com/hooks'.")
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
-            raise InvalidSink(f"Webhook({url!r}): https, or on this machine http; anybody could read it else.")
+            raise InvalidSink(f"{_shown(url)}: https, or on this machine http; anybody could read it else.")
+        positive(f"{_shown(url)}: timeout_sec", timeout_sec)
         self.url = url
         self.secret_env = secret_env
         self.timeout_sec = timeout_sec
+        if self.secret_env in os.environ:
+            self._secrets()
 
     def __repr__(self) -> str:
-        return f"Webhook({self.url!r})"
+        return _shown(self.url)
 
     def notify(self, change: Changed[Model], data: Mapping[str, Any] | None = None) -> None:
         """Sends the change, or `data` instead, under the change's key.
@@ -101,6 +108,11 @@ class Webhook:
         secrets = os.environ.get(self.secret_env, "").split()
         if not secrets:
             raise ConfigurationError(f"{self!r}: set the environment variable {self.secret_env} to the secret.")
+        for each in secrets:
+            try:
+                _key(each)
+            except ValueError as error:
+                raise ConfigurationError(f"{self!r}: the environment variable {self.secret_env} has {error}.") from None
         return secrets
 
 
@@ -121,7 +133,37 @@ def _content(model: Model | None) -> Any:
 
 
 def _key(secret: str) -> bytes:
-    return b64decode(secret.removeprefix(PREFIX)) if secret.startswith(PREFIX) else secret.encode()
+    """The key of a secret; raises ValueError for one that has none, whose signature anybody could make."""
+    if not secret.startswith(PREFIX):
+        return secret.encode()
+    try:
+        key = b64decode(secret.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not key:
+        raise ValueError(f"a secret with nothing in base64 after {PREFIX!r}; copy it anew, or take another text")
+    return key
+
+
+def _parts(url: object) -> SplitResult | None:
+    """The parts of a URL; None for a text that is none."""
+    if not isinstance(url, str) or not _URL.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _shown(url: object) -> str:
+    """A webhook in messages and logs: without what may be secret, the user, the path and the query."""
+    parts = _parts(url)
+    if parts is None or not parts.hostname:
+        return "Webhook(…)"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    return f"Webhook('{parts.scheme}://{host}{port}/…')"
 
 
 def _is_loopback(url: SplitResult) -> bool:

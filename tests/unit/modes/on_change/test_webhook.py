@@ -5,8 +5,10 @@ import socket
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -182,6 +184,69 @@ def test_an_answer_that_is_no_http_is_delivered_again() -> None:
         thread.join()
 
 
+def dripping(*drips: bytes) -> Iterator[str]:
+    """The URL of a server that never ends: it sends the last of these again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        is_over = threading.Event()
+
+        def drip() -> None:
+            taken, _ = server.accept()
+            with taken, suppress(OSError):
+                for each in chain(drips, repeat(drips[-1])):
+                    if is_over.wait(0.02):
+                        return
+                    taken.sendall(each)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        is_over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "drips",
+    [(b"H", b"x"), (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), (b"HTTP/1.1 100 Continue\r\n\r\n",)],
+    ids=["bytes", "headers", "continue"],
+)
+def test_the_time_limit_is_for_all_of_the_answer(drips: tuple[bytes, ...]) -> None:
+    for url in dripping(*drips):
+        with pytest.raises(Undelivered, match=r"gave no answer: TimeoutError: it took longer than 0\.3 seconds"):
+            hook(url, timeout_sec=0.3).notify(change())
+
+
+def test_a_name_that_is_looked_up_for_too_long_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(public_http, "getaddrinfo", lambda *_, **__: is_over.wait(30))
+    with pytest.raises(Undelivered, match="gave no answer: TimeoutError"):
+        hook("https://hooks.example.com/", timeout_sec=0.1).notify(change())
+    is_over.set()
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "good whsec_", "whsec_====", "whsec_not base64", "whsec_%%%%"])
+def test_a_secret_without_a_key_signs_nothing(secret: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = hook(receiver.url)
+    monkeypatch.setenv("CITIES_SECRET", secret)
+    with pytest.raises(ConfigurationError, match="environment variable CITIES_SECRET has a secret with nothing in"):
+        declared.notify(change())
+    with pytest.raises(ConfigurationError, match="CITIES_SECRET"):
+        hook(receiver.url)
+    assert receiver.came == []
+
+
+def test_no_message_repeats_what_of_a_url_may_be_secret(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    for status in (500, 404, 307):
+        receiver.status = status
+        declared = hook(receiver.url.replace("/hooks?of=cities", "/T000/s3cret?token=s3cret"))
+        with pytest.raises((Undelivered, Undeliverable)) as told:
+            declared.notify(change())
+        assert "s3cret" not in f"{told.value!r} {told.value} {declared!r} {caplog.text}"
+    for url in ("https://ada:s3cret@example.com", "http://example.com/s3cret", "https://example.com/a b?s3cret"):
+        with pytest.raises(DeclarationError, match="Webhook") as refused:
+            hook(url)
+        assert "s3cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -194,6 +259,30 @@ def test_an_answer_that_is_no_http_is_delivered_again() -> None:
         "fe80::1",
         "::ffff:10.0.0.1",
         "224.0.0.1",
+        "100.64.0.1",
+        "192.0.0.10",
+        "192.88.99.1",
+        "198.18.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::5db8:d822",
+        "::ffff:169.254.169.254",
+        "::ffff:0:10.0.0.1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b::5db8:d822",
+        "64:ff9b:1::1",
+        "2001::1",
+        "2001:0:a00:1::f5ff:fffe",
+        "2001:db8::1",
+        "2002:a00:1::1",
+        "2002:5db8:d822::1",
+        "3fff::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fec0::1",
+        "ff02::1",
+        "fe80::1%eth0",
     ],
 )
 def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(
@@ -203,6 +292,11 @@ def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(
     monkeypatch.setattr(public_http, "create_connection", never)
     with pytest.raises(Undeliverable, match=r"no public address; give a public URL"):
         hook("https://hooks.example.com/").notify(change())
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "::ffff:8.8.8.8"])
+def test_a_public_address_is_public(address: str) -> None:
+    assert public_http.is_public(address)
 
 
 def test_a_name_that_leads_outside_and_inside_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +344,19 @@ def test_without_its_secret_nothing_is_sent(receiver: Receiver, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com", "ftp://example.com", "example.com/hooks", "https://", "https://a:b@example.com", ""]
+    "url",
+    [
+        "https://example.com:99999",
+        "https://example.com:0",
+        "https://@example.com",
+        "https://ex ample.com/",
+        "http://example.com",
+        "ftp://example.com",
+        "example.com/hooks",
+        "https://",
+        "https://a:b@example.com",
+        "",
+    ],
 )
 def test_a_url_that_cannot_be_told_is_refused_as_it_is_declared(url: str) -> None:
     with pytest.raises(DeclarationError, match="Webhook"):
