@@ -16,6 +16,7 @@ PARTS: Mapping[str, str] = {
     "emulator": "tests.torture.emulator",
     "devices": "tests.torture.devices",
     "http": "tests.torture.http",
+    "family": "tests.torture.family",
     "contract": "tests.torture.contract",
 }
 """The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""

@@ -22,6 +22,16 @@ def test_no_figure_of_the_simulator_is_off_in_the_short_form(capsys: pytest.Capt
     assert f"seed {seed}" in printed
 
 
+def test_no_figure_of_sub_collections_and_subclasses_is_off_in_the_short_form(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["family", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
 def test_a_test_holds_with_its_safety_device_and_falls_without_it(
     device: Device, caplog: pytest.LogCaptureFixture

@@ -1,0 +1,236 @@
+"""A world of sub-collections and subclasses: collections of one name at several places, documents that change class.
+
+Its views are recomputed by plain Python from the final documents, as those of the large world are.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import Any
+
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
+from boiler_functions.database import Delete, Put
+from boiler_functions.database.faults import Faults
+from boiler_functions.models.session import use
+from boiler_functions.modes import dead_letter
+from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild, memory_app
+from boiler_functions.types import Reference
+from tests.torture.figures import Figure
+from tests.torture.unlogged import unlogged
+
+SEEDS = 1_000
+SHORT_SEEDS = 20
+ACTS = 24
+
+PLACES = ("users/u/notes", "users/v/notes", "aaa/x/notes", "users/u/deep/x/notes", "notes", "zzz/x/notes")
+OWN = PLACES[:2]
+FIGURES = ("views_that_differ", "ghost_views", "dead_letters", "oracles_that_disagree")
+
+
+class Note(DomainModel):
+    class Meta:
+        collection_name = "users/{user_id}/notes"
+
+    text = attrs.string(required=True)
+    rank = attrs.integer(required=True)
+
+
+class Pinned(Note):
+    pass
+
+
+class Person(DomainModel):
+    class Meta:
+        collection_name = "people"
+
+    name = attrs.string(required=True)
+    boss = attrs.relation("Manager")
+
+
+class Manager(Person):
+    pass
+
+
+class Guest(Person):
+    pass
+
+
+class FirstStore(Store):
+    notes = matching(Note.all().order_by(Note.text).limit(2))
+
+
+class FirstView(ViewModel[FirstStore]):
+    class Meta:
+        path = "dashboards/first"
+
+    @attrs.computed
+    def texts(self) -> list[str]:
+        return [note.text for note in self.store.notes]
+
+
+class PinnedStore(Store):
+    notes = matching(Pinned.where(Pinned.rank > 1).order_by(Pinned.rank.desc()).limit(2))
+
+
+class PinnedView(ViewModel[PinnedStore]):
+    class Meta:
+        path = "dashboards/pinned"
+
+    @attrs.computed
+    def texts(self) -> list[str]:
+        return [note.text for note in self.store.notes]
+
+
+class PinnedNoteStore(Store):
+    note = reference(Pinned)
+
+
+class NoteView(ViewModel[PinnedNoteStore]):
+    class Meta:
+        path = "readers/{note.user_id}/noteViews/{note.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return self.store.note.text
+
+
+class PersonStore(Store):
+    person = reference(Person)
+    boss = reference(Person.boss)
+    chief = reference(Person.boss, via=boss)
+    colleagues = referrers(Person.boss, via=boss)
+    reports = referrers(Person.boss, via=person)
+
+
+class PersonView(ViewModel[PersonStore]):
+    class Meta:
+        path = "personViews/{person.doc_id}"
+
+    @attrs.computed
+    def above(self) -> list[str]:
+        return [each.name for each in (self.store.boss, self.store.chief) if each]
+
+    @attrs.computed
+    def colleagues(self) -> list[str]:
+        return [each.name for each in self.store.colleagues]
+
+    @attrs.computed
+    def reports(self) -> list[str]:
+        return [each.name for each in self.store.reports]
+
+
+VIEWS: tuple[type[ViewModel[Any]], ...] = (FirstView, PinnedView, NoteView, PersonView)
+
+
+def family_app() -> Boiler:
+    app = Boiler("family")
+    for view in VIEWS:
+        app.query(view)
+    return app
+
+
+def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What should be stored, by path, of the documents by path."""
+    notes = {path: each for path, each in documents.items() if path.rpartition("/")[0] in OWN}
+    pinned = {path: each for path, each in notes.items() if each["obj_type"] == "Pinned"}
+    people = {path: each for path, each in documents.items() if path.startswith("people/")}
+    first = sorted((each["text"], path) for path, each in notes.items())[:2]
+    high = sorted(((each["rank"], path) for path, each in pinned.items() if each["rank"] > 1), reverse=True)[:2]
+    views: dict[str, dict[str, Any]] = {
+        "dashboards/first": {"texts": [text for text, _ in first], "obj_type": "FirstView"},
+        "dashboards/pinned": {"texts": [pinned[path]["text"] for _, path in high], "obj_type": "PinnedView"},
+    }
+    for path, note in pinned.items():
+        _, user, _, doc_id = path.split("/")
+        views[f"readers/{user}/noteViews/{doc_id}"] = {"text": note["text"], "obj_type": "NoteView"}
+
+    def manager(person: str | None) -> str | None:
+        """The boss of a person, if a manager."""
+        boss = people[person].get("boss") if person else None
+        is_one = boss is not None and people.get(boss.path, {}).get("obj_type") == "Manager"
+        return str(boss.path) if boss is not None and is_one else None
+
+    def below(boss: str | None) -> list[str]:
+        found = (path for path in sorted(people) if (people[path].get("boss") or Reference("")).path == boss)
+        return [people[path]["name"] for path in found]
+
+    for path, person in people.items():
+        boss = manager(path)
+        views[path.replace("people", "personViews")] = {
+            "above": [people[each]["name"] for each in (boss, manager(boss)) if each],
+            "colleagues": below(boss) if boss else [],
+            "reports": below(path) if person["obj_type"] == "Manager" else [],
+            "obj_type": "PersonView",
+        }
+    return {path: {**fields, "doc_ref": path} for path, fields in views.items()}
+
+
+def acts(testing: MemoryApp, chance: Random) -> list[Callable[[], object]]:
+    """What clients do, each drawn when its moment comes."""
+
+    def note() -> None:
+        path = f"{chance.choice(PLACES)}/{chance.choice('abc')}"
+        text = chance.choice("abcdefgh")
+        kind = chance.choice(["Note", "Pinned"])
+        testing.database.commit([Put(path, {"text": text, "rank": chance.randint(0, 4), "obj_type": kind})])
+
+    def person() -> None:
+        boss = chance.choice([None, *(Reference(f"people/{name}") for name in "abcd")])
+        kind = chance.choice(["Person", "Manager", "Guest"])
+        path = f"people/{chance.choice('abc')}"
+        testing.database.commit([Put(path, {"name": chance.choice("ABC"), "boss": boss, "obj_type": kind})])
+
+    def delete() -> None:
+        path = chance.choice(["people/a", "people/b", f"{chance.choice(PLACES)}/a"])
+        testing.database.commit([Delete(path)])
+
+    return [chance.choice([note, note, person, person, delete]) for _ in range(ACTS)]
+
+
+@unlogged()
+def torture(seed: int) -> Counter[str]:
+    """What is wrong after one seed."""
+    chance, clock, wrong = Random(seed), VirtualClock(), Counter[str]()
+    with memory_app(family_app(), Surroundings(clock.now, clock.sleep, Random(seed))) as testing:
+        testing.deliver(
+            duplicates=chance.choice([0, 1, 2]),
+            shuffle=seed,
+            at_once=chance.randint(1, 5),
+            crashes=chance.choice([0.0, 0.05]),
+            drops=chance.choice([0.0, 0.1]),
+            faults=Faults(0.03, 0.03, 0.03, 0.2),
+            meanwhile=acts(testing, chance),
+        )
+        with use(testing.database):
+            _compare(testing, seed, wrong)
+    return wrong
+
+
+def _compare(testing: MemoryApp, seed: int, wrong: Counter[str]) -> None:
+    documents = {path: dict(each.fields or {}) for path, each in testing.documents().items()}
+    right = expected(documents)
+    stored = {path: fields for path, fields in documents.items() if path.startswith(("dashb", "readers", "personV"))}
+    for path, fields in right.items():
+        # Nobody asked for a dashboard of nothing.
+        if stored.get(path) != fields and not (path not in stored and fields.get("texts") == []):
+            wrong["views_that_differ"] += 1
+            print(f"    seed {seed}: {path} is {stored.get(path)}, and should be {fields}")
+    wrong["ghost_views"] += len(stored.keys() - right.keys())
+    wrong["dead_letters"] += sum(path.startswith(dead_letter.COLLECTION) for path in documents)
+    try:
+        assert_views_equal_rebuild(testing)
+    except AssertionError as error:
+        wrong["oracles_that_disagree"] += 1
+        print(f"    seed {seed}: {error}")
+
+
+def run(short: bool, seed: int) -> Iterator[Figure]:
+    """The figures of the world of sub-collections and subclasses."""
+    seeds = SHORT_SEEDS if short else SEEDS
+    wrong: Counter[str] = Counter()
+    for each in range(seed, seed + seeds):
+        wrong += torture(each)
+    yield Figure("seeds", seeds, note=f" {seed} … {seed + seeds - 1}")
+    for name in FIGURES:
+        yield Figure(name, wrong[name], "=", 0)
