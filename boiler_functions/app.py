@@ -64,6 +64,8 @@ class Boiler:
     the rest on. `retry` is on, unlike Google's default, which drops an event that failed. With `group_by="source"` one
     function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
     With `docs` the HTTP function describes itself at /openapi.json, and shows that at /apidocs.
+    With `upkeep` an app that stores views has a function of that name, which Cloud Scheduler invokes once a minute: it
+    builds the views that are owed a build, after a failure or a deployment, and that no event will ask for.
     `http` is what the function `api` demands of requests: HttpSettings.
     `sockets` is what the WebSocket service admits and endures: SocketSettings.
     """
@@ -76,6 +78,7 @@ class Boiler:
         max_retries: int = 5,
         max_event_age: timedelta = timedelta(hours=23),
         docs: bool = True,
+        upkeep: bool = True,
         functions: Mapping[str, AnyOptions] | None = None,
         http: HttpSettings = DEFAULT_HTTP,
         sockets: SocketSettings = DEFAULT_SOCKETS,
@@ -86,8 +89,17 @@ class Boiler:
             raise InvalidOption(
                 f"The app's name {name!r} becomes part of function names: letters, digits and '-' only."
             )
-        said = {"group_by": group_by, "max_retries": max_retries, "max_event_age": max_event_age, "docs": docs}
-        check_each(f"{name}: ", {**said, "functions": functions, "http": http, "sockets": sockets}, _APP_CHECKS)
+        said = {
+            "group_by": group_by,
+            "max_retries": max_retries,
+            "max_event_age": max_event_age,
+            "docs": docs,
+            "upkeep": upkeep,
+            "functions": functions,
+            "http": http,
+            "sockets": sockets,
+        }
+        check_each(f"{name}: ", said, _APP_CHECKS)
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
         http.check()
@@ -108,6 +120,7 @@ class Boiler:
             own,
             group_by,
             docs,
+            upkeep,
             max_retries,
             max_event_age,
             named=named,
@@ -267,6 +280,7 @@ _APP_CHECKS = {
     "max_retries": whole(0),
     "max_event_age": duration,
     "docs": flag,
+    "upkeep": flag,
     "functions": optional(mapping),
     "http": of_kind(HttpSettings),
     "sockets": of_kind(SocketSettings),

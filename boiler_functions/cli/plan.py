@@ -13,7 +13,7 @@ from rich.text import Text
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database.metered import Usage
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, Service
+from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, ScheduleTrigger, Service
 from boiler_functions.modes.advice import Advice
 from boiler_functions.plan.advice import advice_on
 from boiler_functions.plan.indexes import Indexes
@@ -85,6 +85,9 @@ class Plan:
             "queues": [
                 {"name": each.name, **each.trigger.to_wire()["taskQueueTrigger"]} for each in self.manifest.queues
             ],
+            "schedules": [
+                {"name": each.name, **each.trigger.to_wire()["scheduleTrigger"]} for each in self.manifest.schedules
+            ],
             "indexes": self.indexes.to_wire(),
             "ttl": [f"{each.collection}.{each.field}" for each in self.indexes.ttl],
             "apis": self.apis,
@@ -115,6 +118,7 @@ class Plan:
         yield "What a change costs each view", self._costs_table()
         yield "Indexes, and fields that live for a time", _lines(self._indexes())
         yield "Queues", _lines((each.name, f"for {each.entry_point}") for each in self.manifest.queues)
+        yield "Schedules", _lines((each.name, _schedule(each)) for each in self.manifest.schedules)
         yield "APIs", _lines(self.apis.items())
         yield "Roles of the functions' service account", _lines(self.manifest.roles.items())
         yield "Warnings", _warnings(self.advice)
@@ -182,8 +186,15 @@ def _trigger(function: Function) -> str:
             return document
         case HttpTrigger(invoker=invoker):
             return f"HTTP, {', '.join(invoker)}"
+        case ScheduleTrigger():
+            return "its schedule"
         case trigger:
             return f"its queue, {', '.join(trigger.invoker)}"
+
+
+def _schedule(function: Function) -> str:
+    wire = function.trigger.to_wire()["scheduleTrigger"]
+    return f"{wire['schedule']!r} in {wire['timeZone']}, for {function.entry_point}"
 
 
 def _service(service: Service) -> tuple[str, str]:

@@ -7,20 +7,30 @@ from typing import NamedTuple
 
 from boiler_functions.compile.checks import check_cycles, check_named, check_names, check_owners
 from boiler_functions.exceptions import DeclarationError
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, QueueTrigger, function_name
+from boiler_functions.manifest import (
+    EventTrigger,
+    Function,
+    HttpTrigger,
+    Manifest,
+    QueueTrigger,
+    ScheduleTrigger,
+    function_name,
+)
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.settings.options import ANY
 
-_ORDER = (EventTrigger, HttpTrigger, QueueTrigger)
+_ORDER = (EventTrigger, HttpTrigger, QueueTrigger, ScheduleTrigger)
 
 
 class Compiled(NamedTuple):
-    """An app, compiled: what to deploy, and the event functions by entry point."""
+    """An app, compiled: what to deploy, and by entry point the functions that events and schedules invoke."""
 
     manifest: Manifest
     functions: Mapping[str, EventFunction]
     declarations: Declarations
+    scheduled: Mapping[str, ScheduledFunction] = {}
 
 
 def compile_app(declarations: Declarations) -> Compiled:
@@ -29,7 +39,7 @@ def compile_app(declarations: Declarations) -> Compiled:
     A stage compiles them anew, with other options: `compile_app(declarations.with_options(stage))`.
     """
     if not any(declarations.all):
-        decorators = ", ".join(f"`@app.{mode.name}`" for mode in declarations.modes)
+        decorators = ", ".join(f"`@app.{mode.name}`" for mode in declarations.modes if mode.has_decorator)
         raise DeclarationError(
             f"The app {declarations.app!r} declares nothing; decorate a view model, or a function that receives "
             f"changes, with one of {decorators}, and import its module before `app.export(globals())`."
@@ -45,16 +55,18 @@ def compile_declarations(declarations: Declarations) -> Compiled:
     check_cycles(functions)
     for mode in modes:
         mode.check(declarations)
+    scheduled = [each for mode in modes for each in mode.scheduled_functions(declarations)]
     others = [each for mode in modes for each in mode.functions(declarations)]
     records = sorted(
-        [*(_record(declarations, each) for each in functions), *others],
+        [*(_record(declarations, each) for each in functions), *others, *map(_scheduled_record, scheduled)],
         key=lambda each: _ORDER.index(type(each.trigger)),
     )
     services = tuple(each for mode in modes for each in mode.services(declarations))
     check_names([*records, *services])
     check_named(declarations, [*records, *services])
     by_entry_point = {each.entry_point: each for each in functions}
-    return Compiled(Manifest(declarations.app, tuple(records), services), by_entry_point, declarations)
+    by_schedule = {each.entry_point: each for each in scheduled}
+    return Compiled(Manifest(declarations.app, tuple(records), services), by_entry_point, declarations, by_schedule)
 
 
 def _record(declarations: Declarations, function: EventFunction) -> Function:
@@ -71,3 +83,9 @@ def _record(declarations: Declarations, function: EventFunction) -> Function:
     return Function(
         name, function.entry_point, function.mode, trigger, function.serves, options, hands_on=function.hands_on
     )
+
+
+def _scheduled_record(function: ScheduledFunction) -> Function:
+    name = function_name(function.app, function.entry_point)
+    trigger = ScheduleTrigger()
+    return Function(name, function.entry_point, function.mode, trigger, function.serves, function.options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,21 +9,18 @@ from typing import Any, Protocol, TypeAlias
 
 from boiler_functions.database import Database, Document
 from boiler_functions.database.change import Change
-from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import InvalidEvent, Permanent
 from boiler_functions.manifest import CREATED, WRITTEN
-from boiler_functions.modes.dead_letter import refuse_event, write_dead_letter
+from boiler_functions.modes.dead_letter import refuse_event
 from boiler_functions.modes.drawing import Node
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import nothing, run
 from boiler_functions.paths import Pattern, could_exist
 from boiler_functions.settings.options import Options
-from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.view_model import View
-
-# Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
-_BUDGET = 0.5
 
 
 class Rest(Protocol):
@@ -128,7 +124,7 @@ class EventFunction(ABC):
         """As `handle`, but the report holds the error."""
         if foreign := self._foreign(change):
             return self.refuse(change.id, foreign, database, surroundings)
-        return self.reported(change, database, surroundings, lambda invocation: self.work(invocation, change, enqueue))
+        return run(self, change, database, surroundings, lambda invocation: self.work(invocation, change, enqueue))
 
     def go_on(self, rest: Rest, database: Database, surroundings: Surroundings, enqueue: Enqueue | None) -> Report:
         """As `handle`, for work that another invocation of the function left."""
@@ -141,7 +137,7 @@ class EventFunction(ABC):
         change = rest.change()
         if foreign := self._foreign(change):
             return self.refuse(change.id, foreign, database, surroundings)
-        return self.reported(change, database, surroundings, lambda invocation: self.take_up(invocation, rest, enqueue))
+        return run(self, change, database, surroundings, lambda invocation: self.take_up(invocation, rest, enqueue))
 
     def refuse(self, event: str, error: Permanent, database: Database, surroundings: Surroundings = REAL) -> Report:
         """Does nothing about an event that is not this function's, but for a dead letter."""
@@ -149,8 +145,7 @@ class EventFunction(ABC):
         def work(invocation: Invocation) -> None:
             refuse_event(invocation, view=", ".join(self.serves), subject=event, event=event, error=error)
 
-        nothing = Document("")
-        return self.reported(Change(event, "", "", nothing, nothing, 0), database, surroundings, work)
+        return run(self, nothing(event), database, surroundings, work)
 
     def _foreign(self, change: Change) -> InvalidEvent | None:
         """Why the change is none of this function's documents; None when it is."""
@@ -161,40 +156,4 @@ class EventFunction(ABC):
             f"The event {change.id!r} is of {', '.join(map(repr, sorted(paths)))}, and {self.entry_point} receives "
             f"changes of {self.source.text!r}; nothing is done about it. Find who posts events to this function, and "
             f"take the right to invoke it from them."
-        )
-
-    def reported(
-        self, change: Change, database: Database, surroundings: Surroundings, work: Callable[[Invocation], None]
-    ) -> Report:
-        """Runs the work as one invocation; a Permanent error becomes a dead letter, any other stays in the report."""
-        started = time.perf_counter()
-        budget = int(self.timeout_sec * _BUDGET * 1_000_000_000)
-        deadline: Instant = surroundings.clock() + budget
-        invocation = Invocation(self.app, self.entry_point, Metered(database), surroundings, deadline)
-        error: Exception | None = None
-        try:
-            try:
-                work(invocation)
-            except Permanent as permanent:
-                self._write_dead_letter(invocation, change, permanent)
-        except Exception as raised:
-            error = raised
-        committed, updated = invocation.database.commit_time, change.after.version
-        return Report(
-            self.entry_point,
-            change.id,
-            change.path,
-            {str(outcome): count for outcome, count in invocation.outcomes.items()},
-            invocation.database.usage,
-            invocation.attempts,
-            milliseconds=(time.perf_counter() - started) * 1000,
-            lag_milliseconds=(committed - updated) / 1e6 if committed and change.after.exists else None,
-            views=self.serves,
-            error=error,
-        )
-
-    def _write_dead_letter(self, invocation: Invocation, change: Change, error: Permanent) -> None:
-        served = ", ".join(self.serves)
-        write_dead_letter(
-            invocation, view=served, subject=change.path, source=change.path, event=change.id, error=error
         )

@@ -18,12 +18,14 @@ from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.clients import Documents
 from boiler_functions.modes.drawing import Look, Node
 from boiler_functions.modes.event_function import EventFunction, Rest
-from boiler_functions.modes.invocation import REAL, Surroundings
+from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.outbox import Recipient
+from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.paths import Pattern
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, Options
 from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
+from boiler_functions.types import Instant
 from boiler_functions.views.queries import queries_of
 from boiler_functions.views.view_model import View
 
@@ -63,6 +65,9 @@ class Mode(ABC, Generic[D]):
     longest: ClassVar[int] = MAX_EVENT_SECONDS
     """Seconds that one invocation may take."""
 
+    has_decorator: ClassVar[bool] = True
+    """Whether a decorator of Boiler declares it; else it follows from what other modes declare."""
+
     stores: ClassVar[bool] = False
     """Whether it keeps a copy of each instance of its views."""
 
@@ -89,6 +94,10 @@ class Mode(ABC, Generic[D]):
         """The functions that anything else invokes: a request, a queue."""
         return ()
 
+    def scheduled_functions(self, declarations: Declarations) -> Iterable[ScheduledFunction]:
+        """The functions that a schedule invokes."""
+        return ()
+
     def services(self, declarations: Declarations) -> Iterable[Service]:
         """What runs on Cloud Run without being a function."""
         return ()
@@ -112,6 +121,9 @@ class Mode(ABC, Generic[D]):
     def rest_of(self, payload: Any) -> Rest:
         """The work that a task in its queue holds; raises InvalidEvent for a payload that holds none."""
         raise NotImplementedError(f"{self!r} has no queue.")
+
+    def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
+        """Does what is due by then and no event will ask for, as far as the time of the invocation allows."""
 
     # What follows from it, for those who plan, draw and watch an app.
 
@@ -147,6 +159,7 @@ class Declarations(NamedTuple):
     options: Options = DEFAULTS
     group_by: GroupBy = "view"
     docs: bool = True
+    upkeep: bool = True
     max_retries: int = 5
     max_event_age: timedelta = timedelta(hours=23)
     named: Mapping[str, Options] = {}

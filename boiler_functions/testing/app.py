@@ -19,7 +19,6 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import LONGEST_PAUSE
-from boiler_functions.modes.query.upkeep import Upkeep
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.report import Report
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
@@ -95,9 +94,8 @@ class MemoryApp:
         surroundings = self.surroundings._replace(release=self.release)
         declarations = self.compiled.declarations
         invocation = Invocation(declarations.app, "upkeep", database, surroundings)
-        Upkeep(invocation, declarations.stored, declarations.recipients).run(
-            invocation.now() + LONGEST_PAUSE * 1_000_000_000
-        )
+        for mode in declarations.modes:
+            mode.look_after(declarations, invocation, invocation.now() + LONGEST_PAUSE * 1_000_000_000)
         return invocation.outcomes
 
     def _readdressed(self, delivery: Delivery) -> Delivery | None:

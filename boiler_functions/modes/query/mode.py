@@ -22,7 +22,9 @@ from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuatio
 from boiler_functions.modes.query.costs import cost_of
 from boiler_functions.modes.query.declaration import Stored
 from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.query.upkeep import Upkeep
 from boiler_functions.paths import Pattern
+from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.view_model import View
 
@@ -107,6 +109,10 @@ class QueryMode(Mode[Stored]):
 
     def rest_of(self, payload: Any) -> Continuation:
         return Continuation.from_json(payload)
+
+    def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
+        """Builds the views that are owed a build."""
+        Upkeep(invocation, declarations.views_of(self), declarations.recipients).run(due_by)
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):

@@ -1,0 +1,39 @@
+"""A function that a schedule invokes, again and again, whatever happens in the database."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from boiler_functions.database import Database
+from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
+from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import nothing, run
+from boiler_functions.settings.options import Options
+
+
+@dataclass(frozen=True, eq=False)
+class ScheduledFunction(ABC):
+    """A compiled function that a schedule invokes; its mode says what it does.
+
+    A run that is lost, or comes twice, must do no harm: what there is to do, the database says.
+    """
+
+    app: str
+    mode: str
+    entry_point: str
+    options: Options
+    serves: tuple[str, ...]
+    """The names of what it serves, as its declarations call them."""
+
+    @abstractmethod
+    def work(self, invocation: Invocation) -> None:
+        """Does what there is to do, as far as the time of the invocation allows; the next run does the rest."""
+
+    @property
+    def timeout_sec(self) -> int:
+        return self.options.time_limit
+
+    def attempt(self, database: Database, surroundings: Surroundings = REAL) -> Report:
+        """Runs once; the report holds the error that ended the run, if one did."""
+        return run(self, nothing(self.entry_point), database, surroundings, self.work)

@@ -1,0 +1,1 @@
+"""Upkeep: the app looks after itself, once a minute."""

@@ -1,0 +1,54 @@
+"""The doors of upkeep: one scheduled function of each app, which asks every mode what is left to do.
+
+No decorator declares it. An app that stores views has it, as a view can be owed a build that no event will ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from boiler_functions.modes.drawing import Look, Node, view_node
+from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.scheduled_function import ScheduledFunction
+
+ENTRY_POINT = "upkeep"
+
+LOOK = Look("upkeep", "#f3e8ff", "#7e22ce")
+
+
+@dataclass(frozen=True, eq=False)
+class UpkeepFunction(ScheduledFunction):
+    """Lets each mode do what is left to do, one after the other."""
+
+    declarations: Declarations
+
+    def work(self, invocation: Invocation) -> None:
+        for mode in self.declarations.modes:
+            mode.look_after(self.declarations, invocation, invocation.now())
+
+
+class UpkeepMode(Mode[Any]):
+    """What the app does without being asked."""
+
+    name = "upkeep"
+    counted = "upkeeps"
+    look = LOOK
+    has_decorator = False
+
+    def scheduled_functions(self, declarations: Declarations) -> Iterator[ScheduledFunction]:
+        if declarations.upkeep and declarations.stored:
+            served = tuple(view.__name__ for view in declarations.stored)
+            options = declarations.settled(self, ENTRY_POINT, declarations.options)
+            yield UpkeepFunction(declarations.app, self.name, ENTRY_POINT, options, served, declarations)
+
+    def drawn(self, declarations: Declarations) -> Iterator[tuple[Node, ...]]:
+        for function in self.scheduled_functions(declarations):
+            middle = Node(f"function {function.entry_point}", LOOK, function.entry_point, "once a minute")
+            for view in declarations.stored:
+                yield middle, view_node(view)
+
+
+UPKEEP = UpkeepMode()
