@@ -42,7 +42,7 @@ def app(module: Write) -> str:
 
 def test_check_counts_what_is_declared(run: Run) -> None:
     assert run("check").stdout == (
-        "towns is fine: stored views 1, tasks 1; functions 3 (query 1, task 1, continuation 1)\n"
+        "towns is fine: stored views 1, tasks 1; functions 4 (query 1, task 1, continuation 1, upkeep 1)\n"
     )
 
 

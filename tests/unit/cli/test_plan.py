@@ -99,17 +99,17 @@ def test_the_plan_is_readable_at_100_columns(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "100")
     lines = run("plan").stdout.splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[0] == "towns: 4 functions; region us-central1, database (default)"
+    assert lines[0] == "towns: 5 functions; region us-central1, database (default)"
     rows = [line.split() for line in lines]
     assert ["city_form_task", "task", "users/{user_id}/cityForms/{city_id}", "on", "512", "300"] in rows
     assert ["cities/{doc_id}", "CityView", "2", "2", "2", "6.46"] in rows
-    for section in ("Functions", "What a change costs each view", "Queues", "APIs", "Warnings"):
+    for section in ("Functions", "What a change costs each view", "Queues", "Schedules", "APIs", "Warnings"):
         assert section in lines
 
 
 def test_the_plan_as_json_holds_every_part(run: Run) -> None:
     plan = json.loads(run("plan", "--json").stdout)
-    query, task, api, continuation = plan["functions"]
+    query, task, api, continuation, upkeep = plan["functions"]
     assert plan["app"] == "towns"
     assert query["path_pattern"] == "cities/{doc_id}"
     assert query["event_type"] == "google.cloud.firestore.document.v1.written"
@@ -118,8 +118,15 @@ def test_the_plan_as_json_holds_every_part(run: Run) -> None:
     assert (api["invoker"], api["options"]["region"]) == ("public", "us-central1")
     assert (continuation["path_pattern"], continuation["retry"], continuation["invoker"]) == (None, None, "private")
     assert plan["queues"][0]["name"] == "towns-continuations"
+    assert (upkeep["mode"], upkeep["invoker"], upkeep["views"]) == ("upkeep", "private", ["CityView"])
+    assert plan["schedules"] == [{"name": "towns-upkeep", "schedule": "* * * * *", "timeZone": "Etc/UTC"}]
     assert plan["ttl"] == ["boilerMarkers.expire_at", "boilerDeadLetters.expire_at", "boilerOutbox.expire_at"]
-    assert {"cloudtasks.googleapis.com", "eventarc.googleapis.com", "run.googleapis.com"} <= plan["apis"].keys()
+    assert {
+        "cloudtasks.googleapis.com",
+        "cloudscheduler.googleapis.com",
+        "eventarc.googleapis.com",
+        "run.googleapis.com",
+    } <= plan["apis"].keys()
     assert {"roles/datastore.user", "roles/run.invoker", "roles/cloudtasks.enqueuer"} <= plan["roles"].keys()
     assert [(c["view"], c["rpcs"], c["reads"], c["writes"]) for c in plan["costs"]] == [
         ("CityView", 2, 2, 2),
@@ -179,7 +186,7 @@ def test_the_picture_holds_every_source_function_and_view(run: Run, folder: Path
     assert {"cities/{doc_id}", "city_view_on_cities", "CityView", "api", "/cities", "city_form_task", "City"} <= texts
     boxes = [each for each in root.iter(f"{SVG}rect") if each.get("x")]
     arrows = [each for each in root.iter(f"{SVG}path") if each.get("class") == "arrow"]
-    assert (len(boxes), len(arrows)) == (8, 6)
+    assert (len(boxes), len(arrows)) == (9, 7)
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
     for box in boxes:
         assert 0 <= float(box.get("x", -1)) <= width - float(box.get("width", width))
@@ -202,7 +209,7 @@ def test_no_two_boxes_of_the_picture_overlap_and_no_text_leaves_its_box(run: Run
 def test_mermaid_draws_the_same_arrows(run: Run) -> None:
     lines = run("plan", "--graph", "mermaid").stdout.splitlines()
     assert lines[0] == "flowchart LR"
-    assert sum(" --> " in line for line in lines) == 6
+    assert sum(" --> " in line for line in lines) == 7
     assert any('["CityView<br/><small>cityView/{city.doc_id}</small>"]:::view' in line for line in lines)
 
 
