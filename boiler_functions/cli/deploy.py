@@ -199,6 +199,7 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
         "accounts": ("iam", gcloud("iam", "service-accounts", "list")),
         "policy": ("", gcloud("projects", "get-iam-policy", project)),
         "queues": ("cloudtasks", gcloud("tasks", "queues", "list", f"--location={deployment.region}")),
+        "jobs": ("cloudscheduler", gcloud("scheduler", "jobs", "list", f"--location={deployment.region}")),
         "topics": ("pubsub", gcloud("pubsub", "topics", "list")),
         "subscriptions": ("pubsub", gcloud("pubsub", "subscriptions", "list")),
     }
@@ -324,6 +325,7 @@ def _deployed(apis: frozenset[str], answers: Mapping[str, Any], location: str | 
         functions=functions,
         services={_place_of(each): each for each in answers.get("services") or ()},
         queues=last("queues"),
+        jobs=last("jobs"),
         topics=last("topics"),
         subscriptions={each["name"].rpartition("/")[2]: each for each in answers.get("subscriptions") or ()},
         fields=frozenset(map(_field, fields)),

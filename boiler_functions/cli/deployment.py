@@ -15,7 +15,15 @@ from typing import Any
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.upload import PYTHON, RUNTIME, Upload
 from boiler_functions.database.firestore import PROJECT
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, QueueTrigger, Service
+from boiler_functions.manifest import (
+    EventTrigger,
+    Function,
+    HttpTrigger,
+    Manifest,
+    QueueTrigger,
+    ScheduleTrigger,
+    Service,
+)
 from boiler_functions.plan.indexes import BOOKKEEPING, Index, Indexes, Override
 from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
 from boiler_functions.settings.options import Options
@@ -81,6 +89,7 @@ class Deployed:
     functions: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     services: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     queues: frozenset[str] = frozenset()
+    jobs: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     subscriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     invokers: frozenset[tuple[str, str]] = frozenset()
@@ -194,15 +203,17 @@ class Deployment:
 
     def removal(self, stale: Iterable[tuple[str, str]]) -> Phase:
         """The removal of functions and services."""
-        steps = (
-            Step(f"remove {name}", (self._delete(name, f"--region={region}", region),), True) for name, region in stale
-        )
+        steps = (Step(f"remove {name}", tuple(self._delete(name, region)), True) for name, region in stale)
         return Phase("removal", tuple(steps))
 
-    def _delete(self, name: str, where: str, region: str) -> Command:
+    def _delete(self, name: str, region: str) -> Iterator[Command]:
+        if name in self.deployed.jobs:
+            yield self._gcloud("scheduler", "jobs", "delete", name, f"--location={region}", "--quiet")
+        where = f"--region={region}"
         if (name, region) in self.deployed.functions:
-            return self._gcloud("functions", "delete", name, "--gen2", where)
-        return self._gcloud("run", "services", "delete", name, where)
+            yield self._gcloud("functions", "delete", name, "--gen2", where)
+        else:
+            yield self._gcloud("run", "services", "delete", name, where)
 
     # The steps
 
@@ -360,6 +371,8 @@ class Deployment:
             is_finished = self.deployed.has_dead_letters(function.name, region)
         else:
             is_finished = {(function.name, each) for each in self.invokers(function)} <= self.deployed.invokers
+            if isinstance(function.trigger, ScheduleTrigger):
+                is_finished = is_finished and function.name in self.deployed.jobs
         commands = (
             *_unless(is_current, self._deploy(function, fingerprint)),
             *_unless(is_finished, *self._finish(function)),
@@ -377,7 +390,7 @@ class Deployment:
 
     def invokers(self, function: Function) -> tuple[str, ...]:
         """Who may invoke the function, by name; nobody, where everybody may."""
-        if isinstance(function.trigger, EventTrigger | QueueTrigger):
+        if isinstance(function.trigger, EventTrigger | QueueTrigger | ScheduleTrigger):
             return (f"serviceAccount:{self.invoker_account}",)
         return tuple(f"serviceAccount:{each}" for each in function.trigger.invoker if "@" in each)
 
@@ -481,7 +494,7 @@ class Deployment:
         if queue is not None and function.hands_on:
             region = self.region_of(queue)
             environment[QUEUE] = f"projects/{self.project}/locations/{region}/queues/{queue.name}"
-            environment[URL] = f"https://{region}-{self.project}.cloudfunctions.net/{queue.name}"
+            environment[URL] = self._url_of(queue)
             environment[SERVICE_ACCOUNT] = self.invoker_account
         return environment
 
@@ -515,6 +528,8 @@ class Deployment:
         where = (function.name, f"--region={self.region_of(function)}")
         for member in self.invokers(function):
             yield self._gcloud("functions", "add-invoker-policy-binding", *where, f"--member={member}", "--format=none")
+        if isinstance(trigger, ScheduleTrigger) and function.name not in self.deployed.jobs:
+            yield self._job(function, trigger)
         if isinstance(trigger, EventTrigger):
             name = self._gcloud("functions", "describe", *where, "--gen2", "--format=value(eventTrigger.trigger)")
             subscription = gcloud(
@@ -537,6 +552,29 @@ class Deployment:
                 f"--dead-letter-topic={self.undelivered}",
                 f"--max-delivery-attempts={_DELIVERIES}",
             )
+
+    def _job(self, function: Function, trigger: ScheduleTrigger) -> Command:
+        url = self._url_of(function)
+        return self._gcloud(
+            "scheduler",
+            "jobs",
+            "create",
+            "http",
+            function.name,
+            f"--location={self.region_of(function)}",
+            f"--schedule={trigger.schedule}",
+            "--time-zone=Etc/UTC",
+            f"--uri={url}",
+            "--http-method=post",
+            f"--oidc-service-account-email={self.invoker_account}",
+            f"--oidc-token-audience={url}",
+            f"--attempt-deadline={function.options.time_limit}s",
+            # The next run does what this one could not.
+            "--max-retry-attempts=0",
+        )
+
+    def _url_of(self, function: Function) -> str:
+        return f"https://{self.region_of(function)}-{self.project}.cloudfunctions.net/{function.name}"
 
     # The words
 

@@ -26,7 +26,6 @@ KNOWN_ONE = {
     ("cli.build", "query"): "is the command that rebuilds stored views",
     ("cli.openapi", "rest"): "is the command that prints the API's document",
     ("testing.http", "rest"): "is the test client of the API",
-    ("testing.app", "query"): "builds what is owed to stored views",
 }
 
 
