@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
 FUNCTIONS = "/.boiler/functions"
 
+_MINUTE = 60
+
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -44,16 +47,18 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
     _log_as_text()
     with reported():
         loaded = Project(folder, source, app).load()
-        served = serving(loaded)
+        functions: dict[str, Any] = {"__name__": "main"}
+        loaded.export(functions)
+        for entry_point in loaded.compiled.scheduled:
+            threading.Thread(target=_run_every_minute, args=(functions[entry_point],), daemon=True).start()
+        served = serving(loaded, functions)
         if loaded.manifest.services:
             _serve_sockets(loaded, sockets)
         make_server(HOST, port, served, threaded=True, request_handler=_Quiet).serve_forever()
 
 
-def serving(app: Boiler) -> Flask:
+def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
     """A Flask app of the functions as they are exported: those of events by entry point, `api` everywhere else."""
-    functions: dict[str, Any] = {"__name__": "main"}
-    app.export(functions)
     server = Flask("boiler dev", static_folder=None)
 
     @server.get(PLAN)
@@ -79,6 +84,16 @@ def serving(app: Boiler) -> Flask:
         return functions[app.manifest.api.entry_point](request)
 
     return server
+
+
+def _run_every_minute(function: Callable[[Any], object]) -> None:
+    """Runs a scheduled function now and then once a minute, as Cloud Scheduler does; the first run follows new code."""
+    while True:
+        try:
+            function(None)
+        except HTTPException as refusal:
+            traceback.print_exception(refusal.__cause__)
+        time.sleep(_MINUTE)
 
 
 def _serve_sockets(app: Boiler, port: int) -> None:

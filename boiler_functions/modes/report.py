@@ -42,7 +42,8 @@ class Report(NamedTuple):
         outcomes = [f"{count} {outcome}" for outcome, count in self.outcomes.items()]
         became = ", ".join([*outcomes, f"failed, {failure}"] if failure else outcomes) or "nothing to do"
         usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"
-        return f"{self.function} ← {self.document}: {became}; {usage}; {self.milliseconds:.0f} ms"
+        cause = f"{self.function} ← {self.document}" if self.document else self.function
+        return f"{cause}: {became}; {usage}; {self.milliseconds:.0f} ms"
 
     def __str__(self) -> str:
         return self.told(f"{type(self.error).__name__}: {self.error}" if self.error else "")

@@ -32,6 +32,7 @@ from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.mode import Mode
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.report import Report
+from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.runtime.events import Home, change_of, check_home
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.settings.options import ANY
@@ -56,6 +57,9 @@ def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
     for function in compiled.functions.values():
         target = _event_target(compiled, function, surroundings)
         _put(namespace, function.entry_point, functions_framework.cloud_event, target)
+    for scheduled in compiled.scheduled.values():
+        run = _schedule_target(compiled, scheduled, surroundings)
+        _put(namespace, scheduled.entry_point, functions_framework.http, run)
     for mode in compiled.declarations.modes:
         for each in mode.functions(compiled.declarations):
             handler = _http_target(compiled, mode, each, surroundings)
@@ -80,6 +84,22 @@ def _event_target(
                 _settle(function.refuse(str(event["id"]), error, database))
             else:
                 _settle(function.attempt(change, database, surroundings, _enqueue(compiled)), change)
+
+    return target
+
+
+def _schedule_target(
+    compiled: Compiled, function: ScheduledFunction, surroundings: Surroundings
+) -> Callable[[Request], Any]:
+    """Runs the function once, whatever the request says."""
+
+    def target(request: Request) -> Any:
+        with context(function=function.entry_point, **_trace()):
+            report = function.attempt(_database(compiled), surroundings)
+            # A line a minute that says nothing would hide those that do.
+            if report.outcomes or report.error:
+                _settle(report)
+        return "", 204
 
     return target
 
