@@ -40,6 +40,7 @@ APIS = (
     "artifactregistry",
     "cloudbuild",
     "cloudfunctions",
+    "cloudscheduler",
     "cloudtasks",
     "eventarc",
     "firestore",
@@ -125,6 +126,10 @@ class Standin:
                 names.append(name)
                 functions.append({**content, "labels": labels, "eventTrigger": trigger})
         self.answers("functions list", functions)
+        jobs = [line.split()[4] for line in self.commands if line.startswith("scheduler jobs create http ")]
+        self.answers(
+            "scheduler jobs list", [{"name": f"projects/p/locations/us-central1/jobs/{name}"} for name in jobs]
+        )
         self.answers(
             "pubsub subscriptions list",
             [
@@ -169,7 +174,7 @@ def app(write: Callable[[str], None]) -> None:
     write(APP)
 
 
-FUNCTIONS = {"towns-city-view-on-cities", "towns-city-form-task", "towns-continuations"}
+FUNCTIONS = {"towns-city-view-on-cities", "towns-city-form-task", "towns-continuations", "towns-upkeep"}
 
 
 def test_all_is_deployed_where_nothing_is(standin: Standin, run: Run) -> None:
@@ -221,10 +226,36 @@ def test_an_invoker_that_is_known_is_not_asked_for_again(standin: Standin, run: 
     standin.remember()
     member = "serviceAccount:towns-invoke@my-project.iam.gserviceaccount.com"
     bindings = [{"role": "roles/run.invoker", "members": [member]}]
-    standin.answers("run services get-iam-policy towns-continuations", {"bindings": bindings})
+    for name in ("continuations", "upkeep"):
+        standin.answers(f"run services get-iam-policy towns-{name}", {"bindings": bindings})
     standin.works()
     run("deploy")
     assert not any(line.startswith("functions add-invoker") for line in standin.commands)
+
+
+def test_upkeep_has_one_job_that_calls_it_as_the_invoker_once_a_minute(standin: Standin, run: Run) -> None:
+    run("deploy")
+    (job,) = (line for line in standin.commands if line.startswith("scheduler jobs create http "))
+    url = "https://us-central1-my-project.cloudfunctions.net/towns-upkeep"
+    account = "towns-invoke@my-project.iam.gserviceaccount.com"
+    assert job.startswith("scheduler jobs create http towns-upkeep --location=us-central1 --schedule=* * * * * ")
+    assert {f"--uri={url}", f"--oidc-token-audience={url}", f"--oidc-service-account-email={account}"} < {*job.split()}
+    standin.remember()
+    standin.works()
+    run("deploy")
+    assert not any(line.startswith("scheduler jobs create") for line in standin.commands)
+
+
+def test_the_job_of_an_upkeep_that_is_switched_off_is_removed_with_it(
+    standin: Standin, run: Run, write: Callable[[str], None]
+) -> None:
+    run("deploy")
+    standin.remember()
+    standin.works()
+    write(APP.replace('Boiler("towns"', 'Boiler("towns", upkeep=False'))
+    run("deploy", "--prune", "--yes")
+    removed = [line for line in standin.commands if "towns-upkeep" in line and " delete " in line]
+    assert [line.split(" delete ")[0] for line in removed] == ["scheduler jobs", "functions"]
 
 
 def test_an_option_of_one_view_concerns_its_functions_alone(
@@ -375,7 +406,7 @@ def test_an_index_that_is_being_built_is_waited_for(
     assert deployed == [set(), set()]
     assert result.stdout.count("database: waits for the index streets (kind asc, length asc)\n") == 2
     assert not any(line.startswith(INDEX) for line in standin.commands)
-    assert len(standin.deployed) == 4
+    assert len(standin.deployed) == 5
 
 
 SINGLE = GROUPED.replace(", Street.length > 7", "")
@@ -405,7 +436,7 @@ def test_an_index_over_all_collections_of_a_name_is_waited_for_and_refused_witho
     monkeypatch.setattr(Gcloud, "wait", wait)
     assert run("deploy").exit_code == 0
     assert "firestore:rules,firestore:indexes" in "".join(standin.commands)
-    assert len(standin.deployed) == 4
+    assert len(standin.deployed) == 5
 
 
 # Rights
@@ -718,7 +749,7 @@ def test_an_app_that_declares_nothing_any_more_is_removed(
     assert "towns does not declare any more: towns-city-form-task" in run("deploy").stdout
     result = run("deploy", "--prune", "--yes")
     assert result.exit_code == 0
-    assert len([line for line in standin.commands if line.startswith("functions delete")]) == 3
+    assert len([line for line in standin.commands if line.startswith("functions delete")]) == 4
     assert standin.deployed == set()
     assert "Nothing follows the copies of CityView" in result.stdout
 
@@ -843,7 +874,7 @@ def test_the_next_run_does_only_what_failed(standin: Standin, run: Run) -> None:
 def test_two_failures_are_told_together(standin: Standin, run: Run) -> None:
     standin.fails("functions deploy towns-city", "ERROR: PERMISSION_DENIED: cloudfunctions.functions.create")
     result = run("deploy")
-    assert result.stderr.startswith("error BF209 2 of 3 steps failed; what is done is not done again.")
+    assert result.stderr.startswith("error BF209 2 of 4 steps failed; what is done is not done again.")
     assert result.stderr.count("BF209 Deploying the function towns-city-") == 2
 
 

@@ -50,7 +50,7 @@ def test_the_project_is_fine_as_it_is_written(run: Run, folder: Path, monkeypatc
     result = run("check")
     assert result.stdout == (
         "fresh-shelves is fine: stored views 1, tasks 1, REST rules 1; "
-        "functions 5 (query 2, task 1, rest 1, continuation 1)\n"
+        "functions 6 (query 2, task 1, rest 1, continuation 1, upkeep 1)\n"
     )
 
 

@@ -155,7 +155,7 @@ def fingerprints(source: Path, app: Boiler) -> Fingerprints:
 
 
 def test_a_change_of_one_view_concerns_its_functions_alone(fingerprints: Fingerprints) -> None:
-    assert fingerprints.changed_by('"* "', '"+ "') == {"city_label_on_cities", "continuations"}
+    assert fingerprints.changed_by('"* "', '"+ "') == {"city_label_on_cities", "continuations", "upkeep"}
 
 
 def test_a_change_of_what_clients_follow_concerns_the_service_alone(folder: Path, module: Write) -> None:
