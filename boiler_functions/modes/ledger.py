@@ -124,11 +124,6 @@ class Ledger(NamedTuple):
             return False
         return self.debt is not None or self.content_hash is None or self.edition.plan != edition.plan
 
-    def is_current(self, edition: Edition) -> bool:
-        """Whether the copies are what code of this edition built, so that it may show them as its own."""
-        is_same = self.edition.plan == edition.plan and self.edition.is_same_code(edition)
-        return self.document.exists and is_same
-
     def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """The ledger with the tokens added to the old ones, so that their changes find the view from now on.
 
@@ -210,6 +205,14 @@ def edition_of(fields: Fields) -> Edition:
     return Edition(
         fields.get("plan") or "", fields.get("code") or "", fields.get("deployment") or 0, fields["schema_version"]
     )
+
+
+def is_current(ledger: Document, edition: Edition) -> bool:
+    """Whether nothing says that other code than that of this edition built the copies beside a ledger."""
+    if ledger.fields is None:
+        return True
+    found = edition_of(ledger.fields)
+    return found.plan == edition.plan and found.is_same_code(edition)
 
 
 def _debt_fields(debt: Debt | None) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from boiler_functions.access import Audience, Caller, Where
 from boiler_functions.database import Document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.session import Snapshot, active
+from boiler_functions.modes.edition import Edition
+from boiler_functions.modes.ledger import has_others, is_current, ledger_path
 from boiler_functions.modes.rest.copies import At, Copies
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance, Reader, build
@@ -25,6 +27,8 @@ class Contents:
     copies: Copies
     scope: str
     is_stored: bool
+    edition: Edition
+    """The code that answers; a copy that other code stored is not its own, and is built now."""
 
     def one(self, instance: Instance, reader: Reader, caller: Caller | None, *, fresh: bool) -> Fields | None:
         """The caller's copy, or one that is built now; None for what is not there, and for what is not theirs."""
@@ -86,9 +90,19 @@ class Contents:
         if fresh or not self.is_stored:
             return {}
         places = {each: path for each in instances if (path := self.copies.own(each.key, caller)) is not None}
-        reader.read(places.values())
-        found = {each: self.of_copy(reader.documents[path], caller) for each, path in places.items()}
+        current = self.current(places, reader, [*places.values()])
+        found = {each: self.of_copy(reader.documents[places[each]], caller) for each in current}
         return {each: fields for each, fields in found.items() if fields is not None}
+
+    def has_others(self, reader: Reader) -> bool:
+        """Whether other code stored some view: a list by a field may miss that one, or have it out of place."""
+        return has_others(reader.database, self.scope, self.edition)
+
+    def current(self, instances: Iterable[Instance], reader: Reader, beside: Iterable[str] = ()) -> list[Instance]:
+        """The instances whose copies are of this code, by their ledgers; what is `beside` these is read with them."""
+        ledgers = {each: ledger_path(self.scope, each) for each in instances}
+        reader.read([*beside, *ledgers.values()])
+        return [each for each, path in ledgers.items() if is_current(reader.documents[path], self.edition)]
 
 
 def admits(

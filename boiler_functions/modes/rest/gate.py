@@ -23,7 +23,7 @@ APP_CHECK = "X-Firebase-AppCheck"
 SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Prefer", APP_CHECK)
 """The headers that a page of another origin may send."""
 
-SEEN = ("ETag", "Location", "Preference-Applied", "Retry-After")
+SEEN = ("ETag", "Location", "Preference-Applied", "Retry-After", "Warning")
 """The headers that a page of another origin may see."""
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -25,7 +25,7 @@ from boiler_functions.exceptions import (
     UnknownOutcome,
 )
 from boiler_functions.models.model import DomainModel
-from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import Ledger, ledger_path
 from boiler_functions.modes.rest.answer import Answer
@@ -44,6 +44,9 @@ from boiler_functions.settings.http import ID, HttpSettings
 from boiler_functions.types import MISSING, Fields, Version
 from boiler_functions.views.build import Instance, Reader
 from boiler_functions.views.view_model import ViewModel
+
+_STALE = '299 - "Other code stored some of these views: until they are rebuilt they may be missing or out of place."'
+"""A `Warning` beside a list whose filter or order is of fields that older copies may not have."""
 
 MAX_RETRIES = 5
 """Times that a mutation is tried again after a conflict."""
@@ -102,7 +105,8 @@ class Resource:
 
     @cached_property
     def contents(self) -> Contents:
-        return Contents(self.copies, self.scope, self.is_stored)
+        edition = Edition.of(self.app, self.view, self.surroundings.release)
+        return Contents(self.copies, self.scope, self.is_stored, edition)
 
     def get(self, key: Mapping[str, str], caller: Caller | None, *, fresh: bool) -> Answer:
         """The view as it is stored, or built now; raises NotFound for what is not there or not the caller's."""
@@ -128,26 +132,29 @@ class Resource:
         check_possible(self.view.readers(), caller)
         query = self._query(parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
-        shown, last = self._shown(query._replace(start=start), caller, limit, fresh=fresh)
+        reader = Reader(self.database())
+        # One query tells it of all copies; a ledger beside each would cost as many reads again.
+        is_mixed = self.listing.is_of_copies and self.contents.has_others(reader)
+        shown, last = self._shown(query._replace(start=start), reader, caller, limit, fresh=fresh, is_mixed=is_mixed)
         more = {} if last is None else {"nextPageToken": PageTokens(self.secret(), query, caller).after(last)}
-        return Answer(200, {"results": shown, **more})
+        warned = {"Warning": _STALE} if is_mixed and (filters or order_by) else {}
+        return Answer(200, {"results": shown, **more}, headers=warned)
 
     def _shown(
-        self, query: Query, caller: Caller | None, limit: int, *, fresh: bool
+        self, query: Query, reader: Reader, caller: Caller | None, limit: int, *, fresh: bool, is_mixed: bool
     ) -> tuple[list[dict[str, Any]], Document | None]:
         """The first views of a list that the caller may see; and after which document more follow, if any do.
 
         Documents that show nothing to the caller neither fill a page nor promise another one: the answer is as if
         they were not there.
         """
-        reader = Reader(self.database())
         shown: list[tuple[Document, dict[str, Any]]] = []
         # One more than asked for tells whether more follow.
         step, read = limit + 1, 0
         while True:
             found = reader.database.query(query._replace(limit=step), at=reader.read_time)
             reader.read_time = reader.read_time or found.read_time
-            shown += self._contents_of(found.documents, reader, caller, fresh=fresh)
+            shown += self._contents_of(found.documents, reader, caller, fresh=fresh, is_mixed=is_mixed)
             if len(shown) > limit:
                 return [view for _, view in shown[:limit]], shown[limit - 1][0]
             read += len(found.documents)
@@ -166,13 +173,15 @@ class Resource:
             raise self._not_found() from error
 
     def _contents_of(
-        self, documents: Sequence[Document], reader: Reader, caller: Caller | None, *, fresh: bool
+        self, documents: Sequence[Document], reader: Reader, caller: Caller | None, *, fresh: bool, is_mixed: bool
     ) -> Iterator[tuple[Document, dict[str, Any]]]:
         """Yields what documents of a list's query, copies or roots, show to the caller; some show nothing."""
         found = {instance: each for each in documents if (instance := self.listing.instance(each)) is not None}
         shown: Mapping[Instance, Fields | None]
         if self.listing.is_of_copies and self.contents.is_told_by_path and not fresh:
-            shown = {instance: self.contents.of_copy(copy, caller) for instance, copy in found.items()}
+            current = self.contents.current(found, reader) if is_mixed else list(found)
+            built = self.contents.many([each for each in found if each not in current], reader, caller, fresh=True)
+            shown = {**built, **{each: self.contents.of_copy(found[each], caller) for each in current}}
         else:
             if not self.listing.is_of_copies:
                 reader.documents.update((root.path, root) for root in found.values())

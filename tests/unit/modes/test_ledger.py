@@ -18,6 +18,7 @@ from boiler_functions.modes.ledger import (
     dependents,
     due_at,
     instance_of,
+    is_current,
     ledger_path,
     owed_by,
 )
@@ -103,9 +104,9 @@ def test_a_ledger_of_another_fetch_plan_owes_a_build_and_one_of_other_code_does_
     built = Ledger.of(TOKYO, stored(first().describing(BUILT, 1, "", EDITION)))
     assert built.is_owed_to(EDITION._replace(plan="demo/CityView/other"))
     assert not built.is_owed_to(EDITION._replace(code="demo/CityView/other"))
-    assert not built.is_current(EDITION._replace(code="demo/CityView/other"))
-    assert built.is_current(EDITION)
-    assert built.is_current(EDITION._replace(code="demo/CityView/class-other"))  # Of which nothing is known.
+    assert not is_current(built.document, EDITION._replace(code="demo/CityView/other"))
+    assert is_current(built.document, EDITION)
+    assert is_current(built.document, EDITION._replace(code="demo/CityView/class-other"))  # Of which nothing is known.
 
 
 def test_a_later_edition_is_owed_what_an_earlier_one_is_not() -> None:

