@@ -34,21 +34,22 @@ BoilerError
 │   ├── NewerSchema          BF404  a newer version of this package wrote the ledger, in a format of its own
 │   ├── Undelivered          BF405  who is told of a change did not take it; the event is delivered again
 │   └── IndexBuilding        BF406  an index that a query needs is being built; a later delivery finds it
-└── Permanent                BF500  will fail again: a dead letter is written, the event is acknowledged
-    ├── InvalidDocument      BF501  a stored document does not fit its model
-    ├── InvalidValue         BF502  an attribute was given a value that its declaration refuses
-    ├── InvalidPath          BF503  a document id or path that Firestore, or a trigger, cannot hold
-    ├── TooLarge             BF504  a document over 1 MiB, or a commit over the request limit
-    ├── GetterFailed         BF505  user code raised while a view was built
-    ├── ImpureGetter         BF506  a getter read the database, so its view could not be followed
-    ├── UndeclaredWrite      BF507  a task wrote a model that is not in its `writes=[…]`
-    ├── EventTooOld          BF508  a task event older than `max_event_age`: its marker may have expired
-    ├── InvalidRequest       BF509  the database refuses the request as such (rights, index, malformed)
-    ├── InvalidEvent         BF510  an event that cannot be read
-    ├── TaskFailed           BF511  user code raised in `propagate_change`
-    ├── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
-    ├── WithdrawalHeld       BF513  new code would withdraw every copy of a view whose root exists
-    └── ForeignThread        BF514  models are used in another thread, or process, than that of the function
+├── Permanent                BF500  will fail again: a dead letter is written, the event is acknowledged
+│   ├── InvalidDocument      BF501  a stored document does not fit its model
+│   ├── InvalidValue         BF502  an attribute was given a value that its declaration refuses
+│   ├── InvalidPath          BF503  a document id or path that Firestore, or a trigger, cannot hold
+│   ├── TooLarge             BF504  a document over 1 MiB, or a commit over the request limit
+│   ├── GetterFailed         BF505  user code raised while a view was built
+│   ├── ImpureGetter         BF506  a getter read the database, so its view could not be followed
+│   ├── UndeclaredWrite      BF507  a task wrote a model that is not in its `writes=[…]`
+│   ├── EventTooOld          BF508  a task event older than `max_event_age`: its marker may have expired
+│   ├── InvalidRequest       BF509  the database refuses the request as such (rights, index, malformed)
+│   ├── InvalidEvent         BF510  an event that cannot be read
+│   ├── TaskFailed           BF511  user code raised in `propagate_change`
+│   ├── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
+│   ├── WithdrawalHeld       BF513  new code would withdraw every copy of a view whose root exists
+│   └── ForeignThread        BF514  models are used in another thread, or process, than that of the function
+└── NotDrained           BF600  events of the local stack are still under way, or were given up
 """
 
 from collections.abc import Mapping
@@ -89,6 +90,7 @@ __all__ = [
     "NewerSchema",
     "NoGcloud",
     "NoSuchProject",
+    "NotDrained",
     "NotPermitted",
     "NotSignedIn",
     "OverlappingPaths",
@@ -453,3 +455,9 @@ class ForeignThread(Permanent):
     """Models are used in another thread, or process, than that of the function that is at work."""
 
     code = "BF514"
+
+
+class NotDrained(BoilerError):
+    """Events of the local stack are still under way, or were given up, when all should have been handled."""
+
+    code = "BF600"

@@ -9,14 +9,12 @@ from typing import Any, Self
 
 from google.cloud import firestore
 
-from boiler_functions.exceptions import BoilerError
+from boiler_functions.exceptions import NotDrained
 from boiler_functions.types import Fields
 
 
-class NotSeen(BoilerError):
-    """A listener has not been told of its document as it is."""
-
-    code = "BF211"
+class NotSeen(NotDrained):
+    """A listener has not received its document as it is."""
 
 
 @dataclass(frozen=True, slots=True)

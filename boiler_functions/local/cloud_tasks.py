@@ -22,7 +22,8 @@ from google.cloud.tasks_v2.types import (
 )
 from google.protobuf.empty_pb2 import Empty
 
-from boiler_functions.local.delivery import NotDrained, Refused, Retries
+from boiler_functions.exceptions import NotDrained
+from boiler_functions.local.delivery import Refused, Retries
 from boiler_functions.local.loopback import LOOPBACK, request
 from boiler_functions.local.schedule import Schedule
 

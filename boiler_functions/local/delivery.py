@@ -11,7 +11,7 @@ from itertools import count
 from typing import Self, TypeAlias
 from urllib.parse import quote
 
-from boiler_functions.exceptions import BoilerError, ConfigurationError
+from boiler_functions.exceptions import ConfigurationError, NotDrained
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import request
@@ -23,12 +23,6 @@ Target: TypeAlias = Callable[[Event], int]
 WRITTEN = "google.cloud.firestore.document.v1.written"
 _DELETED = "google.cloud.firestore.document.v1.deleted"
 _SENTINELS = "emulatorSentinels"
-
-
-class NotDrained(BoilerError):
-    """Events were still under way, or were discarded, when all should have been handled."""
-
-    code = "BF210"
 
 
 class Refused(Exception):

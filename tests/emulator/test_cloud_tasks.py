@@ -30,9 +30,9 @@ from boiler_functions.database import Database, Put, Query
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import ConfigurationError, InvalidRequest, TooLarge, Unavailable
+from boiler_functions.exceptions import ConfigurationError, InvalidRequest, NotDrained, TooLarge, Unavailable
 from boiler_functions.local.cloud_tasks import CloudTasksEmulator, Dispatch
-from boiler_functions.local.delivery import DeliveryHarness, NotDrained, Retries, Trigger
+from boiler_functions.local.delivery import DeliveryHarness, Retries, Trigger
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess

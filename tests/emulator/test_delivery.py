@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from google.events.cloud.firestore_v1 import DocumentEventData
 
+from boiler_functions.exceptions import NotDrained
 from boiler_functions.local.delivery import (
     Delivery,
     DeliveryHarness,
     Faults,
-    NotDrained,
     Refused,
     Retries,
     Target,

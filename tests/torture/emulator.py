@@ -23,7 +23,8 @@ from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database, Delete, Document, Put, Query, Write
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
-from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, NotDrained, Retries, Trigger, post_to
+from boiler_functions.exceptions import NotDrained
+from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, Retries, Trigger, post_to
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess

@@ -2,12 +2,15 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 from boiler_functions import exceptions
 from boiler_functions.exceptions import BoilerError, InvalidDocument, InvalidValue, Permanent, Rejected, Transient
 from boiler_functions.types import subclasses
+
+ROOT = Path(__file__).parents[2]
 
 # Other modules, tests among them, may have errors of their own.
 ERRORS: list[type[BoilerError]] = [BoilerError]
@@ -19,9 +22,12 @@ def test_every_error_has_a_docstring_that_is_a_sentence(error: type[BoilerError]
     assert (error.__doc__ or "").splitlines()[0].endswith(".")
 
 
-def test_every_code_is_used_once() -> None:
-    codes = [error.code for error in ERRORS]
-    assert len(set(codes)) == len(codes)
+def test_every_code_stands_once_in_the_sources() -> None:
+    texts = [
+        path.read_text("utf-8") for room in ("boiler_functions", "emulator") for path in (ROOT / room).rglob("*.py")
+    ]
+    codes = [code for text in texts for code in re.findall(r'^    code(?:: .*)? = "(BF\d{3})"$', text, re.MULTILINE)]
+    assert sorted(codes) == sorted({error.code for error in ERRORS})
 
 
 @pytest.mark.parametrize("error", ERRORS)
