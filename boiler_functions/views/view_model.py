@@ -82,8 +82,7 @@ class ViewModel(Model, Generic[S]):
         view.store = store
         view.params = params
         view._initialize({})
-        for name, value in (values or {}).items():
-            setattr(view, name, value)
+        assign(view, values or {})
         return view
 
     @classmethod
@@ -262,6 +261,12 @@ def owner_names(view: type[ViewModel[Any]]) -> tuple[str, ...]:
         return view.pattern().names
     root = view.store_class.root()
     return tuple(f"{root.name}.{name}" for name in root.model.pattern().names) if root else ()
+
+
+def assign(view: ViewModel[Any], values: Mapping[str, Any]) -> None:
+    """Sets attributes of the view, by their names: a setter does what it does, any other takes the value."""
+    for name, value in values.items():
+        setattr(view, name, value)
 
 
 View = type[ViewModel[Any]]

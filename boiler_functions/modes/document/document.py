@@ -24,7 +24,7 @@ from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.types import Fields
 from boiler_functions.views.build import content_of
 from boiler_functions.views.store import Store
-from boiler_functions.views.view_model import ViewModel
+from boiler_functions.views.view_model import ViewModel, assign
 
 IF_VERSION = "if_version"
 """The field of a mutation that holds the `doc_version` of the copy that its sender saw."""
@@ -79,8 +79,7 @@ class Document(Task):
             reason = f"The {self.view.__name__} has changed since; look at it, and send the change again."
             raise Rejected(reason, {IF_VERSION: ["Not the version that it has now."]})
         try:
-            for name, value in values.items():
-                setattr(view, name, value)
+            assign(view, values)
             view.propagate_change()
         except InvalidValue as error:
             if not is_of_sender(error, values):

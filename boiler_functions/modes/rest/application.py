@@ -81,17 +81,17 @@ def create_app(
     waiting = places(os.environ)
     resources = {
         rule.rule: Resource(
-            declarations.app,
-            rule.view,
-            rule.view in declarations.stored,
-            database,
-            surroundings,
-            settings,
-            secret_now,
-            rule.create,
-            rule.delete,
-            rule.filtered_orders,
-            waiting,
+            app=declarations.app,
+            view=rule.view,
+            is_stored=rule.view in declarations.stored,
+            database=database,
+            surroundings=surroundings,
+            settings=settings,
+            secret=secret_now,
+            creates=rule.create,
+            deletes=rule.delete,
+            filtered_orders=rule.filtered_orders,
+            places=waiting,
         )
         for rule in declarations.of(REST)
     }

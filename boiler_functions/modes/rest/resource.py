@@ -63,7 +63,7 @@ _FIRST_LOOK = 0.02
 _LONGEST_LOOK = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resource:
     """The instances of a view model; an instance's key is what the placeholders of its root's path stand for."""
 
@@ -73,7 +73,8 @@ class Resource:
     database: Callable[[], Database]
     surroundings: Surroundings
     settings: HttpSettings
-    secret: Callable[[], bytes]
+    secret: Callable[[], bytes] | None = None
+    """Seals the tokens of pages; a resource without a list needs none."""
     creates: bool = False
     deletes: bool = False
     filtered_orders: tuple[str, ...] = ()
@@ -130,6 +131,7 @@ class Resource:
     ) -> Answer:
         """The caller's views that fulfil the filters, by id or in an order; with `nextPageToken` while more follow."""
         check_possible(self.view.readers(), caller)
+        assert self.secret is not None, "a list has pages"
         query = self._query(parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
         reader = Reader(self.database())

@@ -29,7 +29,7 @@ from boiler_functions.modes.rest.resource import Resource, check_possible
 from boiler_functions.modes.rest.route import Endpoint, Route
 from boiler_functions.settings.http import ID, HttpSettings
 from boiler_functions.views.operations import Operation, operations_of
-from boiler_functions.views.view_model import ViewModel
+from boiler_functions.views.view_model import ViewModel, assign
 
 
 def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
@@ -166,8 +166,4 @@ def _operating(resource: Resource, operation: Operation) -> Endpoint:
 
 
 def _setting(values: Mapping[str, Any]) -> Callable[[ViewModel[Any]], None]:
-    def work(view: ViewModel[Any]) -> None:
-        for name, value in values.items():
-            setattr(view, name, value)
-
-    return work
+    return lambda view: assign(view, values)

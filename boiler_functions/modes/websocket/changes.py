@@ -12,25 +12,23 @@ from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.call import Call
 from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.websocket.views import Change
-from boiler_functions.views.view_model import View, ViewModel
+from boiler_functions.views.view_model import View, assign
 
 
 def changes_of(
     declarations: Declarations, view: View, database: Callable[[], Database], surroundings: Surroundings
 ) -> Change:
     """What mutates the instances of the view."""
-    is_stored = view in declarations.stored
-    resource = Resource(declarations.app, view, is_stored, database, surroundings, declarations.http, _no_secret)
+    resource = Resource(
+        app=declarations.app,
+        view=view,
+        is_stored=view in declarations.stored,
+        database=database,
+        surroundings=surroundings,
+        settings=declarations.http,
+    )
 
     def change(key: Mapping[str, str], values: Mapping[str, Any], caller: Caller | None) -> Mapping[str, Any] | None:
-        def work(model: ViewModel[Any]) -> None:
-            for name, value in values.items():
-                setattr(model, name, value)
-
-        return resource.change(key, Call(caller, sent=values), work).body
+        return resource.change(key, Call(caller, sent=values), lambda each: assign(each, values)).body
 
     return change
-
-
-def _no_secret() -> bytes:
-    raise AssertionError("No list is read here, so that there is no page token to seal.")
