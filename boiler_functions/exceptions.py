@@ -52,9 +52,11 @@ BoilerError
 └── NotDrained           BF600  events of the local stack are still under way, or were given up
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import ClassVar, Literal, TypeAlias
+
+from boiler_functions.types import legible
 
 __all__ = [
     "ApiDisabled",
@@ -276,10 +278,18 @@ class Rejected(BoilerError):
 
     code = "BF300"
 
-    def __init__(self, reason: str, errors: dict[str, list[str]] | None = None) -> None:
+    def __init__(self, reason: str, errors: Mapping[str, str | Iterable[str]] | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.errors = errors or {}
+        # Texts whatever was given: user code may pass an error, a number or a lazy translation, and all of it is told
+        # in JSON and kept in a document.
+        self.reason = legible(str(reason))
+        self.errors = {legible(str(field)): _texts(messages) for field, messages in dict(errors or {}).items()}
+
+
+def _texts(messages: object) -> list[str]:
+    if isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping):
+        return [legible(str(each)) for each in messages]
+    return [legible(str(messages))]
 
 
 class Transient(BoilerError):

@@ -6,11 +6,24 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from boiler_functions.exceptions import InvalidPath, InvalidPattern
-from boiler_functions.types import is_name
+from boiler_functions.types import is_name, is_unicode, shown
 
 # https://firebase.google.com/docs/firestore/quotas: at most 1,500 bytes, no "/", not "." or "..", not "__.*__".
 MAX_ID_BYTES = 1500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def fault_of_id(segment: str) -> str | None:
+    """Why Firestore takes no document, or collection, of that id; None when it does."""
+    if not segment or segment in (".", "..") or "/" in segment:
+        return "it may not be empty, '.', '..' or hold a '/'"
+    if len(segment) >= 4 and segment.startswith("__") and segment.endswith("__"):
+        return "Firestore reserves names between double underscores"
+    if not is_unicode(segment):
+        return "it is not valid Unicode"
+    if (size := len(segment.encode())) > MAX_ID_BYTES:
+        return f"it has {size} bytes, and may have at most {MAX_ID_BYTES} bytes"
+    return None
 
 
 def document_id(value: object) -> str:
@@ -20,32 +33,17 @@ def document_id(value: object) -> str:
     stops gen2 triggers (https://github.com/firebase/firebase-functions/issues/1922).
     """
     if not isinstance(value, str):
-        raise InvalidPath(f"A document id is a string; found {value!r}.")
-    if not value or value in (".", "..") or "/" in value:
-        raise InvalidPath(f"{value!r} is no document id: it may not be empty, '.', '..' or hold a '/'.")
-    if len(value) >= 4 and value.startswith("__") and value.endswith("__"):
-        raise InvalidPath(f"{value!r} is no document id: Firestore reserves names between double underscores.")
+        raise InvalidPath(f"A document id is a string; found {shown(value)}.")
+    if fault := fault_of_id(value):
+        raise InvalidPath(f"{shown(value)} is no document id: {fault}.")
     if _CONTROL.search(value) or value != value.strip():
-        raise InvalidPath(f"{value!r} is no document id: control characters and outer spaces break triggers.")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise InvalidPath(f"{value!r} is no document id: it is not valid Unicode.") from None
-    if size > MAX_ID_BYTES:
-        raise InvalidPath(f"A document id has at most {MAX_ID_BYTES} bytes; {value[:20]!r}… has {size}.")
+        raise InvalidPath(f"{shown(value)} is no document id: control characters and outer spaces break triggers.")
     return value
 
 
 def could_exist(path: str) -> bool:
     """Whether Firestore could hold a document at the path; its ids may be ones that `document_id` refuses to make."""
-    return all(map(_is_segment, path.split("/")))
-
-
-def _is_segment(text: str) -> bool:
-    if text in ("", ".", "..") or (len(text) >= 4 and text.startswith("__") and text.endswith("__")):
-        return False
-    # Half of a surrogate pair has no bytes; "surrogatepass" would give it three.
-    return len(text.encode(errors="replace")) <= MAX_ID_BYTES and not any("\ud800" <= sign <= "\udfff" for sign in text)
+    return not any(map(fault_of_id, path.split("/")))
 
 
 def id_of(path: str) -> str:

@@ -16,6 +16,8 @@ Version: TypeAlias = int
 
 MISSING: Final[Version] = 0
 
+_LONGEST_SHOWN: Final = 80
+
 Instant: TypeAlias = int
 """A moment in nanoseconds since 1970, as versions are, so that both compare."""
 
@@ -104,6 +106,28 @@ def digest(*values: Any) -> str:
 def is_name(text: str) -> bool:
     """Whether the text is a simple name: ASCII letters, digits and underscores, of which no digit is first."""
     return text.isascii() and text.isidentifier()
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be encoded: no half of a surrogate pair stands alone."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def legible(text: str) -> str:
+    """The text as a document holds it: what is not valid Unicode, which user code may quote, is replaced."""
+    return text.encode(errors="replace").decode()
+
+
+def shown(value: object) -> str:
+    """The value as a message shows it: short, and valid Unicode."""
+    text = repr(value)
+    return legible(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
 
 
 def subclasses(cls: type[T]) -> Iterator[type[T]]:

@@ -4,7 +4,6 @@ It imports no protocol library: the messages that it is handed make their own pa
 Firestore's answers and from the events that triggers deliver alike.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -14,8 +13,6 @@ from boiler_functions.types import Fields, GeoPoint, Instant, Reference, to_date
 
 Message: TypeAlias = Any
 """A protocol message; their classes are made at run time, so that no type says more."""
-
-_FULL_NAME = re.compile(r"projects/[^/]+/databases/[^/]+/documents/")
 
 
 def to_nanoseconds(timestamp: Message) -> Instant:
@@ -36,11 +33,12 @@ class Codec:
         self.prefix = f"{database}/documents/"
 
     def name(self, path: str) -> str:
-        """The document's full name; a path that is one already, of another database, is kept."""
-        return path if _FULL_NAME.match(path) else self.prefix + path
+        """The document's full name; a path with a "/" before it is one already, of another database."""
+        return path[1:] if path.startswith("/") else self.prefix + path
 
     def path(self, name: str) -> str:
-        return name.removeprefix(self.prefix)
+        """The path of a full name; of another database, the name itself with a "/" before it, as no path has."""
+        return name.removeprefix(self.prefix) if name.startswith(self.prefix) else f"/{name}"
 
     def encode(self, value: Any, message: Message) -> None:
         """Sets the Value message to the value; raises TypeError or ValueError for one that Firestore cannot hold."""

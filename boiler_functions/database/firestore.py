@@ -55,6 +55,7 @@ from boiler_functions.database.messages import (
 )
 from boiler_functions.database.pages import Pages
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES, check_document, check_request
+from boiler_functions.database.values import check_fields, check_path
 from boiler_functions.exceptions import (
     BoilerError,
     ConfigurationError,
@@ -385,10 +386,11 @@ def _check_sizes(writes: Sequence[Write], request: Message) -> None:
 def _encode_writes(writes: Sequence[Write], database: str, codec: Codec) -> Message:
     request = CommitRequest(database=database)
     for write in writes:
-        try:
-            _encode_write(write, request.writes.add(), codec)
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"{write.path} cannot be written: {error}") from error
+        # As the database in memory does, and with a reason that names the field, which the server's does not.
+        check_path(write.path)
+        if isinstance(write, Put):
+            check_fields(write.path, write.fields)
+        _encode_write(write, request.writes.add(), codec)
     _check_sizes(writes, request)
     return request
 

@@ -7,7 +7,6 @@
 It keeps every version that it ever held, so that old read times work.
 """
 
-import re
 import time
 from bisect import bisect_right
 from collections import defaultdict
@@ -42,23 +41,19 @@ from boiler_functions.database.matching import (
     value_at,
     within,
 )
-from boiler_functions.database.sizes import check_document, check_request, check_value, document_size, name_size
+from boiler_functions.database.sizes import check_document, check_request, check_values, document_size, name_size
+from boiler_functions.database.values import check_fields, check_path
 from boiler_functions.exceptions import Conflict, InvalidRequest
-from boiler_functions.paths import MAX_ID_BYTES, collection_of
-from boiler_functions.types import Fields, GeoPoint, Instant, Reference, Version, digest, to_datetime, to_instant
+from boiler_functions.paths import collection_of
+from boiler_functions.types import Fields, GeoPoint, Instant, Version, digest, to_datetime, to_instant
 
 Listener: TypeAlias = Callable[[Document, Document], None]
 """Is told of a change: the document before and after it."""
-
-MAX_DEPTH: Final = 20
 
 # Firestore keeps microseconds.
 _STEP: Final = 1_000
 
 _SINCE: Final = attrgetter("since")
-
-_RESERVED = re.compile(r"\.\.?|__.*__", re.DOTALL)
-_RESERVED_NAME = re.compile(r"__.*__", re.DOTALL)
 
 
 class _State(NamedTuple):
@@ -68,81 +63,23 @@ class _State(NamedTuple):
     document: Document
 
 
-def _check_path(path: str) -> None:
-    segments = path.split("/")
-    if len(segments) % 2 or not all(segments):
-        raise InvalidRequest(f"{path!r} is no document path; one alternates collections and ids: 'users/uid1'.")
-    for segment in segments:
-        if _RESERVED.fullmatch(segment) or len(segment.encode(errors="replace")) > MAX_ID_BYTES:
-            raise InvalidRequest(f"{path!r} is no document path: {segment[:40]!r} is reserved, or too long.")
+def _stored_map(fields: Fields) -> dict[str, Any]:
+    return {name: _stored(value) for name, value in fields.items()}
 
 
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name or _RESERVED_NAME.fullmatch(name) or len(name.encode()) > MAX_ID_BYTES:
-        raise InvalidRequest(f"{name!r} is no name of a field: it is empty, reserved, or over {MAX_ID_BYTES} bytes.")
-
-
-def _stored_map(fields: Fields, depth: int = 0, above: int = 0) -> dict[str, Any]:
-    """`above` are the bytes of the field path that leads to the map, a dot after it included."""
-    stored = {}
-    for name, value in fields.items():
-        _check_name(name)
-        size = above + len(name.encode())
-        if size > MAX_ID_BYTES:
-            raise InvalidRequest(f"The path to the nested field {name[:40]!r} is over {MAX_ID_BYTES} bytes.")
-        stored[name] = _stored(value, depth, size + 1)
-    return stored
-
-
-def _stored_array(values: Sequence[Any], depth: int, above: int) -> list[Any]:
-    if any(isinstance(value, list | tuple) for value in values):
-        raise InvalidRequest("An array holds no arrays in Firestore; put each into a map.")
-    return [_stored(value, depth, above) for value in values]
-
-
-def _stored_number(number: int) -> int:
-    if not -(2**63) <= number < 2**63:
-        raise InvalidRequest(f"{number} does not fit in 64 bits.")
-    return number
-
-
-def _stored_bytes(data: bytes) -> bytes:
-    check_value(len(data))
-    return data
-
-
-def _stored_place(place: GeoPoint) -> GeoPoint:
-    if not (abs(place.latitude) <= 90 and abs(place.longitude) <= 180):
-        raise InvalidRequest(f"{place} is no place on earth.")
-    return GeoPoint(float(place.latitude), float(place.longitude))
-
-
-def _stored(value: Any, depth: int, above: int) -> Any:
-    """A copy of the value as Firestore would give it back; raises InvalidRequest for what it cannot hold."""
-    if depth > MAX_DEPTH:
-        raise InvalidRequest(f"Maps and arrays are nested more than {MAX_DEPTH} deep.")
+def _stored(value: Any) -> Any:
+    """A copy of the value as Firestore would give it back."""
     match value:
-        case None | bool() | float():
-            return value
-        case bytes():
-            return _stored_bytes(value)
-        case str():
-            return _stored_bytes(value.encode()).decode()
-        case int():
-            return _stored_number(value)
         case datetime():
             return to_datetime(to_instant(value))
-        case Reference():
-            _check_path(value.path)
-            return value
         case GeoPoint():
-            return _stored_place(value)
+            return GeoPoint(float(value.latitude), float(value.longitude))
         case Mapping():
-            return _stored_map(value, depth + 1, above)
+            return _stored_map(value)
         case list() | tuple():
-            return _stored_array(value, depth + 1, above)
+            return [_stored(item) for item in value]
         case _:
-            raise InvalidRequest(f"{type(value).__name__} is no Firestore value: {value!r}.")
+            return value
 
 
 def _set(fields: dict[str, Any], segments: Sequence[str], value: Any) -> None:
@@ -201,11 +138,13 @@ def _written(write: Write, before: Document, now: Instant) -> Document:
 
 def _checked(write: Write) -> Write:
     """The write with its fields as they will be stored."""
-    _check_path(write.path)
+    check_path(write.path)
     if isinstance(write, Delete):
         return write
     for field in write.mask or ():
         check_field(field)
+    check_fields(write.path, write.fields)
+    check_values(write.path, write.fields)
     return write._replace(fields=_stored_map(write.fields))
 
 
@@ -284,7 +223,7 @@ class MemoryDatabase:
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
         """The documents at the paths, missing ones included, as of `at` or now."""
         for path in paths:
-            _check_path(path)
+            check_path(path)
         with self._lock:
             read_time = self._read_time(at)
             return Reading(tuple(_copied(self._document(path, read_time)) for path in paths), read_time)

@@ -71,16 +71,36 @@ def check_document(path: str, fields: Fields) -> None:
     """Raises TooLarge for a document that Firestore cannot hold."""
     size = document_size(path, fields)
     if size > MAX_DOCUMENT_BYTES:
+        largest = max(fields, key=lambda name: value_size(fields[name]))
         raise TooLarge(
-            f"{path} has {size} bytes; a document has at most {MAX_DOCUMENT_BYTES}. "
-            "Split it, or move long lists into a collection."
+            f"{path} has {size} bytes, {value_size(fields[largest])} of them in {largest}; a document has at most "
+            f"{MAX_DOCUMENT_BYTES}. Split it, or move long lists into a collection."
         )
 
 
-def check_value(size: int) -> None:
+def check_values(path: str, fields: Fields) -> None:
     """Raises TooLarge for a text, or bytes, that no field can hold."""
-    if size > MAX_VALUE_BYTES:
-        raise TooLarge(f"A value of {size} bytes; a field holds at most {MAX_VALUE_BYTES}. Store it outside Firestore.")
+    for name, value in fields.items():
+        if (size := _largest(value)) > MAX_VALUE_BYTES:
+            raise TooLarge(
+                f"{path} has a value of {size} bytes in {name}; one value has at most {MAX_VALUE_BYTES}. "
+                "Store it outside Firestore."
+            )
+
+
+def _largest(value: Any) -> int:
+    """The bytes of the largest text, or bytes, in the value."""
+    match value:
+        case str():
+            return len(value.encode())
+        case bytes():
+            return len(value)
+        case Mapping():
+            return max(map(_largest, value.values()), default=0)
+        case list() | tuple():
+            return max(map(_largest, value), default=0)
+        case _:
+            return 0
 
 
 def check_request(size: int, limit: int = MAX_REQUEST_BYTES) -> None:

@@ -9,8 +9,8 @@ import math
 import types
 import typing
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from enum import Enum
 from functools import cache, partial
 from typing import Any, is_typeddict
@@ -18,9 +18,10 @@ from typing import Any, is_typeddict
 from marshmallow import Schema, ValidationError, fields, validate
 
 from boiler_functions.database.matching import sort_key
+from boiler_functions.database.values import Fault, faults_of, is_instant
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.paths import document_id
-from boiler_functions.types import GeoPoint, Reference
+from boiler_functions.types import GeoPoint, Reference, is_unicode
 
 INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
 
@@ -86,7 +87,7 @@ class String(_Strict, fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if not _is_unicode(value):
+        if not is_unicode(value):
             raise self.make_error("invalid_utf8")
         return value
 
@@ -147,7 +148,7 @@ class Timestamp(_Strict, fields.AwareDateTime):
             raise self.make_error("invalid", input=value, obj_type="timestamp")
         if value.tzinfo is None:
             raise self.make_error("invalid_awareness", awareness="aware", obj_type="timestamp", input=value)
-        if not _is_instant(value):
+        if not is_instant(value):
             raise self.make_error("invalid", input=value, obj_type="timestamp")
         return value
 
@@ -247,55 +248,23 @@ class Anything(fields.Raw):
         return as_json(value) if _in_json(self) else copy.deepcopy(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if messages := _messages(value):
-            raise ValidationError(messages)
+        if faults := faults_of(value):
+            raise ValidationError(nested(faults))
         return copy.deepcopy(value)
 
 
-def _messages(value: Any) -> Any:
-    """What is said against the value, by the key or index that it concerns; nothing of one that a document holds."""
-    match value:
-        case None | bool() | float() | bytes() | GeoPoint() | Reference():
-            return None
-        case datetime():
-            return None if _is_instant(value) else ["Not a valid timestamp."]
-        case int():
-            return None if INT64.min <= value <= INT64.max else [INT64.error]
-        case str():
-            return None if value.isascii() or _is_unicode(value) else ["Not valid Unicode."]
-        case Mapping():
-            of_values = {str(key): messages for key, item in value.items() if (messages := _messages(item))}
-            of_keys = {str(key): messages for key in value if (messages := _messages_of_key(key))}
-            return {**of_values, **of_keys}
-        case list() | tuple():
-            return {index: messages for index, item in enumerate(value) if (messages := _messages_of_item(item))}
-        case _:
-            return [f"A {type(value).__name__} is no value that a document holds."]
-
-
-def _messages_of_key(key: Any) -> Any:
-    return _messages(key) if isinstance(key, str) else [f"The key is of type {type(key).__name__}; it must be a text."]
-
-
-def _messages_of_item(item: Any) -> Any:
-    return ["A list in a list; put a mapping between."] if isinstance(item, list | tuple) else _messages(item)
-
-
-def _is_instant(moment: datetime) -> bool:
-    """Whether it is in the years 1 to 9999, as Greenwich counts, too."""
-    try:
-        moment.astimezone(UTC)
-    except OverflowError:
-        return False
-    return True
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def nested(faults: Iterable[Fault]) -> Any:
+    """The reasons by the keys and indexes that lead to them, as marshmallow has messages."""
+    messages: dict[str | int, Any] = {}
+    for where, reason in faults:
+        if not where:
+            return [reason]
+        *parents, last = where
+        inner = messages
+        for each in parents:
+            inner = inner.setdefault(each, {})
+        inner[last] = [reason]
+    return messages
 
 
 class Part(fields.Nested):

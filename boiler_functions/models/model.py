@@ -18,6 +18,7 @@ from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
+from boiler_functions.database.values import Fault, dotted, fault_of_name, faults_of
 from boiler_functions.exceptions import (
     InvalidAttribute,
     InvalidDocument,
@@ -212,6 +213,9 @@ class Model:
         declared = {each.data_key for each in self.attributes.values()}
         if errors := self.view_schema().validate({key: value for key, value in fields.items() if key in declared}):
             raise InvalidValue(type(self).__name__, flatten(errors), self._refused(errors))
+        if faults := {name: found for name, value in fields.items() if (found := _faults(name, value))}:
+            told = {dotted((name, *each.where)): [each.reason] for name, found in faults.items() for each in found}
+            raise InvalidValue(type(self).__name__, told, self._refused(faults))
         return fields
 
     def _refused(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -636,6 +640,12 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case _:
             return value
+
+
+def _faults(name: str, value: Any) -> list[Fault]:
+    """Why no document can hold the field."""
+    reason = fault_of_name(name)
+    return faults_of(value, name) if reason is None else [Fault((), reason)]
 
 
 @cache

@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from boiler_functions.database.sizes import text_size
-from boiler_functions.paths import MAX_ID_BYTES
+from boiler_functions.database.values import fault_of_name
 from boiler_functions.types import Fields, Version
 
 READABLE_BYTES = 64 * 1024
 """Up to here the lists are fields that one can read in the console."""
+
+_PARENTS = len("versions.")
+"""Bytes of the names that lead to a version."""
 
 _SPARE = 0.95
 """How much of the room is filled when versions must be left out: not all of them compress alike."""
@@ -54,13 +57,12 @@ class Lists(NamedTuple):
         """The lists as a ledger's fields."""
         if self.is_packed:
             return {"packed": self._packed(), "is_whole": self.is_whole}
-        # A path over 1,500 bytes is no map key. Its changes are never covered: builds, but nothing lost.
-        named = {path: at for path, at in self.versions.items() if len(path.encode()) <= MAX_ID_BYTES}
-        return {"versions": named, "destinations": list(self.destinations)}
+        return {"versions": dict(self.versions), "destinations": list(self.destinations)}
 
     def _is_readable(self) -> bool:
         size = sum(text_size(path) + 8 for path in self.versions) + sum(map(text_size, self.destinations))
-        return size <= READABLE_BYTES
+        # A path may be no key of a map: one over 1,500 bytes, or `__a/b__`.
+        return size <= READABLE_BYTES and not any(fault_of_name(path, _PARENTS) for path in self.versions)
 
     def _packed(self) -> bytes:
         # In order, so that paths of one collection stand together, where they compress best.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from boiler_functions.database import Database, Document, Filter, Query
 from boiler_functions.database.matching import matches
+from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
@@ -163,14 +164,30 @@ def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> 
 
 def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
     """The view as what was read makes it; raises a Permanent error when its code or its data is at fault."""
-    built = try_to_build(instance, reader, resolution, scope)
+    built = _built(instance, reader, resolution, scope)
     if built.failure is not None:
         raise built.failure
     return built
 
 
-def try_to_build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
-    """As `build`, but a failure is part of the result, beside where copies belong: that is right all the same."""
+def build_to_store(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
+    """As `build`, but a failure is part of the result, beside where copies belong: that is right all the same.
+
+    A view that is too large for a document is a failure, too.
+    """
+    built = _built(instance, reader, resolution, scope)
+    if built.content is None or not built.destinations:
+        return built
+    # The copies differ in nothing but their path.
+    longest = max(built.destinations, key=len)
+    try:
+        check_document(longest, built.document(longest))
+    except Permanent as error:
+        return built._replace(content=None, failure=error)
+    return built
+
+
+def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
     tokens = tokens_of(scope, resolution, instance.root)
     versions = reader.versions(resolution)
     view = instance.view

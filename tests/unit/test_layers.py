@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent.parent / PACKAGE
 
 # A module may import those above it, and a package's modules one another. Not all need to exist.
 LAYERS = (
-    "exceptions",
     "types",
+    "exceptions",
     "access",
     "paths",
     "settings",

@@ -22,7 +22,7 @@ from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.on_change.declaration import Changed, Sink
 from boiler_functions.modes.outbox import state
 from boiler_functions.paths import id_of
-from boiler_functions.types import Fields, digest, to_datetime
+from boiler_functions.types import Fields, digest, legible, to_datetime
 from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel
 
@@ -95,7 +95,7 @@ class _Telling(ABC):
         except Permanent:
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
+            reason = legible(f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE])
             if self.sink.max_attempts is not None and changed.attempt >= self.sink.max_attempts:
                 raise Undeliverable(f"{self.sink.name} failed {changed.attempt} times; at last {reason}") from error
             self._stamp(record, "pending", changed.attempt, error=reason)
@@ -112,7 +112,7 @@ class _Telling(ABC):
             event=self.change.id,
             error=error,
         )
-        self._stamp(record, "dead", _attempts(record.fields or {}) + 1, error=str(error)[:_LONGEST_MESSAGE])
+        self._stamp(record, "dead", _attempts(record.fields or {}) + 1, error=legible(str(error)[:_LONGEST_MESSAGE]))
 
     def _stamp(self, record: Document, status: str, attempts: int, **more: Any) -> None:
         stamp = {**state(self.invocation, status, attempts), **more}

@@ -30,7 +30,7 @@ from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, 
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.continuation import Continuation, ranges
 from boiler_functions.types import MISSING, Version
-from boiler_functions.views.build import Built, Instance, Reader, chunks, try_to_build
+from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, tokens_of, tokens_of_change
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
@@ -286,7 +286,7 @@ class Rebuild(NamedTuple):
     ) -> Iterator[Result]:
         for each in instances:
             ledger = ledgers[each]
-            built = try_to_build(each, reader, resolved[each], self._scope(each))
+            built = build_to_store(each, reader, resolved[each], self._scope(each))
             held = self._held(each, ledger, built, reader)
             if fault := failure or built.failure or held:
                 # The debt is committed with the neighbours, before the letter says why.

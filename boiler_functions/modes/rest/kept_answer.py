@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from werkzeug.exceptions import UnprocessableEntity
 
@@ -42,7 +44,7 @@ class KeptAnswer:
             "function": "api",
             "body": self.body,
             "status": answer.status,
-            "answer": json.dumps(answer.body),
+            "answer": zlib.compress(_json(answer.body)),
             "etag": answer.etag,
             "location": answer.location,
             "written": list(written),
@@ -59,4 +61,15 @@ class KeptAnswer:
             raise UnprocessableEntity("The `Idempotency-Key` was used for another request; take a new one for each.")
         # All that a commit writes has the version of the commit, and so the marker tells it.
         watched = dict.fromkeys(fields["written"], document.version) | dict.fromkeys(fields["deleted"], MISSING)
-        return Answer(fields["status"], json.loads(fields["answer"]), fields["etag"], fields["location"], watched)
+        return Answer(fields["status"], _body(fields["answer"]), fields["etag"], fields["location"], watched)
+
+
+def _json(body: object) -> bytes:
+    # As UTF-8 and compressed, since a view that fits into a document must fit in here beside the rest: escaped, text
+    # that is not ASCII takes up to three times the bytes that it has in the view.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _body(kept: bytes | str) -> Any:
+    """The body of a kept answer; of earlier versions of this package, it is text."""
+    return json.loads(zlib.decompress(kept) if isinstance(kept, bytes) else kept)

@@ -19,6 +19,7 @@ from marshmallow import Schema
 from boiler_functions.access import Caller
 from boiler_functions.database import Delete, Document, Put, Write, check, unchanged
 from boiler_functions.database.change import Change
+from boiler_functions.database.values import as_name
 from boiler_functions.exceptions import (
     BoilerError,
     Conflict,
@@ -46,6 +47,9 @@ from boiler_functions.views.view_model import ViewModel
 
 Isolation: TypeAlias = Literal["serializable", "snapshot"]
 Completion: TypeAlias = Literal["stamp", "keep", "delete"]
+
+_LONGEST_REASON, _LONGEST_ERROR, _MOST_ERRORS = 2_000, 200, 50
+"""What a stamp holds of a rejection: a form that is nearly full must still have room for it."""
 
 OUTCOME = "outcome"
 """The field of an input document that `on_completion="stamp"` writes; the form's own fields are all others."""
@@ -127,8 +131,7 @@ class _Effect(NamedTuple):
 
     def refused(self, reason: str, *, fits: bool = True, errors: Mapping[str, list[Any]] | None = None) -> _Effect:
         """The effect of values that cannot be taken: none."""
-        told = {field: list(map(str, each)) for field, each in (errors or {}).items()}
-        return self._without_writes()._replace(rejection=Rejected(reason, told), fits=fits)
+        return self._without_writes()._replace(rejection=Rejected(reason, errors), fits=fits)
 
     def failed(self, error: Permanent) -> _Effect:
         return self._without_writes()._replace(failure=error)
@@ -337,7 +340,7 @@ class Run(NamedTuple):
             # The message is for those who can mend it: it is in the dead letter.
             stamp["reason"] = "It could not be done, through no fault of these values. Those who run this are told why."
         elif effect.rejection:
-            stamp |= {"reason": effect.rejection.reason, "errors": effect.rejection.errors}
+            stamp |= _told(effect.rejection)
         return stamp
 
     def _said(self, form: Document, effect: _Effect) -> str | Fields:
@@ -371,6 +374,13 @@ def says(fields: Fields, record: object) -> bool:
     if isinstance(record, Mapping):
         return record == said(fields, list(record.get("fields", ())))
     return record == digest(_without_outcome(fields))
+
+
+def _told(rejection: Rejected) -> Fields:
+    """What a form can hold of a rejection, whatever user code gave as its reason and errors."""
+    first = list(rejection.errors.items())[:_MOST_ERRORS]
+    errors = {as_name(field): [each[:_LONGEST_ERROR] for each in told[:_MOST_ERRORS]] for field, told in first}
+    return {"reason": rejection.reason[:_LONGEST_REASON], "errors": errors}
 
 
 def is_stamped(fields: Fields) -> bool:

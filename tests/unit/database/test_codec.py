@@ -36,8 +36,14 @@ def test_booleans_are_no_integers_and_integers_no_doubles() -> None:
 def test_a_reference_has_the_full_name_and_one_of_another_database_keeps_its_own() -> None:
     assert encoded(Reference("users/a")).reference_value == "projects/p/databases/(default)/documents/users/a"
     other = "projects/q/databases/(default)/documents/users/a"
-    assert encoded(Reference(other)).reference_value == other
-    assert CODEC.decode(encoded(Reference(other))) == Reference(other)
+    assert encoded(Reference(f"/{other}")).reference_value == other
+    assert CODEC.decode(encoded(Reference(f"/{other}"))) == Reference(f"/{other}")
+
+
+def test_a_path_that_looks_like_a_full_name_stays_in_its_database() -> None:
+    path = "projects/q/databases/d/documents/users"
+    assert CODEC.name(path) == f"projects/p/databases/(default)/documents/{path}"
+    assert CODEC.path(CODEC.name(path)) == path
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j])

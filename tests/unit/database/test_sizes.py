@@ -9,7 +9,7 @@ from boiler_functions.database.sizes import (
     MAX_DOCUMENT_BYTES,
     check_document,
     check_request,
-    check_value,
+    check_values,
     document_size,
     name_size,
     value_size,
@@ -41,16 +41,16 @@ def test_each_kind_of_value_has_its_size(value: Any, size: int) -> None:
 def test_a_document_of_one_mebibyte_is_taken_and_one_byte_more_is_not(excess: int) -> None:
     fields = {"t": "x" * (MAX_DOCUMENT_BYTES - document_size("a/b", {"t": ""}) + excess)}
     if excess:
-        with pytest.raises(TooLarge, match=r"a/b has 1048577 bytes; a document has at most 1048576"):
+        with pytest.raises(TooLarge, match=r"a/b has 1048577 bytes, \d+ of them in t; a document has at most 1048576"):
             check_document("a/b", fields)
     else:
         check_document("a/b", fields)
 
 
 def test_a_value_and_a_request_have_their_own_limits() -> None:
-    check_value(1_048_487)
-    with pytest.raises(TooLarge, match="a field holds at most 1048487"):
-        check_value(1_048_488)
+    check_values("a/b", {"t": "x" * 1_048_487})
+    with pytest.raises(TooLarge, match="a/b has a value of 1048488 bytes in t; one value has at most 1048487"):
+        check_values("a/b", {"t": {"deep": ["x" * 1_048_488]}})
     check_request(10, limit=10)
     with pytest.raises(TooLarge, match="a request has at most 10"):
         check_request(11, limit=10)

@@ -1,0 +1,161 @@
+"""What a document can hold: the one rule for names, depth, types and ranges, by which values are checked where they
+are made, and again by the database in memory and before anything is sent to Firestore.
+
+Sizes are in `database.sizes`. https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from boiler_functions.exceptions import InvalidRequest
+from boiler_functions.paths import fault_of_id
+from boiler_functions.types import Fields, GeoPoint, Reference, is_unicode, legible, shown
+
+MAX_DEPTH: Final = 20
+
+MAX_NAME_BYTES: Final = 1500
+"""Of a field's name, and of all names on the way to a nested one, with a dot between each two."""
+
+_RESERVED_NAME = re.compile(r"__.*__", re.DOTALL)
+_FOREIGN = re.compile(r"/projects/[^/]+/databases/[^/]+/documents/")
+
+
+_BESIDE: Final = 100
+"""Bytes that are left for the names which lead to one that `as_name` made."""
+
+_LONGEST_NAME: Final = 200
+
+
+class Fault(NamedTuple):
+    """Why a document cannot hold a value, and where in the value: the keys and indexes that lead there."""
+
+    where: tuple[str | int, ...]
+    reason: str
+
+
+def faults_of(value: Any, name: str = "") -> list[Fault]:
+    """All that keeps a document from holding the value, in the field of that name.
+
+    >>> faults_of({"lines": [{"": 1}]}, "order")
+    [Fault(where=('lines', 0, ''), reason='The key is empty.')]
+    """
+    found: list[Fault] = []
+    _look(value, (), _size(name), 0, found)
+    return found
+
+
+def fault_of_name(name: Any, parents: int = 0) -> str | None:
+    """Why no field can be called so, `parents` being the bytes of the names that lead to it; None when one can."""
+    if not isinstance(name, str):
+        return f"The key is of type {type(name).__name__}; it must be a text."
+    if not name:
+        return "The key is empty."
+    if _RESERVED_NAME.fullmatch(name):
+        return "The key is between double underscores, which Firestore reserves."
+    if not is_unicode(name):
+        return "The key is not valid Unicode."
+    if parents + _size(name) > MAX_NAME_BYTES:
+        return f"The key has, with those that lead to it, over {MAX_NAME_BYTES} bytes."
+    return None
+
+
+def fault_of_path(path: str) -> str | None:
+    """Why no document can have the path, None when one can."""
+    segments = path.split("/")
+    if len(segments) % 2 or not all(segments):
+        return "it must alternate collections and ids, as 'users/uid1' does"
+    faults = ((segment, fault_of_id(segment)) for segment in segments)
+    return next((f"of {shown(segment)}, {fault}" for segment, fault in faults if fault), None)
+
+
+def check_path(path: str) -> None:
+    """Raises InvalidRequest for what is no path of a document."""
+    if fault := fault_of_path(path):
+        raise InvalidRequest(f"{shown(path)} is no document path: {fault}.")
+
+
+def check_fields(path: str, fields: Fields) -> None:
+    """Raises InvalidRequest for what the document cannot hold."""
+    for name, value in fields.items():
+        if reason := fault_of_name(name):
+            raise InvalidRequest(f"{path} cannot be written: field {shown(name)}: {reason}")
+        for fault in faults_of(value, name):
+            raise InvalidRequest(f"{path} cannot be written: field {dotted((name, *fault.where))}: {fault.reason}")
+
+
+def as_name(text: str) -> str:
+    """The text as a field can be called: in brackets, and cut, where it cannot be called so."""
+    return text if fault_of_name(text, _BESIDE) is None else f"({legible(text)[:_LONGEST_NAME]})"
+
+
+def dotted(where: Iterable[str | int]) -> str:
+    """The place as one text: `order.lines.0`; shortened, and valid Unicode, whatever the keys are."""
+    return legible(".".join(str(each) or "''" for each in where))
+
+
+def is_instant(moment: datetime) -> bool:
+    """Whether it is in the years 1 to 9999, as Greenwich counts, too."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
+
+
+def _size(name: str) -> int:
+    return len(name) if name.isascii() else len(name.encode(errors="replace"))
+
+
+def _look(value: Any, where: tuple[str | int, ...], names: int, depth: int, found: list[Fault]) -> None:
+    match value:
+        case Mapping():
+            _look_into(value, where, names, depth, found)
+        case list() | tuple():
+            if depth == MAX_DEPTH and value:
+                found.append(Fault(where, f"Nested more than {MAX_DEPTH} deep."))
+                return
+            for index, item in enumerate(value):
+                if isinstance(item, list | tuple):
+                    found.append(Fault((*where, index), "A list in a list; put a mapping between."))
+                else:
+                    _look(item, (*where, index), names, depth + 1, found)
+        case _:
+            if reason := _reason(value):
+                found.append(Fault(where, reason))
+
+
+def _look_into(value: Fields, where: tuple[str | int, ...], names: int, depth: int, found: list[Fault]) -> None:
+    if depth == MAX_DEPTH:
+        found.append(Fault(where, f"Nested more than {MAX_DEPTH} deep."))
+        return
+    parents = names + 1 if names else 0
+    for key, item in value.items():
+        if reason := fault_of_name(key, parents):
+            found.append(Fault((*where, str(key)), reason))
+        else:
+            _look(item, (*where, key), parents + _size(key), depth + 1, found)
+
+
+def _reason(value: Any) -> str | None:
+    """Why no document can hold the value, which is neither a mapping nor a list."""
+    match value:
+        case None | bool() | float() | bytes():
+            return None
+        case str():
+            return None if is_unicode(value) else "Not valid Unicode."
+        case int():
+            return None if -(2**63) <= value < 2**63 else "Not a 64-bit integer."
+        case datetime():
+            return None if is_instant(value) else "Not a valid timestamp."
+        case Reference():
+            fault = None if _FOREIGN.match(value.path) else fault_of_path(value.path)
+            return f"A reference to {shown(value.path)}, which is no document path: {fault}." if fault else None
+        case GeoPoint():
+            is_on_earth = abs(value.latitude) <= 90 and abs(value.longitude) <= 180
+            return None if is_on_earth else f"{value} is no place on earth."
+        case _:
+            return f"A {type(value).__name__} is no value that a document holds."
