@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,9 +26,13 @@ from boiler_functions.modes.invocation import REAL, Outcome
 from boiler_functions.modes.query.rebuild_all import RebuildAll, Step
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
+from boiler_functions.paths import id_of
 from boiler_functions.views.view_model import ViewModel
 
 FOLDER = ".boiler"
+
+CAUSES = 10
+"""Causes of dead letters that are told."""
 
 EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -111,17 +116,57 @@ def build(
     work = RebuildAll(app.name, view, database, surroundings, recipients, withdraw)
     if root is not None:
         tally = Tally()
-        _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
+        with _letters() as letters:
+            _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
     else:
         position = Position.of(context, name)
         tally = position.read() if resume else Tally()
-        with _resumable(name):
+        with _resumable(name), _letters() as letters:
             _follow(name, _noted(work.run(tally.after), tally, position), tally, console)
         position.clear()
     usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
     console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
     if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:
-        raise Unfinished(f"{failed} could not be built and are as they were; {DEAD_LETTERS} says why.")
+        told = f"{failed} could not be built and are as they were; {DEAD_LETTERS} says why."
+        raise Unfinished("\n".join((told, *letters.causes())))
+
+
+class Letters(logging.Handler):
+    """The dead letters of a build by their cause, instead of a traceback for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[tuple[str, str], list[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        letter = vars(record)
+        if "dead_letter" not in letter:
+            if logging.lastResort and record.levelno >= logging.lastResort.level:
+                logging.lastResort.handle(record)
+            return
+        error = record.exc_info[1] if record.exc_info else None
+        subject = str(letter["subject"])
+        # What differs between the letters of one cause is what each is about.
+        said = str(error).partition("\n")[0].replace(subject, "…").replace(id_of(subject), "…")
+        self._found.setdefault((letter["code"], said), []).append(subject)
+
+    def causes(self) -> Iterator[str]:
+        """A line for each cause, the most frequent first."""
+        for (code, said), subjects in sorted(self._found.items(), key=lambda each: -len(each[1]))[:CAUSES]:
+            yield f"  {len(subjects)} × {code} {said}; first: {subjects[0]}"
+
+
+@contextmanager
+def _letters() -> Iterator[Letters]:
+    package, letters = logging.getLogger(__package__.partition(".")[0]), Letters()
+    propagated = package.propagate
+    package.addHandler(letters)
+    package.propagate = False
+    try:
+        yield letters
+    finally:
+        package.removeHandler(letters)
+        package.propagate = propagated
 
 
 def _noted(steps: Iterable[Step], tally: Tally, position: Position) -> Iterator[Step]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,8 @@ from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
 from boiler_functions.views.fetching import Assumed
+
+_UNWRAPPED = 1000
 
 
 class Commands(click.Group):
@@ -138,7 +142,7 @@ def plan(
     if as_json:
         _put(json.dumps(planned.to_json(), indent=2) + "\n", output)
     else:
-        planned.show(Console())
+        planned.show(_console())
     if context.has_database:
         from boiler_functions.cli.registering import Registering
 
@@ -231,6 +235,12 @@ def _update(files: Sequence[Generated], command: str, check_only: bool) -> None:
         if file in stale:
             file.write()
         click.echo(f"{file.path} {'is written' if file in stale else 'is up to date'}")
+
+
+def _console() -> Console:
+    """A console that wraps nothing where a program reads along."""
+    is_read = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_UNWRAPPED if is_read else None)
 
 
 def _put(text: str, output: Path | None) -> None:

@@ -267,7 +267,7 @@ class Deployment:
             yield Step(f"queue {function.name}", _unless(function.name in self.deployed.queues, create))
 
     def _roles(self) -> Iterator[Step]:
-        runs, invokes = f"serviceAccount:{self.event_account}", f"serviceAccount:{self.invoker_account}"
+        invokes = f"serviceAccount:{self.invoker_account}"
         for account in self.runtime_accounts:
             yield self._role(f"serviceAccount:{account}", "roles/datastore.user")
             yield self._role(f"serviceAccount:{account}", "roles/logging.logWriter")
@@ -281,28 +281,32 @@ class Deployment:
             done = all(self.deployed.has_dead_letters(each.name, self.region_of(each)) for each in events)
             yield Step("undelivered events may be published", _unless(done, agent))
         for function in self.manifest.queues:
-            enqueue = self._gcloud(
+            deployed = self.deployed.fingerprint(function.name, self.region_of(function)) is not None
+            done = deployed and function.name in self.deployed.queues
+            yield Step(f"tasks of {function.name}", _unless(done, *self._enqueuing(function)))
+        for secret in self.secrets:
+            yield Step(f"secret {secret}", tuple(self._readers(secret)))
+
+    def _enqueuing(self, queue: Function) -> Iterator[Command]:
+        """Lets whoever builds views put the rest into the queue, as work that the triggers' account invokes."""
+        for account in sorted({self.account_of(each) for each in self.manifest.functions if _enqueues(each)}):
+            yield self._gcloud(
                 "tasks",
                 "queues",
                 "add-iam-policy-binding",
-                function.name,
-                f"--location={self.region_of(function)}",
-                f"--member={runs}",
+                queue.name,
+                f"--location={self.region_of(queue)}",
+                f"--member=serviceAccount:{account}",
                 "--role=roles/cloudtasks.enqueuer",
             )
-            act = self._gcloud(
+            yield self._gcloud(
                 "iam",
                 "service-accounts",
                 "add-iam-policy-binding",
                 self.invoker_account,
-                f"--member={runs}",
+                f"--member=serviceAccount:{account}",
                 "--role=roles/iam.serviceAccountUser",
             )
-            deployed = self.deployed.fingerprint(function.name, self.region_of(function)) is not None
-            done = deployed and function.name in self.deployed.queues
-            yield Step(f"tasks of {function.name}", _unless(done, enqueue, act))
-        for secret in self.secrets:
-            yield Step(f"secret {secret}", tuple(self._readers(secret)))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -620,6 +624,10 @@ def _index(index: Index) -> Iterator[str]:
     for each in index.fields:
         kind = "array-config=contains" if each.contains else f"order={'descending' if each.descending else 'ascending'}"
         yield f"--field-config=field-path={each.path},{kind}"
+
+
+def _enqueues(function: Function) -> bool:
+    return function.mode in ("query", "continuation")
 
 
 def _unless(done: bool, *commands: Command) -> tuple[Command, ...]:

@@ -299,6 +299,7 @@ _SCALARS: dict[Any, Callable[..., fields.Field[Any]]] = {
     object: Anything,
 }
 
+_NAMES = [each.__name__ for each in _SCALARS if each not in (Any, object)]
 
 _ARRAYS = (list, Sequence, tuple)
 
@@ -330,7 +331,11 @@ def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
     if hasattr(annotation, "embedded_field"):
         embedded: fields.Field[Any] = annotation.embedded_field(**options)
         return embedded
-    raise TypeError(f"{annotation!r} is no type that a document can hold")
+    name = annotation.__name__ if isinstance(annotation, type) else repr(annotation)
+    raise TypeError(
+        f"{name} is no type that a document can hold; use {', '.join(_NAMES)}, a list or dict of them, a TypedDict, an "
+        f"Enum or an Embedded (a Decimal as its text, `str`, or as an `int` of its smallest unit)"
+    )
 
 
 def _is_union(annotation: Any) -> bool:

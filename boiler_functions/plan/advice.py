@@ -94,5 +94,11 @@ def _is_bounded(source: Queried[Any]) -> bool:
 
 def _collections_of(view: View) -> list[str]:
     """The attributes of a view that grow with what they hold."""
-    kinds = (fields.List, fields.Dict, fields.Tuple)
-    return [name for name, each in view.exported().items() if isinstance(each.field(), kinds)]
+    return [name for name, each in view.exported().items() if _is_collection(each.field())]
+
+
+def _is_collection(field: fields.Field[Any]) -> bool:
+    if isinstance(field, fields.Dict):
+        # A mapping to numbers or flags counts by a few fixed names, as a rule.
+        return not isinstance(field.value_field, fields.Number | fields.Boolean)
+    return isinstance(field, fields.List | fields.Tuple)

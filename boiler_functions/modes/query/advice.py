@@ -18,7 +18,7 @@ def advice_on(view: View) -> Iterator[Advice]:
             "hot-document",
             view.__name__,
             "One document holds it all, and every change of its sources writes it: about one write a second is what "
-            "Firestore sustains. Give its Store a root where there is one.",
+            "Firestore sustains. That is enough for what changes rarely.",
         )
     for source in view.store_class.sources:
         about = f"{view.__name__}.store.{source.name}"
@@ -35,7 +35,7 @@ def advice_on(view: View) -> Iterator[Advice]:
                 "hot-document",
                 about,
                 f"Every {view.__name__} reads the same query, so that each change of what it finds rebuilds all of "
-                f"them. Follow a relation of {root.name} instead, or give the view no root.",
+                f"them. Follow a relation of {root.name} instead, or keep what it finds out of this view.",
             )
         elif root is not None and isinstance(source, One):
             yield Advice(

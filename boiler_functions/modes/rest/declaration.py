@@ -56,7 +56,10 @@ def rule(
     def declare(declarations: Declarations, decorated: Any) -> Rule:
         view = check_view(f"@app.rest({path!r})", decorated)
         if view.store_class.root() is None:
-            raise InvalidRule(f"{view.__name__} has no root, whose id the path of an instance would hold.")
+            raise InvalidRule(
+                f"@app.rest({path!r}): {view.__name__} has no root, whose id the path of an instance would hold. Give "
+                f"its Store a root: a `reference(Model)` that all else follows from."
+            )
         for other in declarations.of(mode):
             if f"{path}/".startswith(f"{other.rule}/") or f"{other.rule}/".startswith(f"{path}/"):
                 raise InvalidRule(

@@ -36,7 +36,10 @@ def socket(mode: Mode[Socket], namespace: str) -> Callable[[Declarations, Any], 
     def declare(declarations: Declarations, decorated: Any) -> Socket:
         view = check_view(f"@app.websocket({namespace!r})", decorated)
         if view.store_class.root() is None:
-            raise InvalidReference(f"{view.__name__} has no root, whose id clients would subscribe to.")
+            raise InvalidReference(
+                f"@app.websocket({namespace!r}): {view.__name__} has no root, whose id clients would subscribe to. "
+                f"Give its Store a root: a `reference(Model)` that all else follows from."
+            )
         for other in declarations.of(mode):
             if other.namespace == namespace:
                 raise InvalidRule(

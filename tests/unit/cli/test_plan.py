@@ -1,7 +1,9 @@
 """`boiler plan` tells what an app deploys and needs, what each change costs, and what may hurt."""
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +75,11 @@ class Settings(DomainModel):
     colour = attrs.string(default="")
 
 
-def advised(options: dict[str, Any] | None = None, **references: Any) -> list[Advice]:
+def advised(
+    options: dict[str, Any] | None = None, getter: Callable[..., Any] | None = None, **references: Any
+) -> list[Advice]:
     store: Any = type("SomeStore", (Store,), references)
-    names = attrs.computed(names_of)
+    names = attrs.computed(getter or names_of)
     root = store.root()
     path = (
         "views/main" if root is None else "/".join(f"v/{{{root.name}.{name}}}" for name in root.model.pattern().names)
@@ -284,6 +288,34 @@ def test_a_range_wakes_every_view_at_every_write() -> None:
 def test_a_list_of_an_unbounded_query_may_outgrow_a_document() -> None:
     found = advised(country=reference(Country), towns=referrers(Town.country))
     assert names(found) == [("may-outgrow-1-mib", "SomeView.names")]
+
+
+def test_a_mapping_to_counts_is_taken_for_one_of_fixed_names() -> None:
+    def counts(self: Any) -> dict[str, int]:
+        return {"towns": len(self.store.towns), "large": 0, "small": 0}
+
+    found = advised(getter=counts, country=reference(Country), towns=referrers(Town.country))
+    assert names(found) == []
+
+
+def test_no_two_pieces_of_advice_contradict_each_other() -> None:
+    without = advised(towns=matching(Town.size == 1))
+    with_root = advised(country=reference(Country), towns=matching(Town.size == 1))
+    assert {each.name for each in without} >= {"hot-document"}
+    assert {each.name for each in with_root} >= {"hot-document"}
+    assert not any("root" in each.text for each in without)
+    assert not any("no root" in each.text for each in with_root)
+
+
+def test_a_program_that_reads_along_gets_every_name_in_one_piece(
+    run: Run, module: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    long = "A" + "VeryLongNameOfAView" * 5
+    module(APP.replace("CityView", long))
+    printed = run("plan").stdout
+    assert re.search(r"^  a(_very_long_name_of_a_view){5}_on_cities  ", printed, re.MULTILINE)
+    assert f"{long}  " in printed
 
 
 def test_views_that_share_a_source_are_told_to_be_grouped(run: Run, module: Write) -> None:

@@ -1,0 +1,47 @@
+"""`boiler build` tells the causes of what it could not build once each, and no traceback."""
+
+import logging
+
+import pytest
+
+from boiler_functions.cli.context import Context
+from boiler_functions.database import Put
+from boiler_functions.database.memory import MemoryDatabase
+from tests.unit.cli.conftest import APP, Run, Write
+
+FAILING = APP.replace("return self.store.city.name", "return str(1 / len(self.store.city.name.strip()))")
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> MemoryDatabase:
+    database = MemoryDatabase()
+    monkeypatch.setattr(Context, "database", database)
+    return database
+
+
+def test_letters_of_one_cause_are_one_line(module: Write, database: MemoryDatabase, run: Run) -> None:
+    module(FAILING)
+    for number in range(7):
+        database.commit([Put(f"cities/c{number}", {"name": " ", "obj_type": "City", "doc_id": f"c{number}"})])
+    database.commit([Put("cities/TOK", {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"})])
+    database.commit([Put("cities/odd", {"name": 7, "obj_type": "City", "doc_id": "odd"})])
+    result = run("build", "CityView")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == "8 could not be built and are as they were; boilerDeadLetters says why."
+    assert len(lines) == 3
+    assert lines[1].startswith("  7 × BF505 ")
+    assert lines[1].endswith("; first: cities/c0")
+    assert "ZeroDivisionError" in lines[1]
+    assert lines[2].startswith("  1 × BF")
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_what_else_is_logged_is_told_as_before(module: Write, database: MemoryDatabase, run: Run) -> None:
+    warning = 'import logging; logging.getLogger("boiler_functions.views").warning("Look here.")\n        return'
+    module(APP.replace("return self.store", f"{warning} self.store", 1))
+    database.commit([Put("cities/TOK", {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"})])
+    before = logging.getLogger("boiler_functions").handlers[:]
+    result = run("build", "CityView")
+    assert (result.exit_code, result.stderr) == (0, "Look here.\n")
+    assert logging.getLogger("boiler_functions").handlers == before
