@@ -17,6 +17,7 @@ PARTS: Mapping[str, str] = {
     "devices": "tests.torture.devices",
     "http": "tests.torture.http",
     "family": "tests.torture.family",
+    "transfers": "tests.torture.transfers",
     "contract": "tests.torture.contract",
 }
 """The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""

@@ -7,6 +7,7 @@ from random import SystemRandom
 
 import pytest
 
+from tests.torture import transfers
 from tests.torture.__main__ import PARTS, main
 from tests.torture.devices import DEVICES, Device, found_by_search, proven
 from tests.torture.figures import Figure, fault_figures
@@ -55,6 +56,14 @@ def test_a_device_whose_test_does_not_fall_is_not_proven() -> None:
 def test_the_simulator_finds_by_search_what_goes_wrong_without_the_ledgers_precondition() -> None:
     (device,) = (each for each in DEVICES if each.name == "ledger precondition")
     assert found_by_search(device, range(40))
+
+
+def test_transfers_between_accounts_never_show_a_sum_that_never_was_and_do_without_the_seen_version() -> None:
+    assert sum(transfers.in_memory(seed)["wrong"] for seed in range(20)) == 0
+    (device,) = (each for each in DEVICES if each.name == "seen version")
+    with pytest.MonkeyPatch.context() as patch:
+        device.remove(patch)
+        assert sum(transfers.in_memory(seed)["wrong"] for seed in range(20)) > 0
 
 
 def test_a_seed_is_replayed_exactly() -> None:
