@@ -32,6 +32,7 @@ from boiler_functions.compile.compiler import compile_app
 from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.types import subclasses
+from boiler_functions.views.view_model import View
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _SECTION = re.compile(r"^## (BF\d{3}) (\w+)\n+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -100,21 +101,30 @@ def check(project: Project) -> Checked:
 
 def _compiling(declarations: Declarations, found: _Found) -> Iterator[Mistake]:
     """The mistakes of views with one another; each view that has one is left out for the next."""
-    while True:
-        try:
-            compile_app(declarations)
-        except BoilerError as error:
-            # The one that was declared last collides with the others.
-            last = reversed(declarations.views)
-            named = [view for view in last if re.search(rf"\b{view.__name__}\b", str(error))]
-            yield Mistake.of(error, _place_of(named[0]) if named else None)
-            if not named:
-                return
-            declarations = declarations.without(named[0])
-            if not declarations.views:
-                return
-        else:
+    while (error := _refusal_of(declarations)) is not None:
+        guilty = _guilty(declarations, error)
+        yield Mistake.of(error, _place_of(guilty) if guilty else None)
+        if guilty is None:
             return
+        declarations = declarations.without(guilty)
+        if not declarations.views:
+            return
+
+
+def _refusal_of(declarations: Declarations) -> BoilerError | None:
+    try:
+        compile_app(declarations)
+    except BoilerError as error:
+        return error
+    return None
+
+
+def _guilty(declarations: Declarations, error: BoilerError) -> View | None:
+    """The view without which the app is not refused for this reason: of several, the one that was declared last."""
+    if str(_refusal_of(declarations._replace(named={}))) != str(error):
+        return None  # It is about what the app says of functions by name.
+    last = reversed(declarations.views)
+    return next((view for view in last if str(_refusal_of(declarations.without(view))) != str(error)), None)
 
 
 def _place_of(view: type[Any]) -> tuple[str, int] | None:

@@ -34,6 +34,12 @@ def write(module: Write, folder: Path) -> Callable[[str], Line]:
     return write
 
 
+def _line_before(place: str) -> str:
+    """The place of a decorator of one line above a class."""
+    file, _, number = place.rpartition(":")
+    return f"{file}:{int(number) - 1}"
+
+
 def test_mistakes_of_independent_views_are_found_at_once(write: Callable[[str], Line], run: Run) -> None:
     first = APP.replace("cityView/{city.doc_id}", "cityView/{town.doc_id}")
     second = LABEL.replace('"* " + ', "str(__import__('time').time()) + ")
@@ -61,6 +67,17 @@ def test_views_that_collide_are_told_with_the_one_that_was_declared_last(
     assert error.startswith("error BF108 CityLabel is stored at")
     assert re.fullmatch(r"  at .*\.py:(\d+)", at)
     assert int(at.rpartition(":")[2]) > int(line("class CityForm").rpartition(":")[2])
+
+
+def test_a_view_whose_name_is_a_word_of_the_message_is_not_the_one_that_collides(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    named = LABEL.replace("CityLabel", "Give").replace("cityLabels", "gifts")
+    line = write(APP + LABEL.replace("cityLabels", "cityView") + named)
+    error, at = run("check").stderr.splitlines()
+    assert error.startswith("error BF108 CityLabel is stored at")
+    assert "Give one of them another collection" in error
+    assert at in (f"  at {line('class CityLabel')}", f"  at {_line_before(line('class CityLabel'))}")
 
 
 def test_collisions_are_told_with_others(write: Callable[[str], Line], run: Run) -> None:
