@@ -82,6 +82,15 @@ def test_the_functions_own_event_is_no_letter(deployed: Deployed) -> None:
     assert deployed.letters == []
 
 
+def test_a_project_that_is_named_by_its_number_is_not_taken_for_another(deployed: Deployed) -> None:
+    deployed.testing.write("entries/e1", {"owner": "ada", "title": "two"})
+    deployed.post(source="//firestore.googleapis.com/projects/123456789/databases/(default)")
+    assert deployed.letters == []
+    copy = deployed.testing.fields(COPY)
+    assert copy
+    assert copy["title"] == "two"
+
+
 def test_a_flood_of_foreign_events_counts_in_one_letter(deployed: Deployed) -> None:
     for number in range(20):
         deployed.post(id=f"event-{number}", document=f"others/{number}")
