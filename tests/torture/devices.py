@@ -19,6 +19,7 @@ from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict
 from boiler_functions.models.session import UnitOfWork
+from boiler_functions.modes import run as run_module
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger
 from boiler_functions.modes.marker import Marker
@@ -26,6 +27,7 @@ from boiler_functions.modes.query import rebuild as query_module
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.task.task import Run
 from boiler_functions.types import MISSING
+from boiler_functions.views import build as build_module
 from boiler_functions.views.dependencies import _document_token
 from tests.faults import test_bad_data, test_failures, test_races, test_torn_views
 from tests.torture.figures import Figure
@@ -173,12 +175,13 @@ def _reread_after_an_unknown_commit(patch: pytest.MonkeyPatch) -> None:
 
 def _dead_letter(patch: pytest.MonkeyPatch) -> None:
     """What will fail again is swallowed: acknowledged, and nobody is told."""
-    for module in (query_module, compile_module):
+    for module in (query_module, run_module):
         patch.setattr(module, "write_dead_letter", lambda *arguments, **named: None)
 
 
 def _size_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(memory_module, "check_document", lambda path, fields: None)
+    for module in (memory_module, build_module):
+        patch.setattr(module, "check_document", lambda path, fields: None)
 
 
 def _loop_check(patch: pytest.MonkeyPatch) -> None:
