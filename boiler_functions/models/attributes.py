@@ -20,7 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -458,13 +458,24 @@ def embedded(model: type[Any], **options: Any) -> Attribute[Any]:
     return Attribute(_typed_field(model), **options)
 
 
-def computed(function: Callable[[Any], T]) -> Attribute[T]:
+@overload
+def computed(function: Callable[[Any], T]) -> Attribute[T]: ...
+@overload
+def computed(*, data_key: str | None = None) -> Callable[[Callable[[Any], T]], Attribute[T]]: ...
+def computed(function: Callable[[Any], T] | None = None, *, data_key: str | None = None) -> Any:
     """An attribute that the method computes; the return type gives its marshmallow field.
 
     @attrs.computed
     def in_session(self) -> bool:
         return self.store.meeting.status == "in-session"
+
+    @attrs.computed(data_key="values")
+    def all_values(self) -> list[int]: ...
     """
+    return partial(_computed, data_key=data_key) if function is None else _computed(function, data_key=data_key)
+
+
+def _computed(function: Callable[[Any], T], *, data_key: str | None) -> Attribute[T]:
     if "return" not in getattr(function, "__annotations__", {}):
         raise InvalidAttribute(
             f"{getattr(function, '__qualname__', function)} has no return type; write `-> str`, or use "
@@ -483,7 +494,7 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]:
     with contextlib.suppress(NameError):
         typing.get_type_hints(function)
         make_field()
-    attribute: Attribute[T] = Attribute(make_field)
+    attribute: Attribute[T] = Attribute(make_field, data_key=data_key)
     attribute.fget = function
     return attribute
 

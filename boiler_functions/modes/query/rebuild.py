@@ -235,6 +235,10 @@ class Rebuild(NamedTuple):
         # One BatchGet may be torn: a source read before, and the ledger after, another builder's commit. What is older
         # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger; and so is all of
         # a view whose ledger had no room for what was read.
+        if ledger.debt is not None:
+            # A build that failed may have withdrawn a copy by versions that it did not record: what was read beside
+            # its ledger could be older, and would give the copy back.
+            return True
         read_beside = (path for path, document in reader.documents.items() if document.collection != COLLECTION)
         if not ledger.is_whole and any(path not in ledger.versions for path in read_beside):
             return True

@@ -17,12 +17,16 @@ from boiler_functions import (
     references,
     referrers,
 )
+from boiler_functions.database.metered import Metered
+from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import ledger_path
+from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.testing import MemoryApp, http_client, memory_app
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
 from tests.unit.modes.cities import put
+from tests.unit.modes.hooked import Hooked
 
 
 class User(DomainModel):
@@ -309,3 +313,17 @@ def test_a_member_whose_document_does_not_fit_spoils_no_request_of_the_others(te
     assert shown["title"] == "Trip: Paris"
     assert bob.patch("/shared/r", json={"title": "Tour"}).status_code == 200
     assert ada.get("/shared/r").status_code == 404
+
+
+def test_a_torn_read_after_a_withdrawal_gives_nothing_back(testing: MemoryApp) -> None:
+    """The ledger is read as the failed build left it, and the root beside it from before: with the former owner."""
+    break_plan(testing)
+    old = testing.database.read(["rooms/r"]).read_time
+    room(testing, owner="bob")
+    testing.deliver()
+    put(testing, "plans/p", title="Pisa")
+    testing.take()
+    torn = Hooked(testing.database).tear("rooms/r", old)
+    invocation = Invocation("demo", "by_hand", Metered(torn), testing.surroundings)
+    Rebuild(invocation, (Owned,)).rebuild([Instance(Owned, "rooms/r")])
+    assert copies(testing, "rooms") == {"users/bob/rooms/r": "Trip: Pisa"}
