@@ -41,7 +41,7 @@ def check_owners(declarations: Declarations) -> None:
         if each.view is not None and (form := mode.form(each)):
             paths[each.view].append(form)
     for view, patterns in paths.items():
-        for part in (*view.readers().parts(), *view.writers().parts()):
+        for part in (*view.__readers__().parts(), *view.__writers__().parts()):
             if not isinstance(part, Owner) or "." in part.placeholder:
                 continue
             for pattern in patterns or [Pattern(view.meta("path") or view.__name__)]:

@@ -107,8 +107,9 @@ class Model:
                 members = {*vars(base), *vars(base).get("__annotations__", ())}
                 if taken := members & cls.attributes.keys():
                     raise InvalidAttribute(
-                        f"{cls.__name__}.{min(taken)} hides what {base.__name__} needs under that name; call it "
-                        f"otherwise, and give the stored name as `data_key`."
+                        f"{cls.__name__}.{min(taken)} hides what {base.__name__} needs under that name; rename it, and "
+                        f"keep the name in documents and JSON: `data_key={min(taken)!r}`, which every attribute takes, "
+                        f"a computed one as `@attrs.computed(data_key={min(taken)!r})`."
                     )
         if unknown := set(cls.meta("exclude", ())) - cls.attributes.keys():
             raise InvalidAttribute(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is no attribute.")

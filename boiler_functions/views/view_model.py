@@ -133,7 +133,7 @@ class ViewModel(Model, Generic[S]):
         return bool(cls.meta("versioned"))
 
     @classmethod
-    def example(cls) -> dict[str, Any] | None:
+    def __example__(cls) -> dict[str, Any] | None:
         """`Meta.example`, one view as JSON has it, for the API's description; raises InvalidOption for a wrong one."""
         found: dict[str, Any] | None = cls.meta("example")
         if found is not None and (errors := cls.view_schema(JsonSchema).validate(found)):
@@ -141,12 +141,12 @@ class ViewModel(Model, Generic[S]):
         return found
 
     @classmethod
-    def readers(cls) -> Audience:
+    def __readers__(cls) -> Audience:
         """Who may read the view: `Meta.read`."""
         return audience(cls.meta("read"))
 
     @classmethod
-    def writers(cls) -> Audience:
+    def __writers__(cls) -> Audience:
         """Who may change what the view shows, through its setters or operations, or send the form: `Meta.write`."""
         return audience(cls.meta("write"))
 

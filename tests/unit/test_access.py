@@ -98,7 +98,7 @@ PATH = "users/{users.doc_id}/meetings/{meeting.doc_id}"
 
 
 def test_what_a_view_does_not_declare_admits_nobody() -> None:
-    assert (view().readers(), view().writers()) == (access.nobody, access.nobody)
+    assert (view().__readers__(), view().__writers__()) == (access.nobody, access.nobody)
 
 
 def test_the_audiences_of_a_view_are_inherited() -> None:
@@ -110,7 +110,7 @@ def test_the_audiences_of_a_view_are_inherited() -> None:
         class Meta:
             path = PATH
 
-    assert (Inner.readers(), Inner.writers()) == (access.public, access.nobody)
+    assert (Inner.__readers__(), Inner.__writers__()) == (access.public, access.nobody)
 
 
 @pytest.mark.parametrize("option", ["read", "write"])

@@ -70,7 +70,7 @@ def _check_mutable(view: View, *, strict: bool) -> None:
             f"@app.document(strict=True) of {name}: its copies do not hold their version; add `versioned = True` to "
             f"{name}.Meta."
         )
-    if all(isinstance(part, Nobody | Where) for part in view.writers().parts()):
+    if all(isinstance(part, Nobody | Where) for part in view.__writers__().parts()):
         raise InvalidAccess(
             f"{name}.Meta.write admits nobody whom security rules can admit, so no client could create a mutation; "
             f"add `write = access.owner({view.pattern().names[0]!r})`."

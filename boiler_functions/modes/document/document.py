@@ -54,7 +54,7 @@ class Document(Task):
 
     def caller(self, path: str) -> Caller | None:
         """The owner of the copy, where only owners may change the view; rules admit nobody else there."""
-        parts = list(self.view.writers().parts())
+        parts = list(self.view.__writers__().parts())
         owners = {part.placeholder for part in parts if isinstance(part, Owner)}
         if len(owners) != 1 or not all(isinstance(part, Owner) for part in parts):
             return None
@@ -72,7 +72,7 @@ class Document(Task):
         if copy not in view.__copies__().paths:
             raise Rejected(f"There is no {self.view.__name__} at {copy}.")
         caller = self.caller(path)
-        if caller is not None and not self.view.writers().admits(caller, view):
+        if caller is not None and not self.view.__writers__().admits(caller, view):
             raise Rejected(f"You may not change this {self.view.__name__}.")
         seen = values.pop(IF_VERSION, None)
         if seen is not None and seen != content_of(view)[DOC_VERSION]:

@@ -38,7 +38,7 @@ class DocumentMode(Mode[Document]):
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for each in declarations.of(self):
             # Who reads the view need not see who asked for what; who may send one may read what became of it.
-            senders, schema = each.view.writers(), mutation_schema(each.view, strict=each.strict)
+            senders, schema = each.view.__writers__(), mutation_schema(each.view, strict=each.strict)
             title, path = f"{each.view.__name__}, its mutations", mutation_path(each.view)
             yield Documents(title, path, senders, senders, schema, (OUTCOME,))
 

@@ -45,7 +45,7 @@ class Copies:
 
     @cached_property
     def readers(self) -> Audience:
-        return self.view.readers()
+        return self.view.__readers__()
 
     @cached_property
     def keys(self) -> Mapping[str, str]:

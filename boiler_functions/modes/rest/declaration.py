@@ -68,7 +68,7 @@ def rule(
                 )
         _check_resource(view, filtered_orders)
         view.view_schema()
-        view.example()
+        view.__example__()
         operations_of(view)
         own = Options.of(f"@app.rest of {view.__name__}", options, HttpOptions)
         return Rule(view, path, create, delete, tuple(filtered_orders), own)

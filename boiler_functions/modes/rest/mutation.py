@@ -66,7 +66,7 @@ class Mutation:
             self._do(unit, reader, resolution, is_new=is_new)
         after = Afterwards(unit, reader, resolution)
         left = after.resolve([self.instance])[self.instance]
-        if is_new and not self._admits(self.instance.view.writers(), after, left):
+        if is_new and not self._admits(self.instance.view.__writers__(), after, left):
             # Nothing was there to be protected; what is made must be the caller's.
             raise Forbidden(f"You may not make this {self.instance.view.__name__}.")
         built = build(self.instance, after, left, self.scope)
@@ -105,7 +105,7 @@ class Mutation:
         if built.view is None:
             return False
         with active(Snapshot({path: after.documents[path] for path in built.versions}, self.instance.view.__name__)):
-            return self.instance.view.readers().admits(self.call.caller, built.view)
+            return self.instance.view.__readers__().admits(self.call.caller, built.view)
 
     def _check_existence(self, is_new: bool, document: Document | None) -> None:
         if not is_new and self.creation == "must":
@@ -114,8 +114,8 @@ class Mutation:
             raise self._not_found()
 
     def _authorize(self, view: ViewModel[Any]) -> None:
-        if not view.writers().admits(self.call.caller, view):
-            if view.readers().admits(self.call.caller, view):
+        if not view.__writers__().admits(self.call.caller, view):
+            if view.__readers__().admits(self.call.caller, view):
                 raise Forbidden(f"You may not change this {self.instance.view.__name__}.")
             raise self._not_found()
 

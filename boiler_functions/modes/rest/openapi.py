@@ -163,7 +163,7 @@ def answer(view: View) -> Schema:
 def _answer(view: Any) -> Any:
     # A name that no attribute can have, so that none hides it.
     identified = AnswerSchema.from_dict({f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)})
-    if (example := view.example()) is not None:
+    if (example := view.__example__()) is not None:
         setattr(identified, _EXAMPLE, {ID: _ID["example"], **example})
     return view.view_schema(identified)
 

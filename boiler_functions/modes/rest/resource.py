@@ -111,7 +111,7 @@ class Resource:
 
     def get(self, key: Mapping[str, str], caller: Caller | None, *, fresh: bool) -> Answer:
         """The view as it is stored, or built now; raises NotFound for what is not there or not the caller's."""
-        check_possible(self.view.readers(), caller)
+        check_possible(self.view.__readers__(), caller)
         instance = self._instance(key)
         content = self.contents.one(instance, Reader(self.database()), caller, fresh=fresh)
         if content is None:
@@ -130,7 +130,7 @@ class Resource:
         fresh: bool,
     ) -> Answer:
         """The caller's views that fulfil the filters, by id or in an order; with `nextPageToken` while more follow."""
-        check_possible(self.view.readers(), caller)
+        check_possible(self.view.__readers__(), caller)
         assert self.secret is not None, "a list has pages"
         query = self._query(parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
@@ -196,7 +196,7 @@ class Resource:
         self, key: Mapping[str, str], call: Call, work: Work, creation: Creation = "never", location: str | None = None
     ) -> Answer:
         """The view after the work was done on it, in one commit; raises Rejected when user code refuses."""
-        check_possible(self.view.writers(), call.caller)
+        check_possible(self.view.__writers__(), call.caller)
         instance = self._instance(key)
         kept = KeptAnswer.of(call, self.app)
         keeps = self.settings.keeps_answers

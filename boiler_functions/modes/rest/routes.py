@@ -34,7 +34,7 @@ from boiler_functions.views.view_model import ViewModel, assign
 
 def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
     """The routes of a resource: a list at the rule (below it for each parent), instances below."""
-    view, readers, writers = resource.view, resource.view.readers(), resource.view.writers()
+    view, readers, writers = resource.view, resource.view.__readers__(), resource.view.__writers__()
     parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
     listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
     arguments = list_arguments(view.__name__, resource.listing.columns, resource.settings.max_limit)

@@ -75,10 +75,10 @@ class TaskMode(Mode[Task]):
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for task in declarations.of(self):
-            senders = task.view.writers()
+            senders = task.view.__writers__()
             # Whose form it is may read what became of it.
             own = (each for each in senders.parts() if isinstance(each, Owner))
-            readers, schema = any_of(task.view.readers(), *own), task.view.schema()
+            readers, schema = any_of(task.view.__readers__(), *own), task.view.schema()
             yield Documents(f"{task.view.__name__}, a form", task.pattern, readers, senders, schema, (OUTCOME,))
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:

@@ -104,7 +104,7 @@ class Hub:
 
     def is_stored(self, view: Any) -> bool:
         """Whether the stored copy says all: what it holds, and who may see it."""
-        return view in self._stored and not any(isinstance(part, Where) for part in view.readers().parts())
+        return view in self._stored and not any(isinstance(part, Where) for part in view.__readers__().parts())
 
     def _follow(self, instance: Instance) -> Followed:
         if len(self._followed) >= self._max_views:

@@ -221,7 +221,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
     async def _subscribe(self, client: Client, data: dict[str, Any]) -> Answer:
         instance = self._instance(data)
         session = client.session
-        if not instance.view.readers().may_admit(session.caller):
+        if not instance.view.__readers__().may_admit(session.caller):
             raise self._not_found()
         if instance not in session.subscriptions and len(session.subscriptions) >= self._settings.max_subscriptions:
             raise TooManyRequests(f"One connection follows at most {self._settings.max_subscriptions} views.")

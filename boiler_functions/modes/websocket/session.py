@@ -108,7 +108,7 @@ class Session:
         return state.content is None or self._is_admitted(instance, state)
 
     def _is_admitted(self, instance: Instance, state: State) -> bool:
-        return state.admits(instance.view.readers(), self.caller)
+        return state.admits(instance.view.__readers__(), self.caller)
 
     def _end(self, instance: Instance, reason: str) -> None:
         self.unsubscribe(instance)

@@ -12,6 +12,7 @@ from boiler_functions import (
     Rejected,
     Store,
     ViewModel,
+    access,
     attrs,
     reference,
     references,
@@ -19,6 +20,7 @@ from boiler_functions import (
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, GetterFailed, ImpureGetter, InvalidDocument, InvalidValue
+from boiler_functions.models.attributes import camel_case
 from boiler_functions.models.fields import JsonSchema
 from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.types import Reference
@@ -500,3 +502,42 @@ def test_a_view_without_a_path_tells_how_to_give_it_one() -> None:
 def test_an_attribute_may_not_hide_a_member_of_the_view(name: str) -> None:
     with pytest.raises(DeclarationError, match=rf"Wrong\.{name}"):
         type("Wrong", (ViewModel,), {name: attrs.string()})
+
+
+FREE = ["owners", "owner_names", "related", "destinations", "readers", "writers", "example"]
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_common_word_is_free_for_an_attribute_of_a_view_and_of_a_model(name: str) -> None:
+    stored_in = type("Meta", (), {"collection_name": "named"})
+    model = type("Named", (DomainModel,), {"Meta": stored_in, name: attrs.string()})
+    store = type("NamedStore", (Store,), {"named": reference(model)})
+
+    def getter(self: Any) -> str:
+        return str(getattr(self.store.named, name))
+
+    members = {
+        "store_class": store,
+        "Meta": type("Meta", (), {"path": "namedViews/{named.doc_id}", "read": access.public}),
+    }
+    view: Any = type("NamedView", (ViewModel,), {**members, name: attrs.computed(getter)})
+    database = database_with({"named/a": {camel_case(name): "Ada"}})
+    reader, instance = Reader(database), Instance(view, "named/a")
+    made = build(instance, reader, reader.resolve([instance])[instance], "demo/NamedView")
+    assert made.content is not None
+    assert made.content[camel_case(name)] == "Ada"
+    assert view.__readers__() == access.public
+
+
+def test_a_computed_attribute_whose_name_is_reserved_keeps_it_in_documents() -> None:
+    with pytest.raises(DeclarationError, match=r"@attrs\.computed\(data_key='values'\)"):
+
+        class Wrong(ViewModel[MeetingStore]):
+            values: Any = attrs.list(int)
+
+    class Right(ViewModel[MeetingStore]):
+        @attrs.computed(data_key="values")
+        def all_values(self) -> list[int]:
+            return [1, 2]
+
+    assert (built(Right, "meetings/m", DOCUMENTS).content or {})["values"] == [1, 2]
