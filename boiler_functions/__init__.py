@@ -4,7 +4,8 @@ from boiler_functions import access, attrs
 from boiler_functions.access import Caller
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import BoilerError, Rejected
-from boiler_functions.models.model import DomainModel, Embedded
+from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.embedded import Embedded
 from boiler_functions.models.session import use
 from boiler_functions.modes.on_change.declaration import Changed
 from boiler_functions.modes.on_change.webhook import Webhook

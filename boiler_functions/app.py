@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 from boiler_functions.compile.compiler import Compiled, compile_app
 from boiler_functions.exceptions import DeclarationError, InvalidOption
 from boiler_functions.manifest import Manifest
-from boiler_functions.models.model import DomainModel, Model
+from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.modes.all import DOCUMENT, MODES, ON_CHANGE, QUERY, REST, TASK, WEBSOCKET
 from boiler_functions.modes.document.declaration import document
 from boiler_functions.modes.mode import D, Declarations, GroupBy, Mode

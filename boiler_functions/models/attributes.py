@@ -35,7 +35,9 @@ from boiler_functions.paths import field_path
 from boiler_functions.types import GeoPoint, Reference
 
 if TYPE_CHECKING:
-    from boiler_functions.models.model import DomainModel, Embedded, Model
+    from boiler_functions.models.domain_model import DomainModel
+    from boiler_functions.models.embedded import Embedded
+    from boiler_functions.models.model import Model
 
 T = TypeVar("T")
 V = TypeVar("V")

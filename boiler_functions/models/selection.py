@@ -14,7 +14,7 @@ from boiler_functions.paths import collection_of
 from boiler_functions.types import subclasses
 
 if TYPE_CHECKING:
-    from boiler_functions.models.model import DomainModel
+    from boiler_functions.models.domain_model import DomainModel
 
 M = TypeVar("M", bound="DomainModel")
 

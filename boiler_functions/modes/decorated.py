@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from boiler_functions.exceptions import DeclarationError, InvalidReference
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.views.view_model import View, ViewModel
 
 

@@ -14,7 +14,7 @@ from functools import cache, cmp_to_key
 from typing import Any, TypeAlias
 
 from boiler_functions.database import Cursor, Document, Filter, Query
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Fields, GeoPoint, Reference
 
 Documents: TypeAlias = Mapping[str, Document]

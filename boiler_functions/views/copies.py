@@ -15,8 +15,8 @@ from marshmallow import ValidationError, missing
 
 from boiler_functions.database import Document
 from boiler_functions.exceptions import GetterFailed, InvalidDocument, InvalidPath, Permanent
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.fields import flatten
-from boiler_functions.models.model import DomainModel
 from boiler_functions.paths import Pattern, document_id
 from boiler_functions.views.store import Root, Source, Store
 

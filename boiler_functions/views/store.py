@@ -19,7 +19,7 @@ from boiler_functions.database import Document, Filter, Query
 from boiler_functions.exceptions import InvalidCondition, InvalidReference, Rejected
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import Bound, Condition
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, collection_query, select
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Reference as ReferenceValue

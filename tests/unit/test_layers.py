@@ -51,7 +51,9 @@ FOREIGN = {
 # For type checkers alone, and in a circle: (module, what it imports) and the reason.
 CIRCLES = {
     ("models.attributes", "models.model"): "a descriptor's type is that of the model it stands in",
-    ("models.selection", "models.model"): "a selection is of models, and a model starts selections",
+    ("models.attributes", "models.domain_model"): "a relation leads to a model, and a model has relations",
+    ("models.attributes", "models.embedded"): "an attribute holds an object, and an object has attributes",
+    ("models.selection", "models.domain_model"): "a selection is of models, and a model starts selections",
 }
 
 # Imports inside a function: (module, what it imports: a module, or a room) and the reason.

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from boiler_functions.exceptions import InvalidSink
-from boiler_functions.models.model import DomainModel, Model
+from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.outbox import COLLECTION
 from boiler_functions.paths import Pattern, id_of

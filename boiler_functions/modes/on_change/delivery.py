@@ -15,7 +15,8 @@ from typing import Any, cast
 from boiler_functions.database import PRESENT, Document, Put, Write
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Permanent, UndeclaredWrite, Undeliverable, Undelivered
-from boiler_functions.models.model import DomainModel, Model, differs
+from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model, differs
 from boiler_functions.models.session import Direct, active
 from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome

@@ -9,7 +9,7 @@ from typing import Any
 
 from boiler_functions.access import Audience, Caller, Claim, Nobody, Owner
 from boiler_functions.exceptions import InvalidPath
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.paths import Pattern
 from boiler_functions.views.view_model import ViewModel
 

@@ -24,7 +24,7 @@ from boiler_functions.exceptions import (
     Transient,
     UnknownOutcome,
 )
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import Ledger, ledger_path

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Response, g, request
 from flask_smorest import Blueprint
 
-from boiler_functions.models.model import random_id
+from boiler_functions.models.domain_model import random_id
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.arguments import (
     ListArguments,

@@ -34,7 +34,7 @@ from boiler_functions.exceptions import (
     UndeclaredWrite,
     UnknownOutcome,
 )
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker

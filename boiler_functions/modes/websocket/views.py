@@ -10,7 +10,7 @@ from marshmallow import RAISE, ValidationError
 from werkzeug.exceptions import MethodNotAllowed
 
 from boiler_functions.access import Caller
-from boiler_functions.models.model import DomainModel
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.modes.rest.arguments import patch_body, settable
 from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel

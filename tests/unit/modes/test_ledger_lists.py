@@ -8,7 +8,7 @@ import pytest
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, references, referrers
 from boiler_functions.database import Put
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
-from boiler_functions.models.model import random_id
+from boiler_functions.models.domain_model import random_id
 from boiler_functions.modes.ledger import FORMAT, Ledger, ledger_path
 from boiler_functions.modes.ledger_lists import READABLE_BYTES, Lists
 from boiler_functions.testing import MemoryApp, memory_app
