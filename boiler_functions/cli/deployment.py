@@ -289,7 +289,7 @@ class Deployment:
 
     def _enqueuing(self, queue: Function) -> Iterator[Command]:
         """Lets whoever builds views put the rest into the queue, as work that the triggers' account invokes."""
-        for account in sorted({self.account_of(each) for each in self.manifest.functions if _enqueues(each)}):
+        for account in sorted({self.account_of(each) for each in self.manifest.functions if each.hands_on}):
             yield self._gcloud(
                 "tasks",
                 "queues",
@@ -624,10 +624,6 @@ def _index(index: Index) -> Iterator[str]:
     for each in index.fields:
         kind = "array-config=contains" if each.contains else f"order={'descending' if each.descending else 'ascending'}"
         yield f"--field-config=field-path={each.path},{kind}"
-
-
-def _enqueues(function: Function) -> bool:
-    return function.mode in ("query", "continuation")
 
 
 def _unless(done: bool, *commands: Command) -> tuple[Command, ...]:
