@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Delete, Document, Put, Write
+from boiler_functions.database import Delete, Document, Put, Write, unchanged
 from boiler_functions.database.change import Change
-from boiler_functions.database.sizes import document_size, name_size
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size, name_size
 from boiler_functions.exceptions import (
     Conflict,
     NewerSchema,
@@ -54,6 +54,8 @@ class Result(NamedTuple):
     writes: list[Write]
     outcome: Outcome
     error: Permanent | None = None
+    unfinished: Ledger | None = None
+    """The ledger while copies are written that are too large together for one commit."""
 
 
 class Rebuild(NamedTuple):
@@ -301,7 +303,8 @@ class Rebuild(NamedTuple):
                 yield Result(each, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
             else:
                 writes, outcome = self._writes(each, ledger, built, reader)
-                yield Result(each, writes, outcome, next(iter(built.refused), None))
+                refused = next(iter(built.refused), None)
+                yield Result(each, writes, outcome, refused, self._unfinished(each, ledger, built))
 
     def _owing(
         self, instance: Instance, ledger: Ledger, tokens: frozenset[str], error: Permanent, gone: Collection[str] = ()
@@ -391,13 +394,40 @@ class Rebuild(NamedTuple):
 
     def _commit(self, results: Iterable[Result]) -> None:
         for page in _by_size(results):
-            if writes := [write for each in page for write in each.writes]:
+            if len(page) == 1 and page[0].unfinished and sum(map(_weight, page[0].writes)) > COMMIT_BYTES:
+                self._commit_in_parts(page[0].instance, page[0].unfinished, page[0].writes)
+            elif writes := [write for each in page for write in each.writes]:
                 self.invocation.database.commit(writes)
             for each in page:
                 if each.outcome is not Outcome.DEAD_LETTER:  # The letter notes itself.
                     self.invocation.note(each.outcome)
                 if each.error is not None:
                     self._dead_letter(each.instance, each.error)
+
+    def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger | None:
+        """The ledger that knows old and new copies, and no content that they all have: whoever meets it builds anew."""
+        if built.content is None:
+            return None
+        debt = Debt.of(self.invocation.app, "not all copies are written", self.invocation.now(), ledger.debt)
+        copies = tuple(dict.fromkeys((*ledger.destinations, *built.destinations)))
+        owing = ledger.owing(built.tokens, self._edition(instance), debt)
+        return owing._replace(destinations=copies, content_hash="")
+
+    def _commit_in_parts(self, instance: Instance, unfinished: Ledger, writes: Sequence[Write]) -> None:
+        """Commits the copies part by part, each on the ledger of the one before; with the last, the ledger is right.
+
+        No two ledgers are equal, as an equal write would keep the version, and let another builder in unseen.
+        """
+        final, *others = writes
+        assert isinstance(final, Put)
+        # Records are told once: in the commit that makes the ledger right.
+        last = [each for each in others if each.precondition is not None]
+        attempt = self.invocation.surroundings.random.getrandbits(64)
+        for number, part in enumerate(_parts(each for each in others if each.precondition is None)):
+            unfinished = unfinished._replace(cause=f"{self._cause}, part {number} of {attempt:x}")
+            committed = self.invocation.database.commit([unfinished.put(instance), *part])
+            unfinished = unfinished.committed(committed.versions[0])
+        self.invocation.database.commit([final._replace(precondition=unchanged(unfinished.document)), *last])
 
     def _dead_letter(self, instance: Instance, error: Permanent) -> None:
         write_dead_letter(
@@ -452,6 +482,21 @@ def _by_size(results: Iterable[Result]) -> Iterator[list[Result]]:
         size += weight
     if page:
         yield page
+
+
+def _parts(writes: Iterable[Write]) -> Iterator[list[Write]]:
+    """The writes in commits that stay under the request limit; each has room for a ledger, too."""
+    part: list[Write] = []
+    size = 0
+    for each in sorted(writes, key=lambda write: isinstance(write, Put)):  # who lost a copy loses it first
+        weight = _weight(each)
+        if part and size + weight > COMMIT_BYTES - MAX_DOCUMENT_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += weight
+    if part:
+        yield part
 
 
 def _weight(write: Write) -> int:
