@@ -15,6 +15,7 @@ Everything is found when it is first asked for. What is given goes before the en
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
@@ -29,6 +30,8 @@ from boiler_functions.compile.compiler import Compiled, compile_declarations
 from boiler_functions.database.firestore import DATABASE, EMULATOR_HOST, PROJECT, FirestoreDatabase, connect
 from boiler_functions.exceptions import ConfigurationError, DeclarationError
 from boiler_functions.manifest import Manifest
+from boiler_functions.modes.release import Release
+from boiler_functions.modes.source_code import code_fingerprints
 from boiler_functions.settings.options import AppOptions, Options
 
 ENV = "BOILER_ENV"
@@ -172,6 +175,11 @@ class Context:
     def emulator(self) -> str | None:
         """The address of the emulator that stands for Firestore, if there is one."""
         return self._environ.get(EMULATOR_HOST) or None
+
+    @cached_property
+    def release(self) -> Release:
+        """The release that a deployment from here makes; its number grows with the time."""
+        return Release(int(time.time()), code_fingerprints(self.app.declarations.stored))
 
     @property
     def has_database(self) -> bool:

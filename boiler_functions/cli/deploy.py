@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -44,6 +43,8 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.local.node_modules import npm_command
 from boiler_functions.manifest import EventTrigger, Function
+from boiler_functions.modes.edition import Edition, scope_of
+from boiler_functions.modes.ledger import has_others
 from boiler_functions.plan.indexes import Indexes
 
 UNNAMED = "PROJECT_ID"
@@ -66,7 +67,7 @@ def planned(context: Context, project: str) -> Deployment:
         app=context.project.app,
         manifest=context.manifest,
         indexes=Indexes.of(compiled.declarations),
-        upload=stage(context.project, context.manifest, folder / "upload"),
+        upload=stage(context.project, context.manifest, folder / "upload", context.release),
         environment=context.environment,
         firebase=FIREBASE if (context.project.folder / "firebase.json").is_file() else None,
     )
@@ -127,9 +128,8 @@ def _registering(context: Context, console: Console) -> Registering | None:
 
     Raises OverlappingPaths before anything is changed.
     """
-    number = int(time.time())
     try:
-        return Registering.of(context.compiled.declarations, context.database, number)
+        return Registering.of(context.compiled.declarations, context.database, context.release.deployment)
     except (ConfigurationError, Transient, Permanent) as error:
         told = f"Whether another app stores views at the same paths is not known: {error}"
         console.print(told, highlight=False, soft_wrap=True)
@@ -138,16 +138,31 @@ def _registering(context: Context, console: Console) -> Registering | None:
 
 def _follow_up(context: Context, console: Console, registering: Registering, build: bool) -> None:
     """Builds, or names, the views that lack what was there before; names those whose copies nothing follows."""
-    for view in registering.unbuilt:
+    due = dict.fromkeys(registering.unbuilt, "is new or has new sources")
+    try:
+        due = {**dict.fromkeys(_built_by_other_code(context), "has copies that other code built"), **due}
+    except (Transient, Permanent) as error:
+        told = f"Whether copies were built by other code is not known: {error}"
+        console.print(told, highlight=False, soft_wrap=True)
+    for view, why in due.items():
         if build:
             build_view(context, view, console, root=None, resume=False)
         else:
-            told = f"{view} is new or has new sources; `boiler build {view}` builds it for the documents there are."
+            told = f"{view} {why}; `boiler build {view}` builds it for the documents there are."
             console.print(told, highlight=False, soft_wrap=True)
     if dropped := registering.now.dropped:
         names = ", ".join(f"{name} ({path})" for name, path in dropped.items())
         told = f"Nothing follows the copies of {names} any more; `boiler withdraw --dropped` deletes them."
         console.print(told, highlight=False, soft_wrap=True)
+
+
+def _built_by_other_code(context: Context) -> Iterator[str]:
+    """The views of which a copy is as other code built it: events alone would renew them one by one."""
+    app = context.app.name
+    for view in context.app.declarations.stored:
+        edition = Edition.of(app, view, context.release)
+        if has_others(context.database, scope_of(app, view), edition):
+            yield view.__name__
 
 
 def _removed(cloud: Gcloud, deployment: Deployment, console: Console, wanted: Wanted) -> int:
@@ -265,9 +280,8 @@ def _await_indexes(cloud: Gcloud, deployment: Deployment, console: Console) -> N
     needed: dict[tuple[Any, ...], str] = {
         composite_key(each.to_wire()): str(each) for each in deployment.indexes.composite
     }
-    needed |= {(each.collection, each.field): f"{each.collection}.{each.field}" for each in deployment.indexes.singles}
-    if not needed:
-        return
+    fields = (each for each in deployment.indexes.overrides if each.indexes)
+    needed |= {(each.collection, each.field): f"{each.collection}.{each.field}" for each in fields}
     commands = _listings(deployment)
     while True:
         answers = {name: cloud.read(commands[name], f"Listing {name}") for name in ("composite", "fields")}

@@ -128,7 +128,7 @@ def stage_functions(context: Context) -> Path | None:
         return None
     _check_variables(project.folder / FIREBASE, project.source, record.get("ignore", ()))
     build_folder(project.folder)
-    return stage_for_firebase(project, context.manifest, project.folder / STAGED).folder
+    return stage_for_firebase(project, context.manifest, project.folder / STAGED, context.release).folder
 
 
 def _check_variables(path: Path, source: Path, ignored: list[str]) -> None:

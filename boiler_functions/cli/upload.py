@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import Distribution, distribution, version
@@ -33,6 +33,9 @@ from boiler_functions.cli.ignored import GCLOUDIGNORE, GITIGNORE, Ignored
 from boiler_functions.cli.project import Project
 from boiler_functions.exceptions import IncompleteUpload, KeyInUpload
 from boiler_functions.manifest import Function, Manifest, Service
+from boiler_functions.modes.release import FILE as RELEASE
+from boiler_functions.modes.release import Release
+from boiler_functions.modes.source_code import fingerprint_of
 
 PACKAGE = "boiler-functions"
 PYTHON = "3.13"
@@ -41,6 +44,8 @@ RUNTIME = f"python{PYTHON.replace('.', '')}"
 
 MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
+
+NO_RELEASE = Release()
 
 # What Google's key files hold, and a private key by itself; a text that only speaks of them has no key behind it.
 _KEYS = re.compile(
@@ -64,24 +69,29 @@ class Line:
 
 @dataclass(frozen=True)
 class Upload:
-    """A folder as it is uploaded."""
+    """A folder as it is uploaded; `codes` are the fingerprints of the views, as its release records them."""
 
     folder: Path
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> Mapping[str, bytes]:
-        """The contents by path, sorted; without functions.yaml, which says what is deployed and runs nowhere."""
-        paths = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != FUNCTIONS_YAML)
+        """The contents by path, sorted; without what says only what is deployed, and when."""
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        paths = sorted(path for path in files if path.name not in (FUNCTIONS_YAML, RELEASE))
         return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
 
     def fingerprint(self, function: Function | Service, views: Iterable[str]) -> str:
-        """What its code comes to: equal, unless a file changed, other views of the app left aside.
+        """A digest of its code: equal, unless what a file does changed, other views of the app left aside.
 
-        A view is left aside where its class is used by nothing but its own decorators.
+        A view is left aside where its class is used by nothing but its own decorators. Comments, docstrings and layout
+        do nothing.
         """
         others = frozenset(views) - set(function.views)
         digest = sha256()
-        for path, content in self._without(others).items():
+        # A function always records the code of its views that is deployed, so it follows each change of that.
+        codes = [f"{view} {self.codes[view]}".encode() for view in sorted(function.views) if view in self.codes]
+        for path, content in (*self._without(others).items(), ("", b"\n".join(codes))):
             digest.update(f"{path}\0{len(content)}\0".encode() + content)
         return digest.hexdigest()[:40]
 
@@ -91,12 +101,12 @@ class Upload:
         own = {name for classes in cut.values() for name in classes if name in views}
         rest = {path: _remaining(sources[path], cut[path], own) for path in sources}
         used = {name for name in own if any(re.search(rf"\b{name}\b", text) for text in rest.values())}
-        left = {path: _remaining(sources[path], cut[path], own - used).encode() for path in sources}
+        left = {path: fingerprint_of(_remaining(sources[path], cut[path], own - used)).encode() for path in sources}
         return {**self.files, **left}
 
 
-def stage(project: Project, manifest: Manifest, folder: Path) -> Upload:
-    """Copies what is uploaded into the folder, which is replaced.
+def stage(project: Project, manifest: Manifest, folder: Path, release: Release = NO_RELEASE) -> Upload:
+    """Copies what is uploaded into the folder, which is replaced, and writes the release into it.
 
     Raises IncompleteUpload when it could not run, and KeyInUpload for a file with a private key.
     """
@@ -110,7 +120,9 @@ def stage(project: Project, manifest: Manifest, folder: Path) -> Upload:
         lines = path.read_text().splitlines()
         lines[line.number] = line.pointing_at(place)
         path.write_text("".join(f"{each}\n" for each in lines))
-    return Upload(folder)
+    if release.deployment:
+        release.write(folder)
+    return Upload(folder, release.codes)
 
 
 def _check_staged(source: Path, folder: Path, ignored: Ignored) -> None:
@@ -129,9 +141,9 @@ def _check_staged(source: Path, folder: Path, ignored: Ignored) -> None:
             )
 
 
-def stage_for_firebase(project: Project, manifest: Manifest, folder: Path) -> Upload:
+def stage_for_firebase(project: Project, manifest: Manifest, folder: Path, release: Release = NO_RELEASE) -> Upload:
     """Stages what firebase-tools deploys, and emulates: with the variables of each project, and an environment."""
-    staged = stage(project, manifest, folder)
+    staged = stage(project, manifest, folder, release)
     (folder / FUNCTIONS_YAML).write_text(functions_yaml(manifest))
     # firebase-tools reads them here; `ignore` in firebase.json keeps them out of what it uploads.
     for variables in project.source.glob(".env*"):

@@ -31,10 +31,43 @@ def code_fingerprint(view: type[ViewModel[Any]]) -> str:
     """A digest of the view's module and the modules of the project that it imports, directly or not.
 
     The same on every machine and for every version of Python, as it is taken of the syntax tree. Installed packages and
-    the standard library are left out. Empty where there is no source to read.
+    the standard library are left out, as is another view that nothing but its own decorators uses: a change of it is
+    none of this one. Empty where there is no source to read.
     """
-    sources = {name: _tree(path) for name, path in sorted(_reached(view.__module__).items())}
+    trees = {name: _parsed(path, path.stat().st_mtime_ns) for name, path in sorted(_reached(view.__module__).items())}
+    apart = frozenset(_views_apart(view, trees))
+    sources = {name: _fingerprint(tree, apart) for name, tree in trees.items()}
     return f"source-{digest(view.__qualname__, sources)}" if sources else ""
+
+
+def fingerprint_of(source: str) -> str:
+    """A digest of what a module does, whatever its comments, docstrings and layout; raises SyntaxError."""
+    return _fingerprint(ast.parse(source), frozenset())
+
+
+def _views_apart(view: type[ViewModel[Any]], trees: Mapping[str, ast.Module]) -> Iterator[ast.stmt]:
+    """The classes of other views that no statement but their own names."""
+    other = {
+        node: node.name
+        for name, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.decorator_list and _is_other(view, name, node.name)
+    }
+    rest = (node for tree in trees.values() for node in tree.body if node not in other)
+    named = {each for node in rest for each in _names(node)}
+    return (node for node, name in other.items() if name not in named)
+
+
+def _is_other(view: type[ViewModel[Any]], module: str, name: str) -> bool:
+    found = getattr(sys.modules[module], name, None)
+    return isinstance(found, type) and issubclass(found, ViewModel) and found not in view.__mro__
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        match each:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) | ast.Constant(value=str(name)):
+                yield name
 
 
 def _reached(start: str) -> dict[str, Path]:
@@ -90,8 +123,8 @@ def _with_parents(name: str) -> Iterator[str]:
     yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
-def _tree(path: Path) -> str:
-    return digest(_simplified(_parsed(path, path.stat().st_mtime_ns)))
+def _fingerprint(tree: ast.Module, apart: frozenset[ast.stmt]) -> str:
+    return digest(_simplified([node for node in tree.body if node not in apart]))
 
 
 @cache

@@ -24,6 +24,7 @@ from boiler_functions.cli.gcloud import SYMPTOMS, Gcloud, diagnosed, gcloud
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeploymentFailed, Unavailable
+from boiler_functions.modes.release import Release
 from tests.unit.cli.conftest import APP, FOLLOWED, LABEL, Run, Write
 
 # A shell starts in a millisecond, and a deployment runs forty commands.
@@ -724,6 +725,39 @@ def test_what_a_new_view_or_source_lacks_is_named_or_built(
     assert "CityLabel: 1 built" in printed
     assert "CityView: " not in printed
     assert database.read(["cityLabels/TOK"]).documents[0].exists
+
+
+def test_a_view_of_which_other_code_built_copies_is_named_or_built(
+    standin: Standin, run: Run, folder: Path, database: MemoryDatabase, write: Callable[[str], None]
+) -> None:
+    next((folder / "functions").glob("app_*.py")).unlink()
+    write(APP + LABEL)
+    database.commit([Put("cities/TOK", {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"})])
+    run("deploy", "--build")
+    told = "has copies that other code built"
+    assert told not in run("deploy").stdout
+    (module,) = (folder / "functions").glob("app_*.py")
+    module.write_text(APP + LABEL.replace("* ", "a city: "))
+    sys.modules.pop(module.stem)
+    printed = run("deploy").stdout
+    assert f"CityLabel {told}; `boiler build CityLabel`" in printed
+    assert f"CityView {told}" not in printed
+    run("deploy", "--build")
+    assert (database.read(["cityLabels/TOK"]).documents[0].fields or {})["label"] == "a city: Tokyo"
+    assert told not in run("deploy").stdout
+
+
+def test_every_deployment_has_a_number_and_says_which_code_computes_a_view(
+    standin: Standin, run: Run, folder: Path, database: MemoryDatabase
+) -> None:
+    run("deploy")
+    (folder / "firebase.json").unlink()
+    run("compile")
+    for staged in ("upload", "firebase"):
+        release = Release.of(folder / ".boiler" / staged, {})
+        assert release.deployment > 1_700_000_000
+        assert set(release.codes) == {"CityView"}
+    assert _registered(database)["deployment"] <= release.deployment
 
 
 def test_a_view_that_is_dropped_is_named_until_it_is_withdrawn(

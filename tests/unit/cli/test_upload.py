@@ -183,6 +183,42 @@ def test_a_file_of_data_concerns_all(fingerprints: Fingerprints, source: Path) -
     assert all(after[name] != before[name] for name in before)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("class CityStore", "\n\nclass CityStore"),
+        ("class CityView(ViewModel[CityStore]):\n", 'class CityView(ViewModel[CityStore]):\n    """A city."""\n\n'),
+        ("app = Boiler", '"""Towns and their cities."""\n\napp = Boiler'),
+        (
+            "    name = attrs.string(required=True)\n\nclass CityStore",
+            "    name = attrs.string(required=True)  # as it is spelled\n\nclass CityStore",
+        ),
+    ],
+    ids=["layout", "docstring", "module", "comment"],
+)
+def test_what_does_nothing_concerns_none(old: str, new: str, fingerprints: Fingerprints) -> None:
+    assert fingerprints.changed_by(old, new) == set()
+
+
+def test_a_view_more_or_less_concerns_no_function_of_others(fingerprints: Fingerprints) -> None:
+    before = fingerprints.now()
+    text = fingerprints.module.read_text()
+    fingerprints.module.write_text(text.replace(LABEL, ""))
+    after = fingerprints.now()
+    assert {name for name in after if after[name] != before[name]} == {
+        "city_label_on_cities",
+        "continuations",
+        "upkeep",
+    }
+
+
+def test_a_function_follows_the_code_that_its_release_records(source: Path, app: Boiler) -> None:
+    views = [view for each in app.manifest.parts for view in each.views]
+    one, other = (Upload(source, {"CityView": code, "CityLabel": "same"}) for code in ("one", "other"))
+    changed = {e.entry_point for e in app.manifest.parts if one.fingerprint(e, views) != other.fingerprint(e, views)}
+    assert changed == {"city_view_on_cities", "continuations", "upkeep"}
+
+
 def test_what_firebase_reads_concerns_none(fingerprints: Fingerprints, source: Path) -> None:
     before = fingerprints.now()
     (source / "functions.yaml").write_text("endpoints: {}")
