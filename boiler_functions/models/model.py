@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -21,7 +20,7 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import AnswerSchema, StoredSchema, flatten
-from boiler_functions.types import Fields, Reference, digest, subclasses
+from boiler_functions.types import Fields, Reference, digest, shown, subclasses
 
 OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
@@ -111,8 +110,10 @@ class Model:
         names: dict[str, str] = {}
         for name, attribute in cls.attributes.items():
             key = attribute.data_key
-            if key in RESERVED_KEYS or re.fullmatch("__.*__", key):
+            if key in RESERVED_KEYS:
                 raise InvalidAttribute(f"{cls.__name__}.{name} is stored as {key!r}, which is kept for bookkeeping.")
+            if fault := fault_of_name(key):
+                raise InvalidAttribute(f"{cls.__name__}.{name} is stored as {shown(key)}. {fault}")
             if other := names.get(key):
                 raise InvalidAttribute(
                     f"{cls.__name__}.{name} and {cls.__name__}.{other} are both stored as {key!r}; "

@@ -795,11 +795,12 @@ def test_a_field_that_is_kept_for_bookkeeping_is_refused(key: str) -> None:
             name = attrs.string(data_key=key)
 
 
-def test_a_field_that_firestore_reserves_is_refused() -> None:
-    with pytest.raises((DeclarationError, InvalidPath), match="__x__"):
+@pytest.mark.parametrize("key", ["__x__", "__a\n__", "\ud800", "x" * 1501])
+def test_a_name_of_a_field_that_firestore_cannot_hold_is_refused(key: str) -> None:
+    with pytest.raises(DeclarationError, match=r"Wrong\.name is stored as .*\. The key "):
 
         class Wrong(DomainModel):
-            name = attrs.string(data_key="__x__")
+            name = attrs.string(data_key=key)
 
 
 def test_an_unknown_option_of_meta_is_refused() -> None:
