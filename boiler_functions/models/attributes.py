@@ -6,46 +6,38 @@
         regions = attrs.list(str)                   # list[str], empty unless given
         country = attrs.relation(Country)           # Country | None
 
-Named as Firestore names its types, so the module is used as `attrs.list`, never star-imported.
+`boiler_functions.attrs` has the functions that declare them.
 """
 
 from __future__ import annotations
 
 import builtins
-import contextlib
 import copy
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import cache, cached_property, partial
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions.exceptions import GetterFailed, InvalidAttribute, InvalidCondition, InvalidReference, InvalidValue
+from boiler_functions.exceptions import GetterFailed, InvalidCondition, InvalidReference, InvalidValue
 from boiler_functions.models import fields, session
 from boiler_functions.models.chance import is_drawn
 from boiler_functions.models.conditions import Bound
 from boiler_functions.paths import field_path
-from boiler_functions.types import GeoPoint, Reference
+from boiler_functions.types import Reference
 
 if TYPE_CHECKING:
     from boiler_functions.models.domain_model import DomainModel
-    from boiler_functions.models.embedded import Embedded
     from boiler_functions.models.model import Model
 
 T = TypeVar("T")
-V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
 Own = TypeVar("Own")
-M = TypeVar("M", bound="DomainModel")
-E = TypeVar("E", bound=Enum)
-N = TypeVar("N", bound="Embedded")
 
 Validator = Callable[[Any], Any]
 MakeField = Callable[..., marshmallow_fields.Field[Any]]
@@ -57,7 +49,7 @@ class _Unset(Enum):
 
 _UNSET = _Unset.UNSET
 
-_STORED_AS_THEY_ARE = (str, bool, int, builtins.float)
+STORED_AS_THEY_ARE = (str, bool, int, builtins.float)
 
 COMPARABLE = (
     fields.String,
@@ -316,247 +308,3 @@ class Relation(Attribute[T]):
         """The models at the paths; missing documents are left out."""
         models = map(self.target.model_of, session.current().related(paths))
         return tuple(model for model in models if model is not None)
-
-
-class Scalar(Generic[V]):
-    """A factory of attributes of one type; `str | None` unless required or given a default."""
-
-    def __init__(self, make_field: MakeField) -> None:
-        self._make_field = make_field
-
-    @overload
-    def __call__(
-        self,
-        *,
-        required: Literal[True],
-        validate: Validator | Iterable[Validator] | None = None,
-        data_key: str | None = None,
-    ) -> Attribute[V]: ...
-    @overload
-    def __call__(
-        self,
-        *,
-        default: V | Callable[[], V],
-        validate: Validator | Iterable[Validator] | None = None,
-        data_key: str | None = None,
-    ) -> Attribute[V]: ...
-    @overload
-    def __call__(
-        self, *, validate: Validator | Iterable[Validator] | None = None, data_key: str | None = None
-    ) -> Attribute[V | None]: ...
-    def __call__(self, **options: Any) -> Attribute[Any]:
-        """An attribute of this type."""
-        return Attribute(self._make_field, **options)
-
-
-@overload
-def relation(to: type[M], *, required: bool = False, data_key: str | None = None) -> Relation[M | None]: ...
-@overload
-def relation(to: type[M], *, many: Literal[True], data_key: str | None = None) -> Relation[Sequence[M]]: ...
-@overload
-def relation(to: str, *, many: bool = False, required: bool = False, data_key: str | None = None) -> Relation[Any]: ...
-def relation(
-    to: type[Any] | str, *, many: bool = False, required: bool = False, data_key: str | None = None
-) -> Relation[Any]:
-    """A relation to another model, stored as a reference (with `many`, a list of them).
-
-    It reads as the model, None when there is no such document; with `many` as a tuple without the missing ones. It
-    takes a model, its doc_id, or a Reference. A model that is declared later goes by name: `"City"`.
-    """
-    return Relation(to, many=many, required=required, data_key=data_key)
-
-
-@overload
-def list(
-    item: type[V],
-    *,
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[builtins.list[V]]: ...
-@overload
-def list(
-    item: Any,
-    *,
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[builtins.list[Any]]: ...
-def list(item: Any, **options: Any) -> Attribute[Any]:
-    """A list of values of a type, empty unless given: `regions = attrs.list(str)`."""
-    return Attribute(_typed_field(GenericAlias(builtins.list, (item,))), default=builtins.list, **options)
-
-
-@overload
-def mapping(
-    value: type[V],
-    *,
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[dict[str, V]]: ...
-@overload
-def mapping(
-    value: Any,
-    *,
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[dict[str, Any]]: ...
-def mapping(value: Any, **options: Any) -> Attribute[Any]:
-    """Values of a type by name, empty unless given: `scores = attrs.mapping(int)`."""
-    return Attribute(_typed_field(GenericAlias(dict, (str, value))), default=dict, **options)
-
-
-@overload
-def enum(
-    members: type[E],
-    *,
-    required: Literal[True],
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[E]: ...
-@overload
-def enum(
-    members: type[E],
-    *,
-    default: E | Callable[[], E],
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[E]: ...
-@overload
-def enum(
-    members: type[E],
-    *,
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[E | None]: ...
-def enum(members: type[Any], **options: Any) -> Attribute[Any]:
-    """A member of an Enum, stored as its value: `status = attrs.enum(Status, required=True)`."""
-    return Attribute(_typed_field(members), **options)
-
-
-@overload
-def embedded(
-    model: type[N],
-    *,
-    required: Literal[True],
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[N]: ...
-@overload
-def embedded(
-    model: type[N],
-    *,
-    default: N | Callable[[], N],
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[N]: ...
-@overload
-def embedded(
-    model: type[N],
-    *,
-    validate: Validator | Iterable[Validator] | None = None,
-    data_key: str | None = None,
-) -> Attribute[N | None]: ...
-def embedded(model: type[Any], **options: Any) -> Attribute[Any]:
-    """An object inside the document: `address = attrs.embedded(Address)`."""
-    return Attribute(_typed_field(model), **options)
-
-
-@overload
-def computed(function: Callable[[Any], T]) -> Attribute[T]: ...
-@overload
-def computed(*, data_key: str | None = None) -> Callable[[Callable[[Any], T]], Attribute[T]]: ...
-def computed(function: Callable[[Any], T] | None = None, *, data_key: str | None = None) -> Any:
-    """An attribute that the method computes; the return type gives its marshmallow field.
-
-    @attrs.computed
-    def in_session(self) -> bool:
-        return self.store.meeting.status == "in-session"
-
-    @attrs.computed(data_key="values")
-    def all_values(self) -> list[int]: ...
-    """
-    return partial(_computed, data_key=data_key) if function is None else _computed(function, data_key=data_key)
-
-
-def _computed(function: Callable[[Any], T], *, data_key: str | None) -> Attribute[T]:
-    if "return" not in getattr(function, "__annotations__", {}):
-        raise InvalidAttribute(
-            f"{getattr(function, '__qualname__', function)} has no return type; write `-> str`, or use "
-            f"`attrs.bproperty()` for an untyped one."
-        )
-
-    def make_field(**options: Any) -> marshmallow_fields.Field[Any]:
-        try:
-            annotation = typing.get_type_hints(function)["return"]
-            _check_storable(annotation)
-            return fields.field_for(annotation, **options)
-        except (TypeError, NameError) as error:
-            raise InvalidAttribute(f"The return type of {function.__qualname__}: {error}.") from error
-
-    # A type that is declared further down is looked up again when the app is compiled.
-    with contextlib.suppress(NameError):
-        typing.get_type_hints(function)
-        make_field()
-    attribute: Attribute[T] = Attribute(make_field, data_key=data_key)
-    attribute.fget = function
-    return attribute
-
-
-def bproperty(*, data_key: str | None = None) -> Attribute[Any]:
-    """An attribute of any type, for getters and setters without annotations."""
-    return Attribute(fields.Anything, data_key=data_key)
-
-
-def _typed_field(annotation: Any) -> MakeField:
-    try:
-        _check_storable(annotation)
-        fields.field_for(annotation)
-    except TypeError as error:
-        raise InvalidAttribute(f"{error}; use one of Firestore's types, an Enum or an Embedded.") from error
-    return lambda **options: fields.field_for(annotation, **options)
-
-
-def _check_storable(annotation: Any) -> None:
-    """Raises TypeError for a type whose values no document gives back as they were."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is tuple and len({*arguments} - {...}) > 1:
-        raise TypeError(f"{annotation!r} is a list of one type after another; write `list[…]` of any of them")
-    if origin in (dict, Mapping) and arguments[0] is not str:
-        raise TypeError(f"{annotation!r} is a mapping whose names are no texts; write `dict[str, …]`")
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        _check_members(annotation)
-    for each in arguments:
-        _check_storable(each)
-
-
-def _check_members(members: type[Enum]) -> None:
-    for each in members:
-        if not isinstance(each.value, _STORED_AS_THEY_ARE):
-            raise TypeError(f"{each} has the value {each.value!r}, which a document gives back as another, or not")
-
-
-string = Scalar[str](fields.String)
-integer = Scalar[int](fields.Integer)
-float = Scalar[builtins.float](fields.Float)
-boolean = Scalar[bool](fields.Boolean)
-timestamp = Scalar[datetime](fields.Timestamp)
-bytes = Scalar[builtins.bytes](fields.Bytes)
-geopoint = Scalar[GeoPoint](fields.Place)
-
-__all__ = [
-    "Attribute",
-    "Relation",
-    "boolean",
-    "bproperty",
-    "bytes",
-    "computed",
-    "embedded",
-    "enum",
-    "float",
-    "geopoint",
-    "integer",
-    "list",
-    "mapping",
-    "relation",
-    "string",
-    "timestamp",
-]

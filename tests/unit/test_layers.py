@@ -52,7 +52,6 @@ FOREIGN = {
 CIRCLES = {
     ("models.attributes", "models.model"): "a descriptor's type is that of the model it stands in",
     ("models.attributes", "models.domain_model"): "a relation leads to a model, and a model has relations",
-    ("models.attributes", "models.embedded"): "an attribute holds an object, and an object has attributes",
     ("models.selection", "models.domain_model"): "a selection is of models, and a model starts selections",
 }
 
