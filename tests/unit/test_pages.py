@@ -1,0 +1,64 @@
+"""The pages about this code: what they name is there, and their links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from boiler_functions.modes.all import MODES
+from tests.unit.test_layers import LAYERS
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "boiler_functions"
+PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+_LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+_FILE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+(?:/|\.py|\.md))`")
+_MODULE = re.compile(r"python -m (tests\.\w+|benchmarks(?:\.\w+)?)")
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_of_a_page_leads_to_a_file_and_a_title(page: Path) -> None:
+    for link in _LINK.findall(page.read_text("utf-8")):
+        if not link.startswith("http"):
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            assert target.is_file(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_and_command_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    names = {*_FILE.findall(text)} - {"functions/", "venv/"}
+    rest = PACKAGE / "modes" / "rest"
+    places = (ROOT, PACKAGE, rest, PACKAGE / "modes" / "query")
+    assert [name for name in sorted(names) if not any((place / name).exists() for place in places)] == []
+    modules = {f"{module.replace('.', '/')}" for module in _MODULE.findall(text)}
+    assert [each for each in sorted(modules) if not ((ROOT / each).is_dir() or (ROOT / f"{each}.py").is_file())] == []
+
+
+def test_the_architecture_lists_every_room_in_the_order_of_the_layers() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text("utf-8").partition("| room |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    rooms = [room for cell in cells for room in re.findall(r"`(\w+)/?`", cell)]
+    assert sorted(rooms) == sorted(LAYERS)
+    assert [room for room in rooms if room not in ("types", "exceptions", "attrs")] == [
+        room for room in LAYERS if room not in ("types", "exceptions", "attrs")
+    ]
+
+
+def test_the_architecture_names_every_mode() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    assert [mode.name for mode in MODES if f"`{mode.name}`" not in text] == []
+
+
+def test_every_decision_is_in_their_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text("utf-8")
+    assert [each.name for each in folder.glob("*.md") if each.name != "README.md" and each.name not in index] == []
