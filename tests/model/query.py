@@ -6,7 +6,11 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     LINK    the root, and `b`               CHAIN   the root and `b`, and `y` when `b` is 3
     COPIED  the root, and `b`, whose value is the path that the view is stored at: none without `b`
 
-A getter raises when `b` is FAILS; the commit of a LINK is refused for good when `b` is REFUSED.
+A view without root (its root is "") reads `b`, and `y` when `b` is 3.
+
+A getter raises when `b` is FAILS; the commit of a LINK is refused for good when `b` is REFUSED; a query is, until its
+index is ready. Code 2 of a view reads documents besides. Each deployment puts a code into place, and that before it
+may still take events; upkeep is of the last one.
 
 All deliveries of an event are handlers from the write on, so that delay and reordering need no steps of their own.
 Reading what no write can change any more is no step either: it is the same at any later time.
@@ -25,6 +29,21 @@ INITIAL = 1
 """The version of all documents that were there before the script."""
 LINKED = (LINK, CHAIN, COPIED)
 FOLLOW = "follow "
+UPKEEP = "upkeep"
+UNTAKEN = -1
+"""The deployment of a handler that no process has taken yet."""
+
+OWED = (
+    "registered_owed",
+    "debt",
+    "upkeep",
+    "other_plan",
+    "later_stays",
+    "debt_to_later",
+    "debt_always_written",
+    "reread_owed",
+)
+"""The devices for builds that are owed and code that changes; only scenarios with upkeep need them."""
 
 DEVICES = (
     "register",
@@ -39,6 +58,7 @@ DEVICES = (
     "miss_tokens",
     "page_fallback",
     "next_page",
+    *OWED,
 )
 
 
@@ -53,7 +73,10 @@ MISSING = Document(None, 0)
 
 
 class Change(NamedTuple):
-    """What an event tells. One without images (`tells` is False) tells the path alone; a build by hand has no path."""
+    """What an event tells. One without images (`tells` is False) tells the path alone; a build by hand has no path.
+
+    That of upkeep has the path UPKEEP.
+    """
 
     path: str
     number: int
@@ -76,21 +99,31 @@ class Change(NamedTuple):
 
 
 class View(NamedTuple):
-    """A view of one root; the documents in `fixed` it reads whatever the root says."""
+    """A view of one root, or of none; it reads what is `fixed` whatever the root says, by code 2 what is `added`."""
 
     name: str
     root: str
     fixed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+    def by(self, code: int) -> "View":
+        """The view as this code declares it."""
+        return self if code == 1 else self._replace(fixed=(*self.fixed, *self.added))
 
 
 class Ledger(NamedTuple):
-    """`versions`: of a missing document the negated version that is over, as far as any is known."""
+    """`versions`: of a missing document the negated version that is over, as far as any is known.
+
+    `edition` is the deployment that built it; it is `owed` a build that could not be done.
+    """
 
     tokens: frozenset[str]
     versions: tuple[tuple[str, int], ...] = ()
     content: tuple[object, ...] | None = None
     destinations: tuple[int, ...] = ()
     as_of: int = 0
+    edition: int = 0
+    owed: bool = False
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -145,6 +178,9 @@ class Handler(NamedTuple):
     seen: tuple[tuple[str, Document], ...] = ()
     hits: tuple[tuple[str, Document], ...] | None = None
     as_of: int = 0
+    edition: int = 0
+    owes: bool = False
+    """Whether its attempt failed for good, so that it only commits the debt."""
 
 
 class World(NamedTuple):
@@ -157,6 +193,11 @@ class World(NamedTuple):
     """Commits whose answer was lost: each is applied at any later time, or never."""
     faults: int = 0
     """Crashes and lost answers that may still come."""
+    deployed: int = 0
+    """The last deployment."""
+    is_indexed: bool = True
+    went_back: str = ""
+    """A view that older code stored over newer."""
 
 
 class Scenario(NamedTuple):
@@ -172,6 +213,14 @@ class Scenario(NamedTuple):
     """Builds by hand, with force, at any time."""
     page: int = 0
     """Ledgers that one query of the look-up brings; without it, all of them."""
+    upkeep: bool = False
+    """Upkeep runs at any time."""
+    unindexed: bool = False
+    """The index of queries gets ready at any time."""
+    deployments: tuple[int, ...] = ()
+    """The codes that are deployed after code 1, each at any time."""
+    unbuilt: bool = False
+    """No view is built before the script."""
     live: bool = False
     """Deeper levels are read as they are, torn, rather than as of the time of the first."""
 
@@ -192,24 +241,34 @@ class QueryProtocol:
         docs.update({path: Document(value, INITIAL) for path, value in self.scenario.initial})
         ledgers: dict[str, Ledger | None] = {}
         stored = {}
-        for view in self.views.values():
+        for view in () if self.scenario.unbuilt else self.views.values():
             built = build(view, docs, _hits(docs))
             ledgers[view.name] = None if built is None or built.content is None else built.ledger
             if built and built.content is not None:
                 stored.update({(view.name, to): built.content for to in built.destinations})
         builds = (self._delivered(Change("", 0, MISSING, MISSING, False)),) * self.scenario.builds
         return self._settled(
-            World(_pairs(docs), 0, _pairs(ledgers), _pairs(stored), builds, faults=self.scenario.faults)
+            World(
+                _pairs(docs),
+                0,
+                _pairs({**dict.fromkeys(self.views), **ledgers}),
+                _pairs(stored),
+                builds,
+                faults=self.scenario.faults,
+                is_indexed=not self.scenario.unindexed,
+            )
         )
 
     def fault(self, world: World, *, is_final: bool) -> str | None:
-        """That a stored view is not what a rebuild makes, when nothing is left to do."""
+        """That old code went over new; or, when nothing is left to do, that a view is not what a rebuild makes."""
+        if world.went_back:
+            return f"WENT BACK: older code stored {world.went_back} over newer"
         if not is_final:
             return None
         docs = dict(world.docs)
-        for view in self.views.values():
+        for view in self._declared(world.deployed):
             built = build(view, docs, _hits(docs))
-            if built is None or _is_refused(view, docs):
+            if built is None or _is_refused(view, docs) or (not view.root and dict(world.ledgers)[view.name] is None):
                 continue
             wanted = dict.fromkeys(built.destinations, built.content)
             found = {to: content for (name, to), content in world.stored if name == view.name}
@@ -217,12 +276,41 @@ class QueryProtocol:
                 return f"DIVERGED: {view.name} is stored as {found}, a rebuild makes {wanted}"
         return None
 
+    def _code(self, edition: int) -> int:
+        return (1, *self.scenario.deployments)[edition]
+
+    def _declared(self, edition: int) -> list[View]:
+        """The views as the code of a deployment declares them."""
+        return [view.by(self._code(edition)) for view in self.views.values()]
+
+    def _view(self, name: str, handler: Handler) -> View:
+        return self.views[name].by(self._code(handler.edition))
+
+    def _is_later(self, ledger: Ledger | None, edition: int) -> bool:
+        """Whether a later deployment of other code built the view."""
+        if ledger is None or "later_stays" in self.off:
+            return False
+        return ledger.edition > edition and self._code(ledger.edition) != self._code(edition)
+
+    def _is_owed(self, ledger: Ledger | None, edition: int) -> bool:
+        """Whether the code of a deployment must build the view, whatever an event says."""
+        if ledger is None or self._is_later(ledger, edition):
+            return False
+        unbuilt = ledger.content is None and "registered_owed" not in self.off
+        other = self._code(ledger.edition) != self._code(edition) and "other_plan" not in self.off
+        return ledger.owed or unbuilt or other
+
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
         for label, following in self._steps(world):
             yield label, self._settled(following)
 
     def _steps(self, world: World) -> Iterator[tuple[str, World]]:
         yield from self._write(world)
+        if not world.is_indexed:
+            yield "the index is ready", world._replace(is_indexed=True)
+        if world.deployed < len(self.scenario.deployments):
+            yield f"code {self._code(world.deployed + 1)} is deployed", world._replace(deployed=world.deployed + 1)
+        yield from self._upkeep(world)
         for place, handler in enumerate(world.handlers):
             if handler not in world.handlers[:place]:
                 rest = world.handlers[:place] + world.handlers[place + 1 :]
@@ -232,6 +320,24 @@ class QueryProtocol:
             yield f"a commit without answer is never applied: {commit}", rest_flying
             if applied := self._applied(commit, rest_flying):
                 yield f"a commit without answer is applied late: {commit}", applied
+
+    def _upkeep(self, world: World) -> Iterator[tuple[str, World]]:
+        """Upkeep finds by itself the views that are owed a build, and those of another fetch plan."""
+        if not self.scenario.upkeep or "upkeep" in self.off:
+            return
+        docs = dict(world.docs)
+        due = [
+            view.name
+            for view in self._declared(world.deployed)
+            if self._is_owed(dict(world.ledgers)[view.name], world.deployed)
+            # At the end one that still cannot be built would be tried for ever.
+            and not (self._is_over(world) and (build(view, docs, _hits(docs)) is None or _is_refused(view, docs)))
+        ]
+        is_running = any(handler.change.path == UPKEEP for handler in world.handlers)
+        if due and not is_running:
+            change = Change(UPKEEP, 0, MISSING, MISSING, False)
+            handler = Handler(change, tuple(due), edition=world.deployed)
+            yield f"upkeep finds {', '.join(due)} owed", _with(world, handler)
 
     def _write(self, world: World) -> Iterator[tuple[str, World]]:
         if world.written == len(self.scenario.script):
@@ -253,6 +359,11 @@ class QueryProtocol:
     def _handle(self, handler: Handler, world: World) -> Iterator[tuple[str, World]]:
         """The next step of the handler, which is not in the world; it comes back into it unless it is done."""
         who = f"handler of {handler.change}"
+        if handler.edition == UNTAKEN:
+            for edition in range(max(0, world.deployed - 1), world.deployed + 1):
+                taken = _with(world, handler._replace(edition=edition))
+                yield f"{who}: is taken by code {self._code(edition)} of deployment {edition}", taken
+            return
         if world.faults and handler.phase != "start":
             again = self._delivered(handler.change)
             yield f"{who}: crashes, is delivered again", _with(world._replace(faults=world.faults - 1), again)
@@ -264,24 +375,39 @@ class QueryProtocol:
                     yield self._read(handler, item, world, who)
             case "deeper":
                 yield self._read_deeper(handler, world, who)
+            case "owe":
+                (name,) = handler.views
+                known = Known(dict(world.ledgers)[name])
+                after = handler._replace(phase="commit", ledgers=((name, known),), owes=True)
+                yield f"{who}: fails for good, reads the ledger of {name} once more", _with(world, after)
             case _:
                 yield from self._commit(handler, world, who)
 
     def _delivered(self, change: Change) -> Handler:
         """A handler at its beginning: the views that it finds by key, then those that it finds by token."""
-        named = tuple(view.name for view in self.views.values() if change.path in ("", view.root))
-        return Handler(change, (*named, FOLLOW) if self._tokens(change) else named)
+        tokens = self._tokens(change)
+        named = tuple(
+            view.name for view in self.views.values() if change.path in ("", view.root) or (not view.root and tokens)
+        )
+        edition = UNTAKEN if self.scenario.deployments and change.path else 0
+        return Handler(change, (*named, FOLLOW) if tokens else named, edition=edition)
 
     def _follow(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         """The look-up by tokens: a query is a snapshot, and brings the ledgers of one page whole."""
         tokens = self._tokens(handler.change)
         after = handler.todo[0].removeprefix(FOLLOW)
-        matching = ((name, each) for name, each in world.ledgers if each and each.tokens & tokens and name > after)
+        matching = (
+            (name, each)
+            for name, each in world.ledgers
+            if each and each.tokens & tokens and name > after and self.views[name].root
+        )
         found = dict(itertools.islice(matching, self.scenario.page or None))
         is_full = self.scenario.page and len(found) == self.scenario.page and "next_page" not in self.off
         following = (FOLLOW + max(found),) if is_full else ()
         concerned = {
-            name: Known(ledger) for name, ledger in found.items() if not self._is_covered(handler.change, ledger)
+            name: Known(ledger)
+            for name, ledger in found.items()
+            if self._is_owed(ledger, handler.edition) or not self._is_covered(handler.change, ledger)
         }
         label = f"{who}: finds the ledgers of {', '.join(found) or 'no view'} by {', '.join(sorted(tokens))}"
         done = handler._replace(todo=(*following, *handler.todo[1:]))
@@ -307,6 +433,8 @@ class QueryProtocol:
             after = handler._replace(ledgers=((item, Known(ledger)),))
             return f"{who}: reads the ledger of {item}: {_shown(ledger)}", _with(world, after)
         if item == "query":
+            if not world.is_indexed:
+                return f"{who}: has no index for its query", _with(world, self._refused(handler))
             hits = _hits(dict(world.docs))
             return f"{who}: queries: {_values(hits)}", _with(world, self._found(handler, hits))
         document = dict(world.docs)[item]
@@ -321,6 +449,8 @@ class QueryProtocol:
         docs = dict(world.docs)
         while missing := self._missing(handler):
             for item in missing:
+                if item == "query" and not world.is_indexed:
+                    return f"{who}: has no index for its query", _with(world, self._refused(handler))
                 if item == "query":
                     handler = self._found(handler, _hits(docs))
                 else:
@@ -330,11 +460,16 @@ class QueryProtocol:
 
     def _missing(self, handler: Handler) -> list[str]:
         seen = dict(handler.seen)
-        resolved = [resolve(self.views[name], seen) for name in handler.views]
+        resolved = [resolve(self._view(name, handler), seen) for name in self._mine(handler)]
         missing = {path for each in resolved for path in each.named if path not in seen}
         if handler.hits is None and any(each.queries for each in resolved):
             missing.add("query")
         return sorted(missing)
+
+    def _mine(self, handler: Handler) -> list[str]:
+        """The views that it builds; of the others a later deployment is told by a debt."""
+        ledgers = {name: known.ledger for name, known in handler.ledgers}
+        return [name for name in handler.views if not self._is_later(ledgers.get(name), handler.edition)]
 
     # What a handler does between two calls: no step of its own, as no one sees it.
 
@@ -356,6 +491,8 @@ class QueryProtocol:
 
     def _advance(self, handler: Handler, world: World) -> Handler | None:
         match handler.phase:
+            case "start" if handler.edition == UNTAKEN:
+                return handler
             case "start":
                 if not handler.todo:
                     return None
@@ -366,7 +503,7 @@ class QueryProtocol:
                 if "versions" in self.off:
                     handler = handler._replace(as_of=INITIAL + world.written)
                 return self._looked_up(handler) if handler.phase == "look-up" else self._decided(handler)
-            case "deeper" if self._is_over(world):
+            case "deeper" if self._is_over(world) and world.is_indexed:
                 return self._read_deeper(handler, world._replace(handlers=()), "")[1].handlers[0]
             case _:
                 return handler
@@ -377,6 +514,8 @@ class QueryProtocol:
     def _read_unchanging(self, handler: Handler, world: World) -> Handler:
         """Reads at once what no write can change any more: the same at any later time, so it needs no step."""
         for item in handler.awaited:
+            if item == "query" and not world.is_indexed:
+                continue
             unchanging = item not in self.views and all(
                 self.last_write.get(path, 0) <= world.written for path in (("x", "y") if item == "query" else (item,))
             )
@@ -386,7 +525,7 @@ class QueryProtocol:
 
     def _look_up(self, handler: Handler) -> Handler:
         """One BatchGet for the ledger and for what the event's own image says that the view needs."""
-        view = self.views[handler.todo[0]]
+        view = self._view(handler.todo[0], handler)
         change = handler.change
         hint = {change.path: change.after} if change.after.value is not None else {}
         awaited = frozenset((view.name, *_named(view, hint)))
@@ -394,14 +533,26 @@ class QueryProtocol:
 
     def _looked_up(self, handler: Handler) -> Handler:
         ledger = handler.ledgers[0][1].ledger
-        if self._is_covered(handler.change, ledger):
+        if self._is_later(ledger, handler.edition):
+            if handler.change.path == UPKEEP or self._is_covered(handler.change, ledger):
+                return _fresh(handler)
+            return handler._replace(phase="commit") if self._commit_of(handler) else _fresh(handler)
+        is_known = self._is_covered(handler.change, ledger) or self._is_unaffected(handler, ledger)
+        if is_known and not self._is_owed(ledger, handler.edition):
             return _fresh(handler)
-        if ledger and self._is_behind(handler, ledger):
+        if ledger and (self._is_behind(handler, ledger) or (ledger.owed and "reread_owed" not in self.off)):
             return handler._replace(phase="read", awaited=frozenset(dict(handler.seen)), seen=())
         return handler._replace(phase="read")
 
+    def _is_unaffected(self, handler: Handler, ledger: Ledger | None) -> bool:
+        """Whether the change concerns no document that a view without root depends on."""
+        (name,) = handler.views
+        if ledger is None or self.views[name].root or handler.change.path in ("", UPKEEP):
+            return False
+        return not self._tokens(handler.change) & ledger.tokens
+
     def _is_covered(self, change: Change, ledger: Ledger | None) -> bool:
-        if ledger is None or not change.path:
+        if ledger is None or change.path in ("", UPKEEP):
             return False
         if "versions" in self.off:
             return change.tells and ledger.as_of >= change.number
@@ -441,8 +592,10 @@ class QueryProtocol:
         seen = dict(handler.seen)
         found = {}
         for name, known in handler.ledgers:
-            resolution = resolve(self.views[name], seen)
-            tokens = self._tokens_of(self.views[name], resolution, seen)
+            if name not in self._mine(handler):
+                continue
+            resolution = resolve(self._view(name, handler), seen)
+            tokens = self._tokens_of(self._view(name, handler), resolution, seen)
             if resolution.exists and (known.ledger is None or tokens - known.ledger.tokens):
                 found[name] = tokens
         return found
@@ -451,7 +604,11 @@ class QueryProtocol:
         ledgers = dict(handler.ledgers)
         return Commit(
             tuple(
-                (name, ledgers[name], old._replace(tokens=old.tokens | tokens) if old else Ledger(tokens))
+                (
+                    name,
+                    ledgers[name],
+                    old._replace(tokens=old.tokens | tokens) if old else Ledger(tokens, edition=handler.edition),
+                )
                 for name, tokens in self._unregistered(handler).items()
                 for old in (ledgers[name].ledger,)
             )
@@ -461,43 +618,64 @@ class QueryProtocol:
         """Read again, with the ledgers as this very commit left them."""
         written = {name: Known(ledger) for name, _, ledger in self._registration(handler).ledgers}
         seen = dict(handler.seen)
-        named = {path for name in handler.views for path in resolve(self.views[name], seen).named}
+        named = {path for name in self._mine(handler) for path in resolve(self._view(name, handler), seen).named}
         ledgers = _pairs({**dict(handler.ledgers), **written})
         return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None)
 
     def _commit_of(self, handler: Handler) -> Commit | None:
-        """What is written for the views; one whose getter raises is left out (no step looks at its dead letter)."""
+        """What is written for the views; for one that cannot be built, and for one of later code, the debt."""
         seen = dict(handler.seen)
         ledgers: list[tuple[str, Known, Ledger | None]] = []
         stored: dict[tuple[str, int], tuple[object, ...] | None] = {}
         refused = False
         for name, known in handler.ledgers:
             old = known.ledger
-            built = build(self.views[name], seen, handler.hits or ())
+            view = self._view(name, handler)
+            if self._is_later(old, handler.edition):
+                assert old is not None
+                if "debt_to_later" not in self.off and not (old.owed and "debt_always_written" in self.off):
+                    ledgers.append((name, known, old._replace(owed=True)))
+                continue
+            built = None if handler.owes else build(view, seen, handler.hits or ())
             if built is None:
+                ledgers += self._debt(name, known, handler)
                 continue
             if built.content is None:
                 if old:
                     ledgers.append((name, known, None))
                     stored.update({(name, to): None for to in old.destinations})
                 continue
-            tokens = self._tokens_of(self.views[name], resolve(self.views[name], seen), seen)
+            tokens = self._tokens_of(view, resolve(view, seen), seen)
             same = bool(old and old.content == built.content and handler.change.path)
             wanted = {to for to in built.destinations if not (same and old and to in old.destinations)}
             gone = {to for to in (old.destinations if old else ()) if to not in built.destinations}
             if not ("always_ledger" in self.off and old and old.tokens == tokens and not wanted | gone):
                 versions = _with_tombstones(built.ledger, old, handler.change)
-                ledgers.append(
-                    (name, known, built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of))
-                )
+                edition = max(handler.edition, old.edition if old and "later_stays" not in self.off else 0)
+                new = built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of, edition=edition)
+                ledgers.append((name, known, new))
             stored.update({(name, to): built.content for to in wanted})
             stored.update({(name, to): None for to in gone})
-            refused |= bool(wanted) and _is_refused(self.views[name], seen)
+            refused |= bool(wanted) and _is_refused(view, seen)
         return Commit(tuple(ledgers), _pairs(stored), refused) if ledgers else None
+
+    def _debt(self, name: str, known: Known, handler: Handler) -> list[tuple[str, Known, Ledger | None]]:
+        """The ledger that is owed a build: old and new tokens, as far as was read, and the rest as it was."""
+        seen = dict(handler.seen)
+        view = self._view(name, handler)
+        resolution = resolve(view, seen)
+        if "debt" in self.off or (known.ledger is None and not resolution.exists):
+            return []
+        old = known.ledger or Ledger(frozenset(), edition=handler.edition)
+        reached = frozenset({path for path in resolution.named if path and path != view.root})
+        tokens = old.tokens | reached | (tokens_of(view, resolution) if resolution.queries else frozenset())
+        return [(name, known, old._replace(tokens=tokens, owed=True))]
 
     def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         commit = self._registration(handler) if handler.phase == "register" else self._commit_of(handler)
-        assert commit is not None
+        if commit is None:
+            yield f"{who}: leaves nothing behind", _with(world, _fresh(handler))
+            return
         what = "registers" if handler.phase == "register" else "commits"
         if commit.refused:
             yield f"{who}: its commit is refused for good", _with(world, self._refused(handler))
@@ -524,15 +702,21 @@ class QueryProtocol:
 
     def _refused(self, handler: Handler) -> Handler:
         """A page goes one by one, so that the view at fault is alone with its dead letter."""
-        if len(handler.views) == 1 or "page_fallback" in self.off:
-            return _fresh(handler)
-        return _fresh(handler, handler.views)
+        if len(handler.views) == 1:
+            return handler._replace(phase="owe", awaited=frozenset())
+        return _fresh(handler) if "page_fallback" in self.off else _fresh(handler, handler.views)
 
     def _applied(self, commit: Commit, world: World) -> World | None:
         """The world after the commit; None when a ledger is not as it was read."""
         if "precondition" not in self.off and not _is_fresh(commit):
             return None
         changed = {name for name, _, _ in commit.ledgers}
+        before = dict(world.ledgers)
+        back = [
+            name
+            for name, _, ledger in commit.ledgers
+            if ledger and (old := before[name]) and ledger.edition < old.edition and ledger.content != old.content
+        ]
         ledgers = _pairs({**dict(world.ledgers), **{name: ledger for name, _, ledger in commit.ledgers}})
         kept = {**dict(world.stored), **dict(commit.stored)}
         stored = {path: content for path, content in kept.items() if content is not None}
@@ -544,7 +728,13 @@ class QueryProtocol:
             each._replace(ledgers=tuple((name, _aged(known, name in changed), to) for name, known, to in each.ledgers))
             for each in world.flying
         )
-        return world._replace(ledgers=ledgers, stored=_pairs(stored), handlers=handlers, flying=flying)
+        return world._replace(
+            ledgers=ledgers,
+            stored=_pairs(stored),
+            handlers=handlers,
+            flying=flying,
+            went_back=world.went_back or ", ".join(back),
+        )
 
     def _tokens_of(self, view: View, resolution: Resolution, seen: Mapping[str, Document]) -> frozenset[str]:
         tokens = tokens_of(view, resolution)
@@ -554,7 +744,7 @@ class QueryProtocol:
 
     def _tokens(self, change: Change) -> frozenset[str]:
         """What a change looks up: of the images before and after it; without images, document and collection."""
-        if change.path in ("", "a", "c"):
+        if change.path in ("", "a", "c", UPKEEP):
             return frozenset()
         tokens = {change.path} if change.path in ("b", "y") else set()
         images = (change.after,) if "before_image" in self.off else (change.before, change.after)
@@ -567,12 +757,13 @@ class QueryProtocol:
 
 
 def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
-    yield view.root
+    if view.root:
+        yield view.root
     yield from view.fixed
     root = seen.get(view.root, MISSING).value
     if root in LINKED:
         yield "b"
-    if root == CHAIN and seen.get("b", MISSING).value == CHAIN:
+    if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
 
 
@@ -584,8 +775,8 @@ def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
 
 
 def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:
-    named = {path for path in resolution.named if path != view.root}
-    return frozenset(named | {"xy", "xy:1"} if resolution.queries else named)
+    named = frozenset(path for path in resolution.named if path != view.root)
+    return named | {"xy", "xy:1"} if resolution.queries else named
 
 
 def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Document], ...]) -> Built | None:
@@ -601,7 +792,7 @@ def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Docum
         versions.update({path: min(read.version, seen[path].version) for path, read in hits})
         content += tuple((path, seen[path].value) for path, _ in hits)
     destinations: tuple[int, ...] = (0,)
-    if seen[view.root].value == COPIED:
+    if view.root and seen[view.root].value == COPIED:
         destinations = () if seen["b"].value is None else (seen["b"].value,)
     return Built(content, destinations, Ledger(tokens_of(view, resolution), _pairs(versions), content, destinations))
 
@@ -618,7 +809,7 @@ def _with_tombstones(new: Ledger, old: Ledger | None, change: Change) -> tuple[t
 
 
 def _is_refused(view: View, seen: Mapping[str, Document]) -> bool:
-    return seen[view.root].value == LINK and seen["b"].value == REFUSED
+    return view.root != "" and seen[view.root].value == LINK and seen["b"].value == REFUSED
 
 
 def _hits(docs: Mapping[str, Document]) -> tuple[tuple[str, Document], ...]:
@@ -627,7 +818,7 @@ def _hits(docs: Mapping[str, Document]) -> tuple[tuple[str, Document], ...]:
 
 def _fresh(handler: Handler, first: tuple[str, ...] = ()) -> Handler:
     """The handler before its next piece of work; nothing of the last attempt is kept."""
-    return Handler(handler.change, (*first, *handler.todo))
+    return Handler(handler.change, (*first, *handler.todo), edition=handler.edition)
 
 
 def _with(world: World, handler: Handler) -> World:

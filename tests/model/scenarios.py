@@ -12,6 +12,10 @@ from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
 ONE = (View("A", "a"),)
 FIXED = (View("A", "a", fixed=("b",)),)
 TWO = (View("A", "a"), View("B", "c"))
+ROOTLESS = (View("D", "", fixed=("b",)),)
+ADDING = (View("A", "a", fixed=("b",), added=("y",)),)
+LINK_AND_QUERY = (("a", LINK), ("c", QUERY))
+_OLD = (("a", LINK), ("b", 0))
 LINK_AND_COPY = (("a", LINK), ("c", COPIED))
 
 
@@ -79,6 +83,27 @@ FAMILIES = (
         "pages of one view, lost answers", 2, 2,
         {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, page=1, faults=1,
     ),
+    _family(
+        "a view without root", 2, 3,
+        {"b": (0, CHAIN), "y": (0, 1)}, views=ROOTLESS, initial=(("b", 1),), unbuilt=True, faults=1, upkeep=True,
+    ),
+    _family("an index that gets ready", 2, 3, {"a": (QUERY, LINK, None), "x": (1, 2)}, unindexed=True, upkeep=True),
+    _family(
+        "a page, and an index that gets ready", 1, 2,
+        {"a": (ALONE,), "b": (0, 1)}, views=TWO, initial=LINK_AND_QUERY, unindexed=True, upkeep=True,
+    ),
+    _family(
+        "a deployment", 2, 3,
+        {"a": (ALONE, None), "y": (0, 1)}, views=ADDING, initial=_OLD, deployments=(2,), upkeep=True,
+    ),
+    _family(
+        "a deployment, crashes and lost answers", 1, 2,
+        {"a": (ALONE, None), "y": (0, 1)}, views=ADDING, initial=_OLD, deployments=(2,), upkeep=True, faults=1,
+    ),
+    _family(
+        "a deployment and a rollback", 1, 2,
+        {"a": (ALONE, None), "y": (0, 1)}, views=ADDING, initial=_OLD, deployments=(2, 1), upkeep=True,
+    ),
 )  # fmt: skip
 
 
@@ -122,6 +147,8 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     """Each group of scenarios by its name, with the devices switched off."""
     off = frozenset(off)
     for family in FAMILIES:
+        if off & set(query.OWED) and not family.template.upkeep:
+            continue
         if not off or off & set(query.DEVICES):
             yield f"query: {family.name}", (QueryProtocol(each, off) for each in family.scenarios(deep=deep))
     completions: tuple[Completion, ...] = ("keep", "stamp", "delete")

@@ -177,7 +177,7 @@ class Rebuild(NamedTuple):
         """What is written for the instances, once all that they depend on is registered."""
         if is_page:
             reader.read(path for each in instances for path in self._known_documents(each, ledgers[each]))
-        elif any(self._is_behind(ledgers[each], reader) for each in instances):
+        elif any(self._is_behind(each, ledgers[each], reader) for each in instances):
             reader.read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
         resolved = reader.resolve(instances)
         while unregistered := [each for each in instances if self._must_register(each, ledgers[each], resolved[each])]:
@@ -233,17 +233,19 @@ class Rebuild(NamedTuple):
             path for path in ledger.versions if depends_on_document(ledger.depends_on, self._scope(instance), path)
         )
 
-    def _is_behind(self, ledger: Ledger, reader: Reader) -> bool:
+    def _is_behind(self, instance: Instance, ledger: Ledger, reader: Reader) -> bool:
         # One BatchGet may be torn: a source read before, and the ledger after, another builder's commit. What is older
         # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger; and so is all of
-        # a view whose ledger had no room for what was read.
+        # a view of which the ledger does not say what was read: it had no room, its event failed, or nothing was built
+        # since it was registered.
         if ledger.debt is not None:
-            # A build that failed may have withdrawn a copy by versions that it did not record: what was read beside
-            # its ledger could be older, and would give the copy back.
+            # It may have withdrawn a copy, by versions that it did not record: what is older would give it back.
             return True
-        read_beside = (path for path, document in reader.documents.items() if document.collection != COLLECTION)
-        if not ledger.is_whole and any(path not in ledger.versions for path in read_beside):
-            return True
+        for path, document in reader.documents.items():
+            is_unknown = document.collection != COLLECTION and path not in ledger.versions
+            is_registered = depends_on_document(ledger.depends_on, self._scope(instance), path)
+            if is_unknown and (is_registered or not ledger.is_whole):
+                return True
         for path, known in ledger.versions.items():
             read = reader.documents.get(path)
             if read is None or (not read.exists and self._tells_of_deletion(path, known)):

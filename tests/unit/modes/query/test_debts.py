@@ -290,3 +290,35 @@ def test_debts_of_another_app_and_of_a_dropped_view_are_left_alone() -> None:
         assert testing.upkeep() == {}
         testing.deploy(app_of(CityView))
         assert testing.upkeep() == {"built": 1}
+
+
+def test_a_torn_read_from_before_a_debt_does_not_pay_it() -> None:
+    with memory_app(app_of(CityView)) as testing:
+        put(testing, "cities/TOK", name="Tokyo")
+        testing.deliver()
+        before = testing.database.read(["cities/TOK"]).read_time
+        put(testing, "cities/TOK", name=7)
+        testing.deliver()
+        assert (ledger(testing, CityView, "cities/TOK") or {})["owed"] is not None
+        put(testing, "cities/TOK", name="Edo")
+        (changed,) = testing.take()
+        hooked = Hooked(testing.database).tear("cities/TOK", before)
+        testing.handle(changed, hooked)
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_torn_read_from_before_a_registration_does_not_stand_for_what_was_registered() -> None:
+    with memory_app(app_of(PlaceView)) as testing:
+        put(testing, "countries/JP", name="Japan")
+        put(testing, "cities/TOK", name="Tokyo")
+        testing.deliver()
+        City.new(doc_id="TOK", name="Tokyo", country="JP").save()
+        (related,) = testing.take()
+        at = testing.database.read(["cities/TOK"]).read_time
+        with pytest.raises(Crashed):
+            testing.handle(related, Hooked(testing.database).before("read", 2, crash))
+        put(testing, "countries/JP", name="Nippon")
+        testing.take()  # It came before the registration, and found nobody.
+        hooked = Hooked(testing.database).tear("countries/JP", at)
+        testing.handle(related, hooked)
+        assert_views_equal_rebuild(testing)
