@@ -85,46 +85,24 @@ class Boiler:
         sockets: SocketSettings = DEFAULT_SOCKETS,
         **options: Unpack[AppOptions],
     ) -> None:
-        text("The app's name", name)
-        if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
-            raise InvalidOption(
-                f"The app's name {name!r} becomes part of function names: letters, digits and '-' only."
-            )
-        said = {
-            "group_by": group_by,
-            "max_retries": max_retries,
-            "max_event_age": max_event_age,
-            "docs": docs,
-            "upkeep": upkeep,
-            "functions": functions,
-            "http": http,
-            "sockets": sockets,
-        }
-        check_each(f"{name}: ", said, _APP_CHECKS)
+        _check_name(name)
+        told: dict[str, object] = {"group_by": group_by, "max_retries": max_retries, "max_event_age": max_event_age}
+        told |= {"docs": docs, "upkeep": upkeep, "functions": functions, "http": http, "sockets": sockets}
+        check_each(f"{name}: ", told, _APP_CHECKS)
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
-        http.check()
-        sockets.check()
-        if http.tenant and sockets.tenant and http.tenant != sockets.tenant:
-            raise InvalidOption(
-                f"{name}: HttpSettings.tenant is {http.tenant!r} and SocketSettings.tenant is {sockets.tenant!r}; an "
-                f"app admits the users of one tenant, on every surface. Say it once."
-            )
-        named = {
-            entry_point: Options.of(f"{name}, functions[{entry_point!r}]", each)
-            for entry_point, each in (functions or {}).items()
-        }
+        _check_surfaces(name, http, sockets)
         self.name = name
         self._declarations = Declarations(
-            name,
-            MODES,
-            own,
-            group_by,
-            docs,
-            upkeep,
-            max_retries,
-            max_event_age,
-            named=named,
+            app=name,
+            modes=MODES,
+            options=own,
+            group_by=group_by,
+            docs=docs,
+            upkeep=upkeep,
+            max_retries=max_retries,
+            max_event_age=max_event_age,
+            named={each: Options.of(f"{name}, functions[{each!r}]", said) for each, said in (functions or {}).items()},
             http=http,
             socket_settings=sockets,
         )
@@ -286,6 +264,23 @@ _APP_CHECKS = {
     "http": of_kind(HttpSettings),
     "sockets": of_kind(SocketSettings),
 }
+
+
+def _check_name(name: str) -> None:
+    text("The app's name", name)
+    if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
+        raise InvalidOption(f"The app's name {name!r} becomes part of function names: letters, digits and '-' only.")
+
+
+def _check_surfaces(name: str, http: HttpSettings, sockets: SocketSettings) -> None:
+    """Raises InvalidOption for settings that cannot be, or that admit different users on different surfaces."""
+    http.check()
+    sockets.check()
+    if http.tenant and sockets.tenant and http.tenant != sockets.tenant:
+        raise InvalidOption(
+            f"{name}: HttpSettings.tenant is {http.tenant!r} and SocketSettings.tenant is {sockets.tenant!r}; an "
+            f"app admits the users of one tenant, on every surface. Say it once."
+        )
 
 
 @contextmanager

@@ -54,15 +54,7 @@ def write_dead_letter(
         "reason": type(error).__name__,
         "message": _text(str(error)),
     }
-    for attempt in range(MAX_ATTEMPTS):
-        try:
-            _count(invocation, path, reason)
-            break
-        except Conflict:
-            # Another delivery of the same failure counted meanwhile.
-            if attempt == MAX_ATTEMPTS - 1:
-                raise
-            invocation.pause(attempt)
+    _count_at_last(invocation, path, reason)
     invocation.note(Outcome.DEAD_LETTER)
     cause = {"function": invocation.function, "event": event, "view": view, "subject": subject}
     log.error(
@@ -74,6 +66,19 @@ def write_dead_letter(
         exc_info=error,
         extra={**cause, "code": error.code, "kind": error.kind, "dead_letter": path},
     )
+
+
+def _count_at_last(invocation: Invocation, path: str, reason: Fields) -> None:
+    """Counts the attempt, however many deliveries of the same failure count meanwhile."""
+    for attempt in range(MAX_ATTEMPTS):
+        try:
+            _count(invocation, path, reason)
+            return
+        except Conflict:
+            # Another delivery of the same failure counted meanwhile.
+            if attempt == MAX_ATTEMPTS - 1:
+                raise
+            invocation.pause(attempt)
 
 
 def refuse_event(invocation: Invocation, *, view: str, subject: str, event: str, error: Permanent) -> None:

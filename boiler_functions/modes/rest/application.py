@@ -76,25 +76,7 @@ def create_app(
     )
     # A redirect would answer in HTML, and repeat the path.
     app.url_map.merge_slashes = False
-    known = secret or _secret_of_environment(os.environ)
-    secret_now = cache(lambda: known or secret_of(database(), declarations.app))
-    waiting = places(os.environ)
-    resources = {
-        rule.rule: Resource(
-            app=declarations.app,
-            view=rule.view,
-            is_stored=rule.view in declarations.stored,
-            database=database,
-            surroundings=surroundings,
-            settings=settings,
-            secret=secret_now,
-            creates=rule.create,
-            deletes=rule.delete,
-            filtered_orders=rule.filtered_orders,
-            places=waiting,
-        )
-        for rule in declarations.of(REST)
-    }
+    resources = _resources(declarations, database, surroundings, secret)
     rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
     verifier = tokens or FirebaseTokens(project, tenant=declarations.tenant, check_revoked=settings.check_revoked)
     Gate(settings, verifier, rate).put_before(app)
@@ -105,6 +87,31 @@ def create_app(
         app.register_blueprint(apidocs(declarations.app, api.document))
     answer_errors(app)
     return app
+
+
+def _resources(
+    declarations: Declarations, database: Callable[[], Database], surroundings: Surroundings, secret: bytes | None
+) -> dict[str, Resource]:
+    """The resource of each rule, by its path."""
+    known = secret or _secret_of_environment(os.environ)
+    secret_now = cache(lambda: known or secret_of(database(), declarations.app))
+    waiting = places(os.environ)
+    return {
+        rule.rule: Resource(
+            app=declarations.app,
+            view=rule.view,
+            is_stored=rule.view in declarations.stored,
+            database=database,
+            surroundings=surroundings,
+            settings=declarations.http,
+            secret=secret_now,
+            creates=rule.create,
+            deletes=rule.delete,
+            filtered_orders=rule.filtered_orders,
+            places=waiting,
+        )
+        for rule in declarations.of(REST)
+    }
 
 
 def document(declarations: Declarations) -> dict[str, Any]:
