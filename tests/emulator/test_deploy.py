@@ -64,6 +64,7 @@ class CityLabel(ViewModel[CityStore]):
 """
 
 VIEW, LABEL, REST = "towns-city-view-on-countries-cities", "towns-city-label-on-countries-cities", "towns-continuations"
+UPKEEP = "towns-upkeep"
 
 
 class Project:
@@ -147,7 +148,7 @@ def test_ctrl_c_ends_with_how_to_go_on(interrupted: tuple[Project, int, str]) ->
 def test_the_next_run_finishes_what_ctrl_c_left(deployed: tuple[Project, list[Call]]) -> None:
     project, calls = deployed
     functions = {key.rpartition("/")[2] for key in project.recorder.resources if "/functions/" in key}
-    assert functions == {VIEW, LABEL, REST}
+    assert functions == {VIEW, LABEL, REST, UPKEEP}
     finished = {key for key, each in project.recorder.resources.items() if "deadLetterPolicy" in each}
     assert {key.rpartition("/")[2] for key in finished} == {f"eventarc-nam5-{name}-1-sub-9" for name in (VIEW, LABEL)}
     accounts = [call for call in calls if call.method == "POST" and call.path.endswith("/serviceAccounts")]
@@ -188,7 +189,7 @@ def test_the_request_says_all_that_was_declared(deployed: tuple[Project, list[Ca
 def test_who_invokes_may_invoke_and_nobody_else(deployed: tuple[Project, list[Call]]) -> None:
     project, _ = deployed
     member = "serviceAccount:towns-invoke@my-project.iam.gserviceaccount.com"
-    for name in (VIEW, LABEL, REST):
+    for name in (VIEW, LABEL, REST, UPKEEP):
         (binding,) = project.recorder.members[f"projects/my-project/locations/us-east1/services/{name}"]
         assert (binding["role"], binding["members"]) == ("roles/run.invoker", [member])
     roles = {
@@ -214,7 +215,7 @@ def test_a_change_of_one_view_deploys_its_functions_alone(deployed: tuple[Projec
     project.module.write_text(APP.replace('"* "', '"+ "'))
     project.recorder.forget()
     project.deploy()
-    assert project.recorder.deployed() == [LABEL, REST]
+    assert project.recorder.deployed() == [LABEL, REST, UPKEEP]
 
 
 def test_without_a_change_nothing_is_asked_for_but_what_is_there(deployed: tuple[Project, list[Call]]) -> None:
