@@ -215,7 +215,7 @@ class Recorder:
 
 _FUNCTION = re.compile(r"/functions(/[^/:]+)?$")
 _COLLECTIONS = frozenset(
-    {"fields", "functions", "indexes", "queues", "serviceAccounts", "services", "subscriptions", "topics"}
+    {"fields", "functions", "indexes", "jobs", "queues", "serviceAccounts", "services", "subscriptions", "topics"}
 )
 
 
