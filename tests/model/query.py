@@ -5,6 +5,7 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     ALONE   the root alone                  QUERY   all of `x`, `y` that match (their value ends in 1)
     LINK    the root, and `b`               CHAIN   the root and `b`, and `y` when `b` is 3
     COPIED  the root, and `b`, whose value is the path that the view is stored at: none without `b`
+    OWNED   as COPIED, and `y`, of which a getter raises when it is FAILS
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
 
@@ -24,10 +25,12 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 ALONE, LINK, QUERY, CHAIN, COPIED = range(5)
+OWNED = 6, 7
+"""Two values of one meaning, so that a root can change and its view does not."""
 REFUSED, FAILS = 8, 9
 INITIAL = 1
 """The version of all documents that were there before the script."""
-LINKED = (LINK, CHAIN, COPIED)
+LINKED = (LINK, CHAIN, COPIED, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 UNTAKEN = -1
@@ -58,6 +61,7 @@ DEVICES = (
     "miss_tokens",
     "page_fallback",
     "next_page",
+    "withdrawal",
     *OWED,
 )
 
@@ -145,9 +149,12 @@ class Resolution(NamedTuple):
 
 
 class Built(NamedTuple):
+    """`failed`: a getter raised, and the destinations are right all the same."""
+
     content: tuple[object, ...] | None
     destinations: tuple[int, ...]
     ledger: Ledger
+    failed: bool = False
 
 
 class Commit(NamedTuple):
@@ -270,8 +277,12 @@ class QueryProtocol:
             built = build(view, docs, _hits(docs))
             if built is None or _is_refused(view, docs) or (not view.root and dict(world.ledgers)[view.name] is None):
                 continue
-            wanted = dict.fromkeys(built.destinations, built.content)
             found = {to: content for (name, to), content in world.stored if name == view.name}
+            if built.failed:
+                if reads_on := found.keys() - set(built.destinations):
+                    return f"READS ON: {view.name} cannot be built, and is still stored at {min(reads_on)}"
+                continue
+            wanted = dict.fromkeys(built.destinations, built.content)
             if wanted != found:
                 return f"DIVERGED: {view.name} is stored as {found}, a rebuild makes {wanted}"
         return None
@@ -637,8 +648,11 @@ class QueryProtocol:
                     ledgers.append((name, known, old._replace(owed=True)))
                 continue
             built = None if handler.owes else build(view, seen, handler.hits or ())
-            if built is None:
-                ledgers += self._debt(name, known, handler)
+            if built is None or built.failed:
+                kept = built.destinations if built and "withdrawal" not in self.off else None
+                ledgers += self._debt(name, known, handler, kept)
+                gone = {to for to in old.destinations if kept is not None and to not in kept} if old else set()
+                stored.update({(name, to): None for to in gone})
                 continue
             if built.content is None:
                 if old:
@@ -659,8 +673,13 @@ class QueryProtocol:
             refused |= bool(wanted) and _is_refused(view, seen)
         return Commit(tuple(ledgers), _pairs(stored), refused) if ledgers else None
 
-    def _debt(self, name: str, known: Known, handler: Handler) -> list[tuple[str, Known, Ledger | None]]:
-        """The ledger that is owed a build: old and new tokens, as far as was read, and the rest as it was."""
+    def _debt(
+        self, name: str, known: Known, handler: Handler, kept: tuple[int, ...] | None = None
+    ) -> list[tuple[str, Known, Ledger | None]]:
+        """The ledger that is owed a build: old and new tokens, as far as was read, and the rest as it was.
+
+        Of its copies only those are `kept` that still belong there, where that is known.
+        """
         seen = dict(handler.seen)
         view = self._view(name, handler)
         resolution = resolve(view, seen)
@@ -669,7 +688,8 @@ class QueryProtocol:
         old = known.ledger or Ledger(frozenset(), edition=handler.edition)
         reached = frozenset({path for path in resolution.named if path and path != view.root})
         tokens = old.tokens | reached | (tokens_of(view, resolution) if resolution.queries else frozenset())
-        return [(name, known, old._replace(tokens=tokens, owed=True))]
+        destinations = tuple(to for to in old.destinations if kept is None or to in kept)
+        return [(name, known, old._replace(tokens=tokens, owed=True, destinations=destinations))]
 
     def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         commit = self._registration(handler) if handler.phase == "register" else self._commit_of(handler)
@@ -763,6 +783,8 @@ def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
     root = seen.get(view.root, MISSING).value
     if root in LINKED:
         yield "b"
+    if root in OWNED:
+        yield "y"
     if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
 
@@ -792,8 +814,10 @@ def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Docum
         versions.update({path: min(read.version, seen[path].version) for path, read in hits})
         content += tuple((path, seen[path].value) for path, _ in hits)
     destinations: tuple[int, ...] = (0,)
-    if view.root and seen[view.root].value == COPIED:
+    if view.root and seen[view.root].value in (COPIED, *OWNED):
         destinations = () if seen["b"].value is None else (seen["b"].value,)
+        if "y" in resolution.named and seen["y"].value == FAILS:
+            return Built(None, destinations, Ledger(tokens_of(view, resolution)), failed=True)
     return Built(content, destinations, Ledger(tokens_of(view, resolution), _pairs(versions), content, destinations))
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tests.model import query, task
 from tests.model.explorer import Explorable, Explored, explore_all
-from tests.model.query import ALONE, CHAIN, COPIED, FAILS, LINK, QUERY, REFUSED, QueryProtocol, View
+from tests.model.query import ALONE, CHAIN, COPIED, FAILS, LINK, OWNED, QUERY, REFUSED, QueryProtocol, View
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
 
 ONE = (View("A", "a"),)
@@ -69,6 +69,10 @@ FAMILIES = (
     _family("destinations that change", 3, 4, _MOVING, initial=(("a", COPIED), ("b", 5))),
     _family("destinations that change, lost answers", 2, 3, _MOVING, initial=(("a", COPIED), ("b", 5)), faults=1),
     _family("a getter that raises", 3, 4, {"a": (ALONE, LINK), "b": (0, FAILS)}),
+    _family(
+        "an owner who changes while a getter raises", 4, 4,
+        {"a": OWNED[1:], "b": (6,), "y": (FAILS, 0)}, initial=(("a", OWNED[0]), ("b", 5), ("y", 0)),
+    ),
     _family("a page of two views", 2, 3, {"a": (LINK, None), "c": (LINK,), "b": (0, 1)}, views=TWO),
     _family(
         "a page with a commit that is refused", 2, 3,
