@@ -34,7 +34,7 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, OidcToken, Task
 from google.protobuf.duration_pb2 import Duration
 
-from boiler_functions.database.firestore import READ_ERRORS
+from boiler_functions.database.errors import READ_ERRORS
 from boiler_functions.exceptions import BoilerError, ConfigurationError, TooLarge, Unavailable
 from boiler_functions.manifest import Function
 from boiler_functions.modes.event_function import Enqueue, Rest

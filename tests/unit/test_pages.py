@@ -37,7 +37,7 @@ def test_every_file_and_command_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text("utf-8")
     names = {*_FILE.findall(text)} - {"functions/", "venv/"}
     rest = PACKAGE / "modes" / "rest"
-    places = (ROOT, PACKAGE, rest, PACKAGE / "modes" / "query")
+    places = (ROOT, PACKAGE, rest, PACKAGE / "database", PACKAGE / "modes" / "query")
     assert [name for name in sorted(names) if not any((place / name).exists() for place in places)] == []
     modules = {f"{module.replace('.', '/')}" for module in _MODULE.findall(text)}
     assert [each for each in sorted(modules) if not ((ROOT / each).is_dir() or (ROOT / f"{each}.py").is_file())] == []

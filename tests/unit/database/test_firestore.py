@@ -8,17 +8,9 @@ import pytest
 from google.cloud.firestore_v1.types.firestore import RunQueryResponse
 
 from boiler_functions.database import Found, Put, Query
-from boiler_functions.database.firestore import (
-    COMMIT_ERRORS,
-    READ_ERRORS,
-    VERIFY_ERRORS,
-    ErrorTable,
-    FirestoreDatabase,
-    _Connection,
-    _shared,
-    connect,
-    translate,
-)
+from boiler_functions.database.connection import Connection
+from boiler_functions.database.errors import COMMIT_ERRORS, READ_ERRORS, VERIFY_ERRORS, ErrorTable, translate
+from boiler_functions.database.firestore import FirestoreDatabase, _shared, connect
 from boiler_functions.exceptions import (
     BoilerError,
     ConfigurationError,
@@ -145,7 +137,7 @@ class Channel:
 def verified_commit(channel: Channel) -> None:
     """Commits on the condition that a query still returns one document."""
     database = FirestoreDatabase("demo")
-    database._opened = _Connection(channel, "projects/demo/databases/(default)", emulator=True)
+    database._opened = Connection(channel, "projects/demo/databases/(default)", emulator=True)
     database.commit([Put("users/a", {})], verify=[Found(Query("users"), {"users/a": 1})])
 
 
@@ -167,7 +159,7 @@ def test_a_rollback_that_fails_does_not_hide_why_it_was_needed() -> None:
 def test_a_query_whose_index_is_being_built_is_asked_once_as_it_takes_minutes() -> None:
     channel = Channel(RunQuery=Failure(Status.FAILED_PRECONDITION, _BUILDING))
     database = FirestoreDatabase("demo")
-    database._opened = _Connection(channel, "projects/demo/databases/(default)", emulator=True)
+    database._opened = Connection(channel, "projects/demo/databases/(default)", emulator=True)
     with pytest.raises(IndexBuilding, match="It takes some minutes"):
         database.query(Query("users"))
     assert channel.called == ["RunQuery"]

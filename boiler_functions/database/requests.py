@@ -1,0 +1,134 @@
+"""Requests to Firestore as messages: writes, and queries."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from boiler_functions.database import NAME, Cursor, Delete, Filter, Precondition, Put, Query, Write
+from boiler_functions.database.codec import Codec, Message
+from boiler_functions.database.matching import orders_of
+from boiler_functions.database.messages import CommitRequest, RunQueryRequest, StructuredQuery
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, check_document
+from boiler_functions.database.values import check_fields, check_path
+from boiler_functions.exceptions import InvalidRequest
+from boiler_functions.paths import collection_of, id_of
+
+# A message never weighs less than a quarter of what the document counts for (a geo point: 4 bytes and 16).
+_SURELY_SMALL_BYTES: Final = MAX_DOCUMENT_BYTES // 4
+
+_OPERATORS: Final[Mapping[str, int]] = {
+    "==": StructuredQuery.FieldFilter.EQUAL,
+    "!=": StructuredQuery.FieldFilter.NOT_EQUAL,
+    "<": StructuredQuery.FieldFilter.LESS_THAN,
+    "<=": StructuredQuery.FieldFilter.LESS_THAN_OR_EQUAL,
+    ">": StructuredQuery.FieldFilter.GREATER_THAN,
+    ">=": StructuredQuery.FieldFilter.GREATER_THAN_OR_EQUAL,
+    "in": StructuredQuery.FieldFilter.IN,
+    "not-in": StructuredQuery.FieldFilter.NOT_IN,
+    "array-contains": StructuredQuery.FieldFilter.ARRAY_CONTAINS,
+    "array-contains-any": StructuredQuery.FieldFilter.ARRAY_CONTAINS_ANY,
+}
+_IS_NULL: Final[Mapping[str, int]] = {
+    "==": StructuredQuery.UnaryFilter.IS_NULL,
+    "!=": StructuredQuery.UnaryFilter.IS_NOT_NULL,
+}
+_IS_NAN: Final[Mapping[str, int]] = {
+    "==": StructuredQuery.UnaryFilter.IS_NAN,
+    "!=": StructuredQuery.UnaryFilter.IS_NOT_NAN,
+}
+
+_ASCENDING: Final = StructuredQuery.ASCENDING
+_DESCENDING: Final = StructuredQuery.DESCENDING
+
+
+def _encode_precondition(precondition: Precondition, message: Message) -> None:
+    if precondition.version is not None:
+        message.update_time.seconds, message.update_time.nanos = divmod(precondition.version, 1_000_000_000)
+    elif precondition.exists is not None:
+        message.exists = precondition.exists
+
+
+def _encode_write(write: Write, message: Message, codec: Codec) -> None:
+    if write.precondition is not None:
+        _encode_precondition(write.precondition, message.current_document)
+    if isinstance(write, Delete):
+        message.delete = codec.name(write.path)
+        return
+    message.update.name = codec.name(write.path)
+    codec.encode_fields(write.fields, message.update.fields)
+    if write.mask is not None:
+        message.update_mask.SetInParent()
+        message.update_mask.field_paths.extend(write.mask)
+
+
+def _check_sizes(writes: Sequence[Write], request: Message) -> None:
+    for write, message in zip(writes, request.writes, strict=True):
+        if isinstance(write, Put) and message.ByteSize() > _SURELY_SMALL_BYTES:
+            check_document(write.path, write.fields)
+
+
+def encode_writes(writes: Sequence[Write], database: str, codec: Codec) -> Message:
+    request = CommitRequest(database=database)
+    for write in writes:
+        # As the database in memory does, and with a reason that names the field, which the server's does not.
+        check_path(write.path)
+        if isinstance(write, Put):
+            check_fields(write.path, write.fields)
+        _encode_write(write, request.writes.add(), codec)
+    _check_sizes(writes, request)
+    return request
+
+
+def _unary_operator(condition: Filter) -> int | None:
+    if condition.value is None:
+        return _IS_NULL.get(condition.op)
+    if isinstance(condition.value, float) and math.isnan(condition.value):
+        return _IS_NAN.get(condition.op)
+    return None
+
+
+def _encode_filter(condition: Filter, message: Message, codec: Codec) -> None:
+    if (operator := _unary_operator(condition)) is not None:
+        message.unary_filter.op = operator
+        message.unary_filter.field.field_path = condition.field
+        return
+    message.field_filter.op = _OPERATORS[condition.op]
+    message.field_filter.field.field_path = condition.field
+    codec.encode(condition.value, message.field_filter.value)
+
+
+def _encode_cursor(cursor: Cursor, message: Message, codec: Codec) -> None:
+    message.before = cursor.before
+    for value in cursor.values:
+        codec.encode(value, message.values.add())
+
+
+def _encode_structure(query: Query, message: Message, codec: Codec) -> None:
+    message.from_.add(collection_id=id_of(query.collection), all_descendants=query.group)
+    if query.filters:
+        message.where.composite_filter.op = StructuredQuery.CompositeFilter.AND
+    for condition in query.filters:
+        _encode_filter(condition, message.where.composite_filter.filters.add(), codec)
+    for order in orders_of(query):
+        added = message.order_by.add(direction=_DESCENDING if order.descending else _ASCENDING)
+        added.field.field_path = order.field
+    if query.start is not None:
+        _encode_cursor(query.start, message.start_at, codec)
+    if query.end is not None:
+        _encode_cursor(query.end, message.end_at, codec)
+    if query.limit is not None:
+        message.limit.value = query.limit
+    if query.names_only:
+        # The fields of the orders too: the next page starts after their values.
+        for field in dict.fromkeys((NAME, *(order.field for order in orders_of(query) if query.pattern))):
+            message.select.fields.add(field_path=field)
+
+
+def encode_query(query: Query, codec: Codec) -> Message:
+    parent = "" if query.group else collection_of(query.collection)
+    request = RunQueryRequest(parent=codec.name(parent).rstrip("/"))
+    try:
+        _encode_structure(query, request.structured_query, codec)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"The query on {query.collection} cannot be asked: {error}") from error
+    return request
