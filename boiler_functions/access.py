@@ -219,6 +219,6 @@ def audience(declared: object) -> Audience:
     if callable(declared) and not isinstance(declared, type):
         return Where(declared)
     raise InvalidAccess(
-        f"{declared!r} is no audience; there are access.public, access.signed_in, access.owner(…), access.claim(…), "
-        f"a function of (caller, view), and combinations by `|`."
+        f"{declared!r} is not an audience; use access.public, access.signed_in, access.owner(…), access.claim(…), a "
+        f"function of (caller, view), or a combination of these by `|`."
     )

@@ -38,7 +38,7 @@ N = TypeVar("N", bound=Embedded)
 
 
 class Scalar(Generic[V]):
-    """A factory of attributes of one type; `str | None` unless required or given a default."""
+    """Makes attributes of one type; `str | None` unless the attribute is required or has a default."""
 
     def __init__(self, make_field: MakeField) -> None:
         self._make_field = make_field
@@ -64,7 +64,7 @@ class Scalar(Generic[V]):
         self, *, validate: Validator | Iterable[Validator] | None = None, data_key: str | None = None
     ) -> Attribute[V | None]: ...
     def __call__(self, **options: Any) -> Attribute[Any]:
-        """An attribute of this type."""
+        """Returns an attribute of this type."""
         return Attribute(self._make_field, **options)
 
 
@@ -77,10 +77,10 @@ def relation(to: str, *, many: bool = False, required: bool = False, data_key: s
 def relation(
     to: type[Any] | str, *, many: bool = False, required: bool = False, data_key: str | None = None
 ) -> Relation[Any]:
-    """A relation to another model, stored as a reference (with `many`, a list of them).
+    """Declares a relation to another model, stored as a reference (with `many`, as a list of references).
 
-    It reads as the model, None when there is no such document; with `many` as a tuple without the missing ones. It
-    takes a model, its doc_id, or a Reference. A model that is declared later goes by name: `"City"`.
+    Reads as the model, or None if its document does not exist; with `many`, as a tuple of the models that exist.
+    Accepts a model, its doc_id, or a Reference. Name a model that is declared later: `attrs.relation("City")`.
     """
     return Relation(to, many=many, required=required, data_key=data_key)
 
@@ -100,7 +100,7 @@ def list(
     data_key: str | None = None,
 ) -> Attribute[builtins.list[Any]]: ...
 def list(item: Any, **options: Any) -> Attribute[Any]:
-    """A list of values of a type, empty unless given: `regions = attrs.list(str)`."""
+    """Declares a list of values of one type, empty by default: `regions = attrs.list(str)`."""
     return Attribute(_typed_field(GenericAlias(builtins.list, (item,))), default=builtins.list, **options)
 
 
@@ -119,7 +119,7 @@ def mapping(
     data_key: str | None = None,
 ) -> Attribute[dict[str, Any]]: ...
 def mapping(value: Any, **options: Any) -> Attribute[Any]:
-    """Values of a type by name, empty unless given: `scores = attrs.mapping(int)`."""
+    """Declares a dict from names to values of one type, empty by default: `scores = attrs.mapping(int)`."""
     return Attribute(_typed_field(GenericAlias(dict, (str, value))), default=dict, **options)
 
 
@@ -147,7 +147,7 @@ def enum(
     data_key: str | None = None,
 ) -> Attribute[E | None]: ...
 def enum(members: type[Any], **options: Any) -> Attribute[Any]:
-    """A member of an Enum, stored as its value: `status = attrs.enum(Status, required=True)`."""
+    """Declares a member of an Enum, stored as its value: `status = attrs.enum(Status, required=True)`."""
     return Attribute(_typed_field(members), **options)
 
 
@@ -175,7 +175,7 @@ def embedded(
     data_key: str | None = None,
 ) -> Attribute[N | None]: ...
 def embedded(model: type[Any], **options: Any) -> Attribute[Any]:
-    """An object inside the document: `address = attrs.embedded(Address)`."""
+    """Declares an object inside the document: `address = attrs.embedded(Address)`."""
     return Attribute(_typed_field(model), **options)
 
 
@@ -184,7 +184,7 @@ def computed(function: Callable[[Any], T]) -> Attribute[T]: ...
 @overload
 def computed(*, data_key: str | None = None) -> Callable[[Callable[[Any], T]], Attribute[T]]: ...
 def computed(function: Callable[[Any], T] | None = None, *, data_key: str | None = None) -> Any:
-    """An attribute that the method computes; the return type gives its marshmallow field.
+    """Declares an attribute that the decorated method computes; the return type chooses its marshmallow field.
 
     @attrs.computed
     def in_session(self) -> bool:
@@ -211,7 +211,7 @@ def _computed(function: Callable[[Any], T], *, data_key: str | None) -> Attribut
         except (TypeError, NameError) as error:
             raise InvalidAttribute(f"The return type of {function.__qualname__}: {error}.") from error
 
-    # A type that is declared further down is looked up again when the app is compiled.
+    # The return type may be declared further down; then it is looked up when the app is compiled.
     with contextlib.suppress(NameError):
         typing.get_type_hints(function)
         make_field()
@@ -221,7 +221,7 @@ def _computed(function: Callable[[Any], T], *, data_key: str | None) -> Attribut
 
 
 def bproperty(*, data_key: str | None = None) -> Attribute[Any]:
-    """An attribute of any type, for getters and setters without annotations."""
+    """Declares an attribute of any type, for getters and setters without annotations."""
     return Attribute(fields.Anything, data_key=data_key)
 
 
@@ -235,12 +235,12 @@ def _typed_field(annotation: Any) -> MakeField:
 
 
 def _check_storable(annotation: Any) -> None:
-    """Raises TypeError for a type whose values no document gives back as they were."""
+    """Raises TypeError for a type whose values would read back from a document as something else."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is tuple and len({*arguments} - {...}) > 1:
-        raise TypeError(f"{annotation!r} is a list of one type after another; write `list[…]` of any of them")
+        raise TypeError(f"{annotation!r} has a type of its own for each position; write `list[A | B]`")
     if origin in (dict, Mapping) and arguments[0] is not str:
-        raise TypeError(f"{annotation!r} is a mapping whose names are no texts; write `dict[str, …]`")
+        raise TypeError(f"{annotation!r} is a mapping whose keys are not strings; write `dict[str, …]`")
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         _check_members(annotation)
     for each in arguments:
@@ -250,7 +250,7 @@ def _check_storable(annotation: Any) -> None:
 def _check_members(members: type[Enum]) -> None:
     for each in members:
         if not isinstance(each.value, STORED_AS_THEY_ARE):
-            raise TypeError(f"{each} has the value {each.value!r}, which a document gives back as another, or not")
+            raise TypeError(f"{each} has the value {each.value!r}, which does not read back from a document unchanged")
 
 
 string = Scalar[str](fields.String)

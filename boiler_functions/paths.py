@@ -35,9 +35,9 @@ def document_id(value: object) -> str:
     if not isinstance(value, str):
         raise InvalidPath(f"A document id is a string; found {shown(value)}.")
     if fault := fault_of_id(value):
-        raise InvalidPath(f"{shown(value)} is no document id: {fault}.")
+        raise InvalidPath(f"{shown(value)} is not a document id: {fault}.")
     if _CONTROL.search(value) or value != value.strip():
-        raise InvalidPath(f"{shown(value)} is no document id: control characters and outer spaces break triggers.")
+        raise InvalidPath(f"{shown(value)} is not a document id: control characters and outer spaces break triggers.")
     return value
 
 
@@ -82,7 +82,7 @@ class Pattern:
                 raise InvalidPattern(f"The path {self.text!r} has an empty segment; write it as 'users/{{user_id}}'.")
             if ("{" in segment or "}" in segment) and not self._placeholder(segment):
                 raise InvalidPattern(
-                    f"In the path {self.text!r}, {segment!r} is no placeholder; one is a whole segment: '{{user_id}}'."
+                    f"In the path {self.text!r}, {segment!r} is not a placeholder; write a whole one: '{{user_id}}'."
                 )
             if not self._placeholder(segment):
                 self._check_literal(segment)
@@ -140,7 +140,7 @@ class Pattern:
         return captured
 
     def fill(self, values: Mapping[str, object]) -> str:
-        """The path with every placeholder replaced; raises InvalidPath for a value that is no document id."""
+        """The path with every placeholder replaced; raises InvalidPath for a value that is not a document id."""
         if missing := [name for name in self.names if name not in values]:
             raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {', '.join(values) or 'nothing'}.")
         return "/".join(

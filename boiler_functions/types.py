@@ -77,7 +77,7 @@ def _tagged(value: Any) -> Any:
         case list() | tuple():
             return [_tagged(item) for item in value]
         case _:
-            raise TypeError(f"{type(value).__name__} is no Firestore value: {value!r}")
+            raise TypeError(f"{type(value).__name__} is not a Firestore value: {value!r}")
 
 
 def as_stored(value: Any) -> Any:

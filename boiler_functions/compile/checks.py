@@ -47,7 +47,7 @@ def check_owners(declarations: Declarations) -> None:
             for pattern in patterns or [Pattern(view.meta("path") or view.__name__)]:
                 if part.placeholder not in pattern.names:
                     raise InvalidAccess(
-                        f"{view.__name__}.Meta has owner({part.placeholder!r}), which is no placeholder of its path "
+                        f"{view.__name__}.Meta has owner({part.placeholder!r}), which is not a placeholder of its path "
                         f"{pattern.text!r}; there are {', '.join((*pattern.names, *owner_names(view))) or 'none'}."
                     )
 

@@ -70,7 +70,7 @@ class Codec:
                 for item in value:
                     self.encode(item, message.array_value.values.add())
             case _:
-                raise TypeError(f"{type(value).__name__} is no Firestore value: {value!r}")
+                raise TypeError(f"{type(value).__name__} is not a Firestore value: {value!r}")
 
     def encode_fields(self, fields: Fields, messages: Message) -> None:
         for name, value in fields.items():

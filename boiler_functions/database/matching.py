@@ -98,7 +98,7 @@ def sort_key(value: Any) -> SortKey:
         case Mapping():
             return (10, [(name, sort_key(value[name])) for name in sorted(value)])
         case _:
-            raise InvalidRequest(f"{type(value).__name__} is no Firestore value: {value!r}")
+            raise InvalidRequest(f"{type(value).__name__} is not a Firestore value: {value!r}")
 
 
 def _equal(value: Any, other: Any) -> bool:

@@ -1,1 +1,1 @@
-"""What documents are: typed attributes, models with a path, and the sessions that read and write them."""
+"""Models of documents: typed attributes, models with a path, and the sessions that read and write them."""

@@ -1,4 +1,4 @@
-"""Declared attributes of models: typed descriptors, each of which becomes a marshmallow field.
+"""Attributes of models: typed descriptors, each of which makes a marshmallow field.
 
     class City(DomainModel):
         city_name = attrs.string(required=True)     # str
@@ -62,17 +62,17 @@ COMPARABLE = (
     fields.Member,
     marshmallow_fields.Date,
 )
-"""The fields of one value, which a text can name."""
+"""The fields that hold a single value, which a query string can spell and a list can be ordered by."""
 
 
 @cache
 def camel_case(name: str) -> str:
-    """The name as a document spells it: `camel_case("city_name")` is `"cityName"`."""
+    """Returns the name as a document spells it: `camel_case("city_name")` is `"cityName"`."""
     return re.sub(r"(?<=[A-Za-z0-9])_+([a-z0-9])", lambda found: found[1].upper(), name)
 
 
 class Attribute(Generic[T]):
-    """A declared attribute: on an instance its value, on the class a Bound to build conditions from."""
+    """A declared attribute: its value on an instance, a Bound to build conditions from on the class."""
 
     name: str
     owner: type[Any]
@@ -112,7 +112,7 @@ class Attribute(Generic[T]):
     def __get__(self, instance: Model | None, owner: type[Any]) -> Any:
         if instance is None:
             return Bound(owner, self)
-        # A view as it was stored has values where others compute.
+        # A view that was recalled from its document has stored values for its computed attributes.
         if self.fget is None or self.name in instance.values:
             return self._value(instance)
         if instance.recalled:
@@ -120,11 +120,11 @@ class Attribute(Generic[T]):
         try:
             return self.fget(instance)
         except AttributeError as error:
-            # Python would take it for a missing attribute of the model, and tell of that instead.
+            # Python would report an AttributeError as a missing attribute of the model, and hide the getter's fault.
             raise GetterFailed(f"{type(instance).__name__}.{self.name} raised AttributeError: {error}") from error
 
     def _recalled(self, instance: Model, fget: Callable[[Any], T]) -> T | None:
-        """What the getter makes of what is left: a model may lack what it needs, and a view has no Store."""
+        """Returns the getter's result, or None: a recalled model may lack values, and a recalled view has no Store."""
         try:
             return fget(instance)
         except Exception:
@@ -139,18 +139,18 @@ class Attribute(Generic[T]):
             instance.values[self.name] = self.adapted(value)
 
     def getter(self, function: F) -> F:
-        """Computes the attribute; decorates a method of the attribute's own name, or of another."""
+        """Decorates the method that computes the attribute; it may bear the attribute's name or another."""
         self.fget = function
         return self._accessor(function)
 
     def setter(self, function: F) -> F:
-        """Takes a new value; an attribute with a getter and no setter is read-only."""
+        """Decorates the method that receives a new value; an attribute with a getter and no setter is read-only."""
         self.fset = function
         return self._accessor(function)
 
     def _accessor(self, function: F) -> F:
-        # Comes back as the attribute, so that `@name.getter` over `def name` leaves the attribute under its name;
-        # a method of another name becomes a method again in __set_name__.
+        # Returns the attribute, not the function, so that `@name.getter` over `def name` leaves the attribute under
+        # its name. A method of another name becomes a method again in __set_name__.
         self._accessors[function.__name__] = function
         return typing.cast(F, self)
 
@@ -171,7 +171,7 @@ class Attribute(Generic[T]):
 
     @property
     def is_comparable(self) -> bool:
-        """Whether a list can be ordered by it: it has one value, which a text can name."""
+        """Whether a list can be filtered and ordered by the attribute: it holds a single value."""
         return isinstance(self.field(), COMPARABLE)
 
     @property
@@ -179,7 +179,7 @@ class Attribute(Generic[T]):
         return self.fget is not None and self.fset is None
 
     def field(self, *, always_present: bool = False) -> marshmallow_fields.Field[Any]:
-        """A new marshmallow field of this attribute."""
+        """Returns a new marshmallow field for this attribute."""
         options: dict[str, Any] = {"data_key": self.data_key, "metadata": self._described()}
         if self._validate is not None:
             options["validate"] = self._validate
@@ -190,16 +190,17 @@ class Attribute(Generic[T]):
         return self._make_field(**options)
 
     def _described(self) -> dict[str, Any]:
-        """What a document about the API tells beside the type."""
-        told = inspect.getdoc(self.fget) if self.fget else None
-        return {**({"description": told} if told else {}), **({"readOnly": True} if self.read_only else {})}
+        """Returns what the OpenAPI document says of the attribute besides its type."""
+        description = inspect.getdoc(self.fget) if self.fget else None
+        described = {"description": description} if description else {}
+        return {**described, **({"readOnly": True} if self.read_only else {})}
 
     def adapted(self, value: Any) -> Any:
-        """The value as the model keeps it."""
+        """Returns the value as the model keeps it."""
         return value
 
     def stored(self, value: Any) -> Any:
-        """The value as a document holds it, for a condition."""
+        """Returns the value as a document holds it, for a condition."""
         return None if value is None else self._compared(self.field(), self.adapted(value))
 
     def _compared(self, field: Any, value: Any) -> Any:
@@ -209,14 +210,14 @@ class Attribute(Generic[T]):
             raise InvalidCondition(f"{self!r} cannot be compared with {value!r}: {error}") from error
 
     def stored_item(self, value: Any) -> Any:
-        """The value as an item of the list in a document, for a condition."""
+        """Returns the value as a document holds it in a list, for a condition."""
         field = self.field()
         if not isinstance(field, marshmallow_fields.List):
-            raise InvalidCondition(f"{self!r} is no list, so `contains` cannot search it; use `==` or `in_`.")
+            raise InvalidCondition(f"{self!r} is not a list, so `contains` cannot search it; use `==` or `in_`.")
         return self._compared(field.inner, value)
 
     def initial(self) -> Any:
-        """The default, made anew, as no two models share it."""
+        """Returns a new copy of the default, so that two models never share a list or dict."""
         return self.default() if callable(self.default) else copy.deepcopy(self.default)
 
     @property
@@ -225,9 +226,10 @@ class Attribute(Generic[T]):
 
     @cached_property
     def is_drawn(self) -> bool:
-        """Whether the default is another one at each call: only a new model draws it.
+        """Whether the default differs from call to call, as a random id or the current time does.
 
-        A document that lacks the attribute would else read as another one each time, and so would every view of it.
+        Only a new model gets such a default. A document that lacks the attribute would read differently each time,
+        and so would every view built from it.
         """
         return callable(self.default) and is_drawn(self.default)
 
@@ -236,7 +238,7 @@ class Attribute(Generic[T]):
 
 
 class Relation(Attribute[T]):
-    """References to documents of a model: stored as references, seen as the models."""
+    """One or many references to documents of a model: stored as references, read as the models."""
 
     def __init__(self, to: type[DomainModel] | str, *, many: bool, required: bool, data_key: str | None) -> None:
         default = builtins.list if many else _UNSET
@@ -251,7 +253,7 @@ class Relation(Attribute[T]):
 
     @property
     def target(self) -> type[DomainModel]:
-        """The model that the relation leads to; raises DeclarationError for a name that no model has."""
+        """The model that the relation leads to; raises InvalidReference for a name that no model has."""
         if not isinstance(self.to, str):
             return self.to
         named: type[DomainModel] = self.owner.model_named(self.to, self)
@@ -262,21 +264,24 @@ class Relation(Attribute[T]):
         return self.target.pattern().match(path) is not None
 
     def paths(self, stored: Mapping[str, Any] | None) -> builtins.list[str]:
-        """The paths that a document's fields name; what is no reference into the collection is left to validation."""
+        """Returns the paths that a document's fields refer to.
+
+        Skips values that are not references into the collection; validation reports those.
+        """
         value = (stored or {}).get(self.data_key)
         items = value if isinstance(value, builtins.list) else [value]
         return [item.path for item in items if isinstance(item, Reference) and self.accepts(item.path)]
 
     def adapted(self, value: Any) -> Any:
         if self.many and isinstance(value, str | builtins.bytes):
-            raise InvalidValue(self.owner.__name__, {self.name: [f"{value!r} is a text; give a list."]})
+            raise InvalidValue(self.owner.__name__, {self.name: [f"{value!r} is a single string; give a list."]})
         if self.many and value is not None:
             return [self._reference(item) for item in value]
         return self._reference(value)
 
     def stored_item(self, value: Any) -> Any:
         if not self.many:
-            raise InvalidCondition(f"{self!r} is no list, it leads to one document; use `==` or `in_`.")
+            raise InvalidCondition(f"{self!r} is not a list, it leads to one document; use `==` or `in_`.")
         return self._reference(value)
 
     def _reference_field(self, **options: Any) -> marshmallow_fields.Field[Any]:
@@ -294,7 +299,7 @@ class Relation(Attribute[T]):
         if not isinstance(path, str) or not self.accepts(path):
             raise InvalidValue(
                 self.owner.__name__,
-                {self.name: [f"{value!r} is no {self.target.__name__}; give one, or its doc_id."]},
+                {self.name: [f"{value!r} is not a {self.target.__name__}; give one, or its doc_id."]},
             )
         return Reference(path)
 
@@ -305,6 +310,6 @@ class Relation(Attribute[T]):
         return next(iter(self._related([value.path])), None) if value is not None else None
 
     def _related(self, paths: builtins.list[str]) -> tuple[Any, ...]:
-        """The models at the paths; missing documents are left out."""
+        """Returns the models at the paths, without missing documents."""
         models = map(self.target.model_of, session.current().related(paths))
         return tuple(model for model in models if model is not None)

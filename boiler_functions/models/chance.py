@@ -1,4 +1,4 @@
-"""Code whose result is another one at each call, or in another process: it asks the clock, chance or the process."""
+"""Finds code whose result varies between calls or processes: code that uses the clock, chance or the process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _IMPURE = (
 
 
 def is_drawn(make: Any) -> bool:
-    """Whether the function gives another value at each call, as far as its code and two calls tell."""
+    """Returns whether the function's value varies between calls, judged by its code and by calling it twice."""
     if is_impure(make) or impurity(make, None) is not None:
         return True
     first, second = make(), make()
@@ -47,10 +47,11 @@ def is_drawn(make: Any) -> bool:
 def impurity(
     function: Any, owner: type[Any] | None, kept: Mapping[str, Any] | None = None, seen: frozenset[int] = frozenset()
 ) -> str | None:
-    """What the function uses that makes its result another one; None of what nothing is found in.
+    """Returns the name of what makes the function's result vary, as "datetime.now()", or None if nothing is found.
 
-    It looks at the names that the code resolves, at functions of its module that it calls, at the methods of the owner;
-    what a library does inside stays unseen. `kept` are more objects that it may not use, by the name to tell.
+    Looks at the names that the code resolves, the functions of its module that it calls, and the methods of `owner`;
+    it does not look inside libraries. `kept` holds more objects that the function may not use, each by the name to
+    return for it.
     """
     if isinstance(function, functools.partial):
         function = function.func
@@ -71,10 +72,10 @@ def impurity(
 
 
 def is_impure(used: Any) -> bool:
-    """Whether it is itself a function that asks the clock, chance or the process."""
+    """Returns whether the object is a function that itself reads the clock, chance or the process."""
     if isinstance(used, functools.partial):
         return is_impure(used.func)
-    # Compared only when it is a function: `==` of a user's own object may mean anything.
+    # Compares functions only: `==` of a user's own object may do anything.
     if not isinstance(used, types.BuiltinFunctionType | types.FunctionType | types.MethodType):
         return False
     drawn = isinstance(getattr(used, "__self__", None), random.Random)
@@ -82,7 +83,7 @@ def is_impure(used: Any) -> bool:
 
 
 def _used(code: types.CodeType, function: Any, owner: type[Any] | None) -> Iterator[Any]:
-    """The objects that code reaches from its names and from `self`, attribute by attribute."""
+    """Yields the objects that code reaches from its names and from `self`, attribute by attribute."""
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):  # a comprehension, a lambda
             yield from _used(constant, function, owner)
@@ -103,7 +104,7 @@ def _used(code: types.CodeType, function: Any, owner: type[Any] | None) -> Itera
 
 
 def _enclosed(function: Any) -> dict[str, Any]:
-    """What the function takes from the function around it; a name there may have no value yet."""
+    """Returns the variables of the enclosing function that the function uses, without those not assigned yet."""
     found = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         try:

@@ -1,4 +1,4 @@
-"""Conditions from attributes: `City.population < 1000` is a Condition, which a query can carry."""
+"""Conditions on attributes: `City.population < 1000` makes a Condition, which becomes a filter of a query."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class Condition(NamedTuple, Generic[Own]):
 
 
 class Compared(Protocol):
-    """What a condition needs of an attribute."""
+    """The part of an attribute that a condition uses; a protocol, as attributes.py imports this module."""
 
     name: str
 
     @property
     def field_path(self) -> str:
-        """Where documents have it."""
+        """The path of the attribute's field in documents."""
 
     def stored(self, value: Any) -> Any:
-        """The value as documents have it; raises InvalidCondition for one that none has."""
+        """Returns the value as documents hold it; raises InvalidCondition for one that no document can hold."""
 
     def stored_item(self, value: Any) -> Any:
-        """An item of the list as documents have it."""
+        """Returns an item of the list as documents hold it; raises InvalidCondition for an attribute of one value."""
 
 
 class Bound(Generic[Own, T]):
-    """An attribute as seen on its class: `City.population`; compared, it gives a Condition."""
+    """An attribute read on its class, as `City.population`; comparing it makes a Condition."""
 
     def __init__(self, owner: type[Own], attribute: Compared) -> None:
         self.owner = owner
@@ -70,32 +70,32 @@ class Bound(Generic[Own, T]):
         return self._condition(">=", self.attribute.stored(other))
 
     def in_(self, values: Iterable[object]) -> Condition[Own]:
-        """The attribute equals one of at most 30 values."""
+        """Matches documents whose attribute equals one of at most 30 values."""
         return self._condition("in", self._alternatives(map(self.attribute.stored, values)))
 
     def not_in(self, values: Iterable[object]) -> Condition[Own]:
-        """The attribute is there and equals none of at most 10 values."""
+        """Matches documents that have the attribute, with a value that equals none of at most 10 values."""
         return self._condition("not-in", self._alternatives(map(self.attribute.stored, values), MAX_EXCLUSIONS))
 
     def contains(self, value: object) -> Condition[Own]:
-        """The list holds the value."""
+        """Matches documents whose list holds the value."""
         return self._condition("array-contains", self.attribute.stored_item(value))
 
     def contains_any(self, values: Iterable[object]) -> Condition[Own]:
-        """The list holds one of at most 30 values."""
+        """Matches documents whose list holds one of at most 30 values."""
         return self._condition("array-contains-any", self._alternatives(map(self.attribute.stored_item, values)))
 
     def asc(self) -> Order:
         return Order(self.attribute.field_path)
 
     def desc(self) -> Order:
-        """The order from high to low: `City.all().order_by(City.population.desc())`."""
+        """Orders from high to low: `City.all().order_by(City.population.desc())`."""
         return Order(self.attribute.field_path, descending=True)
 
     def _alternatives(self, values: Iterable[object], most: int = MAX_ALTERNATIVES) -> tuple[object, ...]:
         found = tuple(values)
         if not 0 < len(found) <= most:
-            raise InvalidCondition(f"{self!r} is compared with {len(found)} values; Firestore takes 1 to {most}.")
+            raise InvalidCondition(f"{self!r} is compared with {len(found)} values; Firestore accepts 1 to {most}.")
         return found
 
     def _condition(self, op: Operator, value: object) -> Condition[Own]:

@@ -29,7 +29,7 @@ from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.types import Fields, GeoPoint, Reference, subclasses
 
-# The types of values of which no part can be changed in place.
+# Values of these types cannot change in place.
 _IMMUTABLE = (str, int, float, bytes, datetime, Reference, GeoPoint, Enum, NoneType)
 
 _ID_ALPHABET = string.ascii_letters + string.digits
@@ -46,9 +46,9 @@ class DomainModel(Model):
         City.new(doc_id="TOK", city_name="Tokyo").save()
         City.get("TOK").city_name   # "Tokyo"
 
-    Subclasses share the collection and are told apart by `obj_type`. In a sub-collection, `collection_name` is
-    `"users/{user_id}/cityForms"`, and `new`, `get` and `where` take the placeholders too:
-    `CityForm.get("LA", user_id="uid1")`.
+    Subclasses share the collection; the field `obj_type` says which class a document belongs to. For a sub-collection,
+    `collection_name` is `"users/{user_id}/cityForms"`, and `new`, `get` and `where` take the placeholders as keyword
+    arguments: `CityForm.get("LA", user_id="uid1")`.
     """
 
     is_document = True
@@ -56,20 +56,24 @@ class DomainModel(Model):
     path: str
     _document: Document | None
     _loaded: Fields | None = None
-    """What the document holds, as the model would store it; made when it is first compared with."""
+    """The fields as the model would have stored them unchanged; computed at the first comparison."""
     _filled: Mapping[str, Any]
-    """The defaults that stand for what the document lacks: of a callable default, the value that it gave then."""
+    """The defaults of attributes that the document lacks; for a callable default, the value that it returned."""
     _first: Mapping[str, Any] = {}
-    """The very values that were loaded."""
+    """The loaded values themselves, for a comparison by identity."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name = cls.meta("collection_name")
         if name is not None and Pattern(name).open_collections:
-            raise InvalidPattern(f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder for a collection.")
+            raise InvalidPattern(
+                f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder for a collection; write the "
+                f"collection's name there. Placeholders stand for documents: 'users/{{user_id}}/cities'."
+            )
         if name is not None and any("." in placeholder for placeholder in Pattern(name).names):
             raise InvalidPattern(
-                f"{cls.__name__}.Meta.collection_name {name!r}: a placeholder is a name, '{{user_id}}'."
+                f"{cls.__name__}.Meta.collection_name {name!r} has a placeholder with a dot; use a simple name: "
+                f"'{{user_id}}'."
             )
         if name is not None and Pattern(name).is_document:
             raise InvalidPattern(
@@ -77,23 +81,26 @@ class DomainModel(Model):
                 f"a collection has an odd number of segments."
             )
         if name is not None and (taken := {"doc_id", *cls.attributes} & set(Pattern(name).names)):
-            raise InvalidPattern(f"{cls.__name__}.Meta.collection_name uses {sorted(taken)}, which the model has too.")
+            raise InvalidPattern(
+                f"{cls.__name__}.Meta.collection_name has the placeholder {{{min(taken)}}}, which is also an attribute "
+                f"of the model; rename one of them."
+            )
         if name is not None:
             cls._check_kind()
 
     @classmethod
     def _check_kind(cls) -> None:
-        """Raises NameCollision when documents of another class in the collection would tell that they are this one's.
+        """Raises NameCollision if another class of the collection has the same name, and so the same `obj_type`.
 
-        A module that is loaded again declares its classes anew: then the last one counts.
+        A class of the same module and name is a reload of that module; the last one counts.
         """
         own = f"{cls.__module__}.{cls.__qualname__}"
         for other in cls._root()._of_kind(cls.__name__):
             theirs = f"{other.__module__}.{other.__qualname__}"
             if theirs != own:
                 raise NameCollision(
-                    f"{theirs} and {own} share the collection {cls.meta('collection_name')!r}, where {OBJ_TYPE} tells "
-                    f"them apart by the name that both have; rename one of them."
+                    f"{theirs} and {own} share the collection {cls.meta('collection_name')!r} and the name "
+                    f"{cls.__name__}, by which {OBJ_TYPE} tells classes apart; rename one of them."
                 )
 
     def __init__(self) -> None:
@@ -101,7 +108,7 @@ class DomainModel(Model):
 
     @classmethod
     def pattern(cls) -> Pattern:
-        """The pattern of the paths of its documents: `cities/{doc_id}`."""
+        """Returns the pattern of the documents' paths: `cities/{doc_id}`."""
         name = cls.meta("collection_name")
         if name is None:
             raise InvalidPattern(
@@ -111,7 +118,7 @@ class DomainModel(Model):
 
     @classmethod
     def path_of(cls, doc_id: str, **parents: str) -> str:
-        """The path of a document: `City.path_of("TOK")` is `"cities/TOK"`."""
+        """Returns the path of a document: `City.path_of("TOK")` is `"cities/TOK"`."""
         pattern = cls.pattern()
         missing = set(pattern.names) - {"doc_id"} - parents.keys()
         if missing or parents.keys() - set(pattern.names):
@@ -124,7 +131,7 @@ class DomainModel(Model):
 
     @classmethod
     def new(cls, doc_id: str | None = None, **values: Any) -> Self:
-        """A model that is not stored yet; without `doc_id` it gets a random one, as Firestore makes them."""
+        """Returns a model that is not stored yet; without `doc_id`, its id is random, in Firestore's format."""
         parents = {name: values.pop(name) for name in cls.pattern().names if name in values}
         model = cls.__new__(cls)
         chosen = document_id(doc_id) if doc_id is not None else random_id()
@@ -136,7 +143,7 @@ class DomainModel(Model):
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        """The model of a document that exists; raises InvalidDocument when it does not fit."""
+        """Returns the model of an existing document; raises InvalidDocument if the document does not fit."""
         actual = cls._class_of(document)
         try:
             values = actual.schema().load(actual._loadable(document.fields or {}))
@@ -146,13 +153,13 @@ class DomainModel(Model):
 
     @classmethod
     def recall(cls, document: Document) -> Self:
-        """The model of a document as other code left it, as far as it fits: what does not is None."""
+        """Returns the model of a document that other code may have written; an attribute that does not fit is None."""
         actual = cls._class_of(document)
         fields = actual._loadable(document.fields or {})
         values = actual._fitting(actual.schema(), fields)
         model = actual._of_values(document, values)
         model.recalled = True
-        # A default stands for what is not there, not for what cannot be read.
+        # A default replaces a missing field, not one that cannot be read.
         for name in model.values.keys() - values.keys():
             if actual.attributes[name].data_key in fields:
                 del model.values[name]
@@ -174,22 +181,22 @@ class DomainModel(Model):
 
     @classmethod
     def get(cls, doc_id: str, **parents: str) -> Self | None:
-        """The stored model, or None."""
+        """Returns the stored model, or None if the document does not exist."""
         return next(iter(cls._read([cls.path_of(doc_id, **parents)])), None)
 
     @classmethod
     def get_many(cls, doc_ids: Iterable[str], **parents: str) -> list[Self]:
-        """The stored models in the order of the ids, by one read; missing ones are left out."""
+        """Returns the stored models in the order of the ids, without missing ones; one read for all."""
         return cls._read([cls.path_of(doc_id, **parents) for doc_id in doc_ids])
 
     @classmethod
     def where(cls, *conditions: Condition[Any], **equal: Any) -> Selection[Self]:
-        """The stored models that fulfil every condition: `City.where(City.population < 1000, capital=True)`."""
+        """Selects the stored models that meet every condition: `City.where(City.population < 1000, capital=True)`."""
         return select(cls, conditions, equal)
 
     @classmethod
     def all(cls) -> Selection[Self]:
-        """All stored models, of subclasses too."""
+        """Selects all stored models, including those of subclasses."""
         return cls.where()
 
     @property
@@ -198,12 +205,12 @@ class DomainModel(Model):
 
     @property
     def params(self) -> dict[str, str]:
-        """What the placeholders of the collection stand for: `{"user_id": "uid1"}`."""
+        """The values of the placeholders in `collection_name`: `{"user_id": "uid1"}`."""
         captured = self.pattern().match(self.path) or {}
         return {name: value for name, value in captured.items() if name != "doc_id"}
 
     def save(self) -> None:
-        """Writes the declared fields; of a model that was read, those that changed. Undeclared fields survive."""
+        """Writes the declared fields; for a model that was read, only those that changed. Undeclared fields survive."""
         fields = {**self.stored_fields(), OBJ_TYPE: type(self).__name__, DOC_ID: self.doc_id, DOC_REF: self.path}
         active = session.current()
         if self._document is None or not self._document.exists:
@@ -219,26 +226,29 @@ class DomainModel(Model):
 
     @property
     def is_changed(self) -> bool:
-        """Whether there is something to save: a model that was deleted has nothing."""
+        """Whether `save` has something to write; False for a deleted model."""
         if self._document is None:
             return True
         return self._document.exists and not self._is_untouched() and bool(self._changed(self._spelled()))
 
     def _is_untouched(self) -> bool:
-        """Whether the values are those that were loaded, and none of a type that can change in place."""
+        """Returns whether all values are the loaded ones, and of types that cannot change in place.
+
+        A shortcut: it spares most models the full comparison.
+        """
         first = self._first
         return self.values.keys() == first.keys() and all(
             value is first[name] and isinstance(value, _IMMUTABLE) for name, value in self.values.items()
         )
 
     def delete(self) -> None:
-        """Deletes the document; views and relations that named it see None."""
+        """Deletes the document; relations to it then read as None."""
         session.current().write(Delete(self.path))
         self._document, self._loaded = Document(self.path), None
 
     def _changed(self, fields: Fields) -> list[str]:
-        # Compared with what was loaded, not noted on assignment, so that a list changed in place counts; and not with
-        # what is stored, as a default that was filled in, or 5 that reads as 5.0, is no change.
+        # Compares with the loaded values rather than noting assignments, so that a list changed in place counts; and
+        # not with the stored fields, where a filled-in default, or a 5 that reads as 5.0, would look like a change.
         assert self._document is not None
         if self._loaded is None:
             before = type(self).from_document(self._document)
@@ -261,7 +271,10 @@ class DomainModel(Model):
 
     @classmethod
     def model_of(cls, document: Document) -> Self | None:
-        """The model of a document in the active session; None when there is none, or it is another subclass's."""
+        """Returns the document's model in the active session, the same object at each call.
+
+        Returns None if the document does not exist, or belongs to another subclass.
+        """
         if not cls.holds(document):
             return None
         known = session.current().models
@@ -273,31 +286,31 @@ class DomainModel(Model):
 
     @classmethod
     def holds(cls, document: Document) -> bool:
-        """Whether the document exists and is of this class, or of a subclass."""
+        """Returns whether the document exists and belongs to this class or a subclass."""
         return document.exists and issubclass(cls._root()._class_of(document), cls)
 
     @classmethod
     def _root(cls) -> type[DomainModel]:
-        """The class that declares the collection."""
+        """Returns the topmost class of the collection, the one that declares it."""
         return _root(cast(Any, cls))
 
     @classmethod
     def _class_of(cls, document: Document) -> type[Self]:
         if not cls.__subclasses__():
             return cls
-        # An unknown obj_type may come from newer code; what this class declares can still be read.
+        # Newer code may have written an unknown obj_type; the attributes of this class can still be read.
         name = (document.fields or {}).get(OBJ_TYPE)
         return next(reversed(cls._of_kind(name)), cls)
 
     @classmethod
     def _of_kind(cls, name: object) -> list[type[Self]]:
-        """The classes of that name in the collection, in the order of declaration."""
+        """Returns the classes of that name in the collection, in the order of declaration."""
         named = (each for each in (cls, *subclasses(cls)) if each.__name__ == name)
         return [each for each in named if each._root() is cls._root()]
 
     @classmethod
     def discriminator(cls) -> tuple[Filter, ...]:
-        """The filter that finds this class and its subclasses in a collection that it shares."""
+        """Returns the filter that finds this class and its subclasses in a shared collection, or () for all of it."""
         if cls is cls._root():
             return ()
         names = tuple(sorted({each.__name__ for each in (cls, *subclasses(cls))}))
@@ -309,7 +322,7 @@ class DomainModel(Model):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
 
-    if not TYPE_CHECKING:  # a placeholder's value is typed as `params["user_id"]`
+    if not TYPE_CHECKING:  # For a type checker, a placeholder's value is `params["user_id"]`.
 
         def __getattr__(self, name: str) -> Any:
             captured = (self.pattern().match(self.__dict__.get("path", "")) or {}) if not name.startswith("_") else {}
@@ -330,5 +343,5 @@ def _document_pattern(collection_name: str) -> Pattern:
 
 
 def random_id() -> str:
-    """An id as Firestore makes them: 20 random letters and digits."""
+    """Returns an id in Firestore's format: 20 random letters and digits."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))

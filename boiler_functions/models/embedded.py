@@ -31,7 +31,7 @@ class Embedded(Model):
         super().__init_subclass__(**kwargs)
         if computed := [name for name, each in cls.attributes.items() if each.fget is not None]:
             raise InvalidAttribute(
-                f"{cls.__name__}.{computed[0]} is computed, and an Embedded stores only what it is given; make it a "
+                f"{cls.__name__}.{computed[0]} is computed, and an Embedded stores given values only; make it a "
                 f"`@property`, or an attribute of the model that holds {cls.__name__}."
             )
 
@@ -41,7 +41,7 @@ class Embedded(Model):
 
     @classmethod
     def _of_values(cls, values: Mapping[str, Any]) -> Self:
-        """The object that a document holds."""
+        """Returns the object that a document holds."""
         embedded = cls.__new__(cls)
         embedded.undeclared = {}
         embedded._initialize(values, is_read=True)
@@ -72,7 +72,8 @@ class _EmbeddedField(Part):
             raise ValidationError(f"Not a {wanted}.")
         if given is not self.model:
             raise ValidationError(
-                f"{given.__name__} would be read back as {wanted}, without what it adds; declare the attribute with it."
+                f"{given.__name__} would read back as {wanted}, without its own attributes; declare the attribute "
+                f"as `attrs.embedded({given.__name__})`."
             )
 
     def _deserialize(

@@ -1,7 +1,7 @@
 """marshmallow fields for Firestore's values, in two spellings: as documents hold them, and as JSON.
 
-A JsonSchema reads and writes what HTTP carries: ISO 8601 text, base64, a mapping of latitude and
-longitude, a path. Any other schema reads and writes Firestore's own values. Either is strict: "1" is no number.
+A JsonSchema reads and writes what HTTP carries: ISO 8601 text, base64, a mapping of latitude and longitude, a path.
+Any other schema reads and writes Firestore's own values. Both are strict: "1" is not a number.
 """
 
 import copy
@@ -35,11 +35,11 @@ class JsonSchema(Schema):
 
 
 class AnswerSchema(JsonSchema):
-    """Describes what HTTP answers: as JsonSchema, and what is always there is required, defaults included."""
+    """Describes the answers of the API: a JsonSchema in which an attribute with a default is required, too."""
 
 
 def spelling(field: fields.Field[Any]) -> type[Schema]:
-    """The kind of schema that the field is part of: StoredSchema, JsonSchema or AnswerSchema."""
+    """Returns the kind of schema that the field is part of: StoredSchema, JsonSchema or AnswerSchema."""
     return next((each for each in (AnswerSchema, JsonSchema) if isinstance(field.root, each)), StoredSchema)
 
 
@@ -48,7 +48,7 @@ def _in_json(field: fields.Field[Any]) -> bool:
 
 
 def as_json(value: Any) -> Any:
-    """A value of a document as JSON spells it; NaN and the infinities, which it has not, are null."""
+    """Returns a value of a document as JSON spells it; NaN and the infinities, which JSON lacks, become null."""
     match value:
         case float():
             return value if math.isfinite(value) else None
@@ -69,7 +69,7 @@ def as_json(value: Any) -> Any:
 
 
 class _Strict(fields.Field[Any]):
-    """Takes on the way out what it takes on the way in: 10.7 is no integer, rather than 10."""
+    """Validates on the way out as on the way in; marshmallow's own integer field would store 10.7 as 10."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is None:
@@ -77,12 +77,12 @@ class _Strict(fields.Field[Any]):
         return self._in_text(value) if _in_json(self) else self._deserialize(value, attr, None)
 
     def _in_text(self, value: Any) -> Any:
-        """The value as JSON spells it."""
+        """Returns the value as JSON spells it."""
         return self._deserialize(value, None, None)
 
 
 class String(_Strict, fields.String):
-    """Text that Firestore can hold: valid Unicode, no bytes."""
+    """A string that Firestore can hold: valid Unicode, not bytes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -93,7 +93,7 @@ class String(_Strict, fields.String):
 
 
 class Integer(_Strict, fields.Integer):
-    """A whole number of 64 bits; neither True nor "1"."""
+    """A 64-bit integer; True and "1" are refused."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -106,7 +106,7 @@ class Integer(_Strict, fields.Integer):
 
 
 class Float(_Strict, fields.Float):
-    """A number; NaN and the infinities only in documents, as JSON has none."""
+    """A number; NaN and the infinities only in documents, as JSON cannot spell them."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_nan=True, **kwargs)
@@ -124,7 +124,7 @@ class Float(_Strict, fields.Float):
 
 
 class Boolean(_Strict, fields.Boolean):
-    """True or False; neither 1 nor "yes"."""
+    """True or False; 1 and "yes" are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -165,7 +165,7 @@ class Bytes(_Strict):
         if _in_json(self) and isinstance(value, str):
             try:
                 return b64decode(value, validate=True)
-            except ValueError as error:  # of letters that are no base64, binascii.Error among them
+            except ValueError as error:  # binascii.Error, or a character outside ASCII
                 raise self.make_error("invalid") from error
         if not isinstance(value, bytes):
             raise self.make_error("invalid")
@@ -191,7 +191,7 @@ class Place(_Strict):
 
 
 class Related(_Strict):
-    """A reference to a document that `accepts` its path; in JSON that path."""
+    """A reference to a document whose path `accepts` admits; in JSON the path."""
 
     default_error_messages = {
         "invalid": "Not a reference to a document.",
@@ -226,9 +226,10 @@ class Related(_Strict):
 
 
 class Items(fields.List[Any]):
-    """A list; neither a text, whose letters would be items, nor a mapping. A set is put in Firestore's order.
+    """A list; a string or a mapping is refused, as its letters or keys would become the items.
 
-    The order of a set is another one in each process, and two of them would write the same view to and fro.
+    Sorts a set as Firestore orders values: Python orders it differently in each process, and two processes would
+    overwrite each other's copy of the same view for ever.
     """
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
@@ -239,7 +240,10 @@ class Items(fields.List[Any]):
 
 
 class Anything(fields.Raw):
-    """Any value that a document holds; a copy, so that a change in place is seen. JSON spells each by its type."""
+    """Any value that a document can hold, spelled in JSON by its type.
+
+    Copies the value, so that a change in place differs from what was loaded, and is saved.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "allow_none": True})
@@ -254,7 +258,7 @@ class Anything(fields.Raw):
 
 
 def nested(faults: Iterable[Fault]) -> Any:
-    """The reasons by the keys and indexes that lead to them, as marshmallow has messages."""
+    """Returns the reasons nested by the keys and indexes that lead to them, as marshmallow nests its messages."""
     messages: dict[str | int, Any] = {}
     for where, reason in faults:
         if not where:
@@ -268,7 +272,7 @@ def nested(faults: Iterable[Fault]) -> Any:
 
 
 class Part(fields.Nested):
-    """An object inside a document, of a schema that `make` gives in the spelling of the whole."""
+    """An object inside a document; `make` returns its schema for the kind of schema that the whole is loaded with."""
 
     def __init__(self, make: Callable[[type[Schema]], Schema], **kwargs: Any) -> None:
         super().__init__(Schema, **kwargs)
@@ -305,7 +309,7 @@ _ARRAYS = (list, Sequence, tuple)
 
 
 def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
-    """The field that carries values of the type: `list[str] | None` gives `List(String, allow_none=True)`.
+    """Returns the field for values of the type: `list[str] | None` gives `Items(String(), allow_none=True)`.
 
     Raises TypeError for a type that no document can hold.
     """
@@ -319,7 +323,7 @@ def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
     if origin in _ARRAYS or annotation is list:
         alternatives = [each for item in arguments for each in (typing.get_args(item) if _is_union(item) else (item,))]
         if any(typing.get_origin(each) in _ARRAYS or each is list for each in alternatives):
-            raise TypeError(f"{annotation!r} is a list of lists, which Firestore does not hold; put a mapping between")
+            raise TypeError(f"{annotation!r} is a list of lists, which Firestore cannot hold; put a mapping between")
         return Items(field_for(arguments[0]) if arguments else Anything(), **options)
     if origin in (dict, Mapping) or annotation is dict:
         values = field_for(arguments[1]) if arguments else Anything()
@@ -333,8 +337,8 @@ def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
         return embedded
     name = annotation.__name__ if isinstance(annotation, type) else repr(annotation)
     raise TypeError(
-        f"{name} is no type that a document can hold; use {', '.join(_NAMES)}, a list or dict of them, a TypedDict, an "
-        f"Enum or an Embedded (a Decimal as its text, `str`, or as an `int` of its smallest unit)"
+        f"{name} is not a type that a document can hold; use {', '.join(_NAMES)}, a list or dict of them, a TypedDict, "
+        f"an Enum or an Embedded (a Decimal as its text, `str`, or as an `int` of its smallest unit)"
     )
 
 
@@ -352,7 +356,8 @@ def _typed_dict_schema(annotation: Any, base: type[Schema]) -> Schema:
 
 
 def _required_keys(annotation: Any) -> frozenset[str]:
-    # `__required_keys__` does not look into annotations that are texts, as `from __future__ import annotations` has it.
+    # `__required_keys__` alone misses Required[…] and NotRequired[…] where `from __future__ import annotations` turns
+    # annotations into strings.
     marks = {
         name: typing.get_origin(hint) for name, hint in typing.get_type_hints(annotation, include_extras=True).items()
     }
@@ -361,7 +366,7 @@ def _required_keys(annotation: Any) -> frozenset[str]:
 
 
 def flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
-    """marshmallow's nested messages by dotted field: `{"address.city": ["Missing data…"]}`."""
+    """Returns marshmallow's nested messages by dotted field: `{"address.city": ["Missing data…"]}`."""
     if isinstance(messages, Mapping):
         flat: dict[str, list[str]] = {}
         for key, inner in messages.items():

@@ -1,4 +1,4 @@
-"""Models: declared attributes and their values, checked by a schema."""
+"""Model: what documents, embedded objects and views share. Declared attributes, their values, and the schema."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ def _option(model: Any, name: str) -> Any:
 
 
 class Model:
-    """Declared attributes and their values."""
+    """The base of all models: declared attributes and their values."""
 
     attributes: ClassVar[Mapping[str, Attribute[Any]]] = {}
 
     takes_computed: ClassVar[bool] = False
-    """Whether input may set attributes that are computed, through their setters."""
+    """Whether input may set computed attributes, through their setters."""
 
     is_document: ClassVar[bool] = False
-    """Whether it is the source of truth: relations lead to it, and a field that it does not read is just held."""
+    """Whether the model is a document of its own, which relations can lead to."""
 
     values: dict[str, Any]
-    """The values by attribute, as the model keeps them; an attribute that was never set is not there."""
+    """The values by attribute name; holds no entry for an attribute that was never set."""
 
     recalled: bool = False
-    """Whether it is what other code left: then an attribute that this code cannot read in it is None."""
+    """Whether other code, an earlier deployment, may have written it; an attribute that does not fit reads as None."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,9 +76,12 @@ class Model:
 
     @classmethod
     def _own(cls, name: str, attribute: Attribute[Any]) -> Attribute[Any]:
-        """The attribute; of a mixin that is no model, a copy, as others may mix it in too."""
+        """Returns the attribute, or a copy of it when a mixin declares it, as other models may share the mixin."""
         if attribute.name != name:
-            raise InvalidAttribute(f"{cls.__name__}.{name} is {cls.__name__}.{attribute.name} again; declare another.")
+            raise InvalidAttribute(
+                f"{cls.__name__}.{name} is the same object as {cls.__name__}.{attribute.name}; declare an attribute "
+                f"for each name."
+            )
         if issubclass(attribute.owner, Model):
             return attribute
         owned = copy.copy(attribute)
@@ -93,16 +96,16 @@ class Model:
                 members = {*vars(base), *vars(base).get("__annotations__", ())}
                 if taken := members & cls.attributes.keys():
                     raise InvalidAttribute(
-                        f"{cls.__name__}.{min(taken)} hides what {base.__name__} needs under that name; rename it, and "
-                        f"keep the name in documents and JSON: `data_key={min(taken)!r}`, which every attribute takes, "
-                        f"a computed one as `@attrs.computed(data_key={min(taken)!r})`."
+                        f"{cls.__name__}.{min(taken)}: the name is reserved by {base.__name__}. Rename the attribute, "
+                        f"and set `data_key={min(taken)!r}` to keep the name in documents and JSON; a computed one "
+                        f"takes it as `@attrs.computed(data_key={min(taken)!r})`."
                     )
         if unknown := set(cls.meta("exclude", ())) - cls.attributes.keys():
-            raise InvalidAttribute(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is no attribute.")
+            raise InvalidAttribute(f"{cls.__name__}.Meta.exclude names {min(unknown)!r}, which is not an attribute.")
         options = {name for name in dir(vars(cls).get("Meta")) if not name.startswith("__")}
         if unknown := options - OPTIONS:
             raise InvalidAttribute(
-                f"{cls.__name__}.Meta.{min(unknown)} is no option; there are {', '.join(sorted(OPTIONS))}."
+                f"{cls.__name__}.Meta.{min(unknown)} is not an option; there are {', '.join(sorted(OPTIONS))}."
             )
 
     @classmethod
@@ -111,7 +114,10 @@ class Model:
         for name, attribute in cls.attributes.items():
             key = attribute.data_key
             if key in RESERVED_KEYS:
-                raise InvalidAttribute(f"{cls.__name__}.{name} is stored as {key!r}, which is kept for bookkeeping.")
+                raise InvalidAttribute(
+                    f"{cls.__name__}.{name} is stored as {key!r}, a name that is reserved for bookkeeping; rename it, "
+                    f"or set another `data_key`."
+                )
             if fault := fault_of_name(key):
                 raise InvalidAttribute(f"{cls.__name__}.{name} is stored as {shown(key)}. {fault}")
             if other := names.get(key):
@@ -123,13 +129,17 @@ class Model:
 
     @classmethod
     def meta(cls, name: str, default: Any = None) -> Any:
-        """An option of `class Meta`, of this class or the nearest base that sets it."""
+        """Returns an option of `class Meta`, from this class or the nearest base that sets it."""
         found = _option(cast(Any, cls), name)
         return default if found is _UNSET else found
 
     @classmethod
     def model_named(cls, name: str, asker: object) -> type[Any]:
-        """The domain model of that name: what the class's module knows, or the only one; raises DeclarationError."""
+        """Returns the domain model of that name: the one that the class's own module knows, else the only one.
+
+        Raises InvalidReference if no model has the name, or several modules declare one. `asker`, the relation that
+        names the model, is shown in the message.
+        """
         found = [each for each in subclasses(Model) if each.is_document and each.__name__ == name]
         if not found:
             raise InvalidReference(f"{asker!r} leads to {name!r}, and no DomainModel has that name; import its module.")
@@ -142,17 +152,17 @@ class Model:
 
     @classmethod
     def schema(cls, base: type[Schema] = StoredSchema) -> Schema:
-        """The marshmallow schema of all attributes that are not computed alone."""
+        """Returns the marshmallow schema for input: all attributes except those that only a getter gives."""
         return _schema(cast(Any, cls), base, computed=False)
 
     @classmethod
     def view_schema(cls, base: type[Schema] = StoredSchema) -> Schema:
-        """The marshmallow schema of what `to_view_dict` gives: all attributes, computed ones always present."""
+        """Returns the marshmallow schema of `to_view_dict`: all attributes, the computed ones always present."""
         return _schema(cast(Any, cls), base, computed=True)
 
     @classmethod
     def _without_unset(cls, fields: Fields) -> Fields:
-        """Without a null where there is a default: the default is meant, as for a field that is not there."""
+        """Returns the fields without a null that stands for a default, as a missing field does."""
         unset = {
             each.data_key for each in cls.attributes.values() if each.has_default and fields.get(each.data_key) is None
         }
@@ -160,12 +170,12 @@ class Model:
 
     @classmethod
     def exported(cls) -> Mapping[str, Attribute[Any]]:
-        """The attributes that are stored: all but those in `Meta.exclude`."""
+        """Returns the attributes that are stored: all except those in `Meta.exclude`."""
         return _exported(cast(Any, cls))
 
     @classmethod
     def _fitting(cls, schema: Schema, fields: Fields) -> dict[str, Any]:
-        """The values that the schema reads in the fields, without those that are missing or do not fit."""
+        """Returns the values that the schema loads from the fields, without those that are missing or do not fit."""
         try:
             values: dict[str, Any] = schema.load(fields, partial=True)
         except ValidationError as error:
@@ -191,11 +201,11 @@ class Model:
                 self.values[name] = copy.deepcopy(value)
 
     def to_view_dict(self) -> dict[str, Any]:
-        """The attributes by the names that documents have for them; a relation gives the path that it names."""
+        """Returns the attributes by their names in documents; a relation as the path of its document."""
         return {key: _without_references(value) for key, value in self.stored_fields().items()}
 
     def stored_fields(self) -> dict[str, Any]:
-        """The attributes that are set, as a document holds them; raises InvalidValue for one that does not fit."""
+        """Returns the attributes that are set, as a document holds them; raises InvalidValue if one does not fit."""
         fields = self._spelled()
         if self.recalled:
             return fields
@@ -203,17 +213,20 @@ class Model:
         if errors := self.view_schema().validate({key: value for key, value in fields.items() if key in declared}):
             raise InvalidValue(type(self).__name__, flatten(errors), self._refused(errors))
         if faults := {name: found for name, value in fields.items() if (found := _faults(name, value))}:
-            told = {dotted((name, *each.where)): [each.reason] for name, found in faults.items() for each in found}
-            raise InvalidValue(type(self).__name__, told, self._refused(faults))
+            reasons = {dotted((name, *each.where)): [each.reason] for name, found in faults.items() for each in found}
+            raise InvalidValue(type(self).__name__, reasons, self._refused(faults))
         return fields
 
     def _refused(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The values that the model holds under these names of fields."""
+        """Returns the values that the model holds for these fields."""
         names = {each.data_key: name for name, each in self.attributes.items()}
         return {key: self.values[names[key]] for key in keys if names.get(key) in self.values}
 
     def _spelled(self) -> dict[str, Any]:
-        """As `stored_fields`, of whatever values: those that were loaded have been validated, others are when saved."""
+        """Returns the same as `stored_fields`, without validating it.
+
+        Loaded values were validated when they were read, and others are validated when the model is saved.
+        """
         values = {
             name: self.values[name] if each.fget is None else self._computed(name)
             for name, each in self.exported().items()
@@ -234,11 +247,11 @@ class Model:
         try:
             return field._serialize(value, name, self)
         except ValidationError as error:
-            told = flatten(error.messages, self.attributes[name].data_key)
-            raise InvalidValue(type(self).__name__, told, {name: value}) from error
+            messages = flatten(error.messages, self.attributes[name].data_key)
+            raise InvalidValue(type(self).__name__, messages, {name: value}) from error
         except (ValueError, AttributeError, TypeError) as error:
-            told = {name: [f"Cannot be stored: {error}."]}
-            raise InvalidValue(type(self).__name__, told, {name: value}) from error
+            messages = {name: [f"Cannot be stored: {error}."]}
+            raise InvalidValue(type(self).__name__, messages, {name: value}) from error
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in sorted(self.values.items()))
@@ -247,7 +260,7 @@ class Model:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and isinstance(self, type(other)) and other.values == self.values
 
-    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+    if not TYPE_CHECKING:  # With `__getattr__`, a type checker would accept any misspelled attribute.
 
         def __getattr__(self, name: str) -> Any:
             if name in self.__dict__.get("values", {}) and name not in self.attributes:
@@ -256,14 +269,14 @@ class Model:
 
 
 def differs(one: Any, other: Any) -> bool:
-    """Whether Firestore would tell the two values, or models, apart: 1 and True differ, and so do 1 and 1.0."""
+    """Returns whether two values, or models, are stored differently: 1 differs from True and from 1.0."""
     if type(one) is type(other) and isinstance(one, str | bool | int | Reference | None):
         return bool(one != other)
     return digest(_plain(one)) != digest(_plain(other))
 
 
 def _plain(value: Any) -> Any:
-    """The value, which was loaded from a document, by Firestore's types alone; of a model its class and attributes."""
+    """Returns a loaded value in Firestore's own types; for a model, its class name and values."""
     match value:
         case Model():
             return [type(value).__qualname__, _plain(value.values)]
@@ -282,7 +295,7 @@ def _plain(value: Any) -> Any:
 
 
 def _faults(name: str, value: Any) -> list[Fault]:
-    """Why no document can hold the field."""
+    """Returns the reasons why no document can hold the field."""
     reason = fault_of_name(name)
     return faults_of(value, name) if reason is None else [Fault((), reason)]
 
@@ -310,10 +323,11 @@ def _schema(model: Any, base: type[Schema], *, computed: bool) -> Schema:
 
 
 def _without_hidden(model: type[Model], chosen: Iterable[str]) -> Any:
-    """A hook that takes out what is called as an attribute and is none that the schema reads.
+    """Returns a hook that drops input keys that name an attribute which the schema does not load.
 
-    That is `city_name` beside `cityName`, or what was computed: included unread, it would be taken for the attribute.
-    A client is told of it where others are refused; a document of a domain model just holds it.
+    Such keys are `city_name` beside `cityName`, and read-only computed attributes. With `Meta.unknown = INCLUDE` they
+    would be kept unvalidated under the attribute's name. With RAISE, a client gets them reported as unknown fields; a
+    document of a domain model may hold them.
     """
     keys = {name: attribute.data_key for name, attribute in model.attributes.items()}
     hidden = {*keys, *keys.values()} - {keys[name] for name in chosen}

@@ -1,4 +1,4 @@
-"""Selections of stored models: what `Model.where` gives."""
+"""Selections of stored models, which `Model.where` returns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = 500
 
 
 class Selection(Generic[M]):
-    """Stored models that fulfil conditions, read page by page when iterated.
+    """Stored models that meet conditions, read page by page when iterated.
 
     for city in City.where(City.population > 1_000_000).order_by(City.population.desc()).limit(10):
         print(city.city_name)
@@ -33,36 +33,39 @@ class Selection(Generic[M]):
         self.query: Final = query
 
     def order_by(self, *orders: Order | Bound[Any, Any]) -> Selection[M]:
-        """In this order; after it by path."""
+        """Orders by these attributes, and models with equal ones by path."""
         if self.query.start or self.query.end:
-            raise InvalidCondition(f"{self.model.__name__}: order_by comes before start_at and the other cursors.")
+            raise InvalidCondition(
+                f"{self.model.__name__}: order_by is called after a cursor; call it before start_at, start_after, "
+                f"end_at and end_before."
+            )
         chosen = tuple(self._order(each) for each in orders)
         return Selection(self.model, self.query._replace(orders=self.query.orders + chosen))
 
     def limit(self, count: int) -> Selection[M]:
-        """At most this many."""
+        """Returns at most this many models."""
         if count < 1:
             raise InvalidValue(self.model.__name__, {"limit": [f"at least 1; found {count}"]})
         return Selection(self.model, self.query._replace(limit=count))
 
     def start_at(self, *values: Any) -> Selection[M]:
-        """From these values of the orders on; `start_at(model)` from that model on."""
+        """Starts at these values of the orders, or at a model: `start_at(model)`."""
         return Selection(self.model, self.query._replace(start=Cursor(self._position(values), before=True)))
 
     def start_after(self, *values: Any) -> Selection[M]:
-        """After these values of the orders; `start_after(model)` after that model."""
+        """Starts after these values of the orders, or after a model: `start_after(model)`."""
         return Selection(self.model, self.query._replace(start=Cursor(self._position(values), before=False)))
 
     def end_at(self, *values: Any) -> Selection[M]:
-        """Up to and with these values of the orders."""
+        """Ends at these values of the orders, or at a model, which are included."""
         return Selection(self.model, self.query._replace(end=Cursor(self._position(values), before=False)))
 
     def end_before(self, *values: Any) -> Selection[M]:
-        """Up to and without these values of the orders."""
+        """Ends before these values of the orders, or before a model, which are excluded."""
         return Selection(self.model, self.query._replace(end=Cursor(self._position(values), before=True)))
 
     def first(self) -> M | None:
-        """The first model, or None."""
+        """Returns the first model, or None if the selection is empty."""
         return next(iter(self.limit(1)), None)
 
     def __iter__(self) -> Iterator[M]:
@@ -72,7 +75,7 @@ class Selection(Generic[M]):
                     yield model
 
     def pages(self, size: int = PAGE) -> Iterator[list[Document]]:
-        """The documents, by queries of at most `size` each."""
+        """Yields the documents in lists, one for each query of at most `size` documents."""
         query, left = _ordered(self.query), self.query.limit
         while True:
             wanted = size if left is None else min(size, left)
@@ -91,7 +94,7 @@ class Selection(Generic[M]):
                 f"{self.model.__name__}: order_by takes attributes, as `City.population` or "
                 f"`City.population.desc()`; found {order!r}."
             )
-        _check_owner(self.model, order.owner, "order_by takes its own attributes, not those of")
+        _check_owner(self.model, order.owner, "order_by takes attributes of the model itself, not of")
         return order.asc()
 
     def _position(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -116,7 +119,10 @@ class Selection(Generic[M]):
 
 
 def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[str, Any]) -> Selection[M]:
-    """The selection of the models that fulfil the conditions; a placeholder of the collection picks one collection."""
+    """Returns the selection of the models that meet the conditions.
+
+    `equal` holds values of attributes, and of the collection's placeholders, which choose one sub-collection.
+    """
     pattern = model.pattern()
     parents = {name: value for name, value in equal.items() if name in pattern.names and name != "doc_id"}
     conditions = [*conditions, *(_equals(model, name, equal[name]) for name in equal.keys() - parents.keys())]
@@ -125,13 +131,13 @@ def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[
             raise InvalidCondition(
                 f"{model.__name__}: where takes conditions, as `City.capital == True`; found {condition!r}."
             )
-        _check_owner(model, condition.owner, "where takes conditions on itself, not on")
+        _check_owner(model, condition.owner, "where takes conditions on the model itself, not on")
     filters = (*model.discriminator(), *(condition.filter for condition in conditions))
     return Selection(model, collection_query(model, parents)._replace(filters=filters))
 
 
 def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Query:
-    """The query of all documents of a model: of one collection, or of every collection of that name."""
+    """Returns the query for all documents of a model, in one collection or, without parents, in all of that name."""
     pattern = model.pattern()
     if parents.keys() >= set(pattern.names) - {"doc_id"}:
         return Query(collection_of(pattern.fill({**parents, "doc_id": "x"})))
@@ -157,7 +163,7 @@ def _equals(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:
 
 
 def _ordered(query: Query) -> Query:
-    """The query with its whole order spelled out, so that a cursor names one place in it."""
+    """Returns the query with its implied orders written out, so that a cursor names exactly one place."""
     return query._replace(orders=orders_of(query))
 
 

@@ -1,4 +1,4 @@
-"""Where models read and write: straight to the database, into a unit of work, or nowhere while a view is built."""
+"""Sessions decide where models read and write: directly in the database, in a unit of work, or in what a view read."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ log = logging.getLogger(__name__)
 
 
 class Session(Protocol):
-    """What a model needs of its surroundings."""
+    """The reads and writes of models."""
 
     @property
     def models(self) -> dict[Any, Any]:
-        """The models that were made of documents here, by class and path: one document is one object."""
+        """The models made from documents in this session, by class and path, so that a document has one object."""
         ...
 
     @property
     def caller(self) -> Caller | None:
-        """Who sent the request that is served; None for an event, and for a request without a token."""
+        """The sender of the request; None for an event, and for a request without a token."""
         ...
 
     def read(self, paths: Collection[str]) -> list[Document]:
-        """The documents in the order of the paths."""
+        """Returns the documents in the order of the paths."""
         ...
 
     def related(self, paths: Collection[str]) -> list[Document]:
-        """The documents that a relation names."""
+        """Returns the documents that a relation refers to, in the order of the paths."""
         ...
 
     def query(self, query: Query) -> tuple[Document, ...]: ...
@@ -56,7 +56,7 @@ class Session(Protocol):
 
 
 class _Place(NamedTuple):
-    """The process and the thread in which a function runs."""
+    """A process and a thread of it."""
 
     process: int
     thread: int
@@ -65,13 +65,13 @@ class _Place(NamedTuple):
 class _Active(NamedTuple):
     session: Session
     place: _Place | None
-    """Where alone the session may be used; None for one that `use` opened, which keeps nothing."""
+    """The only place where the session may be used; None, for any place, in a session that `use` opened."""
 
 
 _active: ContextVar[_Active | None] = ContextVar("session", default=None)
 
 _at_work: set[_Place] = set()
-"""Where user code of functions runs now."""
+"""The places in which a function is running user code now."""
 
 
 def _here() -> _Place:
@@ -79,10 +79,10 @@ def _here() -> _Place:
 
 
 def current() -> Session:
-    """The active session; outside of any, one that goes straight to the default Firestore database.
+    """Returns the active session; without one, a session on the default Firestore database.
 
-    Raises ForeignThread where a function is at work and this is not its thread: what is written here would not be part
-    of its commit, and what is read here would not be verified.
+    Raises ForeignThread while a function runs in another thread: writes made here would not be part of its commit, and
+    reads made here would not be verified.
     """
     found = _active.get()
     if found is not None and (found.place is None or found.place == _here()):
@@ -95,18 +95,18 @@ def current() -> Session:
 def _foreign_thread() -> ForeignThread:
     error = ForeignThread(
         f"Models are used in the thread {threading.current_thread().name!r} of the process {os.getpid()} while a "
-        f"function is at work elsewhere; all that a function reads and writes is one unit, in the one thread that it "
-        f"was called in. Read and write there, and let other threads compute. A thread of your own, beside the "
-        f"functions, says which database it means: `with use(database):`."
+        f"function runs in another one; a function's reads and writes are one unit, in the thread that called it. "
+        f"Read and write in that thread, and only compute in others. In a thread that does not belong to a function, "
+        f"name the database: `with use(database):`."
     )
-    # A pool keeps an error to itself until somebody asks for the result.
+    # Logged too, as a thread pool hides an error until its result is asked for.
     log.error("%s", error, stack_info=True)
     return error
 
 
 @contextmanager
 def active(session: Session) -> Iterator[None]:
-    """Lets models use the session inside the block, in which user code runs, and in this thread alone."""
+    """Makes the session the one that models use inside the block, in this thread only."""
     place = _here()
     is_outermost = place not in _at_work
     token = _active.set(_Active(session, place))
@@ -114,7 +114,7 @@ def active(session: Session) -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
-        # It would end the process, and with it what others have under way there.
+        # SystemExit would end the process, and with it other requests that it serves.
         raise RuntimeError(f"User code ends the process (SystemExit {error.code!r}); raise another error.") from error
     finally:
         _active.reset(token)
@@ -124,7 +124,7 @@ def active(session: Session) -> Iterator[None]:
 
 @contextmanager
 def use(database: Database) -> Iterator[None]:
-    """Models read and write this database inside the block.
+    """Makes models read and write this database inside the block.
 
     with use(MemoryDatabase()):
         City.new(doc_id="TOK", city_name="Tokyo").save()
@@ -137,15 +137,15 @@ def use(database: Database) -> Iterator[None]:
 
 
 def default_database() -> Database:
-    """The Firestore database that the environment names: GOOGLE_CLOUD_PROJECT, FIRESTORE_EMULATOR_HOST."""
-    # Imported late: it takes 250 ms, and neither `boiler check` nor a test in memory needs it.
+    """Returns the Firestore database that GOOGLE_CLOUD_PROJECT and FIRESTORE_EMULATOR_HOST name."""
+    # Imported here because it takes 250 ms, and neither `boiler check` nor a test in memory needs it.
     from boiler_functions.database.firestore import connect
 
     return connect()
 
 
 class Direct:
-    """A session without memory: each call is one RPC, each write commits by itself."""
+    """A session that keeps nothing: each call is one RPC, each write a commit of its own."""
 
     caller: Caller | None = None
 
@@ -169,7 +169,7 @@ class Direct:
 
 
 class Snapshot:
-    """A session over documents that were read already: relations resolve, everything else raises ImpureGetter."""
+    """A session over the documents that a view read: relations resolve, everything else raises ImpureGetter."""
 
     def __init__(self, documents: Mapping[str, Document], view: str) -> None:
         self.documents = documents
@@ -183,8 +183,8 @@ class Snapshot:
     @property
     def caller(self) -> Caller | None:
         raise ImpureGetter(
-            f"A getter of {self.view} asks for the caller; a view is stored once, and the same for every reader. "
-            f"`self.caller` is there in setters, operations and `propagate_change`."
+            f"A getter of {self.view} uses `self.caller`; a view is stored once, and the same for every reader. "
+            f"Use `self.caller` in setters, operations and `propagate_change`."
         )
 
     def related(self, paths: Collection[str]) -> list[Document]:
@@ -207,16 +207,16 @@ class Snapshot:
 
     def _impure(self, what: str) -> ImpureGetter:
         return ImpureGetter(
-            f"A getter of {self.view} {what}; a getter may only use what its Store fetched, as nothing would "
-            f"rebuild the view when that changes. Declare it in the Store."
+            f"A getter of {self.view} {what}; a getter may only use what its Store fetches, as nothing rebuilds the "
+            f"view when other documents change. Declare them in the Store."
         )
 
 
 class UnitOfWork:
-    """A session whose reads are recorded with their versions and whose writes wait for one commit.
+    """A session that records what it reads, with versions, and collects its writes for one commit.
 
-    All reads aim at one time, and user code sees each document in one version: that one is what the commit verifies.
-    A document reads as this unit of work has written it.
+    All reads are at one time, and user code sees each document in one version, the one that the commit verifies. A
+    document that was written here reads as it was written.
     """
 
     caller: Caller | None = None
@@ -249,8 +249,8 @@ class UnitOfWork:
         if self.writes:
             written = ", ".join(sorted(self.writes)[:3])
             raise TaskFailed(
-                f"{query.collection} is queried after {written} was written in the same task; the query would not "
-                f"see it. Query first, all pages (`list(…)`), and write afterwards."
+                f"{query.collection} is queried after {written} was written in the same task; the query would miss "
+                f"that write. Query first, all pages (`list(…)`), and write afterwards."
             )
         reading = self.database.query(query, at=self.read_time)
         self.read_time = self.read_time or reading.read_time
@@ -258,9 +258,9 @@ class UnitOfWork:
         return reading.documents
 
     def add_found(self, query: Query, documents: Sequence[Document]) -> None:
-        """Records what a query returned; raises Conflict when another read saw one of the documents in another version.
+        """Records what a query returned; raises Conflict if an earlier read saw a document in another version.
 
-        Neither version may be chosen: the rest of what was read belongs to one of them at most.
+        Choosing one of the versions would be wrong: the other documents fit at most one of them.
         """
         self.found.append(Found(query, {document.path: document.version for document in documents}))
         for document in documents:
@@ -274,16 +274,16 @@ class UnitOfWork:
 
     def write(self, write: Write) -> None:
         if isinstance(write, Put):
-            # Whoever reads it here, before it is committed, must read what others will.
+            # A read before the commit must give the same values as one after it.
             write = write._replace(fields=as_stored(write.fields))
         earlier = self.writes.get(write.path)
         self.writes[write.path] = _merged(earlier, write) if earlier else write
 
     def commit_writes(self, *, verify: bool = True) -> list[Write]:
-        """The writes for one commit: each fails unless its document is still as it was read here.
+        """Returns the writes for one commit, each on the condition that its document is unchanged since it was read.
 
-        With `verify`, so does a check of every document that was read and not written. Raises Conflict when a document
-        was read in two versions, also when user code caught that before.
+        With `verify`, adds a check of every document that was read and not written. Raises Conflict if a document was
+        read in two versions, even if user code caught that error before.
         """
         if self._torn is not None:
             raise self._torn
@@ -309,7 +309,7 @@ class UnitOfWork:
 
 
 def overlaid(stored: Fields, fields: Fields, mask: Sequence[str] | None) -> Fields:
-    """The fields of a document after a Put of top-level fields."""
+    """Returns the fields of a document after a Put; `mask` names the top-level fields that it replaces, None all."""
     kept = {} if mask is None else {key: value for key, value in stored.items() if field_path(key) not in mask}
     return {**kept, **fields}
 

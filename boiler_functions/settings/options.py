@@ -151,7 +151,7 @@ class Options(NamedTuple):
         """The options as they were given; raises InvalidOption for one that is unknown or cannot be."""
         for name in mapping(where, given):
             if name not in allowed.__annotations__:
-                raise InvalidOption(f"{where}: {_unknown('option', name, allowed.__annotations__)}")
+                raise InvalidOption(f"{where}: {_unknown('an option', name, allowed.__annotations__)}")
         values = {name: value for name, value in given.items() if value is not None}
         return cls(**{name: _CHECKS[name](f"{where}: {name}", value) for name, value in values.items()})
 
@@ -218,7 +218,7 @@ def _unknown(what: str, value: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(value, names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(names)}."
-    return f"{value!r} is no {what}; {hint}"
+    return f"{value!r} is not {what}; {hint}"
 
 
 def _region(where: str, value: Any) -> str:
@@ -229,7 +229,7 @@ def _region(where: str, value: Any) -> str:
             f"{MULTI_REGIONS[value]!r}. Say region={MULTI_REGIONS[value]!r} and trigger_location={value!r}."
         )
     if value not in REGIONS:
-        raise InvalidOption(f"{where}: {_unknown('region', value, REGIONS)}")
+        raise InvalidOption(f"{where}: {_unknown('a region', value, REGIONS)}")
     return str(value)
 
 
@@ -237,7 +237,7 @@ def _trigger_location(where: str, value: Any) -> str:
     text(where, value)
     known = REGIONS | MULTI_REGIONS.keys()
     if value not in known:
-        raise InvalidOption(f"{where}: {_unknown('location of a database', value, known)}")
+        raise InvalidOption(f"{where}: {_unknown('a location of a database', value, known)}")
     return str(value)
 
 
@@ -246,13 +246,13 @@ def _memory(where: str, value: Any) -> int:
     size = int(found[1]) * (1024 if found[2].startswith("G") else 1) if found else value
     if size not in MEMORIES or isinstance(size, bool):
         sizes = ", ".join(map(str, MEMORIES))
-        raise InvalidOption(f'{where}: {value!r} is no size; it is one of {sizes} (MiB), or as "512Mi", "1Gi".')
+        raise InvalidOption(f'{where}: {value!r} is not a size; it is one of {sizes} (MiB), or as "512Mi", "1Gi".')
     return int(size)
 
 
 def _cpu(where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0.08 <= value < 1 or value in CPUS):
-        raise InvalidOption(f"{where}: {value!r} is no number of CPUs; it is 0.08 to 1, or 2, 4, 6, 8.")
+        raise InvalidOption(f"{where}: {value!r} is not a number of CPUs; it is 0.08 to 1, or 2, 4, 6, 8.")
     return value
 
 
@@ -270,8 +270,8 @@ def _secrets(where: str, value: Any) -> tuple[str, ...]:
     for name in names:
         if not is_name(name) or name.startswith(_RESERVED_VARIABLES):
             raise InvalidOption(
-                f"{where}: {name!r} is no name for an environment variable; letters, digits and '_', and none of the "
-                f"platform's ({', '.join(_RESERVED_VARIABLES)})."
+                f"{where}: {name!r} is not a name for an environment variable; use letters, digits and '_', and no "
+                f"prefix that the platform reserves ({', '.join(_RESERVED_VARIABLES)})."
             )
     return tuple(dict.fromkeys(names))
 
@@ -281,11 +281,11 @@ def _labels(where: str, value: Any) -> dict[str, str]:
     for key, label in labels.items():
         if not isinstance(key, str) or not re.fullmatch(_LABEL_KEY, key) or key.startswith(_RESERVED_LABELS):
             raise InvalidOption(
-                f"{where}: {key!r} is no key; lower-case letters, digits, '_' and '-', and none that begins with "
+                f"{where}: {key!r} is not a key; lower-case letters, digits, '_' and '-', and none that begins with "
                 f"{', '.join(_RESERVED_LABELS)}, which the deployers use."
             )
         if not isinstance(label, str) or not re.fullmatch(_LABEL_VALUE, label):
-            raise InvalidOption(f"{where}[{key!r}]: {label!r} is no value; lower-case letters, digits, '_' and '-'.")
+            raise InvalidOption(f"{where}[{key!r}]: {label!r} is not a value; lower-case letters, digits, '_' and '-'.")
     return labels
 
 

@@ -320,7 +320,7 @@ def starting_point(
         if via not in found:
             reachable = ", ".join(each.name for each in found) or "none"
             raise InvalidReference(
-                f"{store}.{source.name} goes via {via!r}, which is no {model.__name__} "
+                f"{store}.{source.name} goes via {via!r}, which is not a {model.__name__} "
                 f"declared before it; these are: {reachable}."
             )
         return via
@@ -420,7 +420,7 @@ def _check_model(model: Any) -> None:
 def _relation(bound: Any) -> Relation[Any]:
     attribute = bound.attribute if isinstance(bound, Bound) else bound
     if not isinstance(attribute, Relation):
-        raise InvalidReference(f"{bound!r} is no relation; a reference takes one declared with `attrs.relation(…)`.")
+        raise InvalidReference(f"{bound!r} is not a relation; a reference takes one declared with `attrs.relation(…)`.")
     return attribute
 
 

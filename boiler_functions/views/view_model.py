@@ -225,7 +225,7 @@ class ViewModel(Model, Generic[S]):
             # A name without a dot is of a task's path, which the class does not know yet.
             if isinstance(part, Owner) and "." in part.placeholder and part.placeholder not in names:
                 raise InvalidAccess(
-                    f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is no placeholder of its "
+                    f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is not a placeholder of its "
                     f"path; there are {', '.join(names) or 'none'}."
                 )
 

@@ -116,7 +116,7 @@ def test_the_audiences_of_a_view_are_inherited() -> None:
 @pytest.mark.parametrize("option", ["read", "write"])
 @pytest.mark.parametrize("audience", ["public", 1, access.Public, access])
 def test_what_is_no_audience_is_refused_when_the_class_is_made(option: str, audience: Any) -> None:
-    with pytest.raises(DeclarationError, match=rf"MeetingView\.Meta\.{option}: .* is no audience"):
+    with pytest.raises(DeclarationError, match=rf"MeetingView\.Meta\.{option}: .* is not an audience"):
         view(**{option: audience})
 
 

@@ -114,7 +114,7 @@ def test_a_time_has_one_digest_in_every_time_zone() -> None:
 
 
 def test_a_value_that_firestore_cannot_hold_has_no_digest() -> None:
-    with pytest.raises(TypeError, match=r"set is no Firestore value: \{1\}"):
+    with pytest.raises(TypeError, match=r"set is not a Firestore value: \{1\}"):
         digest({1})
 
 

@@ -87,7 +87,7 @@ def test_build_of_a_view_that_is_not_stored_names_those_that_are(run: Run) -> No
 def test_build_of_something_that_is_no_root_names_the_pattern(root: str, run: Run) -> None:
     result = run("build", "CityView", "--root", root)
     assert result.exit_code == 2
-    assert "cities/{doc_id}" in result.stderr or "is no document id" in result.stderr
+    assert "cities/{doc_id}" in result.stderr or "is not a document id" in result.stderr
 
 
 def test_resume_without_an_unfinished_build_is_refused(run: Run) -> None:

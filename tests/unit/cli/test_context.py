@@ -113,7 +113,7 @@ def test_without_a_project_the_three_ways_to_name_one_are_told(project: Path) ->
         ("", "prod", "has no stage 'prod'; it has none. Add [tool.boiler_functions.env.prod]"),
         (STAGES, "prd", "has no stage 'prd'; it has dev, prod."),
         ('[tool.boiler_functions.env.x]\nregion = "nam5"\n', "x", "'nam5' is where a database is"),
-        ("[tool.boiler_functions.env.x]\nmemroy = 512\n", "x", "'memroy' is no option; did you mean 'memory'?"),
+        ("[tool.boiler_functions.env.x]\nmemroy = 512\n", "x", "'memroy' is not an option; did you mean 'memory'?"),
         ("[tool.boiler_functions.env.x]\nproject = 7\n", "x", 'project is 7; write project = "…"'),
         ('[tool.boiler_functions.env.x]\ncredentials = "no.json"\n', "x", "no.json does not exist. Put it there"),
         ('[tool.boiler_functions.env]\nx = "prod"\n', "x", "has no stage 'x'"),
@@ -134,7 +134,7 @@ def test_a_stage_that_cannot_be_is_refused_by_name(
 def test_a_region_that_is_given_wrongly_is_refused_as_such(project: Path, run: Run) -> None:
     result = run("plan", "--region", "us-centrall")
     assert result.exit_code == 2
-    assert "the command line: region: 'us-centrall' is no region; did you mean 'us-central1'?" in result.stderr
+    assert "the command line: region: 'us-centrall' is not a region; did you mean 'us-central1'?" in result.stderr
 
 
 def test_credentials_of_a_stage_give_way_to_those_of_the_environment(project: Path) -> None:

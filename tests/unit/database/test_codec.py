@@ -48,7 +48,7 @@ def test_a_path_that_looks_like_a_full_name_stays_in_its_database() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j])
 def test_what_is_no_value_is_refused_by_its_type(value: object) -> None:
-    with pytest.raises(TypeError, match=f"{type(value).__name__} is no Firestore value"):
+    with pytest.raises(TypeError, match=f"{type(value).__name__} is not a Firestore value"):
         encoded(value)
 
 

@@ -55,7 +55,7 @@ def test_integers_and_doubles_have_one_order_and_booleans_their_own() -> None:
 
 
 def test_what_is_no_value_has_no_order() -> None:
-    with pytest.raises(InvalidRequest, match="object is no Firestore value"):
+    with pytest.raises(InvalidRequest, match="object is not a Firestore value"):
         sort_key(object())
 
 

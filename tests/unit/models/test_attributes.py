@@ -191,7 +191,7 @@ def test_a_required_attribute_may_not_be_none() -> None:
         Strict.new(name=None).save()
 
 
-def test_a_default_is_there_at_once_and_a_callable_makes_it_anew() -> None:
+def test_a_default_is_set_at_once_and_a_callable_is_called_for_each_model() -> None:
     strict = Strict.new(name="ab")
     assert (strict.kind, strict.status, strict.stamp) == ("plain", Status.OPEN, NOON)
 
@@ -254,7 +254,7 @@ def test_validators_refuse_with_their_message(values: dict[str, Any], told: str)
         Strict.new(**{"name": "ab", **values}).save()
 
 
-def test_validators_of_an_embedded_object_are_told_by_dotted_field() -> None:
+def test_errors_of_an_embedded_object_are_reported_by_dotted_field() -> None:
     city = City.new(address=Address(street_name="a", zip_code="123456"))
     with (
         use(MemoryDatabase()),
@@ -483,10 +483,10 @@ class Day(Enum):
 @pytest.mark.parametrize(
     ("annotation", "told"),
     [
-        (tuple[str, int], "one type after another; write `list"),
-        (list[int] | dict[str, tuple[str, int]], "one type after another"),
-        (dict[int, str], r"names are no texts; write `dict\[str"),
-        (Mapping[int, str] | None, "names are no texts"),
+        (tuple[str, int], "a type of its own for each position; write `list"),
+        (list[int] | dict[str, tuple[str, int]], "a type of its own for each position"),
+        (dict[int, str], r"keys are not strings; write `dict\[str"),
+        (Mapping[int, str] | None, "keys are not strings"),
         (Pair, r"Pair\.FIRST has the value \(1, 2\)"),
         (dict[str, Day], r"Day\.FIRST has the value datetime\.date"),
     ],
@@ -555,7 +555,7 @@ def test_a_relation_to_a_missing_document_is_none_and_many_leaves_it_out() -> No
 
 
 def test_a_relation_refuses_a_model_of_another_collection_by_class_and_attribute() -> None:
-    with pytest.raises(InvalidValue, match=r"City refuses country: <City cities/TOK> is no Country; give one"):
+    with pytest.raises(InvalidValue, match=r"City refuses country: <City cities/TOK> is not a Country; give one"):
         City.new(country=City.new("TOK"))
 
 
@@ -593,7 +593,7 @@ def test_a_relation_by_name_finds_a_model_that_is_declared_later() -> None:
     assert LateModelOfThisTest.pattern().text == "lates/{doc_id}"
 
 
-def test_a_relation_by_a_name_that_no_model_has_is_told_with_class_and_attribute() -> None:
+def test_a_relation_to_a_name_that_no_model_has_is_refused_by_class_and_attribute() -> None:
     class Lost(DomainModel):
         class Meta:
             collection_name = "losts"
@@ -605,12 +605,12 @@ def test_a_relation_by_a_name_that_no_model_has_is_told_with_class_and_attribute
 
 
 @pytest.mark.parametrize("target", [5, None, Address, Properties])
-def test_a_relation_to_what_is_no_domain_model_is_refused(target: Any) -> None:
+def test_a_relation_to_anything_but_a_domain_model_is_refused(target: Any) -> None:
     with pytest.raises(DeclarationError, match="relation"):
         attrs.relation(target)
 
 
-def test_a_relation_to_many_cannot_be_changed_in_place_in_vain() -> None:
+def test_a_relation_to_many_reads_as_a_tuple_which_cannot_change_in_place() -> None:
     with use(MemoryDatabase()):
         there = City.new("LA")
         there.save()
@@ -622,7 +622,7 @@ def test_a_relation_to_many_cannot_be_changed_in_place_in_vain() -> None:
         assert list(city.twins) == [there]
 
 
-def test_a_relation_to_many_takes_no_text() -> None:
+def test_a_relation_to_many_refuses_a_single_string() -> None:
     with pytest.raises(InvalidValue, match="City refuses twins"):
         City.new(twins="abc")
 

@@ -96,7 +96,7 @@ def test_a_relation_is_compared_with_a_model() -> None:
 
 
 def test_a_relation_is_not_compared_with_a_model_of_another_collection() -> None:
-    with pytest.raises(InvalidValue, match=r"City refuses country: .*is no Country"):
+    with pytest.raises(InvalidValue, match=r"City refuses country: .*is not a Country"):
         City.country == City.new("TOK")  # noqa: B015
 
 
@@ -121,9 +121,9 @@ def test_an_exclusion_takes_1_to_10_values() -> None:
 
 
 def test_only_lists_contain() -> None:
-    with pytest.raises(DeclarationError, match=r"City.population is no list"):
+    with pytest.raises(DeclarationError, match=r"City.population is not a list"):
         City.population.contains(1)
-    with pytest.raises(DeclarationError, match=r"City.country is no list"):
+    with pytest.raises(DeclarationError, match=r"City.country is not a list"):
         City.country.contains("JP")
 
 

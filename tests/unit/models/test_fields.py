@@ -144,7 +144,7 @@ def test_a_value_survives_the_way_into_json_and_back(annotation: Any, value: Any
         (list[str], [None]),
     ],
 )
-def test_a_document_is_taken_strictly(annotation: Any, value: Any) -> None:
+def test_values_of_documents_are_validated_strictly(annotation: Any, value: Any) -> None:
     with pytest.raises(ValidationError):
         loaded(annotation, value)
 
@@ -225,7 +225,8 @@ def test_a_type_has_its_field(annotation: Any, field: type[Any]) -> None:
 @pytest.mark.parametrize("annotation", [set[str], complex, Schema, list[set[int]], dict[str, complex], type, "City"])
 def test_a_type_that_no_document_can_hold_is_refused_by_name(annotation: Any) -> None:
     with pytest.raises(
-        TypeError, match=r"is no type that a document can hold; use bool, int, .* a TypedDict, an Enum or an Embedded"
+        TypeError,
+        match=r"is not a type that a document can hold; use bool, int, .* a TypedDict, an Enum or an Embedded",
     ):
         field_for(annotation)
 
@@ -279,7 +280,7 @@ def test_json_spells_untyped_values_too() -> None:
         pytest.param(float, math.inf, id="float-inf"),
     ],
 )
-def test_json_is_taken_strictly_too(annotation: Any, text: Any) -> None:
+def test_values_of_json_are_validated_strictly_too(annotation: Any, text: Any) -> None:
     with pytest.raises(ValidationError):
         loaded(annotation, text, JsonSchema)
 
@@ -312,7 +313,7 @@ def test_messages_are_flattened_by_dotted_field() -> None:
     }
 
 
-def test_annotations_that_are_texts_say_which_keys_of_a_typed_dict_may_be_missing() -> None:
+def test_string_annotations_say_which_keys_of_a_typed_dict_may_be_missing() -> None:
     # As `from __future__ import annotations` has them.
     part = TypedDict("part", {"text": "str", "number": "NotRequired[int]"})  # noqa: UP013
     rest = TypedDict("rest", {"text": "Required[str]", "number": "int"}, total=False)  # noqa: UP013

@@ -110,13 +110,13 @@ def ids(selection: Selection[Any]) -> str:
         (City.where(), "abcde"),
     ],
 )
-def test_every_operator_finds_what_fulfils_it(
+def test_every_operator_finds_the_models_that_match(
     database: MemoryDatabase, selection: Selection[City], expected: str
 ) -> None:
     assert ids(selection) == expected
 
 
-def test_a_field_that_a_document_does_not_have_fulfils_no_condition(database: MemoryDatabase) -> None:
+def test_a_missing_field_matches_no_condition(database: MemoryDatabase) -> None:
     """Firestore's own rule: `!=` and `not_in` find only documents that have the field, and not null."""
     assert "e" not in ids(City.where(City.population != 1)) + ids(City.where(City.population.not_in([1])))
 
@@ -125,7 +125,7 @@ def test_both_spellings_are_one_query() -> None:
     assert City.where(capital=True).query == City.where(City.capital == True).query  # noqa: E712
 
 
-def test_a_selection_asks_nobody_until_it_is_iterated() -> None:
+def test_a_selection_reads_nothing_until_it_is_iterated() -> None:
     metered = Metered(MemoryDatabase())
     with use(metered):
         selection = City.where(capital=True).order_by(City.population).limit(3)
@@ -141,7 +141,7 @@ def test_a_selection_can_be_iterated_again_and_sees_what_is_new(database: Memory
     assert ids(selection) == "bcf"
 
 
-def test_a_selection_is_not_changed_by_what_is_made_of_it(database: MemoryDatabase) -> None:
+def test_a_selection_is_immutable(database: MemoryDatabase) -> None:
     selection = City.all()
     assert ids(selection.limit(1)) == "a"
     assert ids(selection) == "abcde"
@@ -238,14 +238,14 @@ def test_a_cursor_value_without_an_order_is_refused() -> None:
         City.all().start_at("Bonn")
 
 
-def test_a_model_without_the_field_of_the_order_is_no_cursor(database: MemoryDatabase) -> None:
+def test_a_model_without_the_ordered_field_is_refused_as_a_cursor(database: MemoryDatabase) -> None:
     with pytest.raises(InvalidValue, match="City refuses cursor"):
         City.all().order_by(City.population).start_at(City.get("e"))
 
 
 def test_ordering_after_a_cursor_is_refused(database: MemoryDatabase) -> None:
     """The cursor's values would belong to other orders, and the result would be silently wrong."""
-    with pytest.raises((DeclarationError, InvalidValue), match="City: order_by comes before"):
+    with pytest.raises((DeclarationError, InvalidValue), match="City: order_by is called after a cursor"):
         City.all().start_at(City.get("b")).order_by(City.city_name)
 
 
@@ -321,7 +321,7 @@ def test_conditions_on_the_attributes_of_a_base_and_of_a_subclass_are_taken(empt
 
 
 def test_conditions_on_another_model_are_refused_by_name() -> None:
-    with pytest.raises(DeclarationError, match=r"City\.where takes conditions on itself, not o[fn] Country"):
+    with pytest.raises(DeclarationError, match=r"City\.where takes conditions on the model itself, not o[fn] Country"):
         City.where(Country.name == "x")
 
 
@@ -375,21 +375,21 @@ def test_foreign_collections_of_the_same_name_do_not_use_up_the_limit(empty: Mem
     assert [document.id for page in Form.all().limit(2).pages(1) for document in page] == ["f", "g"]
 
 
-def test_an_order_by_what_is_no_attribute_is_refused_at_once() -> None:
+def test_ordering_by_anything_but_an_attribute_is_refused_at_once() -> None:
     name: Any = "population"
     for selection in (City.all(), City.where(capital=True)):
         with pytest.raises(DeclarationError, match=r"City: order_by takes attributes, .*found 'population'"):
             selection.order_by(name)
 
 
-def test_a_condition_that_is_none_is_refused_with_what_was_found() -> None:
+def test_an_argument_that_is_not_a_condition_is_refused_by_value() -> None:
     condition: Any = True
     for conditions in ((condition,), (City.capital == True, condition)):  # noqa: E712
         with pytest.raises(DeclarationError, match=r"City: where takes conditions, .*found True"):
             City.where(*conditions)
 
 
-def test_a_selection_is_the_query_that_it_asks() -> None:
+def test_a_selection_shows_its_query() -> None:
     selection = City.where(City.population > 1).order_by(City.population.desc()).start_at(5).limit(2)
     assert selection.query == Query(
         "cities",

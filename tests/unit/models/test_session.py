@@ -132,7 +132,7 @@ def test_one_document_of_a_snapshot_is_one_object() -> None:
         assert related("users/a")[0] is related("users/a")[0]
 
 
-def test_a_relation_out_of_a_snapshot_tells_to_declare_it_in_the_store() -> None:
+def test_a_relation_out_of_a_snapshot_fails_and_says_to_declare_it_in_the_store() -> None:
     with (
         active(snapshot(ADA)),
         pytest.raises(ImpureGetter, match=r"UserView follows a relation to users/b"),
@@ -140,7 +140,7 @@ def test_a_relation_out_of_a_snapshot_tells_to_declare_it_in_the_store() -> None
         related("users/b")
 
 
-def test_a_getter_that_reads_queries_or_writes_is_told_what_it_did() -> None:
+def test_a_getter_that_reads_queries_or_writes_fails_with_what_it_did() -> None:
     with active(snapshot(ADA)):
         with pytest.raises(ImpureGetter, match=r"A getter of UserView reads users/a"):
             User.get("a")
@@ -245,7 +245,7 @@ def test_without_verification_only_what_is_written_must_be_as_it_was() -> None:
     assert (fields_of(database, "b") or {})["age"] == 5
 
 
-def test_documents_that_are_spared_are_not_verified() -> None:
+def test_documents_of_a_reference_with_verify_false_are_not_verified() -> None:
     unit = UnitOfWork(MemoryDatabase(), {"users/a": ADA, "users/b": Document("users/b")})
     unit.unverified.add("users/a")
     assert unit.commit_writes() == [Delete("users/b", precondition=ABSENT)]

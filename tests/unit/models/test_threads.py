@@ -147,7 +147,7 @@ def app_of(work: Callable[[], None], where: str) -> Boiler:
 @pytest.mark.parametrize("work", WORKS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("where", ["task", "getter", "setter", "sink"])
-def test_models_in_another_thread_of_user_code_are_refused_by_a_letter_and_nothing_is_written(
+def test_models_in_another_thread_of_user_code_are_refused_with_a_dead_letter_and_nothing_is_written(
     where: str, way: Callable[[Callable[[], None]], None], work: Callable[[], None]
 ) -> None:
     with memory_app(app_of(lambda: way(work), where)) as testing:

@@ -34,16 +34,16 @@ def declared(entry_point: str = ENTRY_POINT, **options: Any) -> Function:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"region": "us-centrall"}, "'us-centrall' is no region; did you mean 'us-central1'?"),
-        ({"region": "mars"}, "'mars' is no region; it is one of africa-south1, "),
+        ({"region": "us-centrall"}, "'us-centrall' is not a region; did you mean 'us-central1'?"),
+        ({"region": "mars"}, "'mars' is not a region; it is one of africa-south1, "),
         ({"region": "nam5"}, "Say region='us-central1' and trigger_location='nam5'"),
         ({"region": ["us-central1"]}, "region is a text; found ['us-central1']"),
         ({"trigger_location": 5}, "trigger_location is a text; found 5"),
-        ({"trigger_location": "nam6"}, "'nam6' is no location of a database; did you mean 'nam7'"),
-        ({"memory": "500Mi"}, "'500Mi' is no size; it is one of 128, 256"),
-        ({"memory": 300}, "300 is no size"),
-        ({"memory": True}, "True is no size"),
-        ({"cpu": 3}, "3 is no number of CPUs"),
+        ({"trigger_location": "nam6"}, "'nam6' is not a location of a database; did you mean 'nam7'"),
+        ({"memory": "500Mi"}, "'500Mi' is not a size; it is one of 128, 256"),
+        ({"memory": 300}, "300 is not a size"),
+        ({"memory": True}, "True is not a size"),
+        ({"cpu": 3}, "3 is not a number of CPUs"),
         ({"cpu": 0.5, "concurrency": 2}, "concurrency=2 needs a whole CPU, and cpu is 0.5"),
         ({"cpu": 0.2, "memory": 1024}, "memory=1024 needs cpu=0.5 or more; found 0.2"),
         ({"cpu": 0.5, "memory": "2Gi"}, "memory=2048 needs cpu=1 or more; found 0.5"),
@@ -53,15 +53,15 @@ def declared(entry_point: str = ENTRY_POINT, **options: Any) -> Function:
         ({"timeout_sec": "60"}, "timeout_sec is 1 to 3600; found '60'"),
         ({"min_instances": 3, "max_instances": 2}, "min_instances=3 is more than max_instances=2"),
         ({"service_account": "me"}, "'me' is not a service account"),
-        ({"secrets": ["API-KEY"]}, "'API-KEY' is no name for an environment variable"),
-        ({"secrets": ["K_SERVICE"]}, "none of the platform's"),
+        ({"secrets": ["API-KEY"]}, "'API-KEY' is not a name for an environment variable"),
+        ({"secrets": ["K_SERVICE"]}, "no prefix that the platform reserves"),
         ({"secrets": 5}, "secrets is a list of texts; found 5"),
         ({"invoker": [5]}, "invoker is a list of texts; found [5]"),
         ({"labels": ["x"]}, "labels is a mapping by name; found ['x']"),
-        ({"labels": {"deployment-tool": "x"}}, "'deployment-tool' is no key"),
-        ({"labels": {"goog-managed": "x"}}, "'goog-managed' is no key"),
-        ({"labels": {"Team": "x"}}, "'Team' is no key; lower-case"),
-        ({"labels": {"team": "Rooms"}}, "'Rooms' is no value"),
+        ({"labels": {"deployment-tool": "x"}}, "'deployment-tool' is not a key"),
+        ({"labels": {"goog-managed": "x"}}, "'goog-managed' is not a key"),
+        ({"labels": {"Team": "x"}}, "'Team' is not a key; lower-case"),
+        ({"labels": {"team": "Rooms"}}, "'Rooms' is not a value"),
         ({"ingress": "INTERNAL"}, "ingress is one of 'ALLOW_ALL', "),
         ({"vpc_connector": "My Net"}, "'My Net' is not a connector's name"),
         ({"vpc_connector_egress_settings": "ALL_TRAFFIC"}, "says what goes through a vpc_connector"),
@@ -70,7 +70,7 @@ def declared(entry_point: str = ENTRY_POINT, **options: Any) -> Function:
         ({"database": "Orders"}, "'Orders' is not a database's id"),
         ({"namespace": "n"}, "Firestore has '(default)' alone"),
         ({"functions": {"api": "x"}}, "functions['api'] is a mapping by name; found 'x'"),
-        ({"memroy": 512}, "'memroy' is no option; did you mean 'memory'?"),
+        ({"memroy": 512}, "'memroy' is not an option; did you mean 'memory'?"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_with_what_can(options: dict[str, Any], told: str) -> None:
@@ -81,11 +81,11 @@ def test_an_option_that_cannot_be_is_refused_with_what_can(options: dict[str, An
 
 
 def test_an_option_of_a_view_is_refused_by_its_decorator_and_name() -> None:
-    with pytest.raises(DeclarationError, match=r"@app.query of CityView: memory: 1 is no size"):
+    with pytest.raises(DeclarationError, match=r"@app.query of CityView: memory: 1 is not a size"):
         Boiler("demo").query(memory=1)(CityView)
     with pytest.raises(DeclarationError, match=r"demo: CityForm: timeout_sec is 1 to 540"):
         Boiler("demo").task("forms/{id}", writes=[City], timeout_sec=600)(CityForm)
-    with pytest.raises(DeclarationError, match=r"@app.query of CityView: 'invoker' is no option"):
+    with pytest.raises(DeclarationError, match=r"@app.query of CityView: 'invoker' is not an option"):
         Boiler("demo").query(invoker="public")(CityView)  # type: ignore[call-overload]
 
 

@@ -340,7 +340,7 @@ def test_a_relation_without_a_starting_point_is_refused_with_what_to_add() -> No
 def test_a_relation_via_a_reference_of_another_store_is_refused() -> None:
     with pytest.raises(
         DeclarationError,
-        match=r"Foreign\.user goes via meeting, which is no Ticket declared before",
+        match=r"Foreign\.user goes via meeting, which is not a Ticket declared before",
     ):
 
         class Foreign(Store):
@@ -389,7 +389,7 @@ def test_reference_to_many_and_references_to_one_are_refused() -> None:
 def test_an_attribute_that_is_no_relation_is_refused_by_name() -> None:
     makers: list[Callable[[Any], Any]] = [references, referrers, reference]
     for make in makers:
-        with pytest.raises(DeclarationError, match=r"User\.name is no relation"):
+        with pytest.raises(DeclarationError, match=r"User\.name is not a relation"):
             make(User.name)
 
 
@@ -645,7 +645,7 @@ def test_matching_that_finds_nothing_is_empty() -> None:
 
 
 def test_matching_conditions_on_two_models_is_refused() -> None:
-    with pytest.raises(DeclarationError, match=r"Meeting\.where takes conditions on itself, not o[fn] User"):
+    with pytest.raises(DeclarationError, match=r"Meeting\.where takes conditions on the model itself, not o[fn] User"):
         matching(Meeting.status == "open", User.name == "x")
 
 
@@ -656,7 +656,7 @@ def test_matching_what_is_no_condition_is_refused() -> None:
 
 def test_referrers_of_what_is_no_relation_are_refused() -> None:
     model: Any = User
-    with pytest.raises(DeclarationError, match=r"User.*is no relation"):
+    with pytest.raises(DeclarationError, match=r"User.*is not a relation"):
         referrers(model)
 
 

@@ -308,7 +308,7 @@ def test_an_attribute_that_makes_no_id_gives_no_copy_and_is_told_with_its_value(
     assert view.destinations == ()
     assert [str(each) for each in view.refused] == [
         "ByEmail has no copy for {users.email} of users/a. "
-        "'a/b' is no document id: it may not be empty, '.', '..' or hold a '/'."
+        "'a/b' is not a document id: it may not be empty, '.', '..' or hold a '/'."
     ]
 
 
@@ -467,7 +467,7 @@ def declare(path: str, store: type[Store] = MeetingStore) -> None:
         ("views/{meeting.docid}", r"Wrong\.Meta\.path has \{meeting\.docid\}, and Meeting has no 'docid'"),
         ("views/main", r"does not name the whole key of its root; add \{meeting\.doc_id\}"),
         ("views/{users.doc_id}", r"does not name the whole key of its root; add \{meeting\.doc_id\}"),
-        ("views/x{meeting.doc_id}", "is no placeholder"),
+        ("views/x{meeting.doc_id}", "is not a placeholder"),
         ("views/{meeting.doc_id}/x/{meeting.doc_id}", "twice"),
         ("views/{meeting.owner}/x/{meeting.doc_id}", r"\{meeting\.owner\}"),
         ("views/{users.age}/x/{meeting.doc_id}", r"\{users\.age\}"),
