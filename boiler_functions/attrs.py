@@ -6,7 +6,7 @@
         regions = attrs.list(str)                   # list[str], empty unless given
         country = attrs.relation(Country)           # Country | None
 
-Use it as `attrs.list`; never star-import it.
+Use them as `attrs.list`, never by a star-import: they would hide builtins such as `list`.
 """
 
 from __future__ import annotations
