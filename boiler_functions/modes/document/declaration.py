@@ -11,7 +11,8 @@ from boiler_functions.modes.decorated import check_view, models
 from boiler_functions.modes.document.document import IF_VERSION, Document, trigger_path
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.task.declaration import check_effect
-from boiler_functions.modes.task.task import OUTCOME, Completion, Isolation
+from boiler_functions.modes.task.task import Completion, Isolation
+from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.settings.options import EventOptions, Options
 from boiler_functions.views.view_model import View
 

@@ -11,7 +11,7 @@ from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.mode import TASK, functions_of
-from boiler_functions.modes.task.task import OUTCOME
+from boiler_functions.modes.task.words import OUTCOME
 
 
 class DocumentMode(Mode[Document]):

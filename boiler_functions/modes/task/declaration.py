@@ -8,7 +8,8 @@ from typing import Any
 from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidPattern
 from boiler_functions.modes.decorated import check_view, models
 from boiler_functions.modes.mode import Declarations
-from boiler_functions.modes.task.task import OUTCOME, Completion, Isolation, Task
+from boiler_functions.modes.task.task import Completion, Isolation, Task
+from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.paths import Pattern
 from boiler_functions.settings.checks import check_each, one_of, optional, whole
 from boiler_functions.settings.options import EventOptions, Options

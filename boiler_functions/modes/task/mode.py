@@ -18,7 +18,8 @@ from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.costs import cost_of
-from boiler_functions.modes.task.task import OUTCOME, Task, run_task
+from boiler_functions.modes.task.task import Task, run_task
+from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.paths import Pattern
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.view_model import View

@@ -38,6 +38,15 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
+from boiler_functions.modes.task.words import (
+    OUTCOME,
+    declared,
+    is_stamped,
+    is_still_stamped,
+    said,
+    says,
+    without_outcome,
+)
 from boiler_functions.paths import Pattern, id_of
 from boiler_functions.settings.options import Options
 from boiler_functions.types import MISSING, Fields, digest, to_datetime
@@ -50,9 +59,6 @@ Completion: TypeAlias = Literal["stamp", "keep", "delete"]
 
 _LONGEST_REASON, _LONGEST_ERROR, _MOST_ERRORS = 2_000, 200, 50
 """What a stamp holds of a rejection: a form that is nearly full must still have room for it."""
-
-OUTCOME = "outcome"
-"""The field of an input document that `on_completion="stamp"` writes; the form's own fields are all others."""
 
 FAILED = "failed"
 """The status of a form that could not take effect, by no fault of its sender."""
@@ -93,9 +99,9 @@ class Task:
         return None
 
     @cached_property
-    def declared(self) -> list[str]:
-        """The fields of a form that its view declares, in order; all others may come and go."""
-        return sorted(field.data_key or name for name, field in self.form_schema().fields.items())
+    def declared(self) -> str:
+        """The fields of a form that its view declares; all others may come and go."""
+        return declared(self.form_schema())
 
     def form_schema(self) -> Schema:
         """The schema of a form."""
@@ -179,8 +185,9 @@ class Run(NamedTuple):
             return Outcome.IGNORED
         before, after = self.change.before.fields or {}, self.change.after.fields or {}
         # A failed form may be tried again by any change of it; only the stamp's own event must not.
-        is_final = not _has_failed(after) or _without_outcome(before) == _without_outcome(after)
-        return Outcome.IGNORED if is_final and is_stamped(after) else None
+        is_final = not _has_failed(after) or without_outcome(before) == without_outcome(after)
+        is_known = is_stamped(after) or is_still_stamped(before, after, self.task.declared)
+        return Outcome.IGNORED if is_final and is_known else None
 
     def _age(self) -> timedelta:
         return timedelta(microseconds=(self.invocation.now() - self.change.time) // 1000)
@@ -263,7 +270,7 @@ class Run(NamedTuple):
             effect.unit.caller = self.task.caller(form.path)
             with active(effect.unit):
                 try:
-                    values = self.task.load(form.path, _without_outcome(form.fields or {}))
+                    values = self.task.load(form.path, without_outcome(form.fields or {}))
                 except InvalidDocument as error:
                     return self._unfit(effect, error)
                 self.task.take_effect(form.path, values, store(resolution.paths, effect.unit.documents))
@@ -346,7 +353,7 @@ class Run(NamedTuple):
     def _said(self, form: Document, effect: _Effect) -> str | Fields:
         """What of the form took effect, as `says` compares it: the declared fields, or all of one that does not fit."""
         fields = form.fields or {}
-        return said(fields, self.task.declared) if effect.fits else digest(_without_outcome(fields))
+        return said(fields, self.task.declared) if effect.fits else digest(without_outcome(fields))
 
     def _committed(self, marker: Marker) -> Outcome | None:
         """What the commit whose answer was lost came to, if it was applied; another's marker is met as a duplicate."""
@@ -359,23 +366,6 @@ def run_task(invocation: Invocation, task: Task, change: Change) -> None:
     Run(invocation, task, change).run()
 
 
-def said(fields: Fields, names: list[str]) -> Fields:
-    """What a form says in the fields of these names."""
-    return {"fields": names, "digest": digest({name: fields[name] for name in names if name in fields})}
-
-
-def says(fields: Fields, record: object) -> bool:
-    """Whether a form says what is recorded of it: a client that changes a declared field sends it anew.
-
-    The record names the fields that were declared then. A field that newer code declares, and a migration fills in, is
-    no news; nor is one that nobody declares. A digest alone is of all fields: of a form that does not fit, and as the
-    version before this one of the package left it.
-    """
-    if isinstance(record, Mapping):
-        return record == said(fields, list(record.get("fields", ())))
-    return record == digest(_without_outcome(fields))
-
-
 def _told(rejection: Rejected) -> Fields:
     """What a form can hold of a rejection, whatever user code gave as its reason and errors."""
     first = list(rejection.errors.items())[:_MOST_ERRORS]
@@ -383,16 +373,6 @@ def _told(rejection: Rejected) -> Fields:
     return {"reason": rejection.reason[:_LONGEST_REASON], "errors": errors}
 
 
-def is_stamped(fields: Fields) -> bool:
-    """Whether the form carries the outcome of just what it says."""
-    stamp = fields.get(OUTCOME)
-    return isinstance(stamp, dict) and says(fields, stamp.get("input"))
-
-
 def _has_failed(fields: Fields) -> bool:
     stamp = fields.get(OUTCOME)
     return isinstance(stamp, dict) and stamp.get("status") == FAILED
-
-
-def _without_outcome(fields: Fields) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name != OUTCOME}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from marshmallow import validate
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
+from boiler_functions import Boiler, DomainModel, Embedded, Store, ViewModel, access, attrs, reference
 from boiler_functions.database import Delete, Put
 from boiler_functions.modes.dead_letter import COLLECTION as LETTERS
 from boiler_functions.modes.marker import COLLECTION as MARKERS
@@ -269,6 +269,49 @@ def test_a_field_that_newer_code_declares_and_a_migration_fills_in_does_not_repe
         assert count(testing) == 1
 
 
+class Line(Embedded):
+    sku = attrs.string(required=True)
+
+
+@pytest.mark.parametrize("on_completion", ["stamp", "keep"])
+@pytest.mark.parametrize(
+    "filled",
+    [
+        pytest.param({"main": {"sku": "a", "weight": 3}}, id="an object"),
+        pytest.param({"lines": [{"sku": "a"}, {"sku": "b", "weight": 3}]}, id="an object in a list"),
+        pytest.param({"by_name": {"gift": {"sku": "c", "weight": 3}}}, id="an object in a mapping"),
+        pytest.param({"remark": None}, id="a null where nothing was"),
+    ],
+)
+def test_a_field_that_nobody_declares_inside_of_a_form_does_not_repeat_the_effect(
+    filled: dict[str, Any], on_completion: Completion
+) -> None:
+    app = Boiler("shop")
+
+    @app.task("orders/{order_id}", writes=[Stock], on_completion=on_completion)
+    class Basket(ViewModel):
+        main = attrs.embedded(Line)
+        lines = attrs.list(Line)
+        by_name = attrs.mapping(Line, data_key="by_name")
+        remark = attrs.string()
+
+        def propagate_change(self) -> None:
+            stock = Stock.get("main") or Stock.new(doc_id="main")
+            stock.count += 1
+            stock.save()
+
+    words = {"main": {"sku": "a"}, "lines": [{"sku": "a"}, {"sku": "b"}], "by_name": {"gift": {"sku": "c"}}}
+    with memory_app(app) as testing:
+        put(testing, FORM, **words)
+        testing.deliver(duplicates=1)
+        touch(testing, **filled)
+        testing.deliver(duplicates=1)
+        assert count(testing) == 1
+        touch(testing, lines=[{"sku": "a"}, {"sku": "other", "weight": 3}])
+        testing.deliver(duplicates=1)
+        assert count(testing) == 2
+
+
 def test_a_form_that_does_not_fit_is_looked_at_again_when_any_field_changes() -> None:
     app = orders(add)
     with memory_app(app) as testing:
@@ -287,7 +330,12 @@ def test_a_stamp_of_the_version_before_this_one_still_counts() -> None:
         testing.deliver()
         for each in [*testing.take()]:
             testing.handle(each.without_images())
+        touch(testing, state="PROCESSED")
+        testing.deliver(duplicates=1)
         assert count(testing) == 0
+        put(testing, FORM, **fields)
+        testing.deliver()
+        assert count(testing) == 1
 
 
 @pytest.mark.parametrize("images", [True, False])
