@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import functions_framework
 from cloudevents.http import CloudEvent
@@ -17,7 +17,6 @@ from flask import Request, has_request_context
 from flask import request as current_request
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
-from werkzeug.wsgi import get_input_stream
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database
@@ -33,6 +32,8 @@ from boiler_functions.modes.mode import Mode
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.report import Report
 from boiler_functions.modes.scheduled_function import ScheduledFunction
+from boiler_functions.modes.waiting import places
+from boiler_functions.runtime.body import Body
 from boiler_functions.runtime.events import Home, change_of, check_home
 from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.settings.options import ANY
@@ -40,11 +41,6 @@ from boiler_functions.settings.place import refuse_emulators
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
-
-MOST_DISCARDED = 8 * 1024 * 1024
-"""Bytes of a refused body that are read all the same; of a larger one, the connection is cut."""
-
-_PIECE = 64 * 1024
 
 log = logging.getLogger("boiler_functions.runtime")
 
@@ -197,26 +193,15 @@ def _nested(app: WSGIApplication, request: Request) -> Response:
     # functions-framework has put its own objects into the environ; the app gets a new one. The app reads the body by
     # itself, once it knows who asks, and not more than it takes.
     environ = {key: value for key, value in request.environ.items() if not key.startswith(("werkzeug.", "flask."))}
-    body = get_input_stream(request.environ)
+    body = Body(request.environ, places(os.environ))
     environ.update({"wsgi.input": body, "wsgi.input_terminated": True})
     response = Response.from_app(app, environ)
-    # After the answer: whoever sends slowly, or never ends, has it. A client that still sends would not see it if the
-    # connection was cut.
-    response.call_on_close(lambda: _discard(body))
+    # After the answer, which whoever sends slowly, or never ends, has by then.
+    response.call_on_close(body.close)
     # functions-framework, too, reads the body to its end before it answers.
     request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
     request.environ.pop("HTTP_TRANSFER_ENCODING", None)
     return response
-
-
-def _discard(body: IO[bytes]) -> None:
-    """Reads what the app left of a body, piece by piece, and keeps nothing of it."""
-    left = MOST_DISCARDED
-    try:
-        while left > 0 and (piece := body.read(_PIECE)):
-            left -= len(piece)
-    except Exception:
-        log.debug("A request breaks off before its end.", exc_info=True)
 
 
 def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[[Any], Any]) -> None:

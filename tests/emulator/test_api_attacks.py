@@ -1,9 +1,11 @@
 """What attackers and clumsy clients send to the HTTP function, byte for byte, on functions-framework."""
 
 import json
+import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -326,3 +328,16 @@ def test_a_large_body_is_refused_before_any_of_it_is_sent(shop: Shop, path: str,
         while b"}" not in received:
             received += connection.recv(65536)
     assert received.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+@pytest.mark.parametrize("by", ["ada", None])
+def test_bodies_that_never_come_stall_nobody_else(shop: Shop, by: str | None) -> None:
+    head = "POST /articles HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
+    head += f"Authorization: Bearer {shop.token(by)}\r\n\r\n" if by else "\r\n"
+    name, _, port = shop.host.partition(":")
+    with ExitStack() as stack:
+        # More than the process has threads.
+        for _ in range(4 * (os.cpu_count() or 1) + 2):
+            connection = stack.enter_context(socket.create_connection((name, int(port)), timeout=60))
+            connection.sendall(head.encode())
+        assert shop.send("GET", "/articles/pen").status == 200

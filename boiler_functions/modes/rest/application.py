@@ -28,8 +28,8 @@ from boiler_functions.modes.rest.openapi import VERSION, Documented
 from boiler_functions.modes.rest.rate import Rate
 from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.rest.routes import blueprint_of
-from boiler_functions.modes.rest.waiting import places
 from boiler_functions.modes.secret import secret_of
+from boiler_functions.modes.waiting import places
 from boiler_functions.settings.place import refuse_emulators
 
 SECRET = "BOILER_SECRET"
