@@ -15,6 +15,7 @@ from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE, RESERVED_KEYS
 from boiler_functions.modes.ledger import COLLECTION
+from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.testing.app import MemoryApp
 from boiler_functions.testing.other_process import Contents, contents
 from boiler_functions.testing.plain import Documents, is_a, is_at
@@ -56,7 +57,7 @@ def _faults(view: View, documents: Documents) -> Iterator[str]:
     built: list[_Expected] = []
     for root in _roots(view, documents, ledgers):
         ledger = ledgers.get(root)
-        known = tuple((ledger or {}).get("destinations", ()))
+        known = tuple(Lists.of(ledger).destinations) if ledger else ()
         expected = _expected(view, root, documents) if root or ledger else _Expected(view.__name__, {})
         built.append(expected)
         if expected.copies is None:

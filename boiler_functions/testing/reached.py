@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from boiler_functions.database import Document
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.exceptions import InvalidPath, Permanent
+from boiler_functions.exceptions import InvalidDocument, InvalidPath, Permanent
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
@@ -46,14 +46,23 @@ class Reached(NamedTuple):
         return sorted({_filled(self.view.pattern().text, values) for values in places})
 
     def _values(self, reference: str, placeholders: list[str]) -> Iterator[dict[str, str]]:
-        model = next(each.model for each in self.view.store_class.sources if each.name == reference)
+        source = next(each for each in self.view.store_class.sources if each.name == reference)
         for path in self.paths[reference]:
             try:
-                read = model.from_document(self.documents[path])
-                values = {each: getattr(read, each.partition(".")[2]) for each in placeholders}
+                values = {each: self._value(source, path, each.partition(".")[2]) for each in placeholders}
                 yield {each: document_id(value) for each, value in values.items()}
             except (Permanent, InvalidPath):
                 continue
+
+    def _value(self, source: Source, path: str, name: str) -> Any:
+        """What one document fills in; of a root what its key or the field says, whatever else is in it."""
+        try:
+            return getattr(source.model.from_document(self.documents[path]), name)
+        except InvalidDocument:
+            if not isinstance(source, Root):
+                raise
+            fields, attribute = self.documents[path].fields or {}, source.model.attributes.get(name)
+            return self.key[name] if attribute is None else fields.get(attribute.data_key)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.models.domain_model import random_id
 from boiler_functions.modes.ledger import FORMAT, Ledger, ledger_path
 from boiler_functions.modes.ledger_lists import READABLE_BYTES, Lists
-from boiler_functions.testing import MemoryApp, memory_app
+from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
 
@@ -160,6 +160,7 @@ def test_a_document_that_the_ledger_has_no_room_for_is_never_covered_and_a_new_o
 ) -> None:
     monkeypatch.setattr("boiler_functions.modes.ledger._SPARE_BYTES", MAX_DOCUMENT_BYTES - 20_000)
     liked(testing, 2_000)
+    assert_views_equal_rebuild(testing)
     Like.new(doc_id="new", post="p", number=1).save()
     events = testing.take()
     assert sum(testing.handle(event).outcomes["built"] for event in events) == 1

@@ -22,7 +22,7 @@ from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import ledger_path
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.query.rebuild_all import RebuildAll
-from boiler_functions.testing import MemoryApp, http_client, memory_app
+from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
 from tests.unit.modes.cities import put
@@ -113,11 +113,14 @@ def testing() -> Iterator[MemoryApp]:
         seat(memory, "one", user="ada")
         seat(memory, "two", user="bob")
         memory.deliver()
+        assert_views_equal_rebuild(memory)
         assert copies(memory) == {
             "users/ada/rooms/r": "Trip: Paris",
             **{f"users/{user}/{kind}/r": "Trip: Paris" for user in ("ada", "bob") for kind in ("shared", "seated")},
         }
         yield memory
+        memory.deliver()
+        assert_views_equal_rebuild(memory)
 
 
 def room(testing: MemoryApp, **fields: object) -> None:
@@ -322,8 +325,9 @@ def test_a_torn_read_after_a_withdrawal_gives_nothing_back(testing: MemoryApp) -
     room(testing, owner="bob")
     testing.deliver()
     put(testing, "plans/p", title="Pisa")
-    testing.take()
+    waiting = testing.take()
     torn = Hooked(testing.database).tear("rooms/r", old)
     invocation = Invocation("demo", "by_hand", Metered(torn), testing.surroundings)
     Rebuild(invocation, (Owned,)).rebuild([Instance(Owned, "rooms/r")])
     assert copies(testing, "rooms") == {"users/bob/rooms/r": "Trip: Pisa"}
+    testing.pending += waiting
