@@ -106,6 +106,8 @@ def test_every_permanent_error_says_what_is_to_be_mended() -> None:
         "InvalidEvent": "event",
         "TaskFailed": "bug",
         "Undeliverable": "receiver",
+        "WithdrawalHeld": "schema",
+        "ForeignThread": "bug",
     }
 
 
