@@ -76,7 +76,17 @@ def plan_fingerprint(view: type[ViewModel[Any]]) -> str:
     Not cached: the subclasses of a model, which it reads with it, may be declared later.
     """
     sources = [source.described() for source in view.store_class.sources]
-    return digest(view.meta("path"), schema_version(view), sources)
+    return digest(view.meta("path"), schema_version(view), sources, list(_placed_by(view)))
+
+
+def _placed_by(view: type[ViewModel[Any]]) -> Iterator[Any]:
+    """What fills the placeholders of the view's path; each says itself where it is other than its name says."""
+    models = {source.name: source.model for source in view.store_class.sources}
+    for name in view.pattern().names if view.meta("path") else ():
+        reference, _, attribute = name.partition(".")
+        declared = models[reference].attributes.get(attribute)
+        if declared is not None:
+            yield [name, *_described(declared)]
 
 
 def _class_fingerprint(view: type[ViewModel[Any]]) -> str:

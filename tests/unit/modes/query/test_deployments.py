@@ -322,6 +322,51 @@ def test_new_code_that_would_withdraw_every_copy_keeps_them_and_says_how_to_conf
     assert "`boiler build SeatView --withdraw`" in letter["message"]
 
 
+def nobody(_: Any) -> str:
+    return ""
+
+
+def owned_by(attribute: Any) -> Boiler:
+    """A view that is stored for the owner of its root, as an attribute says who that is."""
+
+    class Note(DomainModel):
+        class Meta:
+            collection_name = "notes"
+
+        owner = attribute
+
+    class Notes(Store):
+        note = reference(Note)
+
+    class NoteView(ViewModel[Notes]):
+        class Meta:
+            path = "users/{note.owner}/notes/{note.doc_id}"
+
+        @attrs.computed
+        def title(self) -> str:
+            return "a note"
+
+    return app_of(NoteView)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        pytest.param(lambda: attrs.string(data_key="ownerId"), id="the field is renamed"),
+        pytest.param(lambda: attrs.computed(nobody), id="it is computed"),
+    ],
+)
+def test_another_attribute_of_the_same_name_in_the_path_withdraws_nothing(owner: Callable[[], Any]) -> None:
+    with memory_app(owned_by(attrs.string())) as testing:
+        testing.write("notes/n", {"owner": "ada"})
+        testing.deliver()
+        testing.deploy(owned_by(owner()))
+        testing.write("notes/n", {"owner": "ada", "text": "new"})
+        testing.deliver()
+        assert testing.fields("users/ada/notes/n")
+        assert [each["code"] for each in letters(testing)] == ["BF513"]
+
+
 def test_a_withdrawal_that_is_confirmed_takes_place(renamed: MemoryApp) -> None:
     assert renamed.upkeep() == {"dead letter": 1}
     assert build_by_hand(renamed, withdraw=True) == {"built": 1}
