@@ -1,1 +1,1 @@
-"""What a view is: a Store that says what to read, a view model that says what to make of it, and its build."""
+"""Views: a Store declares what to read, a view model what to compute from it, and a build does both."""

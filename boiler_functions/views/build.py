@@ -1,4 +1,4 @@
-"""Builds views: reads what they need, level by level, and computes them. Decides, commits nothing."""
+"""Builds views: reads what they need, level by level, and computes them. Commits nothing; the modes do."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _MERGED = {"==": "in", "array-contains": "array-contains-any"}
 
 
 class Instance(NamedTuple):
-    """One view of one root; a view whose Store has no root has one instance, of the root ""."""
+    """One view of one root; a view whose Store has no root has a single instance, with the root ""."""
 
     view: type[ViewModel[Any]]
     root: str
 
     @property
     def key(self) -> dict[str, str]:
-        """What the placeholders of the root's path stand for."""
+        """The values of the placeholders in the root's path: `{"doc_id": "standup"}`."""
         root = self.view.store_class.root()
         return (root.model.pattern().match(self.root) or {}) if root else {}
 
     @property
     def is_possible(self) -> bool:
-        """Whether the view, as it is declared now, can have this root; a ledger may be of an earlier declaration."""
+        """Whether the view as declared now can have this root; a ledger may come from an earlier declaration."""
         root = self.view.store_class.root()
         return root.model.pattern().match(self.root) is not None if root else not self.root
 
@@ -46,7 +46,7 @@ class Instance(NamedTuple):
 
 
 class Built(NamedTuple):
-    """What a view is, given what was read; `content` is None when its root does not exist."""
+    """The result of a build; `content` is None when the root does not exist, or the build failed."""
 
     content: Fields | None
     destinations: tuple[str, ...]
@@ -54,21 +54,21 @@ class Built(NamedTuple):
     versions: Mapping[str, Version]
     view: ViewModel[Any] | None = None
     refused: tuple[Permanent, ...] = ()
-    """Why a document, which the view's path names, confirms no copy."""
+    """For each document that should have given a copy and could not, the reason."""
     failure: Permanent | None = None
-    """Why the content could not be made; the destinations are right all the same."""
+    """Why the content could not be computed; `destinations` is correct nevertheless."""
 
     @property
     def content_hash(self) -> str | None:
         return None if self.content is None else digest(self.content)
 
     def document(self, path: str) -> dict[str, Any]:
-        """The view document at one of its destinations."""
+        """Returns the fields of the copy at one of the destinations."""
         return {**(self.content or {}), "doc_ref": path}
 
 
 class Reader:
-    """Documents and query results as of one time, read on demand: a level for all instances at once, each only once."""
+    """Reads documents and query results at one time, each once, and a level for all instances in one RPC."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -77,7 +77,7 @@ class Reader:
         self.read_time: Instant | None = None
 
     def read(self, paths: Iterable[str]) -> None:
-        """Reads those of the documents that are not known yet, in one BatchGet."""
+        """Reads the documents that were not read before, in one BatchGet."""
         missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
         if missing:
             reading = self.database.read(missing, at=self.read_time)
@@ -85,7 +85,7 @@ class Reader:
             self.read_time = self.read_time or reading.read_time
 
     def resolve(self, instances: Iterable[Instance]) -> dict[Instance, Resolution]:
-        """Follows the fetch plan of every instance to its end, one BatchGet a level for all of them."""
+        """Follows the fetch plan of every instance to its end, with one BatchGet per level for all of them."""
         resolved: dict[Instance, Resolution] = {}
         pending = list(instances)
         while pending:
@@ -96,12 +96,12 @@ class Reader:
         return resolved
 
     def read_again(self, paths: Iterable[str]) -> None:
-        """Forgets all that was read, and reads the documents as they are now."""
+        """Forgets everything that was read, and reads these documents as they are now."""
         self.documents, self.results, self.read_time = {}, {}, None
         self.read(paths)
 
     def reached(self, instance: Instance) -> Resolution:
-        """How far the fetch plan leads with what was read, for a build that failed on its way."""
+        """Returns how far the fetch plan leads with what was read, for a build that failed before its end."""
         resolution = Resolution()
         if not instance.is_possible:
             return resolution
@@ -110,7 +110,7 @@ class Reader:
         return resolution
 
     def complete(self, store: type[Store], key: Mapping[str, str]) -> Resolution:
-        """Follows one fetch plan to its end, for a key that need not be a root's."""
+        """Follows one fetch plan to its end, for any key, such as that of a task's form."""
         while not (resolution := store.resolve(key, self.documents, self.results)).is_complete:
             self._fetch([resolution])
         return resolution
@@ -129,7 +129,7 @@ class Reader:
         return instance.view.store_class.resolve(instance.key, self.documents, self.results)
 
     def query(self, queries: Iterable[Query]) -> None:
-        """Runs the queries, those that differ in one document only as one."""
+        """Runs the queries; those that differ only in the document that they ask for run as one."""
         for group in _mergeable({query.key: query for query in queries}.values()):
             reading = self.database.query(_merged(group), at=self.read_time)
             self.read_time = self.read_time or reading.read_time
@@ -140,7 +140,7 @@ class Reader:
                 self.results[query.key] = tuple(found)
 
     def versions(self, resolution: Resolution) -> dict[str, Version]:
-        """The version of every document of a resolution; of one that was read twice, the older."""
+        """Returns the version of every document of a resolution; for a document that was read twice, the older."""
         versions = {path: self.documents[path].version for path in resolution.named}
         for key in resolution.queries:
             for document in self.results[key]:
@@ -149,9 +149,9 @@ class Reader:
 
 
 def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> UnitOfWork:
-    """A unit of work for user code over the Store; its commit verifies all that was read for it.
+    """Returns a unit of work for user code over the Store; its commit verifies everything that was read for it.
 
-    Raises Conflict when the reads saw a document in two versions.
+    Raises Conflict if the reads saw a document in two versions.
     """
     unit = UnitOfWork(reader.database, reader.documents, reader.read_time)
     for key, (_, query) in resolution.queries.items():
@@ -163,7 +163,7 @@ def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> 
 
 
 def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
-    """The view as what was read makes it; raises a Permanent error when its code or its data is at fault."""
+    """Returns the view computed from what was read; raises a Permanent error if its code or data is at fault."""
     built = _built(instance, reader, resolution, scope)
     if built.failure is not None:
         raise built.failure
@@ -171,14 +171,15 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
 
 
 def build_to_store(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
-    """As `build`, but a failure is part of the result, beside where copies belong: that is right all the same.
+    """Returns the view as `build` does, but with a failure in the result instead of raising it.
 
-    A view that is too large for a document is a failure, too.
+    The destinations are correct even then, so that copies can be withdrawn. A view too large for a document is a
+    failure, too.
     """
     built = _built(instance, reader, resolution, scope)
     if built.content is None or not built.destinations:
         return built
-    # The copies differ in nothing but their path.
+    # The copies differ only in their path, so if the one with the longest path fits, all do.
     longest = max(built.destinations, key=len)
     try:
         check_document(longest, built.document(longest))
@@ -191,7 +192,8 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
     tokens = tokens_of(scope, resolution, instance.root)
     versions = reader.versions(resolution)
     view = instance.view
-    # Only what this instance's plan led to: a document that another view of the page read is no dependency of this one.
+    # Only the documents that this instance's plan reached: the reader also holds those of other instances, and using
+    # one of them would be a dependency without a token.
     documents = {path: reader.documents[path] for path in versions}
     with active(Snapshot(documents, view.__name__)):
         store = view.store_class(resolution.paths, documents)
@@ -208,26 +210,26 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
 
 
 def content_of(view: ViewModel[Any]) -> Fields:
-    """What a copy of the view holds, its own path aside; with `Meta.versioned`, under which version."""
+    """Returns the fields that all copies of the view share; with `Meta.versioned`, including its version."""
     declared = view.to_view_dict()
     content = {**declared, OBJ_TYPE: type(view).__name__}
     return {**content, DOC_VERSION: digest(declared)} if view.is_versioned() else content
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """The items in lists of at most `size`."""
+    """Yields the items in lists of at most `size`."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def _mergeable(queries: Iterable[Query]) -> Iterator[list[Query]]:
-    """The queries in groups that one query can serve: alike but for the document that the last filter names."""
+    """Yields groups of queries that one query can answer: they differ only in the document of the last filter."""
     groups: dict[str, list[Query]] = {}
     for query in queries:
         groups.setdefault(_shape(query), []).append(query)
     for group in groups.values():
-        # Firestore counts the product of all alternatives: at most 30 disjunctions.
+        # Firestore allows 30 disjunctions, counted as the product of the alternatives of all filters.
         others = prod(len(each.value) for each in group[0].filters[:-1] if each.op in ("in", "array-contains-any"))
         yield from chunks(group, max(1, MAX_ALTERNATIVES // others))
 

@@ -1,8 +1,8 @@
-"""Where the copies of a view belong, and so who has one: decided from the sources that its path names, and no others.
+"""Works out where the copies of a view belong, and so who can read one, from the sources that its path names alone.
 
-What takes somebody's copy away must take effect whatever becomes of the content. So each document confirms by itself:
-one that cannot be read as its model, or that names an owner whom no path can name, gives no copy, and neither keeps
-the other copies from being right nor stands for an owner whom it named before.
+A change that takes a copy away from somebody must take effect even when the content cannot be computed. So each
+document counts by itself: one that does not fit its model, or whose value cannot be a segment of a path, gives no copy.
+It neither blocks the other copies nor keeps the copy of an earlier owner alive.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from boiler_functions.views.store import Root, Source, Store
 
 
 class Copies(NamedTuple):
-    """The paths at which copies belong, and why a document confirms none."""
+    """The paths at which copies belong, and for each document that cannot give one, the reason."""
 
     paths: tuple[str, ...] = ()
     refused: tuple[Permanent, ...] = ()
 
 
 def copies_of(view: str, pattern: Pattern, store: Store) -> Copies:
-    """Where the view belongs by the pattern of its path, as its Store stands.
+    """Returns the copies of the view, by the pattern of its path and the documents of its Store.
 
-    A placeholder that is null or empty gives no copy, and that is no fault: an optional attribute may be unset.
+    A null or empty value of a placeholder gives no copy, without a reason: an optional attribute may be unset.
     """
     refused: list[Permanent] = []
     chosen = [list(_confirmed(view, store, names, refused)) for names in _by_source(pattern.names)]
@@ -40,12 +40,12 @@ def copies_of(view: str, pattern: Pattern, store: Store) -> Copies:
 
 
 def owners_of(view: str, placeholder: str, store: Store) -> set[str]:
-    """The ids of those whom `access.owner(placeholder)` admits: who is not confirmed is not admitted."""
+    """Returns the ids of the users whom `access.owner(placeholder)` admits."""
     return {each[placeholder] for each in _confirmed(view, store, [placeholder], [])}
 
 
 def _by_source(placeholders: Iterable[str]) -> list[list[str]]:
-    """The placeholders, those of one reference together: one document fills them."""
+    """Returns the placeholders grouped by reference, as one document fills all those of a group."""
     grouped: dict[str, list[str]] = {}
     for placeholder in placeholders:
         grouped.setdefault(placeholder.partition(".")[0], []).append(placeholder)
@@ -55,7 +55,10 @@ def _by_source(placeholders: Iterable[str]) -> list[list[str]]:
 def _confirmed(
     view: str, store: Store, placeholders: list[str], refused: list[Permanent]
 ) -> Iterator[Mapping[str, str]]:
-    """What each document of the reference fills; of one that confirms nobody, the reason if it is a fault."""
+    """Yields the values that each document of the reference gives to its placeholders.
+
+    Adds to `refused` the error of each document that cannot give them.
+    """
     source = _source(store, placeholders[0].partition(".")[0])
     for candidate in store.candidates(source):
         try:
@@ -81,7 +84,7 @@ def _value(source: Source, candidate: Document | DomainModel, name: str) -> Any:
     try:
         model = candidate if isinstance(candidate, DomainModel) else source.model.model_of(candidate)
     except InvalidDocument:
-        # The root is what the view is about: that another of its fields does not fit says nothing of its owner.
+        # A root of which another field does not fit still has its owner; denying it would take the owner's copy away.
         if not isinstance(source, Root) or not isinstance(candidate, Document):
             raise
         return _field(source.model, candidate, name)
@@ -94,13 +97,13 @@ def _value(source: Source, candidate: Document | DomainModel, name: str) -> Any:
 
 
 def _field(model: type[DomainModel], document: Document, name: str) -> Any:
-    """What one field of a document that does not fit its model says by itself."""
+    """Returns the value of one field of a document that does not fit its model; raises if that field does not fit."""
     captured = model.pattern().match(document.path) or {}
     if name in captured:
         return captured[name]
     attribute = model.attributes[name]
     if attribute.fget is not None:
-        model.from_document(document)  # A getter needs the whole model: raises what does not fit.
+        model.from_document(document)  # A getter needs the whole model; this raises the InvalidDocument.
     try:
         return attribute.field().deserialize((document.fields or {}).get(attribute.data_key, missing))
     except ValidationError as error:

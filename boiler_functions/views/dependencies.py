@@ -1,7 +1,7 @@
-"""Tokens: what a view depends on, as the ledger's index holds it, and what a change looks up.
+"""Tokens: the names of a view's dependencies. Ledgers hold them, and a change is looked up by them.
 
-A document that was read by name gives one token, also when it does not exist. A query gives one for its exact predicate
-and one for its collection; a range has the latter alone, so that any write of its collection wakes the view.
+A document that is read by name gives one token, even if it does not exist. A query gives one for its condition and one
+for its collection; a query for a range gives only the latter, so that every write in its collection wakes the view.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ _EXACT = ("==", "in", "array-contains", "array-contains-any")
 
 
 def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
-    """What a build depends on. The root is left out: its events find the view by key.
+    """Returns the tokens of everything that a build read, except the root, whose events find the view by its key.
 
-    `scope` names the app and the view, so that neither finds the other's ledgers.
+    `scope` names the app and the view, so that a change finds the ledgers of that view only.
     """
     found = {_document_token(scope, path) for path in resolution.named if path != root}
     for source, query in resolution.queries.values():
@@ -29,7 +29,10 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
 
 
 def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozenset[str]:
-    """What to look up for a change: of the images before and after it; without images, document and collection."""
+    """Returns the tokens to look up for a change: those of its images before and after.
+
+    Without images, as in an event too large to hold them, the tokens of the document and of its collections.
+    """
     found: set[str] = set()
     for source in sources_of(store, change.path):
         if not isinstance(source, Queried):
@@ -42,12 +45,12 @@ def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozense
 
 
 def depends_on_document(tokens: frozenset[str], scope: str, path: str) -> bool:
-    """Whether the tokens name the document, rather than a query that found it."""
+    """Returns whether the tokens hold the document itself, rather than a query that found it."""
     return _document_token(scope, path) in tokens
 
 
 def sources_of(store: type[Store], path: str) -> Iterable[Source]:
-    """The references of a Store, besides its root, that can reach a document."""
+    """Returns the references of a Store, except its root, that can reach the document."""
     return [each for each in store.sources if not isinstance(each, Root) and each.model.pattern().match(path)]
 
 

@@ -1,7 +1,7 @@
-"""What it costs to fetch a Store: RPCs and reads, worked out from its fetch plan before anything runs.
+"""Estimates the RPCs and reads that fetching a Store costs, from its fetch plan, before anything runs.
 
-It follows the plan as a Reader does, with references instead of documents: what is known already costs nothing, each
-level is one BatchGet for all of its documents and one query for each kind.
+Follows the plan as a Reader does, but with references in place of documents: documents that are known already cost
+nothing, and a level costs one BatchGet for all of its documents and one query for each queried reference.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from boiler_functions.views.view_model import View
 
 @dataclass(frozen=True)
 class Assumed:
-    """What no declaration tells: how many documents a reference to many has, and how many views name one document."""
+    """Assumptions where declarations say nothing: documents per reference to many, and views per document."""
 
     many: int = 10
     dependents: int = 1
 
 
 def size_of(source: Source, assumed: Assumed) -> int:
-    """How many documents a reference has."""
+    """Returns how many documents a reference is assumed to have."""
     if isinstance(source, Matching):
         return source.selection.query.limit or assumed.many
     above = size_of(source.via, assumed) if source.via else 1
@@ -36,19 +36,19 @@ def size_of(source: Source, assumed: Assumed) -> int:
 
 
 def relation_of(source: Source) -> Relation[Any] | None:
-    """The relation that a reference follows, if it follows one."""
+    """Returns the relation that a reference follows, or None."""
     if isinstance(source, One):
         return source.followed()
     return source.relation if isinstance(source, Related | Referrers) else None
 
 
 def is_keyed(source: Source) -> bool:
-    """Whether the key alone names the document: a root, or one of a fixed id."""
+    """Returns whether the key alone names the document, as of a root or a reference with `doc_id`."""
     return not isinstance(source, Queried) and source.via is None
 
 
 class Walk:
-    """A fetch plan that is followed for some instances at once; `known` are the references whose documents are read."""
+    """Follows a fetch plan for several instances at once; `known` holds the references whose documents were read."""
 
     def __init__(self, store: type[Store], assumed: Assumed, instances: int = 1) -> None:
         self.store = store
@@ -58,13 +58,13 @@ class Walk:
         self.usage = Usage()
 
     def read(self, sources: list[Source], beside: int = 0) -> None:
-        """One BatchGet of references, and of other documents `beside` them."""
+        """Adds one BatchGet for the references, and for `beside` more documents."""
         self.known.update(sources)
         reads = beside + sum(size_of(each, self.assumed) * self.instances for each in sources)
         self.usage += Usage(rpcs=int(reads > 0), reads=reads)
 
     def follow(self) -> None:
-        """What is left, level by level."""
+        """Adds the rest of the plan, level by level."""
         while level := [each for each in self.store.sources if each not in self.known and self._is_due(each)]:
             queried = [each for each in level if isinstance(each, Queried)]
             self.read([each for each in level if each not in queried])
@@ -76,7 +76,7 @@ class Walk:
         self.usage += Usage(rpcs=1, writes=writes)
 
     def named(self) -> list[Source]:
-        """The references that the key names, or the document that is known."""
+        """Returns the references whose documents are named by the key or by known documents."""
         return [each for each in self.store.sources if not isinstance(each, Queried) and self._is_due(each)]
 
     def _is_due(self, source: Source) -> bool:
@@ -98,7 +98,7 @@ class Walk:
 
 
 def copies_of(view: View, assumed: Assumed) -> int:
-    """How many documents one instance is written to."""
+    """Returns how many copies one instance has."""
     if view.meta("path") is None:
         return 0
     named = {name.partition(".")[0] for name in view.pattern().names}

@@ -1,4 +1,4 @@
-"""Operations: methods of a view model that HTTP can call, as `POST /meeting_sessions/{id}:close`."""
+"""Operations: methods of a view model that clients call over HTTP, as `POST /meeting_sessions/{id}:close`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARK = "_boiler_operation"
 
 
 class Operation(NamedTuple):
-    """A method that HTTP can call: `method` is its name in Python, `name` that in the URL; `body` are its arguments."""
+    """A method that clients call: its name in Python, its name in the URL, and the schema of its arguments."""
 
     method: str
     name: str
@@ -33,13 +33,15 @@ def operation(function: F, /) -> F: ...
 @overload
 def operation(*, schema: type[Schema]) -> Callable[[F], F]: ...
 def operation(function: F | None = None, /, *, schema: type[Schema] | None = None) -> F | Callable[[F], F]:
-    """Lets HTTP call the method: its arguments come from the JSON body, by their types or a marshmallow schema.
+    """Lets clients call the method over HTTP, with arguments from the JSON body.
+
+    The types of the arguments, or a marshmallow `schema`, validate the body.
 
         @operation
         def close(self, reason: str = "") -> None:      # POST /meeting_sessions/{id}:close   {"reason": "…"}
             self.store.meeting.status = "closed"
 
-    What it changes is committed as a PATCH's setters' are, and the answer is the view. It may raise `Rejected`.
+    Its changes are committed as those of a PATCH, and the answer is the view. It may raise `Rejected`.
     """
 
     def decorate(function: F) -> F:
@@ -50,7 +52,10 @@ def operation(function: F | None = None, /, *, schema: type[Schema] | None = Non
 
 
 def operations_of(view: type[Any]) -> dict[str, Operation]:
-    """The operations of a view model by name in the URL; raises DeclarationError for one that cannot be called."""
+    """Returns the operations of a view model by their names in the URL.
+
+    Raises InvalidAttribute for one that cannot be called.
+    """
     found: dict[str, Operation] = {}
     for name, function in inspect.getmembers(view, inspect.isfunction):
         if schema := getattr(function, _MARK, None):
@@ -67,7 +72,7 @@ def operations_of(view: type[Any]) -> dict[str, Operation]:
 def _body(function: Callable[..., Any], schema: Any) -> Schema:
     where = function.__qualname__
     if _hints(function).get("return", NoneType) is not NoneType:
-        raise InvalidAttribute(f"{where} returns something; an operation answers with the view, so write `-> None`.")
+        raise InvalidAttribute(f"{where} returns a value; an operation answers with the view, so write `-> None`.")
     if schema is not True:
         made: Schema = schema()
         return made
@@ -79,7 +84,10 @@ def _body(function: Callable[..., Any], schema: Any) -> Schema:
 
 def _argument(where: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-        raise InvalidAttribute(f"{where}: the argument {parameter.name} has no name in JSON; give each one its own.")
+        raise InvalidAttribute(
+            f"{where}: the argument {parameter.name} cannot be given by name, as a JSON body does; declare named "
+            f"arguments only."
+        )
     if parameter.name not in hints:
         raise InvalidAttribute(f"{where}: the argument {parameter.name} has no type; write `{parameter.name}: str`.")
     options: dict[str, Any] = {"data_key": camel_case(parameter.name)}
@@ -95,10 +103,12 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
     except NameError as error:
-        raise InvalidAttribute(f"{function.__qualname__} has a type that is not declared: {error}.") from error
+        raise InvalidAttribute(
+            f"{function.__qualname__} has a type that cannot be found: {error}. Import or declare it in its module."
+        ) from error
 
 
 class OperationArguments(JsonSchema):
-    """The body of an operation."""
+    """The base of the schemas for bodies of operations."""
 
     error_messages = {"unknown": "Not an argument."}

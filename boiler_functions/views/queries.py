@@ -1,4 +1,4 @@
-"""One query of each kind that a Store asks: what must be indexed, and what wakes a view."""
+"""An example of each kind of query that a Store runs, to find the indexes that it needs and the events that wake it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from boiler_functions.views.store import Matching, Queried, Referrers, Store
 
 
 def queries_of(store: type[Store]) -> Iterator[Query]:
-    """One query of each kind that the Store asks."""
+    """Yields an example of each kind of query that the Store runs."""
     return (query_of(source) for source in store.sources if isinstance(source, Queried))
 
 
 def query_of(source: Queried[Any]) -> Query:
-    """The query of a reference; of one document, where it depends on which."""
+    """Returns the query of a reference, for an arbitrary document where it depends on one."""
     match source:
         case Referrers():
-            # Which document is asked for makes no difference to an index.
+            # The document makes no difference to an index.
             return source.query("any/document")
         case Matching():
             return source.selection.query
-    raise TypeError(f"{source!r} asks in no way that is known here.")
+    raise TypeError(f"{source!r} is a kind of reference whose query is not known here.")

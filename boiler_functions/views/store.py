@@ -1,11 +1,11 @@
-"""Store: the fetch plan of a view, declared as references; which documents a view needs, given those it has.
+"""Store: the fetch plan of a view, declared as references, which finds the documents that the view needs.
 
 class MeetingStore(Store):
     meeting = reference(Meeting)              # the root: named by the view's key
-    tickets = references(Meeting.tickets)     # the documents that a relation names
+    tickets = references(Meeting.tickets)     # the documents that a relation refers to
     users = references(Ticket.user)
-    notes = referrers(Note.meeting)           # all documents whose relation names the meeting
-    capitals = matching(City.capital == True) # all documents that fulfil a condition
+    notes = referrers(Note.meeting)           # all documents whose relation refers to the meeting
+    capitals = matching(City.capital == True) # all documents that meet a condition
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from boiler_functions.types import Reference as ReferenceValue
 M = TypeVar("M", bound=DomainModel)
 Documents = Mapping[str, Document]
 Results = Mapping[str, tuple[Document, ...]]
-"""What queries returned, by `Query.key`."""
+"""The results of queries, by `Query.key`."""
 
 
 @dataclass(eq=False, repr=False)
 class Resolution:
-    """How far a fetch plan could be followed from one root."""
+    """The documents and queries that a fetch plan led to so far, and those to read next."""
 
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The documents behind each reference that could be resolved."""
+    """The paths of the documents behind each resolved reference."""
     named: dict[str, None] = field(default_factory=dict)
-    """The documents that are read by name, the root included, in order."""
+    """The paths of documents that are read by name, including the root; a dict, as a set has no order."""
     queries: dict[str, tuple[Source, Query]] = field(default_factory=dict)
-    """The queries, by their key."""
+    """The queries, by `Query.key`, each with its reference."""
     missing_documents: dict[str, None] = field(default_factory=dict)
     missing_queries: dict[str, Query] = field(default_factory=dict)
 
@@ -49,13 +49,13 @@ class Resolution:
 
 
 class Source(ABC):
-    """One reference of a Store: how its documents are found."""
+    """One reference of a Store, which knows how to find its documents."""
 
     name: str
     many: bool = False
     verify: bool = True
     via: Source | None = None
-    """The reference that it starts from; None where the key, or nothing, leads to its documents."""
+    """The reference that this one starts from; None for a root, a fixed `doc_id`, and a selection."""
 
     def __set_name__(self, owner: type[Store], name: str) -> None:
         self.name = name
@@ -63,21 +63,21 @@ class Source(ABC):
     @property
     @abstractmethod
     def model(self) -> type[DomainModel]:
-        """The model of its documents."""
+        """The model of the documents."""
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:  # noqa: B027  # a root starts from nothing
-        """Finds the reference that this one starts from, among those declared before; raises DeclarationError."""
+        """Sets `via` to one of the references declared before; raises InvalidReference if none or several fit."""
 
     def key_names(self) -> set[str]:
-        """The placeholders of the key that it takes."""
+        """Returns the placeholders of the key that the reference uses."""
         return set()
 
     @abstractmethod
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
-        """Adds its documents to the resolution, or what is missing to find them."""
+        """Adds the documents of the reference to the resolution, or what must be read first to find them."""
 
     def described(self) -> list[Any]:
-        """Everything that decides which documents it finds, as a fingerprint takes it in."""
+        """Returns everything that decides which documents the reference finds, for a fingerprint of the view."""
         return [
             type(self).__name__,
             self.name,
@@ -88,7 +88,7 @@ class Source(ABC):
         ]
 
     def _leads_by(self) -> Iterable[Any]:
-        """What besides its model and its start decides it."""
+        """Returns what decides it besides `model` and `via`."""
         return ()
 
     def _add_named(self, resolution: Resolution, paths: Iterable[str], documents: Documents) -> None:
@@ -98,7 +98,7 @@ class Source(ABC):
         resolution.missing_documents.update(dict.fromkeys(path for path in found if path not in documents))
 
     def _models(self, store: Store) -> list[Any]:
-        # Ordered by path, unless a matching query gave an order of its own.
+        # In the order of the paths, except for `matching`, which keeps the order of its selection.
         documents = (store.documents[path] for path in store.paths.get(self.name, ()))
         models = (self.model.model_of(document) for document in documents)
         return [model for model in models if model is not None]
@@ -108,7 +108,7 @@ class Source(ABC):
 
 
 class Root(Source, Generic[M]):
-    """The document that the view's key names."""
+    """The document that the view's key names; on an instance of the Store, its model."""
 
     def __init__(self, model: type[M]) -> None:
         self._model = model
@@ -137,7 +137,7 @@ class Root(Source, Generic[M]):
 
 
 class One(Source, Generic[M]):
-    """One document: found by a fixed id, or through a relation of another reference."""
+    """One document, found by a fixed id or through a relation; on an instance of the Store, its model or None."""
 
     def __init__(self, model: type[M] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool) -> None:
         self._of = model
@@ -150,7 +150,7 @@ class One(Source, Generic[M]):
         return cast(type[M], self._of.target if isinstance(self._of, Relation) else self._of)
 
     def followed(self) -> Relation[Any] | None:
-        """The relation that leads to it; None of a document with a fixed id."""
+        """Returns the relation that leads to the document; None for a document with a fixed id."""
         return self._of if isinstance(self._of, Relation) else None
 
     @property
@@ -192,7 +192,7 @@ class One(Source, Generic[M]):
 
 
 class Many(Source, Generic[M]):
-    """Many documents, as a sequence ordered by path; missing ones are left out."""
+    """Many documents; on an instance of the Store, a sequence of the existing models, ordered by path."""
 
     many = True
 
@@ -205,7 +205,7 @@ class Many(Source, Generic[M]):
 
 
 class Related(Many[M]):
-    """The documents that a relation names."""
+    """The documents that a relation refers to."""
 
     def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:
         self.relation = relation
@@ -233,7 +233,7 @@ class Queried(Many[M]):
 
     @abstractmethod
     def queries_of(self, image: Document) -> list[Query]:
-        """The queries of this reference, of any root, that may return the document as it is in the image."""
+        """Returns the queries that any root's view may run for this reference and that may find this image."""
 
     def _add_query(self, resolution: Resolution, query: Query, results: Results) -> None:
         key = query.key
@@ -246,7 +246,7 @@ class Queried(Many[M]):
 
 
 class Referrers(Queried[M]):
-    """All documents of a model whose relation names a document of another reference."""
+    """All documents of a model whose relation refers to a document of another reference."""
 
     def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
         self._owner = owner
@@ -269,13 +269,13 @@ class Referrers(Queried[M]):
         if starts is None:
             return
         for start in starts:
-            # Asked together with a document that is not read yet: most are what the relation says.
+            # Queries before the start is read, in the same level: it almost always exists and has the right class.
             if start not in documents or leads_on(self.via, self.relation.target, documents[start]):
                 self._add_query(resolution, self.query(start), results)
         resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
 
     def query(self, path: str) -> Query:
-        """The query for the documents that refer to the path."""
+        """Returns the query for the documents that refer to the path."""
         op = "array-contains" if self.relation.many else "=="
         refers = Filter(self.relation.field_path, op, ReferenceValue(path))  # type: ignore[arg-type]
         return collection_query(self.model, {})._replace(filters=(*self.model.discriminator(), refers))
@@ -314,7 +314,10 @@ def _led_by(relation: Relation[Any] | None) -> Iterable[Any]:
 def starting_point(
     source: Source, model: type[DomainModel] | type[Any], via: Source | None, earlier: Sequence[Source], store: str
 ) -> Source:
-    """The reference that a relation of the model starts from; raises DeclarationError for none or several."""
+    """Returns the earlier reference that a relation of `model` starts from.
+
+    Raises InvalidReference if none fits, or several do and `via` chooses none.
+    """
     found = [each for each in earlier if issubclass(each.model, model) or issubclass(model, each.model)]
     if via is not None:
         if via not in found:
@@ -339,7 +342,7 @@ def starting_point(
 def follow(
     source: Source, relation: Relation[Any], via: Source | None, resolution: Resolution, documents: Documents
 ) -> None:
-    """Adds to the resolution the documents that the relation names in those of another reference."""
+    """Adds to the resolution the documents that the relation refers to from those of the reference `via`."""
     assert via is not None
     starts = resolution.paths.get(via.name)
     if starts is None or any(path not in documents for path in starts):
@@ -350,10 +353,11 @@ def follow(
 
 
 def leads_on(source: Source, model: type[Any], document: Document) -> bool:
-    """Whether a relation of the model goes on from a document that the reference names.
+    """Returns whether a relation of `model` can be followed from this document of the reference.
 
-    It does from one that both hold. One that is missing may be anything that the whole collection holds, and those that
-    refer to it are found; it is no member of a subclass, which only its fields could tell.
+    It can if the document belongs to `model` and to the model of the reference. A missing document belongs to every
+    class that holds a whole collection, so that documents which refer to it are found; it belongs to no subclass, as
+    only the field `obj_type` says that.
     """
     models = [each for each in (source.model, model) if issubclass(each, DomainModel)]
     if not document.exists:
@@ -370,11 +374,14 @@ def reference(source: Bound[Any, M | None], *, via: Source | None = None, verify
 def reference(
     source: Any, *, doc_id: str | None = None, via: Source | None = None, verify: bool = True
 ) -> Root[Any] | One[Any]:
-    """One document of a Store.
+    """Declares one document of a Store.
 
-    Of a model: the root, named by the view's key; with `doc_id` a document of that id ("main", or a placeholder of the
-    key, "{user_id}"). Of a relation: the document that it names, or None; `via` chooses where it starts when several
-    references could. A task's commit verifies each document that it read; `verify=False` spares one that all read.
+        meeting = reference(Meeting)                     # the root, which the view's key names
+        settings = reference(Settings, doc_id="main")    # a fixed id, or a placeholder of the key: "{user_id}"
+        owner = reference(Meeting.owner)                 # the document that a relation refers to, or None
+
+    `via` chooses the reference that the relation starts from if several fit. A task's commit fails if a document that
+    it read has changed; `verify=False` exempts this one, for example settings that every task reads.
     """
     if isinstance(source, Bound):
         return One(_relation(source), doc_id=None, via=via, verify=verify)
@@ -391,41 +398,39 @@ def references(source: Bound[Any, Sequence[M]], *, via: Source | None = None, ve
 @overload
 def references(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
 def references(source: Any, *, via: Source | None = None, verify: bool = True) -> Many[Any]:
-    """The documents that a relation names: of one document a relation to many, or of many documents any relation."""
+    """Declares the documents that a relation refers to: a relation to many, or any relation of many documents."""
     return Related(_relation(source), via=via, verify=verify)
 
 
 def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Many[M]:
-    """All documents whose relation names a document of the Store: `referrers(Ticket.meeting)`."""
+    """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`."""
     found = _relation(relation)
     return Referrers(relation.owner, found, via=via)
 
 
 def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Many[M]:
-    """All documents that fulfil the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
+    """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
         return Matching(condition)
     if not isinstance(condition, Condition):
-        raise InvalidCondition(
-            f"matching({condition!r}): it takes conditions, as `City.capital == True`, or a selection."
-        )
+        raise InvalidCondition(f"matching({condition!r}): give conditions, as `City.capital == True`, or a selection.")
     return Matching(select(condition.owner, (condition, *more), {}))
 
 
 def _check_model(model: Any) -> None:
     if not (isinstance(model, type) and issubclass(model, DomainModel)):
-        raise InvalidReference(f"reference({model!r}): it takes a DomainModel, or a relation as `Ticket.user`.")
+        raise InvalidReference(f"reference({model!r}): give a DomainModel, or a relation as `Ticket.user`.")
 
 
 def _relation(bound: Any) -> Relation[Any]:
     attribute = bound.attribute if isinstance(bound, Bound) else bound
     if not isinstance(attribute, Relation):
-        raise InvalidReference(f"{bound!r} is not a relation; a reference takes one declared with `attrs.relation(…)`.")
+        raise InvalidReference(f"{bound!r} is not a relation; give an attribute declared with `attrs.relation(…)`.")
     return attribute
 
 
 class Store:
-    """What a view is built of: the documents behind its references, read together, level by level."""
+    """The documents that a view is built from, behind references that are read together, level by level."""
 
     sources: ClassVar[tuple[Source, ...]] = ()
 
@@ -440,20 +445,19 @@ class Store:
                 isinstance(getattr(base, name, None), Source) for base in cls.__bases__
             ):
                 raise InvalidReference(
-                    f"{cls.__name__}.{name} replaces a reference that others start from; name it anew."
+                    f"{cls.__name__}.{name} replaces a reference of its base, which others may start from; give it "
+                    f"another name."
                 )
         declared: dict[str, Source] = {}
         for base in reversed(cls.__mro__):
             declared.update({name: each for name, each in vars(base).items() if isinstance(each, Source)})
         if taken := declared.keys() & {*dir(Store), *Store.__annotations__}:
-            raise InvalidReference(
-                f"{cls.__name__}.{min(taken)} hides what a Store needs under that name; call the reference otherwise."
-            )
+            raise InvalidReference(f"{cls.__name__}.{min(taken)}: the name is reserved by Store; rename the reference.")
         cls.sources = tuple(declared.values())
         roots = [each.name for each in cls.sources if isinstance(each, Root)]
         if len(roots) > 1:
             raise InvalidReference(
-                f"{cls.__name__} has the roots {' and '.join(roots)}; a view has one. "
+                f"{cls.__name__} has the roots {' and '.join(roots)}; a view has one root. "
                 f"Reach the others by a relation, or give them a `doc_id`."
             )
         for position, source in enumerate(cls.sources):
@@ -468,7 +472,7 @@ class Store:
 
     @classmethod
     def key_names(cls) -> set[str]:
-        """The placeholders that a key must fill: those of the root's path, and of documents with a fixed `doc_id`."""
+        """Returns the placeholders that a key must fill: those of the root's path, and of references with `doc_id`."""
         return {name for source in cls.sources for name in source.key_names()}
 
     def __init__(self, paths: Mapping[str, tuple[str, ...]], documents: Documents) -> None:
@@ -477,26 +481,26 @@ class Store:
         self._models = {}
 
     def begin(self, key: Mapping[str, str]) -> None:
-        """Puts a new document of this key, which is not stored yet, in the place of the root."""
+        """Makes the root a new model with this key, which is not stored yet."""
         root = self.root()
         assert root is not None
         self._models[root.name] = [root.model.new(**key)]
 
     def models(self, source: Source) -> list[Any]:
-        """The models behind a reference, the same objects at each call."""
+        """Returns the models behind a reference, the same objects at each call."""
         if source.name not in self._models:
             self._models[source.name] = source._models(self)
         return self._models[source.name]
 
     def candidates(self, source: Source) -> list[Document | DomainModel]:
-        """What is behind a reference: the models once they are loaded, else the documents, which may not fit."""
+        """Returns the models behind a reference once they are loaded, else its documents, which may not fit."""
         if source.name in self._models:
             return list(self._models[source.name])
         documents = (self.documents[path] for path in self.paths.get(source.name, ()))
         return [document for document in documents if source.model.holds(document)]
 
     def changed(self) -> Iterator[DomainModel]:
-        """The models that were changed since they were read, each once."""
+        """Yields the models that changed since they were read, each once."""
         seen: set[str] = set()
         for models in self._models.values():
             for model in models:
@@ -506,18 +510,18 @@ class Store:
 
     @classmethod
     def root(cls) -> Root[Any] | None:
-        """The root, or None of a Store that has none."""
+        """Returns the root, or None."""
         return next((each for each in cls.sources if isinstance(each, Root)), None)
 
     @classmethod
     def resolve(cls, key: Mapping[str, str], documents: Documents, results: Results) -> Resolution:
-        """Follows the plan as far as the documents and results lead."""
+        """Follows the fetch plan as far as the documents and results lead."""
         resolution = Resolution()
         cls.follow(resolution, key, documents, results)
         return resolution
 
     @classmethod
     def follow(cls, resolution: Resolution, key: Mapping[str, str], documents: Documents, results: Results) -> None:
-        """As `resolve`, into a resolution that keeps what was found when a source raises."""
+        """Follows the fetch plan into a given resolution, which keeps what was found when a source raises."""
         for source in cls.sources:
             source.resolve(key, resolution, documents, results)

@@ -1,4 +1,4 @@
-"""ViewModel: what a front end wants to read, computed from the documents of a Store."""
+"""ViewModel: what a front end reads, computed from the documents of a Store, or a form that it sends."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from boiler_functions.views.store import Store
 
 
 class NoStore(Store):
-    """The Store of a view model that declares none: nothing is fetched."""
+    """The Store of a view model without a Store; fetches nothing."""
 
 
 S = TypeVar("S", bound=Store, default=NoStore)
 
 
 class ViewModel(Model, Generic[S]):
-    """What a front end wants to read, gathered from several documents, or a form that it sends.
+    """What a front end reads, computed from several documents, or a form that it sends.
 
         class CityView(ViewModel[CityStore]):
             class Meta:
@@ -47,9 +47,9 @@ class ViewModel(Model, Generic[S]):
             def name(self) -> str:
                 return self.store.city.city_name
 
-    `Meta.path` says where a copy is stored: it names the root's whole key, and a placeholder of a many reference gives
-    one copy each. A getter is a function of the Store alone. `Meta.read` and `Meta.write` say who may
-    (`access.owner("user.doc_id")`); without them nobody may, over HTTP or from a client.
+    `Meta.path` says where copies are stored. It names the root's whole key; a placeholder of a reference to many gives
+    one copy for each of its documents. A getter may use the Store only. `Meta.read` and `Meta.write` say who may read
+    and change the view (`access.owner("user.doc_id")`); without them no client may, over HTTP or in Firestore.
     """
 
     takes_computed = True
@@ -57,7 +57,7 @@ class ViewModel(Model, Generic[S]):
 
     store: S
     params: Mapping[str, str]
-    """The key: what the placeholders of the root's, or the task's, path stand for."""
+    """The values of the placeholders in the root's path, or in the path of a task's form."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -72,12 +72,12 @@ class ViewModel(Model, Generic[S]):
 
     def __init__(self) -> None:
         raise TypeError(
-            f"A {type(self).__name__} is made by a function that serves it, or by `{type(self).__name__}.of`."
+            f"{type(self).__name__} cannot be called; functions make it, and tests use `{type(self).__name__}.of`."
         )
 
     @classmethod
     def of(cls, store: S, params: Mapping[str, str], values: Mapping[str, Any] | None = None) -> typing.Self:
-        """A view over a Store; `values` are those of a form."""
+        """Returns a view over a Store; `values` are those of a form."""
         view = cls.__new__(cls)
         view.store = store
         view.params = params
@@ -87,10 +87,10 @@ class ViewModel(Model, Generic[S]):
 
     @classmethod
     def recall(cls, params: Mapping[str, str], content: Mapping[str, Any]) -> typing.Self:
-        """The view as a document holds it: an attribute gives what its getter gave then.
+        """Returns the view that a stored document holds; its attributes have the values that were computed then.
 
-        There is no Store: nothing else can be computed. Where older code wrote the document, an attribute that it did
-        not have, or that is of another type now, is None.
+        It has no Store, so nothing else can be computed. If older code wrote the document, attributes that it did not
+        have, or that have another type now, are None.
         """
         view = cls.__new__(cls)
         view.params = params
@@ -101,13 +101,13 @@ class ViewModel(Model, Generic[S]):
 
     @classmethod
     def load_form(cls, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a form's document by attribute; raises InvalidDocument when they do not fit."""
+        """Returns the values of a form's document by attribute; raises InvalidDocument if it does not fit."""
         values = cls.load_by(cls.schema(), path, fields)
         return {name: value for name, value in values.items() if name in cls.attributes}
 
     @classmethod
     def load_by(cls, schema: Schema, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """What the schema makes of a document; raises InvalidDocument when it does not fit."""
+        """Returns the values that the schema loads from a document; raises InvalidDocument if it does not fit."""
         try:
             values: dict[str, Any] = schema.load(fields)
         except ValidationError as error:
@@ -116,7 +116,10 @@ class ViewModel(Model, Generic[S]):
 
     @classmethod
     def pattern(cls) -> Pattern:
-        """Where the view is stored; placeholders are `reference.attribute`. Raises DeclarationError without a path."""
+        """Returns the pattern of the copies' paths; its placeholders are `reference.attribute`.
+
+        Raises InvalidPattern for a view without `Meta.path`.
+        """
         path = cls.meta("path")
         if path is None:
             raise InvalidPattern(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
@@ -124,17 +127,17 @@ class ViewModel(Model, Generic[S]):
 
     @classmethod
     def settable(cls) -> list[str]:
-        """The attributes that have a setter, in the order in which they are declared."""
+        """Returns the attributes that have a setter, in the order of declaration."""
         return [name for name, attribute in cls.exported().items() if attribute.fset is not None]
 
     @classmethod
     def is_versioned(cls) -> bool:
-        """Whether its copies hold their version: `Meta.versioned`."""
+        """Returns whether copies hold their version: `Meta.versioned`."""
         return bool(cls.meta("versioned"))
 
     @classmethod
     def __example__(cls) -> dict[str, Any] | None:
-        """`Meta.example`, one view as JSON has it, for the API's description; raises InvalidOption for a wrong one."""
+        """Returns `Meta.example`, one view as JSON, for the OpenAPI document; raises InvalidOption if it is wrong."""
         found: dict[str, Any] | None = cls.meta("example")
         if found is not None and (errors := cls.view_schema(JsonSchema).validate(found)):
             raise InvalidOption(f"{cls.__name__}.Meta.example does not fit the view: {flatten(errors)}.")
@@ -142,16 +145,16 @@ class ViewModel(Model, Generic[S]):
 
     @classmethod
     def __readers__(cls) -> Audience:
-        """Who may read the view: `Meta.read`."""
+        """Returns the audience of `Meta.read`, which may read the view."""
         return audience(cls.meta("read"))
 
     @classmethod
     def __writers__(cls) -> Audience:
-        """Who may change what the view shows, through its setters or operations, or send the form: `Meta.write`."""
+        """Returns the audience of `Meta.write`, which may use the setters and operations, or send the form."""
         return audience(cls.meta("write"))
 
     def __copies__(self) -> Copies:
-        """Where its copies belong; nowhere without `Meta.path`."""
+        """Returns where the copies of the view belong; nowhere without `Meta.path`."""
         return copies_of(type(self).__name__, self.pattern(), self.store) if self.meta("path") else Copies()
 
     def __owners__(self, placeholder: str) -> set[str]:
@@ -159,25 +162,25 @@ class ViewModel(Model, Generic[S]):
 
     @property
     def caller(self) -> Caller | None:
-        """Who sent the request, in setters, operations and `propagate_change`; None without a token, or in a task."""
+        """The sender of the request, for setters, operations and hooks; None without a token, and in tasks."""
         return session.current().caller
 
     def propagate_change(self) -> None:
-        """Saves every model of the Store that a setter changed; a form says here what it does instead."""
+        """Saves every model of the Store that a setter changed; a form overrides it to say what it does."""
         for model in self.store.changed():
             model.save()
 
     def on_create(self) -> None:
-        """Runs over a new root, before the setters, where `@app.rest(…, create=True)` makes one; by default nothing."""
+        """Runs on a new root before the setters, with `@app.rest(…, create=True)`; override it to fill the root."""
 
     def on_delete(self) -> None:
-        """What a DELETE does where `@app.rest(…, delete=True)` offers it; by default it deletes the root."""
+        """Runs on a DELETE, with `@app.rest(…, delete=True)`; deletes the root unless overridden."""
         root = self.store_class.root()
         for model in self.store.models(root) if root else ():
             model.delete()
 
     def to_view_dict(self) -> dict[str, Any]:
-        """The content of the view document; raises GetterFailed when user code raises."""
+        """Returns the content of the view's copies; raises GetterFailed if a getter raises."""
         return super().to_view_dict()
 
     def _computed(self, name: str) -> Any:
@@ -185,7 +188,7 @@ class ViewModel(Model, Generic[S]):
             return getattr(self, name)
         except (Permanent, Transient):
             raise
-        # `sys.exit()` in a getter is a bug of it, and must not end the process.
+        # `sys.exit()` in a getter is a bug like any other, and must not end a process that serves others.
         except (Exception, SystemExit) as error:
             raise GetterFailed(f"{type(self).__name__}.{name} raised {type(error).__name__}: {error}") from error
 
@@ -200,8 +203,8 @@ class ViewModel(Model, Generic[S]):
         if pattern.open_collections:
             raise InvalidPattern(
                 f"{cls.__name__}.Meta.path {pattern.text!r} has the placeholder {{{pattern.open_collections[0]}}} for "
-                f"a collection, so that a value could store the view among any documents; write the collection's name "
-                f"there. Placeholders stand for documents: every second segment."
+                f"a collection, so its value could store the view in any collection; write the collection's name "
+                f"there. Placeholders stand for documents, in every second segment."
             )
         for name in pattern.names:
             cls._check_placeholder(name)
@@ -222,7 +225,7 @@ class ViewModel(Model, Generic[S]):
             raise InvalidAccess(f"{cls.__name__}.Meta.{option}: {error}") from error
         names = owner_names(cls)
         for part in declared.parts():
-            # A name without a dot is of a task's path, which the class does not know yet.
+            # A name without a dot belongs to the path of a task, which its decorator gives later.
             if isinstance(part, Owner) and "." in part.placeholder and part.placeholder not in names:
                 raise InvalidAccess(
                     f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is not a placeholder of its "
@@ -246,7 +249,7 @@ class ViewModel(Model, Generic[S]):
             raise InvalidPattern(f"{cls.__name__}.Meta.path has {{{name}}}, and {model.__name__} has no {attribute!r}.")
         if not isinstance(model.attributes[attribute].field(), String):
             raise InvalidPattern(
-                f"{cls.__name__}.Meta.path has {{{name}}}, which is no text; a segment of a path is one, or a doc_id."
+                f"{cls.__name__}.Meta.path has {{{name}}}, which is not a string; use a doc_id, or a string attribute."
             )
 
 
@@ -256,7 +259,7 @@ def _pattern(path: str) -> Pattern:
 
 
 def owner_names(view: type[ViewModel[Any]]) -> tuple[str, ...]:
-    """What `access.owner` can name: the placeholders of `Meta.path`, or those of the root where there is none."""
+    """Returns the names that `access.owner` accepts: the placeholders of `Meta.path`, or without it of the root."""
     if view.meta("path") is not None:
         return view.pattern().names
     root = view.store_class.root()
@@ -264,10 +267,10 @@ def owner_names(view: type[ViewModel[Any]]) -> tuple[str, ...]:
 
 
 def assign(view: ViewModel[Any], values: Mapping[str, Any]) -> None:
-    """Sets attributes of the view, by their names: a setter does what it does, any other takes the value."""
+    """Sets attributes of the view by name; runs the setter of an attribute that has one."""
     for name, value in values.items():
         setattr(view, name, value)
 
 
 View = type[ViewModel[Any]]
-"""A view model's class."""
+"""The class of a view model."""

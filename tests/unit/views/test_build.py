@@ -1,4 +1,4 @@
-"""Building: what is read for a view, level by level, and what it comes to."""
+"""Building: what is read for a view, level by level, and the result."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_documents_that_a_query_returned_have_versions() -> None:
     assert set(built(CountryView, "countries/JP", filled()).versions) == {"countries/JP", "cities/KYO", "cities/TOK"}
 
 
-def test_a_view_without_its_root_is_nothing() -> None:
+def test_a_view_whose_root_is_missing_has_no_content() -> None:
     result = built(PlaceView, "cities/NONE", filled())
     assert (result.content, result.destinations, result.content_hash) == (None, (), None)
 
@@ -79,7 +79,7 @@ def test_the_hash_of_equal_contents_is_equal_and_of_others_is_not() -> None:
     assert built(CityView, "cities/TOK", database).content_hash != before
 
 
-def test_each_level_is_one_read_for_all_instances_and_a_shared_document_is_read_once() -> None:
+def test_each_level_is_one_read_for_all_instances_and_reads_a_shared_document_once() -> None:
     hooked = Hooked(filled())
     reader = Reader(hooked)
     reader.resolve([Instance(PlaceView, "cities/TOK"), Instance(PlaceView, "cities/KYO")])
@@ -152,7 +152,7 @@ def test_referrers_by_a_list_are_merged_too() -> None:
     assert [(content or {})["clubs"] for content in contents] == [["chess"], ["chess", "golf"]]
 
 
-def test_of_a_document_that_was_read_twice_the_older_version_counts() -> None:
+def test_the_older_version_counts_for_a_document_that_was_read_twice() -> None:
     """A torn read: the query saw the city newer than the read by name, or the other way round."""
 
     class TwiceStore(Store):
@@ -250,5 +250,5 @@ def test_an_instance_names_its_root_and_the_key_that_it_stands_for() -> None:
     assert Instance(CityView, "cities/TOK").key == {"doc_id": "TOK"}
 
 
-def test_chunks_are_full_but_for_the_last() -> None:
+def test_all_chunks_except_the_last_are_full() -> None:
     assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]

@@ -28,7 +28,7 @@ ITALY = Reference("countries/IT")
 
 
 def tokens(view: type[ViewModel[Any]], root: str, scope: str = "demo", /, **documents: Fields) -> frozenset[str]:
-    """What the view depends on when the database holds the documents: `TOK` is a city."""
+    """Returns the tokens of the view when the database holds the documents: `TOK` is a city."""
     database = MemoryDatabase()
     database.commit([Put("countries/JP", {"name": "Japan"})])
     database.commit([Put(f"cities/{name}", fields) for name, fields in documents.items()])
@@ -75,7 +75,7 @@ def test_a_document_that_enters_leaves_or_stays_in_a_predicate_wakes_the_view(be
     assert wakes(CountryStore, found, change("cities/X", *images))
 
 
-def test_a_document_outside_of_the_predicate_wakes_nobody() -> None:
+def test_a_document_outside_of_the_predicate_wakes_no_view() -> None:
     found = tokens(CountryView, "countries/JP")
     assert not wakes(CountryStore, found, change("cities/X", {"country": ITALY}, {"country": None}))
 
@@ -86,7 +86,7 @@ def test_any_write_of_the_collection_wakes_a_range() -> None:
     assert wakes(LargeStore, found, change("cities/X", {"population": 1}, {"population": 2}))
 
 
-def test_a_predicate_tells_true_from_one() -> None:
+def test_a_predicate_distinguishes_true_from_one() -> None:
     found = tokens(CapitalsView, "")
     assert wakes(CapitalsStore, found, change("cities/X", None, {"capital": True}))
     assert not wakes(CapitalsStore, found, change("cities/X", None, {"capital": 1}))

@@ -1,4 +1,4 @@
-"""Getters that could never be followed are refused when the view is declared."""
+"""Getters whose value can change without an event are refused when the view is declared."""
 
 import datetime as dt
 import os
@@ -33,7 +33,7 @@ class CityStore(Store):
 
 
 class Seeded:
-    """An object whose `==` is never to be asked."""
+    """An object whose `==` must never be called."""
 
     def __eq__(self, other: object) -> bool:
         raise AssertionError("compared")
@@ -100,14 +100,14 @@ def test_a_getter_that_uses_the_clock_or_chance_is_refused_by_name(getter: Calla
 
 
 @pytest.mark.parametrize("getter", [lambda self: hash(self.store.city.name), lambda self: f"city {id(self)}"])
-def test_a_getter_that_another_process_answers_otherwise_is_refused(getter: Callable[[Any], Any]) -> None:
+def test_a_getter_whose_value_differs_between_processes_is_refused(getter: Callable[[Any], Any]) -> None:
     with pytest.raises(
-        DeclarationError, match=r"CityView\.value uses (hash|id)\(\); another process gets another value"
+        DeclarationError, match=r"CityView\.value uses (hash|id)\(\); its value differs between processes"
     ):
         check_getters(view_of(getter))
 
 
-def test_a_getter_that_calls_a_function_around_it_is_looked_at_too() -> None:
+def test_a_function_of_the_module_that_a_getter_calls_is_checked_too() -> None:
     def moment() -> float:
         return time.time()
 
@@ -118,16 +118,16 @@ def test_a_getter_that_calls_a_function_around_it_is_looked_at_too() -> None:
 @pytest.mark.parametrize(
     "default", [uuid.uuid4, lambda: uuid.uuid4().hex, partial(random.choice, "ab"), iter(range(99)).__next__]
 )
-def test_an_attribute_of_a_view_whose_default_each_build_would_draw_is_refused(default: Any) -> None:
+def test_an_attribute_of_a_view_whose_default_differs_in_each_build_is_refused(default: Any) -> None:
     meta = type("Meta", (), {"path": "cityViews/{city.doc_id}"})
     drawing = attrs.string(default=default)
     view: Any = type("CityView", (ViewModel,), {"store_class": CityStore, "Meta": meta, "value": drawing})
-    with pytest.raises(DeclarationError, match=r"CityView\.value has a default that each build draws anew"):
+    with pytest.raises(DeclarationError, match=r"CityView\.value has a default that differs in each build"):
         check_getters(view)
 
 
 @pytest.mark.parametrize("default", ["x", lambda: "x", str])
-def test_an_attribute_of_a_view_may_have_a_default_that_stays(default: Any) -> None:
+def test_an_attribute_of_a_view_may_have_a_constant_default(default: Any) -> None:
     meta = type("Meta", (), {"path": "cityViews/{city.doc_id}"})
     check_getters(
         type("CityView", (ViewModel,), {"store_class": CityStore, "Meta": meta, "value": attrs.string(default=default)})
@@ -151,7 +151,7 @@ def test_an_attribute_of_a_view_may_have_a_default_that_stays(default: Any) -> N
         lambda self: endless(3),
     ],
 )
-def test_a_getter_that_computes_is_taken(getter: Callable[[Any], Any]) -> None:
+def test_a_pure_getter_is_accepted(getter: Callable[[Any], Any]) -> None:
     check_getters(view_of(getter))
 
 
@@ -177,7 +177,7 @@ def test_a_setter_may_use_the_clock() -> None:
     check_getters(Stamping)
 
 
-def test_an_inherited_getter_is_looked_at_too() -> None:
+def test_an_inherited_getter_is_checked_too() -> None:
     class Base(ViewModel[CityStore]):
         @attrs.computed
         def value(self) -> float:
@@ -191,7 +191,7 @@ def test_an_inherited_getter_is_looked_at_too() -> None:
         check_getters(Derived)
 
 
-def test_a_method_of_the_view_that_a_getter_calls_is_looked_at_too() -> None:
+def test_a_method_of_the_view_that_a_getter_calls_is_checked_too() -> None:
     class Helped(ViewModel[CityStore]):
         class Meta:
             path = "helpeds/{city.doc_id}"

@@ -1,4 +1,4 @@
-"""Store: the fetch plan of a view; which documents a view needs, given those that it has."""
+"""Store: the fetch plan of a view, which finds the documents that the view needs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -192,7 +192,7 @@ def test_a_missing_root_leads_nowhere() -> None:
     assert resolution.is_complete
 
 
-def test_a_plan_asks_only_for_what_it_does_not_have() -> None:
+def test_a_plan_asks_only_for_what_was_not_read_yet() -> None:
     documents = {each.path: each for each in database_with(MEETING).read(["meetings/m", "locations/l"]).documents}
     empty = MeetingStore.resolve({"doc_id": "m"}, {}, {})
     assert list(empty.missing_documents) == ["meetings/m"]
@@ -201,7 +201,7 @@ def test_a_plan_asks_only_for_what_it_does_not_have() -> None:
     assert not some.is_complete
 
 
-def test_what_is_no_reference_into_the_collection_is_left_to_validation() -> None:
+def test_a_value_that_is_not_a_reference_into_the_collection_is_left_to_validation() -> None:
     documents = {"meetings/m": {"location": Reference("users/a"), "tickets": ["t1", Reference("users/a"), None]}}
     resolution = Fetched(MeetingStore, "meetings/m", documents).resolution
     assert list(resolution.named) == ["meetings/m"]
@@ -260,7 +260,7 @@ def test_a_fixed_document_whose_parents_the_root_does_not_have_is_refused() -> N
 
 
 @pytest.mark.parametrize("doc_id", ["", "a/b", "..", "{doc_id}/x", "{doc_id"])
-def test_a_doc_id_that_is_no_id_is_refused_at_once(doc_id: str) -> None:
+def test_a_doc_id_that_is_not_an_id_is_refused_at_once(doc_id: str) -> None:
     with pytest.raises((DeclarationError, InvalidPath)):
         reference(Settings, doc_id=doc_id)
 
@@ -386,7 +386,7 @@ def test_reference_to_many_and_references_to_one_are_refused() -> None:
             places = references(Meeting.location)
 
 
-def test_an_attribute_that_is_no_relation_is_refused_by_name() -> None:
+def test_an_attribute_that_is_not_a_relation_is_refused_by_name() -> None:
     makers: list[Callable[[Any], Any]] = [references, referrers, reference]
     for make in makers:
         with pytest.raises(DeclarationError, match=r"User\.name is not a relation"):
@@ -409,7 +409,7 @@ def test_a_relation_by_name_that_leads_nowhere_is_refused_when_the_store_is_made
 
 
 @pytest.mark.parametrize("wrong", [5, "User", ViewModel, None])
-def test_a_reference_to_what_is_no_model_is_refused(wrong: Any) -> None:
+def test_a_reference_to_anything_but_a_model_is_refused(wrong: Any) -> None:
     with pytest.raises(DeclarationError, match="reference"):
         reference(wrong)
 
@@ -559,7 +559,7 @@ def test_all_is_reached_from_a_document_of_the_class() -> None:
     assert found.ids("colleagues") == ["ada", "tom"]
 
 
-def test_of_many_documents_only_those_of_the_class_lead_on() -> None:
+def test_only_documents_of_the_class_lead_on_from_a_reference_to_many() -> None:
     found = Fetched(TeamStore, "people/ada", PEOPLE)
     assert (found.ids("team"), found.ids("homes"), found.ids("reports")) == (["eve"], ["eve"], ["tom"])
 
@@ -649,18 +649,18 @@ def test_matching_conditions_on_two_models_is_refused() -> None:
         matching(Meeting.status == "open", User.name == "x")
 
 
-def test_matching_what_is_no_condition_is_refused() -> None:
+def test_matching_anything_but_a_condition_is_refused() -> None:
     with pytest.raises(DeclarationError, match="matching"):
         matching(True)  # type: ignore[arg-type]
 
 
-def test_referrers_of_what_is_no_relation_are_refused() -> None:
+def test_referrers_of_anything_but_a_relation_are_refused() -> None:
     model: Any = User
     with pytest.raises(DeclarationError, match=r"User.*is not a relation"):
         referrers(model)
 
 
-def test_a_doc_id_that_is_no_text_is_refused() -> None:
+def test_a_doc_id_that_is_not_a_string_is_refused() -> None:
     doc_id: Any = 5
     with pytest.raises(DeclarationError, match=r"A path is a text.*found 5"):
         reference(User, doc_id=doc_id)
@@ -679,8 +679,8 @@ def test_a_store_inherits_the_references_of_its_base() -> None:
 
 
 @pytest.mark.parametrize("name", ["documents", "paths", "models", "_models", "root", "sources", "resolve", "changed"])
-def test_a_reference_with_a_name_that_a_store_needs_is_refused(name: str) -> None:
-    with pytest.raises(DeclarationError, match=rf"Named\.{name} hides what a Store needs under that name"):
+def test_a_reference_with_a_reserved_name_is_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Named\.{name}: the name is reserved by Store"):
         type("Named", (Store,), {name: reference(User)})
 
 
@@ -709,7 +709,7 @@ def test_documents_that_were_only_read_are_unchanged() -> None:
         assert list(found.store.changed()) == []
 
 
-def test_a_missing_root_is_told_and_is_no_stop_of_an_iteration() -> None:
+def test_a_missing_root_raises_rejected_rather_than_stop_iteration() -> None:
     """StopIteration would end a generator of the user's silently, or as RuntimeError."""
     store = MeetingStore({"meeting": ("meetings/none",)}, {"meetings/none": Document("meetings/none")})
     with active(Snapshot({}, "TheView")), pytest.raises(BoilerError, match=r"no Meeting meetings/none"):

@@ -169,7 +169,7 @@ def test_a_view_of_a_store_without_a_root_has_a_fixed_path() -> None:
     assert built(DashboardView, "", {}).content["name"] is None
 
 
-def test_every_type_of_a_getter_comes_out_as_a_document_holds_it() -> None:
+def test_every_type_of_a_getter_is_stored_as_documents_hold_it() -> None:
     class Inner(Embedded):
         street_name = attrs.string()
 
@@ -231,7 +231,7 @@ def test_each_getter_runs_once() -> None:
 # Getters that fail.
 
 
-def test_what_a_getter_raises_is_told_with_class_and_attribute() -> None:
+def test_an_error_of_a_getter_is_reported_with_class_and_attribute() -> None:
     class Broken(ViewModel[Any]):
         @attrs.computed
         def share(self) -> float:
@@ -242,7 +242,7 @@ def test_what_a_getter_raises_is_told_with_class_and_attribute() -> None:
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
-def test_an_attribute_error_inside_a_getter_is_told_as_it_was() -> None:
+def test_an_attribute_error_inside_a_getter_is_reported_unchanged() -> None:
     class Broken(ViewModel[Any]):
         @attrs.computed
         def name(self) -> str:
@@ -254,7 +254,7 @@ def test_an_attribute_error_inside_a_getter_is_told_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("value", [5, None, ["a"], b"x"])
-def test_a_getter_that_gives_another_type_than_it_declares_is_told(value: Any) -> None:
+def test_a_getter_that_returns_another_type_than_it_declares_fails(value: Any) -> None:
     class Liar(ViewModel[Any]):
         @attrs.computed
         def name(self) -> str:
@@ -265,7 +265,7 @@ def test_a_getter_that_gives_another_type_than_it_declares_is_told(value: Any) -
         bare(Liar).to_view_dict()
 
 
-def test_a_getter_that_reads_the_database_is_told() -> None:
+def test_a_getter_that_reads_the_database_fails() -> None:
     class Reading(ViewModel[MeetingStore]):
         class Meta:
             path = "readings/{meeting.doc_id}"
@@ -278,7 +278,7 @@ def test_a_getter_that_reads_the_database_is_told() -> None:
         built(Reading, "meetings/m", DOCUMENTS)
 
 
-def test_a_getter_that_follows_an_undeclared_relation_is_told_what_to_declare() -> None:
+def test_a_getter_that_follows_an_undeclared_relation_fails_and_says_what_to_declare() -> None:
     class Following(ViewModel[MeetingStore]):
         class Meta:
             path = "followings/{meeting.doc_id}"
@@ -298,7 +298,7 @@ def test_a_document_that_does_not_fit_is_named() -> None:
         built(MeetingSession, "meetings/m", documents)
 
 
-def test_an_attribute_that_makes_no_id_gives_no_copy_and_is_told_with_its_value() -> None:
+def test_an_attribute_that_cannot_be_an_id_gives_no_copy_and_is_reported_with_its_value() -> None:
     class ByEmail(ViewModel[MeetingStore]):
         class Meta:
             path = "emails/{users.email}/meetings/{meeting.doc_id}"
@@ -386,7 +386,7 @@ def test_a_form_is_read_and_validated_from_its_document() -> None:
     ("fields", "told"),
     [({}, "cityName: Missing data"), ({"cityName": 5}, "cityName: Not a valid string"), ({"cityName": None}, "null")],
 )
-def test_a_form_that_does_not_fit_is_told_by_path_and_field(fields: dict[str, Any], told: str) -> None:
+def test_a_form_that_does_not_fit_is_reported_by_path_and_field(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidDocument, match=rf"users/u/cityForms/LA does not fit CityForm: .*{told}"):
         CityForm.load_form("users/u/cityForms/LA", fields)
 
