@@ -30,6 +30,7 @@ from packaging.utils import canonicalize_name
 from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
 from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.cli.ignored import GCLOUDIGNORE, GITIGNORE, Ignored
+from boiler_functions.cli.keys import holds_key
 from boiler_functions.cli.project import Project
 from boiler_functions.exceptions import IncompleteUpload, KeyInUpload
 from boiler_functions.manifest import Function, Manifest, Service
@@ -46,12 +47,6 @@ MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"
 
 NO_RELEASE = Release()
-
-# What Google's key files hold, and a private key by itself; a text that only speaks of them has no key behind it.
-_KEYS = re.compile(
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\r|\\n|\s)*[A-Za-z0-9+/=]{16}"
-    rb'|"refresh_token"\s*:\s*"[^"]{8}'
-)
 
 
 @dataclass(frozen=True)
@@ -133,7 +128,7 @@ def _check_staged(source: Path, folder: Path, ignored: Ignored) -> None:
                 f"Take back the pattern that ignores it: !{name}"
             )
     for path, content in Upload(folder).files.items():
-        if _KEYS.search(content):
+        if holds_key(content):
             raise KeyInUpload(
                 f"{source / path} holds a private key and would be uploaded with the functions. Move it out of "
                 f"{source}, or name it in {GITIGNORE} or {GCLOUDIGNORE}; functions have their service account, and "
