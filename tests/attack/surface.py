@@ -23,6 +23,7 @@ Judge: TypeAlias = Callable[[Any], str | None]
 SURFACES: Mapping[str, str] = {
     "http": "tests.attack.http",
     "events": "tests.attack.events",
+    "sockets": "tests.attack.sockets",
 }
 """The surfaces by name: a module each, imported when it is attacked."""
 

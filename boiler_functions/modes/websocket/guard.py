@@ -33,7 +33,10 @@ STRANGERS_BYTES: Final = 16 * 1024
 # https://socket.io/docs/v4/socket-io-protocol/
 _MESSAGE: Final = re.compile(r'3|1|4[01](/[^,]{0,200},?)?(\{.*)?|42(/[^,]{0,200},)?\d{0,15}\[".*', re.DOTALL)
 
+_CLOSE: Final = "1"
+
 # https://www.iana.org/assignments/websocket/websocket.xhtml
+NORMAL: Final = 1000
 MALFORMED: Final = 1007
 REFUSED: Final = 1008
 TOO_BIG: Final = 1009
@@ -107,6 +110,7 @@ class Connection:
         self._since = self._loop.time()
         self._ended: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._clients: set[Client] = set()
+        self._at_end: dict[str, Callable[[], None]] = {}
         self._idle_since = self._since
         self._admission = self._loop.call_later(settings.admission_seconds, self._look_for_clients)
         self._sending: tuple[float, asyncio.Task[Any]] | None = None
@@ -121,6 +125,10 @@ class Connection:
     @property
     def has_clients(self) -> bool:
         return bool(self._clients)
+
+    def at_end(self, name: str, release: Callable[[], None]) -> None:
+        """Calls this when the connection ends, in place of what was to be called by that name."""
+        self._at_end[name] = release
 
     def hold(self, client: Client) -> None:
         """Closes the client with the connection, unless it is let go before."""
@@ -151,6 +159,8 @@ class Connection:
             self._watch.cancel()
         for client in list(self._clients):
             client.close()
+        for release in self._at_end.values():
+            release()
 
     def _look_for_clients(self) -> None:
         """Ends a connection that nothing speaks for; looks again when it would have lasted too long."""
@@ -203,6 +213,11 @@ class Connection:
                 raise
             task.uncancel()
             raise OSError("The client does not take its messages.") from error
+        except OSError:
+            if message["type"] != "websocket.accept":
+                raise
+            # Engine.IO would keep a socket that is gone already; so it is told by its first message.
+            self.end(NORMAL, "gone")
         finally:
             self._sending = None
 
@@ -231,6 +246,8 @@ class Connection:
         text = message.get("text")
         if text is None or not _MESSAGE.fullmatch(text):
             return MALFORMED, "no message of this service"
+        if text == _CLOSE:
+            return NORMAL, "closed by the client"
         longest = self._settings.max_message_bytes
         if not self.is_admitted:
             longest = min(longest, STRANGERS_BYTES)

@@ -137,6 +137,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> bool:
         connection: Connection = environ["asgi.scope"][CONNECTION]
+        connection.at_end(self.namespace, partial(self._leave, sid))
         try:
             caller, expires = await connection.before_end(self._caller(auth))
         except Exception as error:
@@ -190,6 +191,11 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
     def _disconnect(self, sid: str) -> None:
         if (client := self.clients.get(sid)) is not None:
             client.close()
+
+    def _leave(self, sid: str) -> None:
+        # Socket.IO keeps a client for ever whose socket ends while it connects, or while the server ends it.
+        if self.server.manager.eio_sid_from_sid(sid, self.namespace) is not None:
+            self.server.manager.basic_disconnect(sid, self.namespace)
 
     def _forget(self, sid: str) -> None:
         self.clients.pop(sid, None)

@@ -23,6 +23,7 @@ from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.websocket.changes import changes_of
 from boiler_functions.modes.websocket.guard import PATH, Guard, Receive, Send
 from boiler_functions.modes.websocket.hub import Hub
+from boiler_functions.modes.websocket.manager import Manager
 from boiler_functions.modes.websocket.mode import WEBSOCKET
 from boiler_functions.modes.websocket.namespace import ViewNamespace
 from boiler_functions.modes.websocket.strict import StrictPacket
@@ -60,6 +61,7 @@ class Sockets:
             ping_timeout=settings.ping_timeout,
             max_http_buffer_size=settings.max_message_bytes,
             serializer=StrictPacket,
+            client_manager=Manager(),
         )
         self.namespaces = [
             ViewNamespace(

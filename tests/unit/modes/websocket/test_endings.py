@@ -71,11 +71,9 @@ async def serving(**limits: Any) -> AsyncIterator[tuple[Sockets, Any]]:
         await sockets.close()
 
 
-def counters(sockets: Sockets, testing: Any) -> dict[str, int]:
-    """Everything that counts sockets, by name."""
+def held(sockets: Sockets, testing: Any) -> dict[str, int]:
+    """What counts sockets, by name."""
     manager = sockets.server.manager
-    gc.collect()
-    alive = [type(each) for each in gc.get_objects() if isinstance(each, KINDS)]
     return {
         "followed": len(sockets.hub),
         "listeners": testing.database.listeners,
@@ -85,18 +83,27 @@ def counters(sockets: Sockets, testing: Any) -> dict[str, int]:
         "environments": len(sockets.server.environ),
         "rooms": len(manager.rooms) + len(manager.pending_connect) + len(manager.pending_disconnect),
         "waiting": sockets.hub.threads._work_queue.qsize(),
-        **{kind.__name__: sum(issubclass(each, kind) for each in alive) for kind in KINDS},
     }
 
 
-async def emptied(sockets: Sockets, testing: Any) -> dict[str, int]:
+def alive(sockets: Sockets, testing: Any) -> dict[str, int]:
+    """What counts sockets, and the objects of them that there are."""
+    gc.collect()
+    found = [type(each) for each in gc.get_objects() if isinstance(each, KINDS)]
+    objects = {kind.__name__: sum(issubclass(each, kind) for each in found) for kind in KINDS}
+    return held(sockets, testing) | objects
+
+
+async def emptied(
+    sockets: Sockets, testing: Any, counters: Callable[[Sockets, Any], dict[str, int]] = alive
+) -> dict[str, int]:
     """The counters that are not zero, given the time that threads need to end."""
     left: dict[str, int] = {}
-    for _ in range(100):
+    for pause in (*([0.001] * 20), *([0.02] * 200)):
         left = {name: count for name, count in counters(sockets, testing).items() if count}
         if not left:
             break
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
     return left
 
 

@@ -208,3 +208,19 @@ def test_a_key_that_no_view_can_have_is_refused(key: dict[str, object]) -> None:
         assert stage.listeners == 0
 
     refused()
+
+
+@staged()
+async def test_who_loses_their_copy_is_told_at_once_also_while_the_view_cannot_be_built(stage: Stage) -> None:
+    stage.room(guests=["ada", "grace"])
+    ada, grace = await stage.client("/copies"), await stage.client("/copies", "grace")
+    for client in (ada, grace):
+        await client.subscribe("blue")
+        await client.view()
+    stage.testing.write("guests/broken", {"name": 5})
+    stage.change(guests=["grace", "broken"])
+    assert await ada.told() == ("ended", {"id": "blue", "reason": "It is not yours any more."})
+    assert (await ada.subscribe("blue"))["code"] == 404
+    stage.change(guests=[])
+    event, told = await grace.told()
+    assert (event, told.get("view")) in (("ended", None), ("view", None))
