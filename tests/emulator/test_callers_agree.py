@@ -162,16 +162,16 @@ def disagreements(
                 "rules": rules.ask(Case(payload, "get", path, True)) == 200,
                 "sockets": followed[number] == 200,
             }
-            if len(set(said.values())) > 1 and not (said["rules"] and is_public(view.readers())):
-                yield f"{caller!r} reads {path}: {said}; for {view.readers()}"
+            if len(set(said.values())) > 1 and not (said["rules"] and is_public(view.__readers__())):
+                yield f"{caller!r} reads {path}: {said}; for {view.__readers__()}"
             patched = http.patch(f"/v{number}/{doc_id}", json={"title": "x"}, headers=headers)
             mutation = f"{path}/_PATCH_View{number}/m{asked}"
             changed = {
                 "HTTP": patched.status_code < 300,
                 "rules": rules.ask(Case(payload, "create", mutation, True, {"title": "x"})) == 200,
             }
-            if len(set(changed.values())) > 1 and not (changed["rules"] and is_public(view.writers())):
-                yield f"{caller!r} changes {path}: {changed}; for {view.writers()}"
+            if len(set(changed.values())) > 1 and not (changed["rules"] and is_public(view.__writers__())):
+                yield f"{caller!r} changes {path}: {changed}; for {view.__writers__()}"
 
 
 def is_public(audience: Audience) -> bool:

@@ -13,7 +13,7 @@ NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", README)
 
 def functions_of(path: str) -> set[str]:
     tree = ast.parse((TESTS / path).read_text("utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def test_every_test_that_is_named_exists() -> None:
