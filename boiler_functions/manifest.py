@@ -1,4 +1,4 @@
-"""The manifest: frozen records of what will be deployed, and the `functions.yaml` that firebase-tools reads."""
+"""The manifest: frozen records of what to deploy, and the `functions.yaml` that firebase-tools reads."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from boiler_functions.types import digest
 WRITTEN = "google.cloud.firestore.document.v1.written"
 CREATED = "google.cloud.firestore.document.v1.created"
 
-# A function's id in firebase-tools: ^[a-zA-Z][a-zA-Z0-9_-]{0,62}$
+# firebase-tools requires function ids to match ^[a-zA-Z][a-zA-Z0-9_-]{0,62}$.
 _LONGEST_NAME = 63
 _DIGEST = 8
 
 
 class EventTrigger(NamedTuple):
-    """A Firestore trigger of every write to the documents of a path pattern; `location` is the database's."""
+    """A Firestore trigger on the documents of a path pattern; `location` is that of the database."""
 
     document: str
     event_type: str = WRITTEN
@@ -37,7 +37,7 @@ class EventTrigger(NamedTuple):
 
 
 class HttpTrigger(NamedTuple):
-    """An HTTP trigger; `invoker` is who may call: "public", "private", or service accounts."""
+    """An HTTP trigger; `invoker` names the permitted callers: "public", "private", or service accounts."""
 
     invoker: tuple[str, ...] = ("public",)
 
@@ -46,12 +46,12 @@ class HttpTrigger(NamedTuple):
 
 
 class QueueTrigger(NamedTuple):
-    """A Cloud Tasks queue of the function's own name and region; nobody else may call the function.
+    """A Cloud Tasks queue with the name and region of the function; only the queue may call the function.
 
-    A task is tried without end: what it cannot do is a dead letter of the function's own, and the task done.
+    The queue retries a task without limit: the function itself ends a task that cannot succeed, with a dead letter.
     """
 
-    # Cloud Tasks spells "without end" as -1, which the emulator of firebase-tools takes for "once".
+    # Not -1, which means "no limit" to Cloud Tasks, but "once" to the emulator of firebase-tools.
     max_attempts: int = 1_000_000
     min_backoff_seconds: int = 1
     max_backoff_seconds: int = 600
@@ -77,10 +77,10 @@ class QueueTrigger(NamedTuple):
 
 
 class ScheduleTrigger(NamedTuple):
-    """A job of Cloud Scheduler, of the function's own name and region; nobody else may call the function."""
+    """A job of Cloud Scheduler with the name and region of the function; only the job may call the function."""
 
     schedule: str = "* * * * *"
-    """When, as cron spells it, in UTC; the default is once a minute, the shortest that Cloud Scheduler knows."""
+    """A cron expression, in UTC; the default is once a minute, the shortest interval of Cloud Scheduler."""
     invoker: tuple[str, ...] = ("private",)
 
     def to_wire(self) -> dict[str, Any]:
@@ -91,23 +91,23 @@ Trigger: TypeAlias = EventTrigger | HttpTrigger | QueueTrigger | ScheduleTrigger
 
 
 class Function(NamedTuple):
-    """One Cloud Function; its `options` say all that the deployers would otherwise choose differently."""
+    """One Cloud Function; its `options` include all those for which the two deployers have different defaults."""
 
     name: str
     entry_point: str
     mode: str
-    """What it is for, in a word: the name of its mode, or of a part of it."""
+    """The name of its mode, or of a part of it."""
     trigger: Trigger
     views: tuple[str, ...]
     options: Options = Options()
     extra: str | None = None
-    """The extra of this package that it needs where it runs."""
+    """The extra of this package that must be installed where it runs."""
     hands_on: bool = False
-    """Whether it puts work that does not fit into one invocation into the app's queue."""
+    """Whether it hands work that does not fit into one invocation to the app's queue."""
 
     @property
     def cloud_run_name(self) -> str:
-        """The name of the Cloud Run service that gen2 makes of it; two functions may not share one."""
+        """The name of the Cloud Run service that runs the function; two functions must not share one."""
         return self.name.lower().replace("_", "-")
 
     def to_wire(self) -> dict[str, Any]:
@@ -133,9 +133,9 @@ class Function(NamedTuple):
 
 
 class Service(NamedTuple):
-    """The Cloud Run service that holds the clients' WebSockets, which no function can; firebase-tools deploys none.
+    """The Cloud Run service that holds the clients' WebSockets, as functions cannot; firebase-tools cannot deploy it.
 
-    Everybody reaches it, and it asks for a token itself.
+    It is open to everybody, and checks the tokens itself.
     """
 
     name: str
@@ -149,7 +149,7 @@ class Service(NamedTuple):
         return self.name
 
     def to_json(self) -> dict[str, Any]:
-        """The service for programs."""
+        """Returns the service as `boiler plan --json` shows it."""
         return {
             "name": self.name,
             "entry_point": self.entry_point,
@@ -160,7 +160,7 @@ class Service(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What an app deploys."""
+    """The functions and services that an app deploys."""
 
     app: str
     functions: tuple[Function, ...]
@@ -168,12 +168,12 @@ class Manifest(NamedTuple):
 
     @property
     def parts(self) -> tuple[Function | Service, ...]:
-        """All that has options of its own."""
+        """The functions and the services."""
         return (*self.functions, *self.services)
 
     @property
     def api(self) -> Function | None:
-        """The function that answers requests, if there is one."""
+        """The function that answers requests, or None."""
         return next((each for each in self.functions if isinstance(each.trigger, HttpTrigger)), None)
 
     @property
@@ -188,7 +188,7 @@ class Manifest(NamedTuple):
 
     @property
     def apis(self) -> dict[str, str]:
-        """The APIs that the app itself calls or is called by, each with the reason."""
+        """The APIs of Google Cloud that the running app uses, each with the reason."""
         apis = {"firestore.googleapis.com": "Stores the models and views."}
         if any(isinstance(function.trigger, EventTrigger) for function in self.functions):
             apis["eventarc.googleapis.com"] = "Delivers the changes of documents."
@@ -202,7 +202,7 @@ class Manifest(NamedTuple):
 
     @property
     def roles(self) -> dict[str, str]:
-        """The least that the functions' service account must be granted, each role with the reason."""
+        """The fewest roles that the functions' service account needs, each with the reason."""
         roles = {
             "roles/datastore.user": "Reads and writes the documents.",
             "roles/logging.logWriter": "Writes the logs.",
@@ -219,7 +219,7 @@ class Manifest(NamedTuple):
         return roles
 
     def to_functions_yaml(self) -> dict[str, Any]:
-        """The content of `functions.yaml`, version v1alpha1."""
+        """Returns the content of `functions.yaml`, version v1alpha1."""
         return {
             "specVersion": "v1alpha1",
             "requiredAPIs": [{"api": api, "reason": reason} for api, reason in self.apis.items()],
@@ -232,17 +232,17 @@ def _said(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def snake_case(name: str) -> str:
-    """`snake_case("MeetingSession")` is `"meeting_session"`."""
+    """Returns the name in snake case: `snake_case("MeetingSession")` is `"meeting_session"`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().replace("-", "_")
 
 
 def collection_name(pattern: str) -> str:
-    """`collection_name("users/{user}/cities/{city}")` is `"users_cities"`."""
+    """Returns a name for a pattern: `collection_name("users/{user}/cities/{city}")` is `"users_cities"`."""
     return "_".join(re.sub(r"\W", "_", snake_case(segment)) for segment in pattern.split("/") if "{" not in segment)
 
 
 def function_name(app: str, entry_point: str) -> str:
-    """The deployed name: the app's name before the entry point, shortened with a digest when it is too long."""
+    """Returns the deployed name: the app's name and the entry point, shortened by a digest if it is too long."""
     name = f"{app}-{entry_point}".replace("_", "-").lower()
     if len(name) <= _LONGEST_NAME:
         return name

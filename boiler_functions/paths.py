@@ -76,7 +76,7 @@ class Pattern:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise InvalidPattern(f"A path is a text, as 'users/{{user_id}}'; found {self.text!r}.")
+            raise InvalidPattern(f"A path must be a string, as 'users/{{user_id}}'; found {self.text!r}.")
         for segment in self.segments:
             if not segment:
                 raise InvalidPattern(f"The path {self.text!r} has an empty segment; write it as 'users/{{user_id}}'.")

@@ -1,1 +1,1 @@
-"""Declarations, checked and compiled into the functions and services to deploy."""
+"""Checks declarations, and compiles them into the functions and services to deploy."""

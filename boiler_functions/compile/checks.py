@@ -1,4 +1,4 @@
-"""What is checked of all declarations together; what concerns one mode alone, that mode checks."""
+"""Checks of all declarations together; each mode has its own checks of what concerns that mode only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_named(declarations: Declarations, functions: Sequence[Function | Servi
     known = {function.entry_point for function in functions}
     if unknown := sorted(declarations.named.keys() - known):
         raise InvalidOption(
-            f"Boiler({declarations.app!r}, functions=…) names {unknown[0]!r}, which the app does not have; "
+            f"Boiler({declarations.app!r}, functions=…) names {unknown[0]!r}, which is not a function of the app; "
             f"it has {', '.join(sorted(known))}."
         )
 
@@ -35,7 +35,7 @@ def check_names(functions: Sequence[Function | Service]) -> None:
 
 
 def check_owners(declarations: Declarations) -> None:
-    """Raises DeclarationError for an `access.owner` of a form that the path of its task has no placeholder for."""
+    """Raises InvalidAccess for an `access.owner` of a form if the path of its task lacks that placeholder."""
     paths: dict[View, list[Pattern]] = {view: [] for view in declarations.views}
     for mode, each in declarations.all:
         if each.view is not None and (form := mode.form(each)):
@@ -53,10 +53,10 @@ def check_owners(declarations: Declarations) -> None:
 
 
 def check_cycles(functions: Sequence[EventFunction]) -> None:
-    """Raises DeclarationError when a function's writes would trigger it again, by itself or through others."""
+    """Raises TriggersItself if a function's writes would trigger it again, directly or through other functions."""
     for function in functions:
-        # The one trigger on bookkeeping is that of an outbox. It ends there: a sink may not write models, and a record
-        # is an event as it is created alone, not as it is stamped.
+        # Only the trigger of the outbox may be on bookkeeping. It cannot make a cycle: a function of `@app.on_change`
+        # may not write models, and the trigger fires when a record is created, not when it is stamped.
         is_of_outbox = function.event_type == CREATED
         for pattern in (*function.written, *(() if is_of_outbox else (function.source,))):
             if collection := _bookkeeping(pattern):
@@ -68,7 +68,7 @@ def check_cycles(functions: Sequence[EventFunction]) -> None:
         if cycle := _cycle(function, functions, ()):
             steps = " → ".join(f"{each.entry_point} (on {each.source.text})" for each in cycle)
             raise TriggersItself(
-                f"{cycle[0].serves[0]} would trigger itself, for ever: {steps}. Store the view, or write "
+                f"{cycle[0].serves[0]} would trigger itself for ever: {steps}. Store the view, or write "
                 f"the model, outside of the collections that trigger it."
             )
 
@@ -76,7 +76,7 @@ def check_cycles(functions: Sequence[EventFunction]) -> None:
 def _cycle(
     function: EventFunction, functions: Sequence[EventFunction], path: tuple[EventFunction, ...]
 ) -> tuple[EventFunction, ...] | None:
-    """The functions that lead from this one back to one on the path, or None."""
+    """Returns the functions that lead from this one back to one on the path, or None."""
     if function in path:
         return (*path[path.index(function) :], function)
     triggered = (each for each in functions if any(written.overlaps(each.source) for written in function.written))
@@ -84,6 +84,6 @@ def _cycle(
 
 
 def _bookkeeping(pattern: Pattern) -> str | None:
-    """The bookkeeping collection that documents of the pattern are, or could be, in."""
+    """Returns the bookkeeping collection that a document of the pattern is in, or could be in."""
     paths = {name: Pattern(f"{name}/{{id}}") for name in BOOKKEEPING}
     return next((name for name in paths if pattern.overlaps(paths[name]) or name in pattern.segments[::2]), None)

@@ -1,4 +1,4 @@
-"""Compiles declarations into what is deployed: the manifest, and the functions that do the work."""
+"""Compiles declarations into the manifest to deploy and the functions that do the work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ORDER = (EventTrigger, HttpTrigger, QueueTrigger, ScheduleTrigger)
 
 
 class Compiled(NamedTuple):
-    """An app, compiled: what to deploy, and by entry point the functions that events and schedules invoke."""
+    """A compiled app: what to deploy, and by entry point the functions that events and schedules invoke."""
 
     manifest: Manifest
     functions: Mapping[str, EventFunction]
@@ -34,9 +34,9 @@ class Compiled(NamedTuple):
 
 
 def compile_app(declarations: Declarations) -> Compiled:
-    """Compiles and checks the declarations; raises DeclarationError for an app that cannot work.
+    """Checks and compiles the declarations; raises DeclarationError for an app that cannot work.
 
-    A stage compiles them anew, with other options: `compile_app(declarations.with_options(stage))`.
+    For a stage, compile them again with its options: `compile_app(declarations.with_options(stage))`.
     """
     if not any(declarations.all):
         decorators = ", ".join(f"`@app.{mode.name}`" for mode in declarations.modes if mode.has_decorator)
@@ -48,7 +48,7 @@ def compile_app(declarations: Declarations) -> Compiled:
 
 
 def compile_declarations(declarations: Declarations) -> Compiled:
-    """As `compile_app`, also of an app that declares nothing any more: its deployment removes what it had."""
+    """Compiles as `compile_app` does, but also an app without declarations, whose deployment removes its functions."""
     modes = declarations.modes
     functions = [each for mode in modes for each in mode.event_functions(declarations)]
     check_owners(declarations)

@@ -22,7 +22,7 @@ def check_view(decorator: str, view: Any) -> View:
 def models(where: str, given: Any) -> tuple[type[DomainModel], ...]:
     """The models as they are kept; raises InvalidReference for anything but a collection of them."""
     if not isinstance(given, Collection) or not all(map(_is_model, given)):
-        raise InvalidReference(f"{where} is a list of DomainModels, as [City]; found {given!r}.")
+        raise InvalidReference(f"{where} must be a list of DomainModels, as [City]; found {given!r}.")
     return tuple(given)
 
 

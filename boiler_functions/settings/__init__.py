@@ -1,1 +1,1 @@
-"""What an app's author may set: options of functions, and what HTTP and sockets admit."""
+"""Settings of an app: the options of its functions, and the limits of its HTTP function and its sockets."""

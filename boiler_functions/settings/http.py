@@ -1,4 +1,4 @@
-"""What the HTTP function demands of a request, and allows it; one record, given to the app."""
+"""HttpSettings: what the HTTP function requires of a request, and how much it allows."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from boiler_functions.settings.checks import Check, check_each, duration, flag, 
 MAX_DEPTH = 20
 
 ID = "id"
-"""What the JSON of a view calls the id of its root."""
+"""The name of the root's id in the JSON of a view."""
 
 
 class HttpSettings(NamedTuple):
     """The settings of the function `api`: `Boiler("shop", http=HttpSettings(origins=["https://shop.example"]))`.
 
-    origins          web origins whose pages may call it; "*" is any. None unless given: only its own.
-    check_revoked    asks Firebase Auth at each request whether the token was revoked: one RPC more.
+    origins          web origins whose pages may call the API; "*" admits any, and an empty list only its own.
+    check_revoked    whether to ask Firebase Auth at each request if the token was revoked, which costs one more RPC.
     tenant           the Identity Platform tenant whose users are admitted; without it, only users of no tenant.
-    app_check        demands a valid App Check token in `X-Firebase-AppCheck`.
-    rate, burst      requests a second that one caller may send for long, and at once, to one instance; a rate of None
-                     is no limit. Instances do not know of one another: use Cloud Armor against floods.
+    app_check        whether to require a valid App Check token in `X-Firebase-AppCheck`.
+    rate, burst      requests per second that one caller may send to one instance, in the long run and at once; None
+                     sets no limit. Each instance counts by itself, so use Cloud Armor against floods.
     max_body_bytes, max_depth, max_keys
-                     what a body may be: bytes, nested objects and arrays, and names of fields in all of it.
+                     the limits of a body: its bytes, the nesting of objects and arrays, and its field names in all.
     max_limit        views in one page of a list.
     max_wait         seconds that `Prefer: wait` may wait for the stored view.
-    keeps_answers    how long an `Idempotency-Key` finds the answer that it got.
+    keeps_answers    how long a repeated `Idempotency-Key` gets the same answer.
     """
 
     origins: Sequence[str] = ()
@@ -46,7 +46,7 @@ class HttpSettings(NamedTuple):
     keeps_answers: timedelta = timedelta(hours=24)
 
     def check(self) -> None:
-        """Raises InvalidOption for a setting that cannot be."""
+        """Raises InvalidOption for a setting with an impossible value."""
         check_each("HttpSettings.", self._asdict(), _CHECKS)
 
 
@@ -54,7 +54,7 @@ def _origins(where: str, value: Any) -> tuple[str, ...]:
     origins = texts(where, value)
     for origin in origins:
         if origin != "*" and (not origin.startswith(("https://", "http://")) or origin.count("/") != 2):
-            raise InvalidOption(f"{where} has {origin!r}; an origin is a scheme and a host, as 'https://shop.example'.")
+            raise InvalidOption(f"{where} has {origin!r}; write a scheme and a host, as 'https://shop.example'.")
     return origins
 
 

@@ -5,7 +5,7 @@
     @app.query(timeout_sec=120, labels={"team": "rooms"})
     class MeetingSession(ViewModel[MeetingStore]): ...
 
-What a function says goes before what its view says, and that before what the app says; labels are merged.
+An option of a function (`functions={…}`) overrides that of its view, and that overrides the app's; labels are merged.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ REGIONS = frozenset(
     for number in numbers
 )
 
-# https://cloud.google.com/firestore/docs/locations, and the region beside each where a function is nearest.
+# https://cloud.google.com/firestore/docs/locations, and for each the nearest region for functions.
 MULTI_REGIONS = {"nam5": "us-central1", "nam7": "us-central1", "eur3": "europe-west1"}
 
 # https://cloud.google.com/functions/docs/configuring/memory
@@ -60,7 +60,7 @@ _CPU_OF_MEMORY = {4096: 2, 8192: 2, 16384: 4, 32768: 8}
 _LEAST_MEMORY = {4: 2048, 6: 3072, 8: 4096}
 
 ANY = "(default)"
-"""The database, and the namespace, of whoever names none."""
+"""The database, and the namespace, if an app names none."""
 
 MAX_EVENT_SECONDS = 540
 MAX_HTTP_SECONDS = 3600
@@ -77,20 +77,20 @@ _DATABASE = r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"
 
 
 class FunctionOptions(TypedDict, total=False):
-    """What one function may be given."""
+    """The options of any function."""
 
     region: str
     memory: int | str
-    """In MiB, or as "512Mi" or "1GB"."""
+    """MiB, or a size as "512Mi" or "1GB"."""
     cpu: float
     concurrency: int
-    """Requests that one instance serves at a time; more than one needs a whole CPU."""
+    """Requests that one instance serves at a time; more than 1 needs a whole CPU."""
     timeout_sec: int
     min_instances: int
     max_instances: int
     service_account: str
     secrets: Sequence[str]
-    """Names in Secret Manager; each is an environment variable of that name."""
+    """Names in Secret Manager; the function finds each in the environment variable of that name."""
     labels: Mapping[str, str]
     ingress: Ingress
     vpc_connector: str
@@ -98,34 +98,34 @@ class FunctionOptions(TypedDict, total=False):
 
 
 class EventOptions(FunctionOptions, total=False):
-    """What a function that events invoke may be given."""
+    """The options of a function that events invoke."""
 
     retry: bool
-    """Whether a failed event is delivered again; on, unlike Google's default, which drops it."""
+    """Whether a failed event is delivered again; True, unlike Google's default, which drops the event."""
 
 
 class HttpOptions(FunctionOptions, total=False):
-    """What the function `api` may be given."""
+    """The options of the function `api`."""
 
     invoker: str | Sequence[str]
-    """Who may call: "public", "private", or service accounts."""
+    """The permitted callers: "public", "private", or service accounts."""
 
 
 class AnyOptions(EventOptions, HttpOptions, total=False):
-    """What a function may be given that is named by its entry point: `functions={"api": {"invoker": "private"}}`."""
+    """The options of a function that is named by its entry point: `functions={"api": {"invoker": "private"}}`."""
 
 
 class AppOptions(AnyOptions, total=False):
-    """What an app may be given: what all of its functions have, and where its database is."""
+    """The options of an app: those of all its functions, and where its database is."""
 
     database: str
     namespace: str
     trigger_location: str
-    """Where the database is, as "nam5"; without it the deployer asks Firestore."""
+    """The location of the database, as "nam5"; without it, the deployer asks Firestore."""
 
 
 class Options(NamedTuple):
-    """Options, checked; None is what nobody said, which is Google's default in the end."""
+    """Checked options; None means not given, which leaves Google's default."""
 
     region: str | None = None
     memory: int | None = None
@@ -148,7 +148,7 @@ class Options(NamedTuple):
 
     @classmethod
     def of(cls, where: str, given: Mapping[str, Any], allowed: type[Any] = AnyOptions) -> Options:
-        """The options as they were given; raises InvalidOption for one that is unknown or cannot be."""
+        """Returns the given options; raises InvalidOption for one that is unknown or has an impossible value."""
         for name in mapping(where, given):
             if name not in allowed.__annotations__:
                 raise InvalidOption(f"{where}: {_unknown('an option', name, allowed.__annotations__)}")
@@ -156,26 +156,29 @@ class Options(NamedTuple):
         return cls(**{name: _CHECKS[name](f"{where}: {name}", value) for name, value in values.items()})
 
     def merged(self, over: Options) -> Options:
-        """These with those of `over` before them; labels are merged."""
+        """Returns these options overridden by those given in `over`; labels are merged."""
         said = {name: value for name, value in over.given().items() if name != "labels"}
         return self._replace(**said, labels={**(self.labels or {}), **(over.labels or {})} or None)
 
     def given(self) -> dict[str, Any]:
-        """What was said, by name."""
+        """Returns the options that were given, by name."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def differing(self, others: Options) -> str | None:
-        """The first option of which both say something, and not the same."""
+        """Returns the name of the first option that both give, with different values, or None."""
         said = others.given()
         return next((name for name, value in self.given().items() if name in said and said[name] != value), None)
 
     @property
     def time_limit(self) -> int:
-        """Seconds after which the platform ends an invocation."""
+        """The seconds after which the platform ends an invocation."""
         return self.timeout_sec or 60
 
     def settled(self, where: str, longest: int = MAX_EVENT_SECONDS) -> Options:
-        """With what both deployers would leave to defaults of their own spelled out; raises for what does not fit."""
+        """Returns the options with `memory`, `cpu` and `concurrency` filled in, for which each deployer has defaults.
+
+        Raises InvalidOption if options do not fit together.
+        """
         memory = self.memory or DEFAULTS.memory
         assert memory is not None
         cpu = self.cpu if self.cpu is not None else _CPU_OF_MEMORY.get(memory, 1)
@@ -190,13 +193,13 @@ class Options(NamedTuple):
         assert self.concurrency is not None
         if self.timeout_sec and self.timeout_sec > longest:
             kind = "event functions" if longest == MAX_EVENT_SECONDS else "HTTP functions"
-            raise InvalidOption(f"{where}: timeout_sec is 1 to {longest} for {kind}; found {self.timeout_sec}.")
+            raise InvalidOption(f"{where}: timeout_sec must be 1 to {longest} for {kind}; found {self.timeout_sec}.")
         if self.concurrency > 1 and self.cpu < 1:
             raise InvalidOption(
                 f"{where}: concurrency={self.concurrency} needs a whole CPU, and cpu is {self.cpu:g}; "
-                f"say concurrency=1, or cpu=1."
+                f"set concurrency=1, or cpu=1."
             )
-        # As firebase-tools checks them, and Cloud Run after it.
+        # The same checks as those of firebase-tools and Cloud Run, but before anything is built.
         least = 0.5 if self.memory > 512 else 0.08
         if self.cpu < (least := 1 if self.memory > 1024 else least):
             raise InvalidOption(f"{where}: memory={self.memory} needs cpu={least:g} or more; found {self.cpu:g}.")
@@ -204,20 +207,24 @@ class Options(NamedTuple):
             raise InvalidOption(f"{where}: cpu={self.cpu:g} needs memory={needed} or more; found {self.memory}.")
         if self.min_instances and self.max_instances and self.min_instances > self.max_instances:
             raise InvalidOption(
-                f"{where}: min_instances={self.min_instances} is more than max_instances={self.max_instances}."
+                f"{where}: min_instances={self.min_instances} is more than max_instances={self.max_instances}; "
+                f"raise max_instances, or lower min_instances."
             )
         if self.vpc_connector_egress_settings and not self.vpc_connector:
-            raise InvalidOption(f"{where}: vpc_connector_egress_settings says what goes through a vpc_connector.")
+            raise InvalidOption(
+                f"{where}: vpc_connector_egress_settings says what goes through a vpc_connector, and none is set; set "
+                f"vpc_connector, or leave it out."
+            )
 
 
 DEFAULTS = Options(region="us-central1", memory=512, timeout_sec=300, retry=True, database=ANY, namespace=ANY)
-"""What an app has that says nothing."""
+"""The options of an app that gives none."""
 
 
 def _unknown(what: str, value: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(value, names, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(names)}."
+    hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(names)}."
     return f"{value!r} is not {what}; {hint}"
 
 
@@ -225,8 +232,8 @@ def _region(where: str, value: Any) -> str:
     text(where, value)
     if value in MULTI_REGIONS:
         raise InvalidOption(
-            f"{where}: {value!r} is where a database is; a function runs in one region, nearest to it in "
-            f"{MULTI_REGIONS[value]!r}. Say region={MULTI_REGIONS[value]!r} and trigger_location={value!r}."
+            f"{where}: {value!r} is a location of databases; functions run in a single region, the nearest of which is "
+            f"{MULTI_REGIONS[value]!r}. Set region={MULTI_REGIONS[value]!r} and trigger_location={value!r}."
         )
     if value not in REGIONS:
         raise InvalidOption(f"{where}: {_unknown('a region', value, REGIONS)}")
@@ -246,13 +253,13 @@ def _memory(where: str, value: Any) -> int:
     size = int(found[1]) * (1024 if found[2].startswith("G") else 1) if found else value
     if size not in MEMORIES or isinstance(size, bool):
         sizes = ", ".join(map(str, MEMORIES))
-        raise InvalidOption(f'{where}: {value!r} is not a size; it is one of {sizes} (MiB), or as "512Mi", "1Gi".')
+        raise InvalidOption(f'{where}: {value!r} is not a size; use one of {sizes} (MiB), or as "512Mi", "1Gi".')
     return int(size)
 
 
 def _cpu(where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0.08 <= value < 1 or value in CPUS):
-        raise InvalidOption(f"{where}: {value!r} is not a number of CPUs; it is 0.08 to 1, or 2, 4, 6, 8.")
+        raise InvalidOption(f"{where}: {value!r} is not a number of CPUs; use 0.08 to 1, or 2, 4, 6, 8.")
     return value
 
 
@@ -281,11 +288,13 @@ def _labels(where: str, value: Any) -> dict[str, str]:
     for key, label in labels.items():
         if not isinstance(key, str) or not re.fullmatch(_LABEL_KEY, key) or key.startswith(_RESERVED_LABELS):
             raise InvalidOption(
-                f"{where}: {key!r} is not a key; lower-case letters, digits, '_' and '-', and none that begins with "
-                f"{', '.join(_RESERVED_LABELS)}, which the deployers use."
+                f"{where}: {key!r} is not a key; use lower-case letters, digits, '_' and '-', and no prefix that the "
+                f"deployers use ({', '.join(_RESERVED_LABELS)})."
             )
         if not isinstance(label, str) or not re.fullmatch(_LABEL_VALUE, label):
-            raise InvalidOption(f"{where}[{key!r}]: {label!r} is not a value; lower-case letters, digits, '_' and '-'.")
+            raise InvalidOption(
+                f"{where}[{key!r}]: {label!r} is not a value; use lower-case letters, digits, '_' and '-'."
+            )
     return labels
 
 

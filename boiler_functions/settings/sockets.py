@@ -1,4 +1,4 @@
-"""What the WebSocket service admits and endures; one record, given to the app."""
+"""SocketSettings: what the WebSocket service requires of a client, and how much it allows."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from boiler_functions.settings.checks import Check, check_each, flag, optional, 
 class SocketSettings(NamedTuple):
     """The settings of the WebSocket service: `Boiler("shop", sockets=SocketSettings(max_connections=500))`.
 
-    max_connections      sockets that one process holds; more are refused, and try again elsewhere.
+    max_connections      sockets that one process holds; it refuses more, and their clients try another instance.
     max_views            view instances that one process follows.
     max_subscriptions    view instances that one connection follows.
-    max_message_bytes    of a message from a client.
-    rate, burst          messages a second that one connection may send for long, and at once; more cut it off.
-    admission_seconds    that a socket may be open without a valid token and without following a public view.
-    answer_seconds       until a view that is subscribed to must be there.
-    send_seconds         until a client has taken a message; one that takes longer is cut off.
+    max_message_bytes    bytes in a message from a client.
+    rate, burst          messages per second that one connection may send, in the long run and at once; a client that
+                         sends more is disconnected.
+    admission_seconds    seconds that a socket may stay open without a valid token and without following a public view.
+    answer_seconds       seconds within which the first state of a view must be sent to its subscriber.
+    send_seconds         seconds within which a client must receive a message; a slower one is disconnected.
     ping_interval, ping_timeout
-                         seconds between pings, and until one must be answered: so long a dead peer is held.
-    check_revoked        asks Firebase Auth at each connection whether the token was revoked.
-    app_check            demands a valid App Check token, as `appCheck` beside `token`.
+                         seconds between pings, and for an answer; together, the longest that a dead peer is held.
+    check_revoked        whether to ask Firebase Auth at each connection if the token was revoked.
+    app_check            whether to require a valid App Check token, as `appCheck` beside `token`.
     tenant               the Identity Platform tenant whose users are admitted; without it, only users of no tenant.
 
-    Who is admitted is one question for the whole app: what HttpSettings says of these three holds for sockets, too.
+    The last three, if set in HttpSettings, apply to sockets too: an app admits the same users everywhere.
     """
 
     max_connections: int = 2000
@@ -44,7 +45,7 @@ class SocketSettings(NamedTuple):
     tenant: str | None = None
 
     def check(self) -> None:
-        """Raises InvalidOption for a setting that cannot be."""
+        """Raises InvalidOption for a setting with an impossible value."""
         check_each("SocketSettings.", self._asdict(), _CHECKS)
 
 

@@ -48,24 +48,24 @@ def test_a_name_that_functions_cannot_bear_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("timeout", [0, 541])
 def test_a_time_limit_that_event_functions_cannot_have_is_refused(timeout: int) -> None:
-    with pytest.raises(DeclarationError, match="timeout_sec is 1 to"):
+    with pytest.raises(DeclarationError, match="timeout_sec must be 1 to"):
         Boiler("demo", timeout_sec=timeout)
 
 
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ({"group_by": "model"}, "group_by is one of 'view', 'source'; found 'model'"),
-        ({"max_retries": -1}, "max_retries is a whole number, 0 or more; found -1"),
-        ({"max_retries": "5"}, "max_retries is a whole number, 0 or more; found '5'"),
-        ({"max_event_age": 3600}, "max_event_age is a time that passes, .*; found 3600"),
-        ({"max_event_age": timedelta(0)}, "max_event_age is a time that passes"),
-        ({"max_event_age": timedelta.max}, "max_event_age is a time that passes"),
-        ({"docs": "no"}, "docs is True or False; found 'no'"),
-        ({"functions": ["api"]}, r"functions is a mapping by name; found \['api'\]"),
-        ({"http": None}, r"http is HttpSettings\(…\); found None"),
-        ({"http": SocketSettings()}, r"http is HttpSettings\(…\); found SocketSettings"),
-        ({"sockets": HttpSettings()}, r"sockets is SocketSettings\(…\); found HttpSettings"),
+        ({"group_by": "model"}, "group_by must be one of 'view', 'source'; found 'model'"),
+        ({"max_retries": -1}, "max_retries must be a whole number, 0 or more; found -1"),
+        ({"max_retries": "5"}, "max_retries must be a whole number, 0 or more; found '5'"),
+        ({"max_event_age": 3600}, "max_event_age must be a positive timedelta .*; found 3600"),
+        ({"max_event_age": timedelta(0)}, "max_event_age must be a positive timedelta"),
+        ({"max_event_age": timedelta.max}, "max_event_age must be a positive timedelta"),
+        ({"docs": "no"}, "docs must be True or False; found 'no'"),
+        ({"functions": ["api"]}, r"functions must be a mapping by name; found \['api'\]"),
+        ({"http": None}, r"http must be HttpSettings\(…\); found None"),
+        ({"http": SocketSettings()}, r"http must be HttpSettings\(…\); found SocketSettings"),
+        ({"sockets": HttpSettings()}, r"sockets must be SocketSettings\(…\); found HttpSettings"),
     ],
 )
 def test_an_argument_of_the_app_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
@@ -75,19 +75,19 @@ def test_an_argument_of_the_app_that_cannot_be_is_refused(argument: dict[str, An
 
 def test_a_name_that_is_no_text_is_refused() -> None:
     name: Any = 5
-    with pytest.raises(DeclarationError, match="The app's name is a text; found 5"):
+    with pytest.raises(DeclarationError, match="The app's name must be a string; found 5"):
         Boiler(name)
 
 
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ({"isolation": "serialisable"}, "isolation is one of 'serializable', 'snapshot'; found 'serialisable'"),
-        ({"on_completion": "remove"}, "on_completion is one of 'stamp', 'keep', 'delete'; found 'remove'"),
-        ({"max_retries": -1}, "max_retries is a whole number, 0 or more; found -1"),
-        ({"writes": City}, r"writes is a list of DomainModels, as \[City\]; found <class .*City"),
-        ({"writes": ["City"]}, r"writes is a list of DomainModels, as \[City\]; found \['City'\]"),
-        ({"writes": [CityView]}, "writes is a list of DomainModels"),
+        ({"isolation": "serialisable"}, "isolation must be one of 'serializable', 'snapshot'; found 'serialisable'"),
+        ({"on_completion": "remove"}, "on_completion must be one of 'stamp', 'keep', 'delete'; found 'remove'"),
+        ({"max_retries": -1}, "max_retries must be a whole number, 0 or more; found -1"),
+        ({"writes": City}, r"writes must be a list of DomainModels, as \[City\]; found <class .*City"),
+        ({"writes": ["City"]}, r"writes must be a list of DomainModels, as \[City\]; found \['City'\]"),
+        ({"writes": [CityView]}, "writes must be a list of DomainModels"),
     ],
 )
 def test_an_argument_of_a_task_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
@@ -117,16 +117,18 @@ def test_what_is_no_view_model_is_refused_by_every_decorator(decorate: Callable[
 
 @pytest.mark.parametrize("max_attempts", [0, "3", 1.5, True])
 def test_a_number_of_attempts_that_cannot_be_is_refused(max_attempts: Any) -> None:
-    with pytest.raises(DeclarationError, match=r"@app\.on_change\(City\): max_attempts is a whole number, 1 or more"):
+    with pytest.raises(
+        DeclarationError, match=r"@app\.on_change\(City\): max_attempts must be a whole number, 1 or more"
+    ):
         Boiler("demo").on_change(City, max_attempts=max_attempts)
 
 
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ({"create": "yes"}, "create is True or False"),
-        ({"filtered_orders": "-name"}, r"filtered_orders is a list; write \['-name'\]"),
-        ({"filtered_orders": [City.name]}, "filtered_orders is a list of texts"),
+        ({"create": "yes"}, "create must be True or False"),
+        ({"filtered_orders": "-name"}, r"filtered_orders must be a list; write \['-name'\]"),
+        ({"filtered_orders": [City.name]}, "filtered_orders must be a list of strings"),
     ],
 )
 def test_an_argument_of_a_rest_rule_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
@@ -151,11 +153,11 @@ def test_an_attribute_in_the_place_of_the_roots_id_is_refused(name: str, data_ke
 
 def test_a_path_that_is_no_text_is_refused_by_every_decorator() -> None:
     app: Any = Boiler("demo")
-    with pytest.raises(DeclarationError, match="A path is a text"):
+    with pytest.raises(DeclarationError, match="A path must be a string"):
         app.task(5, writes=[City])
     with pytest.raises(DeclarationError, match=r"@app\.rest\(5\): the rule is the path of the list"):
         app.rest(5)
-    with pytest.raises(DeclarationError, match=r"@app\.websocket\(5\): the namespace is a text"):
+    with pytest.raises(DeclarationError, match=r"@app\.websocket\(5\): the namespace must be a string"):
         app.websocket(5)
 
 

@@ -204,5 +204,5 @@ def test_the_database_reads_a_field_path_as_the_name_that_it_was_made_of(name: s
 
 @pytest.mark.parametrize("path", [5, None, ("users",)])
 def test_a_path_that_is_no_text_is_refused(path: Any) -> None:
-    with pytest.raises(DeclarationError, match=r"A path is a text, as .*; found"):
+    with pytest.raises(DeclarationError, match=r"A path must be a string, as .*; found"):
         Pattern(path)

@@ -112,7 +112,7 @@ def test_without_a_project_the_three_ways_to_name_one_are_told(project: Path) ->
     [
         ("", "prod", "has no stage 'prod'; it has none. Add [tool.boiler_functions.env.prod]"),
         (STAGES, "prd", "has no stage 'prd'; it has dev, prod."),
-        ('[tool.boiler_functions.env.x]\nregion = "nam5"\n', "x", "'nam5' is where a database is"),
+        ('[tool.boiler_functions.env.x]\nregion = "nam5"\n', "x", "'nam5' is a location of databases"),
         ("[tool.boiler_functions.env.x]\nmemroy = 512\n", "x", "'memroy' is not an option; did you mean 'memory'?"),
         ("[tool.boiler_functions.env.x]\nproject = 7\n", "x", 'project is 7; write project = "…"'),
         ('[tool.boiler_functions.env.x]\ncredentials = "no.json"\n', "x", "no.json does not exist. Put it there"),

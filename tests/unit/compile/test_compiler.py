@@ -123,7 +123,7 @@ def test_entry_points_are_spelled_in_snake_case(name: str, expected: str) -> Non
     assert snake_case(name) == expected
 
 
-def test_a_name_that_is_too_long_is_cut_and_stays_its_own() -> None:
+def test_a_name_that_is_too_long_is_shortened_and_stays_unique() -> None:
     names = {app_of(view_at("a/{city.doc_id}", name="V" + "a" * 80 + last)).manifest.functions[0].name for last in "xy"}
     assert len(names) == 2
     assert {len(name) for name in names} == {63}
@@ -149,7 +149,7 @@ def test_an_app_that_declares_nothing_is_refused() -> None:
 
 def test_a_view_that_is_stored_where_it_is_triggered_is_refused() -> None:
     message = refused(app_of(view_at("cities/{city.doc_id}")))
-    assert "SomeView would trigger itself, for ever: some_view_on_cities (on cities/{doc_id})" in message
+    assert "SomeView would trigger itself for ever: some_view_on_cities (on cities/{doc_id})" in message
 
 
 def test_a_view_that_is_stored_in_a_collection_of_another_reference_is_refused() -> None:
@@ -165,14 +165,14 @@ def test_a_sub_collection_of_the_source_does_not_trigger_it() -> None:
     assert compiled(app_of(view_at("cities/{city.doc_id}/views/main"))).functions
 
 
-def test_two_views_that_feed_each_other_are_refused_with_the_whole_circle() -> None:
+def test_two_views_that_feed_each_other_are_refused_with_the_whole_cycle() -> None:
     one = view_at("ones/{city.doc_id}", store_of(model_in("twos")), "One")
     two = view_at("twos/{city.doc_id}", store_of(model_in("ones")), "Two")
     message = refused(app_of(one, two))
     assert "one_on_twos (on twos/{doc_id}) → two_on_ones (on ones/{doc_id}) → one_on_twos" in message
 
 
-def test_a_view_over_a_view_is_no_circle() -> None:
+def test_a_view_over_a_view_is_not_a_cycle() -> None:
     one = view_at("ones/{city.doc_id}", name="One")
     two = view_at("twos/{city.doc_id}", store_of(model_in("ones")), "Two")
     assert len(compiled(app_of(one, two)).functions) == 2
@@ -191,7 +191,7 @@ def test_two_tasks_that_write_each_others_forms_are_refused() -> None:
     assert "one_task (on ones/{id}) → two_task (on twos/{id}) → one_task" in refused(app)
 
 
-def test_a_circle_of_a_view_and_a_task_is_refused() -> None:
+def test_a_cycle_of_a_view_and_a_task_is_refused() -> None:
     app = app_of(view_at("cityForms/{city.doc_id}"))
     task(app, "cityForms/{city_id}", City)
     message = refused(app)
@@ -199,7 +199,7 @@ def test_a_circle_of_a_view_and_a_task_is_refused() -> None:
     assert "some_form_task (on cityForms/{city_id})" in message
 
 
-def test_a_circle_that_starts_behind_another_function_is_found() -> None:
+def test_a_cycle_that_starts_behind_another_function_is_found() -> None:
     app = Boiler("demo")
     task(app, "zeros/{id}", model_in("ones"), name="Zero")
     task(app, "ones/{id}", model_in("twos"), name="One")
@@ -258,7 +258,7 @@ def test_two_views_of_one_name_are_refused_as_their_ledgers_would_mix() -> None:
     assert "Two views are called SomeView" in message
 
 
-def test_two_tasks_that_cloud_run_would_spell_alike_are_refused() -> None:
+def test_two_tasks_whose_names_are_equal_to_cloud_run_are_refused() -> None:
     app = Boiler("demo")
     task(app, "ones/{id}", City, name="TownForm")
     task(app, "twos/{id}", City, name="Town_Form")
@@ -267,7 +267,7 @@ def test_two_tasks_that_cloud_run_would_spell_alike_are_refused() -> None:
     assert "rename one of TownForm, Town_Form" in message
 
 
-def test_two_collections_that_cloud_run_would_spell_alike_are_refused() -> None:
+def test_two_collections_whose_names_are_equal_to_cloud_run_are_refused() -> None:
     class AlikeStore(Store):
         city = reference(model_in("userCities"))
         other = reference(model_in("user_cities"), doc_id="main")

@@ -35,12 +35,12 @@ def declared(entry_point: str = ENTRY_POINT, **options: Any) -> Function:
     ("options", "told"),
     [
         ({"region": "us-centrall"}, "'us-centrall' is not a region; did you mean 'us-central1'?"),
-        ({"region": "mars"}, "'mars' is not a region; it is one of africa-south1, "),
-        ({"region": "nam5"}, "Say region='us-central1' and trigger_location='nam5'"),
-        ({"region": ["us-central1"]}, "region is a text; found ['us-central1']"),
-        ({"trigger_location": 5}, "trigger_location is a text; found 5"),
+        ({"region": "mars"}, "'mars' is not a region; use one of africa-south1, "),
+        ({"region": "nam5"}, "Set region='us-central1' and trigger_location='nam5'"),
+        ({"region": ["us-central1"]}, "region must be a string; found ['us-central1']"),
+        ({"trigger_location": 5}, "trigger_location must be a string; found 5"),
         ({"trigger_location": "nam6"}, "'nam6' is not a location of a database; did you mean 'nam7'"),
-        ({"memory": "500Mi"}, "'500Mi' is not a size; it is one of 128, 256"),
+        ({"memory": "500Mi"}, "'500Mi' is not a size; use one of 128, 256"),
         ({"memory": 300}, "300 is not a size"),
         ({"memory": True}, "True is not a size"),
         ({"cpu": 3}, "3 is not a number of CPUs"),
@@ -48,32 +48,32 @@ def declared(entry_point: str = ENTRY_POINT, **options: Any) -> Function:
         ({"cpu": 0.2, "memory": 1024}, "memory=1024 needs cpu=0.5 or more; found 0.2"),
         ({"cpu": 0.5, "memory": "2Gi"}, "memory=2048 needs cpu=1 or more; found 0.5"),
         ({"cpu": 4, "memory": 1024}, "cpu=4 needs memory=2048 or more"),
-        ({"concurrency": 1001}, "concurrency is 1 to 1000; found 1001"),
-        ({"timeout_sec": 541}, "timeout_sec is 1 to 540 for event functions; found 541"),
-        ({"timeout_sec": "60"}, "timeout_sec is 1 to 3600; found '60'"),
+        ({"concurrency": 1001}, "concurrency must be 1 to 1000; found 1001"),
+        ({"timeout_sec": 541}, "timeout_sec must be 1 to 540 for event functions; found 541"),
+        ({"timeout_sec": "60"}, "timeout_sec must be 1 to 3600; found '60'"),
         ({"min_instances": 3, "max_instances": 2}, "min_instances=3 is more than max_instances=2"),
         ({"service_account": "me"}, "'me' is not a service account"),
         ({"secrets": ["API-KEY"]}, "'API-KEY' is not a name for an environment variable"),
         ({"secrets": ["K_SERVICE"]}, "no prefix that the platform reserves"),
-        ({"secrets": 5}, "secrets is a list of texts; found 5"),
-        ({"invoker": [5]}, "invoker is a list of texts; found [5]"),
-        ({"labels": ["x"]}, "labels is a mapping by name; found ['x']"),
+        ({"secrets": 5}, "secrets must be a list of strings; found 5"),
+        ({"invoker": [5]}, "invoker must be a list of strings; found [5]"),
+        ({"labels": ["x"]}, "labels must be a mapping by name; found ['x']"),
         ({"labels": {"deployment-tool": "x"}}, "'deployment-tool' is not a key"),
         ({"labels": {"goog-managed": "x"}}, "'goog-managed' is not a key"),
-        ({"labels": {"Team": "x"}}, "'Team' is not a key; lower-case"),
+        ({"labels": {"Team": "x"}}, "'Team' is not a key; use lower-case"),
         ({"labels": {"team": "Rooms"}}, "'Rooms' is not a value"),
-        ({"ingress": "INTERNAL"}, "ingress is one of 'ALLOW_ALL', "),
+        ({"ingress": "INTERNAL"}, "ingress must be one of 'ALLOW_ALL', "),
         ({"vpc_connector": "My Net"}, "'My Net' is not a connector's name"),
         ({"vpc_connector_egress_settings": "ALL_TRAFFIC"}, "says what goes through a vpc_connector"),
-        ({"retry": 1}, "retry is True or False; found 1"),
+        ({"retry": 1}, "retry must be True or False; found 1"),
         ({"invoker": "everybody"}, "'everybody' is not a service account"),
         ({"database": "Orders"}, "'Orders' is not a database's id"),
         ({"namespace": "n"}, "Firestore has '(default)' alone"),
-        ({"functions": {"api": "x"}}, "functions['api'] is a mapping by name; found 'x'"),
+        ({"functions": {"api": "x"}}, "functions['api'] must be a mapping by name; found 'x'"),
         ({"memroy": 512}, "'memroy' is not an option; did you mean 'memory'?"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused_with_what_can(options: dict[str, Any], told: str) -> None:
+def test_an_impossible_option_is_refused_with_what_is_possible(options: dict[str, Any], told: str) -> None:
     with pytest.raises(DeclarationError) as refused:
         Boiler("demo", **options)
     assert str(refused.value).startswith("demo")
@@ -83,13 +83,13 @@ def test_an_option_that_cannot_be_is_refused_with_what_can(options: dict[str, An
 def test_an_option_of_a_view_is_refused_by_its_decorator_and_name() -> None:
     with pytest.raises(DeclarationError, match=r"@app.query of CityView: memory: 1 is not a size"):
         Boiler("demo").query(memory=1)(CityView)
-    with pytest.raises(DeclarationError, match=r"demo: CityForm: timeout_sec is 1 to 540"):
+    with pytest.raises(DeclarationError, match=r"demo: CityForm: timeout_sec must be 1 to 540"):
         Boiler("demo").task("forms/{id}", writes=[City], timeout_sec=600)(CityForm)
     with pytest.raises(DeclarationError, match=r"@app.query of CityView: 'invoker' is not an option"):
         Boiler("demo").query(invoker="public")(CityView)  # type: ignore[call-overload]
 
 
-def test_options_that_fit_alone_and_not_together_are_refused_at_the_view() -> None:
+def test_options_of_a_view_that_do_not_fit_together_are_refused() -> None:
     app = Boiler("demo", concurrency=40)
     with pytest.raises(DeclarationError, match=r"CityView: concurrency=40 needs a whole CPU, and cpu is 0.5"):
         app.query(cpu=0.5)(CityView)
@@ -98,11 +98,11 @@ def test_options_that_fit_alone_and_not_together_are_refused_at_the_view() -> No
 @pytest.mark.parametrize(
     ("given", "memory"), [("512Mi", 512), ("1Gi", 1024), ("2GB", 2048), ("256MB", 256), (128, 128)]
 )
-def test_memory_is_a_number_or_a_text_with_its_unit(given: Any, memory: int) -> None:
+def test_memory_is_a_number_or_a_string_with_a_unit(given: Any, memory: int) -> None:
     assert Options.of("x", {"memory": given}).memory == memory
 
 
-def test_without_a_word_both_deployers_do_the_same() -> None:
+def test_without_options_both_deployers_do_the_same() -> None:
     options = declared().options
     assert (options.region, options.memory, options.cpu, options.concurrency) == ("us-central1", 512, 1, 80)
     assert (options.timeout_sec, options.retry) == (300, True)
@@ -113,16 +113,16 @@ def test_part_of_a_cpu_serves_one_event_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
-def test_every_size_has_cpus_that_it_can_have(memory: int) -> None:
+def test_every_memory_size_gets_a_number_of_cpus_that_it_may_have(memory: int) -> None:
     assert declared(memory=memory).options.memory == memory
 
 
-def test_every_region_and_its_name_are_as_google_writes_them() -> None:
+def test_every_region_is_spelled_as_google_spells_it() -> None:
     assert len(REGIONS) == 42
     assert {"us-central1", "europe-west12", "africa-south1", "northamerica-south1"} <= REGIONS
 
 
-def test_a_function_goes_before_its_view_and_that_before_the_app() -> None:
+def test_options_of_a_function_override_its_views_and_those_the_apps() -> None:
     app = Boiler(
         "demo",
         memory=256,
@@ -139,7 +139,7 @@ def test_a_function_goes_before_its_view_and_that_before_the_app() -> None:
     assert function(app).options.memory == 256
 
 
-def test_the_time_limit_of_a_view_is_what_its_functions_budget_with() -> None:
+def test_the_time_limit_of_a_view_sets_the_budget_of_its_functions() -> None:
     app = Boiler("demo")
     app.query(timeout_sec=60)(CityView)
     assert {each.timeout_sec for each in app.compiled.functions.values()} == {60}
@@ -149,13 +149,13 @@ def test_http_functions_may_take_an_hour_and_events_nine_minutes() -> None:
     app = Boiler("demo", functions={"api": {"timeout_sec": 3600}, "continuations": {"timeout_sec": 541}})
     app.query(CityView)
     app.rest("/cities")(CityView)
-    with pytest.raises(DeclarationError, match="continuations: timeout_sec is 1 to 540 for event functions"):
+    with pytest.raises(DeclarationError, match="continuations: timeout_sec must be 1 to 540 for event functions"):
         _ = app.manifest
     alone = Boiler("demo", functions={"api": {"timeout_sec": 3600}})
     alone.rest("/cities")(CityView)
     assert function(alone, "api").options.timeout_sec == 3600
     too_long = Boiler("demo", functions={"api": {"timeout_sec": 3600}})
-    with pytest.raises(DeclarationError, match="timeout_sec is 1 to 3600"):
+    with pytest.raises(DeclarationError, match="timeout_sec must be 1 to 3600"):
         too_long.rest("/cities", timeout_sec=3601)(CityView)
 
 
@@ -178,7 +178,7 @@ def test_views_that_share_a_function_may_not_contradict_one_another() -> None:
     assert function(said_once, "on_cities").options.memory == 1024
 
 
-def test_who_may_call_the_api_is_said_by_the_app_or_by_a_rule() -> None:
+def test_the_app_or_a_rule_says_who_may_call_the_api() -> None:
     assert declared("api").to_wire()["httpsTrigger"] == {"invoker": ["public"]}
     assert declared("api", invoker="private").to_wire()["httpsTrigger"] == {"invoker": ["private"]}
     app = Boiler("demo")
@@ -232,7 +232,7 @@ def test_all_options_are_in_functions_yaml_as_firebase_tools_spells_them() -> No
     assert trigger["retry"] is False
 
 
-def test_continuations_have_a_queue_that_tries_without_end_and_that_nobody_else_may_call() -> None:
+def test_continuations_have_a_queue_that_retries_without_limit_and_is_their_only_caller() -> None:
     app = Boiler("demo")
     app.query(CityView)
     assert [each.entry_point for each in app.manifest.queues] == ["continuations"]

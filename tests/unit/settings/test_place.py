@@ -13,7 +13,7 @@ EMULATED = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
 TOOLS = {**EMULATED, "K_SERVICE": "api", "K_REVISION": "1", "FUNCTIONS_EMULATOR": "true"}
 
 
-def test_the_emulator_of_firebase_tools_is_no_deployment_and_cloud_run_cannot_pass_for_it() -> None:
+def test_the_emulator_of_firebase_tools_does_not_count_as_deployed_and_cloud_run_does() -> None:
     assert not is_deployed({})
     assert not is_deployed(TOOLS)
     assert is_deployed({"K_SERVICE": "api"})

@@ -662,7 +662,7 @@ def test_referrers_of_anything_but_a_relation_are_refused() -> None:
 
 def test_a_doc_id_that_is_not_a_string_is_refused() -> None:
     doc_id: Any = 5
-    with pytest.raises(DeclarationError, match=r"A path is a text.*found 5"):
+    with pytest.raises(DeclarationError, match=r"A path must be a string.*found 5"):
         reference(User, doc_id=doc_id)
 
 
