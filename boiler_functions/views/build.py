@@ -139,6 +139,16 @@ class Reader:
                 found = reading.documents if len(group) == 1 else _matching(query, reading.documents)
                 self.results[query.key] = tuple(found)
 
+    def with_image(self, image: Document, resolution: Resolution) -> Reader:
+        """What was read for a resolution, with one document as it is in an image: as it was before an event."""
+        reader = Reader(self.database)
+        reader.read_time = self.read_time
+        reader.documents = {**self.documents, image.path: image}
+        for key, (_, query) in resolution.queries.items():
+            others = [each for each in self.results[key] if each.path != image.path]
+            reader.results[key] = (*others, *_matching(query, [image]))
+        return reader
+
     def versions(self, resolution: Resolution) -> dict[str, Version]:
         """Returns the version of every document of a resolution; for a document that was read twice, the older."""
         versions = {path: self.documents[path].version for path in resolution.named}

@@ -295,7 +295,7 @@ class Rebuild(NamedTuple):
         for each in instances:
             ledger = ledgers[each]
             built = build_to_store(each, reader, resolved[each], self._scope(each))
-            held = self._held(each, ledger, built, reader)
+            held = self._held(each, ledger, built, reader, resolved[each])
             if fault := failure or built.failure or held:
                 # The debt is committed with the neighbours, before the letter says why.
                 gone = [] if held else [path for path in ledger.destinations if path not in built.destinations]
@@ -347,7 +347,9 @@ class Rebuild(NamedTuple):
             tokens = tokens_of(self._scope(instance), reader.reached(instance), instance.root)
         self.invocation.database.commit([self._owing(instance, ledger, tokens, error)])
 
-    def _held(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> WithdrawalHeld | None:
+    def _held(
+        self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
+    ) -> WithdrawalHeld | None:
         """The error where new code, rather than a change of data, would take all copies away."""
         was = ledger.edition.plan
         if self.withdraw or not was or was == self._edition(instance).plan:
@@ -355,12 +357,25 @@ class Rebuild(NamedTuple):
         is_there = not instance.root or reader.documents[instance.root].exists
         if not ledger.destinations or built.destinations or not is_there:
             return None
+        if self._is_withdrawn_by_data(instance, reader, resolution):
+            return None
         return WithdrawalHeld(
             f"New code would withdraw every copy of {instance!r} ({len(ledger.destinations)}, the first is "
             f"{ledger.destinations[0]}), although its root exists. A relation or condition that was changed and "
             f"finds nobody looks like this, so the copies stay. Correct {instance.view.store_class.__name__} or "
             f"the data; if they are to go, run `boiler build {instance.view.__name__} --withdraw`."
         )
+
+    def _is_withdrawn_by_data(self, instance: Instance, reader: Reader, resolution: Resolution) -> bool:
+        """Whether this code would store copies with the document as it was before the change.
+
+        Then the change took somebody's right away, which takes effect however new the code is.
+        """
+        if self.change is None or not self.change.before.exists:
+            return False
+        earlier = reader.with_image(self.change.before, resolution)
+        resolved = earlier.resolve([instance])
+        return bool(build_to_store(instance, earlier, resolved[instance], self._scope(instance)).destinations)
 
     def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
         if built.content is None:

@@ -322,6 +322,31 @@ def test_new_code_that_would_withdraw_every_copy_keeps_them_and_says_how_to_conf
     assert "`boiler build SeatView --withdraw`" in letter["message"]
 
 
+@pytest.mark.parametrize("upkeep_first", [True, False])
+@pytest.mark.parametrize("taken", ["one after the other", "all at once", "with those who sat there"])
+def test_a_change_of_data_that_takes_the_last_right_away_takes_effect_under_new_code(
+    taken: str, upkeep_first: bool
+) -> None:
+    with memory_app(seated(Seat.meeting)) as testing:
+        for user in ("ada", "bob"):
+            User.new(doc_id=user, name=user).save()
+            Seat.new(doc_id=user, user=user, meeting="m", held_for="m").save()
+        Meeting.new(doc_id="m", title="Monday").save()
+        testing.deliver()
+        testing.deploy(seated(Seat.held_for))
+        if taken == "with those who sat there":
+            testing.write("users/ada", None)
+            testing.write("users/bob", None)
+        for user in ("ada", "bob"):
+            testing.write(f"seats/{user}", None)
+            if taken == "one after the other" and not upkeep_first:
+                testing.deliver(duplicates=1)
+        if upkeep_first:
+            testing.upkeep()
+        testing.deliver(shuffle=1, duplicates=1)
+        assert copies(testing) == []
+
+
 def nobody(_: Any) -> str:
     return ""
 
