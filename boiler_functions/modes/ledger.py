@@ -42,6 +42,9 @@ RANGED = ("code", "due", "plan")
 
 _UNKNOWN = Edition()
 
+ROLL_OUT = "code before may have taken events"
+"""Why a view is built once more after a deployment."""
+
 FIRST_PAUSE = 60
 LONGEST_PAUSE = 6 * 3600
 """Seconds before upkeep pays a debt, and between its later tries, each of which waits twice as long."""
@@ -122,7 +125,12 @@ class Ledger(NamedTuple):
         """
         if not self.document.exists or self.edition.is_later_than(edition):
             return False
-        return self.debt is not None or self.content_hash is None or self.edition.plan != edition.plan
+        return self.is_unpaid or self.content_hash is None or self.edition.plan != edition.plan
+
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether a build was not done; one that is only to be done once more waits for upkeep."""
+        return self.debt is not None and self.debt.why != ROLL_OUT
 
     def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """The ledger with the tokens added to the old ones, so that their changes find the view from now on.
@@ -138,9 +146,16 @@ class Ledger(NamedTuple):
         return owing if self.document.exists else owing._replace(edition=edition)
 
     def describing(
-        self, built: Built, as_of: Instant, cause: str, edition: Edition = _UNKNOWN, *, with_content: bool = False
+        self,
+        built: Built,
+        as_of: Instant,
+        cause: str,
+        edition: Edition = _UNKNOWN,
+        debt: Debt | None = None,
+        *,
+        with_content: bool = False,
     ) -> Ledger:
-        """The ledger of a view that was built anew, which owes nothing."""
+        """The ledger of a view that was built anew, which owes nothing, or one more build after the roll-out."""
         content = built.content if with_content else None
         room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - value_size([*built.tokens]) - value_size(content)
         lists = Lists(built.versions, built.destinations).fitting(room)
@@ -154,7 +169,7 @@ class Ledger(NamedTuple):
             as_of=as_of,
             cause=cause,
             edition=edition.after(self.edition),
-            debt=None,
+            debt=debt,
         )
 
     def knows(self, versions: Mapping[str, Version]) -> bool:

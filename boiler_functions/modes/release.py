@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.types import Instant, to_datetime, to_instant
 
 FILE = "boiler_release.json"
 """The file's name; a deployment writes it into what it uploads."""
+
+ROLL_OUT = timedelta(minutes=15)
+"""How long after a deployment the code before it may still take events: an instance ends what it has begun."""
 
 VARIABLE = "BOILER_RELEASE"
 """The environment variable that holds the same JSON, and goes before the file."""
@@ -25,6 +30,9 @@ class Release(NamedTuple):
 
     deployment: int = 0
     codes: Mapping[str, str] = {}
+    settled_at: Instant = 0
+    """From when on the code before takes no more events. It looks for views by its own fetch plan: of what it handled,
+    a view that this code built may know nothing, so it is built once more then. 0 says that the plans are the same."""
 
     @classmethod
     def of(cls, folder: Path, environ: Mapping[str, str]) -> Release:
@@ -36,14 +44,17 @@ class Release(NamedTuple):
     def write(self, folder: Path) -> Path:
         """Writes the file into the folder, and returns its path."""
         path = folder / FILE
-        path.write_text(f"{json.dumps(self._asdict(), indent=2, sort_keys=True)}\n", "utf-8")
+        fields = {**self._asdict(), "settled_at": to_datetime(self.settled_at).isoformat()}
+        path.write_text(f"{json.dumps(fields, indent=2, sort_keys=True)}\n", "utf-8")
         return path
 
     @classmethod
     def _parsed(cls, text: str, where: str) -> Release:
         try:
             found = json.loads(text)
-            return cls(int(found["deployment"]), {str(view): str(code) for view, code in found["codes"].items()})
+            codes = {str(view): str(code) for view, code in found["codes"].items()}
+            settled_at = to_instant(datetime.fromisoformat(found["settled_at"])) if "settled_at" in found else 0
+            return cls(int(found["deployment"]), codes, settled_at)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f'{where} is not a release: {error!r}. It holds {{"deployment": 7, "codes": {{"CityView": "…"}}}}; '

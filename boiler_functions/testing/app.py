@@ -19,7 +19,7 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import LONGEST_PAUSE
-from boiler_functions.modes.release import Release
+from boiler_functions.modes.release import ROLL_OUT, Release
 from boiler_functions.modes.report import Report
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
@@ -84,14 +84,15 @@ class MemoryApp:
         Pending events go to it, too; with `pending_to_old` the code before handles them, as it does during a roll-out.
         """
         self.compiled = app.compiled
-        self.release = Release(self.release.deployment + 1)
+        settled_at = self.surroundings.clock() + int(ROLL_OUT.total_seconds()) * 1_000_000_000
+        self.release = Release(self.release.deployment + 1, settled_at=settled_at)
         if not pending_to_old:
             self.pending = [new for each in self.pending if (new := self._readdressed(each))]
 
     def upkeep(self, through: Database | None = None) -> Counter[Outcome]:
-        """Builds what is owed, as the app's upkeep does once every pause is over; returns what became of the views."""
+        """Builds what is owed, as the app's upkeep does once each roll-out and pause is over; returns what was done."""
         database = Metered(through or self.through)
-        surroundings = self.surroundings._replace(release=self.release)
+        surroundings = self.surroundings._replace(release=self.release._replace(settled_at=0))
         declarations = self.compiled.declarations
         invocation = Invocation(declarations.app, "upkeep", database, surroundings)
         for mode in declarations.modes:

@@ -18,6 +18,7 @@ PARTS: Mapping[str, str] = {
     "http": "tests.torture.http",
     "family": "tests.torture.family",
     "transfers": "tests.torture.transfers",
+    "deployments": "tests.torture.deployments",
     "contract": "tests.torture.contract",
 }
 """The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""

@@ -20,11 +20,12 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict
 from boiler_functions.models.session import UnitOfWork
 from boiler_functions.modes import run as run_module
+from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import rebuild as query_module
-from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.query.rebuild import Rebuild, Result
 from boiler_functions.modes.task.task import Run
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
@@ -33,6 +34,7 @@ from tests.faults import test_bad_data, test_failures, test_races, test_torn_vie
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
+from tests.unit.modes.query import test_debts, test_deployments
 
 SEEDS = 40
 """Seeds that the simulator is given to find by itself what goes wrong without a device."""
@@ -188,6 +190,43 @@ def _loop_check(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compile_module, "check_cycles", lambda functions: None)
 
 
+def _debt_before_the_first_build(patch: pytest.MonkeyPatch) -> None:
+    """Who meets a ledger goes by what its event says, whatever is owed."""
+    patch.setattr(Ledger, "is_owed_to", lambda self, edition: False)
+
+
+def _debt_of_a_failure(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rebuild, "_owe", lambda self, *arguments: None)
+
+
+def _rereading_of_what_is_owed(patch: pytest.MonkeyPatch) -> None:
+    is_behind = Rebuild._is_behind
+
+    def trusting(self: Rebuild, instance: Any, ledger: Ledger, reader: Any) -> bool:
+        return is_behind(self, instance, ledger._replace(debt=None, depends_on=frozenset()), reader)
+
+    patch.setattr(Rebuild, "_is_behind", trusting)
+
+
+def _later_edition_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Edition, "is_later_than", lambda self, other: False)
+
+
+def _debt_to_a_later_edition(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rebuild, "_left", lambda self, instance, ledger: Result(instance, [], Outcome.LEFT))
+
+
+def _once_more_after_a_roll_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rebuild, "_once_more", lambda self: None)
+
+
+def _other_plan(patch: pytest.MonkeyPatch) -> None:
+    """No fetch plan differs from another."""
+    of = Edition.of.__func__  # type: ignore[attr-defined]
+    alike = classmethod(lambda cls, *arguments: of(cls, *arguments)._replace(plan="demo/PlaceView/plan"))
+    patch.setattr(Edition, "of", alike)
+
+
 DEVICES = (
     Device(
         "marker create", _marker_create,
@@ -251,6 +290,34 @@ DEVICES = (
     Device(
         "loop check", _loop_check,
         test_bad_data.test_two_functions_that_would_trigger_each_other_for_ever_are_refused,
+    ),
+    Device(
+        "debt before the first build", _debt_before_the_first_build,
+        test_debts.test_a_view_without_root_that_an_event_of_no_concern_registered_is_built_when_the_event_comes_again,
+    ),
+    Device(
+        "debt of a failure", _debt_of_a_failure,
+        test_debts.test_a_view_whose_index_was_missing_is_found_by_the_next_change_of_what_the_query_would_find,
+    ),
+    Device(
+        "re-reading of what is owed", _rereading_of_what_is_owed,
+        test_debts.test_a_torn_read_from_before_a_debt_does_not_pay_it,
+    ),
+    Device(
+        "later edition stays", _later_edition_stays,
+        test_deployments.test_the_debt_that_old_code_leaves_stops_a_newer_builder_that_had_read_before_the_event,
+    ),
+    Device(
+        "debt to a later edition", _debt_to_a_later_edition,
+        test_deployments.test_the_debt_that_old_code_leaves_stops_a_newer_builder_that_had_read_before_the_event,
+    ),
+    Device(
+        "once more after a roll-out", _once_more_after_a_roll_out,
+        test_deployments.test_what_old_code_could_not_find_during_the_roll_out_is_built_once_it_is_over,
+    ),
+    Device(
+        "another fetch plan", _other_plan,
+        test_deployments.test_a_source_that_new_code_adds_reaches_the_views_of_old_code_by_upkeep,
     ),
 )  # fmt: skip
 

@@ -33,6 +33,14 @@ def test_no_figure_of_sub_collections_and_subclasses_is_off_in_the_short_form(
     assert status == 0, printed
 
 
+def test_no_figure_of_deployments_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["deployments", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
 def test_a_test_holds_with_its_safety_device_and_falls_without_it(
     device: Device, caplog: pytest.LogCaptureFixture
@@ -46,7 +54,7 @@ def test_the_tests_of_the_safety_devices_are_run_by_pytest_under_their_names() -
         module = sys.modules[device.test.__module__]
         assert getattr(module, device.test.__name__) is device.test
         assert device.test.__name__.startswith("test_")
-    assert len(DEVICES) == 15
+    assert len(DEVICES) == 22
 
 
 def test_a_device_whose_test_does_not_fall_is_not_proven() -> None:

@@ -26,7 +26,16 @@ from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, due_at, instance_of, ledger_path
+from boiler_functions.modes.ledger import (
+    COLLECTION,
+    ROLL_OUT,
+    Debt,
+    Ledger,
+    dependents,
+    due_at,
+    instance_of,
+    ledger_path,
+)
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.continuation import Continuation, ranges
 from boiler_functions.types import MISSING, Version
@@ -222,8 +231,14 @@ class Rebuild(NamedTuple):
     def _left(self, instance: Instance, ledger: Ledger) -> Result:
         """The debt to a later edition, which does not know of this event."""
         now, app = self.invocation.now(), self.invocation.app
-        debt = ledger.debt or Debt(now, "an event came to older code", 0, due_at(app, now))
+        debt = ledger.debt if ledger.is_unpaid else None
+        debt = debt or Debt(now, "an event came to older code", 0, due_at(app, now))
         return Result(instance, [ledger.put_debt(debt, self._cause)], Outcome.LEFT)
+
+    def _once_more(self) -> Debt | None:
+        """A debt that is due once the code before takes no more events; None where there is none such."""
+        now, settled_at = self.invocation.now(), self.invocation.surroundings.release.settled_at
+        return Debt(now, ROLL_OUT, 0, due_at(self.invocation.app, settled_at)) if now < settled_at else None
 
     def _known_documents(self, instance: Instance, ledger: Ledger) -> Iterator[str]:
         """What the last build read by name: this one will need most of it again."""
@@ -238,7 +253,7 @@ class Rebuild(NamedTuple):
         # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger; and so is all of
         # a view of which the ledger does not say what was read: it had no room, its event failed, or nothing was built
         # since it was registered.
-        if ledger.debt is not None:
+        if ledger.is_unpaid:
             # It may have withdrawn a copy, by versions that it did not record: what is older would give it back.
             return True
         for path, document in reader.documents.items():
@@ -316,7 +331,8 @@ class Rebuild(NamedTuple):
         With its hash and versions as they were, the next good build writes what is due, and no event of now is taken
         for covered.
         """
-        debt = Debt.of(self.invocation.app, type(error).__name__, self.invocation.now(), ledger.debt)
+        earlier = ledger.debt if ledger.is_unpaid else None
+        debt = Debt.of(self.invocation.app, type(error).__name__, self.invocation.now(), earlier)
         kept = tuple(path for path in ledger.destinations if path not in gone)
         return ledger._replace(destinations=kept).owing(tokens, self._edition(instance), debt).put(instance)
 
@@ -391,7 +407,8 @@ class Rebuild(NamedTuple):
         edition = self._edition(instance)
         if ledger.document.exists and not ledger.edition.plan:
             self.invocation.has_met_earlier_ledgers = True
-        described = ledger.describing(built, reader.read_time or 0, self._cause, edition, with_content=is_told)
+        debt = self._once_more()
+        described = ledger.describing(built, reader.read_time or 0, self._cause, edition, debt, with_content=is_told)
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
         writes += self._records(instance, ledger, built)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED

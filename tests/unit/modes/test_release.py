@@ -7,7 +7,7 @@ import pytest
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.release import FILE, VARIABLE, Release
 
-RELEASE = Release(7, {"CityView": "source-abc"})
+RELEASE = Release(7, {"CityView": "source-abc"}, 1_800_000_000_000_000_000)
 
 
 def test_a_release_reads_as_it_was_written(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_an_index_that_is_being_built_delays_the_views_and_leaves_no_letter() ->
 def test_a_view_whose_index_was_missing_is_found_by_the_next_change_of_what_the_query_would_find() -> None:
     with memory_app(app_of(HousingView)) as testing:
         City.new(doc_id="TOK", name="Tokyo").save()
-        testing.deliver(shuffle=1, faults=Faults(index_missing=1))
+        testing.deliver(shuffle=1, faults=Faults(index_missing=2))
         assert letters(testing) == ["InvalidRequest"]
         assert testing.fields("housingViews/TOK") is None
         Room.new(doc_id="r", house_id="h", name="Hall", city="TOK").save()
@@ -124,7 +124,7 @@ def test_a_view_whose_index_was_missing_is_found_by_the_next_change_of_what_the_
 def test_a_view_whose_index_was_missing_is_built_by_upkeep_without_any_event() -> None:
     with memory_app(app_of(HousingView)) as testing:
         City.new(doc_id="TOK", name="Tokyo").save()
-        testing.deliver(shuffle=1, faults=Faults(index_missing=1))
+        testing.deliver(shuffle=1, faults=Faults(index_missing=2))
         assert testing.upkeep() == {"built": 1}
         assert_views_equal_rebuild(testing)
 

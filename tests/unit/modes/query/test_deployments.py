@@ -183,6 +183,35 @@ def test_the_debt_that_old_code_leaves_stops_a_newer_builder_that_had_read_befor
             assert said(testing) == f"new: Tokyo, Land {name}"
 
 
+def test_what_old_code_could_not_find_during_the_roll_out_is_built_once_it_is_over() -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        functions, release = testing.compiled.functions, testing.release
+        testing.deploy(place(store=TwinPlaceStore))
+        rename(testing, "Nihon")
+        testing.deliver()
+        assert said(testing) == "Tokyo, Nihon, Kyoto"
+        City.new(doc_id="KYO", name="Kyo").save()
+        event = only(testing)
+        # To the code before, a twin is nothing that a view could depend on.
+        old = replace(event, function=functions[event.function.entry_point], release=release)
+        assert testing.handle(old).outcomes == {"built": 1}
+        assert testing.upkeep() == {"built": 2}
+        assert said(testing) == "Tokyo, Nihon, Kyo"
+        assert_views_equal_rebuild(testing)
+        assert testing.upkeep() == {}
+
+
+def test_a_view_that_is_to_be_built_once_more_is_covered_meanwhile_as_any_other() -> None:
+    with memory_app(place()) as testing:
+        testing.deploy(place(says="in "))
+        tokyo(testing)
+        rename(testing, "Nippon")
+        event = only(testing)
+        testing.handle(event)
+        assert testing.handle(event).outcomes == {"covered": 1}
+
+
 def test_old_code_on_a_page_builds_the_neighbours_of_a_view_that_newer_code_built() -> None:
     with memory_app(place()) as testing:
         tokyo(testing)
