@@ -38,6 +38,7 @@ from boiler_functions.modes.ledger import (
 )
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.continuation import Continuation, ranges
+from boiler_functions.modes.query.withdrawal import Withdrawal
 from boiler_functions.types import MISSING, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, tokens_of, tokens_of_change
@@ -367,13 +368,12 @@ class Rebuild(NamedTuple):
         self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
     ) -> WithdrawalHeld | None:
         """The error where new code, rather than a change of data, would take all copies away."""
-        was = ledger.edition.plan
-        if self.withdraw or not was or was == self._edition(instance).plan:
+        if self.withdraw or ledger.edition.plan == self._edition(instance).plan:
             return None
         is_there = not instance.root or reader.documents[instance.root].exists
         if not ledger.destinations or built.destinations or not is_there:
             return None
-        if self._is_withdrawn_by_data(instance, reader, resolution):
+        if Withdrawal(instance, ledger, self.change, reader, resolution).is_by_data():
             return None
         return WithdrawalHeld(
             f"New code would withdraw every copy of {instance!r} ({len(ledger.destinations)}, the first is "
@@ -381,17 +381,6 @@ class Rebuild(NamedTuple):
             f"finds nobody looks like this, so the copies stay. Correct {instance.view.store_class.__name__} or "
             f"the data; if they are to go, run `boiler build {instance.view.__name__} --withdraw`."
         )
-
-    def _is_withdrawn_by_data(self, instance: Instance, reader: Reader, resolution: Resolution) -> bool:
-        """Whether this code would store copies with the document as it was before the change.
-
-        Then the change took somebody's right away, which takes effect however new the code is.
-        """
-        if self.change is None or not self.change.before.exists:
-            return False
-        earlier = reader.with_image(self.change.before, resolution)
-        resolved = earlier.resolve([instance])
-        return bool(build_to_store(instance, earlier, resolved[instance], self._scope(instance)).destinations)
 
     def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
         if built.content is None:

@@ -351,8 +351,8 @@ def test_new_code_that_would_withdraw_every_copy_keeps_them_and_says_how_to_conf
     assert "`boiler build SeatView --withdraw`" in letter["message"]
 
 
-@pytest.mark.parametrize("upkeep_first", [True, False])
 @pytest.mark.parametrize("taken", ["one after the other", "all at once", "with those who sat there"])
+@pytest.mark.parametrize("upkeep_first", [True, False])
 def test_a_change_of_data_that_takes_the_last_right_away_takes_effect_under_new_code(
     taken: str, upkeep_first: bool
 ) -> None:
@@ -363,17 +363,27 @@ def test_a_change_of_data_that_takes_the_last_right_away_takes_effect_under_new_
         Meeting.new(doc_id="m", title="Monday").save()
         testing.deliver()
         testing.deploy(seated(Seat.held_for))
-        if taken == "with those who sat there":
-            testing.write("users/ada", None)
-            testing.write("users/bob", None)
         for user in ("ada", "bob"):
+            if taken == "with those who sat there":
+                testing.write(f"users/{user}", None)
             testing.write(f"seats/{user}", None)
-            if taken == "one after the other" and not upkeep_first:
+            if taken == "one after the other":
                 testing.deliver(duplicates=1)
-        if upkeep_first:
-            testing.upkeep()
-        testing.deliver(shuffle=1, duplicates=1)
+        for step in (testing.upkeep, testing.deliver)[:: 1 if upkeep_first else -1]:
+            step()
         assert copies(testing) == []
+        assert letters(testing) == []
+
+
+def test_an_owner_who_is_taken_out_loses_the_copy_under_new_code() -> None:
+    with memory_app(owned_by(attrs.string())) as testing:
+        testing.write("notes/n", {"owner": "ada", "ownerId": "ada"})
+        testing.deliver()
+        testing.deploy(owned_by(attrs.string(data_key="ownerId")))
+        testing.write("notes/n", {})
+        testing.deliver(duplicates=1)
+        assert testing.fields("users/ada/notes/n") is None
+        assert letters(testing) == []
 
 
 def nobody(_: Any) -> str:
@@ -419,6 +429,16 @@ def test_another_attribute_of_the_same_name_in_the_path_withdraws_nothing(owner:
         testing.deliver()
         assert testing.fields("users/ada/notes/n")
         assert [each["code"] for each in letters(testing)] == ["BF513"]
+
+
+def test_a_ledger_of_an_earlier_version_of_the_package_lets_no_copy_go_unasked_either(renamed: MemoryApp) -> None:
+    for ledger in renamed.database.query(Query(COLLECTION)).documents:
+        later = ("plan", "code", "deployment", "owed", "due")
+        renamed.write(ledger.path, {name: each for name, each in (ledger.fields or {}).items() if name not in later})
+    Meeting.new(doc_id="m", title="Tuesday").save()
+    renamed.deliver()
+    assert copies(renamed) == ["users/ada/seats/m", "users/bob/seats/m"]
+    assert [each["code"] for each in letters(renamed)] == ["BF513"]
 
 
 def test_a_withdrawal_that_is_confirmed_takes_place(renamed: MemoryApp) -> None:
