@@ -1,4 +1,4 @@
-"""Serverless read models on Firestore: declared views, compiled into Cloud Functions."""
+"""Serverless read models on Firestore: compiles declared views into Cloud Functions."""
 
 from boiler_functions import access, attrs
 from boiler_functions.access import Caller

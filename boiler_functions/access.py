@@ -1,4 +1,4 @@
-"""Who may read and who may write: audiences, declared on a view model, and the caller whom they admit.
+"""Audiences say who may read and change a view; they are declared on the view model, and admit a caller or not.
 
     class MeetingSession(ViewModel[MeetingStore]):
         class Meta:
@@ -6,8 +6,8 @@
             read = access.owner("users.doc_id") | access.claim("admin")
             write = access.owner("users.doc_id")
 
-What declares no audience admits nobody. The HTTP and WebSocket functions ask the audience; security rules are made of
-it. Used as `access.owner`, never star-imported.
+Without an audience, nobody is admitted. The HTTP function and the WebSocket service ask it about each caller, and the
+security rules are generated from it. Use its members as `access.owner`, never by a star-import.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ log = logging.getLogger(__name__)
 
 
 class Caller(NamedTuple):
-    """Who sends a request, as the verified token says: the user's id, and all claims."""
+    """The sender of a request, from the verified token: the user's id, and all claims."""
 
     uid: str
     claims: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
-        # Claims may be personal, and a message or a log may show the caller.
+        # Leaves the claims out: they may be personal, and the repr may end up in a message or a log.
         return f"Caller(uid={self.uid!r})"
 
 
 class Owned(Protocol):
-    """A view, or an input document, as far as an audience asks about it."""
+    """The part of a view, or of a form, that an audience asks."""
 
     def __owners__(self, placeholder: str) -> Collection[str]:
-        """What the placeholder stands for in the paths of its copies."""
+        """Returns the values of the placeholder in the paths of the copies."""
         ...
 
 
 class _Unseen:
-    """A view that nothing is known of."""
+    """Stands for a view before anything is read: it has no owners."""
 
     def __owners__(self, placeholder: str) -> Collection[str]:
         return ()
@@ -51,17 +51,17 @@ class _Unseen:
 _UNSEEN = _Unseen()
 
 Predicate: TypeAlias = Callable[[Caller | None, Any], bool]
-"""Whether the caller, None for one without a token, may; the second argument is the view."""
+"""Takes the caller, None without a token, and the view; returns whether to admit the caller."""
 
 
 class Audience(ABC):
-    """Whom a declaration admits; `|` admits those of either side. Two that say the same are equal."""
+    """The callers that a declaration admits; `a | b` admits those of either. Equal declarations are equal."""
 
     def admits(self, caller: Caller | None, view: Owned) -> bool:
         """Returns whether the caller belongs to the audience of this view.
 
-        An audience that fails admits nobody. An error would tell that there is a view, and one view over which user
-        code raises would take a whole list from everybody.
+        An audience that raises admits nobody. To pass the error on would reveal that the view exists, and one view for
+        which user code raises would make a whole list fail for everybody.
         """
         try:
             return self._admits(caller, view)
@@ -69,19 +69,19 @@ class Audience(ABC):
             raise
         except Exception as error:
             name, key = type(view).__name__, dict(getattr(view, "params", {}))
-            log.error("%r fails over the %s of %s, and admits nobody: %s", self, name, key, error, exc_info=error)
+            log.error("%r failed for the %s of %s, and admits nobody: %s", self, name, key, error, exc_info=error)
             return False
 
     @abstractmethod
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
-        """What `admits` returns; may raise."""
+        """Returns what `admits` returns, but may raise."""
 
     def may_admit(self, caller: Caller | None) -> bool:
-        """Whether there could be a view that it admits the caller to; False refuses before anything is read."""
+        """Returns whether some view could admit the caller; if not, a request is refused before anything is read."""
         return any(each._may_admit(caller) for each in self.parts())
 
     def parts(self) -> Iterator[Audience]:
-        """The audiences that it is made of, none of them combined; to admit is to belong to one."""
+        """Yields the uncombined audiences that this one consists of; it admits whom one of them admits."""
         yield self
 
     def _may_admit(self, caller: Caller | None) -> bool:
@@ -118,7 +118,7 @@ class SignedIn(Audience):
 
 
 class Owner(Audience):
-    """The users whose id the placeholder stands for."""
+    """The users whose id is the value of the placeholder."""
 
     def __init__(self, placeholder: str) -> None:
         self.placeholder: Final = placeholder
@@ -131,7 +131,7 @@ class Owner(Audience):
 
 
 class Claim(Audience):
-    """The users whose token has the claim with just this value."""
+    """The users whose token has the claim with exactly this value."""
 
     def __init__(self, name: str, value: str | bool | int = True) -> None:
         self.name: Final = name
@@ -139,12 +139,12 @@ class Claim(Audience):
 
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
         found = None if caller is None else caller.claims.get(self.name)
-        # As rules compare: a boolean is no number, but 1.0 is 1.
+        # Compares as security rules do, and unlike Python: True differs from 1. (1.0 equals 1 in both.)
         return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
 
 class Where(Audience):
-    """Those for whom user code says so. Security rules cannot express it, so they admit nobody by it."""
+    """The callers that user code admits. Security rules cannot run it, so they admit nobody for it."""
 
     def __init__(self, predicate: Predicate) -> None:
         self.predicate: Final = predicate
@@ -169,49 +169,49 @@ class AnyOf(Audience):
 
 
 _LARGEST_NUMBER: Final = 2**53
-"""Up to which the numbers of JSON are exact, whoever reads them."""
+"""The largest number up to which all readers of JSON agree: many hold numbers as 64-bit floats."""
 
 nobody = Nobody()
-"""Admits no one: what is not declared."""
+"""Admits nobody; the default."""
 
 public = Public()
 """Admits everybody, with or without a token."""
 
 signed_in = SignedIn()
-"""Admits every signed-in user, an anonymous sign-in included."""
+"""Admits every signed-in user, including anonymous ones."""
 
 
 def owner(placeholder: str) -> Owner:
-    """The user whose id stands in the path: `owner("users.doc_id")` of a view, `owner("user_id")` of a task's form."""
+    """Admits the user whose id is in the path: `owner("users.doc_id")` for a view, `owner("user_id")` for a form."""
     if not placeholder.replace(".", "").isidentifier():
         raise InvalidAccess(
-            f"access.owner({placeholder!r}): it takes a placeholder of the path without braces, as 'user.doc_id'."
+            f"access.owner({placeholder!r}): write a placeholder of the path without braces, as 'user.doc_id'."
         )
     return Owner(placeholder)
 
 
 def claim(name: str, value: str | bool | int = True) -> Claim:
-    """Users whose token has a custom claim: `claim("admin")`, `claim("role", "editor")`."""
+    """Admits users whose token has a custom claim: `claim("admin")`, `claim("role", "editor")`."""
     if not name or type(value) not in (str, bool, int):
         raise InvalidAccess(
-            f"access.claim({name!r}, {value!r}): it takes a claim's name, and a text, number or boolean."
+            f"access.claim({name!r}, {value!r}): give the name of a claim, and a string, integer or boolean."
         )
     if name == "uid":
-        raise InvalidAccess("access.claim('uid'): no token has such a claim; the user's id is access.owner(…).")
+        raise InvalidAccess("access.claim('uid'): no token has this claim; use access.owner(…) for the user's id.")
     if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
         raise InvalidAccess(
-            f"access.claim({name!r}, {value!r}): the numbers of a token are exact up to 2 ** 53 alone; use a text."
+            f"access.claim({name!r}, {value!r}): numbers in a token are exact only up to 2 ** 53; use a string."
         )
     return Claim(name, value)
 
 
 def any_of(*audiences: Audience | Predicate) -> AnyOf:
-    """Those whom one of the audiences admits: `any_of(a, b)` is `a | b`."""
+    """Admits the callers whom one of the audiences admits: `any_of(a, b)` is `a | b`."""
     return AnyOf(tuple(audience(each) for each in audiences))
 
 
 def audience(declared: object) -> Audience:
-    """The audience that `Meta.read` or `Meta.write` declares: none admits nobody, a function is a predicate."""
+    """Returns the audience that `Meta.read` or `Meta.write` declares: `nobody` for None, a Where for a function."""
     if declared is None:
         return nobody
     if isinstance(declared, Audience):

@@ -1,4 +1,4 @@
-"""Boiler: the app object that view models are declared with, and that compiles to Cloud Functions."""
+"""Boiler: the app object, whose decorators declare what view models do, and which compiles to Cloud Functions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Boiler:
-    """An app: declared view models, compiled into functions.
+    """An app: declared view models, which compile to Cloud Functions.
 
         app = Boiler("meeting-room")
 
@@ -56,19 +56,23 @@ class Boiler:
 
         app.export(globals())   # in functions/main.py
 
-    Options are spelled as in firebase-functions (`region`, `memory`, `timeout_sec`, `min_instances`, …), and are those
-    of every function; a view's own, and those that `functions` names by entry point, go before them:
+    Options of functions are spelled as in firebase-functions (`region`, `memory`, `timeout_sec`, `min_instances`, …).
+    They apply to every function, unless a decorator or `functions`, by entry point, overrides them:
 
         app = Boiler("orders", region="europe-west1", functions={"api": {"min_instances": 1}})
 
-    `timeout_sec` is the functions' time limit; half of it is what one invocation spends on a fan-out before it hands
-    the rest on. `retry` is on, unlike Google's default, which drops an event that failed. With `group_by="source"` one
-    function per collection serves all views: fewer functions and look-ups. `database` is the Firestore database's id.
-    With `docs` the HTTP function describes itself at /openapi.json, and shows that at /apidocs.
-    With `upkeep` an app that stores views has a function of that name, which Cloud Scheduler invokes once a minute: it
-    builds the views that are owed a build, after a failure or a deployment, and that no event will ask for.
-    `http` is what the function `api` demands of requests: HttpSettings.
-    `sockets` is what the WebSocket service admits and endures: SocketSettings.
+    timeout_sec      seconds that an invocation may take; one that fans out stops at half of it, and hands the rest on.
+    retry            whether a failed event is delivered again; True, unlike Google's default, which drops the event.
+    group_by         "view" makes functions for each view; "source" makes one per collection that serves all views,
+                     which takes fewer functions and look-ups.
+    max_retries      how often one invocation tries a task or mutation again after a conflict.
+    max_event_age    the age at which an event of a task or of `@app.on_change` becomes a dead letter.
+    docs             whether the HTTP function serves its description at /openapi.json, and a page at /apidocs.
+    upkeep           whether an app with stored views has a function `upkeep`, which Cloud Scheduler invokes once a
+                     minute; it builds the views that are owed a build, and for which no event may come.
+    database         the id of the Firestore database.
+    http             the HttpSettings of the function `api`.
+    sockets          the SocketSettings of the WebSocket service.
     """
 
     def __init__(
@@ -86,9 +90,9 @@ class Boiler:
         **options: Unpack[AppOptions],
     ) -> None:
         _check_name(name)
-        told: dict[str, object] = {"group_by": group_by, "max_retries": max_retries, "max_event_age": max_event_age}
-        told |= {"docs": docs, "upkeep": upkeep, "functions": functions, "http": http, "sockets": sockets}
-        check_each(f"{name}: ", told, _APP_CHECKS)
+        given: dict[str, object] = {"group_by": group_by, "max_retries": max_retries, "max_event_age": max_event_age}
+        given |= {"docs": docs, "upkeep": upkeep, "functions": functions, "http": http, "sockets": sockets}
+        check_each(f"{name}: ", given, _APP_CHECKS)
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
         _check_surfaces(name, http, sockets)
@@ -130,11 +134,11 @@ class Boiler:
         on_completion: Completion = "stamp",
         **options: Unpack[EventOptions],
     ) -> Callable[[V], V]:
-        """Lets each document of the path take effect exactly once, through the view's `propagate_change`.
+        """Lets each document at the path take effect exactly once, through the view's `propagate_change`.
 
-        `writes` are the models that it may write. Of the input document, `on_completion="stamp"` adds its outcome
-        (`done`, `rejected` with the reason, or `failed`), "keep" leaves it, "delete" removes it.
-        `isolation="snapshot"` leaves out the verification of what was only read.
+        `writes` lists the models that it may write. `on_completion` says what becomes of the document: "stamp" adds
+        its outcome (`done`, `rejected` with the reason, or `failed`), "keep" leaves it as it is, "delete" deletes it.
+        `isolation="serializable"` fails the commit if a document that was only read has changed; "snapshot" does not.
         """
         return self._decorator(TASK, task(path, writes, max_retries, isolation, on_completion, options))
 
@@ -148,7 +152,7 @@ class Boiler:
         on_completion: Completion = "stamp",
         **options: Unpack[EventOptions],
     ) -> Callable[[V], V]:
-        """Lets a client change the view by a document beside its copy, exactly once, through the view's setters.
+        """Lets a client change the view by writing a document beside its copy: exactly once, through the setters.
 
             @app.query
             @app.document()
@@ -157,10 +161,10 @@ class Boiler:
                     path = "users/{users.doc_id}/meetingSessions/{meeting.doc_id}"
                     write = access.owner("users.doc_id")
 
-        The client creates `{copy}/_PATCH_MeetingSession/{id}` with new values of the attributes that have a setter;
-        those whom `Meta.write` admits may, by the rules. The latest wins; with `Meta.versioned` a mutation may say
-        `if_version`, the `doc_version` of the copy that was seen, and is rejected when the view has changed since;
-        with `strict` it must. `writes` are models that the setters write beside those of the Store.
+        The client creates `{copy}/_PATCH_MeetingSession/{id}` with new values for attributes that have a setter; the
+        security rules let those create it whom `Meta.write` admits. The latest wins. With `Meta.versioned`, a mutation
+        may give `if_version`, the `doc_version` of the copy that the client saw, and is rejected if the view has
+        changed since; with `strict`, it must. `writes` lists models that the setters write besides those of the Store.
         """
         return self._decorator(DOCUMENT, document(strict, writes, max_retries, isolation, on_completion, options))
 
@@ -173,67 +177,68 @@ class Boiler:
         filtered_orders: Sequence[str] = (),
         **options: Unpack[HttpOptions],
     ) -> Callable[[V], V]:
-        """Serves the view over HTTP: GET the list and one instance, PATCH and PUT through the setters, its operations.
+        """Serves the view over HTTP: GET for the list and an instance, PATCH and PUT through the setters, operations.
 
-        With `create`, a POST to the list (and a PUT to a free id) makes a root, over which the setters run; with
-        `delete`, a DELETE deletes it (`on_create` and `on_delete` say more). A list takes any filters, or any order;
-        both together only in `filtered_orders`, as `["-startsAt"]`: each costs an index per attribute, which `boiler
-        compile` writes into firestore.indexes.json. Who may is in `Meta.read` and
-        `Meta.write`. One function, `api`, serves all rules: options of several must agree.
+        With `create`, a POST to the list (or a PUT to an unused id) makes a root, on which `on_create` and the setters
+        run; with `delete`, a DELETE deletes it, by `on_delete`. A list can be filtered, or ordered, by any attribute;
+        both together only by the orders in `filtered_orders`, as `["-startsAt"]`. Each of these costs an index per
+        attribute, which `boiler compile` writes into firestore.indexes.json. `Meta.read` and `Meta.write` say who may
+        read and change. One function, `api`, serves all rules, so options given with several rules must agree.
         """
         return self._decorator(REST, rule_of(REST, rule, create, delete, filtered_orders, options))
 
     def on_change(
         self, target: type[M], *, max_attempts: int | None = None, **options: Unpack[FunctionOptions]
     ) -> Callable[[Callable[[Changed[M]], None]], Callable[[Changed[M]], None]]:
-        """Tells the function of every change of a model, whoever wrote it, or of a stored view.
+        """Calls the function with every change of a stored view, or of a model, whoever writes it.
 
             @app.on_change(City, secrets=["CITIES_SECRET"])
             def tell(change: Changed[City]) -> None:
                 Webhook("https://example.com/cities", secret_env="CITIES_SECRET").notify(change)
 
-        At least once, with the same `change.key` at each attempt. When it raises, the platform calls it again, with
-        growing pauses, until `max_event_age` or `max_attempts`; then, and at once for an Undeliverable, a dead letter
-        is written. It may read models, and write none.
+        Calls it at least once per change, with the same `change.key` at each attempt. If it raises, the platform calls
+        it again, with growing pauses, until `max_event_age` or `max_attempts`; then a dead letter is written, at once
+        if it raises Undeliverable. The function may read models, but not write them.
         """
         return self._decorator(ON_CHANGE, sink(target, max_attempts, options))
 
     def websocket(self, namespace: str) -> Callable[[V], V]:
-        """Lets clients follow the view, and change it through the setters, in a namespace of Socket.IO.
+        """Lets clients follow the view, and change it through its setters, in a namespace of Socket.IO.
 
-        Who may is in `Meta.read` and `Meta.write`, as over HTTP. Functions hold no sockets: `app.asgi()` serves them.
+        `Meta.read` and `Meta.write` say who may, as over HTTP. Functions cannot hold sockets, so a process of its own
+        serves them: `app.asgi()`.
         """
         return self._decorator(WEBSOCKET, socket(WEBSOCKET, namespace))
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The app, compiled; raises DeclarationError when it cannot work. Declares nothing from here on."""
+        """The compiled app; raises DeclarationError if it cannot work. Nothing can be declared afterwards."""
         return compile_app(self._declarations)
 
     @property
     def declarations(self) -> Declarations:
-        """What was declared so far."""
+        """The declarations so far."""
         return self._declarations
 
     @property
     def manifest(self) -> Manifest:
-        """What the app deploys."""
+        """The functions and services that the app deploys."""
         return self.compiled.manifest
 
     def export(self, namespace: dict[str, Any]) -> None:
         """Puts a function for every trigger into the module: `app.export(globals())`."""
-        # Imported late: `boiler check` and tests need no server.
+        # Imported here because `boiler check` and tests need no server.
         with _no_collection():
             from boiler_functions.runtime.export import export
 
         export(self.compiled, namespace)
 
     def asgi(self) -> Sockets:
-        """The ASGI application of the `@app.websocket` views; an app of its own for each process.
+        """Returns a new ASGI application that serves the `@app.websocket` views; call it once in each process.
 
-        `python -m boiler_functions.websocket meeting_room:app` serves it with the limits that it needs.
+        `python -m boiler_functions.websocket meeting_room:app` serves it, with the right limits for its server.
         """
-        # Imported late: no function holds sockets, and the extra 'websocket' is for those that do.
+        # Imported here because functions run without the extra 'websocket'.
         from boiler_functions.database.firestore import DATABASE, connect
         from boiler_functions.modes.websocket.sockets import Sockets
 
@@ -241,12 +246,12 @@ class Boiler:
         return Sockets(self.compiled.declarations, lambda: connect(database=database))
 
     def _decorator(self, mode: Mode[D], declare: Callable[[Declarations, T], D]) -> Callable[[T], T]:
-        """What adds the declaration of whatever it decorates, and leaves that as it is."""
+        """Returns a decorator that declares what it decorates, and returns it unchanged."""
 
         def decorate(decorated: T) -> T:
             if "compiled" in vars(self):
                 raise DeclarationError(
-                    f"The app {self.name!r} is compiled already; declare every view before `export`."
+                    f"The app {self.name!r} is already compiled; declare every view before `app.export(globals())`."
                 )
             self._declarations = self._declarations.plus(mode, declare(self._declarations, decorated))
             return decorated
@@ -269,23 +274,26 @@ _APP_CHECKS = {
 def _check_name(name: str) -> None:
     text("The app's name", name)
     if not name or not name.replace("-", "").isalnum() or not name.isascii() or not name[0].isalpha():
-        raise InvalidOption(f"The app's name {name!r} becomes part of function names: letters, digits and '-' only.")
+        raise InvalidOption(
+            f"The app's name {name!r} cannot be part of function names; use ASCII letters, digits and '-', and begin "
+            f"with a letter."
+        )
 
 
 def _check_surfaces(name: str, http: HttpSettings, sockets: SocketSettings) -> None:
-    """Raises InvalidOption for settings that cannot be, or that admit different users on different surfaces."""
+    """Raises InvalidOption for impossible settings, or for two that admit different users over HTTP and sockets."""
     http.check()
     sockets.check()
     if http.tenant and sockets.tenant and http.tenant != sockets.tenant:
         raise InvalidOption(
-            f"{name}: HttpSettings.tenant is {http.tenant!r} and SocketSettings.tenant is {sockets.tenant!r}; an "
-            f"app admits the users of one tenant, on every surface. Say it once."
+            f"{name}: HttpSettings.tenant is {http.tenant!r} and SocketSettings.tenant is {sockets.tenant!r}; an app "
+            f"admits the users of one tenant, over HTTP and sockets alike. Set it in one of the two."
         )
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Collects no garbage meanwhile: what an import makes stays, and to search it takes a tenth of a cold start."""
+    """Pauses garbage collection: what an import makes stays, and searching it takes a tenth of a cold start."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

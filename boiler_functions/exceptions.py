@@ -1,54 +1,54 @@
-"""Every error that the package raises; a docstring is the error's meaning, `code` its stable name.
+"""Every error that the package raises; its docstring says what it means, `code` is its stable name.
 
 BoilerError
-├── DeclarationError         BF100  a class, or an app, cannot work as it is declared
-│   ├── InvalidPattern       BF101  a path or collection name that no document can have, or that names too little
-│   ├── InvalidAttribute     BF102  an attribute, or an option of `Meta`, that cannot be declared so
-│   ├── InvalidReference     BF103  a relation or a reference of a Store that leads nowhere, or to several
-│   ├── InvalidCondition     BF104  a condition that Firestore could not answer
-│   ├── InvalidOption        BF105  an option (region, memory, …) with a value that the cloud refuses
-│   ├── InvalidRule          BF106  a REST rule that no request could reach, or that another one covers
-│   ├── NameCollision        BF107  two views, or two functions, would have one name
+├── DeclarationError         BF100  a class or an app cannot work as declared
+│   ├── InvalidPattern       BF101  a path or collection name that no document can have, or that lacks a part
+│   ├── InvalidAttribute     BF102  an attribute, operation or option of `Meta` that cannot work as declared
+│   ├── InvalidReference     BF103  a relation, or a reference of a Store, that leads nowhere or to several models
+│   ├── InvalidCondition     BF104  a condition that Firestore cannot answer
+│   ├── InvalidOption        BF105  an option (region, memory, …) with an impossible value
+│   ├── InvalidRule          BF106  a REST rule that no request can reach, or that another one covers
+│   ├── NameCollision        BF107  two views, functions, or models of a collection have one name
 │   ├── OverlappingPaths     BF108  two views could write one document
 │   ├── TriggersItself       BF109  a function's own writes would trigger it again, for ever
-│   ├── ClockOrChance        BF110  a getter uses the clock or chance, so its view could not be followed
-│   ├── InvalidAccess        BF111  an audience (`Meta.read`, `Meta.write`) that could never be asked for
-│   └── InvalidSink          BF112  who is to be told of a change (`@app.on_change`, Webhook) could not be
-├── ConfigurationError       BF200  the surroundings (project, credentials, emulator) are not usable
+│   ├── ClockOrChance        BF110  a getter uses the clock or chance, so a stored view could not follow it
+│   ├── InvalidAccess        BF111  an audience (`Meta.read`, `Meta.write`) that can never match
+│   └── InvalidSink          BF112  a receiver of changes (`@app.on_change`, Webhook) that cannot work
+├── ConfigurationError       BF200  the surroundings (project, credentials, emulator) cannot be used
 │   ├── DoesNotImport        BF201  the app's module raises when it is imported
-│   ├── IncompleteUpload     BF202  the folder that is uploaded lacks what the functions need
+│   ├── IncompleteUpload     BF202  the folder to upload lacks what the functions need
 │   ├── NoGcloud             BF203  gcloud, which deploys, is not installed
 │   ├── NotSignedIn          BF204  gcloud has no valid credentials
-│   ├── NoSuchProject        BF205  no project is named, or it does not exist for this account
-│   ├── WrongLocation        BF206  the triggers' location is not where the database is
+│   ├── NoSuchProject        BF205  no project is named, or this account cannot see it
+│   ├── WrongLocation        BF206  the location of the triggers is not that of the database
 │   ├── ApiDisabled          BF207  an API that the app needs is not enabled in the project
 │   ├── BillingDisabled      BF208  the project has no billing account
-│   ├── NotPermitted         BF209  this account may not do what deploying needs
-│   ├── DeploymentFailed     BF210  a step of a deployment failed; the next run goes on from there
+│   ├── NotPermitted         BF209  the account lacks a permission that deploying needs
+│   ├── DeploymentFailed     BF210  a step of a deployment failed; the next run continues there
 │   └── KeyInUpload          BF211  a file with a private key would be uploaded
 ├── Rejected                 BF300  user code refused a mutation; nothing was written
 ├── Transient                BF400  may succeed when tried again: raised, so that the platform redelivers
-│   ├── Conflict             BF401  a precondition failed or a document is contended; nothing was written
+│   ├── Conflict             BF401  a precondition failed, or a document is contended; nothing was written
 │   ├── Unavailable          BF402  the database could not be reached; nothing was written
-│   ├── UnknownOutcome       BF403  the answer of a commit was lost; it may have been written
-│   ├── NewerSchema          BF404  a newer version of this package wrote the ledger, in a format of its own
-│   ├── Undelivered          BF405  who is told of a change did not take it; the event is delivered again
-│   └── IndexBuilding        BF406  an index that a query needs is being built; a later delivery finds it
-├── Permanent                BF500  will fail again: a dead letter is written, the event is acknowledged
+│   ├── UnknownOutcome       BF403  the answer to a commit was lost; it may have been written
+│   ├── NewerSchema          BF404  a newer version of this package wrote the ledger, in a newer format
+│   ├── Undelivered          BF405  a receiver failed to take a change; the event is delivered again
+│   └── IndexBuilding        BF406  an index that a query needs is being built; a later delivery succeeds
+├── Permanent                BF500  fails again whenever tried: a dead letter is written, the event is acknowledged
 │   ├── InvalidDocument      BF501  a stored document does not fit its model
-│   ├── InvalidValue         BF502  an attribute was given a value that its declaration refuses
-│   ├── InvalidPath          BF503  a document id or path that Firestore, or a trigger, cannot hold
-│   ├── TooLarge             BF504  a document over 1 MiB, or a commit over the request limit
+│   ├── InvalidValue         BF502  a value that the declaration of its attribute refuses
+│   ├── InvalidPath          BF503  a document id or path that Firestore, or a trigger, cannot take
+│   ├── TooLarge             BF504  a document over 1 MiB, or a commit over the limit of a request
 │   ├── GetterFailed         BF505  user code raised while a view was built
-│   ├── ImpureGetter         BF506  a getter read the database, so its view could not be followed
+│   ├── ImpureGetter         BF506  a getter used more than its Store fetched, so its view could not be followed
 │   ├── UndeclaredWrite      BF507  a task wrote a model that is not in its `writes=[…]`
 │   ├── EventTooOld          BF508  a task event older than `max_event_age`: its marker may have expired
-│   ├── InvalidRequest       BF509  the database refuses the request as such (rights, index, malformed)
+│   ├── InvalidRequest       BF509  the database refuses a request: rights, a missing index, or malformed
 │   ├── InvalidEvent         BF510  an event that cannot be read
 │   ├── TaskFailed           BF511  user code raised in `propagate_change`
-│   ├── Undeliverable        BF512  who is told of a change refuses it for good, or failed for too long
+│   ├── Undeliverable        BF512  a receiver refuses a change for good, or failed for too long
 │   ├── WithdrawalHeld       BF513  new code would withdraw every copy of a view whose root exists
-│   └── ForeignThread        BF514  models are used in another thread, or process, than that of the function
+│   └── ForeignThread        BF514  models are used in another thread, or process, than the function's
 └── NotDrained           BF600  events of the local stack are still under way, or were given up
 """
 
@@ -113,61 +113,61 @@ __all__ = [
 
 
 class BoilerError(Exception):
-    """Something went wrong in boiler_functions."""
+    """The base of all errors of this package."""
 
     code: ClassVar[str] = "BF000"
 
 
 class DeclarationError(BoilerError):
-    """A class, or an app, cannot work as it is declared."""
+    """A class or an app cannot work as it is declared."""
 
     code = "BF100"
 
 
 class InvalidPattern(DeclarationError):
-    """A path pattern that no document can have, or that does not name what it must."""
+    """A path or collection name that no document can have, or that lacks a part of the key."""
 
     code = "BF101"
 
 
 class InvalidAttribute(DeclarationError):
-    """An attribute, or an option of `Meta`, that cannot be declared so."""
+    """An attribute, an operation, or an option of `Meta`, that cannot work as it is declared."""
 
     code = "BF102"
 
 
 class InvalidReference(DeclarationError):
-    """A relation, or a reference of a Store, that leads nowhere, or to several."""
+    """A relation, or a reference of a Store, that leads nowhere or could lead to several models."""
 
     code = "BF103"
 
 
 class InvalidCondition(DeclarationError):
-    """A condition that Firestore could not answer."""
+    """A condition that Firestore cannot answer."""
 
     code = "BF104"
 
 
 class InvalidOption(DeclarationError):
-    """An option (region, memory, …) with a value that the cloud refuses."""
+    """An option or setting (region, memory, …) that is unknown or has an impossible value."""
 
     code = "BF105"
 
 
 class InvalidRule(DeclarationError):
-    """A REST rule that no request could reach, or that another one covers."""
+    """A REST rule that no request can reach, or that another rule covers."""
 
     code = "BF106"
 
 
 class NameCollision(DeclarationError):
-    """Two views, two functions, or two models of a collection, would have one name."""
+    """Two views, two functions, or two models of one collection have the same name."""
 
     code = "BF107"
 
 
 class OverlappingPaths(DeclarationError):
-    """Two views could write one document."""
+    """Two views could write the same document."""
 
     code = "BF108"
 
@@ -179,25 +179,25 @@ class TriggersItself(DeclarationError):
 
 
 class ClockOrChance(DeclarationError):
-    """A getter uses the clock or chance, so its view could not be followed."""
+    """A getter uses the clock or chance, so a stored view could not follow its value."""
 
     code = "BF110"
 
 
 class InvalidAccess(DeclarationError):
-    """An audience (`Meta.read`, `Meta.write`) that could never be asked for."""
+    """An audience (`Meta.read`, `Meta.write`) that can never match."""
 
     code = "BF111"
 
 
 class InvalidSink(DeclarationError):
-    """Who is to be told of a change could not be: no function, nothing that changes, or no URL."""
+    """A receiver of changes (`@app.on_change`, Webhook) that cannot work, as it is no function, or has no valid URL."""
 
     code = "BF112"
 
 
 class ConfigurationError(BoilerError):
-    """The surroundings (project, credentials, emulator) are not usable."""
+    """The surroundings (project, credentials, emulator) cannot be used."""
 
     code = "BF200"
 
@@ -209,13 +209,13 @@ class DoesNotImport(ConfigurationError):
 
 
 class IncompleteUpload(ConfigurationError):
-    """The folder that is uploaded lacks what the functions need."""
+    """The folder to upload lacks what the functions need."""
 
     code = "BF202"
 
 
 class NoGcloud(ConfigurationError):
-    """gcloud, which deploys, is not installed."""
+    """gcloud, which deploys the functions, is not installed."""
 
     code = "BF203"
 
@@ -227,13 +227,13 @@ class NotSignedIn(ConfigurationError):
 
 
 class NoSuchProject(ConfigurationError):
-    """No project is named, or it does not exist for this account."""
+    """No project is named, or the account cannot see it."""
 
     code = "BF205"
 
 
 class WrongLocation(ConfigurationError):
-    """The triggers' location is not where the database is."""
+    """The location of the triggers is not that of the database."""
 
     code = "BF206"
 
@@ -245,19 +245,19 @@ class ApiDisabled(ConfigurationError):
 
 
 class BillingDisabled(ConfigurationError):
-    """The project has no billing account, without which no function is built."""
+    """The project has no billing account, without which no function can be built."""
 
     code = "BF208"
 
 
 class NotPermitted(ConfigurationError):
-    """This account may not do what deploying needs."""
+    """The account lacks a permission that deploying needs."""
 
     code = "BF209"
 
 
 class DeploymentFailed(ConfigurationError):
-    """A step of a deployment failed; the next run goes on from there."""
+    """A step of a deployment failed; the next run continues there."""
 
     code = "BF210"
 
@@ -271,7 +271,8 @@ class KeyInUpload(ConfigurationError):
 class Rejected(BoilerError):
     """User code refused a mutation; nothing was written.
 
-    Raise it in a setter or in `propagate_change`; the reason reaches the caller (422) or the form's outcome.
+    Raise it in a setter, an operation or `propagate_change`. The reason reaches the caller as a 422, or the sender of a
+    form in its outcome.
 
         raise Rejected("the meeting is already closed")
     """
@@ -280,8 +281,8 @@ class Rejected(BoilerError):
 
     def __init__(self, reason: str, errors: Mapping[str, str | Iterable[str]] | None = None) -> None:
         super().__init__(reason)
-        # Texts whatever was given: user code may pass an error, a number or a lazy translation, and all of it is told
-        # in JSON and kept in a document.
+        # Converts everything to strings: user code may pass an error, a number or a lazy translation, and the reason
+        # must fit into JSON and into a document.
         self.reason = legible(str(reason))
         self.errors = {legible(str(field)): _texts(messages) for field, messages in dict(errors or {}).items()}
 
@@ -293,13 +294,13 @@ def _texts(messages: object) -> list[str]:
 
 
 class Transient(BoilerError):
-    """May succeed when tried again; raised, so that the platform redelivers."""
+    """May succeed when tried again; raised, so that the platform redelivers the event."""
 
     code = "BF400"
 
 
 class Conflict(Transient):
-    """A precondition failed or a document is contended; nothing was written."""
+    """A precondition failed, or a document is contended; nothing was written."""
 
     code = "BF401"
 
@@ -311,38 +312,38 @@ class Unavailable(Transient):
 
 
 class IndexBuilding(Unavailable):
-    """An index that a query needs is being built; a later delivery finds it."""
+    """An index that a query needs is being built; a later delivery succeeds."""
 
     code = "BF406"
 
 
 class UnknownOutcome(Transient):
-    """The answer of a commit was lost; it may have been written."""
+    """The answer to a commit was lost; it may have been written."""
 
     code = "BF403"
 
 
 class NewerSchema(Transient):
-    """A newer version of this package wrote the ledger in a format of its own; that version builds the view."""
+    """A newer version of this package wrote the ledger, in a newer format; that version builds the view."""
 
     code = "BF404"
 
 
 class Undelivered(Transient):
-    """Who is told of a change did not take it; the event is delivered again, with the same key."""
+    """A receiver failed to take a change; the event is delivered again, with the same key."""
 
     code = "BF405"
 
 
 Kind: TypeAlias = Literal["schema", "id", "size", "age", "bug", "request", "event", "receiver"]
-"""What is to be mended: data or its model, an id, a size, a late delivery, user code, the project, the sender,
-or who is told."""
+"""What needs mending, in this order: data or its model, an id, a size, a late delivery, user code, the project, the
+sender of an event, the receiver of a change."""
 
 
 class Permanent(BoilerError):
-    """Will fail again; a dead letter is written and the event is acknowledged.
+    """Fails again whenever tried; a dead letter is written, and the event is acknowledged.
 
-    `kind` classifies it: by kind, dead letters are found that need the same mending.
+    `kind` says what needs mending, so that similar dead letters can be found together.
     """
 
     code = "BF500"
@@ -367,9 +368,9 @@ class InvalidDocument(Permanent):
 
 
 class InvalidValue(Permanent):
-    """An attribute was given a value that its declaration refuses.
+    """A value that the declaration of its attribute refuses.
 
-    `errors` holds marshmallow's messages by field, `values` what was refused, as far as there was a value.
+    `errors` holds marshmallow's messages by field, `values` the refused values, where there were any.
     """
 
     code = "BF502"
@@ -386,14 +387,14 @@ class InvalidValue(Permanent):
 
 
 class InvalidPath(Permanent):
-    """A document id or path that Firestore, or a trigger, cannot hold."""
+    """A document id or path that Firestore, or a trigger, cannot take."""
 
     code = "BF503"
     kind = "id"
 
 
 class TooLarge(Permanent):
-    """A document over 1 MiB, or a commit over the request limit."""
+    """A document over 1 MiB, or a commit over the limit of a request."""
 
     code = "BF504"
     kind = "size"
@@ -406,7 +407,7 @@ class GetterFailed(Permanent):
 
 
 class ImpureGetter(Permanent):
-    """A getter read the database, so its view could not be followed."""
+    """A getter used more than its Store fetched, so a stored view could not follow its value."""
 
     code = "BF506"
 
@@ -425,7 +426,7 @@ class EventTooOld(Permanent):
 
 
 class InvalidRequest(Permanent):
-    """The database refuses the request as such: rights, a missing index, malformed."""
+    """The database refuses a request: for lack of rights, for lack of an index, or as malformed."""
 
     code = "BF509"
     kind = "request"
@@ -445,7 +446,7 @@ class TaskFailed(Permanent):
 
 
 class Undeliverable(Permanent):
-    """Who is told of a change refuses it for good, or failed for too long.
+    """A receiver refuses a change for good, or failed for too long.
 
     Raise it in a function of `@app.on_change` to give up at once.
     """
@@ -455,14 +456,14 @@ class Undeliverable(Permanent):
 
 
 class WithdrawalHeld(Permanent):
-    """New code would withdraw every copy of a view whose root exists; they stay until that is confirmed."""
+    """New code would withdraw every copy of a view whose root exists; the copies stay until this is confirmed."""
 
     code = "BF513"
     kind = "schema"
 
 
 class ForeignThread(Permanent):
-    """Models are used in another thread, or process, than that of the function that is at work."""
+    """Models are used in another thread, or process, than that of the running function."""
 
     code = "BF514"
 

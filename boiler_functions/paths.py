@@ -1,4 +1,4 @@
-"""Document paths and path patterns: match, capture, fill."""
+"""Document paths, and path patterns that match, capture and fill them."""
 
 import re
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def fault_of_id(segment: str) -> str | None:
-    """Why Firestore takes no document, or collection, of that id; None when it does."""
+    """Returns why Firestore refuses the id of a document or collection; None if it accepts it."""
     if not segment or segment in (".", "..") or "/" in segment:
-        return "it may not be empty, '.', '..' or hold a '/'"
+        return "it may not be empty, '.' or '..', or contain '/'"
     if len(segment) >= 4 and segment.startswith("__") and segment.endswith("__"):
         return "Firestore reserves names between double underscores"
     if not is_unicode(segment):
@@ -27,10 +27,10 @@ def fault_of_id(segment: str) -> str | None:
 
 
 def document_id(value: object) -> str:
-    """The value as one segment of a path; raises InvalidPath for what Firestore or a trigger cannot hold.
+    """Returns the value as one segment of a path; raises InvalidPath for an id that Firestore or triggers cannot take.
 
-    Stricter than Firestore on purpose: the client takes `a/b/c` as three segments, and a trailing space
-    stops gen2 triggers (https://github.com/firebase/firebase-functions/issues/1922).
+    Stricter than Firestore on purpose: the client reads `a/b/c` as three segments, and a trailing space stops gen2
+    triggers (https://github.com/firebase/firebase-functions/issues/1922).
     """
     if not isinstance(value, str):
         raise InvalidPath(f"A document id is a string; found {shown(value)}.")
@@ -42,22 +42,22 @@ def document_id(value: object) -> str:
 
 
 def could_exist(path: str) -> bool:
-    """Whether Firestore could hold a document at the path; its ids may be ones that `document_id` refuses to make."""
+    """Returns whether Firestore accepts the path; unlike `document_id`, admits ids that stop triggers."""
     return not any(map(fault_of_id, path.split("/")))
 
 
 def id_of(path: str) -> str:
-    """The last segment: `id_of("users/uid1")` is `"uid1"`."""
+    """Returns the last segment: `id_of("users/uid1")` is `"uid1"`."""
     return path.rpartition("/")[2]
 
 
 def collection_of(path: str) -> str:
-    """The path of the collection that holds the document: `collection_of("users/uid1")` is `"users"`."""
+    """Returns the path of the document's collection: `collection_of("users/uid1")` is `"users"`."""
     return path.rpartition("/")[0]
 
 
 def field_path(name: str) -> str:
-    """The field path of one top-level field: itself, or in backticks when it is no simple name."""
+    """Returns the field path of a top-level field: its name, in backticks unless that is a simple name."""
     # https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery#FieldReference
     if is_name(name):
         return name
@@ -66,7 +66,7 @@ def field_path(name: str) -> str:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A path with placeholders; a placeholder is one whole segment.
+    """A path with placeholders, each of which is a whole segment.
 
     >>> Pattern("users/{user_id}/cityForms/{city_id}").match("users/uid1/cityForms/LA")
     {'user_id': 'uid1', 'city_id': 'LA'}
@@ -109,12 +109,12 @@ class Pattern:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The placeholders in order."""
+        """The names of the placeholders, in order."""
         return tuple(name for name in self._placeholders if name)
 
     @cached_property
     def _placeholders(self) -> tuple[str | None, ...]:
-        """The placeholder that each segment is, None for one that is a literal."""
+        """For each segment, the name of its placeholder, or None for a literal."""
         return tuple(self._placeholder(segment) for segment in self.segments)
 
     @property
@@ -123,11 +123,11 @@ class Pattern:
 
     @property
     def open_collections(self) -> tuple[str, ...]:
-        """The placeholders where a path names a collection; a document there could be in any collection."""
+        """The placeholders that stand for a collection, so that the document could be in any."""
         return tuple(name for name in self._placeholders[::2] if name)
 
     def match(self, path: str) -> dict[str, str] | None:
-        """What the placeholders stand for in the path, or None when it does not match."""
+        """Returns the values of the placeholders in the path, or None if it does not match."""
         segments = path.split("/")
         if len(segments) != len(self.segments):
             return None
@@ -140,7 +140,7 @@ class Pattern:
         return captured
 
     def fill(self, values: Mapping[str, object]) -> str:
-        """The path with every placeholder replaced; raises InvalidPath for a value that is not a document id."""
+        """Returns the path with every placeholder replaced; raises InvalidPath for a value that is not an id."""
         if missing := [name for name in self.names if name not in values]:
             raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {', '.join(values) or 'nothing'}.")
         return "/".join(
@@ -149,7 +149,7 @@ class Pattern:
         )
 
     def overlaps(self, other: "Pattern") -> bool:
-        """Whether some path matches both."""
+        """Returns whether some path matches both patterns."""
         return len(self.segments) == len(other.segments) and all(
             mine == theirs or bool(my_name) or bool(their_name)
             for mine, my_name, theirs, their_name in zip(

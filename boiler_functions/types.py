@@ -1,4 +1,4 @@
-"""Small values and aliases that every layer shares."""
+"""Small value types and functions that every layer shares."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ MISSING: Final[Version] = 0
 _LONGEST_SHOWN: Final = 80
 
 Instant: TypeAlias = int
-"""A moment in nanoseconds since 1970, as versions are, so that both compare."""
+"""A moment in nanoseconds since 1970, the unit of versions, so that the two can be compared."""
 
 Fields: TypeAlias = Mapping[str, Any]
 """The fields of a document: None, bool, int, float, str, bytes, datetime, GeoPoint, Reference, list, mapping."""
@@ -41,13 +41,13 @@ class GeoPoint:
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """The instant as an aware datetime in UTC; microseconds, as Firestore keeps them."""
+    """Returns the instant as an aware datetime in UTC, cut to microseconds as in Firestore."""
     seconds, nanoseconds = divmod(instant, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
 
 
 def to_instant(moment: datetime) -> Instant:
-    """The datetime as nanoseconds since 1970; a naive one is taken as UTC."""
+    """Returns the datetime in nanoseconds since 1970; a naive one counts as UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     nanoseconds = getattr(moment, "nanosecond", 0) or aware.microsecond * 1000
     return int(aware.replace(microsecond=0).timestamp()) * 1_000_000_000 + nanoseconds
@@ -59,7 +59,7 @@ def _tagged(value: Any) -> Any:
             return value
         case int() | float() if math.isnan(value):
             return {"number": "nan"}
-        # 1 and 1.0 are equal to Firestore's queries, but a view that changed from one to the other changed.
+        # Tells 1 from 1.0, though Firestore's queries do not: a view that changed from one to the other has changed.
         case int():
             return {"int": int.__repr__(value)}
         case float():
@@ -81,7 +81,7 @@ def _tagged(value: Any) -> Any:
 
 
 def as_stored(value: Any) -> Any:
-    """The value as its document gives it back: times in UTC, of microseconds; tuples as lists."""
+    """Returns the value as it reads back from a document: times in UTC with microseconds, tuples as lists."""
     match value:
         case datetime():
             return to_datetime(to_instant(value))
@@ -94,7 +94,7 @@ def as_stored(value: Any) -> Any:
 
 
 def digest(*values: Any) -> str:
-    """A short, stable name of the values: 24 url-safe characters, equal when and only when the values are.
+    """Returns a short, stable name for the values: 24 url-safe characters, equal for equal values only.
 
     >>> digest("users/uid1", 1) == digest("users/uid1", 1.0)
     False
@@ -104,12 +104,12 @@ def digest(*values: Any) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether the text is a simple name: ASCII letters, digits and underscores, of which no digit is first."""
+    """Returns whether the text is a simple name: ASCII letters, digits and underscores, not beginning with a digit."""
     return text.isascii() and text.isidentifier()
 
 
 def is_unicode(text: str) -> bool:
-    """Whether the text can be encoded: no half of a surrogate pair stands alone."""
+    """Returns whether the text can be encoded, that is, contains no lone surrogate."""
     if text.isascii():
         return True
     try:
@@ -120,18 +120,18 @@ def is_unicode(text: str) -> bool:
 
 
 def legible(text: str) -> str:
-    """The text as a document holds it: what is not valid Unicode, which user code may quote, is replaced."""
+    """Returns the text with invalid Unicode replaced, which no document can hold and user code may quote."""
     return text.encode(errors="replace").decode()
 
 
 def shown(value: object) -> str:
-    """The value as a message shows it: short, and valid Unicode."""
+    """Returns the value's repr for a message, shortened and as valid Unicode."""
     text = repr(value)
     return legible(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
 
 
 def subclasses(cls: type[T]) -> Iterator[type[T]]:
-    """Every subclass, at any depth, in the order of declaration."""
+    """Yields every subclass, at any depth, parents before children."""
     for each in cls.__subclasses__():
         yield each
         yield from subclasses(each)

@@ -58,11 +58,11 @@ ADMITTED: list[tuple[access.Audience, list[Caller | None]]] = [
 
 
 @pytest.mark.parametrize(("audience", "admitted"), ADMITTED, ids=[str(number) for number in range(len(ADMITTED))])
-def test_an_audience_admits_just_those_whom_it_names(audience: access.Audience, admitted: list[Caller | None]) -> None:
+def test_an_audience_admits_only_those_whom_it_names(audience: access.Audience, admitted: list[Caller | None]) -> None:
     assert [each for each in (ADA, EVE, None) if audience.admits(each, Copies())] == admitted
 
 
-def test_the_parts_of_a_combination_are_its_plain_audiences() -> None:
+def test_the_parts_of_a_combination_are_its_uncombined_audiences() -> None:
     combined = (access.owner("a.b") | access.signed_in) | access.claim("admin")
     assert list(combined.parts()) == [access.Owner("a.b"), access.SignedIn(), access.Claim("admin")]
     assert list(access.public.parts()) == [access.public]
@@ -73,13 +73,13 @@ def test_a_caller_shows_no_claims_in_a_log() -> None:
 
 
 @pytest.mark.parametrize("placeholder", ["", "{user_id}", "a b"])
-def test_an_owner_that_is_no_placeholder_is_refused(placeholder: str) -> None:
+def test_an_owner_that_is_not_a_placeholder_is_refused(placeholder: str) -> None:
     with pytest.raises(DeclarationError, match=r"access\.owner"):
         access.owner(placeholder)
 
 
 @pytest.mark.parametrize(("name", "value"), [("", True), ("role", None), ("role", 1.5), ("roles", ["a"])])
-def test_a_claim_that_no_rule_could_compare_is_refused(name: Any, value: Any) -> None:
+def test_a_claim_that_rules_cannot_compare_is_refused(name: Any, value: Any) -> None:
     with pytest.raises(DeclarationError, match=r"access\.claim"):
         access.claim(name, value)
 
@@ -97,7 +97,7 @@ def view(*, read: Any = None, write: Any = None, path: str | None = None) -> typ
 PATH = "users/{users.doc_id}/meetings/{meeting.doc_id}"
 
 
-def test_what_a_view_does_not_declare_admits_nobody() -> None:
+def test_a_view_without_an_audience_admits_nobody() -> None:
     assert (view().__readers__(), view().__writers__()) == (access.nobody, access.nobody)
 
 
@@ -115,7 +115,7 @@ def test_the_audiences_of_a_view_are_inherited() -> None:
 
 @pytest.mark.parametrize("option", ["read", "write"])
 @pytest.mark.parametrize("audience", ["public", 1, access.Public, access])
-def test_what_is_no_audience_is_refused_when_the_class_is_made(option: str, audience: Any) -> None:
+def test_anything_but_an_audience_is_refused_when_the_class_is_made(option: str, audience: Any) -> None:
     with pytest.raises(DeclarationError, match=rf"MeetingView\.Meta\.{option}: .* is not an audience"):
         view(**{option: audience})
 
@@ -143,7 +143,7 @@ def test_the_owner_of_a_form_is_a_placeholder_of_its_task() -> None:
         _ = wrong.compiled
 
 
-def test_the_owner_of_a_view_that_is_no_form_has_a_dot() -> None:
+def test_the_owner_of_a_view_that_is_not_a_form_has_a_dot() -> None:
     app = Boiler("demo")
     app.rest("/meetings")(view(read=access.owner("user_id"), path=PATH))
     with pytest.raises(DeclarationError, match=r"MeetingView\.Meta has owner\('user_id'\)"):
@@ -164,7 +164,7 @@ def test_the_owners_of_a_view_are_the_users_of_its_copies(database: MemoryDataba
         assert view(path=PATH).of(store, {}).__owners__("users.doc_id") == {"ada"}
 
 
-def test_the_caller_is_there_in_a_unit_of_work_alone(database: MemoryDatabase) -> None:
+def test_only_a_unit_of_work_has_a_caller(database: MemoryDatabase) -> None:
     unit = UnitOfWork(database, {})
     made = view().of(MeetingStore({}, {}), {})
     assert made.caller is None
@@ -173,7 +173,7 @@ def test_the_caller_is_there_in_a_unit_of_work_alone(database: MemoryDatabase) -
         assert made.caller is ADA
 
 
-def test_a_getter_that_asks_for_the_caller_is_refused_where_its_code_shows_it_and_else_when_it_is_built(
+def test_a_getter_that_uses_the_caller_is_refused_by_its_code_or_else_when_it_is_built(
     database: MemoryDatabase,
 ) -> None:
     class Mine(ViewModel[MeetingStore]):

@@ -41,13 +41,13 @@ class Settable(ViewModel[CityStore]):
 
 
 @pytest.mark.parametrize("name", ["", "1app", "my app", "my_app", "-app", "äpp", "a/b"])
-def test_a_name_that_functions_cannot_bear_is_refused(name: str) -> None:
-    with pytest.raises(DeclarationError, match="becomes part of function names"):
+def test_an_app_name_that_function_names_cannot_contain_is_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match="cannot be part of function names"):
         Boiler(name)
 
 
 @pytest.mark.parametrize("timeout", [0, 541])
-def test_a_time_limit_that_event_functions_cannot_have_is_refused(timeout: int) -> None:
+def test_a_time_limit_over_that_of_event_functions_is_refused(timeout: int) -> None:
     with pytest.raises(DeclarationError, match="timeout_sec must be 1 to"):
         Boiler("demo", timeout_sec=timeout)
 
@@ -68,12 +68,12 @@ def test_a_time_limit_that_event_functions_cannot_have_is_refused(timeout: int) 
         ({"sockets": HttpSettings()}, r"sockets must be SocketSettings\(…\); found HttpSettings"),
     ],
 )
-def test_an_argument_of_the_app_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
+def test_an_impossible_argument_of_the_app_is_refused(argument: dict[str, Any], told: str) -> None:
     with pytest.raises(DeclarationError, match=f"demo: {told}"):
         Boiler("demo", **argument)
 
 
-def test_a_name_that_is_no_text_is_refused() -> None:
+def test_an_app_name_that_is_not_a_string_is_refused() -> None:
     name: Any = 5
     with pytest.raises(DeclarationError, match="The app's name must be a string; found 5"):
         Boiler(name)
@@ -90,7 +90,7 @@ def test_a_name_that_is_no_text_is_refused() -> None:
         ({"writes": [CityView]}, "writes must be a list of DomainModels"),
     ],
 )
-def test_an_argument_of_a_task_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
+def test_an_impossible_argument_of_a_task_is_refused(argument: dict[str, Any], told: str) -> None:
     arguments: dict[str, Any] = {"writes": [City], **argument}
     app = Boiler("demo")
     with pytest.raises(DeclarationError, match=rf"@app\.task\('forms/{{id}}'\) of Form: {told}"):
@@ -110,13 +110,13 @@ def test_an_argument_of_a_task_that_cannot_be_is_refused(argument: dict[str, Any
     ],
 )
 @pytest.mark.parametrize("target", [City, app_of, "CityView"])
-def test_what_is_no_view_model_is_refused_by_every_decorator(decorate: Callable[[Any], Any], target: Any) -> None:
+def test_anything_but_a_view_model_is_refused_by_every_decorator(decorate: Callable[[Any], Any], target: Any) -> None:
     with pytest.raises(DeclarationError, match=r"@app\..* decorates a view model, .*; found "):
         decorate(target)
 
 
 @pytest.mark.parametrize("max_attempts", [0, "3", 1.5, True])
-def test_a_number_of_attempts_that_cannot_be_is_refused(max_attempts: Any) -> None:
+def test_an_impossible_number_of_attempts_is_refused(max_attempts: Any) -> None:
     with pytest.raises(
         DeclarationError, match=r"@app\.on_change\(City\): max_attempts must be a whole number, 1 or more"
     ):
@@ -131,13 +131,13 @@ def test_a_number_of_attempts_that_cannot_be_is_refused(max_attempts: Any) -> No
         ({"filtered_orders": [City.name]}, "filtered_orders must be a list of strings"),
     ],
 )
-def test_an_argument_of_a_rest_rule_that_cannot_be_is_refused(argument: dict[str, Any], told: str) -> None:
+def test_an_impossible_argument_of_a_rest_rule_is_refused(argument: dict[str, Any], told: str) -> None:
     with pytest.raises(DeclarationError, match=rf"@app\.rest\('/cities'\): {told}"):
         Boiler("demo").rest("/cities", **argument)
 
 
 @pytest.mark.parametrize("order", ["nothing", "-nothing", "--name", ""])
-def test_an_order_by_what_no_list_has_is_refused(order: str) -> None:
+def test_an_order_by_an_unknown_attribute_is_refused(order: str) -> None:
     with pytest.raises(DeclarationError, match=rf"Settable has filtered_orders '{order}', .*; there are .*name"):
         Boiler("demo").rest("/cities", filtered_orders=["name", order])(Settable)
 
@@ -151,7 +151,7 @@ def test_an_attribute_in_the_place_of_the_roots_id_is_refused(name: str, data_ke
         Boiler("demo").rest("/cities")(view)
 
 
-def test_a_path_that_is_no_text_is_refused_by_every_decorator() -> None:
+def test_a_path_that_is_not_a_string_is_refused_by_every_decorator() -> None:
     app: Any = Boiler("demo")
     with pytest.raises(DeclarationError, match="A path must be a string"):
         app.task(5, writes=[City])
@@ -161,7 +161,7 @@ def test_a_path_that_is_no_text_is_refused_by_every_decorator() -> None:
         app.websocket(5)
 
 
-def test_a_decorator_gives_the_view_back() -> None:
+def test_a_decorator_returns_the_view_itself() -> None:
     app = Boiler("demo")
     assert app.query(CityView) is CityView
     assert app.rest("/cities")(CityView) is CityView
@@ -178,7 +178,7 @@ def test_a_query_view_without_a_path_is_refused() -> None:
         app_of(Pathless)
 
 
-def test_a_query_view_with_an_attribute_that_nothing_computes_is_refused() -> None:
+def test_a_query_view_with_an_attribute_without_a_getter_is_refused() -> None:
     class Plain(ViewModel[CityStore]):
         class Meta:
             path = "plain/{city.doc_id}"
@@ -216,7 +216,7 @@ def now() -> float:
     ],
     ids=["time", "datetime", "random", "own function"],
 )
-def test_a_getter_that_asks_the_clock_or_chance_is_refused(getter: Any) -> None:
+def test_a_getter_that_uses_the_clock_or_chance_is_refused_by_the_app(getter: Any) -> None:
     getter.__annotations__["return"] = str
     body = {"Meta": type("Meta", (), {"path": "impure/{city.doc_id}"}), "title": attrs.computed(getter)}
     view: type[ViewModel[Any]] = type("Impure", (ViewModel,), {**body, "store_class": CityStore})
@@ -225,13 +225,13 @@ def test_a_getter_that_asks_the_clock_or_chance_is_refused(getter: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["forms", "forms/main", "a/{b}/c"])
-def test_a_task_path_that_names_no_documents_is_refused(path: str) -> None:
+def test_a_task_path_that_does_not_name_documents_is_refused(path: str) -> None:
     with pytest.raises(DeclarationError, match="even number of segments and a placeholder"):
         Boiler("demo").task(path, writes=[City])
 
 
 @pytest.mark.parametrize("path", ["{anything}/{id}", "users/{uid}/{kind}/{id}", "{kind}/main"])
-def test_a_task_path_whose_collection_could_be_any_is_refused(path: str) -> None:
+def test_a_task_path_with_a_placeholder_for_a_collection_is_refused(path: str) -> None:
     with pytest.raises(DeclarationError, match=r"@app\.task\('.*'\) has the placeholder \{\w+\} for a collection"):
         Boiler("demo").task(path, writes=[City])
 
@@ -259,12 +259,12 @@ def test_a_form_with_a_field_where_the_outcome_is_stamped_is_refused() -> None:
 
 
 @pytest.mark.parametrize("rule", ["cities", "/cities/", "/cities/{id}", "/cities/<id>"])
-def test_a_rest_rule_that_is_no_path_of_a_list_is_refused(rule: str) -> None:
+def test_a_rest_rule_that_is_not_the_path_of_a_list_is_refused(rule: str) -> None:
     with pytest.raises(DeclarationError, match="the path of the list"):
         Boiler("demo").rest(rule)
 
 
-def test_a_rest_rule_is_given_once() -> None:
+def test_a_second_view_with_the_same_rest_rule_is_refused() -> None:
     app = Boiler("demo")
     app.rest("/cities")(CityView)
     with pytest.raises(DeclarationError, match="of PlaceView and '/cities' of CityView overlap"):
@@ -279,7 +279,7 @@ def test_a_view_without_a_root_has_no_rest_resource() -> None:
 def test_nothing_can_be_declared_once_the_app_is_compiled() -> None:
     app = app_of(CityView)
     assert app.manifest.app == "demo"
-    with pytest.raises(DeclarationError, match="compiled already"):
+    with pytest.raises(DeclarationError, match="is already compiled"):
         app.query(PlaceView)
 
 

@@ -47,7 +47,7 @@ def test_all_names_every_error_sorted() -> None:
     assert exceptions.__all__ == sorted(declared)
 
 
-def test_an_error_is_either_worth_another_try_or_not() -> None:
+def test_no_error_is_both_transient_and_permanent() -> None:
     assert not {error for error in ERRORS if issubclass(error, Transient) and issubclass(error, Permanent)}
 
 

@@ -1,4 +1,4 @@
-"""Document paths and path patterns: match, capture, fill, and what is no id."""
+"""Document paths and path patterns: match, capture, fill, and the ids that are refused."""
 
 from typing import Any
 
@@ -125,19 +125,19 @@ def test_a_pattern_with_a_segment_that_firestore_refuses_is_refused(text: str) -
         Pattern(text)
 
 
-def test_filling_in_a_path_is_refused() -> None:
+def test_filling_a_placeholder_with_a_path_is_refused() -> None:
     """The client library would take it as further segments, and so reach another collection."""
     with pytest.raises(InvalidPath, match="'a/b'"):
         Pattern("cities/{id}").fill({"id": "a/b"})
 
 
-def test_filling_without_a_value_is_an_invalid_path() -> None:
+def test_filling_without_a_value_for_each_placeholder_is_refused() -> None:
     with pytest.raises(InvalidPath, match="user_id"):
         Pattern("users/{user_id}").fill({})
 
 
 @pytest.mark.parametrize("value", ["TOK", "a b", "東京", "a.b", "__x", "x__", "...", "a" * 1500, "é" * 750])
-def test_what_firestore_and_triggers_can_hold_is_a_document_id(value: str) -> None:
+def test_an_id_that_firestore_and_triggers_accept_is_a_document_id(value: str) -> None:
     assert document_id(value) == value
 
 
@@ -163,7 +163,7 @@ def test_what_firestore_and_triggers_can_hold_is_a_document_id(value: str) -> No
         ("é" * 751, "has 1502"),
     ],
 )
-def test_what_firestore_or_a_trigger_cannot_hold_is_no_document_id(value: Any, told: str) -> None:
+def test_an_id_that_firestore_or_a_trigger_refuses_is_not_a_document_id(value: Any, told: str) -> None:
     with pytest.raises(InvalidPath, match=told):
         document_id(value)
 
@@ -192,17 +192,17 @@ def test_a_path_is_its_collection_and_its_id() -> None:
         ("`", "`\\``"),
     ],
 )
-def test_a_field_that_is_no_simple_name_stands_in_backticks(name: str, expected: str) -> None:
+def test_a_field_without_a_simple_name_is_put_in_backticks(name: str, expected: str) -> None:
     assert field_path(name) == expected
 
 
 @settings(deadline=None)
 @given(st.text(min_size=1, max_size=10))
-def test_the_database_reads_a_field_path_as_the_name_that_it_was_made_of(name: str) -> None:
+def test_the_database_reads_a_field_path_as_the_name_that_it_was_made_from(name: str) -> None:
     assert segments_of(field_path(name)) == (name,)
 
 
 @pytest.mark.parametrize("path", [5, None, ("users",)])
-def test_a_path_that_is_no_text_is_refused(path: Any) -> None:
+def test_a_path_that_is_not_a_string_is_refused(path: Any) -> None:
     with pytest.raises(DeclarationError, match=r"A path must be a string, as .*; found"):
         Pattern(path)

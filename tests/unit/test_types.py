@@ -68,7 +68,7 @@ def test_two_digests_are_equal_when_and_only_when_the_values_are(one: Any, other
 
 
 @pytest.mark.parametrize("position", range(len(TRICKY)))
-def test_the_digest_of_a_tricky_value_is_shared_by_no_other(position: int) -> None:
+def test_tricky_values_have_different_digests(position: int) -> None:
     value = TRICKY[position]
     alike = [each for each in TRICKY if digest(each) == digest(value)]
     assert len(alike) == 1
@@ -113,7 +113,7 @@ def test_a_time_has_one_digest_in_every_time_zone() -> None:
     assert digest(noon) == digest(noon.astimezone(timezone(timedelta(hours=9))))
 
 
-def test_a_value_that_firestore_cannot_hold_has_no_digest() -> None:
+def test_a_value_that_firestore_cannot_hold_is_refused_by_digest() -> None:
     with pytest.raises(TypeError, match=r"set is not a Firestore value: \{1\}"):
         digest({1})
 
@@ -130,7 +130,7 @@ def test_instants_are_ordered_as_their_moments_are(one: datetime, other: datetim
     assert (to_instant(one) < to_instant(other)) is (one < other)
 
 
-def test_a_naive_moment_is_taken_as_utc() -> None:
+def test_a_naive_moment_counts_as_utc() -> None:
     assert to_instant(datetime(1970, 1, 1, 0, 0, 1)) == 1_000_000_000
 
 
@@ -138,7 +138,7 @@ def test_an_instant_reads_as_an_aware_moment_in_utc() -> None:
     assert to_datetime(1_500_000_999) == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
 
 
-def test_a_moment_that_knows_nanoseconds_keeps_them_in_the_instant() -> None:
+def test_a_moment_with_nanoseconds_keeps_them_in_the_instant() -> None:
     class Precise(datetime):
         nanosecond = 123_456_789
 

@@ -308,7 +308,7 @@ def test_an_attribute_that_cannot_be_an_id_gives_no_copy_and_is_reported_with_it
     assert view.destinations == ()
     assert [str(each) for each in view.refused] == [
         "ByEmail has no copy for {users.email} of users/a. "
-        "'a/b' is not a document id: it may not be empty, '.', '..' or hold a '/'."
+        "'a/b' is not a document id: it may not be empty, '.' or '..', or contain '/'."
     ]
 
 

@@ -138,7 +138,7 @@ def test_a_list_leaves_out_a_view_over_which_its_audience_raises(
 ) -> None:
     diaries.memory.commit([Put("diaries/bb", {"title": "mine", "owner": None, "obj_type": "Diary"})])
     assert ids(diaries.get("/diaries", by="ada")) == ["b", "d"]
-    assert "fails over the DiaryView of {'doc_id': 'bb'}, and admits nobody" in caplog.text
+    assert "failed for the DiaryView of {'doc_id': 'bb'}, and admits nobody" in caplog.text
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {"title": "x"}), ("DELETE", None)])

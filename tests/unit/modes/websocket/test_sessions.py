@@ -267,7 +267,7 @@ def test_a_client_without_an_app_check_token_is_refused(limits: dict[str, Any]) 
 
 
 def test_an_app_admits_the_users_of_one_tenant() -> None:
-    with pytest.raises(DeclarationError, match="admits the users of one tenant, on every surface"):
+    with pytest.raises(DeclarationError, match="admits the users of one tenant, over HTTP and sockets alike"):
         Boiler("x", http=HttpSettings(tenant="a"), sockets=SocketSettings(tenant="b"))
     assert Boiler("x", sockets=SocketSettings(tenant="b"))._declarations.tenant == "b"
     assert Boiler("x", http=HttpSettings(tenant="a"))._declarations.tenant == "a"
