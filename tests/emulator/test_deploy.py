@@ -142,7 +142,7 @@ def requested(calls: list[Call], name: str) -> Any:
 def test_ctrl_c_ends_with_how_to_go_on(interrupted: tuple[Project, int, str]) -> None:
     _, status, printed = interrupted
     assert status == 130
-    assert "Stopped; `boiler deploy` goes on from there." in printed
+    assert "Stopped; `boiler deploy` continues from here." in printed
 
 
 def test_the_next_run_finishes_what_ctrl_c_left(deployed: tuple[Project, list[Call]]) -> None:

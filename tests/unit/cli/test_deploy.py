@@ -18,9 +18,9 @@ from rich.console import Console
 
 from boiler_functions.cli.commands import boiler
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.deploy import perform
 from boiler_functions.cli.deployment import Phase, Step
 from boiler_functions.cli.gcloud import SYMPTOMS, Gcloud, diagnosed, gcloud
+from boiler_functions.cli.perform import perform
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeploymentFailed, Unavailable
@@ -288,7 +288,10 @@ def test_only_these_are_deployed(only: str, standin: Standin, run: Run) -> None:
 def test_only_of_nothing_names_what_there_is(standin: Standin, run: Run) -> None:
     result = run("deploy", "--only", "Town")
     assert result.exit_code == 2
-    assert "--only Town is no function and no view of the app; its functions: city_view_on_cities" in result.stderr
+    assert (
+        "--only Town matches no function and no view of the app. Use one of its functions: city_view_on_cities"
+        in result.stderr
+    )
     assert standin.commands == []
 
 
@@ -297,7 +300,7 @@ OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": 
 
 def test_a_function_that_is_not_declared_any_more_is_told_of_and_stays(standin: Standin, run: Run) -> None:
     standin.answers("functions list", [OLD])
-    assert "towns does not declare any more: towns-old (us-central1); --prune removes" in run("deploy").stdout
+    assert "towns no longer declares towns-old (us-central1); --prune removes" in run("deploy").stdout
     assert not any(line.startswith("functions delete") for line in standin.commands)
 
 
@@ -305,7 +308,7 @@ def test_a_function_that_is_not_declared_any_more_is_told_of_and_stays(standin: 
 def test_prune_asks_before_it_removes(answer: str, is_removed: bool, standin: Standin) -> None:
     standin.answers("functions list", [OLD])
     result = CliRunner().invoke(boiler, ["deploy", "--prune"], input=answer)
-    assert "Remove towns-old (us-central1), which towns does not declare any more?" in result.stdout
+    assert "Remove towns-old (us-central1), which towns no longer declares?" in result.stdout
     assert any(line.startswith("functions delete towns-old") for line in standin.commands) is is_removed
 
 
@@ -420,7 +423,7 @@ def test_an_index_over_all_collections_of_a_name_is_waited_for_and_refused_witho
     standin.firebase.rename(standin.firebase.with_suffix(".gone"))
     refused = run("deploy")
     assert refused.exit_code == 2
-    assert "error BF210 Functions need indexes over all collections of a name (streets.kind)" in refused.stderr
+    assert "error BF210 Functions need indexes over all collections of one name (streets.kind)" in refused.stderr
     assert "run: npx firebase-tools deploy --only firestore --project my-project." in refused.stderr
     assert standin.deployed == set()
 
@@ -619,7 +622,7 @@ def test_a_trigger_that_is_not_where_the_database_is_is_refused(
     write(APP.replace('Boiler("towns")', 'Boiler("towns", trigger_location="eur3")'))
     result = run("deploy")
     assert (result.exit_code, result.stderr.split()[:2]) == (2, ["error", "BF206"])
-    assert "is to be in 'eur3', and the database '(default)' of my-project is in 'nam5'" in result.stderr
+    assert "has the location 'eur3', and the database '(default)' of my-project is in 'nam5'" in result.stderr
     assert standin.changes == []
 
 
@@ -766,11 +769,13 @@ def test_a_view_that_is_dropped_is_named_until_it_is_withdrawn(
     write(APP + LABEL)
     run("deploy")
     write(APP)
-    left = "Nothing follows the copies of CityLabel (cityLabels/{city.doc_id}) any more; `boiler withdraw --dropped`"
+    left = (
+        "No function updates the copies of CityLabel (cityLabels/{city.doc_id}) any more; `boiler withdraw"
+    )
     assert left in run("deploy").stdout
     assert left in run("deploy").stdout
     assert run("withdraw", "--dropped").exit_code == 0
-    assert "Nothing follows" not in run("deploy").stdout
+    assert "No function updates" not in run("deploy").stdout
 
 
 def test_an_app_that_declares_nothing_any_more_is_removed(
@@ -780,12 +785,12 @@ def test_an_app_that_declares_nothing_any_more_is_removed(
     standin.remember()
     standin.works()
     write('from boiler_functions import Boiler\n\napp = Boiler("towns")\n')
-    assert "towns does not declare any more: towns-city-form-task" in run("deploy").stdout
+    assert "towns no longer declares towns-city-form-task" in run("deploy").stdout
     result = run("deploy", "--prune", "--yes")
     assert result.exit_code == 0
     assert len([line for line in standin.commands if line.startswith("functions delete")]) == 4
     assert standin.deployed == set()
-    assert "Nothing follows the copies of CityView" in result.stdout
+    assert "No function updates the copies of CityView" in result.stdout
 
 
 # The service that holds sockets
@@ -842,7 +847,7 @@ def test_a_service_that_is_not_declared_any_more_is_removed_with_prune(
     with_service: str, standin: Standin, run: Run, write: Callable[[str], None]
 ) -> None:
     write(APP)
-    assert "does not declare any more: towns-websocket (us-central1); --prune removes" in run("deploy").stdout
+    assert "no longer declares towns-websocket (us-central1); --prune removes" in run("deploy").stdout
     assert run("deploy", "--prune", "--yes").exit_code == 0
     assert any(line.startswith("run services delete towns-websocket --region=us-central1") for line in standin.commands)
 
@@ -1016,6 +1021,6 @@ def test_dry_run_asks_nothing_and_says_what_to_put_in(
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
     result = run("deploy", "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout.startswith("# No project is named: give --project, or put yours in the place of PROJECT_ID.\n")
+    assert result.stdout.startswith("# No project is configured: pass --project, or replace PROJECT_ID with yours.\n")
     assert "gcloud functions deploy towns-city-view-on-cities --gen2 --region=us-central1" in result.stdout
     assert standin.commands == []
