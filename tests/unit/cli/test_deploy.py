@@ -769,9 +769,7 @@ def test_a_view_that_is_dropped_is_named_until_it_is_withdrawn(
     write(APP + LABEL)
     run("deploy")
     write(APP)
-    left = (
-        "No function updates the copies of CityLabel (cityLabels/{city.doc_id}) any more; `boiler withdraw"
-    )
+    left = "No function updates the copies of CityLabel (cityLabels/{city.doc_id}) any more; `boiler withdraw"
     assert left in run("deploy").stdout
     assert left in run("deploy").stdout
     assert run("withdraw", "--dropped").exit_code == 0
