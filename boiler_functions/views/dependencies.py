@@ -72,7 +72,9 @@ def _document_token(scope: str, path: str) -> str:
 
 
 def _query_token(scope: str, query: Query) -> str:
-    return digest(scope, "query", query.key)
+    # Without the pattern of its paths: a token is of what a change is compared with once its path has matched, and so
+    # it is the same as in ledgers that earlier versions of this package wrote.
+    return digest(scope, "query", query._replace(pattern=None).key)
 
 
 def _collection_token(scope: str, source: Source) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, matching, reference
-from boiler_functions.database import Put
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, matching, reference, referrers
+from boiler_functions.database import Put, Query
+from boiler_functions.modes.ledger import COLLECTION as LEDGERS
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.settings.http import HttpSettings
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
+from boiler_functions.types import Reference, digest
 
 
 class Note(DomainModel):
@@ -121,3 +123,51 @@ def test_the_oracle_reads_by_itself_what_a_view_of_a_group_should_be(testing: Me
     testing.database.commit([Put("dashboards/first", {"texts": ["a", "b"]}, mask=("texts",))])
     with pytest.raises(AssertionError, match=r"texts is \['a', 'b'\], and should be \['h', 'i'\]"):
         assert_views_equal_rebuild(testing)
+
+
+class Board(DomainModel):
+    class Meta:
+        collection_name = "boards"
+
+
+class Pin(DomainModel):
+    class Meta:
+        collection_name = "users/{user_id}/pins"
+
+    board = attrs.relation(Board)
+
+
+class BoardStore(Store):
+    board = reference(Board)
+    pins = referrers(Pin.board)
+
+
+class BoardView(ViewModel[BoardStore]):
+    class Meta:
+        path = "boardViews/{board.doc_id}"
+
+    @attrs.computed
+    def pins(self) -> list[str]:
+        return [pin.path for pin in self.store.pins]
+
+
+def test_a_change_finds_the_ledger_that_an_earlier_version_of_the_package_wrote_for_a_query_of_a_group() -> None:
+    app = Boiler("boards")
+    app.query(BoardView)
+    with memory_app(app) as testing:
+        Board.new(doc_id="b").save()
+        testing.deliver()
+        (ledger,) = testing.database.query(Query(LEDGERS)).documents
+        asked = digest("pins", True, [("board", "==", Reference("boards/b"))], [], [None, None], None, False)
+        collection = digest("boards/BoardView", "collection", "users/{user_id}/pins/{doc_id}")
+        tokens = sorted([digest("boards/BoardView", "query", asked), collection])
+        added = ("plan", "code", "deployment", "owed", "due")
+        fields = {name: each for name, each in (ledger.fields or {}).items() if name not in added}
+        testing.write(ledger.path, {**fields, "depends_on": tokens})
+        Pin.new(doc_id="p", user_id="u", board="b").save()
+        testing.deliver()
+        assert testing.fields("boardViews/b") == {
+            "pins": ["users/u/pins/p"],
+            "obj_type": "BoardView",
+            "doc_ref": "boardViews/b",
+        }
