@@ -81,10 +81,12 @@ def _tagged(value: Any) -> Any:
 
 
 def as_stored(value: Any) -> Any:
-    """Returns the value as it reads back from a document: times in UTC with microseconds, tuples as lists."""
+    """Returns the value as it reads back from a document: times in UTC with microseconds, degrees as floats, lists."""
     match value:
         case datetime():
             return to_datetime(to_instant(value))
+        case GeoPoint():
+            return GeoPoint(float(value.latitude), float(value.longitude))
         case Mapping():
             return {key: as_stored(item) for key, item in value.items()}
         case list() | tuple():

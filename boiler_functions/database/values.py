@@ -101,7 +101,8 @@ def is_instant(moment: datetime) -> bool:
     """Whether it is in the years 1 to 9999, as Greenwich counts, too."""
     try:
         moment.astimezone(UTC)
-    except OverflowError:
+    except Exception:
+        # OverflowError, or whatever a time zone of user code raises.
         return False
     return True
 
@@ -152,10 +153,20 @@ def _reason(value: Any) -> str | None:
         case datetime():
             return None if is_instant(value) else "Not a valid timestamp."
         case Reference():
-            fault = None if _FOREIGN.match(value.path) else fault_of_path(value.path)
-            return f"A reference to {shown(value.path)}, which is no document path: {fault}." if fault else None
+            return _fault_of_reference(value.path)
         case GeoPoint():
-            is_on_earth = abs(value.latitude) <= 90 and abs(value.longitude) <= 180
+            is_on_earth = _is_within(value.latitude, 90) and _is_within(value.longitude, 180)
             return None if is_on_earth else f"{value} is no place on earth."
         case _:
             return f"A {type(value).__name__} is no value that a document holds."
+
+
+def _fault_of_reference(path: object) -> str | None:
+    if not isinstance(path, str):
+        return f"A reference whose path is of type {type(path).__name__}; it must be a text."
+    fault = None if _FOREIGN.match(path) else fault_of_path(path)
+    return f"A reference to {shown(path)}, which is no document path: {fault}." if fault else None
+
+
+def _is_within(degrees: object, most: int) -> bool:
+    return isinstance(degrees, int | float) and abs(degrees) <= most

@@ -18,7 +18,7 @@ from typing import Any, is_typeddict
 from marshmallow import Schema, ValidationError, fields, validate
 
 from boiler_functions.database.matching import sort_key
-from boiler_functions.database.values import Fault, faults_of, is_instant
+from boiler_functions.database.values import MAX_DEPTH, Fault, faults_of, is_instant
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.paths import document_id
 from boiler_functions.types import GeoPoint, Reference, is_unicode
@@ -249,7 +249,10 @@ class Anything(fields.Raw):
         super().__init__(**{**kwargs, "allow_none": True})
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return as_json(value) if _in_json(self) else copy.deepcopy(value)
+        try:
+            return as_json(value) if _in_json(self) else copy.deepcopy(value)
+        except RecursionError as error:
+            raise ValidationError(f"Nested more than {MAX_DEPTH} deep.") from error
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if faults := faults_of(value):

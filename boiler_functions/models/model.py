@@ -14,6 +14,7 @@ from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
 
 from boiler_functions.database.values import Fault, dotted, fault_of_name, faults_of
 from boiler_functions.exceptions import (
+    BoilerError,
     InvalidAttribute,
     InvalidReference,
     InvalidValue,
@@ -249,7 +250,10 @@ class Model:
         except ValidationError as error:
             messages = flatten(error.messages, self.attributes[name].data_key)
             raise InvalidValue(type(self).__name__, messages, {name: value}) from error
-        except (ValueError, AttributeError, TypeError) as error:
+        except BoilerError:
+            raise
+        except Exception as error:
+            # A generator, or a class of user code, may raise anything as it is read.
             messages = {name: [f"Cannot be stored: {error}."]}
             raise InvalidValue(type(self).__name__, messages, {name: value}) from error
 

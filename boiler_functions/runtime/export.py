@@ -164,7 +164,7 @@ def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
     project = os.environ.get(PROJECT)
     if event is not None:
         # The request's own comes first; an event carries one by the extension for distributed tracing.
-        headers = {"traceparent": event.get("traceparent") or "", **headers}
+        headers = {"traceparent": str(event.get("traceparent") or ""), **headers}
         project = _project_of(event) or project
     return trace_of(headers, project)
 

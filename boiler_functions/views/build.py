@@ -15,7 +15,7 @@ from boiler_functions.exceptions import Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
-from boiler_functions.types import Fields, Instant, Reference, Version, digest
+from boiler_functions.types import Fields, Instant, Reference, Version, as_stored, digest
 from boiler_functions.views.dependencies import tokens_of
 from boiler_functions.views.store import Resolution, Store
 from boiler_functions.views.view_model import ViewModel
@@ -220,8 +220,11 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
 
 
 def content_of(view: ViewModel[Any]) -> Fields:
-    """Returns the fields that all copies of the view share; with `Meta.versioned`, including its version."""
-    declared = view.to_view_dict()
+    """Returns the fields that all copies of the view share; with `Meta.versioned`, including its version.
+
+    They are as a copy gives them back, so that a view built now equals its copy in every spelling.
+    """
+    declared = as_stored(view.to_view_dict())
     content = {**declared, OBJ_TYPE: type(view).__name__}
     return {**content, DOC_VERSION: digest(declared)} if view.is_versioned() else content
 

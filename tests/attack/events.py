@@ -110,6 +110,8 @@ def _event(random: Random) -> Foreign:
         # Without content, which would know the path better than the header.
         own_name = None if chosen == "document" else own_name
         attributes[chosen] = random.choice(WRONG[chosen])
+    if random.random() < 0.1:
+        attributes["traceparent"] = random.choice(VALUES)
     return Foreign(
         function,
         {name: value for name, value in attributes.items() if value is not None},

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -37,6 +37,17 @@ HELD = {
     "the last moment": datetime(9999, 12, 31, tzinfo=UTC),
 }
 
+
+class Nowhere(tzinfo):
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        raise KeyError("nowhere")
+
+    dst = utcoffset
+
+    def tzname(self, _: datetime | None) -> str:
+        return "nowhere"
+
+
 REFUSED = {
     "an empty key": ({"": 1}, "value.''", "The key is empty."),
     "a reserved key": ({"__proto__": 1}, "value.__proto__", "Firestore reserves"),
@@ -55,6 +66,10 @@ REFUSED = {
     "nowhere on earth": (GeoPoint(91.0, 0.0), "value", "no place on earth"),
     "no place at all": (GeoPoint(float("nan"), 0.0), "value", "no place on earth"),
     "a set": ({"tags": {1}}, "value.tags", "A set is no value"),
+    "thousands of maps": (nested(5000, 1), "value.m.m", "more than 20 deep"),
+    "a path that is no text": (Reference(5), "value", "of type int; it must be a text"),  # type: ignore[arg-type]
+    "degrees that are none": (GeoPoint("north", None), "value", "no place on earth"),  # type: ignore[arg-type]
+    "a time of a zone that fails": (datetime(2020, 1, 1, tzinfo=Nowhere()), "value", "not a valid timestamp"),
 }
 
 
@@ -155,6 +170,41 @@ def test_a_letter_names_view_attribute_and_reason_of_a_value_that_no_document_ca
     assert letter["code"] == "BF502"
     assert letter["message"].startswith("NoteView refuses value")
     assert reason in letter["message"] or reason in letter["message"].lower() or "more than 20" in letter["message"]
+
+
+class Torn(list[Any]):
+    """A list that nobody can read."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise KeyError("torn")
+
+
+def test_a_value_that_fails_as_it_is_read_is_a_letter(testing: MemoryApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ODD, "x", Torn([1]))
+    put(testing, "notes/a", odd="x")
+    testing.deliver()
+    (letter,) = [each.fields or {} for path, each in testing.documents().items() if path.startswith("boilerDead")]
+    assert letter["message"].startswith("NoteView refuses value: Cannot be stored: ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(2020, 1, 1),
+        datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+        datetime(2020, 1, 1, tzinfo=timezone(timedelta(seconds=1))),
+        GeoPoint(1, 2),
+        ({"at": datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=-3)))}, GeoPoint(3, 4.5)),
+    ],
+)
+def test_a_view_built_now_is_spelled_as_its_copy(
+    testing: MemoryApp, monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    monkeypatch.setitem(ODD, "x", value)
+    put(testing, "notes/a", odd="x")
+    testing.deliver()
+    stored, fresh = (http_client(testing, "ada").get(f"/notes/a{query}") for query in ("", "?fresh=true"))
+    assert (stored.status_code, stored.text, stored.headers["ETag"]) == (200, fresh.text, fresh.headers["ETag"])
 
 
 @pytest.mark.parametrize("name", REFUSED)
