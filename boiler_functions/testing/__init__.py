@@ -1,12 +1,12 @@
-"""An app in memory, for tests: write documents, deliver their events, compare every view with a fresh build.
+"""Runs an app in memory, for tests: write documents, deliver their events, and compare every view with a fresh build.
 
     with memory_app(app) as testing:
         City.new(doc_id="TOK", city_name="Tokyo").save()
         testing.deliver(duplicates=1, shuffle=7)
         assert_views_equal_rebuild(testing)
 
-Events come duplicated and in any order, as in production, and handlers may race, crash and meet a database that fails;
-a failing test names the seed that does the same again.
+As in production, events come twice and in any order, and handlers race, crash and meet a database that fails. A failing
+test names the seed that repeats the run.
 """
 
 from boiler_functions.database.faults import Faults, Faulty

@@ -30,7 +30,7 @@ NO_FAULTS = Faults()
 
 
 class VirtualClock:
-    """A time that stands still until somebody sleeps; `now` and `sleep` are what `Surroundings` take.
+    """A clock that stands still until `sleep` is called; `Surroundings` take its `now` and `sleep`.
 
     clock = VirtualClock()
     with memory_app(app, Surroundings(clock.now, clock.sleep, Random(7))) as testing:
@@ -48,9 +48,9 @@ class VirtualClock:
 
 
 class MemoryApp:
-    """An app on a database of its own; every commit leaves its events in `pending`.
+    """An app on its own database in memory; every commit adds its events to `pending`.
 
-    The functions see the database `through` which they are handled: a wrapper there can watch or disturb them.
+    Functions use the database `through`; set it to a wrapper of `database` to watch or disturb them.
     """
 
     def __init__(self, app: Boiler, surroundings: Surroundings) -> None:
@@ -67,21 +67,22 @@ class MemoryApp:
         self.database.subscribe(self._collect)
 
     def fields(self, path: str) -> Fields | None:
-        """The fields of a stored document, or None: `testing.fields("cityView/TOK")`."""
+        """Returns the fields of a stored document, or None: `testing.fields("cityView/TOK")`."""
         return self.database.read([path]).documents[0].fields
 
     def write(self, path: str, fields: Fields | None) -> None:
-        """Writes a whole document as a client does, a form for example; with None, deletes it."""
+        """Writes a whole document as a client does, for example a form; deletes it if `fields` is None."""
         self.database.commit([Delete(path) if fields is None else Put(path, fields)])
 
     def documents(self) -> dict[str, Document]:
-        """Every document that exists, by path."""
+        """Returns every document that exists, by path."""
         return {each.path: each for each in self.database.read(list(self._paths)).documents if each.exists}
 
     def deploy(self, app: Boiler, *, pending_to_old: bool = False) -> None:
-        """Replaces the code of the app, as a deployment does: what is stored stays, and new events go to the new code.
+        """Replaces the code of the app, as a deployment does: documents stay, and the new code handles new events.
 
-        Pending events go to it, too; with `pending_to_old` the code before handles them, as it does during a roll-out.
+        The new code handles pending events, too, unless `pending_to_old` is set: then the old code does, as it may
+        during a roll-out.
         """
         self.compiled = app.compiled
         settled_at = self.surroundings.clock() + int(ROLL_OUT.total_seconds()) * 1_000_000_000
@@ -90,7 +91,10 @@ class MemoryApp:
             self.pending = [new for each in self.pending if (new := self._readdressed(each))]
 
     def upkeep(self, through: Database | None = None) -> Counter[Outcome]:
-        """Builds what is owed, as the app's upkeep does once each roll-out and pause is over; returns what was done."""
+        """Builds the views that are owed a build, as the app's upkeep does once all roll-outs and pauses are over.
+
+        Returns how many views had each outcome.
+        """
         database = Metered(through or self.through)
         surroundings = self.surroundings._replace(release=self.release._replace(settled_at=0))
         declarations = self.compiled.declarations
@@ -104,12 +108,12 @@ class MemoryApp:
         return replace(delivery, function=function, release=self.release) if function else None
 
     def take(self) -> list[Delivery]:
-        """The pending events, which are pending no longer; `handle` delivers one of them."""
+        """Returns the pending events and removes them from `pending`; `handle` delivers one."""
         taken, self.pending = self.pending, []
         return taken
 
     def handle(self, delivery: Delivery, through: Database | None = None) -> Report:
-        """What the function did about the event; raises a Transient error when it must be delivered again."""
+        """Delivers one event and returns the function's report; raises a Transient error if it must be redelivered."""
         surroundings = self.surroundings._replace(release=delivery.release)
         return delivery.function.handle(delivery.change, through or self.through, surroundings)
 
@@ -125,22 +129,30 @@ class MemoryApp:
         meanwhile: Iterable[Callable[[], object]] = (),
         drain: bool = True,
     ) -> list[Report]:
-        """Delivers the pending events until none is left, those that they cause included, and again what failed.
+        """Delivers the pending events, and those that they cause, until none is left; redelivers what failed.
 
-        Each comes `duplicates` times more, after the others. With `shuffle`, a seed, the order is random, and a test
-        that fails names the seed; what follows is drawn from it too, so that the same seed does the same again:
+        Returns the reports of the functions.
 
-        `at_once` handlers run side by side and take turns at every call of the database; `crashes` is how likely one
-        ends there (0.05: at one turn in twenty), `drops` how likely a delivery is lost, and `faults` how likely each
-        fault of a call; whatever went wrong comes again, and is spared them after ten failures, so that an error which
-        reaches the test is the app's. `meanwhile` is what clients do, each at a random moment.
+        duplicates    how many more times each event comes, after the others.
+        shuffle       a seed, which makes the order random, and from which everything below is drawn, so that the same
+                      seed repeats the run; a failing test names it.
+        at_once       handlers that run side by side, and take turns at every call of the database.
+        crashes       the likelihood that a handler ends at a turn: 0.05 is one turn in twenty.
+        drops         the likelihood that a delivery is lost, and comes again later.
+        faults        the likelihood of each fault of a call of the database.
+        meanwhile     what clients do: functions to call, each at a random moment.
+        drain         whether to deliver the events that are caused, too; if not, they stay pending.
 
-        With `drain=False` the events that are caused stay pending.
+        After ten failures, an event meets no more injected faults, so that an error which reaches the test is the
+        app's own.
         """
         if shuffle is None and (at_once > 1 or crashes or drops or faults != NO_FAULTS):
-            raise ValueError("Chance decides what goes wrong; give its seed, as in deliver(shuffle=7, crashes=0.05).")
+            raise ValueError("Faults are random; give a seed, as in deliver(shuffle=7, crashes=0.05).")
         if not (0 <= crashes < 1 and 0 <= drops < 1):
-            raise ValueError("What always crashes, or is always lost, never arrives; give a likelihood below 1.")
+            raise ValueError(
+                f"crashes and drops must be at least 0 and below 1, or no event ever arrives; found crashes={crashes}, "
+                f"drops={drops}."
+            )
         self.seeds += [] if shuffle is None else [shuffle]
         weather = Weather(duplicates, at_once, crashes, drops, faults)
         return Simulation(self, weather, None if shuffle is None else Random(shuffle), meanwhile).run(drain=drain)
@@ -148,7 +160,7 @@ class MemoryApp:
     def _collect(self, before: Document, after: Document) -> None:
         self._changes += 1
         self._paths[after.path] = None
-        # One id for all functions: that is how production does it, and the emulator not always.
+        # One event id for all functions, as in production; the emulator does not always do so.
         change = Change(f"event-{self._changes}", SOURCE, after.path, before, after, self.surroundings.clock())
         functions = self.compiled.functions.values()
         self.pending += [
@@ -160,10 +172,10 @@ class MemoryApp:
 
 @contextmanager
 def memory_app(app: Boiler, surroundings: Surroundings | None = None) -> Iterator[MemoryApp]:
-    """The app in memory; inside the block models read and write its database.
+    """Runs the app in memory; inside the block, models read and write its database.
 
-    `surroundings` are the time and the chance that the functions see; unless given, retries follow at once and chance
-    is the same in every run.
+    `surroundings` are the clock and the randomness of the functions; by default, retries follow at once and the
+    randomness is the same in every run.
     """
     testing = MemoryApp(app, surroundings or Surroundings(time.time_ns, _no_pause, Random(0)))
     with use(testing.database):
@@ -176,4 +188,4 @@ def memory_app(app: Boiler, surroundings: Surroundings | None = None) -> Iterato
 
 
 def _no_pause(seconds: float) -> None:
-    """Retries follow at once."""
+    """Does not pause, so that retries follow at once."""

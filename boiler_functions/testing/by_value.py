@@ -1,4 +1,4 @@
-"""Pickles classes and functions of a test function by what they are, as no import finds them in another process."""
+"""Pickles classes and functions by value, as another process cannot import those that a test function defines."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from typing import Any
 _OWN_TO_A_CLASS = frozenset({"__dict__", "__weakref__", "__orig_bases__", "__abstractmethods__", "_abc_impl"})
 
 
-# Py_TPFLAGS_HEAPTYPE: not those of the interpreter, of which some are in no module, as the type of None.
+# Py_TPFLAGS_HEAPTYPE, which types of the interpreter lack; some of these cannot be imported, such as the type of None.
 _MADE_BY_PYTHON = 1 << 9
 
 
 def dumps(value: Any) -> bytes:
-    """The value for `loads` in another process; raises PicklingError or TypeError for what cannot go there."""
+    """Returns the value as bytes for `loads` in another process; raises PicklingError or TypeError if it cannot."""
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     pickler.dump(value)
-    # What fills classes, functions and cells comes after them, as it may lead back to them. It grows meanwhile.
+    # The contents of classes, functions and cells follow after them, as they may refer back to them. Dumping a content
+    # may add more contents to the list.
     for content in pickler.contents:
         pickler.dump(content)
     return buffer.getvalue()
 
 
 def loads(data: bytes) -> Any:
-    """What `dumps` was given."""
+    """Returns the value that `dumps` was given."""
     unpickler = pickle.Unpickler(io.BytesIO(data))
     value = unpickler.load()
     with suppress(EOFError):
@@ -78,7 +79,7 @@ class _Pickler(pickle.Pickler):
 
 
 class _Blank:
-    """Stands for the bases of a class while it is made, so that none of them sees it empty."""
+    """Replaces the bases of a class while it is made, so that no `__init_subclass__` runs on the empty class."""
 
 
 def _made_class(name: str, bases: tuple[type[Any], ...]) -> type[Any]:
@@ -114,7 +115,7 @@ def _content(cell: CellType) -> tuple[Any, ...]:
     try:
         return (cell.cell_contents,)
     except ValueError:
-        return ()  # A name that has no value yet.
+        return ()  # The variable has no value yet.
 
 
 def _is_importable(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The HTTP function of an app in memory, as one caller sees it."""
+"""A client of the HTTP function of an app in memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def http_client(testing: MemoryApp, uid: str | None = None, **claims: Any) -> FlaskClient:
-    """A client of the app's REST rules, whose requests carry a token of the user, or none.
+    """Returns a client of the app's REST rules, whose requests carry a token of the user; without `uid`, none.
 
     with memory_app(app) as testing:
         ada = http_client(testing, "ada", admin=True)
         ada.patch("/meetings/standup", json={"inSession": False}).status_code
     """
-    # Imported late: a test of views needs no REST stack.
+    # Imported here because tests of views do not need the REST stack.
     from boiler_functions.modes.rest.application import create_app
 
     flask = create_app(
@@ -38,11 +38,11 @@ def http_client(testing: MemoryApp, uid: str | None = None, **claims: Any) -> Fl
 
 
 class _Tokens:
-    """Tokens that are what they say; no test needs Firebase Auth."""
+    """Accepts tokens that are their own claims, so that tests do not need Firebase Auth."""
 
     def claims(self, token: str) -> Mapping[str, Any]:
         claims: Mapping[str, Any] = json.loads(urlsafe_b64decode(token))
         return claims
 
     def check_app(self, token: str) -> None:
-        """Takes any app."""
+        """Accepts any app."""

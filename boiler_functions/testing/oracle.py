@@ -1,7 +1,8 @@
-"""The oracle: what plain reading of all documents makes of the views is what must be stored.
+"""The oracle: computes each view from all documents in the plainest way, and compares it with what is stored.
 
-It shares no filter, order, pattern or relation with the engine that it judges: `plain` reads the documents, `reached`
-fills the Stores by hand. Getters run twice, and in a process of another hash seed: what they make must be the same.
+It shares no code for filters, orders, patterns or relations with the engine that it judges: `plain` reads the
+documents, and `reached` fills the Stores by hand. Getters run a second time, and in a process with another hash seed;
+their results must be the same.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _MISSING = object()
 
 
 def assert_views_equal_rebuild(testing: MemoryApp) -> None:
-    """Asserts that the stored views are what the documents make of them: each copy equal, none missing, none left over.
+    """Asserts that every stored view equals a fresh build: each copy is correct, none is missing, none is left over.
 
-    A view that cannot be built, or stored, may be as it was before, where it still belongs. One without a root is
-    expected once an event has concerned it.
+    A view that cannot be built or stored may keep earlier content, but only where its copies still belong. A view whose
+    Store has no root is expected to be stored only after an event has concerned it.
     """
     documents = testing.documents()
     faults = [fault for view in testing.compiled.declarations.stored for fault in _faults(view, documents)]
@@ -39,7 +40,10 @@ def assert_views_equal_rebuild(testing: MemoryApp) -> None:
 
 
 class _Expected(NamedTuple):
-    """What there should be of one root: copies as they are stored; None where none can be made, and any may be left."""
+    """The copies that one root should have, as stored: None for a copy whose content cannot be computed.
+
+    `copies` is None if not even their paths can be; then any copy may be left.
+    """
 
     name: str
     copies: Mapping[str, Fields | None] | None
@@ -66,22 +70,22 @@ def _faults(view: View, documents: Documents) -> Iterator[str]:
         wanted.update(expected.copies)
         right = tuple(sorted(expected.copies))
         if None not in expected.copies.values() and known != right:
-            yield f"the ledger of {expected.name} knows the copies {known}, and there are {right}"
+            yield f"the ledger of {expected.name} lists the copies {known}, and should list {right}"
         if ledger is not None and root and not _has_root(view, root, documents):
-            yield f"the ledger of {expected.name} is left, and there is no such view"
+            yield f"the ledger of {expected.name} exists, and its root does not"
     yield from _compared(view, documents, wanted)
     yield from _unsteady([each for each in built if each.content is not None])
 
 
 def _unsteady(built: Sequence[_Expected]) -> Iterator[str]:
-    """What getters make of the same documents another time, or in another process, and is not the same."""
+    """Yields how views differ when they are built from the same documents again, or in another process."""
     views = [each.reached for each in built if each.reached is not None]
     builds: list[tuple[str, Contents]] = [("a second time", [each.content() for each in views])]
     builds += [("in another process", found) for found in contents(views)]
     for where, found in builds:
         for expected, content in zip(built, found, strict=True):
             differing = [] if content is None else _differing(content, expected.content or {})
-            yield from (f"{expected.name} is another one when it is built {where}: {each}" for each in differing)
+            yield from (f"{expected.name} differs when it is built {where}: {each}" for each in differing)
 
 
 def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | None]) -> Iterator[str]:
@@ -98,7 +102,7 @@ def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | No
 
 
 def _roots(view: View, documents: Documents, ledgers: Mapping[str, Fields]) -> list[str]:
-    """The roots of which there should be a view, and those that have a ledger."""
+    """Returns the roots that exist, and those that have a ledger."""
     root = view.store_class.root()
     found = [path for path, each in documents.items() if is_a(root.model, each)] if root else [""]
     return list(dict.fromkeys([*found, *ledgers]))
@@ -133,14 +137,14 @@ def _document(reached: Reached, content: Fields, path: str) -> dict[str, Any]:
 
 
 def _as_stored(path: str, fields: Fields) -> Fields:
-    """The fields as a database gives them back; raises a Permanent error for those that none can hold."""
+    """Returns the fields as a database gives them back; raises a Permanent error for fields that it cannot hold."""
     database = MemoryDatabase()
     database.commit([Put(path, fields)])
     return database.read([path]).documents[0].fields or {}
 
 
 def _differing(found: Fields, wanted: Fields) -> list[str]:
-    """What is wrong with each field; what the toolkit notes in a copy besides is its own affair."""
+    """Returns what is wrong with each field; extra bookkeeping fields are allowed."""
     names = [*wanted, *(name for name in found if name not in wanted and name not in RESERVED_KEYS)]
     return [
         f"{name} is {_told(found, name)}, and should be {_told(wanted, name)}"
@@ -150,7 +154,7 @@ def _differing(found: Fields, wanted: Fields) -> list[str]:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether Firestore tells the two values apart in no way: 1 is neither True nor 1.0, and NaN is NaN."""
+    """Returns whether Firestore stores the two values alike: 1 differs from True and from 1.0, and NaN equals NaN."""
     if isinstance(one, float) and isinstance(other, float):
         both = (math.isnan(one), math.isnan(other))
         return all(both) or (not any(both) and one == other and math.copysign(1, one) == math.copysign(1, other))

@@ -1,4 +1,4 @@
-"""Builds views in processes of other hash seeds: what follows the order of a set is another content there."""
+"""Builds views in processes with other hash seeds, where a view that depends on the order of a set differs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from boiler_functions.testing.by_value import dumps, loads
 from boiler_functions.testing.reached import Reached
 
 Contents: TypeAlias = Sequence[dict[str, Any] | None]
-"""What views are in another process, None of those that it could not build."""
+"""The contents of views as another process builds them; None for a view that it could not build."""
 
 SEEDS = ("1", "2", "3", "4")
-"""The hash seeds of the processes: the first for every view, the others where its own code makes sets.
+"""The hash seeds of the processes: the first for every view, the others for views whose own code makes sets.
 
-Two items of a set stand in the same order under every second seed.
+Several, as any two items of a set keep their order under every second seed.
 """
 
 _LONGEST_WAIT = 30.0
@@ -32,17 +32,17 @@ _SET_OPCODES = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}
 
 
 def contents(views: Sequence[Reached]) -> Iterator[Contents]:
-    """The contents of views of one class, once for each process that could be asked."""
+    """Yields the contents of views of one class, once for each process that can build it."""
     if not views:
         return
-    # All are begun before the first is asked: they start side by side.
+    # Starts all processes before the first is asked, so that they start side by side.
     for process in [_process(seed) for seed in (SEEDS if _makes_sets(views[0].view) else SEEDS[:1])]:
         if (found := process.contents(views)) is not None:
             yield found
 
 
 class _Process:
-    """A process with a hash seed of its own, which lives as long as this one."""
+    """A process with its own hash seed, which lives as long as this one."""
 
     def __init__(self, seed: str) -> None:
         (its_input, our_output), (our_input, its_output) = os.pipe(), os.pipe()
@@ -63,7 +63,7 @@ class _Process:
         atexit.register(self.end)
 
     def contents(self, views: Sequence[Reached]) -> Contents | None:
-        """The contents there; None where their class, or its module, cannot go there."""
+        """Returns the contents as the process builds them; None if the class of the views cannot be sent there."""
         try:
             number = self._number(views[0].view)
             return None if number is None else self._asked((number, [tuple(each[1:]) for each in views]))
@@ -71,7 +71,7 @@ class _Process:
             return None
 
     def _number(self, view: type[Any]) -> int | None:
-        """What the view is called there; it is sent once."""
+        """Returns the number by which the process knows the class, which is sent once; None if it cannot be sent."""
         if view not in self._numbers:
             number = len(self._numbers)
             try:
@@ -98,7 +98,7 @@ _processes: dict[str, _Process] = {}
 
 
 def _process(seed: str) -> _Process:
-    # PYTHONHASHSEED may be set for this process, too; then that seed would prove nothing.
+    # If this process has the same PYTHONHASHSEED, that seed would prove nothing.
     other = "5" if os.environ.get("PYTHONHASHSEED") == seed else seed
     if other not in _processes:
         _processes[other] = _Process(other)
@@ -106,7 +106,7 @@ def _process(seed: str) -> _Process:
 
 
 def serve(requests: int, answers: int) -> None:
-    """Answers the requests of the process that began this one, until it ends."""
+    """Answers the requests of the parent process until it ends."""
     source, answer = Connection(requests, writable=False), Connection(answers, readable=False)
     views: dict[int, Any] = {}
     while True:
@@ -136,7 +136,7 @@ def _content(reached: Reached) -> dict[str, Any] | None:
 
 
 def _makes_sets(view: type[Any]) -> bool:
-    """Whether the own code of the view, or of a model that it reads, makes a set."""
+    """Returns whether user code of the view, or of a model that it reads, makes a set."""
     models = (source.model for source in view.store_class.sources)
     classes = {base for each in (view, *models) for base in each.__mro__}
     own = [each for each in classes if each.__module__.partition(".")[0] not in (_OURS, "builtins", "typing")]

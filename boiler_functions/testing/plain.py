@@ -1,6 +1,6 @@
-"""Firestore's queries and relations, read off all documents one by one: as plain as can be, so that it can be trusted.
+"""Evaluates queries and relations by looking at every document, as plainly as possible, so that it can be trusted.
 
-It is what the oracle judges views by, and so it shares no filter, order, pattern or relation with what builds them.
+The oracle judges views by it, so it shares no code for filters, orders, patterns or relations with what builds views.
 https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering
 """
 
@@ -26,7 +26,7 @@ _UNEQUAL = {"<", "<=", ">", ">=", "!=", "not-in"}
 
 
 def is_at(pattern: str, path: str) -> bool:
-    """Whether the path is one of "users/{user_id}/notes/{doc_id}"."""
+    """Returns whether the path matches a pattern such as "users/{user_id}/notes/{doc_id}"."""
     return _expression(pattern).fullmatch(path) is not None
 
 
@@ -37,14 +37,14 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def is_a(model: type[DomainModel], document: Document | None) -> bool:
-    """Whether the document exists, where the model's are, and is of its class or of a subclass."""
+    """Returns whether the document exists, is in the model's collection, and belongs to its class or a subclass."""
     if document is None or document.fields is None or not is_at(model.pattern().text, document.path):
         return False
     return has_whole_collection(model) or document.fields.get("obj_type") in _names(model)
 
 
 def has_whole_collection(model: type[DomainModel]) -> bool:
-    """Whether the class declares the collection itself, and shares no other's."""
+    """Returns whether the class declares its collection itself, rather than share that of a base."""
     name = model.meta("collection_name")
     return not any(getattr(base, "meta", lambda _: None)("collection_name") == name for base in model.__mro__[1:])
 
@@ -54,14 +54,14 @@ def _names(model: type[Any]) -> set[str]:
 
 
 def named(fields: Fields | None, key: str, pattern: str) -> list[str]:
-    """The paths of the pattern that a field refers to: a reference, or a list of them."""
+    """Returns the paths that a field refers to and that match the pattern; the field holds one reference or a list."""
     value = (fields or {}).get(key)
     items = value if isinstance(value, list) else [value]
     return [each.path for each in items if isinstance(each, Reference) and is_at(pattern, each.path)]
 
 
 def found(query: Query, documents: Documents) -> list[Document]:
-    """The documents that the query returns, in its order."""
+    """Returns the documents that the query returns, in its order."""
     orders = [(each.field, -1 if each.descending else 1) for each in query.orders]
     last = orders[-1][1] if orders else 1
     ranged = sorted({each.field for each in query.filters if each.op in _UNEQUAL} - {_PATH})
@@ -141,7 +141,7 @@ _RANGES: Mapping[str, Callable[[int], bool]] = {
 
 
 def _is_value(value: Any) -> bool:
-    """Whether a list can be searched for it: null and NaN equal nothing there."""
+    """Returns whether the value can match anything: null and NaN equal nothing in a filter of lists or ranges."""
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
@@ -150,7 +150,7 @@ def _is_one_of(value: Any, others: Iterable[Any]) -> bool:
 
 
 def compare(one: Any, other: Any) -> int:
-    """-1, 0 or 1: how Firestore orders the two values."""
+    """Returns -1, 0 or 1, as Firestore orders the two values."""
     if _kind(one) != _kind(other):
         return -1 if _kind(one) < _kind(other) else 1
     match one:
@@ -196,7 +196,7 @@ def _kind(value: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """What Python orders as Firestore orders the value among those of its kind."""
+    """Returns a value that Python orders as Firestore orders this one among values of its kind."""
     match value:
         case None:
             return 0

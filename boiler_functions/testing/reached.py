@@ -1,4 +1,4 @@
-"""What a view is over documents that were read plainly: its Store filled by hand, its getters run, its copies named."""
+"""Computes a view for the oracle: fills its Store from plainly read documents, runs its getters, names its copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\{([^/}]+)\}")
 
 
 class Reached(NamedTuple):
-    """A view of one root, and what its Store holds: by reference the paths, and all documents behind them."""
+    """A view of one root, with the content of its Store: the paths by reference, and the documents at the paths."""
 
     view: View
     key: Mapping[str, str]
@@ -31,13 +31,13 @@ class Reached(NamedTuple):
     documents: Mapping[str, Document]
 
     def content(self) -> dict[str, Any]:
-        """What the getters make of it; raises a Permanent error when they, or the documents, are at fault."""
+        """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""
         with active(Snapshot(self.documents, self.view.__name__)):
             store = self.view.store_class(self.paths, self.documents)
             return self.view.of(store, self.key).to_view_dict()
 
     def copies(self) -> list[str]:
-        """Where copies belong; a document that names nobody, or cannot be read, gives none."""
+        """Returns the paths of the copies; a document that cannot be read, or has no usable value, gives none."""
         names = _PLACEHOLDER.findall(self.view.pattern().text)
         by_reference = {name: [each for each in names if each.startswith(f"{name}.")] for name in _references(names)}
         with active(Snapshot(self.documents, self.view.__name__)):
@@ -55,7 +55,7 @@ class Reached(NamedTuple):
                 continue
 
     def _value(self, source: Source, path: str, name: str) -> Any:
-        """What one document fills in; of a root what its key or the field says, whatever else is in it."""
+        """Returns a document's value for a placeholder; that of a root even if another of its fields does not fit."""
         try:
             return getattr(source.model.from_document(self.documents[path]), name)
         except InvalidDocument:
@@ -73,10 +73,10 @@ class Plan:
     key: Mapping[str, str]
     all: Documents
     named: dict[str, list[str]] = field(default_factory=dict)
-    """The paths that each reference leads to, whatever is there."""
+    """The paths that each reference leads to, including those of missing documents and of other classes."""
 
     def reached(self) -> Reached:
-        """What the references lead to; raises a Permanent error for what no query takes."""
+        """Follows the references to their ends; raises a Permanent error for a query that Firestore refuses."""
         sources = self.view.store_class.sources
         for source in sources:
             self.named[source.name] = self._named(source)
@@ -112,7 +112,7 @@ class Plan:
                 yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text)
 
     def _starts(self, source: Referrers[Any]) -> Iterator[str]:
-        """The documents that may be referred to; of a missing one nothing says that it is of a subclass."""
+        """Yields the documents whose referrers count; a missing one does unless a subclass is required."""
         assert source.via is not None
         models = (source.via.model, source.relation.target)
         for path in self.named[source.via.name]:
@@ -123,14 +123,14 @@ class Plan:
     def _referring(self, source: Referrers[Any], starts: set[str]) -> Iterator[str]:
         pattern, key = source.relation.target.pattern().text, source.relation.data_key
         for start in starts:
-            MemoryDatabase().query(source.query(start))  # Raises for a path that no filter takes.
+            MemoryDatabase().query(source.query(start))  # Raises for a path that filters refuse.
         for document in self.all.values():
             if is_a(source.model, document) and starts.intersection(named(document.fields, key, pattern)):
                 yield document.path
 
 
 def key_of(pattern: str, path: str) -> dict[str, str]:
-    """What the placeholders of the pattern stand for in a path of it."""
+    """Returns the values of the placeholders of the pattern in a path that matches it."""
     assert is_at(pattern, path)
     pairs = zip(pattern.split("/"), path.split("/"), strict=True)
     return {name[1:-1]: value for name, value in pairs if name.startswith("{")}

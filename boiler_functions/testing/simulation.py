@@ -1,4 +1,4 @@
-"""How events are delivered: one after the other, or as badly as production can, by one seed."""
+"""Delivers events: one after the other, or by a seed as badly as production can."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from boiler_functions.modes.report import Report
 from boiler_functions.testing.steps import Crashed, Stepped, Worker
 
 MAX_DELIVERIES = 20
-"""Times that a failing event is delivered before its error reaches the test; the platform would go on for a day."""
+"""Deliveries of a failing event before its error reaches the test; the platform would redeliver it for a day."""
 
 MAX_DISTURBED = MAX_DELIVERIES // 2
-"""Failures of an event after which its calls of the database go well, so that no injected fault is taken for the app's.
+"""Failures of an event after which no more faults are injected, so that an error which reaches the test is the app's.
 
-A real outage ends, too, and the faults of a test may be so likely that no delivery gets through all of its calls.
+A real outage ends, too; without an end, likely faults could make every delivery fail.
 """
 
-# One handler in four is slow: others do all of their work between two of its steps.
+# One handler in four is so slow that others do all of their work between two of its steps.
 _SPEEDS = (1.0, 1.0, 1.0, 0.03)
 
-# Clients act once in so many steps of the handlers.
+# The average number of steps of handlers between two acts of clients.
 _STEPS_PER_ACT = 10
 
 
@@ -45,14 +45,14 @@ class Delivery:
     """The deployment whose code handles it."""
 
     def without_images(self) -> Delivery:
-        """The same event as it comes when it is too large to hold the document: with neither image."""
+        """Returns the event without images, as it comes when the document is too large for an event."""
         missing = Document(self.change.path)
         return replace(self, change=self.change._replace(before=missing, after=missing))
 
 
 @dataclass(frozen=True)
 class Weather:
-    """What may happen to deliveries and their handlers; `MemoryApp.deliver` says what each is."""
+    """What may happen to deliveries and their handlers; `MemoryApp.deliver` describes each field."""
 
     duplicates: int = 0
     at_once: int = 1
@@ -62,7 +62,7 @@ class Weather:
 
 
 class World(Protocol):
-    """What is simulated: an app, as far as its deliveries are concerned."""
+    """The app that is simulated, as far as deliveries need it."""
 
     surroundings: Surroundings
     through: Database
@@ -83,9 +83,9 @@ class _Handler:
 
 
 class Simulation:
-    """Delivers all that is pending, and again what failed; without `chance` in order, one after the other.
+    """Delivers all pending events, and redelivers those that failed; in order, one after the other, without `chance`.
 
-    While it goes on, `acts` (what clients do) are done in their order, each at a random moment.
+    Meanwhile it calls `acts`, which do what clients do, in their order, each at a random moment.
     """
 
     def __init__(
@@ -100,7 +100,10 @@ class Simulation:
         self._reports: list[Report] = []
 
     def run(self, *, drain: bool) -> list[Report]:
-        """What the handlers reported; raises the error that one fails with for ever, or that no redelivery can help."""
+        """Returns the reports of the handlers.
+
+        Raises the error of a handler that is not Transient, or that persists through all redeliveries.
+        """
         self._collect()
         try:
             while self._acts or self._queue or self._running:
@@ -141,7 +144,7 @@ class Simulation:
         if self._chance and delivery.attempt <= MAX_DISTURBED:
             database = Faulty(database, self._weather.faults, self._chance, world.surroundings.sleep, world.injected)
         report = world.handle(delivery, database)
-        pause()  # All is done, and nothing acknowledged: the worst moment to crash.
+        pause()  # The work is done, and the event not acknowledged yet: the worst moment to crash.
         return report
 
     def _chosen(self) -> _Handler:

@@ -1,4 +1,4 @@
-"""Work that runs by steps, so that chance decides who goes on at every call of the database."""
+"""Runs work step by step, so that chance can choose the next handler at every call of the database."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ T = TypeVar("T")
 
 
 class Crashed(BaseException):
-    """The worker ends where it stands, as a killed process does; no `except Exception` holds it up."""
+    """Ends a worker where it stands, as a killed process ends; a BaseException, so that user code does not catch it."""
 
 
 class Worker(Generic[T]):
-    """A piece of work in a thread of its own, which stops at every `pause` until it is told to go on.
+    """Runs work in its own thread, which stops at every `pause` until `step` is called.
 
         worker = Worker(lambda pause: handle(Stepped(database, pause)))
         while worker.step():
             ...
         worker.result()
 
-    Only one thread runs at any moment: the worker's while it makes a step, else the caller's.
+    Only one thread runs at a time: the worker's during a step, otherwise the caller's.
     """
 
     def __init__(self, work: Callable[[Callable[[], None]], T]) -> None:
@@ -41,19 +41,19 @@ class Worker(Generic[T]):
         self._thread.start()
 
     def step(self) -> bool:
-        """Lets it go on to its next pause; whether there is one."""
+        """Runs the work up to its next pause; returns False if it ended instead."""
         self._go.release()
         self._stands.acquire()
         return not self._done
 
     def crash(self) -> None:
-        """Ends it where it stands."""
+        """Ends the work where it stands."""
         self._killed = True
         while self.step():
             pass
 
     def result(self) -> T:
-        """What the work returned; raises what it raised, Crashed when it was ended."""
+        """Returns what the work returned, or raises what it raised; raises Crashed after `crash`."""
         if self._error is not None:
             raise self._error
         return self._result  # type: ignore[return-value]
@@ -78,24 +78,24 @@ class Worker(Generic[T]):
 
 
 class Stepped:
-    """The database, with a pause before each call."""
+    """A database with a pause before each call."""
 
     def __init__(self, database: Database, pause: Callable[[], None]) -> None:
         self._database = database
         self._pause = pause
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """As the database, after a pause; a read of nothing asks nobody."""
+        """Reads as the database does, after a pause; without paths there is no call, and so no pause."""
         if paths:
             self._pause()
         return self._database.read(paths, at=at)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """As the database, after a pause."""
+        """Queries as the database does, after a pause."""
         self._pause()
         return self._database.query(query, at=at)
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """As the database, after a pause."""
+        """Commits as the database does, after a pause."""
         self._pause()
         return self._database.commit(writes, verify=verify)

@@ -1,4 +1,4 @@
-"""Tokens of the Auth emulator's kind, for tests of what HTTP serves."""
+"""Unsigned ID tokens, as the Auth emulator makes them, for tests of the HTTP function."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def unsigned_token(uid: str, *, project: str = "demo-boiler", **claims: Any) -> str:
-    """An ID token as the Auth emulator makes them: without a signature, taken where FIREBASE_AUTH_EMULATOR_HOST is set.
+    """Returns an ID token without a signature, which is accepted where FIREBASE_AUTH_EMULATOR_HOST is set.
 
     headers = {"Authorization": f"Bearer {unsigned_token('ada', project='demo-shop', admin=True)}"}
     """

@@ -1,4 +1,4 @@
-"""The oracle builds each view again, and in another process: what differs there would be written to and fro."""
+"""The oracle builds each view again, and in another process, and reports the views that differ there."""
 
 import itertools
 import threading
@@ -55,8 +55,8 @@ def built(*views: type[ViewModel[Any]]) -> None:
         assert_views_equal_rebuild(testing)
 
 
-def test_a_view_that_follows_the_order_of_a_set_is_another_one_in_another_process() -> None:
-    with pytest.raises(AssertionError, match=r"JoinedView of pages/p is another one when it is built in another"):
+def test_a_view_that_depends_on_the_order_of_a_set_differs_in_another_process() -> None:
+    with pytest.raises(AssertionError, match=r"JoinedView of pages/p differs when it is built in another"):
         built(JoinedView)
 
 
@@ -102,7 +102,7 @@ def test_a_view_of_a_test_function_is_built_in_another_process_too(order: Callab
         if order is sorted:
             assert_views_equal_rebuild(testing)
         else:
-            with pytest.raises(AssertionError, match=r"Letters of pages/p is another one when it is built in another"):
+            with pytest.raises(AssertionError, match=r"Letters of pages/p differs when it is built in another"):
                 assert_views_equal_rebuild(testing)
 
 
@@ -122,7 +122,7 @@ def test_every_shape_of_a_view_goes_to_another_process() -> None:
     assert list(contents(views)) == [[{"words": {f"{word}!": len(word) for word in WORDS}}]]
 
 
-def test_a_view_that_is_another_one_at_each_build_is_told_of() -> None:
+def test_a_view_that_differs_in_each_build_is_reported() -> None:
     numbers = itertools.count()
 
     class Counting(ViewModel[PageStore]):
@@ -133,11 +133,11 @@ def test_a_view_that_is_another_one_at_each_build_is_told_of() -> None:
         def number(self) -> int:
             return next(numbers)
 
-    with pytest.raises(AssertionError, match=r"Counting of pages/p is another one when it is built a second time"):
+    with pytest.raises(AssertionError, match=r"Counting of pages/p differs when it is built a second time"):
         built(Counting)
 
 
-def test_what_cannot_go_to_another_process_is_judged_here_alone() -> None:
+def test_a_view_that_cannot_be_sent_to_another_process_is_judged_here_only() -> None:
     lock = threading.Lock()
 
     class Locked(ViewModel[PageStore]):

@@ -9,7 +9,7 @@ from boiler_functions.testing.plain import found
 from tests.contract.random_queries import random_put, random_query
 
 
-def test_a_query_finds_by_plain_reading_what_the_database_answers() -> None:
+def test_a_query_by_plain_reading_finds_what_the_database_finds() -> None:
     seed = SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     random = Random(seed)

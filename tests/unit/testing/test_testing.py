@@ -87,7 +87,7 @@ def test_duplicates_come_after_the_others() -> None:
         assert [dict(each.outcomes) for each in reports] == [{"built": 1}] * 3 + [{"covered": 1}] * 3
 
 
-def test_a_shuffle_is_another_order_and_the_same_for_the_same_seed() -> None:
+def test_a_shuffle_changes_the_order_and_repeats_it_for_the_same_seed() -> None:
     def order(seed: int) -> list[str]:
         with memory_app(app_of(CityView)) as testing:
             three_cities(testing)
@@ -109,7 +109,7 @@ def test_a_failing_test_names_the_seed_of_its_order() -> None:
     assert raised.value.__notes__ == ["The events came in the random order of deliver(shuffle=4711)."]
 
 
-def test_events_that_are_caused_are_delivered_too_unless_they_are_not_to_be_drained() -> None:
+def test_events_that_deliveries_cause_are_delivered_too_unless_drain_is_false() -> None:
     class Copied(City):
         class Meta:
             collection_name = "cityViews"
@@ -183,7 +183,7 @@ def test_time_and_chance_are_those_that_were_passed_in() -> None:
         assert testing.pending[0].change.after.version == 5_000_000_000
 
 
-def test_an_event_without_images_holds_neither() -> None:
+def test_an_event_without_images_has_neither_before_nor_after() -> None:
     with memory_app(app_of(CityView)) as testing:
         City.new(doc_id="TOK", name="Tokyo").save()
         change = testing.pending[0].without_images().change
@@ -234,7 +234,7 @@ def test_whatever_goes_wrong_the_views_equal_a_rebuild_in_the_end() -> None:
     assert set(injected) == kinds
 
 
-def test_the_same_seed_does_the_same_again_and_another_one_something_else() -> None:
+def test_the_same_seed_repeats_the_run_and_another_seed_does_not() -> None:
     def told(seed: int) -> tuple[object, ...]:
         testing = stormy(seed)
         ledgers = [each.fields for each in testing.documents().values() if each.collection == COLLECTION]
@@ -298,14 +298,17 @@ def test_a_crash_ends_a_handler_between_two_calls_and_its_event_comes_again() ->
     assert states == {(True, True), (False, True)}
 
 
-def test_what_needs_chance_is_refused_without_a_seed() -> None:
-    with memory_app(app_of(CityView)) as testing, pytest.raises(ValueError, match=r"give its seed"):
+def test_random_faults_are_refused_without_a_seed() -> None:
+    with memory_app(app_of(CityView)) as testing, pytest.raises(ValueError, match=r"give a seed"):
         testing.deliver(crashes=0.1)
 
 
 @pytest.mark.parametrize("never", [{"crashes": 1.0}, {"drops": 1.0}, {"crashes": -0.1}])
-def test_what_would_never_arrive_is_refused(never: dict[str, Any]) -> None:
-    with memory_app(app_of(CityView)) as testing, pytest.raises(ValueError, match=r"give a likelihood below 1"):
+def test_a_likelihood_by_which_no_event_arrives_is_refused(never: dict[str, Any]) -> None:
+    with (
+        memory_app(app_of(CityView)) as testing,
+        pytest.raises(ValueError, match=r"crashes and drops must be at least 0 and below 1"),
+    ):
         testing.deliver(shuffle=1, **never)
 
 
@@ -323,7 +326,7 @@ def test_an_error_that_no_redelivery_can_help_reaches_the_test_and_ends_the_othe
         assert threading.active_count() == before
 
 
-def test_a_virtual_clock_stands_until_somebody_sleeps() -> None:
+def test_a_virtual_clock_stands_still_until_sleep_is_called() -> None:
     clock = VirtualClock(start=5_000_000_000)
     assert (clock.now(), clock.now()) == (5_000_000_000, 5_000_000_000)
     clock.sleep(1.5)
@@ -333,7 +336,7 @@ def test_a_virtual_clock_stands_until_somebody_sleeps() -> None:
 # The oracle
 
 
-def test_the_oracle_is_content_with_views_that_equal_a_rebuild() -> None:
+def test_the_oracle_accepts_views_that_equal_a_rebuild() -> None:
     with memory_app(app_of(CityView, PlaceView, CapitalsView)) as testing:
         three_cities(testing)
         testing.deliver()
@@ -370,13 +373,13 @@ def test_the_oracle_sees_a_ghost_with_its_ledger() -> None:
         assert "the ledger of CityView of cities/a" in text
 
 
-def test_the_oracle_sees_a_ledger_that_knows_other_copies() -> None:
+def test_the_oracle_sees_a_ledger_that_lists_other_copies() -> None:
     with memory_app(app_of(CityView)) as testing:
         three_cities(testing)
         testing.deliver()
         ledger = next(path for path in testing.documents() if path.startswith(COLLECTION))
         testing.database.commit([Put(ledger, {"destinations": []}, mask=("destinations",))])
-        assert "knows the copies ()" in faults(testing)
+        assert "lists the copies ()" in faults(testing)
 
 
 def test_the_oracle_sees_an_event_that_was_never_delivered() -> None:
@@ -409,7 +412,7 @@ def test_the_oracle_compares_what_is_stored(value: Any) -> None:
         assert "loose/a is {'value': 3" in faults(testing)
 
 
-def test_the_oracle_cuts_what_is_long() -> None:
+def test_the_oracle_shortens_long_values() -> None:
     with memory_app(app_of(CityView)) as testing:
         testing.database.commit([Put("cityViews/x", {"title": "x" * 100_000})])
         assert len(faults(testing)) < 2_000
