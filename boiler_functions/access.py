@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from boiler_functions.exceptions import InvalidAccess, Transient
 
@@ -217,7 +217,7 @@ def audience(declared: object) -> Audience:
     if isinstance(declared, Audience):
         return declared
     if callable(declared) and not isinstance(declared, type):
-        return Where(declared)
+        return Where(cast(Predicate, declared))
     raise InvalidAccess(
         f"{declared!r} is not an audience; use access.public, access.signed_in, access.owner(…), access.claim(…), a "
         f"function of (caller, view), or a combination of these by `|`."

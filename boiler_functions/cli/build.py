@@ -158,7 +158,7 @@ class Letters(logging.Handler):
 
 @contextmanager
 def _letters() -> Iterator[Letters]:
-    package, letters = logging.getLogger(__package__.partition(".")[0]), Letters()
+    package, letters = logging.getLogger(__name__.partition(".")[0]), Letters()
     propagated = package.propagate
     package.addHandler(letters)
     package.propagate = False

@@ -192,6 +192,7 @@ class Gcloud:
 
     def run(self, command: Command, what: str | None = None, told: Callable[[str], None] = lambda text: None) -> str:
         """What the command prints; raises the error that its failure comes to. What exists already is no failure."""
+        said = ""
         for attempt in range(1, self._attempts + 1):
             arguments = command.filled(self._value)
             status, output, said = self._call(arguments)

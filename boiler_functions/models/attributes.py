@@ -19,7 +19,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
@@ -30,10 +30,6 @@ from boiler_functions.models.chance import is_drawn
 from boiler_functions.models.conditions import Bound
 from boiler_functions.paths import field_path
 from boiler_functions.types import Reference
-
-if TYPE_CHECKING:
-    from boiler_functions.models.domain_model import DomainModel
-    from boiler_functions.models.model import Model
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,6 +65,17 @@ COMPARABLE = (
 def camel_case(name: str) -> str:
     """Returns the name as a document spells it: `camel_case("city_name")` is `"cityName"`."""
     return re.sub(r"(?<=[A-Za-z0-9])_+([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+class Holder(Protocol):
+    """What an attribute needs of the model that holds its value."""
+
+    values: dict[str, Any]
+
+    @property
+    def recalled(self) -> bool:
+        """Whether the values are those that older code stored, as far as they fit."""
+        ...
 
 
 class Attribute(Generic[T]):
@@ -108,8 +115,8 @@ class Attribute(Generic[T]):
     @overload
     def __get__(self, instance: None, owner: type[Own]) -> Bound[Own, T]: ...
     @overload
-    def __get__(self, instance: Model, owner: type[Any]) -> T: ...
-    def __get__(self, instance: Model | None, owner: type[Any]) -> Any:
+    def __get__(self, instance: Holder, owner: type[Any]) -> T: ...
+    def __get__(self, instance: Holder | None, owner: type[Any]) -> Any:
         if instance is None:
             return Bound(owner, self)
         # A view that was recalled from its document has stored values for its computed attributes.
@@ -123,14 +130,14 @@ class Attribute(Generic[T]):
             # Python would report an AttributeError as a missing attribute of the model, and hide the getter's fault.
             raise GetterFailed(f"{type(instance).__name__}.{self.name} raised AttributeError: {error}") from error
 
-    def _recalled(self, instance: Model, fget: Callable[[Any], T]) -> T | None:
+    def _recalled(self, instance: Holder, fget: Callable[[Any], T]) -> T | None:
         """Returns the getter's result, or None: a recalled model may lack values, and a recalled view has no Store."""
         try:
             return fget(instance)
         except Exception:
             return None
 
-    def __set__(self, instance: Model, value: T) -> None:
+    def __set__(self, instance: Holder, value: T) -> None:
         if self.fset:
             self.fset(instance, value)
         elif self.fget:
@@ -233,14 +240,14 @@ class Attribute(Generic[T]):
         """
         return callable(self.default) and is_drawn(self.default)
 
-    def _value(self, instance: Model) -> Any:
+    def _value(self, instance: Holder) -> Any:
         return instance.values.get(self.name)
 
 
 class Relation(Attribute[T]):
     """One or many references to documents of a model: stored as references, read as the models."""
 
-    def __init__(self, to: type[DomainModel] | str, *, many: bool, required: bool, data_key: str | None) -> None:
+    def __init__(self, to: type[Any] | str, *, many: bool, required: bool, data_key: str | None) -> None:
         default = builtins.list if many else _UNSET
         super().__init__(self._reference_field, required=required, data_key=data_key, default=default)
         if not isinstance(to, str) and not hasattr(to, "model_of"):
@@ -248,15 +255,15 @@ class Relation(Attribute[T]):
         self.to = to
         self.many = many
 
-    def __set__(self, instance: Model, value: T | str | Reference | Iterable[str]) -> None:
+    def __set__(self, instance: Holder, value: T | str | Reference | Iterable[str]) -> None:
         super().__set__(instance, typing.cast(T, value))
 
     @property
-    def target(self) -> type[DomainModel]:
+    def target(self) -> type[Any]:
         """The model that the relation leads to; raises InvalidReference for a name that no model has."""
         if not isinstance(self.to, str):
             return self.to
-        named: type[DomainModel] = self.owner.model_named(self.to, self)
+        named: type[Any] = self.owner.model_named(self.to, self)
         self.to = named
         return named
 
@@ -303,7 +310,7 @@ class Relation(Attribute[T]):
             )
         return Reference(path)
 
-    def _value(self, instance: Model) -> Any:
+    def _value(self, instance: Holder) -> Any:
         value = instance.values.get(self.name)
         if self.many:
             return self._related([reference.path for reference in value or []])

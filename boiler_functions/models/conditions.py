@@ -31,12 +31,15 @@ class Compared(Protocol):
     @property
     def field_path(self) -> str:
         """The path of the attribute's field in documents."""
+        ...
 
     def stored(self, value: Any) -> Any:
         """Returns the value as documents hold it; raises InvalidCondition for one that no document can hold."""
+        ...
 
     def stored_item(self, value: Any) -> Any:
         """Returns an item of the list as documents hold it; raises InvalidCondition for an attribute of one value."""
+        ...
 
 
 class Bound(Generic[Own, T]):

@@ -146,7 +146,7 @@ class DomainModel(Model):
         """Returns the model of an existing document; raises InvalidDocument if the document does not fit."""
         actual = cls._class_of(document)
         try:
-            values = actual.schema().load(actual._loadable(document.fields or {}))
+            values: Any = actual.schema().load(actual._loadable(document.fields or {}))
         except ValidationError as error:
             raise InvalidDocument(document.path, actual.__name__, flatten(error.messages)) from error
         return actual._of_values(document, values)

@@ -61,7 +61,7 @@ class _EmbeddedField(Part):
         if nested_obj is None:
             return None
         self._check_class(type(nested_obj))
-        declared = super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
+        declared: Any = super()._serialize(nested_obj.values, attr, obj, **kwargs)  # type: ignore[no-untyped-call]
         extra = {name: value for name, value in nested_obj.values.items() if name not in self.model.attributes}
         kept = {**nested_obj.undeclared, **extra} if spelling(self) is StoredSchema else extra
         return {**copy.deepcopy(kept), **declared}
@@ -81,7 +81,7 @@ class _EmbeddedField(Part):
     ) -> Any:
         is_stored = isinstance(value, Mapping) and spelling(self) is StoredSchema
         known = self.model._without_unset(value) if is_stored else value
-        values = super()._deserialize(known, attr, data, partial, **kwargs)
+        values: Any = super()._deserialize(known, attr, data, partial, **kwargs)
         embedded = self.model._of_values(values) if is_stored else self.model(**values)
         declared = {each.data_key for each in self.model.attributes.values()}
         embedded.undeclared = {key: copy.deepcopy(each) for key, each in value.items() if key not in declared}

@@ -178,7 +178,7 @@ class Model:
     def _fitting(cls, schema: Schema, fields: Fields) -> dict[str, Any]:
         """Returns the values that the schema loads from the fields, without those that are missing or do not fit."""
         try:
-            values: dict[str, Any] = schema.load(fields, partial=True)
+            values = cast(dict[str, Any], schema.load(fields, partial=True))
         except ValidationError as error:
             fitting = {key: value for key, value in fields.items() if key not in error.messages}
             return cls._fitting(schema, fitting) if len(fitting) < len(fields) else {}

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 from boiler_functions.database import Cursor, Document, Filter, Order, Query
 from boiler_functions.database.matching import ABSENT, field_of, orders_of
 from boiler_functions.exceptions import InvalidCondition, InvalidValue
 from boiler_functions.models import session
+from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound, Condition
-from boiler_functions.paths import collection_of
+from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.types import subclasses
 
-if TYPE_CHECKING:
-    from boiler_functions.models.domain_model import DomainModel
 
-M = TypeVar("M", bound="DomainModel")
+class Selectable(Protocol):
+    """What a selection needs of the model that it selects."""
+
+    attributes: ClassVar[Mapping[str, Attribute[Any]]]
+
+    @classmethod
+    def pattern(cls) -> Pattern: ...
+
+    @classmethod
+    def discriminator(cls) -> tuple[Filter, ...]: ...
+
+    @classmethod
+    def model_of(cls, document: Document) -> Self | None: ...
+
+
+M = TypeVar("M", bound=Selectable)
 
 PAGE = 500
 
@@ -136,7 +150,7 @@ def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[
     return Selection(model, collection_query(model, parents)._replace(filters=filters))
 
 
-def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Query:
+def collection_query(model: type[Selectable], parents: Mapping[str, Any]) -> Query:
     """Returns the query for all documents of a model, in one collection or, without parents, in all of that name."""
     pattern = model.pattern()
     if parents.keys() >= set(pattern.names) - {"doc_id"}:
@@ -147,12 +161,12 @@ def collection_query(model: type[DomainModel], parents: Mapping[str, Any]) -> Qu
     return Query(pattern.segments[-2], group=True, pattern=pattern)
 
 
-def _check_owner(model: type[DomainModel], owner: type[Any], what: str) -> None:
+def _check_owner(model: type[Any], owner: type[Any], what: str) -> None:
     if not (issubclass(model, owner) or issubclass(owner, model)):
         raise InvalidCondition(f"{model.__name__}.{what} {owner.__name__}.")
 
 
-def _equals(model: type[DomainModel], name: str, value: Any) -> Condition[Any]:
+def _equals(model: type[Selectable], name: str, value: Any) -> Condition[Any]:
     attribute = model.attributes.get(name)
     if attribute is None:
         owner = next((each for each in subclasses(model) if name in each.attributes), None)

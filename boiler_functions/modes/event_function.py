@@ -29,21 +29,26 @@ class Rest(Protocol):
     @property
     def function(self) -> str:
         """The entry point of the function whose work it is."""
+        ...
 
     @property
     def id(self) -> str:
         """The event that caused the work."""
+        ...
 
     @property
     def name(self) -> str:
         """Equal for equal work, so that a queue takes it once."""
+        ...
 
     @property
     def path(self) -> str:
         """The document whose change caused the work."""
+        ...
 
     def change(self) -> Change:
         """That change, without contents."""
+        ...
 
     def to_json(self) -> dict[str, Any]: ...
 

@@ -41,10 +41,12 @@ class Declaration(Protocol):
     @property
     def view(self) -> View | None:
         """The view model that it is about, if it is about one."""
+        ...
 
     @property
     def options(self) -> Options:
         """What it said of how its functions run."""
+        ...
 
 
 D = TypeVar("D", bound=Declaration)

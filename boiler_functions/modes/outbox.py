@@ -27,6 +27,7 @@ class Recipient(Protocol):
 
     def outbox(self, app: str) -> str:
         """The collection of its records."""
+        ...
 
 
 def records(

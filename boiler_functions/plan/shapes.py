@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import INCLUDE, Schema
 from marshmallow import fields as marshmallow_fields
@@ -153,7 +153,7 @@ class _Shaped:
                 if self._takes(each, each.cost(default) + _ARE_TEXTS * is_new):
                     self._texts.setdefault(each.may_be_null, []).append(each.value(default))
             case fields.Member(enum=enum):
-                self._add_member(each, [member.value for member in enum])
+                self._add_member(each, [member.value for member in cast(Any, enum)])
             case fields.Boolean():
                 self._add_member(each, [True, False])
             case fields.Part(schema=schema):

@@ -93,7 +93,8 @@ def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | No
         if fields is None:
             continue
         stored = documents[path].fields if path in documents else None
-        if stored is None or (differing := _differing(stored, fields)):
+        differing = [] if stored is None else list(_differing(stored, fields))
+        if stored is None or differing:
             told = "" if stored is None else f": {'; '.join(differing)}"
             yield f"{path} is {_short(stored)}, and should be {_short(fields)}{told}"
     for path in documents:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 
 from marshmallow import Schema, ValidationError
 from typing_extensions import TypeVar
@@ -109,7 +109,7 @@ class ViewModel(Model, Generic[S]):
     def load_by(cls, schema: Schema, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the values that the schema loads from a document; raises InvalidDocument if it does not fit."""
         try:
-            values: dict[str, Any] = schema.load(fields)
+            values = cast(dict[str, Any], schema.load(fields))
         except ValidationError as error:
             raise InvalidDocument(path, cls.__name__, flatten(error.messages)) from error
         return values

@@ -48,13 +48,6 @@ FOREIGN = {
     "emulator": (),  # It belongs to the checkout, and no wheel has it.
 }
 
-# For type checkers alone, and in a circle: (module, what it imports) and the reason.
-CIRCLES = {
-    ("models.attributes", "models.model"): "a descriptor's type is that of the model it stands in",
-    ("models.attributes", "models.domain_model"): "a relation leads to a model, and a model has relations",
-    ("models.selection", "models.domain_model"): "a selection is of models, and a model starts selections",
-}
-
 # Imports inside a function: (module, what it imports: a module, or a room) and the reason.
 LATE = {
     ("models.session", "database"): "a model is used without Firestore's client, as in tests on the memory database",
@@ -152,14 +145,9 @@ def test_a_module_imports_only_modules_above_it() -> None:
 def test_no_modules_import_one_another_in_a_circle() -> None:
     above: dict[str, set[str]] = {}
     for each in IMPORTS:
-        is_allowed = each.late or (each.typing and (each.importer, each.module) in CIRCLES)
-        if each.module is not None and not is_allowed and each.module != each.importer:
+        if each.module is not None and not each.late and each.module != each.importer:
             above.setdefault(each.importer, set()).add(each.module)
     TopologicalSorter(above).prepare()
-
-
-def test_every_circle_that_is_allowed_is_there() -> None:
-    assert {(each.importer, each.module) for each in IMPORTS if each.typing} >= CIRCLES.keys()
 
 
 def test_no_module_imports_the_front_page_or_a_relative_name() -> None:

@@ -74,14 +74,14 @@ class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
             },
         )
         for name, scheme in security.items():
-            self.spec.components.security_scheme(name, dict(scheme))
+            cast(Any, self.spec).components.security_scheme(name, dict(scheme))
 
     def _register_pagination_header(self) -> None:
         """No header of flask-smorest's: a page names the next one in its body."""
 
     def document(self) -> dict[str, Any]:
         """The whole document; the same for the same declarations."""
-        document: dict[str, Any] = self.spec.to_dict()
+        document: dict[str, Any] = cast(Any, self.spec).to_dict()
         document["tags"] = [dict(tag) for tag in self._tags]
         return document
 
@@ -185,5 +185,5 @@ _EXAMPLE = "boiler_example"
 
 def _json_type(field: fields.Member) -> list[str] | str:
     names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    found = sorted({names[type(member.value)] for member in field.enum if type(member.value) in names})
+    found = sorted({names[type(member.value)] for member in cast(Any, field.enum) if type(member.value) in names})
     return found[0] if len(found) == 1 else found

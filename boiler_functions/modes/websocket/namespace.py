@@ -8,11 +8,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import socketio
 from engineio.packet import MESSAGE, Packet
+from socketio.exceptions import ConnectionRefusedError
 from socketio.packet import EVENT
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequests
 
@@ -132,7 +133,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     def packet(self, event: str, data: Mapping[str, Any]) -> Packet:
         """An event as Engine.IO sends it."""
-        message = self.server.packet_class(EVENT, [event, data], self.namespace, binary=False)
+        message = cast(Any, self.server).packet_class(EVENT, [event, data], self.namespace, binary=False)
         return Packet(MESSAGE, message.encode())
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> bool:
@@ -144,7 +145,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             if not connection.has_clients:
                 # The refusal goes first; a well-behaved client has disconnected by then.
                 asyncio.get_running_loop().call_later(1.0, connection.end, REFUSED, "not admitted")
-            raise socketio.exceptions.ConnectionRefusedError(_refusal(error)) from error
+            raise ConnectionRefusedError(_refusal(error)) from error
         client = Client(Session(caller, self._hub, _Line(self, sid)), connection, partial(self._forget, sid))
         if expires is not None:
             loop = asyncio.get_running_loop()
@@ -276,7 +277,7 @@ class _Line:
 
     def __init__(self, namespace: ViewNamespace, sid: str) -> None:
         self._namespace = namespace
-        server = namespace.server
+        server: Any = namespace.server
         self._queue = server.eio.sockets[server.manager.eio_sid_from_sid(sid, namespace.namespace)].queue
 
     @property

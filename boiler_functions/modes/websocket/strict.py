@@ -40,7 +40,7 @@ class StrictPacket(socketio.packet.Packet):  # type: ignore[misc]  # socketio ha
     # Of a class of its own: `AsyncServer(json=…)` would set it for every client and server of the process.
     json = StrictJson
 
-    def decode(self, encoded_packet: str) -> int | None:
+    def decode(self, encoded_packet: str) -> int | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Reads what a client sent."""
         attachments: int | None = super().decode(encoded_packet)
         if self.packet_type == socketio.packet.EVENT:

@@ -47,5 +47,5 @@ class SocketViews:
         """The view after its setters took the values, as the caller may see it."""
         if not settable(self.view):
             raise MethodNotAllowed(description="No value of this view can be set.")
-        loaded = patch_body(self.view).load({} if values is None else values, unknown=RAISE)
+        loaded: Any = patch_body(self.view).load({} if values is None else values, unknown=RAISE)
         return self.change(instance.key, loaded, caller)
