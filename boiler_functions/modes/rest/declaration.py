@@ -36,6 +36,11 @@ class Rule:
     filtered_orders: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
 
+    @property
+    def can_change(self) -> bool:
+        """Whether a request may write anything."""
+        return self.create or self.delete or bool(self.view.settable() or operations_of(self.view))
+
 
 def rule(
     mode: Mode[Rule],

@@ -12,6 +12,7 @@ from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.rest.columns import check_orders, columns_of
 from boiler_functions.modes.rest.declaration import API, Rule
+from boiler_functions.modes.written import changed_by, check_written
 from boiler_functions.settings.options import MAX_HTTP_SECONDS
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class RestMode(Mode[Rule]):
             if rule.filtered_orders:
                 columns = columns_of(rule.view, is_stored=rule.view in declarations.stored)
                 check_orders(rule.view, columns, rule.filtered_orders)
+            if rule.can_change:
+                check_written(f"@app.rest({rule.rule!r})", changed_by(rule.view), declarations.stored)
 
     def functions(self, declarations: Declarations) -> Iterator[Function]:
         if rules := declarations.of(self):

@@ -7,6 +7,7 @@ from typing import Any
 
 from boiler_functions.exceptions import OverlappingPaths
 from boiler_functions.modes.task.task import Task
+from boiler_functions.modes.written import check_written
 from boiler_functions.paths import Pattern
 from boiler_functions.views.view_model import ViewModel
 
@@ -28,14 +29,7 @@ def check_forms(tasks: Sequence[Task]) -> None:
 def check_writes(tasks: Sequence[Task], stored: Sequence[type[ViewModel[Any]]]) -> None:
     """Raises OverlappingPaths when a task could write a document in which a view is stored: a build would undo it."""
     for task in tasks:
-        for view in stored:
-            for pattern, what in _written(task):
-                if pattern.overlaps(view.pattern()):
-                    raise OverlappingPaths(
-                        f"{_declared(task)} writes {what} at {pattern.text!r}, where {view.__name__} is stored "
-                        f"({view.pattern().text!r}); each would overwrite the other. Write the documents that "
-                        f"{view.__name__} is built of, or store it in another collection."
-                    )
+        check_written(_declared(task), _written(task), stored)
 
 
 def _written(task: Task) -> list[tuple[Pattern, str]]:

@@ -8,6 +8,7 @@ from boiler_functions.manifest import Service, function_name
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.websocket.declaration import SOCKETS, Socket
+from boiler_functions.modes.written import changed_by, check_written
 from boiler_functions.settings.options import MAX_CONCURRENCY, MAX_HTTP_SECONDS, Options
 
 
@@ -18,6 +19,11 @@ class WebsocketMode(Mode[Socket]):
     counted = "namespaces"
     look = Look("socket", "#e0f7f7", "#0e7490")
     longest = MAX_HTTP_SECONDS
+
+    def check(self, declarations: Declarations) -> None:
+        for socket in declarations.of(self):
+            if socket.view.settable():
+                check_written(f"@app.websocket({socket.namespace!r})", changed_by(socket.view), declarations.stored)
 
     def services(self, declarations: Declarations) -> Iterator[Service]:
         sockets = declarations.of(self)

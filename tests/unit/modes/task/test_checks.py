@@ -75,6 +75,38 @@ def test_two_tasks_whose_forms_never_share_a_document_are_fine() -> None:
     assert len(app.compiled.functions) == 2
 
 
+class EditStore(Store):
+    page = reference(Page)
+    copied = reference(Copied, doc_id="{doc_id}")
+
+
+class EditView(ViewModel[EditStore]):
+    """Changes, by a setter, a document in which PageView is stored."""
+
+    class Meta:
+        path = "edits/{page.doc_id}"
+        write = access.owner("page.doc_id")
+
+    @attrs.computed
+    def is_there(self) -> bool:
+        return self.store.copied is not None
+
+    @is_there.setter
+    def set_is_there(self, value: bool) -> None:
+        assert self.store.copied
+        self.store.copied.delete()
+
+
+@pytest.mark.parametrize("mode", ["document", "rest", "websocket"])
+def test_a_view_whose_setters_could_write_where_a_view_is_stored_is_refused_by_name(mode: str) -> None:
+    app = Boiler("demo")
+    app.query(PageView)
+    decorate = {"document": app.document(), "rest": app.rest("/edits"), "websocket": app.websocket("/edits")}
+    app.query(decorate[mode](EditView))
+    with pytest.raises(OverlappingPaths, match=rf"@app\.{mode}.* writes Copied at .*, where PageView is stored"):
+        _ = app.compiled
+
+
 def test_a_task_that_writes_where_a_view_is_stored_is_refused_by_name() -> None:
     app = Boiler("demo")
     app.query(PageView)
