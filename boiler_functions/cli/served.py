@@ -25,6 +25,8 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
+from boiler_functions.modes.release import VARIABLE, Release
+from boiler_functions.modes.source_code import code_fingerprints
 
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
@@ -47,6 +49,9 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
     _log_as_text()
     with reported():
         loaded = Project(folder, source, app).load()
+        # Every reload is a deployment: what is stored of the code before, also of a higher schema version, is rebuilt.
+        codes = code_fingerprints(loaded.compiled.declarations.stored)
+        os.environ[VARIABLE] = Release(time.time_ns() // 1_000_000, codes).to_json()
         functions: dict[str, Any] = {"__name__": "main"}
         loaded.export(functions)
         for entry_point in loaded.compiled.scheduled:

@@ -44,9 +44,13 @@ class Release(NamedTuple):
     def write(self, folder: Path) -> Path:
         """Writes the file into the folder, and returns its path."""
         path = folder / FILE
-        fields = {**self._asdict(), "settled_at": to_datetime(self.settled_at).isoformat()}
-        path.write_text(f"{json.dumps(fields, indent=2, sort_keys=True)}\n", "utf-8")
+        path.write_text(f"{self.to_json()}\n", "utf-8")
         return path
+
+    def to_json(self) -> str:
+        """What the file, or the environment variable, holds."""
+        fields = {**self._asdict(), "settled_at": to_datetime(self.settled_at).isoformat()}
+        return json.dumps(fields, indent=2, sort_keys=True)
 
     @classmethod
     def _parsed(cls, text: str, where: str) -> Release:
