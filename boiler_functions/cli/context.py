@@ -179,7 +179,8 @@ class Context:
     @cached_property
     def release(self) -> Release:
         """The release that a deployment from here makes; its number grows with the time."""
-        return Release(int(time.time()), code_fingerprints(self.app.declarations.stored))
+        now = time.time_ns()
+        return Release.begun(now // 1_000_000_000, now, code_fingerprints(self.app.declarations.stored))
 
     @property
     def has_database(self) -> bool:

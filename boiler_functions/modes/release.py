@@ -14,8 +14,8 @@ from boiler_functions.types import Instant, to_datetime, to_instant
 FILE = "boiler_release.json"
 """The file's name; a deployment writes it into what it uploads."""
 
-ROLL_OUT = timedelta(minutes=15)
-"""How long after a deployment the code before it may still take events: an instance ends what it has begun."""
+ROLL_OUT = timedelta(minutes=30)
+"""How long the code before may still take events: functions are deployed one by one, and end what they have begun."""
 
 VARIABLE = "BOILER_RELEASE"
 """The environment variable that holds the same JSON, and goes before the file."""
@@ -33,6 +33,11 @@ class Release(NamedTuple):
     settled_at: Instant = 0
     """From when on the code before takes no more events. It looks for views by its own fetch plan: of what it handled,
     a view that this code built may know nothing, so it is built once more then. 0 says that the plans are the same."""
+
+    @classmethod
+    def begun(cls, deployment: int, now: Instant, codes: Mapping[str, str]) -> Release:
+        """A deployment that begins now."""
+        return cls(deployment, codes, now + int(ROLL_OUT.total_seconds()) * 1_000_000_000)
 
     @classmethod
     def of(cls, folder: Path, environ: Mapping[str, str]) -> Release:

@@ -19,7 +19,7 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import LONGEST_PAUSE
-from boiler_functions.modes.release import ROLL_OUT, Release
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.report import Report
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
@@ -85,8 +85,7 @@ class MemoryApp:
         during a roll-out.
         """
         self.compiled = app.compiled
-        settled_at = self.surroundings.clock() + int(ROLL_OUT.total_seconds()) * 1_000_000_000
-        self.release = Release(self.release.deployment + 1, settled_at=settled_at)
+        self.release = Release.begun(self.release.deployment + 1, self.surroundings.clock(), {})
         if not pending_to_old:
             self.pending = [new for each in self.pending if (new := self._readdressed(each))]
 
