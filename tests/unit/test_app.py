@@ -138,7 +138,9 @@ def test_an_impossible_argument_of_a_rest_rule_is_refused(argument: dict[str, An
 
 @pytest.mark.parametrize("order", ["nothing", "-nothing", "--name", ""])
 def test_an_order_by_an_unknown_attribute_is_refused(order: str) -> None:
-    with pytest.raises(DeclarationError, match=rf"Settable has filtered_orders '{order}', .*; there are .*name"):
+    with pytest.raises(
+        DeclarationError, match=rf"Settable has filtered_orders '{order}', .*; it can be ordered by .*name"
+    ):
         Boiler("demo").rest("/cities", filtered_orders=["name", order])(Settable)
 
 

@@ -1,1 +1,1 @@
-"""REST mode: views served over HTTP by one function, `api`. Its door is cheap; Flask comes with the first request."""
+"""REST mode: one function, `api`, serves views over HTTP. `mode` is cheap to import; Flask comes with `application`."""

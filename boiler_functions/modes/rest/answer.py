@@ -1,4 +1,4 @@
-"""What a resource answers, before it becomes a response of Flask."""
+"""The answer of a resource, before it becomes a Flask response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from boiler_functions.types import Version
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and a body; `watched` are the versions of documents that the stored view has yet to catch up with."""
+    """A status and a body; `watched` holds the versions of documents that the stored view must catch up with."""
 
     status: int
     body: Mapping[str, Any] | None = None
@@ -23,6 +23,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
+        """Returns the answer as a Flask response."""
         response = Response(status=self.status) if self.body is None else jsonify(self.body)
         response.status_code = self.status
         if self.etag is not None:

@@ -1,4 +1,4 @@
-"""The API's description over HTTP: the document at /openapi.json, and Swagger UI at /apidocs, from packaged files."""
+"""Serves the API's description: the OpenAPI document at /openapi.json, and Swagger UI at /apidocs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: nothing from elsewhere, and no script but the packaged ones."""
+"""The Content-Security-Policy of the page: it loads from this server only, and runs only packaged scripts."""
 
 _FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _PACKAGE = "flask_swagger_ui"
 
-# Addresses are relative, as a function's own may have a prefix that it is not told of.
+# URLs are relative: a function may be served under a prefix that the request does not show.
 _HTML = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -46,7 +46,7 @@ _START = """SwaggerUIBundle({
 
 
 def apidocs(title: str, document: Callable[[], dict[str, Any]]) -> Blueprint:
-    """The routes of the document and of the page that shows it."""
+    """Returns the routes of the OpenAPI document and of the page that shows it."""
     blueprint = Blueprint("apidocs", __name__)
     assets = _assets()
 
@@ -76,7 +76,7 @@ def apidocs(title: str, document: Callable[[], dict[str, Any]]) -> Blueprint:
 
 
 def as_text(document: dict[str, Any]) -> str:
-    """The document as a file holds it."""
+    """Returns the document as the text of a file."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Rest mode: the views of an app over HTTP. No event function imports this package."""
+"""The Flask application of the REST mode. Functions for events never import this module, nor Flask."""
 
 from __future__ import annotations
 
@@ -33,22 +33,25 @@ from boiler_functions.modes.waiting import places
 from boiler_functions.settings.place import refuse_emulators
 
 SECRET = "BOILER_SECRET"
-"""The variable with the secret that seals page tokens: 32 bytes in base64. Without it the database has one."""
+"""The environment variable with the secret that encrypts page tokens: 32 bytes in base64.
+
+Without it, the secret is kept in the database, so that all instances of the function share it.
+"""
 
 EXTENSION = "boiler-functions"
-"""Where the Flask application has its Documented."""
+"""The key of `Documented` in `Flask.extensions`."""
 
 __all__ = ["as_text", "create_app", "document", "list_queries"]
 
 
 class Json(DefaultJSONProvider):
-    """JSON in the order of declaration."""
+    """Writes JSON in the order of declaration."""
 
     sort_keys = False
 
 
 class Server(Flask):
-    """A Flask application that serves nothing but its routes."""
+    """A Flask application without static files, and with JSON in the order of declaration."""
 
     json_provider_class = Json
 
@@ -61,9 +64,9 @@ def create_app(
     secret: bytes | None = None,
     project: str | None = None,
 ) -> Flask:
-    """The Flask application of the app's REST rules; `database` is asked for once a request.
+    """Returns the Flask application of the app's REST rules; it calls `database` once per request.
 
-    `tokens` verify who calls, by firebase-admin unless given, as users of the `project`; `secret` seals page tokens.
+    `tokens` verifies callers; by default firebase-admin does, as users of the `project`. `secret` encrypts page tokens.
     """
     refuse_emulators(os.environ)
     settings = declarations.http
@@ -74,7 +77,7 @@ def create_app(
         OPENAPI_VERSION=VERSION,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
     )
-    # A redirect would answer in HTML, and repeat the path.
+    # Merging would redirect, with an answer in HTML that repeats the path.
     app.url_map.merge_slashes = False
     resources = _resources(declarations, database, surroundings, secret)
     rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
@@ -92,7 +95,7 @@ def create_app(
 def _resources(
     declarations: Declarations, database: Callable[[], Database], surroundings: Surroundings, secret: bytes | None
 ) -> dict[str, Resource]:
-    """The resource of each rule, by its path."""
+    """Returns the resource of each rule, by the path of the rule."""
     known = secret or _secret_of_environment(os.environ)
     secret_now = cache(lambda: known or secret_of(database(), declarations.app))
     waiting = places(os.environ)
@@ -115,20 +118,20 @@ def _resources(
 
 
 def document(declarations: Declarations) -> dict[str, Any]:
-    """The OpenAPI document of the app's REST rules, without a server or a database."""
+    """Returns the OpenAPI document of the app's REST rules; needs no server and no database."""
     app = create_app(declarations, _no_database)
     found: Documented = app.extensions[EXTENSION]
     return found.document()
 
 
 def list_queries(declarations: Declarations) -> Iterator[Query]:
-    """One query of each kind that the lists of an app's REST rules ask."""
+    """Yields one query of each kind that the lists of an app's REST rules run, to derive indexes from."""
     for rule in declarations.of(REST):
         yield from Listing(Copies(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
 
 
 def _no_database() -> Database:
-    raise AssertionError("a document is made without a database")
+    raise AssertionError("describing the API must not use the database")
 
 
 def _secret_of_environment(environment: Mapping[str, str]) -> bytes | None:
@@ -140,5 +143,5 @@ def _secret_of_environment(environment: Mapping[str, str]) -> bytes | None:
     except Base64Error:
         secret = b""
     if len(secret) != 32:
-        raise ConfigurationError(f"{SECRET} is no 32 bytes in base64; make one by `openssl rand -base64 32`.")
+        raise ConfigurationError(f"{SECRET} must be 32 bytes in base64; make it with `openssl rand -base64 32`.")
     return secret

@@ -1,4 +1,4 @@
-"""What a request may say: the parameters of a read, the filters of a list, the body of a mutation."""
+"""The schemas of requests: parameters of reads, filters of lists, bodies of mutations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from boiler_functions.types import Reference
 from boiler_functions.views.view_model import ViewModel
 
 Columns: TypeAlias = Mapping[str, Column]
-"""What a list can be filtered and ordered by, by the name of the view's attribute."""
+"""The columns that a list can filter and order by, by the name of the view's attribute."""
 
 DEFAULT_LIMIT = 20
 
@@ -32,7 +32,7 @@ MAX_INDEXED_BYTES = 1500
 
 
 class TextArguments(JsonSchema):
-    """A query; its texts are read as the JSON values that the fields take."""
+    """Query parameters; reads their texts as the JSON values that the fields take."""
 
     error_messages = {"unknown": "Not a parameter."}
 
@@ -43,13 +43,13 @@ class TextArguments(JsonSchema):
 
 
 class ReadArguments(TextArguments):
-    """The query of a GET."""
+    """The query parameters of a GET."""
 
     fresh = fields.Boolean(load_default=False)
 
 
 class ListArguments(ReadArguments):
-    """The query of a list; `orderBy` is an attribute, with a `-` before it from high to low."""
+    """The query parameters of a list; `orderBy` is an attribute, with a leading `-` for descending order."""
 
     limit = fields.Integer(load_default=None, validate=validate.Range(1))
     page_token = fields.String(load_default=None, data_key="pageToken")
@@ -57,13 +57,13 @@ class ListArguments(ReadArguments):
 
 
 class MutationArguments(TextArguments):
-    """The query of a mutation: seconds to wait until the stored view has caught up with it."""
+    """The query parameters of a mutation; `wait` is how many seconds to wait until the stored view shows it."""
 
     wait = fields.Integer(load_default=None, validate=validate.Range(0))
 
 
 class SettersBody(JsonSchema):
-    """The body of a POST, PUT or PATCH: its values in the order of the body, which is that of the setters."""
+    """The body of a POST, PUT or PATCH; keeps the order of the body, in which the setters then run."""
 
     error_messages = {"unknown": "Unknown, or read-only."}
 
@@ -86,10 +86,7 @@ class CreateBody(SettersBody):
 
 
 def list_arguments(name: str, columns: Columns, max_limit: int) -> Schema:
-    """The schema of the query of a view's list: its own parameters, and a filter for each column that can have one.
-
-    An attribute called as one of the list's own parameters has none.
-    """
+    """Returns the schema of a list's query: the list's own parameters, and a filter for each filterable column."""
     filters = {each: filter_field(column) for each, column in filterable(columns).items()}
     own_limit = fields.Integer(load_default=min(DEFAULT_LIMIT, max_limit), validate=validate.Range(1, max_limit))
     orders = [f"{sign}{key}" for key in orderable(columns) for sign in ("", "-")]
@@ -100,7 +97,10 @@ def list_arguments(name: str, columns: Columns, max_limit: int) -> Schema:
 
 
 def filterable(columns: Columns) -> dict[str, Column]:
-    """The columns, by name, that a list can have a filter on."""
+    """Returns the columns that a list can filter by, by name.
+
+    An attribute with the name of one of the list's own parameters, such as `limit`, cannot be filtered by.
+    """
     own = ListArguments().fields
     taken = {*own, *(field.data_key for field in own.values())}
     return {
@@ -111,12 +111,12 @@ def filterable(columns: Columns) -> dict[str, Column]:
 
 
 def orderable(columns: Columns) -> dict[str, Bound[Any, Any]]:
-    """What a list can be ordered by, as parameters name it: columns of one comparable value."""
+    """Returns what a list can be ordered by, by the name in `orderBy`: the columns with one comparable value."""
     return {each.key: each.bound for each in columns.values() if each.declared().is_comparable}
 
 
 def order_of(columns: Columns, order_by: str | None) -> Order | None:
-    """The order that the parameter names: `-seats` is from high to low."""
+    """Returns the order that `orderBy` names: `-seats` is descending by seats."""
     if order_by is None:
         return None
     bound = orderable(columns)[order_by.removeprefix("-")]
@@ -124,7 +124,7 @@ def order_of(columns: Columns, order_by: str | None) -> Order | None:
 
 
 def filter_field(column: Column) -> marshmallow_fields.Field[Any] | None:
-    """The field of a filter on the column, on an item of it for a list; None when no text can name its values."""
+    """Returns the field of a filter on the column, or on its items; None if a parameter cannot name its values."""
     field = column.declared().field()
     if isinstance(field, marshmallow_fields.List):
         field = field.inner
@@ -137,13 +137,13 @@ def filter_field(column: Column) -> marshmallow_fields.Field[Any] | None:
 
 
 def _is_indexed(value: Any) -> None:
-    # https://firebase.google.com/docs/firestore/quotas: an index holds no more of a value, and a query takes no more.
+    # https://firebase.google.com/docs/firestore/quotas: the limit of an indexed value, and of a value in a query.
     if isinstance(value, str | bytes | Reference) and value_size(value) > MAX_INDEXED_BYTES:
-        raise ValidationError(f"Longer than the {MAX_INDEXED_BYTES} bytes of a value that can be looked for.")
+        raise ValidationError(f"Longer than {MAX_INDEXED_BYTES} bytes, the most that a filter can compare.")
 
 
 def conditions(columns: Columns, filters: Mapping[str, Any]) -> list[Condition[Any]]:
-    """The conditions that filters by column stand for: a list contains the value, anything else equals it."""
+    """Returns the conditions of the filters: a list contains the value, any other attribute equals it."""
     return [_condition(columns[name], value) for name, value in filters.items()]
 
 
@@ -154,17 +154,17 @@ def _condition(column: Column, value: Any) -> Condition[Any]:
 
 
 def settable(view: type[ViewModel[Any]]) -> list[str]:
-    """The attributes that a PATCH may name: those with a setter."""
+    """Returns the attributes that a PATCH may set: those with a setter."""
     return [name for name, attribute in view.exported().items() if attribute.fset is not None]
 
 
 def patch_body(view: type[ViewModel[Any]]) -> Schema:
-    """The schema of a PATCH's body; nothing in it is required."""
+    """Returns the schema of a PATCH's body; nothing in it is required."""
     return type(view.schema(PatchBody))(only=settable(view), partial=True)
 
 
 def replace_body(view: type[ViewModel[Any]]) -> Schema:
-    """The schema of a PUT's body: every attribute with a setter, as nothing of what was there is kept."""
+    """Returns the schema of a PUT's body; it requires every attribute with a setter, as a PUT replaces them all."""
     schema = type(view.schema(ReplaceBody))(only=settable(view))
     for field in schema.fields.values():
         field.required = True
@@ -172,7 +172,7 @@ def replace_body(view: type[ViewModel[Any]]) -> Schema:
 
 
 def create_body(view: type[ViewModel[Any]]) -> Schema:
-    """The schema of a POST's body: attributes with a setter, and the id if the client chooses it."""
+    """Returns the schema of a POST's body: attributes with a setter, and optionally the id."""
     own = type(view.schema(CreateBody))
     made: type[Schema] = type(view.__name__, (own,), {ID: fields.String(validate=_is_id)})
     return made(only=[*settable(view), ID], partial=True)
@@ -182,11 +182,11 @@ def _is_id(value: str) -> None:
     try:
         document_id(value)
     except InvalidPath as error:
-        raise ValidationError("Not an id that a document can have.") from error
+        raise ValidationError("Not a valid document id.") from error
 
 
 def from_text(field: marshmallow_fields.Field[Any] | None, text: str) -> Any:
-    """The JSON value that a parameter's text stands for; the text itself where it is none that the field could take."""
+    """Returns the JSON value of a parameter's text; the text itself if the field takes strings, or it is not JSON."""
     if not _is_literal(field):
         return text
     try:

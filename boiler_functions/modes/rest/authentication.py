@@ -1,4 +1,4 @@
-"""Who calls: Firebase ID tokens and App Check tokens, verified by firebase-admin."""
+"""Verifies Firebase ID tokens and App Check tokens with firebase-admin."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from jwt.exceptions import PyJWKClientError
 
 from boiler_functions.exceptions import Unavailable
 
-# What firebase-admin raises for a token whose parts are of another shape than it expects, or nested too deep for json.
+# firebase-admin raises these for a token whose parts have an unexpected shape, or are nested too deep for json.
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 _CLOCK_SKEW_SECONDS = 10
 
 
 class InvalidToken(Exception):
-    """The token proves nothing: forged, expired, revoked, or meant for somebody else."""
+    """The token is forged, expired, revoked, or meant for another project or tenant."""
 
 
 class Tokens(Protocol):
-    """Verifies the tokens of requests; raises InvalidToken, or Unavailable when it cannot tell."""
+    """Verifies the tokens of requests; raises InvalidToken, or Unavailable if it cannot verify them now."""
 
     def claims(self, token: str) -> Mapping[str, Any]:
-        """The claims of an ID token, `uid` among them."""
+        """Returns the claims of an ID token, including `uid`."""
         ...
 
     def check_app(self, token: str) -> None:
-        """Returns when the App Check token is valid."""
+        """Returns if the App Check token is valid."""
         ...
 
 
 class FirebaseTokens:
-    """The tokens of one Firebase project; that of the environment, or of the credential, unless it is named."""
+    """Verifies the tokens of one Firebase project; by default that of the credential or the environment."""
 
     def __init__(
         self,
@@ -70,7 +70,8 @@ class FirebaseTokens:
         try:
             app_check.verify_token(token, self._app)
         except PyJWKClientError as error:
-            # Of a key that nobody published: forged. Of a server that does not answer: a connection error.
+            # The same class stands for two causes: the token names an unpublished key, so it is forged; or the server
+            # of the keys does not answer. Only the text tells them apart.
             if "Unable to find a signing key" in str(error):
                 raise InvalidToken from error
             raise Unavailable("An App Check token cannot be verified now.") from error
@@ -79,7 +80,7 @@ class FirebaseTokens:
 
     @cached_property
     def _app(self) -> App:
-        # A name of its own in firebase-admin's registry, as user code may have an app there too.
+        # A unique name, as user code may have an app in firebase-admin's registry, too.
         options = {"projectId": self._project} if self._project else {}
         return initialize_app(self._credential, options, name=f"boiler_functions {uuid4()}")
 

@@ -1,19 +1,19 @@
-"""The body of a request: read late, once it is known who asks, and never more of it than settings allow."""
+"""Reads the body of a request: only after the caller is known, and at most as much as the settings allow."""
 
 from flask import Request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 
 def body_of(request: Request) -> bytes:
-    """Returns the body; raises RequestEntityTooLarge for one over the cap, BadRequest for one that breaks off."""
+    """Returns the body; raises RequestEntityTooLarge if it is over the limit, BadRequest if it cannot be read."""
     try:
         body = request.get_data()
     except HTTPException:
         raise
     except Exception as error:
-        # Each server has errors of its own for chunks that are none; all are the client's.
+        # Each WSGI server raises errors of its own for malformed chunks; all are the client's fault.
         raise BadRequest("The body cannot be read.") from error
-    # Where no length was told, werkzeug cuts the body at the cap.
+    # Without a Content-Length, Werkzeug silently cuts the body at the limit.
     if request.content_length is None and len(body) == request.max_content_length:
         raise RequestEntityTooLarge
     return body

@@ -1,4 +1,4 @@
-"""What a request says besides its path and its body: who calls, on which conditions, and how it is to be answered."""
+"""The headers of a mutation: who calls, on which conditions, with which key, and how long to wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True)
 class Conditions:
-    """`If-Match` and `If-None-Match`."""
+    """The conditions of `If-Match` and `If-None-Match`."""
 
     match: ETags = field(default_factory=ETags)
     none_match: ETags = field(default_factory=ETags)
@@ -30,16 +30,16 @@ class Conditions:
         return bool(self.match or self.none_match)
 
     def check(self, etag: str | None) -> None:
-        """Raises PreconditionFailed unless they hold for the view as it is, None when there is none."""
+        """Raises PreconditionFailed unless they hold for the ETag of the view; None if the view does not exist."""
         if self.match and (etag is None or etag not in self.match):
-            raise PreconditionFailed("The view is no longer as `If-Match` says. Get it again.")
+            raise PreconditionFailed("The view has changed: its `ETag` does not match `If-Match`. Get it again.")
         if self.none_match and etag is not None and self.none_match.contains_weak(etag):
-            raise PreconditionFailed("The view is as `If-None-Match` excludes.")
+            raise PreconditionFailed("The view exists, with an `ETag` that `If-None-Match` excludes.")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One mutation as it was asked for; `body` names all that it says, so that a repeated key can be compared."""
+    """One requested mutation; `body` is a digest of the request, compared when an `Idempotency-Key` is repeated."""
 
     caller: Caller | None
     conditions: Conditions = Conditions()
@@ -47,11 +47,11 @@ class Call:
     body: str = ""
     wait: float = 0.0
     sent: Mapping[str, Any] = field(default_factory=dict)
-    """The values that the sender chose."""
+    """The values that the sender chose, whose errors are answered to them."""
 
 
 def current_call(wait: float | None, longest_wait: float, sent: Mapping[str, Any] | None = None) -> Call:
-    """The call of the request at hand; `wait` is its parameter, which goes before `Prefer: wait`."""
+    """Returns the call of the current request; the parameter `wait` goes before `Prefer: wait`."""
     asked, key = _preferred_wait() if wait is None else wait, _key()
     body = digest(request.method, request.full_path, body_of(request)) if key is not None else ""
     return Call(g.caller, _conditions(), key, body, min(asked, longest_wait), sent or {})
@@ -60,21 +60,21 @@ def current_call(wait: float | None, longest_wait: float, sent: Mapping[str, Any
 def _conditions() -> Conditions:
     conditions = Conditions(request.if_match, request.if_none_match)
     for name, tags in (("If-Match", conditions.match), ("If-None-Match", conditions.none_match)):
-        # Taken as none, it would let the mutation overwrite what it was to spare.
+        # If it were ignored, the mutation would overwrite what the header was to protect.
         if name in request.headers and not tags:
-            raise BadRequest(f"`{name}` names no ETag; send one as it came, in its quotes.")
+            raise BadRequest(f"`{name}` holds no ETag; send it as it was received, including the quotes.")
     return conditions
 
 
 def _key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
-        raise BadRequest("An `Idempotency-Key` is 1 to 255 visible ASCII characters, as a UUID.")
+        raise BadRequest("`Idempotency-Key` must be 1 to 255 visible ASCII characters, for example a UUID.")
     return key
 
 
 def _preferred_wait() -> float:
-    # https://datatracker.ietf.org/doc/html/rfc7240: a preference that is not understood is ignored.
+    # https://datatracker.ietf.org/doc/html/rfc7240: unknown preferences are ignored.
     for preference in request.headers.get("Prefer", "").split(","):
         name, _, value = preference.partition("=")
         seconds = value.partition(";")[0].strip().strip('"')

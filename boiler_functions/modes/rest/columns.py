@@ -1,6 +1,6 @@
-"""What a list of a view can be filtered and ordered by: attributes that the view shows, and nothing else.
+"""The columns that a list can be filtered and ordered by: only attributes that the view shows.
 
-Whoever can filter or order by a value can find it out, by bisection.
+A client that can filter or order by a value can find it out by bisection, so a hidden value must not be a column.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ View = type[ViewModel[Any]]
 
 
 class Column(NamedTuple):
-    """An attribute of a view as JSON calls it, and what a query compares: its copies' own, or its root's."""
+    """An attribute of a view, by its key in JSON; with the attribute that a query compares, a copy's or the root's."""
 
     key: str
     bound: Bound[Any, Any]
 
     def declared(self) -> Attribute[Any]:
-        """The attribute that is compared."""
+        """Returns the attribute that is compared."""
         attribute: Any = self.bound.attribute
         return cast(Attribute[Any], attribute)
 
 
 def columns_of(view: View, *, is_stored: bool) -> dict[str, Column]:
-    """The columns of the view's list, by the name of the attribute.
+    """Returns the columns of the view's list, by the name of the attribute.
 
-    The list of stored copies has each attribute. That of a view which is built now is a query of its roots, and has
-    those of their attributes that the view shows as they are: `return self.store.note.text`.
+    A list of stored copies has all attributes. The list of a view that is built on request is a query of the roots; it
+    has the attributes of the root that a getter returns unchanged: `return self.store.note.text`.
     """
     if is_stored and Copies(view).are_listed:
         return {name: Column(each.data_key, getattr(view, name)) for name, each in view.exported().items()}
@@ -44,14 +44,15 @@ def columns_of(view: View, *, is_stored: bool) -> dict[str, Column]:
 
 
 def check_orders(view: View, columns: Mapping[str, Column], orders: tuple[str, ...]) -> None:
-    """Raises InvalidRule when `filtered_orders` names what the list has no column of."""
+    """Raises InvalidRule if `filtered_orders` names something that the list cannot be ordered by."""
     known = [each.key for each in columns.values() if each.declared().is_comparable]
     for order in orders:
         if order.removeprefix("-") not in known:
             raise InvalidRule(
                 f"@app.rest of {view.__name__} has filtered_orders {order!r}, by which its list cannot be ordered; "
-                f"there are {', '.join(known) or 'none'}, each with or without a '-' before it. A list of copies is "
-                f"ordered by the view's attributes; another one by those whose getter returns an attribute of the root."
+                f"it can be ordered by {', '.join(known) or 'nothing'}, with or without a leading '-'. A list of "
+                f"copies is ordered by the view's attributes; others only by those whose getter just returns an "
+                f"attribute of the root."
             )
 
 
@@ -67,9 +68,9 @@ def _of_roots(view: View) -> Iterator[tuple[str, Column]]:
 
 
 def _returned(getter: Callable[..., Any] | None, root: str) -> str | None:
-    """The attribute of the root that the getter returns; None when it does anything else.
+    """Returns the name of the root's attribute that the getter returns; None if the getter does anything else.
 
-    Its code says so, not its results: a getter may hide a value of some views, and return it of others.
+    Reads the getter's bytecode, as calling it proves nothing: it may hide the value in some views only.
     """
     code = getattr(getter, "__code__", None)
     if code is None or code.co_argcount != 1:
@@ -85,5 +86,5 @@ def _returned(getter: Callable[..., Any] | None, root: str) -> str | None:
 
 
 def _kind(field: fields.Field[Any]) -> tuple[type, ...]:
-    """What a value of the field is; of a list, its items too."""
+    """Returns the type of the field, and of a list also the type of its items."""
     return (type(field), type(field.inner)) if isinstance(field, fields.List) else (type(field),)

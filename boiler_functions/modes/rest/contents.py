@@ -1,4 +1,4 @@
-"""What a view is to one caller: the copy that Query mode stored, or what is built now; nothing that is not theirs."""
+"""The content of a view for one caller: a stored copy, or the view built now; only what the caller may read."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of one view's instances; `is_stored` when Query mode keeps the view."""
+    """Reads or builds the instances of one view; `is_stored` says whether Query mode stores copies of it."""
 
     copies: Copies
     scope: str
     is_stored: bool
     edition: Edition
-    """The code that answers; a copy that other code stored is not its own, and is built now."""
+    """The running code; a view that other code stored is built instead of read."""
 
     def one(self, instance: Instance, reader: Reader, caller: Caller | None, *, fresh: bool) -> Fields | None:
-        """The caller's copy, or one that is built now; None for what is not there, and for what is not theirs."""
+        """Returns the caller's copy, or the view built now; None if it does not exist, or is not theirs."""
         if self.is_never(instance, caller):
             return None
         stored = self._stored([instance], reader, caller, fresh)
@@ -42,7 +42,7 @@ class Contents:
     def many(
         self, instances: Sequence[Instance], reader: Reader, caller: Caller | None, *, fresh: bool
     ) -> dict[Instance, Fields]:
-        """As `one`, with one read a level for all; what cannot be built is left out and logged, as Query mode does."""
+        """Returns contents as `one` does, with one read per level for all; logs and omits what cannot be built."""
         stored = self._stored(instances, reader, caller, fresh)
         resolved = reader.resolve(each for each in instances if each not in stored)
         contents = {
@@ -52,12 +52,12 @@ class Contents:
         return {each: content for each, content in contents.items() if content is not None}
 
     def of_copy(self, document: Document, caller: Caller | None) -> Fields | None:
-        """What a copy holds, if its path alone says that the caller may see it."""
+        """Returns the fields of a copy if the path alone shows that the caller may see it."""
         admitted = self.is_told_by_path and self.copies.readers.admits(caller, At(self.copies.pattern, [document.path]))
         return document.fields if admitted else None
 
     def is_never(self, instance: Instance, caller: Caller | None) -> bool:
-        """Whether the path of the only copy says already that it is not the caller's."""
+        """Returns whether the path of the only copy already rules the caller out, without a read."""
         if self.copies.view.meta("path") is None or self.copies.owner or not self.is_told_by_path:
             return False
         path = self.copies.own(instance.key, caller)
@@ -65,7 +65,7 @@ class Contents:
 
     @property
     def is_told_by_path(self) -> bool:
-        """Whether the path of a copy says who may see it: no predicate has to look into the view."""
+        """Whether the path of a copy determines who may see it, so that no predicate has to look into the view."""
         return not any(isinstance(part, Where) for part in self.copies.readers.parts())
 
     def _built(
@@ -95,11 +95,11 @@ class Contents:
         return {each: fields for each, fields in found.items() if fields is not None}
 
     def has_others(self, reader: Reader) -> bool:
-        """Whether other code stored some view: a list by a field may miss that one, or have it out of place."""
+        """Returns whether other code stored some copies; a query by a field may miss or misplace those."""
         return has_others(reader.database, self.scope, self.edition)
 
     def current(self, instances: Iterable[Instance], reader: Reader, beside: Iterable[str] = ()) -> list[Instance]:
-        """The instances whose copies are of this code, by their ledgers; what is `beside` these is read with them."""
+        """Returns the instances whose copies this code stored, by their ledgers; reads `beside` in the same request."""
         ledgers = {each: ledger_path(self.scope, each) for each in instances}
         reader.read([*beside, *ledgers.values()])
         return [each for each, path in ledgers.items() if is_current(reader.documents[path], self.edition)]
@@ -108,7 +108,7 @@ class Contents:
 def admits(
     audience: Audience, instance: Instance, reader: Reader, resolution: Resolution, caller: Caller | None
 ) -> bool:
-    """Whether the audience admits the caller to the view as what was read makes it."""
+    """Returns whether the audience admits the caller to the view, computed from what was read."""
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     with active(Snapshot(documents, instance.view.__name__)):
         store = instance.view.store_class(resolution.paths, documents)

@@ -1,4 +1,4 @@
-"""Where the stored copies of a view are, as far as its path, a root's key and the caller tell."""
+"""Finds the stored copies of a view from its path, the key of the root, and the caller."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from boiler_functions.views.view_model import ViewModel
 
 @dataclass(frozen=True)
 class At:
-    """Stored copies of a view, as an audience asks about it."""
+    """Stored copies of a view, as an audience sees them."""
 
     pattern: Pattern
     paths: Sequence[str]
 
     def __owners__(self, placeholder: str) -> Collection[str]:
-        """What the placeholder stands for in the paths of these copies."""
+        """Returns the values of the placeholder in the paths of these copies."""
         found = [(self.pattern.match(path) or {}).get(placeholder) for path in self.paths]
         return {each for each in found if each is not None}
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The stored copies of a view that has a root: each caller has their own where the path names an owner."""
+    """The stored copies of a view that has a root; each caller has their own if the path names an owner."""
 
     view: type[ViewModel[Any]]
 
@@ -49,13 +49,13 @@ class Copies:
 
     @cached_property
     def keys(self) -> Mapping[str, str]:
-        """The placeholders of the path that the root's key fills, by the key's: `{"doc_id": "meeting.doc_id"}`."""
+        """The placeholders of the path that the root's key fills, by name in the key: {"doc_id": "meeting.doc_id"}."""
         root = self.view.store_class.root()
         return {name: f"{root.name}.{name}" for name in self.root.pattern().names} if root else {}
 
     @cached_property
     def owner(self) -> str | None:
-        """The placeholder of the path that the caller's id fills; None of several, as they may be any of them."""
+        """The placeholder of the path that the caller's id fills; None if there are several, as any may be theirs."""
         owners = list(self._owners - set(self.keys.values()))
         return owners[0] if len(owners) == 1 else None
 
@@ -66,14 +66,15 @@ class Copies:
         return frozenset(owners.intersection(self.pattern.names))
 
     def own(self, key: Mapping[str, str], caller: Caller | None) -> str | None:
-        """Where the caller's copy is, or the only one; None where the key and the caller do not tell."""
+        """Returns the path of the caller's copy, or of the only one; None if key and caller do not determine it."""
         return self._filled(self.pattern, key, caller)
 
     @cached_property
     def are_listed(self) -> bool:
-        """Whether one collection holds all the copies that a caller may list, so that a query of it is the list.
+        """Whether all copies that a caller may list are in one collection, so that a query of it gives the list.
 
-        A collection for each owner is the list of views that nobody but they see; holders of a claim see their own.
+        If each owner has a collection, this holds only if nobody but owners and holders of a claim may read; the
+        latter list their own.
         """
         *collection, last = self.pattern.segments
         if last != f"{{{self.keys['doc_id']}}}":
@@ -83,11 +84,11 @@ class Copies:
         return not unknown or (owned and unknown == self._owners == {self.owner})
 
     def collection(self, parents: Mapping[str, str], caller: Caller | None) -> str | None:
-        """The collection of the caller's list."""
+        """Returns the collection of the caller's list; None if key and caller do not determine it."""
         return self._filled(Pattern("/".join(self.pattern.segments[:-1])), parents, caller)
 
     def key_of(self, path: str) -> dict[str, str]:
-        """The key of the root that the copy is of."""
+        """Returns the key of the root from the path of a copy."""
         found = self.pattern.match(path) or {}
         return {name: found[placeholder] for name, placeholder in self.keys.items()}
 
@@ -100,4 +101,4 @@ class Copies:
         try:
             return pattern.fill(values)
         except InvalidPath:
-            return None  # An id of a user that no path can hold.
+            return None  # A path cannot hold the id of this user.

@@ -17,16 +17,16 @@ from boiler_functions.views.operations import operations_of
 from boiler_functions.views.view_model import View
 
 API = "api"
-"""The entry point of the one function that serves all resources."""
+"""The entry point of the function that serves all resources."""
 
 _CHECKS = {"create": flag, "delete": flag, "filtered_orders": texts}
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A REST resource: a view model under a path; whether its root can be created and deleted there.
+    """A REST resource: a view model under a path, and whether its root can be created and deleted there.
 
-    `filtered_orders` are those that the list takes beside filters, as `orderBy` spells them.
+    `filtered_orders` are the values of `orderBy` that the list takes together with filters.
     """
 
     view: View
@@ -50,10 +50,11 @@ def rule(
     filtered_orders: Sequence[str],
     options: Mapping[str, Any],
 ) -> Callable[[Declarations, Any], Rule]:
-    """Makes the declaration of the view that is decorated."""
+    """Returns what declares the decorated view as a resource."""
     if not _is_list(path):
         raise InvalidRule(
-            f"@app.rest({path!r}): the rule is the path of the list, as '/meeting_sessions'; the id is added to it."
+            f"@app.rest({path!r}): the rule is the path of the list, for example '/meeting_sessions', without an id "
+            f"or a placeholder; an instance is served below it."
         )
     said = {"create": create, "delete": delete, "filtered_orders": filtered_orders}
     check_each(f"@app.rest({path!r}): ", said, _CHECKS)
@@ -62,14 +63,14 @@ def rule(
         view = check_view(f"@app.rest({path!r})", decorated)
         if view.store_class.root() is None:
             raise InvalidRule(
-                f"@app.rest({path!r}): {view.__name__} has no root, whose id the path of an instance would hold. Give "
-                f"its Store a root: a `reference(Model)` that all else follows from."
+                f"@app.rest({path!r}): {view.__name__} has no root, whose id would name an instance in its path. Give "
+                f"its Store a root: a `reference(Model)` from which all other references follow."
             )
         for other in declarations.of(mode):
             if f"{path}/".startswith(f"{other.rule}/") or f"{other.rule}/".startswith(f"{path}/"):
                 raise InvalidRule(
-                    f"@app.rest({path!r}) of {view.__name__} and {other.rule!r} of {other.view.__name__} overlap; "
-                    f"an id of one would be a path of the other."
+                    f"@app.rest({path!r}) of {view.__name__} and {other.rule!r} of {other.view.__name__} overlap, "
+                    f"so that an id of one would be the path of the other; use another path."
                 )
         _check_resource(view, filtered_orders)
         view.view_schema()
@@ -82,15 +83,15 @@ def rule(
 
 
 def _is_list(rule: Any) -> bool:
-    """Whether the rule is a path of a list."""
+    """Returns whether the rule can be the path of a list."""
     return isinstance(rule, str) and rule.startswith("/") and not rule.endswith("/") and not {"{", "<"} & {*rule}
 
 
 def _check_resource(view: View, filtered_orders: Sequence[str]) -> None:
-    """Raises DeclarationError for names that the JSON of a view, or its list, could not have."""
+    """Raises DeclarationError for attributes that the JSON of a view, or its list, cannot name."""
     for name, attribute in view.exported().items():
         if ID in (name, attribute.data_key):
             raise InvalidAttribute(f"{view.__name__}.{name}: {ID!r} is the id of the root in the API; rename it.")
-    # Which of these its list has depends on what else decorates the view; that is checked with all declarations.
+    # Too generous: the columns depend on `@app.query`, which may follow. The mode checks again with all declarations.
     shown = {name: Column(each.data_key, getattr(view, name)) for name, each in view.exported().items()}
     check_orders(view, shown, tuple(filtered_orders))

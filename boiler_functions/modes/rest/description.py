@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of one route, made of the route itself."""
+"""Describes a route for the OpenAPI document, from the route itself."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 _ETAGS = {"pattern": r'^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$'}
 
-_IF_NONE_MATCH = _header("If-None-Match", "The `ETag` that the client has; 304 while that is what there is.", **_ETAGS)
+_IF_NONE_MATCH = _header("If-None-Match", "The `ETag` that the client has; answers 304 while it is current.", **_ETAGS)
 
 _CONDITIONS = (
-    _header("If-Match", "The `ETag` that the change rests on; 412 when the view is another by now.", **_ETAGS),
-    _header("If-None-Match", "`*` changes nothing that is there already, and answers 412.", **_ETAGS),
+    _header("If-Match", "The `ETag` that the change is based on; answers 412 if the view has changed since.", **_ETAGS),
+    _header("If-None-Match", "`*` changes nothing if the view exists, and answers 412.", **_ETAGS),
     _header(
         "Idempotency-Key",
-        "Names the change: sent again with the same key, it takes effect once, and is answered as it was.",
+        "Names the change. A repeated request with the same key takes effect once, and gets the first answer again.",
         pattern=r"^[!-~]{1,255}$",
     ),
-    _header("Prefer", "`wait=5` answers when the stored view shows the change, or with 202 after that many seconds."),
+    _header("Prefer", "`wait=5` waits until the stored view shows the change; answers 202 after that many seconds."),
 )
 
 _READS = (401, 403, 404, 422, 429, 503)
@@ -66,7 +66,7 @@ _SUMMARIES = {
     "delete": "Delete a {view}",
 }
 
-# By what a route does, the statuses of its success; which of them have a body, and which a `Location`, is below.
+# The statuses of success, by what a route does.
 _SUCCESSES: Mapping[str, tuple[int, ...]] = {
     "list": (200,),
     "get": (200, 304),
@@ -80,9 +80,9 @@ _WITHOUT_BODY = (204, 304)
 
 _MEANINGS = {
     201: "Created",
-    202: "Done; the stored view does not show it yet.",
-    204: "Done; nothing that the caller may read is left to show.",
-    304: "It is as the client has it.",
+    202: "Done, but the stored view does not show it yet.",
+    204: "Done; there is no view left that the caller may read.",
+    304: "Not changed since the client read it.",
 }
 
 _ETAG_HEADER = {"ETag": {"description": "Names this state of the view.", "schema": {"type": "string"}}}
@@ -90,11 +90,11 @@ _LOCATION_HEADER = {"Location": {"description": "Where the view is.", "schema": 
 
 
 def description(route: Route, settings: HttpSettings, *, creates: bool) -> dict[str, Any]:
-    """The operation as OpenAPI has it; `creates` when a PUT may make a view that is not there."""
+    """Returns the OpenAPI operation of the route; `creates` says whether a PUT may create the view."""
     view, name = route.view, route.view.__name__
     statuses = _SUCCESSES[route.does] if not (creates and route.does == "replace") else (200, 201, 202, 204)
     errors = _READS if route.method == "GET" else (*_CHANGES, *((409,) if route.does == "create" else ()))
-    summary, text = _told(route)
+    summary, text = _summary_and_text(route)
     return {
         "operationId": f"{route.operation.name if route.operation else route.does}{name}",
         "summary": summary,
@@ -109,23 +109,23 @@ def description(route: Route, settings: HttpSettings, *, creates: bool) -> dict[
 
 
 def tag(view: type[ViewModel[Any]]) -> dict[str, str]:
-    """What groups the operations of a view."""
+    """Returns the tag that groups the operations of a view."""
     text = _docstring(view)
     return {"name": view.__name__, **({"description": text} if text else {})}
 
 
 def security_schemes(settings: HttpSettings) -> dict[str, Mapping[str, str]]:
-    """The tokens that the function may ask for."""
+    """Returns the security schemes of the tokens that the function may require."""
     return {name: scheme for name, scheme in SECURITY_SCHEMES.items() if name == BEARER or settings.app_check}
 
 
 def _docstring(view: type[ViewModel[Any]]) -> str | None:
-    # Its own: what it inherits is about view models as such.
+    # Only its own: an inherited docstring describes view models in general.
     return inspect.cleandoc(view.__doc__) if view.__doc__ else None
 
 
-def _told(route: Route) -> tuple[str, str | None]:
-    """The summary and the description: of an operation the first line of its docstring, and the rest."""
+def _summary_and_text(route: Route) -> tuple[str, str | None]:
+    """Returns summary and description; for an operation the first line of its docstring, and the rest."""
     name = route.view.__name__
     if route.operation is None:
         return _SUMMARIES[route.does].format(view=name), _docstring(route.view)
@@ -134,7 +134,7 @@ def _told(route: Route) -> tuple[str, str | None]:
 
 
 def _security(audience: Audience, settings: HttpSettings) -> Iterator[dict[str, list[str]]]:
-    """The alternatives: without a token where everybody is admitted, with one in any case."""
+    """Yields the alternatives: no ID token if everybody is admitted, and in any case one."""
     app: dict[str, list[str]] = {APP: []} if settings.app_check else {}
     if any(isinstance(part, Public) for part in audience.parts()):
         yield app

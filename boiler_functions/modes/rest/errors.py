@@ -1,4 +1,4 @@
-"""Every error as one JSON object: `{code, status, message, errors}`, with the errors by field."""
+"""Answers every error with one JSON object, `{code, status, message, errors}`, with the errors by field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def answer_errors(app: Flask) -> None:
-    """Makes the application answer every error in JSON. What has no handler here is logged by Flask, and is a 500."""
+    """Makes the application answer all errors in JSON. Flask logs errors without a handler, and answers 500."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Rejected, _rejected)
     app.register_error_handler(Transient, _transient)
@@ -27,11 +27,11 @@ def answer_errors(app: Flask) -> None:
 
 
 def _http_error(error: HTTPException) -> Response:
-    # webargs' `abort` leaves what it was told in `data`.
-    told: Mapping[str, Any] = getattr(error, "data", {})
-    message = told.get("message") or error.description or error.name
+    # webargs' `abort` keeps its arguments in `data`.
+    given: Mapping[str, Any] = getattr(error, "data", {})
+    message = given.get("message") or error.description or error.name
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
-    return _answer(error.code or 500, message, told.get("errors"), headers)
+    return _answer(error.code or 500, message, given.get("errors"), headers)
 
 
 def _rejected(error: Rejected) -> Response:
@@ -39,26 +39,26 @@ def _rejected(error: Rejected) -> Response:
 
 
 def _transient(error: Transient) -> Response:
-    log.warning("A request could not be served: %s", error, exc_info=error)
+    log.warning("A request was answered 503: %s", error, exc_info=error)
     message = "The request could not be served now, and nothing was changed. Try again."
     return _answer(503, message, headers=[RETRY_AFTER])
 
 
 def _unknown_outcome(error: UnknownOutcome) -> Response:
-    log.warning("It is not known whether a change was made: %s", error, exc_info=error)
+    log.warning("A request was answered 503, and its change may have been made: %s", error, exc_info=error)
     message = "It is not known whether the change was made. Read before you send it again."
     return _answer(503, message, headers=[RETRY_AFTER])
 
 
 def _refused_by_database(error: InvalidRequest) -> Response:
-    # No 503: it is refused until the operator acts.
+    # Not 503, which invites a retry: it fails until the operator acts.
     log.error(
-        "The database refused a request for good: %s If it lacks an index, run `boiler compile`, and deploy "
+        "The database refused a request: %s If an index is missing, run `boiler compile` and deploy "
         "firestore.indexes.json.",
         error,
         exc_info=error,
     )
-    return _answer(500, "The database refuses what this function asks of it; its operator is told why.")
+    return _answer(500, "The database refused a query of this function. The operator finds the reason in the log.")
 
 
 def _answer(

@@ -1,4 +1,4 @@
-"""What every request passes before its route, and every answer after it: rate, tokens, CORS, security headers."""
+"""Checks every request before its route (rate, tokens, URL), and adds CORS and security headers to every answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    # What is kept is kept for the one who asked, and asked for again.
+    # Only the caller's own browser may keep an answer, and must revalidate it.
     "Cache-Control": "private, no-cache",
 }
 
@@ -43,12 +43,12 @@ REPLACED = "\ufffd"
 _PREFLIGHT_SECONDS = "3600"
 
 _LONGEST_URL = 16 * 1024
-"""Bytes of a path and its query; functions-framework takes any number."""
+"""Bytes of a path and its query; functions-framework has no limit."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Lets a request in, with its caller in `g.caller`, or raises what it is answered with."""
+    """Admits a request, with its caller in `g.caller`, or raises the HTTP error to answer."""
 
     settings: HttpSettings
     tokens: Tokens
@@ -60,7 +60,7 @@ class Gate:
         app.after_request(self._leave)
 
     def _enter(self) -> None:
-        """Takes a request of whoever sends it, a refused one included; nothing of the body is read before."""
+        """Counts the request against its sender's rate, refused ones as well; reads nothing of the body."""
         g.caller = None
         # A preflight carries no token.
         token = None if request.method == "OPTIONS" else self._token()
@@ -77,7 +77,7 @@ class Gate:
         try:
             return bearer_token()
         except Unauthorized:
-            # Whoever sends what is no token is slowed down as one without any.
+            # An invalid header counts as a request without a token, or it would evade the rate.
             self._take(f"address {address()}")
             raise
 
@@ -96,7 +96,7 @@ class Gate:
             claims = self.tokens.claims(token)
         except InvalidToken as error:
             self._take(f"address {address()}")
-            raise unauthorized("The token is not valid, or not any more.", error="invalid_token") from error
+            raise unauthorized("The token is invalid or expired.", error="invalid_token") from error
         return Caller(claims["uid"], claims)
 
     def _leave(self, response: Response) -> Response:
@@ -120,30 +120,31 @@ class Gate:
 
 
 def bearer_token() -> str | None:
-    """The token of `Authorization: Bearer …`, None without the header; raises Unauthorized for another scheme."""
+    """Returns the token of `Authorization: Bearer …`, None without the header; raises Unauthorized if malformed."""
     header = request.headers.get("Authorization")
     if header is None:
         return None
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise unauthorized("The header is `Authorization: Bearer` with a Firebase ID token.", error="invalid_request")
+        message = "The header must be `Authorization: Bearer` followed by a Firebase ID token."
+        raise unauthorized(message, error="invalid_request")
     return token.strip()
 
 
 def unauthorized(message: str, **parameters: str | None) -> Unauthorized:
-    """A 401 that says that a bearer token is wanted."""
+    """Returns a 401 that asks for a bearer token."""
     return Unauthorized(message, www_authenticate=WWWAuthenticate("Bearer", parameters))
 
 
 def address() -> str:
-    """Where the request comes from, as the rate counts it; behind Google's front end, what that has seen."""
-    # The last entry is the front end's own; what stands before it, anybody can claim.
+    """Returns the client's address for the rate; behind Google's front end, the address that it saw."""
+    # The front end appends the last entry; the client can send any others.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     return network(forwarded if forwarded and is_deployed(os.environ) else request.remote_addr or "")
 
 
 def network(address: str) -> str:
-    """What one client has of the internet: an IPv4 address, or a network of IPv6; "" of what is no address.
+    """Returns the part of an address that one client has: an IPv4 address, or an IPv6 network; "" if it is invalid.
 
     >>> network("2001:db8:1:2:3:4:5:6")
     '2001:db8:1:2::/64'
@@ -154,18 +155,17 @@ def network(address: str) -> str:
         return ""
     if isinstance(ip, IPv4Address):
         return str(ip)
-    # Whoever has one address of IPv6 mostly has all of its network.
-    # https://www.rfc-editor.org/rfc/rfc6177: a site is given a /64 at least.
+    # https://www.rfc-editor.org/rfc/rfc6177: a site gets at least a /64, so one client can use any address of it.
     return str(ip.ipv4_mapped or IPv6Network((ip, 64), strict=False))
 
 
 def _check_url() -> None:
-    """Raises NotFound, BadRequest or RequestURITooLarge for a URL that names nothing, or more than one could mean."""
+    """Raises RequestURITooLarge for a URL over the limit, NotFound or BadRequest for one that is not UTF-8."""
     path, query = request.environ.get("PATH_INFO", ""), request.environ.get("QUERY_STRING", "")
     if len(path) + len(query) > _LONGEST_URL:
         raise RequestURITooLarge
-    # Werkzeug puts this one sign in the place of whatever is no UTF-8, so that different ids would be one. A document
-    # whose id holds the sign itself is not served.
+    # Werkzeug replaces every invalid byte by this character, which would make different ids equal. The price: a
+    # document whose id contains the character itself is not served.
     if REPLACED in request.path:
         raise NotFound
     if REPLACED in unquote(query):

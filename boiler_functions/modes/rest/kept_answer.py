@@ -1,4 +1,4 @@
-"""The answer that an `Idempotency-Key` finds again: a marker, created in the commit of the effect."""
+"""Keeps the answer to an `Idempotency-Key` in a marker, which is created in the commit of the effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from boiler_functions.types import MISSING, Instant, digest, to_datetime
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """The marker of one key of one caller; where it is, the effect took place, and it holds the answer."""
+    """The marker of one key of one caller; if it exists, the effect took place, and it holds the answer."""
 
     path: str
     body: str
@@ -28,7 +28,7 @@ class KeptAnswer:
 
     @classmethod
     def of(cls, call: Call, app: str) -> KeptAnswer | None:
-        """The marker of the call's key, None without one. Its name is hashed: nobody can tell the key from it."""
+        """Returns the marker of the call's key, None without a key; its name is a hash that hides the key."""
         if call.key is None:
             return None
         uid = call.caller.uid if call.caller else None
@@ -37,7 +37,7 @@ class KeptAnswer:
     def create(
         self, answer: Answer, written: Iterable[str], deleted: Iterable[str], now: Instant, kept: timedelta
     ) -> Write:
-        """The write that makes the commit fail when the key was used already."""
+        """Returns the write that keeps the answer, and fails the commit if the key was used before."""
         time = to_datetime(now)
         fields = {
             "app": self.app,
@@ -55,21 +55,21 @@ class KeptAnswer:
         return Put(self.path, fields, precondition=ABSENT)
 
     def again(self, document: Document) -> Answer:
-        """The answer that the marker holds; raises UnprocessableEntity when the key came with another request."""
+        """Returns the kept answer; raises UnprocessableEntity if the key came with another request."""
         fields = document.fields or {}
         if fields["body"] != self.body:
-            raise UnprocessableEntity("The `Idempotency-Key` was used for another request; take a new one for each.")
-        # All that a commit writes has the version of the commit, and so the marker tells it.
+            raise UnprocessableEntity("The `Idempotency-Key` was used for another request. Use a new key for each.")
+        # All documents of a commit get the same version, so the marker's is theirs.
         watched = dict.fromkeys(fields["written"], document.version) | dict.fromkeys(fields["deleted"], MISSING)
         return Answer(fields["status"], _body(fields["answer"]), fields["etag"], fields["location"], watched)
 
 
 def _json(body: object) -> bytes:
-    # As UTF-8 and compressed, since a view that fits into a document must fit in here beside the rest: escaped, text
-    # that is not ASCII takes up to three times the bytes that it has in the view.
+    # UTF-8, as escapes need up to three times the bytes; and compressed, as a view that fills a document must fit into
+    # this one together with the other fields.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _body(kept: bytes | str) -> Any:
-    """The body of a kept answer; of earlier versions of this package, it is text."""
+    """Returns the body of a kept answer; earlier versions of this package stored it as text."""
     return json.loads(zlib.decompress(kept) if isinstance(kept, bytes) else kept)

@@ -1,4 +1,4 @@
-"""What a list asks for: a query of the stored copies, or of the roots of views that are not stored."""
+"""The query of a list: of the stored copies, or of the roots of views that are not stored."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
 
 _NOTHING = "boilerNothing"
-"""A collection that is always empty: the list of a caller who can own no copy."""
+"""A collection that is always empty, for the list of a caller who cannot own a copy."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The list of a view: filters and orders are on what the view shows, in its copies or in its roots.
+    """The list of a view, filtered and ordered by what the view shows, in its copies or its roots.
 
-    Any filters for equality stand together, and any order by itself: Firestore answers these from its index of each
-    field. `filtered_orders` stand beside filters, too, by an index of the order and each attribute.
+    Equality filters can be combined, and any order used without a filter: Firestore answers these from its index of
+    each field. `filtered_orders` can be used with filters; each needs a composite index with every attribute.
     """
 
     copies: Copies
@@ -38,19 +38,20 @@ class Listing:
 
     @cached_property
     def is_of_copies(self) -> bool:
+        """Whether the list is a query of stored copies."""
         return self.is_stored and self.copies.are_listed
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
-        """What filters and orders name."""
+        """The attributes that filters and orders can name."""
         return columns_of(self.copies.view, is_stored=self.is_stored)
 
     def query(
         self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
     ) -> Query:
-        """The query of the whole list, in its order.
+        """Returns the query of the whole list, in its order.
 
-        Raises InvalidPath for parents that no path can hold, Rejected for what no index is made for.
+        Raises InvalidPath for parents that are no ids, Rejected for a combination without an index.
         """
         self._check(filters, order_by)
         for name, value in parents.items():
@@ -60,7 +61,7 @@ class Listing:
         return _ordered(query, order_of(self.columns, order_by))
 
     def kinds(self) -> Iterator[Query]:
-        """One query of each kind; of filters there is at most one, as Firestore merges the indexes of several."""
+        """Yields one query of each kind, to derive indexes from; one filter is enough, as Firestore merges indexes."""
         collection = Query(self.copies.pattern.segments[-2]) if self.is_of_copies else self._of_any_roots()
         filters = (None, *(_any_value(each.declared()) for each in filterable(self.columns).values()))
         orders = (None, *(f"{sign}{name}" for name in orderable(self.columns) for sign in ("", "-")))
@@ -72,7 +73,7 @@ class Listing:
                     yield _ordered(query, order_of(self.columns, order_by))
 
     def instance(self, document: Document) -> Instance | None:
-        """The view that a document of the result stands for; None where no route could name it."""
+        """Returns the view of a document in the result; None if no route can name it."""
         pattern = self.copies.root.pattern()
         try:
             key = self.copies.key_of(document.path) if self.is_of_copies else pattern.match(document.path) or {}
@@ -112,13 +113,13 @@ class Listing:
         return Query(collection, filters=filters)
 
     def _owns_one(self, caller: Caller) -> bool:
-        """Whether all that the caller may see is the copy that bears their id."""
+        """Returns whether the caller may see only the copy whose id is their own."""
         admitting = [part for part in self.copies.readers.parts() if part.may_admit(caller)]
         return admitting == [Owner(self.copies.keys["doc_id"])]
 
 
 def _ordered(query: Query, order: Order | None) -> Query:
-    """The query in this order, and then by name; what equals one value is in no order."""
+    """Returns the query in this order, then by name; without the order if a filter fixes its field to one value."""
     alike = {each.field for each in query.filters if each.op == "=="}
     if order is None or order.field in alike or NAME in alike:
         return query._replace(orders=(Order(NAME),))
@@ -126,7 +127,7 @@ def _ordered(query: Query, order: Order | None) -> Query:
 
 
 def _any_value(attribute: Attribute[Any]) -> Filter:
-    """A filter on the attribute, of a value that makes no difference to an index."""
+    """Returns a filter on the attribute, with any value, as an index does not depend on it."""
     return Filter(attribute.field_path, "array-contains" if attribute.is_list else "==", None)
 
 

@@ -1,4 +1,4 @@
-"""The doors of the REST mode: one function, `api`, serves all resources. The door is cheap; the stack comes late."""
+"""The REST mode as the engine sees it: its function `api`, its checks, its queries. Imports Flask only to serve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RestMode(Mode[Rule]):
-    """Views over HTTP."""
+    """Serves views over HTTP."""
 
     name = "rest"
     counted = "REST rules"

@@ -1,4 +1,4 @@
-"""A mutation: user code runs over what was read, and one commit of what it changed."""
+"""A mutation: runs user code over what was read, and commits what it changed at once."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
 
 Work: TypeAlias = Callable[[ViewModel[Any]], None]
-"""What is done with the view: its setters, an operation, its deletion."""
+"""The work on the view: its setters, an operation, or its deletion."""
 
 Creation: TypeAlias = Literal["never", "may", "must"]
-"""Whether the root is there, may be made, or must be made."""
+"""Whether the root must exist ("never" created), "may" be created, or "must" be created."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """Work on one view, asked for by one call."""
+    """The work of one call on one view."""
 
     instance: Instance
     scope: str
@@ -45,9 +45,9 @@ class Mutation:
     keeps: timedelta = timedelta()
 
     def run(self, database: Database, now: Instant) -> Answer:
-        """Commits the mutation, and gives the view's content after it.
+        """Commits the mutation, and returns the view's content after it.
 
-        The content is built before the commit: a view that cannot be built refuses the mutation.
+        Builds the content before the commit, so that a mutation after which the view cannot be built is refused.
         """
         reader = Reader(database)
         if self.kept is not None:
@@ -58,7 +58,8 @@ class Mutation:
         is_new = not resolution.paths
         self._check_existence(is_new, reader.documents.get(self.instance.root))
         if is_new:
-            # What does not start from the root is there: setters may rest on it, and the commit verifies it.
+            # References that do not follow from the root exist already: setters may read them, and the commit verifies
+            # them.
             resolution = reader.complete(self.instance.view.store_class, self.instance.key)
         unit = unit_of_work(self.instance.view.store_class, reader, resolution)
         unit.caller = self.call.caller
@@ -67,8 +68,8 @@ class Mutation:
         after = Afterwards(unit, reader, resolution)
         left = after.resolve([self.instance])[self.instance]
         if is_new and not self._admits(self.instance.view.__writers__(), after, left):
-            # Nothing was there to be protected; what is made must be the caller's.
-            raise Forbidden(f"You may not make this {self.instance.view.__name__}.")
+            # Before, there was no view to ask the audience about; so it is asked about the new one.
+            raise Forbidden(f"You may not create this {self.instance.view.__name__}.")
         built = build(self.instance, after, left, self.scope)
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after))
         concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
@@ -83,7 +84,7 @@ class Mutation:
         return replace(answer, watched={path: versions[path] for path in concerning})
 
     def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution, *, is_new: bool) -> None:
-        """Does the work if the caller may, and if the conditions hold."""
+        """Does the work if the caller may change the view, and if the conditions hold."""
         store = self.instance.view.store_class(resolution.paths, unit.documents)
         if is_new:
             store.begin(self.instance.key)
@@ -101,7 +102,7 @@ class Mutation:
         return bool(left.paths) and admits(audience, self.instance, after, left, self.call.caller)
 
     def _shows(self, built: Built, after: Reader) -> bool:
-        """Whether the caller may read what was built; of the models that it was built of, none is loaded again."""
+        """Returns whether the caller may read what was built; asks the built view, which loads no model again."""
         if built.view is None:
             return False
         with active(Snapshot({path: after.documents[path] for path in built.versions}, self.instance.view.__name__)):
@@ -109,7 +110,7 @@ class Mutation:
 
     def _check_existence(self, is_new: bool, document: Document | None) -> None:
         if not is_new and self.creation == "must":
-            raise AlreadyExists(f"There is a {self.instance.view.__name__} of this id.")
+            raise AlreadyExists(f"A {self.instance.view.__name__} with this id exists already.")
         if is_new and (self.creation == "never" or (document is not None and document.exists)):
             raise self._not_found()
 
@@ -120,7 +121,7 @@ class Mutation:
             raise self._not_found()
 
     def _not_found(self) -> NotFound:
-        return NotFound(f"There is no {self.instance.view.__name__} of this id.")
+        return NotFound(f"There is no {self.instance.view.__name__} with this id.")
 
     def _etag(self, reader: Reader, resolution: Resolution) -> str | None:
         content = build(self.instance, reader, resolution, self.scope).content
@@ -128,7 +129,7 @@ class Mutation:
 
     def _answer(self, built: Built, *, is_new: bool, is_read: bool) -> Answer:
         location = self.location if is_new else None
-        # A mutation that deletes the root leaves nothing of the view, and one who may not read it is shown nothing.
+        # There is no body if the mutation deleted the root, or if the caller may change the view but not read it.
         if built.content is None or not is_read:
             return Answer(204, location=location)
         body = represent(self.instance.key["doc_id"], built.content)
@@ -136,10 +137,10 @@ class Mutation:
 
 
 class Afterwards(Reader):
-    """Documents and query results as a unit of work leaves them; reads only what it did not read.
+    """Documents and query results as a unit of work leaves them; reads only what was not read before.
 
-    What it reads becomes part of the unit of work: the answer, and who may have it, rest on it as on all else, and the
-    commit verifies it.
+    What it reads becomes part of the unit of work, so that the commit verifies it: the answer, and the decision who may
+    have it, depend on it.
     """
 
     def __init__(self, unit: UnitOfWork, before: Reader, resolution: Resolution) -> None:
@@ -166,14 +167,14 @@ class Afterwards(Reader):
             self.results[query.key] = self._selected(query, self.results[wider.key])
 
     def _may_lack(self, query: Query, found: Sequence[Document]) -> bool:
-        """Whether a document that follows a full result may be part of it now, as one that was written left it."""
+        """Returns whether a full result may now include a document that came after it, as a write removed one."""
         return len(found) == query.limit and any(document.path in self.written for document in found)
 
     def _wider(self, query: Query) -> Query:
-        """The query with as many results more as writes could take out of it."""
+        """Returns the query with a higher limit, by as many documents as the writes could remove from the result."""
         return query._replace(limit=query.limit + len(self.written)) if query.limit else query
 
     def _selected(self, query: Query, found: Iterable[Document]) -> tuple[Document, ...]:
-        """What the query would find: a write may bring a document in, or take one out."""
+        """Returns what the query would find after the writes, which may add or remove documents."""
         paths = dict.fromkeys([*(document.path for document in found), *self.written])
         return tuple(select(query, [self.documents[path] for path in paths]))

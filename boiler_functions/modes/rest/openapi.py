@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: its schemas, made of view models; each route adds its own description."""
+"""The OpenAPI 3.1 document, with schemas from view models; each route adds its own description."""
 
 from __future__ import annotations
 
@@ -32,20 +32,22 @@ _SUFFIXES: Mapping[type[Schema], str] = {
     AnswerSchema: "",
     JsonSchema: "Input",
 }
-"""What is added to the name of a view or an object, by what its schema is for; the first that fits."""
+"""The suffix of a schema's name, by the base of the schema; the first base that fits."""
 
 
 class Error(Schema):
     """The body of every error."""
 
     code = marshmallow_fields.Integer(required=True, metadata={"description": "The HTTP status.", "example": 404})
-    status = marshmallow_fields.String(required=True, metadata={"description": "Its name.", "example": "Not Found"})
-    message = marshmallow_fields.String(required=True, metadata={"description": "For a human."})
+    status = marshmallow_fields.String(
+        required=True, metadata={"description": "The name of the status.", "example": "Not Found"}
+    )
+    message = marshmallow_fields.String(required=True, metadata={"description": "What went wrong, for humans."})
     errors = marshmallow_fields.Dict(
         keys=marshmallow_fields.String(),
         values=marshmallow_fields.List(marshmallow_fields.String()),
         required=True,
-        metadata={"description": "What does not fit, by field."},
+        metadata={"description": "What is wrong with each field."},
     )
 
 
@@ -57,7 +59,7 @@ class GeoPoint(Schema):
 
 
 class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
-    """flask-smorest's Api, which describes our fields and errors, and serves no pages of its own."""
+    """flask-smorest's Api with our fields and errors, and without pages of its own."""
 
     ERROR_SCHEMA = Error
 
@@ -69,7 +71,7 @@ class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
             app,
             spec_kwargs={
                 "marshmallow_plugin": _Plugin(schema_name_resolver=Names()),
-                # Relative to where the document is: a function's address may have a prefix that it is not told of.
+                # Relative to the document: a function may be served under a prefix that the request does not show.
                 "servers": [{"url": "."}],
             },
         )
@@ -77,17 +79,17 @@ class Documented(Api):  # type: ignore[misc]  # flask-smorest has no types
             cast(Any, self.spec).components.security_scheme(name, dict(scheme))
 
     def _register_pagination_header(self) -> None:
-        """No header of flask-smorest's: a page names the next one in its body."""
+        """Registers nothing: flask-smorest's header would be wrong, as a page names the next one in its body."""
 
     def document(self) -> dict[str, Any]:
-        """The whole document; the same for the same declarations."""
+        """Returns the whole document, the same for the same declarations."""
         document: dict[str, Any] = cast(Any, self.spec).to_dict()
         document["tags"] = [dict(tag) for tag in self._tags]
         return document
 
 
 class Names:
-    """The names of schemas: that of the view or the object, and what it is for; a second one of that name has a 2."""
+    """Names schemas: the view or object, and a suffix for the use; a second schema of the same name gets a 2."""
 
     def __init__(self) -> None:
         self._taken: dict[str, type[Schema]] = {}
@@ -101,7 +103,7 @@ class Names:
 
 
 class _Converter(OpenAPIConverter):
-    """Describes marshmallow fields, ours as well."""
+    """Describes marshmallow's fields and ours."""
 
     field_mapping = {
         **OpenAPIConverter.field_mapping,
@@ -113,7 +115,7 @@ class _Converter(OpenAPIConverter):
 
     def init_attribute_functions(self) -> None:
         super().init_attribute_functions()  # type: ignore[no-untyped-call]
-        # Before the last, which lets a field be null.
+        # Before the last function, which adds null to the type that ours may set.
         self.attribute_functions.insert(-1, self._ours)
 
     def _ours(self, field: marshmallow_fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +132,7 @@ class _Converter(OpenAPIConverter):
         return {}
 
     def _field2parameter(self, field: marshmallow_fields.Field[Any], *, name: str, location: str) -> dict[str, Any]:
-        """A parameter is a text; one that is not sent is null to our code, and there is nothing to send for that."""
+        """Describes a parameter without null: our code loads an absent one as None, but no client can send null."""
         parameter: dict[str, Any] = super()._field2parameter(field, name=name, location=location)
         schema = parameter["schema"]
         if field.allow_none:
@@ -154,14 +156,14 @@ class _Plugin(MarshmallowPlugin):
 
 
 def answer(view: View) -> Schema:
-    """The schema of one instance in an answer; the same at every call, as it is one component of the document."""
+    """Returns the schema of one instance in an answer; the same object each time, as it is one component."""
     schema: Schema = _answer(cast(Any, view))
     return schema
 
 
 @cache
 def _answer(view: Any) -> Any:
-    # A name that no attribute can have, so that none hides it.
+    # `$id` is no Python name, so no attribute can replace this field.
     identified = AnswerSchema.from_dict({f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)})
     if (example := view.__example__()) is not None:
         setattr(identified, _EXAMPLE, {ID: _ID["example"], **example})
@@ -169,10 +171,12 @@ def _answer(view: Any) -> Any:
 
 
 def page(view: View) -> Schema:
-    """The schema of a list in an answer."""
+    """Returns the schema of a list in an answer."""
     members: dict[str, Any] = {
         "results": marshmallow_fields.List(marshmallow_fields.Nested(answer(view)), required=True),
-        "next_page_token": fields.String(data_key="nextPageToken", metadata={"description": "There when more follow."}),
+        "next_page_token": fields.String(
+            data_key="nextPageToken", metadata={"description": "Present if more views follow."}
+        ),
     }
     schema: type[Schema] = Schema.from_dict(members, name=f"{view.__name__}List")
     return schema()

@@ -1,6 +1,6 @@
-"""The page token: where a list goes on, sealed, so that a client can neither read nor make one.
+"""The page token: the place where a list continues, encrypted, so that clients can neither read nor forge it.
 
-It opens for the caller and the list that it was given to, and for nobody and nothing else.
+It is valid only for the caller and the list that it was issued for.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _NONCE_BYTES = 12
 
 @dataclass(frozen=True)
 class PageTokens:
-    """The tokens of one list and one caller; `secret` has 32 bytes, and is the same in every instance."""
+    """The tokens of one list and one caller; `secret` has 32 bytes, the same in every process."""
 
     secret: bytes
     query: Query
     caller: Caller | None
 
     def after(self, document: Document) -> str:
-        """The token of the page after the document."""
+        """Returns the token of the page after the document."""
         values = [_encoded(value) for value in after(self.query, document).values]
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(self.secret).encrypt(nonce, json.dumps(values).encode(), self._bound_to)
         return urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
     def opened(self, token: str) -> Cursor:
-        """The place in the list that the token names; raises Rejected for one of another list or caller, or forged."""
+        """Returns the place that the token names; raises Rejected if it is forged, or of another list or caller."""
         try:
             sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             values = AESGCM(self.secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound_to)
         except (ValueError, InvalidTag) as error:
-            reason = "Not a token of this list; give it with the same filters and order as before."
+            reason = "Not a token of this list; send it with the same filters and order as before."
             raise Rejected("The query does not fit.", {"pageToken": [reason]}) from error
         return Cursor(tuple(map(_decoded, json.loads(values))), before=False)
 
@@ -55,7 +55,7 @@ class PageTokens:
 
 
 def after(query: Query, document: Document) -> Cursor:
-    """The place in the order of the query just after the document."""
+    """Returns the place just after the document in the order of the query."""
     return Cursor(tuple(field_of(document, order.field) for order in query.orders), before=False)
 
 

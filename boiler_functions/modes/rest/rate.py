@@ -1,4 +1,4 @@
-"""How often one caller may send: a token bucket for each, in this process alone."""
+"""Limits how often a caller may send requests, with a token bucket for each, in this process only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from threading import Lock
 from boiler_functions.types import Instant
 
 MOST_CALLERS = 10_000
-"""Callers that are remembered; whoever was seen longest ago is forgotten, and starts with a full bucket."""
+"""The most callers that are remembered; one that is forgotten, the longest unseen, starts with a full bucket."""
 
 
 class Rate:
-    """Lets each caller send `burst` requests at once, and `rate` a second for long."""
+    """Lets each caller send `burst` requests at once, and `rate` requests a second in the long run."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], Instant]) -> None:
         self._rate = rate
@@ -23,7 +23,7 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, Instant]] = OrderedDict()
 
     def wait(self, caller: str) -> float:
-        """Takes a request of the caller's and returns 0, or the seconds until the next one will be taken."""
+        """Counts a request and returns 0; if it is over the limit, returns the seconds to wait instead."""
         now = self._clock()
         with self._lock:
             left, since = self._buckets.pop(caller, (float(self._burst), now))

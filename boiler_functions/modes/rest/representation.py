@@ -1,4 +1,4 @@
-"""How a view looks in JSON: the fields of its document, and the id of its root."""
+"""The JSON of a view: the fields of its document, and the id of its root."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from boiler_functions.types import Fields, digest
 
 
 def represent(root_id: str, content: Fields) -> dict[str, Any]:
-    """A view, as a client sees it alone and in a list.
+    """Returns the view in JSON, as an answer or as an item of a list.
 
     >>> represent("TOK", {"name": "Tokyo", "obj_type": "CityView", "doc_ref": "cityView/TOK"})
     {'id': 'TOK', 'name': 'Tokyo'}
@@ -18,5 +18,5 @@ def represent(root_id: str, content: Fields) -> dict[str, Any]:
 
 
 def etag_of(content: Fields) -> str:
-    """The ETag of a view: equal for equal contents, of whichever copy, stored or built now."""
+    """Returns the ETag of a view: the same for equal contents, whether stored in any copy or built now."""
     return digest({name: value for name, value in content.items() if name not in RESERVED_KEYS})

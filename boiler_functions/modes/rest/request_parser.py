@@ -1,4 +1,4 @@
-"""Reads requests for webargs, more strictly than webargs does: no body is overlooked, no parameter given twice."""
+"""Reads requests for webargs, but stricter: refuses a body without its media type, and repeated parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLACES = {"json": "body", "query": "query"}
 
 
 class RequestParser(FlaskParser):
-    """Arguments from a JSON body or the query; what a schema does not declare, or settings do not allow, is refused."""
+    """Reads arguments from a JSON body or the query; refuses what the schema does not declare, or settings forbid."""
 
     def __init__(self, settings: HttpSettings) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class RequestParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": RAISE, "query": RAISE}
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body, whatever JSON value it is; the schema refuses what is no object. An operation may go without."""
+        """Returns the JSON value of the body; the schema refuses anything but an object. Operations need no body."""
         if isinstance(schema, OperationArguments) and not body_of(req):
             return {}
         if not req.is_json or req.content_encoding not in (None, "", "identity"):
@@ -40,7 +40,7 @@ class RequestParser(FlaskParser):
             abort(400, error, message=f"The body cannot be read as JSON. {error}.")
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """The parameters of the query by name."""
+        """Returns the query parameters by name."""
         repeated = {name: ["Given more than once."] for name, values in req.args.lists() if len(values) > 1}
         if repeated:
             raise ValidationError(repeated)

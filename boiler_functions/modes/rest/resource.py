@@ -46,26 +46,26 @@ from boiler_functions.views.build import Instance, Reader
 from boiler_functions.views.view_model import ViewModel
 
 _STALE = '299 - "Other code stored some of these views: until they are rebuilt they may be missing or out of place."'
-"""A `Warning` beside a list whose filter or order is of fields that older copies may not have."""
+"""The `Warning` header of a list that filters or orders by fields which copies of other code may lack."""
 
 MAX_RETRIES = 5
-"""Times that a mutation is tried again after a conflict."""
+"""How often a mutation is retried after a conflict."""
 
 MOST_READ = 2000
-"""Documents that one request for a list reads at most. Where more than these stand before a page, none of which shows
-anything to the caller, the page is short, and its token goes on after them."""
+"""The most documents that one request for a list reads. If the caller may see too few of them to fill a page, the page
+is short, and its token continues after them."""
 
 LONGEST_STEP = 500
-"""Documents that one query of a list returns at most, so that what is held in memory is bounded."""
+"""The most documents that one query of a list returns, which bounds the memory."""
 
-# How often a stored view is looked at by one who waits for it: soon at first, as it mostly follows within a second.
+# Seconds between looks at a stored view that a request waits for: short at first, as most follow within a second.
 _FIRST_LOOK = 0.02
 _LONGEST_LOOK = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """The instances of a view model; an instance's key is what the placeholders of its root's path stand for."""
+    """Reads and changes the instances of a view model. A key is the values of the placeholders in the root's path."""
 
     app: str
     view: type[ViewModel[Any]]
@@ -74,18 +74,18 @@ class Resource:
     surroundings: Surroundings
     settings: HttpSettings
     secret: Callable[[], bytes] | None = None
-    """Seals the tokens of pages; a resource without a list needs none."""
+    """Returns the secret that encrypts page tokens; only lists need it."""
     creates: bool = False
     deletes: bool = False
     filtered_orders: tuple[str, ...] = ()
     places: Semaphore = field(default_factory=lambda: Semaphore(0))
-    """A place for each request that may wait; without any, nobody waits."""
+    """Limits how many requests may wait at a time; by default, none may."""
 
     def __post_init__(self) -> None:
         for name, attribute in self.view.exported().items():
             if attribute.data_key == ID:
                 raise InvalidAttribute(
-                    f"{self.view.__name__}.{name} is {ID!r} in JSON, where the API has the id of the root; rename it."
+                    f"{self.view.__name__}.{name} is {ID!r} in JSON, which is the id of the root in the API; rename it."
                 )
 
     @cached_property
@@ -110,7 +110,7 @@ class Resource:
         return Contents(self.copies, self.scope, self.is_stored, edition)
 
     def get(self, key: Mapping[str, str], caller: Caller | None, *, fresh: bool) -> Answer:
-        """The view as it is stored, or built now; raises NotFound for what is not there or not the caller's."""
+        """Returns the view, stored or built now; raises NotFound if it does not exist or is not the caller's."""
         check_possible(self.view.__readers__(), caller)
         instance = self._instance(key)
         content = self.contents.one(instance, Reader(self.database()), caller, fresh=fresh)
@@ -129,13 +129,13 @@ class Resource:
         token: str | None,
         fresh: bool,
     ) -> Answer:
-        """The caller's views that fulfil the filters, by id or in an order; with `nextPageToken` while more follow."""
+        """Returns the caller's views that match the filters, ordered; with `nextPageToken` if more follow."""
         check_possible(self.view.__readers__(), caller)
         assert self.secret is not None, "a list has pages"
         query = self._query(parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
         reader = Reader(self.database())
-        # One query tells it of all copies; a ledger beside each would cost as many reads again.
+        # One query answers for all copies; reading the ledger of each copy would double the reads.
         is_mixed = self.listing.is_of_copies and self.contents.has_others(reader)
         shown, last = self._shown(query._replace(start=start), reader, caller, limit, fresh=fresh, is_mixed=is_mixed)
         more = {} if last is None else {"nextPageToken": PageTokens(self.secret(), query, caller).after(last)}
@@ -145,13 +145,13 @@ class Resource:
     def _shown(
         self, query: Query, reader: Reader, caller: Caller | None, limit: int, *, fresh: bool, is_mixed: bool
     ) -> tuple[list[dict[str, Any]], Document | None]:
-        """The first views of a list that the caller may see; and after which document more follow, if any do.
+        """Returns the first views that the caller may see, and the document after which more follow, if any do.
 
-        Documents that show nothing to the caller neither fill a page nor promise another one: the answer is as if
-        they were not there.
+        Documents that the caller may not see neither fill a page nor cause another one: the answer must not reveal
+        that they exist.
         """
         shown: list[tuple[Document, dict[str, Any]]] = []
-        # One more than asked for tells whether more follow.
+        # One more than the limit shows whether more follow.
         step, read = limit + 1, 0
         while True:
             found = reader.database.query(query._replace(limit=step), at=reader.read_time)
@@ -177,7 +177,7 @@ class Resource:
     def _contents_of(
         self, documents: Sequence[Document], reader: Reader, caller: Caller | None, *, fresh: bool, is_mixed: bool
     ) -> Iterator[tuple[Document, dict[str, Any]]]:
-        """Yields what documents of a list's query, copies or roots, show to the caller; some show nothing."""
+        """Yields the views that the caller may see among the documents, copies or roots, of a list's query."""
         found = {instance: each for each in documents if (instance := self.listing.instance(each)) is not None}
         shown: Mapping[Instance, Fields | None]
         if self.listing.is_of_copies and self.contents.is_told_by_path and not fresh:
@@ -195,7 +195,7 @@ class Resource:
     def change(
         self, key: Mapping[str, str], call: Call, work: Work, creation: Creation = "never", location: str | None = None
     ) -> Answer:
-        """The view after the work was done on it, in one commit; raises Rejected when user code refuses."""
+        """Does the work in one commit, and returns the view after it; raises Rejected if user code refuses."""
         check_possible(self.view.__writers__(), call.caller)
         instance = self._instance(key)
         kept = KeptAnswer.of(call, self.app)
@@ -208,9 +208,9 @@ class Resource:
                 raise
             raise Rejected("The values do not fit.", error.errors) from error
         except InvalidPath as error:
-            raise Rejected("A value names a document by an id that none can have.") from error
+            raise Rejected("A value names a document by an invalid id.") from error
         except TooLarge as error:
-            raise Rejected("With these values a document would be larger than Firestore can hold.") from error
+            raise Rejected("With these values a document would be larger than Firestore allows.") from error
         return self._awaited(instance, answer, call.wait) if call.wait else answer
 
     def _mutated(self, mutation: Mutation) -> Answer:
@@ -221,20 +221,21 @@ class Resource:
             except Conflict:
                 invocation.pause(attempt)
             except UnknownOutcome:
-                # With a key the marker tells, at the next attempt, whether this one took effect.
+                # With an `Idempotency-Key`, the next attempt finds a marker if this one took effect. Without, it might
+                # take effect twice.
                 if mutation.kept is None:
                     raise
                 invocation.pause(attempt)
         return mutation.run(invocation.database, invocation.now())
 
     def _awaited(self, instance: Instance, answer: Answer, seconds: float) -> Answer:
-        """The answer once the stored view shows the mutation; 202 in its place when that takes too long."""
+        """Returns the answer once the stored view shows the mutation; with 202 if that takes too long."""
         if self._has_caught_up(instance, answer.watched) or self._waits(instance, answer.watched, seconds):
             return replace(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
         return replace(answer, status=202) if answer.body is not None else answer
 
     def _waits(self, instance: Instance, watched: Mapping[str, Version], seconds: float) -> bool:
-        """Waits until the stored view shows what was written; False when the time is up, or no thread can be spared."""
+        """Waits until the stored view shows what was written; returns False at the deadline, or if too many wait."""
         if not self.places.acquire(blocking=False):
             return False
         surroundings, pause = self.surroundings, _FIRST_LOOK
@@ -255,7 +256,7 @@ class Resource:
         try:
             document = self.database().read([ledger_path(self.scope, instance)]).documents[0]
         except Transient:
-            # The change is made: an error would say that it is not.
+            # The change is committed: an error would say that it is not.
             return False
         if not document.exists or watched.get(instance.root) == MISSING:
             return not document.exists and watched.get(instance.root) == MISSING
@@ -272,18 +273,18 @@ class Resource:
             raise self._not_found() from error
 
     def _not_found(self) -> NotFound:
-        return NotFound(f"There is no {self.view.__name__} of this id.")
+        return NotFound(f"There is no {self.view.__name__} with this id.")
 
 
 def check_possible(audience: Audience, caller: Caller | None) -> None:
-    """Raises Unauthorized or Forbidden for a caller whom the audience admits to no view at all; asks no database."""
+    """Raises Unauthorized or Forbidden if the audience admits the caller to no view at all; reads no document."""
     if audience.may_admit(caller):
         return
     if caller is None and not all(isinstance(part, Nobody) for part in audience.parts()):
-        raise unauthorized("A token is needed: `Authorization: Bearer` with a Firebase ID token.")
+        raise unauthorized("Send a token: `Authorization: Bearer` followed by a Firebase ID token.")
     raise Forbidden("You may not do this.")
 
 
 def _covers(known: Version | None, written: Version) -> bool:
-    """Whether a ledger that knows this version of a document was built after it was written, or deleted."""
+    """Returns whether a ledger with this version of a document includes the write or deletion."""
     return known is not None and (known == MISSING if written == MISSING else known >= written)

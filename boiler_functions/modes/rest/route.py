@@ -1,4 +1,4 @@
-"""A route: one method of one path, as it is served and documented."""
+"""A route: one method of one path, to be served and documented."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from boiler_functions.views.operations import Operation
 from boiler_functions.views.view_model import ViewModel
 
 Endpoint: TypeAlias = Callable[..., Answer]
-"""Takes the parsed query, the parsed body if there is one, and the placeholders of the route as keywords."""
+"""Receives the parsed query, the parsed body if there is one, and the placeholders of the route as keywords."""
 
 Does: TypeAlias = Literal["list", "get", "create", "replace", "patch", "delete", "operation"]
 
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one path, as it is served and documented; `path` is Werkzeug's: `/meeting_sessions/<doc_id>`."""
+    """One method of one path, to be served and documented; `path` is Werkzeug's: `/meeting_sessions/<doc_id>`."""
 
     method: str
     path: str
@@ -35,5 +35,5 @@ class Route:
 
     @property
     def name(self) -> str:
-        """A name of its own: `MeetingSession_close`."""
+        """A unique name: `MeetingSession_close`."""
         return f"{self.view.__name__}_{self.operation.method if self.operation else self.does}"

@@ -1,4 +1,4 @@
-"""The routes of resources: what of a request goes to which method."""
+"""The routes of resources: passes the parts of a request to the methods of its resource."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from boiler_functions.views.view_model import ViewModel, assign
 
 
 def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
-    """The routes of a resource: a list at the rule (below it for each parent), instances below."""
+    """Yields the routes of a resource: its list at the rule, after the ids of parents; instances below the list."""
     view, readers, writers = resource.view, resource.view.__readers__(), resource.view.__writers__()
     parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
     listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
@@ -43,7 +43,7 @@ def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
     yield Route("GET", single, "get", view, ReadArguments(), readers, _reading(resource))
     if resource.creates:
         yield Route("POST", listed, "create", view, changing, writers, _creating(resource), create_body(view))
-    # A view without setters has neither, which is then answered 405.
+    # A view without setters has neither; Flask answers 405.
     if settable(view):
         yield Route("PUT", single, "replace", view, changing, writers, _replacing(resource), replace_body(view))
         yield Route("PATCH", single, "patch", view, changing, writers, _patching(resource), patch_body(view))
@@ -57,7 +57,7 @@ def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
 
 
 def blueprint_of(resources: Mapping[str, Resource], settings: HttpSettings) -> Blueprint:
-    """The routes of all resources, given by rule."""
+    """Returns the routes of all resources, given by rule."""
     blueprint = Blueprint("api", __name__)
     blueprint.ARGUMENTS_PARSER = RequestParser(settings)
     for rule, resource in resources.items():
@@ -74,7 +74,7 @@ def blueprint_of(resources: Mapping[str, Resource], settings: HttpSettings) -> B
 
 
 def _guarded(route: Route, endpoint: Callable[..., Response]) -> Callable[..., Response]:
-    """The endpoint, which those whom no view admits do not reach: they learn nothing of what arguments would fit."""
+    """Checks the caller before the arguments, so that callers without access learn nothing about valid arguments."""
 
     @wraps(endpoint)
     def guarded(*arguments: Any, **key: str) -> Response:
@@ -88,7 +88,7 @@ def _responding(route: Route) -> Callable[..., Response]:
     def respond(*arguments: Any, **key: str) -> Response:
         response = route.endpoint(*arguments, **key).response()
         if route.method == "GET":
-            # 304 when `If-None-Match` names what is there.
+            # Answers 304 if `If-None-Match` names the current ETag.
             response.make_conditional(request)
         return response
 
@@ -124,7 +124,7 @@ def _creating(resource: Resource) -> Endpoint:
     def create_view(query: dict[str, Any], values: dict[str, Any], **parents: str) -> Answer:
         values = dict(values)
         doc_id = values.pop(ID, None) or random_id()
-        # Relative, as a function's address may have a prefix that it is not told of.
+        # Relative: a function may be served under a prefix that the request does not show.
         location = f"{quote(request.path.rpartition('/')[2])}/{quote(doc_id, safe='')}"
         call = current_call(query["wait"], resource.settings.max_wait, values)
         return resource.change({**parents, "doc_id": doc_id}, call, _setting(values), "must", location)

@@ -1,4 +1,4 @@
-"""JSON that Firestore can hold: no duplicate keys, NaN, numbers over 64 bits, arrays in arrays; and within limits."""
+"""Parses JSON that Firestore can store: no duplicate names, NaN, integers over 64 bits, or arrays in arrays."""
 
 import json
 import math
@@ -19,7 +19,7 @@ _RESERVED = re.compile(r"__.*__", re.DOTALL)
 
 
 def parse(text: str, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> Any:
-    """The value; raises ValueError for what is no JSON or over a limit, ValidationError for what no document holds."""
+    """Returns the value; raises ValueError if it is not JSON or too large, ValidationError if Firestore refuses it."""
     decoder = json.JSONDecoder(
         object_pairs_hook=_Objects(max_keys), parse_constant=_constant, parse_int=_integer, parse_float=_number
     )
@@ -27,22 +27,22 @@ def parse(text: str, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> An
         value = decoder.decode(text)
         _check(value, max_depth)
     except RecursionError:
-        raise ValueError(f"It is nested more than {max_depth} deep") from None
+        raise ValueError(f"It is nested deeper than {max_depth} levels") from None
     return value
 
 
 class _Objects:
-    """Makes objects of their pairs; refuses a name that is given twice, and more names than there may be in all."""
+    """Makes objects from their pairs; refuses duplicate names, and too many names in the whole text."""
 
     def __init__(self, max_keys: int) -> None:
         self._max_keys = max_keys
         self._names = 0
 
     def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        # Counted while it is read: what is over the limit is neither kept nor looked at.
+        # Counted while parsing, so that a text over the limit is abandoned early.
         self._names += len(pairs)
         if self._names > self._max_keys:
-            raise ValueError(f"It has more than {self._max_keys} names of fields")
+            raise ValueError(f"It has more than {self._max_keys} field names")
         found = dict(pairs)
         if len(found) < len(pairs):
             times = Counter(name for name, _ in pairs)
@@ -51,7 +51,7 @@ class _Objects:
 
 
 def _constant(name: str) -> Any:
-    raise ValidationError(f"{name} is no JSON number.")
+    raise ValidationError(f"{name} is not a JSON number.")
 
 
 def _integer(digits: str) -> int:
@@ -66,12 +66,12 @@ def _integer(digits: str) -> int:
 def _number(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise ValidationError("Too large a number.")
+        raise ValidationError("The number is too large.")
     return value
 
 
 def _check(value: Any, left: int) -> None:
-    """Checks a value that may be `left` levels deep; raises RecursionError for a deeper one, as the decoder does."""
+    """Checks a value of up to `left` levels; raises RecursionError if it is deeper, as the decoder does."""
     if left < 1 and isinstance(value, dict | list):
         raise RecursionError
     match value:
@@ -87,19 +87,19 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValidationError("A text is not valid Unicode: it holds half of a surrogate pair.") from None
+        raise ValidationError("A string is not valid Unicode: it contains half of a surrogate pair.") from None
 
 
 def _check_array(items: list[Any], left: int) -> None:
     for item in items:
         _check(item, left - 1)
         if isinstance(item, list):
-            raise ValidationError("An array holds no arrays; put each into an object.")
+            raise ValidationError("Firestore stores no arrays in arrays; put each inner array into an object.")
 
 
 def _check_object(fields: dict[str, Any], left: int) -> None:
     for name, value in fields.items():
         _check_text(name)
         if not name or _RESERVED.fullmatch(name) or len(name.encode()) > MAX_ID_BYTES:
-            raise ValidationError({name[:MAX_ID_BYTES]: ["No name of a field: it is empty, reserved or too long."]})
+            raise ValidationError({name[:MAX_ID_BYTES]: ["Not a valid field name: it is empty, reserved or too long."]})
         _check(value, left - 1)

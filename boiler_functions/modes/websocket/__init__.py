@@ -1,1 +1,1 @@
-"""WebSocket mode: views that clients follow and change over Socket.IO, in a service of its own."""
+"""WebSocket mode: a service of its own, in which clients follow and change views over Socket.IO."""

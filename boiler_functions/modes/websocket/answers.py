@@ -1,4 +1,4 @@
-"""How an event is acknowledged: `{code, status, message, errors}`, as the REST function answers."""
+"""The acknowledgements of events: `{code, status, message, errors}`, as the REST function answers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Answer = dict[str, Any]
 
 
 def answer(code: int, message: str = "", errors: Mapping[str, list[str]] | None = None, **more: Any) -> Answer:
-    """What the client's callback is given."""
+    """Returns what the client's callback receives."""
     return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message, "errors": errors or {}, **more}
 
 
 def answer_to(error: Exception) -> Answer:
-    """The answer that an error stands for; what is no known one is logged, and told nothing of."""
+    """Returns the answer to an error; logs an unexpected one, and reveals nothing about it."""
     match error:
         case Rejected():
             return answer(422, error.reason, error.errors)
@@ -35,11 +35,11 @@ def answer_to(error: Exception) -> Answer:
         case HTTPException(code=int(code)):
             return answer(code, error.description or error.name)
         case UnknownOutcome():
-            log.warning("It is not known whether a change was made: %s", error, exc_info=error)
-            return answer(503, "It is not known whether the change was made. Look before you send it again.")
+            log.warning("An event was answered 503, and its change may have been made: %s", error, exc_info=error)
+            return answer(503, "It is not known whether the change was made. Read before you send it again.")
         case Transient() | TimeoutError() | Full():
-            log.warning("An event could not be served: %s", error, exc_info=error)
-            return answer(503, "It could not be done now, and nothing was changed. Try again.")
+            log.warning("An event was answered 503: %s", error, exc_info=error)
+            return answer(503, "The event could not be served now, and nothing was changed. Try again.")
         case _:
             log.error("An event failed: %s", error, exc_info=error)
             return answer(500, "Something went wrong here.")

@@ -18,7 +18,7 @@ from boiler_functions.views.view_model import View, assign
 def changes_of(
     declarations: Declarations, view: View, database: Callable[[], Database], surroundings: Surroundings
 ) -> Change:
-    """What mutates the instances of the view."""
+    """Returns a function that changes instances of the view."""
     resource = Resource(
         app=declarations.app,
         view=view,

@@ -15,7 +15,7 @@ from boiler_functions.settings.options import Options
 from boiler_functions.views.view_model import View
 
 SOCKETS = "websocket"
-"""The entry point of the service that holds the sockets."""
+"""The entry point of the service that serves the sockets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,23 +28,23 @@ class Socket:
 
 
 def socket(mode: Mode[Socket], namespace: str) -> Callable[[Declarations, Any], Socket]:
-    """Makes the declaration of the view that is decorated."""
+    """Returns what declares the decorated view under the namespace."""
     text(f"@app.websocket({namespace!r}): the namespace", namespace)
     if not re.fullmatch(r"(/[a-zA-Z0-9_-]+)+", namespace):
-        raise InvalidRule(f"@app.websocket({namespace!r}): a namespace is a path of names, as '/meeting'.")
+        raise InvalidRule(f"@app.websocket({namespace!r}): a namespace is a path of names, for example '/meeting'.")
 
     def declare(declarations: Declarations, decorated: Any) -> Socket:
         view = check_view(f"@app.websocket({namespace!r})", decorated)
         if view.store_class.root() is None:
             raise InvalidReference(
                 f"@app.websocket({namespace!r}): {view.__name__} has no root, whose id clients would subscribe to. "
-                f"Give its Store a root: a `reference(Model)` that all else follows from."
+                f"Give its Store a root: a `reference(Model)` from which all other references follow."
             )
         for other in declarations.of(mode):
             if other.namespace == namespace:
                 raise InvalidRule(
-                    f"@app.websocket({namespace!r}) is of {other.view.__name__} and {view.__name__}; a namespace "
-                    f"is one view."
+                    f"@app.websocket({namespace!r}) is given for {other.view.__name__} and {view.__name__}; use a "
+                    f"namespace for one view only."
                 )
         view.view_schema()
         return Socket(view, namespace)

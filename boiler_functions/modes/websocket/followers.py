@@ -1,4 +1,4 @@
-"""Follows one view instance for all who subscribed to it: the stored copy, or the documents that it is built of."""
+"""Follows a view instance for all its subscribers: its stored copy, or the documents that it is built from."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
 
 Built: TypeAlias = Mapping[str, tuple[tuple[str, Version], ...]]
-"""What was read for each target: documents and their versions."""
+"""The documents, with their versions, that were read for each target."""
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a view is at one time: its content, None when there is none, and whom it belongs to."""
+    """The state of a view at one time: its content, None if it does not exist, and its owners."""
 
     content: Fields | None
     owned: Owned
@@ -39,24 +39,24 @@ class State:
     mark: str
 
     def admits(self, readers: Audience, caller: Caller | None) -> bool:
-        """Whether the caller may see it; a predicate sees the documents that the view was built of."""
+        """Returns whether the caller may see it; a predicate reads the documents that the view was built from."""
         try:
             with active(Snapshot(self.documents, "Meta.read")):
                 return readers.admits(caller, self.owned)
         except Exception:
-            log.exception("An audience failed, and so admits nobody.")
+            log.exception("The predicate of an audience raised, so the audience admits nobody.")
             return False
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The stored copies of a view, as an audience asks about it."""
+    """The stored copies of a view, as an audience sees them."""
 
     pattern: Pattern
     paths: Collection[str]
 
     def __owners__(self, placeholder: str) -> Collection[str]:
-        """What the placeholder stands for in their paths."""
+        """Returns the values of the placeholder in their paths."""
         matches = (self.pattern.match(path) or {} for path in self.paths)
         return {found[placeholder] for found in matches if placeholder in found}
 
@@ -65,14 +65,14 @@ class Nowhere:
     """A view that does not exist."""
 
     def __owners__(self, placeholder: str) -> Collection[str]:
-        """Nobody."""
+        """Returns no owner."""
         return ()
 
 
 class Follower(ABC):
-    """Follows an instance from `start` to `close`; all of it in the event loop's thread.
+    """Follows an instance from `start` to `close`, only in the thread of the event loop.
 
-    `changed` is called for every new state, `failed` once when it cannot go on.
+    Calls `changed` for every new state, and `failed` once if it cannot continue.
     """
 
     def __init__(
@@ -105,12 +105,12 @@ class Follower(ABC):
         self._follow({})
 
     def _become(self, state: State) -> None:
-        # Also when the content is as it was: whom it belongs to may have changed.
+        # Even if the content is the same: the owners may have changed.
         self.state = state
         self._changed()
 
     def _follow(self, targets: Mapping[str, Target]) -> None:
-        """Listens to these targets, by a name each, and to no others."""
+        """Listens to exactly these targets, given by name; closes all other listeners."""
         for name, target in targets.items():
             if name not in self._listeners:
                 self._listeners[name] = self._database.listen(target, self._in_loop(name), self._fail_in_loop)
@@ -133,7 +133,7 @@ class Follower(ABC):
 
     @abstractmethod
     def _hear(self, name: str, reading: Reading) -> None:
-        """Takes what a target is now."""
+        """Receives the current documents of a target."""
 
     def _fail_in_loop(self, error: BoilerError) -> None:
         self._loop.call_soon_threadsafe(self._fail, error)
@@ -144,7 +144,7 @@ class Follower(ABC):
 
 
 class StoredFollower(Follower):
-    """Follows a copy that Query mode stores; where the key alone does not say where it is, the ledger does."""
+    """Follows a copy that Query mode stores; finds it by the ledger if the key does not determine its path."""
 
     def start(self) -> None:
         """Begins to listen."""
@@ -154,7 +154,7 @@ class StoredFollower(Follower):
         self._listen_to(() if only is None else (only,), with_ledger=only is None)
 
     def _listen_to(self, copies: tuple[str, ...], *, with_ledger: bool) -> None:
-        # One target, so that ledger and copy come as they were committed: together.
+        # One target for both, so that ledger and copy arrive together, as they were committed.
         target = (self._ledger, *copies[:1]) if with_ledger else copies
         self._copies = copies
         self._follow({"/".join(target): target})
@@ -174,12 +174,12 @@ class StoredFollower(Follower):
 
 
 class BuiltFollower(Follower):
-    """Follows the documents and queries that the fetch plan led to, and builds anew when one of them changed."""
+    """Follows the documents and queries of the fetch plan, and builds the view again when one changes."""
 
     def start(self) -> None:
         """Begins to listen."""
         self._built: Built = {}
-        self._told: dict[str, tuple[tuple[str, Version], ...]] = {}
+        self._heard: dict[str, tuple[tuple[str, Version], ...]] = {}
         self._building: asyncio.Task[None] | None = None
         self._catch_up()
 
@@ -190,14 +190,14 @@ class BuiltFollower(Follower):
             self._building.cancel()
 
     def _hear(self, name: str, reading: Reading) -> None:
-        self._told[name] = versions_of(reading.documents)
+        self._heard[name] = versions_of(reading.documents)
         if self._is_behind:
             self._catch_up()
 
     @property
     def _is_behind(self) -> bool:
-        """Whether a listener told of something else than was read; it may also be the listener that lags."""
-        return any(told != self._built.get(name) for name, told in self._told.items())
+        """Whether a listener reported other versions than were read; either of the two may be the older."""
+        return any(heard != self._built.get(name) for name, heard in self._heard.items())
 
     def _catch_up(self) -> None:
         if self._building is None:
@@ -211,7 +211,7 @@ class BuiltFollower(Follower):
                     self._threads, read_now, self.instance, self._scope, self._database
                 )
                 self._built = read.versions
-                self._told = {name: told for name, told in self._told.items() if name in read.targets}
+                self._heard = {name: heard for name, heard in self._heard.items() if name in read.targets}
                 self._follow(read.targets)
                 self._become(read.state)
                 if not self._is_behind:
@@ -219,7 +219,7 @@ class BuiltFollower(Follower):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         except Exception as error:
-            # Whatever it is: one that followed on would be shown an old state as if it were the present one.
+            # Any error ends it: otherwise subscribers would take an old state for the current one.
             self._fail(error)
         finally:
             self._building = None
@@ -227,7 +227,7 @@ class BuiltFollower(Follower):
 
 @dataclass(frozen=True)
 class Read:
-    """A view as it is, what to listen to so as to hear when it is so no longer, and the versions it was built of."""
+    """The state of a view, the targets whose changes can change it, and the versions that it was built from."""
 
     state: State
     targets: Mapping[str, Target]
@@ -235,7 +235,7 @@ class Read:
 
 
 def versions_of(documents: Iterable[Document]) -> tuple[tuple[str, Version], ...]:
-    """The documents with their versions, in their order."""
+    """Returns the path and version of each document, in their order."""
     return tuple((document.path, document.version) for document in documents)
 
 
@@ -243,7 +243,7 @@ def read_now(instance: Instance, scope: str, database: LiveDatabase) -> Read:
     """Reads and builds the view."""
     reader = Reader(database)
     resolution = reader.resolve([instance])[instance]
-    # A root that is no document of its model leads nowhere, and may become one.
+    # The root does not exist, or is of another model: listen to it, as it may become one of this model.
     named = tuple(resolution.named) or (instance.root,)
     targets: dict[str, Target] = {"/".join(named): named}
     versions = {"/".join(named): versions_of(reader.documents[path] for path in named)}
@@ -264,7 +264,7 @@ def _state(instance: Instance, scope: str, reader: Reader, resolution: Resolutio
 
 
 def only_copy(instance: Instance) -> str | None:
-    """Where the view is stored, if the key of its root says so."""
+    """Returns the path of the only copy, if the root's key determines it."""
     root = instance.view.store_class.root()
     key = {f"{root.name}.{name}": value for name, value in instance.key.items()} if root else {}
     pattern = instance.view.pattern()

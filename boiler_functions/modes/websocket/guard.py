@@ -1,8 +1,8 @@
-"""What every socket passes before Socket.IO sees it: how many there are, how much they say, and in which form.
+"""Guards Socket.IO: limits the number of sockets and the rate, size and form of their messages.
 
-Engine.IO leaves a socket that sends nonsense to its ping timeout, waits for as many binary parts as a client announces,
-and keeps one for ever that never connects. So a malformed message ends here, and the socket with it; and whatever a
-socket holds is released here, however it ends.
+Engine.IO keeps a socket that sends malformed messages until its ping timeout, waits for as many binary parts as a
+client announces, and keeps a socket forever if it never connects to a namespace. So a malformed message closes the
+socket here; and everything that a socket holds is released here, however it ends.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ T = TypeVar("T")
 PATH: Final = "socket.io"
 
 CONNECTION: Final = "boiler_functions.connection"
-"""Where the scope has the connection."""
+"""The key of the connection in the ASGI scope."""
 
 STRANGERS_BYTES: Final = 16 * 1024
-"""The longest message of a socket that is not admitted; a token has some 2,000 bytes."""
+"""The most bytes of a message before the socket is admitted; a token has about 2,000."""
 
-# A pong, a close; connect to a namespace, leave it; an event whose first item is its name.
+# Pong, close; connect to a namespace, leave it; an event whose first item is a name.
 # https://socket.io/docs/v4/socket-io-protocol/
 _MESSAGE: Final = re.compile(r'3|1|4[01](/[^,]{0,200},?)?(\{.*)?|42(/[^,]{0,200},)?\d{0,15}\[".*', re.DOTALL)
 
@@ -44,15 +44,15 @@ TRY_AGAIN_LATER: Final = 1013
 
 
 class Ended(Exception):
-    """The connection ended."""
+    """Raised when the connection ended before the work was done."""
 
 
 class Client(Protocol):
-    """What a connection holds, and releases when it ends."""
+    """A client on a connection, which closes it at its end."""
 
     @property
     def idle_since(self) -> float | None:
-        """Since when nothing speaks for the connection; None while it is admitted."""
+        """The time since when the client gives no reason to keep the connection; None while it gives one."""
         ...
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class Client(Protocol):
 
 
 class Guard:
-    """An ASGI application before another one."""
+    """ASGI middleware that admits sockets, and closes those that break the limits."""
 
     def __init__(self, app: ASGI, settings: SocketSettings) -> None:
         self._app = app
@@ -92,14 +92,14 @@ class Guard:
 
 
 async def _refuse(send: Send) -> None:
-    """Answers HTTP: it is only spoken to open a socket. No page of another origin may read even this."""
+    """Answers a plain HTTP request with 426; without CORS headers, so that no other origin can read it."""
     headers = [(b"content-type", b"text/plain"), (b"upgrade", b"websocket"), (b"x-content-type-options", b"nosniff")]
     await send({"type": "http.response.start", "status": 426, "headers": headers})
     await send({"type": "http.response.body", "body": b"Connect by WebSocket."})
 
 
 class Connection:
-    """One socket."""
+    """One socket, with its limits and its clients."""
 
     def __init__(self, settings: SocketSettings, receive: Receive, send: Send) -> None:
         self._settings = settings
@@ -119,11 +119,12 @@ class Connection:
 
     @property
     def is_admitted(self) -> bool:
-        """Whether a client speaks for it."""
+        """Whether a client gives a reason to keep the connection."""
         return any(client.idle_since is None for client in self._clients)
 
     @property
     def has_clients(self) -> bool:
+        """Whether a client is connected to a namespace."""
         return bool(self._clients)
 
     def at_end(self, name: str, release: Callable[[], None]) -> None:
@@ -131,7 +132,7 @@ class Connection:
         self._at_end[name] = release
 
     def hold(self, client: Client) -> None:
-        """Closes the client with the connection, unless it is let go before."""
+        """Holds the client, and closes it when the connection ends, unless it is let go before."""
         self._clients.add(client)
 
     def let_go(self, client: Client) -> None:
@@ -140,7 +141,7 @@ class Connection:
         self._idle_since = self._loop.time()
 
     async def before_end(self, work: Awaitable[T]) -> T:
-        """The result of the work; raises Ended, and cancels it, when the connection ends before."""
+        """Returns the result of the work; if the connection ends before, cancels the work and raises Ended."""
         working = asyncio.ensure_future(work)
         either: set[asyncio.Future[Any]] = {working, self._ended}
         try:
@@ -152,7 +153,7 @@ class Connection:
             working.cancel()
 
     def close(self) -> None:
-        """Releases everything."""
+        """Ends the connection, and closes all its clients."""
         self.end(REFUSED, "closed")
         self._admission.cancel()
         if self._watch is not None:
@@ -163,7 +164,7 @@ class Connection:
             release()
 
     def _look_for_clients(self) -> None:
-        """Ends a connection that nothing speaks for; looks again when it would have lasted too long."""
+        """Ends a connection that no client needed for too long; otherwise looks again when that would be so."""
         left = self._settings.admission_seconds
         if not self.is_admitted:
             idle = (each.idle_since for each in self._clients)
@@ -174,12 +175,12 @@ class Connection:
             self.end(REFUSED, "not connected in time")
 
     def end(self, code: int, reason: str) -> None:
-        """Closes it."""
+        """Makes the connection close with this code and reason; the first call counts."""
         if not self._ended.done():
             self._ended.set_result((code, reason))
 
     async def receive(self) -> Message:
-        """The next message that is one; a disconnect in place of what is none."""
+        """Returns the next message; for a forbidden one, closes the socket and returns a disconnect."""
         receiving = asyncio.ensure_future(self._receive())
         either: set[asyncio.Future[Any]] = {receiving, self._ended}
         try:
@@ -196,14 +197,14 @@ class Connection:
         return {"type": "websocket.disconnect", "code": code}
 
     async def send(self, message: Message) -> None:
-        """Sends the message; raises OSError once the socket is closed, or when the client does not take it."""
+        """Sends the message; raises OSError if the socket is closed, or if the client does not receive it in time."""
         if self._ended.done() and message["type"] == "websocket.send":
             raise OSError("The socket is closed.")
         task = asyncio.current_task()
         assert task is not None
         self._sending = (self._loop.time(), task)
-        # One timer for many messages: `asyncio.timeout` would set and cancel one for each, which costs as much as to
-        # encode it.
+        # One timer for many messages: `asyncio.timeout` would set and cancel one for each, which costs as much as
+        # encoding the message.
         if self._watch is None:
             self._watch = self._loop.call_later(self._settings.send_seconds, self._look)
         try:
@@ -212,7 +213,7 @@ class Connection:
             if self._cut is not task:
                 raise
             task.uncancel()
-            raise OSError("The client does not take its messages.") from error
+            raise OSError("The client does not receive its messages.") from error
         except OSError:
             if message["type"] != "websocket.accept":
                 raise
@@ -222,7 +223,7 @@ class Connection:
             self._sending = None
 
     def _look(self) -> None:
-        """Ends the send that takes too long; looks again when the one under way would."""
+        """Cancels a send that takes too long; otherwise looks again when the current one would."""
         self._watch = None
         if self._sending is None:
             return

@@ -1,4 +1,4 @@
-"""The hub: which view instances are followed, once for all sessions of the process."""
+"""The hub: follows each view instance once for all sessions of the process."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, 
 from boiler_functions.views.build import Instance
 
 THREADS = 8
-"""Builds and mutations that one process does at a time."""
+"""The most builds and mutations that one process runs at a time."""
 
 log = logging.getLogger(__name__)
 
 
 class Full(Exception):
-    """The process follows as many views as it may."""
+    """Raised if the process already follows `max_views` views."""
 
 
 class Subscriber(Protocol):
-    """Who is told of an instance."""
+    """A session that follows instances; the hub calls it."""
 
     def changed(self, instance: Instance) -> None:
-        """It has a new state."""
+        """Receives that the instance has a new state."""
         ...
 
     def failed(self, instance: Instance) -> None:
-        """It can be followed no longer."""
+        """Receives that the instance can no longer be followed."""
         ...
 
 
 @dataclass
 class Followed:
-    """An instance that somebody subscribed to."""
+    """An instance with subscribers."""
 
     follower: Follower
     subscribers: set[Subscriber] = field(default_factory=set)
@@ -63,12 +63,12 @@ class Hub:
         return len(self._followed)
 
     def state(self, instance: Instance) -> State | None:
-        """What the instance is, None before it is known."""
+        """Returns the current state of the instance, None before it is known."""
         followed = self._followed.get(instance)
         return None if followed is None else followed.follower.state
 
     async def subscribe(self, instance: Instance, subscriber: Subscriber) -> State:
-        """The state of the instance, once it is known; the subscriber is told of every later one until it leaves."""
+        """Returns the state of the instance once it is known; calls the subscriber for later ones until it leaves."""
         followed = self._followed.get(instance) or self._follow(instance)
         followed.subscribers.add(subscriber)
         await followed.ready.wait()
@@ -79,7 +79,7 @@ class Hub:
         return state
 
     def leave(self, instance: Instance, subscriber: Subscriber) -> None:
-        """The subscriber is told no more; with the last one the listener goes."""
+        """Removes the subscriber; after the last one, closes the listeners of the instance."""
         followed = self._followed.get(instance)
         if followed is None:
             return
@@ -88,7 +88,7 @@ class Hub:
             self._followed.pop(instance).follower.close()
 
     async def built(self, instance: Instance) -> State:
-        """The instance as it would be stored, for one that is not stored yet."""
+        """Returns the instance built now, for one that is not stored yet."""
         loop = asyncio.get_running_loop()
         read = await loop.run_in_executor(
             self.threads, read_now, instance, scope_of(self._app, instance.view), self._database()
@@ -103,7 +103,7 @@ class Hub:
         self.threads.shutdown(wait=False)
 
     def is_stored(self, view: Any) -> bool:
-        """Whether the stored copy says all: what it holds, and who may see it."""
+        """Returns whether the stored copy suffices: for the content, and for who may see it."""
         return view in self._stored and not any(isinstance(part, Where) for part in view.__readers__().parts())
 
     def _follow(self, instance: Instance) -> Followed:
@@ -134,7 +134,7 @@ class Hub:
             subscriber.changed(instance)
 
     def _fail(self, instance: Instance, error: Exception) -> None:
-        log.error("%r can be followed no longer: %s", instance, error, exc_info=error)
+        log.error("%r can no longer be followed: %s", instance, error, exc_info=error)
         followed = self._followed.pop(instance)
         followed.error = error
         followed.ready.set()

@@ -1,4 +1,4 @@
-"""The doors of the WebSocket mode: a service of Cloud Run holds the sockets. Its stack is imported there alone."""
+"""The WebSocket mode as the engine sees it: a service of Cloud Run, which alone imports Socket.IO."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from boiler_functions.settings.options import MAX_CONCURRENCY, MAX_HTTP_SECONDS,
 
 
 class WebsocketMode(Mode[Socket]):
-    """Views over Socket.IO."""
+    """Serves views over Socket.IO."""
 
     name = "websocket"
     counted = "namespaces"
@@ -31,7 +31,7 @@ class WebsocketMode(Mode[Socket]):
             return
         options = declarations.options
         own = Options(
-            # A socket is one request to Cloud Run, and this its longest.
+            # For Cloud Run a socket is one request, and this is the longest that it allows.
             timeout_sec=MAX_HTTP_SECONDS,
             concurrency=min(declarations.socket_settings.max_connections, MAX_CONCURRENCY),
             cpu=1 if options.cpu is not None and options.cpu < 1 else None,

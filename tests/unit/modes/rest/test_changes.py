@@ -248,7 +248,7 @@ def test_an_operation_that_cannot_be_called_is_refused_by_name() -> None:
     for view, told in (
         (Untyped, "has no type"),
         (Answering, "answers with the view"),
-        (Open, "no name"),
+        (Open, "by name"),
         (Odd, "complex"),
     ):
         with pytest.raises(DeclarationError, match=rf"{view.__name__}\.close.*{told}"):

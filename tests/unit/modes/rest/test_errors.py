@@ -78,7 +78,7 @@ def test_a_body_that_is_no_json_is_a_400(api: Api, body: str | bytes) -> None:
 def test_a_body_that_is_too_deep_is_a_400(api: Api, body: str) -> None:
     answer = api.send(body)
     check(api, answer, 400)
-    assert "20 deep" in answer.json["message"]
+    assert "deeper than 20 levels" in answer.json["message"]
 
 
 def test_a_body_20_deep_is_read(api: Api) -> None:

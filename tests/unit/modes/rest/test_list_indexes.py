@@ -143,6 +143,9 @@ def test_a_missing_index_is_logged_for_the_operator_and_told_to_the_client_witho
     memory = MemoryDatabase()
     answer = Api(memory, Indexless(memory)).get("/meetings")
     assert (answer.status_code, answer.json["status"]) == (500, "Internal Server Error")
-    assert answer.json["message"] == "The database refuses what this function asks of it; its operator is told why."
+    assert (
+        answer.json["message"]
+        == "The database refused a query of this function. The operator finds the reason in the log."
+    )
     assert "The query requires an index." in caplog.text
     assert "`boiler compile`" in caplog.text

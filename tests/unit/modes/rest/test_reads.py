@@ -101,7 +101,7 @@ def test_a_root_in_a_sub_collection_has_its_parents_in_the_path(api: Api) -> Non
 def test_a_view_without_its_root_is_not_found(api: Api) -> None:
     answer = api.get("/meetings/m9")
     assert answer.status_code == 404
-    assert answer.json["message"] == "There is no MeetingView of this id."
+    assert answer.json["message"] == "There is no MeetingView with this id."
 
 
 def test_a_root_of_another_class_in_the_same_collection_is_not_found(api: Api) -> None:
@@ -124,7 +124,7 @@ def test_a_bad_id_is_not_found_and_asks_the_database_nothing(api: Api, rule: str
 @pytest.mark.parametrize("text", ["a%252Fb%252Fc", "%252E%252E", "..%252Frooms%252Fr1"])
 def test_an_id_that_is_encoded_twice_is_decoded_once_and_leads_nowhere_else(api: Api, text: str) -> None:
     answer = api.get(f"/meetings/{text}")
-    assert (answer.status_code, answer.json["message"]) == (404, "There is no MeetingView of this id.")
+    assert (answer.status_code, answer.json["message"]) == (404, "There is no MeetingView with this id.")
 
 
 @pytest.mark.parametrize("query", [{"fresh": "maybe"}, {"fresh": "1"}, {"status": "closed"}, {"a.b": "1"}])
