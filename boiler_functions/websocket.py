@@ -1,6 +1,6 @@
 """Serves the WebSocket views of an app: `python -m boiler_functions.websocket meeting_room:app`, on $PORT.
 
-On SIGTERM it takes no more sockets, answers what was sent, tells every client why it ends, and stops.
+On SIGTERM it refuses new sockets, answers the events received, sends every client the reason, and stops.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.runtime.logs import log_as_json
 from boiler_functions.settings.sockets import SocketSettings
 
-_STOP_SECONDS = 8  # of the ten that Cloud Run gives
+_STOP_SECONDS = 8  # Cloud Run kills the process ten seconds after SIGTERM.
 
 
 class Server(uvicorn.Server):
-    """A server that says goodbye."""
+    """A server that ends its sessions with a reason before it stops."""
 
     def __init__(self, sockets: Sockets, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._sockets = sockets
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Ends the sessions, then the connections."""
+        """Ends the sessions, then closes the connections."""
         await self._sockets.drain()
         await super().shutdown(sockets)
 
 
 def server_of(app: Boiler, host: str, port: int) -> Server:
-    """The server of the app's sockets, with the limits of its settings."""
+    """Returns a server of the app's sockets, with the limits of its settings."""
     sockets = app.asgi()
     return Server(sockets, config_of(sockets, app.compiled.declarations.socket_settings, host, port))
 
 
 def config_of(sockets: Sockets, settings: SocketSettings, host: str, port: int) -> uvicorn.Config:
-    """How uvicorn is to serve the sockets."""
+    """Returns the configuration of uvicorn."""
     return uvicorn.Config(
         sockets,
         host,
@@ -59,12 +59,12 @@ def config_of(sockets: Sockets, settings: SocketSettings, host: str, port: int) 
 
 
 def load(name: str) -> Boiler:
-    """The app at `module:name`; raises ConfigurationError when there is none."""
+    """Returns the app at `module:name`; raises ConfigurationError if there is none."""
     module, _, attribute = name.partition(":")
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as `python -m` does
     app = getattr(importlib.import_module(module), attribute or "app", None)
     if not isinstance(app, Boiler):
-        raise ConfigurationError(f"{name!r} is no Boiler; name it as 'module:app'.")
+        raise ConfigurationError(f"{name!r} is not a Boiler; give it as MODULE:APP, for example 'meeting_room:app'.")
     return app
 
 

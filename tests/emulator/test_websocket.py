@@ -116,5 +116,5 @@ def test_strangers_and_expired_tokens_learn_nothing(service: Service, uid: str, 
         assert client.stdout
         told = json.loads(client.stdout.readline())
         client.kill()
-    expected = ["subscribe", 404] if seconds > 0 else ["connect_error", "The token is not valid, or not any more."]
+    expected = ["subscribe", 404] if seconds > 0 else ["connect_error", "The token is invalid or expired."]
     assert told == expected

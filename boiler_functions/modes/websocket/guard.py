@@ -128,7 +128,7 @@ class Connection:
         return bool(self._clients)
 
     def at_end(self, name: str, release: Callable[[], None]) -> None:
-        """Calls this when the connection ends, in place of what was to be called by that name."""
+        """Calls `release` when the connection ends, instead of an earlier one of the same name."""
         self._at_end[name] = release
 
     def hold(self, client: Client) -> None:
@@ -217,7 +217,7 @@ class Connection:
         except OSError:
             if message["type"] != "websocket.accept":
                 raise
-            # Engine.IO would keep a socket that is gone already; so it is told by its first message.
+            # The socket closed before it was accepted. Engine.IO would keep it; so `receive` returns a disconnect next.
             self.end(NORMAL, "gone")
         finally:
             self._sending = None
@@ -233,7 +233,7 @@ class Connection:
             self._watch = self._loop.call_later(left, self._look)
             return
         self._cut = task
-        self.end(REFUSED, "messages are not taken")
+        self.end(REFUSED, "messages are not received")
         task.cancel()
 
     async def _close(self, code: int, reason: str) -> None:
@@ -246,7 +246,7 @@ class Connection:
     def _fault(self, message: Message) -> tuple[int, str] | None:
         text = message.get("text")
         if text is None or not _MESSAGE.fullmatch(text):
-            return MALFORMED, "no message of this service"
+            return MALFORMED, "malformed message"
         if text == _CLOSE:
             return NORMAL, "closed by the client"
         longest = self._settings.max_message_bytes

@@ -1,4 +1,4 @@
-"""The clients that Socket.IO knows of, as it keeps them."""
+"""Socket.IO's register of clients."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import socketio
 
 
 class Manager(socketio.AsyncManager):  # type: ignore[misc]  # socketio has no types
-    """Takes no client of a socket that has ended: nothing would release it."""
+    """Refuses clients of a socket that has ended, as nothing would release them."""
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
-        """The client's id; None refuses it."""
+        """Registers a client and returns its id; None if it is refused."""
         if eio_sid not in self.server.environ:
             return None
         sid: str | None = await super().pre_connect(eio_sid, namespace)

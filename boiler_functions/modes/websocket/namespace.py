@@ -1,4 +1,4 @@
-"""The events of one namespace, which is one view: `subscribe`, `unsubscribe` and `mutate`."""
+"""A namespace, which serves one view, and its events: `subscribe`, `unsubscribe` and `mutate`."""
 
 from __future__ import annotations
 
@@ -30,50 +30,50 @@ from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.views.build import Instance
 
 MOST_WAITING = 16
-"""Events of one client that wait for one another; they are done in their order."""
+"""The most events of one client that wait; they are handled one after the other, in order."""
 
 APP_CHECK = "appCheck"
-"""Where a client sends its App Check token: `auth: {token, appCheck}`."""
+"""The key of the App Check token in what a client connects with: `auth: {token, appCheck}`."""
 
 log = logging.getLogger(__name__)
 
 
 class InvalidApp(InvalidToken):
-    """The App Check token proves nothing."""
+    """The App Check token is forged, expired, or of another app."""
 
 
 class Views(Protocol):
-    """The view of a namespace: which instances there are, and how they are changed."""
+    """The view of a namespace: finds its instances, and changes them."""
 
     def instance(self, key: Mapping[str, Any]) -> Instance:
-        """The instance of a client's key; raises InvalidPath or ValidationError for what is none."""
+        """Returns the instance of a client's key; raises InvalidPath or ValidationError for an invalid key."""
         ...
 
     def mutate(self, instance: Instance, values: Any, caller: Caller | None) -> Mapping[str, Any] | None:
-        """The view after its setters took the values; takes as long as it takes."""
+        """Sets the values, and returns the view after it; blocks, so it runs in a thread."""
         ...
 
 
 @dataclass(eq=False)
 class Client:
-    """A client that is connected to the namespace, and all that it holds, until `close`."""
+    """A client that is connected to the namespace, and everything that it holds until `close`."""
 
     session: Session
     connection: Connection
     forget: Callable[[], None]
-    """Takes it out of the namespace."""
+    """Removes the client from the namespace."""
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
-    """Its events that are not answered yet."""
+    """The events that are not answered yet."""
     expiry: asyncio.TimerHandle | None = None
 
     @property
     def idle_since(self) -> float | None:
-        """None for a known caller; a client without a token stays while it follows a view."""
+        """The time since when it follows no view; None while it follows one, and for a client with a token."""
         return None if self.session.caller is not None else self.session.idle_since
 
     def close(self) -> None:
-        """Releases everything: an event that waits in the queue must not subscribe for a client that is gone."""
+        """Releases everything, and cancels waiting events, which must not subscribe for a client that is gone."""
         self.forget()
         for call in self.calls:
             call.cancel()
@@ -84,7 +84,7 @@ class Client:
 
 
 class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio has no types
-    """Follows the instances of a view for clients, and changes them through the setters."""
+    """Lets clients follow the instances of a view, and change them through the setters."""
 
     def __init__(self, name: str, views: Views, hub: Hub, tokens: Tokens, settings: SocketSettings) -> None:
         super().__init__(name)
@@ -101,7 +101,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         }
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
-        """Socket.IO's only call into this class; what it returns is acknowledged to the client."""
+        """Handles every event, as Socket.IO calls only this method; returns the acknowledgement for the client."""
         sid, *rest = args
         match event:
             case "connect":
@@ -114,7 +114,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
                 return await self._answer(client, rest)
 
     async def end(self, reason: str) -> None:
-        """Ends every session, and says why."""
+        """Ends every session, and sends the reason."""
         await asyncio.gather(*(self._end(sid, reason) for sid in list(self.clients)))
 
     async def idle(self) -> None:
@@ -124,7 +124,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
                 pass
 
     def packet_of(self, instance: Instance, state: State) -> Packet:
-        """What clients are sent of the instance, one packet for all."""
+        """Returns the packet with the view, encoded once for all clients."""
         packet = self._packets.get(state)
         if packet is None:
             view = {**key_of(instance), "view": view_of(instance, state.content)}
@@ -132,7 +132,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         return packet
 
     def packet(self, event: str, data: Mapping[str, Any]) -> Packet:
-        """An event as Engine.IO sends it."""
+        """Returns an event as a packet of Engine.IO."""
         message = cast(Any, self.server).packet_class(EVENT, [event, data], self.namespace, binary=False)
         return Packet(MESSAGE, message.encode())
 
@@ -143,7 +143,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             caller, expires = await connection.before_end(self._caller(auth))
         except Exception as error:
             if not connection.has_clients:
-                # The refusal goes first; a well-behaved client has disconnected by then.
+                # The refusal is sent first; well-behaved clients have disconnected within a second.
                 asyncio.get_running_loop().call_later(1.0, connection.end, REFUSED, "not admitted")
             raise ConnectionRefusedError(_refusal(error)) from error
         client = Client(Session(caller, self._hub, _Line(self, sid)), connection, partial(self._forget, sid))
@@ -155,7 +155,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         return True
 
     async def _caller(self, auth: Any) -> tuple[Caller | None, float | None]:
-        """Who connects, and when that ends; without a token it is nobody, for ever."""
+        """Returns who connects, and when the token expires; both None for a client without a token."""
         sent = {} if auth is None else auth
         if not isinstance(sent, dict):
             raise InvalidToken
@@ -169,7 +169,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             raise InvalidToken
         claims = await loop.run_in_executor(self._hub.threads, self._tokens.claims, token)
         expires = float(claims["exp"])
-        # The Auth emulator's tokens are never refused for their age.
+        # Verified again, as the check accepts expired tokens from the Auth emulator.
         if expires <= time.time():
             raise InvalidToken
         return Caller(claims["uid"], claims), expires
@@ -194,7 +194,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             client.close()
 
     def _leave(self, sid: str) -> None:
-        # Socket.IO keeps a client for ever whose socket ends while it connects, or while the server ends it.
+        # Socket.IO never releases a client whose socket ends while it connects, or while the server disconnects it.
         if self.server.manager.eio_sid_from_sid(sid, self.namespace) is not None:
             self.server.manager.basic_disconnect(sid, self.namespace)
 
@@ -203,7 +203,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     async def _answer(self, client: Client, sent: list[Any]) -> Answer:
         if len(client.calls) >= MOST_WAITING:
-            return answer(429, "Wait for the answers to what was sent before.")
+            return answer(429, "Too many events wait. Wait for the answers to earlier ones.")
         call = asyncio.current_task()
         assert call is not None
         client.calls.add(call)
@@ -217,12 +217,12 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     async def _done(self, client: Client, event: Any, *args: Any) -> Answer:
         if isinstance(event, Malformed):
-            raise BadRequest(f"It cannot be read as JSON. {event}")
+            raise BadRequest(f"The event cannot be read as JSON. {event}")
         do = self._events.get(event) if isinstance(event, str) else None
         if do is None:
-            raise NotFound(f"There is no such event; there are {', '.join(self._events)}.")
+            raise NotFound(f"Unknown event. Send one of: {', '.join(self._events)}.")
         if len(args) != 1 or not isinstance(args[0], dict):
-            raise BadRequest(f"{event} takes one object.")
+            raise BadRequest(f"Send {event} with one object.")
         return await do(client, args[0])
 
     async def _subscribe(self, client: Client, data: dict[str, Any]) -> Answer:
@@ -231,7 +231,9 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         if not instance.view.__readers__().may_admit(session.caller):
             raise self._not_found()
         if instance not in session.subscriptions and len(session.subscriptions) >= self._settings.max_subscriptions:
-            raise TooManyRequests(f"One connection follows at most {self._settings.max_subscriptions} views.")
+            raise TooManyRequests(
+                f"A client follows at most {self._settings.max_subscriptions} views. Leave one first."
+            )
         async with asyncio.timeout(self._settings.answer_seconds):
             if not await session.subscribe(instance):
                 raise self._not_found()
@@ -256,15 +258,15 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             raise self._not_found() from error
 
     def _not_found(self) -> HTTPException:
-        return NotFound("There is no such view.")
+        return NotFound("There is no view with this id.")
 
 
 def _refusal(error: Exception) -> str:
     match error:
         case InvalidApp():
-            return f"A valid App Check token is needed, as {APP_CHECK} beside the token."
+            return f"Send a valid App Check token as {APP_CHECK}, next to the token."
         case InvalidToken():
-            return "The token is not valid, or not any more."
+            return "The token is invalid or expired."
         case Ended():
             return "The connection has ended."
         case _:
@@ -273,7 +275,7 @@ def _refusal(error: Exception) -> str:
 
 
 class _Line:
-    """The way to one client."""
+    """The queue of messages to one client."""
 
     def __init__(self, namespace: ViewNamespace, sid: str) -> None:
         self._namespace = namespace
@@ -282,7 +284,7 @@ class _Line:
 
     @property
     def is_free(self) -> bool:
-        # The queue is empty while the transport sends its last message, so that at most one more waits there.
+        # True while the transport still sends the last message, so at most one message waits in the queue.
         return bool(self._queue.empty())
 
     async def freed(self) -> None:

@@ -1,4 +1,4 @@
-"""A session: one client in one namespace, what it subscribed to, and what it has yet to be told."""
+"""A session: one client in one namespace, its subscriptions, and the states that it has yet to receive."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from boiler_functions.views.build import Instance
 
 
 class Line(Protocol):
-    """The way to the client."""
+    """The connection to the client."""
 
     @property
     def is_free(self) -> bool:
-        """Whether the transport has taken what was sent before."""
+        """Whether the transport has taken all earlier messages."""
         ...
 
     async def freed(self) -> None:
-        """Returns once it is free."""
+        """Returns once the line is free."""
 
     def send_view(self, instance: Instance, state: State) -> None:
-        """Sends what the instance is; encoded once for all clients."""
+        """Sends the state of the instance, encoded once for all clients."""
 
     def send_end(self, instance: Instance, reason: str) -> None:
-        """Sends that the instance is followed no more."""
+        """Sends that the instance is no longer followed, and the reason."""
 
 
 EARLY = "early"
-"""The mark of a view that was told before Query mode stored it."""
+"""The mark of a view that was built and sent before Query mode stored it."""
 
 VIEW = "view"
 ENDED = "ended"
 
 
 class Session:
-    """What one client is told; a client that is slow is told the newest state, and no longer queue is kept for it."""
+    """Sends a client the states of its views; a slow one skips to the newest, so that no queue grows."""
 
     def __init__(self, caller: Caller | None, hub: Hub, line: Line) -> None:
         self.caller = caller
         self.subscriptions: dict[Instance, str | None] = {}
-        """The instances, with the mark of the state that the client was told."""
+        """The instances, with the mark of the last state that was sent; None before the first."""
         self._hub = hub
         self._line = line
         self._untold: dict[Instance, State | str | None] = {}
-        """What to tell of: the newest state, a state that the hub does not know, or the reason why it ended."""
+        """What to send: None for the hub's newest state, a state that the hub does not have, or why it ended."""
         self._telling: asyncio.Task[None] | None = None
         self._idle_since = asyncio.get_running_loop().time()
 
     @property
     def idle_since(self) -> float | None:
-        """Since when it is told nothing; None while it is. To ask for views that are not there is not to follow."""
+        """The time since when it follows no view; None while it follows one, which asking for a missing one is not."""
         return None if any(mark is not None for mark in self.subscriptions.values()) else self._idle_since
 
     async def subscribe(self, instance: Instance) -> bool:
-        """Tells of the instance from now on; False for one that is not there, or not the caller's."""
+        """Sends the instance from now on; returns False if it does not exist or is not the caller's."""
         self.subscriptions.setdefault(instance, None)
         try:
             state = await self._hub.subscribe(instance, self)
@@ -76,35 +76,35 @@ class Session:
         return instance in self.subscriptions
 
     def unsubscribe(self, instance: Instance) -> None:
-        """Tells of the instance no more."""
+        """Stops sending the instance."""
         if self.subscriptions.pop(instance, None) is not None:
             self._idle_since = asyncio.get_running_loop().time()
         self._untold.pop(instance, None)
         self._hub.leave(instance, self)
 
     def changed(self, instance: Instance) -> None:
-        """Tells of the instance, unless the client knows it so, and may."""
+        """Sends the new state, unless the client already has it and may still see it."""
         state, told = self._hub.state(instance), self.subscriptions.get(instance)
         if state is None or told is None:
-            return  # a client that was told nothing yet is told soon
+            return  # `subscribe` is about to send the first state.
         if told == EARLY and state.content is None:
             return
         if state.mark != told or not self._may_see(instance, state):
             self._tell(instance, None)
 
     def failed(self, instance: Instance) -> None:
-        """Tells that the instance is followed no more."""
-        self._end(instance, "It cannot be followed now. Subscribe again later.")
+        """Sends that the instance is no longer followed."""
+        self._end(instance, "The view cannot be followed now. Subscribe again later.")
 
     def close(self) -> None:
-        """Leaves everything."""
+        """Ends all subscriptions."""
         for instance in list(self.subscriptions):
             self.unsubscribe(instance)
         if self._telling is not None:
             self._telling.cancel()
 
     def _may_see(self, instance: Instance, state: State) -> bool:
-        """Whether it may be told so: who was admitted is told that the view is gone."""
+        """Returns whether the client may see the state; every subscriber may see that the view is gone."""
         return state.content is None or self._is_admitted(instance, state)
 
     def _is_admitted(self, instance: Instance, state: State) -> bool:
@@ -117,7 +117,7 @@ class Session:
     def _tell(self, instance: Instance, what: State | str | None) -> None:
         self._untold[instance] = what
         if self._telling is None:
-            # At once where it can be: a task for each client would cost more than all that it sends.
+            # At once if possible: a task for each client would cost more than what it sends.
             if self._line.is_free:
                 self._tell_next()
             if self._untold:
@@ -127,7 +127,7 @@ class Session:
         try:
             while self._untold:
                 await self._line.freed()
-                # Looked up when the client has taken what it was told before, so that it is the newest.
+                # Looked up only once the client has taken earlier messages, so that it is the newest.
                 if self._untold:
                     self._tell_next()
         finally:
@@ -145,18 +145,18 @@ class Session:
             return
         if not self._may_see(instance, state):
             self.unsubscribe(instance)
-            self._line.send_end(instance, "It is not yours any more.")
+            self._line.send_end(instance, "You may no longer see this view.")
             return
         self.subscriptions[instance] = EARLY if state is what else state.mark
         self._line.send_view(instance, state)
 
 
 def key_of(instance: Instance) -> dict[str, str]:
-    """The key as clients spell it: `{"id": "standup"}`, and the parents of the root by their placeholders."""
+    """Returns the key as clients write it: `{"id": "standup"}`, with the parents of the root by placeholder."""
     key = dict(instance.key)
     return {"id": key.pop("doc_id"), **key}
 
 
 def view_of(instance: Instance, content: Fields | None) -> dict[str, Any] | None:
-    """The view in JSON; None for one that is not there any more."""
+    """Returns the view in JSON; None for one that no longer exists."""
     return None if content is None else represent(instance.key["doc_id"], content)

@@ -1,4 +1,4 @@
-"""WebSocket mode: views that clients follow and change over Socket.IO. No event function imports this package.
+"""The ASGI application of the WebSocket mode. Functions for events never import this module, nor Socket.IO.
 
     @app.websocket("/meeting")
     class MeetingSession(ViewModel[MeetingStore]): ...
@@ -32,9 +32,9 @@ from boiler_functions.settings.place import refuse_emulators
 
 
 class Sockets:
-    """The ASGI application of an app's `@app.websocket` views; `database` is asked for once an instance.
+    """The ASGI application of an app's `@app.websocket` views; calls `database` for each instance that it follows.
 
-    `tokens` verify who connects, by firebase-admin unless given.
+    `tokens` verifies who connects; by default firebase-admin does.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Sockets:
         self.hub = Hub(declarations.app, frozenset(declarations.stored), database, settings.max_views)
         self.server = socketio.AsyncServer(
             async_mode="asgi",
-            # Long polling would need every request of a client to reach the same process.
+            # Long polling would need all requests of a client to reach the same process.
             transports=["websocket"],
-            # A socket may be opened from any page: no cookie says who connects, so that no other page can borrow it.
-            # Empty, as `*` would let every page read the answers of HTTP with credentials.
+            # A page of any origin may open a socket: clients send a token, so there is no cookie to be abused. Empty,
+            # as `*` would let every page read HTTP answers with credentials.
             cors_allowed_origins=[],
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
@@ -82,7 +82,7 @@ class Sockets:
         await self.guard(scope, receive, send)
 
     async def drain(self, seconds: float = 5.0) -> None:
-        """Takes no more sockets, answers what was sent, and ends every session with the reason."""
+        """Refuses new sockets, answers the events received, and ends every session with the reason."""
         self.guard.is_closing = True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -90,7 +90,7 @@ class Sockets:
         await asyncio.gather(*(namespace.end("The server stops. Connect again.") for namespace in self.namespaces))
 
     async def close(self) -> None:
-        """Releases every listener."""
+        """Drains the sessions, and releases every listener."""
         await self.drain()
         await self.server.shutdown()
         self.hub.close()

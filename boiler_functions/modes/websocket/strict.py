@@ -1,4 +1,4 @@
-"""Packets of Socket.IO whose JSON is as strict as that of the REST function."""
+"""Packets of Socket.IO, with JSON as strict as that of the REST function."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from marshmallow import ValidationError
 from boiler_functions.modes.rest import strict_json
 
 SENT = "sent"
-"""The event that stands for each one that a client sends. The client's own name of it is the first argument: Socket.IO
-calls its own events "connect" and "disconnect", and a client may send such a name, too."""
+"""The name that replaces that of every event from a client, which becomes the first argument. Socket.IO itself raises
+"connect" and "disconnect", so a client could otherwise fake these."""
 
 
 class Malformed(str):
-    """What is wrong with an event that cannot be read: it is answered, where an exception would only be logged."""
+    """The fault of an event that cannot be read; a value, as Socket.IO would log an exception but not answer."""
 
 
 class StrictJson:
-    """What a packet uses in place of the module `json`."""
+    """Replaces the module `json` in packets."""
 
     @staticmethod
     def dumps(value: Any, **options: Any) -> str:
@@ -37,11 +37,11 @@ class StrictJson:
 class StrictPacket(socketio.packet.Packet):  # type: ignore[misc]  # socketio has no types
     """A packet to a client, or from one."""
 
-    # Of a class of its own: `AsyncServer(json=…)` would set it for every client and server of the process.
+    # Set on a subclass, as `AsyncServer(json=…)` would set it for every client and server of the process.
     json = StrictJson
 
     def decode(self, encoded_packet: str) -> int | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Reads what a client sent."""
+        """Reads a packet from a client."""
         attachments: int | None = super().decode(encoded_packet)
         if self.packet_type == socketio.packet.EVENT:
             self.data: Any = [SENT, *self.data]

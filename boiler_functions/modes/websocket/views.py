@@ -1,4 +1,4 @@
-"""The view of a namespace: its instances by key, changed as the REST function would change them."""
+"""The view of a namespace: finds instances by key, and changes them as the REST function does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel
 
 Change = Callable[[Mapping[str, str], Mapping[str, Any], Caller | None], Mapping[str, Any] | None]
-"""Changes the instance of a key, and gives the view after it as the caller may see it."""
+"""Changes the instance of a key, and returns the view after it; None if the caller may not see it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SocketViews:
         return model
 
     def instance(self, key: Mapping[str, Any]) -> Instance:
-        """The instance of a client's key; raises InvalidPath or ValidationError for what is none."""
+        """Returns the instance of a client's key; raises InvalidPath or ValidationError for an invalid key."""
         names = self.root.pattern().names
         wanted = {"id" if name == "doc_id" else name: name for name in names}
         unknown = {name: ["Unknown."] for name in key.keys() - wanted.keys()}
@@ -44,8 +44,8 @@ class SocketViews:
         return Instance(self.view, self.root.pattern().fill({wanted[name]: value for name, value in key.items()}))
 
     def mutate(self, instance: Instance, values: Any, caller: Caller | None) -> Mapping[str, Any] | None:
-        """The view after its setters took the values, as the caller may see it."""
+        """Sets the values, and returns the view after it; None if the caller may not see it."""
         if not settable(self.view):
-            raise MethodNotAllowed(description="No value of this view can be set.")
+            raise MethodNotAllowed(description="This view has no setters.")
         loaded: Any = patch_body(self.view).load({} if values is None else values, unknown=RAISE)
         return self.change(instance.key, loaded, caller)

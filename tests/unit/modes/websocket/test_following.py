@@ -76,7 +76,7 @@ async def test_a_view_that_is_not_there_and_one_that_is_not_the_callers_are_answ
         client = await stage.client(namespace, "ada")
         foreign, missing = await client.subscribe("blue"), await client.subscribe("none")
         assert foreign == missing
-        assert (foreign["code"], foreign["message"]) == (404, "There is no such view.")
+        assert (foreign["code"], foreign["message"]) == (404, "There is no view with this id.")
         assert stage.listeners == 0
         owner = await stage.client(namespace, "grace")
         assert (await owner.subscribe("blue"))["code"] == 200
@@ -102,7 +102,7 @@ async def test_who_is_admitted_no_longer_is_told_so_and_nothing_else(stage: Stag
         await client.view()
     stage.change(guests=["grace"], host="grace")
     for client in (ada, host):
-        assert await client.told() == ("ended", {"id": "blue", "reason": "It is not yours any more."})
+        assert await client.told() == ("ended", {"id": "blue", "reason": "You may no longer see this view."})
     assert (await grace.view())["guests"] == ["Grace"]
     stage.change(title="Secret")
     assert (await grace.view())["title"] == "Secret"
@@ -219,7 +219,7 @@ async def test_who_loses_their_copy_is_told_at_once_also_while_the_view_cannot_b
         await client.view()
     stage.testing.write("guests/broken", {"name": 5})
     stage.change(guests=["grace", "broken"])
-    assert await ada.told() == ("ended", {"id": "blue", "reason": "It is not yours any more."})
+    assert await ada.told() == ("ended", {"id": "blue", "reason": "You may no longer see this view."})
     assert (await ada.subscribe("blue"))["code"] == 404
     stage.change(guests=[])
     event, told = await grace.told()

@@ -64,7 +64,7 @@ def test_a_token_that_proves_nothing_is_refused_and_its_socket_closed(token: str
             await stage.client("/boards", token)
         async with stage.raw() as socket:
             await socket.send(f'40/boards,{{"token":"{token}"}}')
-            assert await socket.recv() == '44/boards,{"message":"The token is not valid, or not any more."}'
+            assert await socket.recv() == '44/boards,{"message":"The token is invalid or expired."}'
             assert await closing(socket) == (1008, "not admitted")
         await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
         await bystander.is_well()
@@ -254,9 +254,7 @@ def test_a_client_without_an_app_check_token_is_refused(limits: dict[str, Any]) 
             async with stage.raw() as socket:
                 await socket.send(f"40/boards,{auth}")
                 told = str(await socket.recv())
-                assert (
-                    told == '44/boards,{"message":"A valid App Check token is needed, as appCheck beside the token."}'
-                )
+                assert told == '44/boards,{"message":"Send a valid App Check token as appCheck, next to the token."}'
                 assert await closing(socket) == (1008, "not admitted")
         for auth in ('{"appCheck":"our app"}', '{"token":"ada","appCheck":"our app"}'):
             async with stage.raw() as socket:
@@ -310,7 +308,7 @@ def test_what_is_no_message_closes_its_socket(message: str | bytes) -> None:
             await socket.send("40/boards,")
             await socket.recv()
             await socket.send(message)
-            assert await closing(socket) == (1007, "no message of this service")
+            assert await closing(socket) == (1007, "malformed message")
         await stage.until(lambda: len(stage.sockets.guard.connections) == 1)
         await bystander.is_well()
 
@@ -414,5 +412,5 @@ def test_a_namespace_is_one_view() -> None:
     "limit", [{"max_connections": 0}, {"rate": None}, {"send_seconds": "60"}, {"burst": True}, {"tenant": 5}]
 )
 def test_a_limit_that_cannot_be_is_refused(limit: dict[str, Any]) -> None:
-    with pytest.raises(DeclarationError, match=rf"SocketSettings\.{next(iter(limit))} is "):
+    with pytest.raises(DeclarationError, match=rf"SocketSettings\.{next(iter(limit))} must "):
         Boiler("small", sockets=SocketSettings(**limit))
