@@ -66,6 +66,11 @@ class Debt(NamedTuple):
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 20))
         return cls(earlier.since if earlier else now, why, tries, due_at(app, now + pause * 1_000_000_000))
 
+    @classmethod
+    def once_more(cls, app: str, now: Instant, settled_at: Instant) -> Debt | None:
+        """Returns a debt that is due when the code before this deployment takes no more events, or None after that."""
+        return cls(now, ROLL_OUT, 0, due_at(app, settled_at)) if now < settled_at else None
+
     def to_fields(self) -> Fields:
         return {"since": to_datetime(self.since), "why": self.why, "tries": self.tries}
 
@@ -126,6 +131,10 @@ class Ledger(NamedTuple):
         if not self.document.exists or self.edition.is_later_than(edition):
             return False
         return self.is_unpaid or self.content_hash is None or self.edition.plan != edition.plan
+
+    def is_left_by(self, edition: Edition) -> bool:
+        """Whether code of a later edition built the view, so that code of this edition leaves it alone."""
+        return self.document.exists and self.edition.is_later_than(edition)
 
     @property
     def is_unpaid(self) -> bool:

@@ -35,8 +35,6 @@ def records(
 ) -> Iterator[Write]:
     """The records of a view's change, to be written in its commit: one for each recipient of the view."""
     for each in recipients:
-        if each.view is not instance.view:
-            continue
         # At most one commit succeeds on a version of the ledger, so this names the change, however often it is tried.
         key = digest(each.outbox(invocation.app), instance.root, ledger.document.version)
         fields = {

@@ -24,8 +24,10 @@ from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger
 from boiler_functions.modes.marker import Marker
-from boiler_functions.modes.query import rebuild as query_module
-from boiler_functions.modes.query.rebuild import Rebuild, Result
+from boiler_functions.modes.query import commits as query_module
+from boiler_functions.modes.query.commits import Result
+from boiler_functions.modes.query.debts import Debts
+from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.task.task import Run
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
@@ -196,7 +198,7 @@ def _debt_before_the_first_build(patch: pytest.MonkeyPatch) -> None:
 
 
 def _debt_of_a_failure(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Rebuild, "_owe", lambda self, *arguments: None)
+    patch.setattr(Debts, "_owe", lambda self, *arguments: None)
 
 
 def _rereading_of_what_is_owed(patch: pytest.MonkeyPatch) -> None:
@@ -213,7 +215,7 @@ def _later_edition_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def _debt_to_a_later_edition(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Rebuild, "_left", lambda self, instance, ledger: Result(instance, [], Outcome.LEFT))
+    patch.setattr(Debts, "left", lambda self, instance, ledger: Result(instance, [], Outcome.LEFT))
 
 
 def _once_more_after_a_roll_out(patch: pytest.MonkeyPatch) -> None:

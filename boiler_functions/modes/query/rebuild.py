@@ -1,18 +1,18 @@
 """Query mode: a change of any document that a view read rebuilds the view; at least once, and convergent.
 
-The protocol is checked over its interleavings by `tests/model`. In short, for each view that a change may concern:
-read the ledger, then the sources; register dependencies that the ledger lacks and read again; build; commit ledger and
-view together, on the condition that the ledger is as it was read. A conflict starts again at the look-up.
+For each view that a change may concern: read the ledger, then the sources; register dependencies that the ledger lacks
+and read again; build; commit ledger and view together, on the condition that the ledger is unchanged since it was read.
+A conflict starts again with reading the ledger. `tests/model` checks this protocol over all its interleavings; the
+words are in docs/glossary.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Delete, Document, Put, Write, unchanged
+from boiler_functions.database import Delete, Document, Put, Write
 from boiler_functions.database.change import Change
-from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size, name_size
 from boiler_functions.exceptions import (
     Conflict,
     NewerSchema,
@@ -22,22 +22,14 @@ from boiler_functions.exceptions import (
     WithdrawalHeld,
 )
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
-from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import (
-    COLLECTION,
-    ROLL_OUT,
-    Debt,
-    Ledger,
-    dependents,
-    due_at,
-    instance_of,
-    ledger_path,
-)
+from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.modes.outbox import Recipient, records
+from boiler_functions.modes.query.commits import Commits, Result
 from boiler_functions.modes.query.continuation import Continuation, ranges
+from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.withdrawal import Withdrawal
 from boiler_functions.types import MISSING, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
@@ -46,39 +38,25 @@ from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
 
 PAGE = 100
-"""Views that are rebuilt together: one BatchGet a level, and one Commit unless they are large."""
+"""Views that are rebuilt together: with one BatchGet per level of references, and one Commit unless they are large."""
 
 MAX_ATTEMPTS = 12
-"""Times that one view is tried before the event goes back to the platform."""
-
-COMMIT_BYTES = 3 * 1024 * 1024
-"""Where a page is cut into several commits: the emulator refuses more than 4 MiB, Firestore more than 10."""
+"""Attempts at one view before the event fails, so that the platform delivers it again."""
 
 Ledgers = dict[Instance, Ledger]
 
 
-class Result(NamedTuple):
-    """What is written for one view, and what is noted of it; with the error that a dead letter names."""
-
-    instance: Instance
-    writes: list[Write]
-    outcome: Outcome
-    error: Permanent | None = None
-    unfinished: Ledger | None = None
-    """The ledger while copies are written that are too large together for one commit."""
-
-
 class Rebuild(NamedTuple):
-    """One change, or none when views are built by hand, and the views that it may concern."""
+    """Rebuilds the views that a change may concern; without a change, those that a person or upkeep asks for."""
 
     invocation: Invocation
     views: tuple[type[ViewModel[Any]], ...]
     change: Change | None = None
     force: bool = False
     enqueue: Enqueue | None = None
-    """Where the rest of a fan-out goes once the invocation is out of time; without it, the invocation goes on."""
+    """Queues the rest of a fan-out once the invocation is out of time; without it, the invocation goes on."""
     recipients: tuple[Recipient, ...] = ()
-    """Who receives the views' changes."""
+    """The functions that receive the views' changes."""
     withdraw: bool = False
     """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
 
@@ -97,8 +75,8 @@ class Rebuild(NamedTuple):
         newer: NewerSchema | None = None
         for page in dependents(self.invocation.database, tokens, PAGE, after, until):
             newer = self.rebuild_page(page) or newer
-            # Asked after a page, never before it: a continuation that did nothing would hand on work of its own name,
-            # which the queue refuses as known.
+            # Checked after a page, never before the first: a continuation that did nothing would hand on a task with
+            # its own name, which the queue refuses as a duplicate.
             if self.enqueue and self.invocation.is_out_of_time:
                 self._hand_on(self.enqueue, tokens, after=page[-1].id, until=until)
                 break
@@ -112,13 +90,13 @@ class Rebuild(NamedTuple):
         newer: NewerSchema | None = None
         for document in page:
             view = views.get((document.fields or {})["view"])
-            # A token is of one view of one app; a payload that somebody made up may name another's.
+            # A forged continuation may name the token of a view of another app.
             if view is None or document.path != self._ledger_path(instance := instance_of(view, document)):
                 continue
             try:
                 ledgers[instance] = Ledger.of(instance, document)
             except NewerSchema as error:
-                newer = error  # Its neighbours are built all the same.
+                newer = error  # The other views of the page are still built.
         if ledgers:
             self.rebuild(list(ledgers), ledgers)
         return newer
@@ -130,12 +108,12 @@ class Rebuild(NamedTuple):
             try:
                 enqueue(part)
             except Permanent as error:
-                # A dead letter would acknowledge the event, and nobody would do the rest; each delivery does a part.
+                # A dead letter would acknowledge the event and lose the rest. A new delivery gets further each time.
                 raise Unavailable(f"A change of {whole.path} must be delivered again: {error}") from error
             self.invocation.note(Outcome.CONTINUED)
 
     def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
-        """Rebuilds the instances; those of a page one by one when one of them spoils their common commit."""
+        """Rebuilds the instances together; one by one if their common commit fails."""
         failure: Permanent | None = None
         for attempt in range(MAX_ATTEMPTS):
             try:
@@ -146,28 +124,28 @@ class Rebuild(NamedTuple):
                     break
                 if failure is not None:
                     raise
-                # Once more, to take away what must go though the view itself cannot be committed.
+                # Once more, to withdraw copies that must go although the new content cannot be committed.
                 ledgers, failure = None, error
             except (Conflict, UnknownOutcome):
                 if len(instances) > 1:
                     break
                 if attempt == MAX_ATTEMPTS - 1:
                     raise
-                # Whoever was faster may have covered the change: look the ledger up again.
+                # The builder that was faster may have covered the change: read the ledger again.
                 ledgers, failure = None, None
                 self.invocation.pause(attempt)
         for each in instances:
             self.rebuild([each])
 
     def _attempt_or_owe(self, instances: list[Instance], known: Ledgers | None, failure: Permanent | None) -> None:
-        """Tries the instances; one that fails once more, though only its debt would be committed, leaves that alone."""
+        """Tries the instances; after a second failure of one, commits its debt alone and the dead letter."""
         reader = Reader(self.invocation.database)
         try:
             self._attempt(instances, known, reader, failure)
         except Permanent:
             if failure is None:
                 raise
-            self._give_up(instances[0], failure, reader)
+            self._debts.give_up(instances[0], failure, reader)
 
     def _attempt(
         self, instances: list[Instance], known: Ledgers | None, reader: Reader, failure: Permanent | None
@@ -176,15 +154,15 @@ class Rebuild(NamedTuple):
         concerned = [each for each in instances if self._is_concerned(each, ledgers[each])]
         left = [each for each in concerned if self._is_left(each, ledgers[each])]
         mine = [each for each in concerned if each not in left]
-        results = [self._left(each, ledgers[each]) for each in left]
+        results = [self._debts.left(each, ledgers[each]) for each in left]
         if mine:
             results += self._built_anew(mine, ledgers, reader, failure, is_page=known is not None)
-        self._commit(results)
+        self._commits.commit(results)
 
     def _built_anew(
         self, instances: list[Instance], ledgers: Ledgers, reader: Reader, failure: Permanent | None, *, is_page: bool
     ) -> Iterator[Result]:
-        """What is written for the instances, once all that they depend on is registered."""
+        """Registers all that the instances depend on, then builds them."""
         if is_page:
             reader.read(path for each in instances for path in self._known_documents(each, ledgers[each]))
         elif any(self._is_behind(each, ledgers[each], reader) for each in instances):
@@ -197,7 +175,7 @@ class Rebuild(NamedTuple):
         return self._built(instances, ledgers, resolved, reader, failure)
 
     def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
-        """The ledgers, read together with what the instances need as far as the change's own image tells."""
+        """Reads the ledgers, together with the sources that can be named from the change's own image."""
         paths = {each: ledger_path(self._scope(each), each) for each in instances}
         hint = {image.path: image for image in (self.change.after,) if image.exists} if self.change else {}
         wanted = [path for each in instances for path in self._named(each, hint)]
@@ -218,31 +196,22 @@ class Rebuild(NamedTuple):
         if self.change.covered_by(ledger.versions.get(self.change.path)):
             self.invocation.note(Outcome.COVERED)
             return False
-        # What a later edition depends on, its own tokens say.
+        # The tokens are those of this edition's plan; of a later edition's, they say nothing.
         if not is_left and not instance.root and not self._tokens(instance.view) & ledger.depends_on:
             self.invocation.note(Outcome.UNAFFECTED)
             return False
         return True
 
     def _is_left(self, instance: Instance, ledger: Ledger) -> bool:
-        """Whether the view is left to a later edition, unless a person builds it."""
-        is_later = ledger.document.exists and ledger.edition.is_later_than(self._edition(instance))
-        return is_later and not self.force
-
-    def _left(self, instance: Instance, ledger: Ledger) -> Result:
-        """The debt to a later edition, which does not know of this event."""
-        now, app = self.invocation.now(), self.invocation.app
-        debt = ledger.debt if ledger.is_unpaid else None
-        debt = debt or Debt(now, "an event came to older code", 0, due_at(app, now))
-        return Result(instance, [ledger.put_debt(debt, self._cause)], Outcome.LEFT)
+        """Whether a later edition builds the view, and this one records a debt, unless a person asks for a build."""
+        return not self.force and ledger.is_left_by(self._edition(instance))
 
     def _once_more(self) -> Debt | None:
-        """A debt that is due once the code before takes no more events; None where there is none such."""
-        now, settled_at = self.invocation.now(), self.invocation.surroundings.release.settled_at
-        return Debt(now, ROLL_OUT, 0, due_at(self.invocation.app, settled_at)) if now < settled_at else None
+        release = self.invocation.surroundings.release
+        return Debt.once_more(self.invocation.app, self.invocation.now(), release.settled_at)
 
     def _known_documents(self, instance: Instance, ledger: Ledger) -> Iterator[str]:
-        """What the last build read by name: this one will need most of it again."""
+        """Yields the paths that the last build read by name; this build needs most of them again."""
         if instance.root:
             yield instance.root
         yield from (
@@ -250,12 +219,13 @@ class Rebuild(NamedTuple):
         )
 
     def _is_behind(self, instance: Instance, ledger: Ledger, reader: Reader) -> bool:
-        # One BatchGet may be torn: a source read before, and the ledger after, another builder's commit. What is older
-        # than the ledger knows it, or was deleted by then, is read again, now surely after the ledger; and so is all of
-        # a view of which the ledger does not say what was read: it had no room, its event failed, or nothing was built
-        # since it was registered.
+        """Whether some source may have been read before the ledger's last commit, so that all must be read again.
+
+        One BatchGet may be torn: it may read a source before another builder's commit, and the ledger after it. That is
+        so if a source is older than the version in the ledger, and may be so if the ledger does not know its version.
+        """
         if ledger.is_unpaid:
-            # It may have withdrawn a copy, by versions that it did not record: what is older would give it back.
+            # A failed build records no versions, but it may have withdrawn a copy. Older sources would restore it.
             return True
         for path, document in reader.documents.items():
             is_unknown = document.collection != COLLECTION and path not in ledger.versions
@@ -275,7 +245,7 @@ class Rebuild(NamedTuple):
         return change is not None and change.path == path and not change.after.exists and change.before.version >= known
 
     def _must_register(self, instance: Instance, ledger: Ledger, resolution: Resolution) -> bool:
-        """Whether a change could come now and find nobody: of a new dependency, or of a root that has no ledger yet."""
+        """Whether the ledger lacks a token, so that a change of the source would not find the view."""
         if not resolution.paths:
             return False
         return not ledger.document.exists or bool(
@@ -285,7 +255,7 @@ class Rebuild(NamedTuple):
     def _register(
         self, instances: list[Instance], ledgers: Ledgers, resolved: Mapping[Instance, Resolution]
     ) -> Ledgers:
-        """Commits the ledgers with the new tokens added: a source that changes from now on finds the view."""
+        """Commits the ledgers with the new tokens added: from now on, a change of a source finds the view."""
         registering = {
             each: ledgers[each].registering(
                 tokens_of(self._scope(each), resolved[each], each.root),
@@ -313,10 +283,10 @@ class Rebuild(NamedTuple):
             built = build_to_store(each, reader, resolved[each], self._scope(each))
             held = self._held(each, ledger, built, reader, resolved[each])
             if fault := failure or built.failure or held:
-                # The debt is committed with the neighbours, before the letter says why.
+                # The debt is committed with the other views of the page; the dead letter follows.
                 gone = [] if held else [path for path in ledger.destinations if path not in built.destinations]
                 is_owed = ledger.document.exists or bool(resolved[each].paths)
-                owing = [self._owing(each, ledger, built.tokens, fault, gone)] if is_owed else []
+                owing = [self._debts.owing(each, ledger, built.tokens, fault, gone)] if is_owed else []
                 writes = [*owing, *map(Delete, gone)]
                 yield Result(each, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
             else:
@@ -324,50 +294,10 @@ class Rebuild(NamedTuple):
                 refused = next(iter(built.refused), None)
                 yield Result(each, writes, outcome, refused, self._unfinished(each, ledger, built))
 
-    def _owing(
-        self, instance: Instance, ledger: Ledger, tokens: frozenset[str], error: Permanent, gone: Collection[str] = ()
-    ) -> Write:
-        """The ledger of a view that cannot be stored as it is: who has no right to a copy loses it, all else stays.
-
-        With its hash and versions as they were, the next good build writes what is due, and no event of now is taken
-        for covered.
-        """
-        earlier = ledger.debt if ledger.is_unpaid else None
-        debt = Debt.of(self.invocation.app, type(error).__name__, self.invocation.now(), earlier)
-        kept = tuple(path for path in ledger.destinations if path not in gone)
-        return ledger._replace(destinations=kept).owing(tokens, self._edition(instance), debt).put(instance)
-
-    def _give_up(self, instance: Instance, error: Permanent, reader: Reader) -> None:
-        """Commits a debt and then the letter: a repair finds the view by what was reached, and upkeep in any case."""
-        for reaches in (True, False):
-            try:
-                self._owe(instance, error, reader if reaches else None)
-                break
-            except Permanent:
-                continue  # With so many tokens the ledger is too large; or no document can be its root.
-        self._dead_letter(instance, error)
-
-    def _owe(self, instance: Instance, error: Permanent, reader: Reader | None) -> None:
-        path = self._ledger_path(instance)
-        wanted = [path, instance.root] if instance.root else [path]
-        documents = {each.path: each for each in self.invocation.database.read(wanted).documents}
-        ledger = Ledger.of(instance, documents[path])
-        root = instance.view.store_class.root()
-        if not ledger.document.exists and root and not root.model.holds(documents[instance.root]):
-            return
-        if self._is_left(instance, ledger):
-            self.invocation.database.commit(self._left(instance, ledger).writes)
-            return
-        tokens: frozenset[str] = frozenset()
-        if reader is not None:
-            reader.documents = {**documents, **reader.documents}
-            tokens = tokens_of(self._scope(instance), reader.reached(instance), instance.root)
-        self.invocation.database.commit([self._owing(instance, ledger, tokens, error)])
-
     def _held(
         self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
     ) -> WithdrawalHeld | None:
-        """The error where new code, rather than a change of data, would take all copies away."""
+        """Returns the error if new code, rather than a change of data, would withdraw every copy."""
         if self.withdraw or ledger.edition.plan == self._edition(instance).plan:
             return None
         is_there = not instance.root or reader.documents[instance.root].exists
@@ -377,58 +307,56 @@ class Rebuild(NamedTuple):
             return None
         return WithdrawalHeld(
             f"New code would withdraw every copy of {instance!r} ({len(ledger.destinations)}, the first is "
-            f"{ledger.destinations[0]}), although its root exists. A relation or condition that was changed and "
-            f"finds nobody looks like this, so the copies stay. Correct {instance.view.store_class.__name__} or "
-            f"the data; if they are to go, run `boiler build {instance.view.__name__} --withdraw`."
+            f"{ledger.destinations[0]}), although its root exists. A mistake in a changed relation or condition "
+            f"looks like this, so the copies stay. Correct {instance.view.store_class.__name__} or the data; "
+            f"if the copies are to go, run `boiler build {instance.view.__name__} --withdraw`."
         )
 
     def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
         if built.content is None:
             if not ledger.document.exists:
                 return [], Outcome.IGNORED
-            told = self._records(instance, ledger, built)
-            return [ledger.delete(), *map(Delete, ledger.destinations), *told], Outcome.DELETED
+            outbox = self._records(instance, ledger, built)
+            return [ledger.delete(), *map(Delete, ledger.destinations), *outbox], Outcome.DELETED
         same = built.content_hash == ledger.content_hash and not self.force
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
         gone = [path for path in ledger.destinations if path not in built.destinations]
-        # The ledger is written even when nothing else is: a builder with an older snapshot must meet a conflict.
-        is_told = any(each.view is instance.view for each in self.recipients)
         edition = self._edition(instance)
         if ledger.document.exists and not ledger.edition.plan:
             self.invocation.has_met_earlier_ledgers = True
-        debt = self._once_more()
-        described = ledger.describing(built, reader.read_time or 0, self._cause, edition, debt, with_content=is_told)
+        described = ledger.describing(
+            built,
+            reader.read_time or 0,
+            self._commits.cause,
+            edition,
+            self._once_more(),
+            with_content=bool(self._recipients_of(instance)),
+        )
+        # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
         writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
         writes += self._records(instance, ledger, built)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
 
     def _records(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
-        """What is told of the change, if it is one: nothing when the content is the same, or a build by hand made it.
+        """Returns the outbox records of a change of content.
 
-        A build by hand may be faster than the event of a source, which then is covered: that change is told here.
+        A build by hand has none, unless it was faster than the event of a changed source: that event is then covered,
+        and nothing else would record the change.
         """
-        # A root that the view cannot have any more was not deleted: the view's declaration changed.
-        if built.content_hash == ledger.content_hash or not instance.is_possible:
+        recipients = self._recipients_of(instance)
+        # The view of a root that its declaration no longer allows was not deleted by a change of data.
+        if not recipients or built.content_hash == ledger.content_hash or not instance.is_possible:
             return []
         is_by_hand = self.change is None or self.force
         if is_by_hand and (ledger.content_hash is None or ledger.knows(built.versions)):
             return []
-        return list(records(self.invocation, self.recipients, instance, ledger, built))
+        return list(records(self.invocation, recipients, instance, ledger, built))
 
-    def _commit(self, results: Iterable[Result]) -> None:
-        for page in _by_size(results):
-            if len(page) == 1 and page[0].unfinished and sum(map(_weight, page[0].writes)) > COMMIT_BYTES:
-                self._commit_in_parts(page[0].instance, page[0].unfinished, page[0].writes)
-            elif writes := [write for each in page for write in each.writes]:
-                self.invocation.database.commit(writes)
-            for each in page:
-                if each.outcome is not Outcome.DEAD_LETTER:  # The letter notes itself.
-                    self.invocation.note(each.outcome)
-                if each.error is not None:
-                    self._dead_letter(each.instance, each.error)
+    def _recipients_of(self, instance: Instance) -> list[Recipient]:
+        return [each for each in self.recipients if each.view is instance.view]
 
     def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger | None:
-        """The ledger that knows old and new copies, and no content that they all have: whoever meets it builds anew."""
+        """Returns the ledger to commit with a part of the copies: it names old and new copies, and owes a build."""
         if built.content is None:
             return None
         debt = Debt.of(self.invocation.app, "not all copies are written", self.invocation.now(), ledger.debt)
@@ -436,34 +364,8 @@ class Rebuild(NamedTuple):
         owing = ledger.owing(built.tokens, self._edition(instance), debt)
         return owing._replace(destinations=copies, content_hash="")
 
-    def _commit_in_parts(self, instance: Instance, unfinished: Ledger, writes: Sequence[Write]) -> None:
-        """Commits the copies part by part, each on the ledger of the one before; with the last, the ledger is right.
-
-        No two ledgers are equal, as an equal write would keep the version, and let another builder in unseen.
-        """
-        final, *others = writes
-        assert isinstance(final, Put)
-        # Records are told once: in the commit that makes the ledger right.
-        last = [each for each in others if each.precondition is not None]
-        attempt = self.invocation.surroundings.random.getrandbits(64)
-        for number, part in enumerate(_parts(each for each in others if each.precondition is None)):
-            unfinished = unfinished._replace(cause=f"{self._cause}, part {number} of {attempt:x}")
-            committed = self.invocation.database.commit([unfinished.put(instance), *part])
-            unfinished = unfinished.committed(committed.versions[0])
-        self.invocation.database.commit([final._replace(precondition=unchanged(unfinished.document)), *last])
-
-    def _dead_letter(self, instance: Instance, error: Permanent) -> None:
-        write_dead_letter(
-            self.invocation,
-            view=instance.view.__name__,
-            subject=instance.root or instance.view.__name__,
-            source=self.change.path if self.change else self.invocation.function,
-            event=self._cause,
-            error=error,
-        )
-
     def _named_by(self, change: Change) -> Iterator[Instance]:
-        """The instances that are found by key: those the change is the root of, and those that have no root."""
+        """Yields the instances that need no look-up: those whose root changed, and those of views without a root."""
         for view in self.views:
             root = view.store_class.root()
             if root is None:
@@ -478,9 +380,12 @@ class Rebuild(NamedTuple):
         return tokens_of_change(scope_of(self.invocation.app, view), view.store_class, self.change)
 
     @property
-    def _cause(self) -> str:
-        """What led to the build: an event, or a function without one."""
-        return self.change.id if self.change else self.invocation.function
+    def _commits(self) -> Commits:
+        return Commits(self.invocation, self.change)
+
+    @property
+    def _debts(self) -> Debts:
+        return Debts(self._commits, self.force)
 
     def _edition(self, instance: Instance) -> Edition:
         return self.invocation.edition_of(instance.view)
@@ -490,37 +395,3 @@ class Rebuild(NamedTuple):
 
     def _scope(self, instance: Instance) -> str:
         return scope_of(self.invocation.app, instance.view)
-
-
-def _by_size(results: Iterable[Result]) -> Iterator[list[Result]]:
-    """The views in commits that stay under the request limit."""
-    page: list[Result] = []
-    size = 0
-    for each in results:
-        weight = sum(map(_weight, each.writes))
-        if page and size + weight > COMMIT_BYTES:
-            yield page
-            page, size = [], 0
-        page.append(each)
-        size += weight
-    if page:
-        yield page
-
-
-def _parts(writes: Iterable[Write]) -> Iterator[list[Write]]:
-    """The writes in commits that stay under the request limit; each has room for a ledger, too."""
-    part: list[Write] = []
-    size = 0
-    for each in sorted(writes, key=lambda write: isinstance(write, Put)):  # who lost a copy loses it first
-        weight = _weight(each)
-        if part and size + weight > COMMIT_BYTES - MAX_DOCUMENT_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(each)
-        size += weight
-    if part:
-        yield part
-
-
-def _weight(write: Write) -> int:
-    return document_size(write.path, write.fields) if isinstance(write, Put) else name_size(write.path)

@@ -298,9 +298,8 @@ def test_each_delivery_gets_further_while_the_queue_takes_nothing() -> None:
     broken = Tasks(dict.fromkeys(range(3), Unavailable("the queue is away")))
     with pytest.raises(Unavailable):
         library.handle(change, out_of_time(), broken.put)
-    time_for_one_page_more = iter([HOUR, HOUR, 2 * HOUR]).__next__
     with pytest.raises(Unavailable):
-        library.handle(change, time_for_one_page_more, broken.put)
+        library.handle(change, lambda: HOUR if len(library.ledger_writes) < 2 * PAGE else 2 * HOUR, broken.put)
     assert len(library.ledger_writes) == 2 * PAGE
 
 
