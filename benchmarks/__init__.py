@@ -1,1 +1,1 @@
-"""What a view costs, side by side with what a competent user would write by hand: `python -m benchmarks`."""
+"""Measures what a view costs, next to code that a competent user would write by hand: `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only NAME]`: measures, prints, writes; exit status 1 when a target is missed."""
+"""`python -m benchmarks [--only NAME]`: measures, prints and stores results; exits with 1 if a target is missed."""
 
 import argparse
 import os
@@ -49,9 +49,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs them; gives the exit status."""
+    """Runs the benchmarks, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--only", choices=BENCHMARKS, help="one benchmark: its rows are printed, nothing is written")
+    parser.add_argument("--only", choices=BENCHMARKS, help="run one benchmark; print its rows, and do not store them")
     only = parser.parse_args(arguments).only
     with FirestoreEmulator() as emulator:
         os.environ[EMULATOR_HOST] = emulator.host
@@ -71,7 +71,7 @@ def _run(name: str, emulator: FirestoreEmulator) -> list[Row]:
     rows = list(BENCHMARKS[name](stage))
     full = stage.fullness
     print(f"{time.perf_counter() - started:.0f} s{full and f'; the project holds {full}'}")
-    # The next one has the emulator to itself.
+    # So that the next benchmark has the emulator to itself.
     emulator.clear(stage.project)
     return rows
 

@@ -45,7 +45,7 @@ class HeadlineStore(Store):
 
 @app.query
 class Headline(ViewModel[HeadlineStore]):
-    """What a list of itineraries shows."""
+    """An itinerary as a list shows it."""
 
     class Meta:
         path = "headlines/{itinerary.doc_id}"
@@ -103,7 +103,7 @@ class Atlas(ViewModel[AtlasStore]):
 
 
 class VisitStore(Store):
-    """Three documents that a visit rests on, and does not write."""
+    """Three documents that recording a visit reads, but does not write."""
 
     traveller = reference(Traveller, doc_id="{traveller_id}")
     city = reference(City, doc_id="{city_id}")

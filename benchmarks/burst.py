@@ -1,4 +1,4 @@
-"""Eight events at once that all concern one view."""
+"""Eight concurrent events that all change one view."""
 
 import secrets
 import statistics
@@ -20,12 +20,12 @@ ROUNDS = 31
 WARM_UP = 5
 NAME = "8 events at once on one view"
 
-# What became of one event: how many commits of the view it took.
+# The result of one event: how many commits of the view it made.
 Handle = Callable[[Change], int]
 
 
 def burst(stage: Stage) -> Iterator[Row]:
-    """Eight sources of one view change, and all events are delivered at once."""
+    """Changes eight sources of one view, and delivers all events at once."""
     set_up(stage, "route_on_itineraries", stops=STOPS, itineraries=1)
     handles: dict[str, Handle] = {
         OURS: partial(_ours, stage),
@@ -52,7 +52,7 @@ def burst(stage: Stage) -> Iterator[Row]:
 
 
 def _deliver(pool: ThreadPoolExecutor, stage: Stage, handle: Handle) -> tuple[float, int]:
-    """Events a second, and commits of the view; all were acknowledged, or this raises."""
+    """Returns events per second, and commits of the view; raises unless all events were acknowledged."""
     stops = (stage.read(ROOT).fields or {})["stops"][:EVENTS]
     changes = [stage.change(stop.path, {"name": f"City {secrets.token_hex(4)}"}) for stop in stops]
     started = time.perf_counter()
@@ -62,7 +62,7 @@ def _deliver(pool: ThreadPoolExecutor, stage: Stage, handle: Handle) -> tuple[fl
 
 def _ours(stage: Stage, change: Change) -> int:
     outcomes = stage.handle(app, "route_on_cities", change).outcomes
-    # A ledger alone counts too: it was built, and came to the same content.
+    # A commit of the ledger alone counts, too: the view was built, with the same content.
     return outcomes.get(Outcome.BUILT, 0) + outcomes.get(Outcome.UNCHANGED, 0)
 
 

@@ -1,4 +1,4 @@
-"""Side by side, on the same seeds and deliveries: get-then-set, a transaction with a marker, and ours.
+"""Compares, with the same seeds and deliveries: get-then-set, a transaction with a marker, and ours.
 
 Users rename cities, change itineraries and send deposits, in rounds, while eight threads handle the events: each comes
 one to three times, in any order, and some handlers crash once their work is done, so that their event comes again. User
@@ -45,19 +45,19 @@ _built, _turns = itertools.count(), itertools.count()
 
 
 def take_time() -> None:
-    """As user code does: 0 to 39 ms."""
+    """Pauses as user code may, for 0 to 39 ms."""
     time.sleep(next(_turns) * 7 % 40 / 1000)
 
 
 def content(title: str, names: Iterable[str]) -> Fields:
-    """What the view of an itinerary shows; every call is a build."""
+    """Returns the content of an itinerary's view; every call is a build."""
     next(_built)
     take_time()
     return {"title": title, "cities": sorted(names)}
 
 
 class Balance(DomainModel):
-    """What was paid in."""
+    """An account, with the sum of all deposits."""
 
     class Meta:
         collection_name = "balances"
@@ -103,14 +103,14 @@ class Deposit(ViewModel):
 
 
 class Contestant(Protocol):
-    """What handles an event; an exception means that it must come again."""
+    """Handles events; an exception means that the event must be delivered again."""
 
     def handle(self, change: Change) -> bool:
-        """Whether a deposit was added to its balance."""
+        """Returns whether a deposit was added to its balance."""
         ...
 
     def shown(self, itinerary: str) -> Fields | None:
-        """The stored view of an itinerary."""
+        """Returns the stored view of an itinerary."""
         ...
 
 
@@ -132,7 +132,7 @@ class Ours:
 
 @dataclass(frozen=True)
 class ByHand:
-    """What is written by hand with Google's client: `build` stores a view, `deposit` adds to a balance."""
+    """Code written by hand with Google's client: `build` stores a view, `deposit` adds to a balance."""
 
     stage: Stage
     build: Callable[[firestore.Client, peers.Work], object]
@@ -153,7 +153,7 @@ class ByHand:
             return
         named = peers.array_contains("stops", client.document(change.path))
         for itinerary in client.collection("itineraries").where(filter=named).stream():
-            # An event is done once for each view: its marker names both.
+            # An event is handled once for each view, so its marker names both.
             yield _trip(client, f"{change.id}-{itinerary.id}", itinerary)
 
     def shown(self, itinerary: str) -> Fields | None:
@@ -172,7 +172,7 @@ def _trip(client: firestore.Client, event: str, itinerary: peers.DocumentSnapsho
 
 
 def set_view(client: firestore.Client, work: peers.Work) -> None:
-    """Reads, then writes, and nothing that guards it."""
+    """Reads, then writes, without any guard."""
     root, *sources = peers.in_order(client, [work.root, *work.expected])
     if (named := work.sources_of(root)) != list(work.expected):
         sources = peers.in_order(client, named)
@@ -210,14 +210,14 @@ def add_in_transaction(client: firestore.Client, change: Change) -> bool:
 
 @dataclass
 class Result:
-    """What a contestant came to."""
+    """The result of a contestant."""
 
     lost: int = 0
     duplicated: int = 0
     diverged: int = 0
     compared: int = 0
     added: int = 0
-    """Increments that a handler believes to have made."""
+    """Increments that a handler reported as done."""
     forms: set[str] = field(default_factory=set)
     """The deposits among them."""
     given_up: int = 0
@@ -233,7 +233,7 @@ class Result:
 
 
 def comparison(stage: Stage) -> Iterator[Row]:
-    """The same story three times, each on a project of its own."""
+    """Runs the same story for three contestants, each in a project of its own."""
     outcomes = {
         OURS: run(stage.another(), Ours),
         GET_THEN_SET: run(stage.another(), lambda each: ByHand(each, set_view, set_balance)),
@@ -267,7 +267,7 @@ FIGURES: tuple[tuple[str, str, Callable[[Result], float], Callable[[Target], Tar
 
 
 def run(stage: Stage, contestant_of: Callable[[Stage], Contestant], seed: int = SEED) -> Result:
-    """What a contestant makes of the story that the seed tells."""
+    """Returns the result of a contestant for the story of a seed."""
     users = random.Random(f"{seed} users")
     _begin(stage)
     contestant = contestant_of(stage)
@@ -300,7 +300,7 @@ def _begin(stage: Stage) -> None:
 
 
 def _step(users: random.Random, number: int) -> tuple[str, Fields]:
-    """What a user writes, and where."""
+    """Returns what a user writes, and where."""
     match users.choices(("rename", "stops", "title", "deposit"), (35, 10, 15, 40))[0]:
         case "rename":
             return f"cities/c{users.randrange(CITIES)}", {"name": f"City {number}"}
@@ -314,7 +314,7 @@ def _step(users: random.Random, number: int) -> tuple[str, Fields]:
 
 
 def _written(stage: Stage, path: str, fields: Fields, outcome: Result) -> Change:
-    """The event of a user's write, which is tried until the database takes it."""
+    """Returns the event of a user's write, which is retried until the database accepts it."""
     while True:
         try:
             return stage.change(path, fields)
@@ -350,12 +350,12 @@ class Deliveries:
                 self._put(change, 1, self._chance.uniform(0, SPREAD_SECONDS))
 
     def are_done(self, end: float) -> bool:
-        """Whether everything is acknowledged; waits for that until the time is over."""
+        """Waits until everything is acknowledged or the time is over; returns whether everything is."""
         with self._changed:
             return self._changed.wait_for(lambda: self._open == 0, max(0.0, end - time.monotonic()))
 
     def stop(self) -> int:
-        """Ends the deliveries; how many were not acknowledged."""
+        """Ends the deliveries, and returns how many were not acknowledged."""
         with self._changed:
             left = self._open
             self._closed = True

@@ -1,4 +1,4 @@
-"""Copies of one event at one instant: one takes effect, all are acknowledged, none waits long."""
+"""Concurrent copies of one event: one takes effect, all are acknowledged, none waits long."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ WARM_UP = 3
 
 
 def copies(stage: Stage) -> Iterator[Row]:
-    """A form whose event comes two, eight and thirty-two times at once; whoever raises ends the benchmark."""
+    """Delivers the event of a form two, eight and thirty-two times at once; an exception ends the benchmark."""
     set_up(stage)
     for number in COPIES:
         seconds: list[float] = []
@@ -34,7 +34,7 @@ def copies(stage: Stage) -> Iterator[Row]:
 
 
 def _deliver(pool: ThreadPoolExecutor, stage: Stage, change: Change, number: int) -> tuple[list[float], int]:
-    """The seconds of each delivery, and how many of them had an effect."""
+    """Returns the seconds of each delivery, and how many deliveries had an effect."""
     together = threading.Barrier(number)
 
     def handle(_: int) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""Google's client, counting at its gRPC channel what it asks the server for."""
+"""Google's client, with a counter of its requests at the gRPC channel."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ class CountedClient(firestore.Client):
 
 
 def cost_of(client: CountedClient, work: Callable[[firestore.Client], object]) -> Usage:
-    """What the work asks for."""
+    """Does the work, and returns the requests that it made."""
     before = client.meter.usage
     work(client)
     return client.meter.usage - before

@@ -24,7 +24,7 @@ ROUNDS = 3
 
 
 def fan_out(stage: Stage) -> Iterator[Row]:
-    """Three rounds of ours, (a) and (d), in turns."""
+    """Runs ours, (a) and (d) in turns, for three rounds."""
     views = len(stage.save_world())
     for _ in RebuildAll(app.name, CityView, stage.database).run():
         pass
@@ -53,7 +53,7 @@ def fan_out(stage: Stage) -> Iterator[Row]:
 
 
 def rename(stage: Stage) -> Change:
-    """The event of a new name of the United States."""
+    """Renames the United States, and returns the event."""
     return stage.change(UNITED_STATES.path, {"name": f"United States {secrets.token_hex(4)}"})
 
 

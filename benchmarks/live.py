@@ -1,4 +1,4 @@
-"""From the click to all three panes, in Chromium: the live meeting room, beside functions by hand that do the same."""
+"""The time from a click to all three panes, in Chromium: the live meeting room, next to functions written by hand."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ _PEER = "functions by hand"
 
 
 def live(_: Stage) -> Iterator[Row]:
-    """A participant's click until all see it, by turns, so that noise meets both; each room has its own emulators."""
+    """Measures from a participant's click until all see it, in turns, so that noise affects both rooms alike."""
     build_page()
     with LiveRoom() as ours, LiveRoom(by_hand=triggers) as peer:
         rooms = (ours, peer)
@@ -34,7 +34,7 @@ def live(_: Stage) -> Iterator[Row]:
 
 
 def _clicks(room: LiveRoom, times: int) -> list[float]:
-    """The milliseconds that so many clicks took in a new browser."""
+    """Returns the milliseconds of so many clicks in a new browser."""
     command = ["node", "browser/run.mjs", "timed", room.url, "", str(times)]
     done = subprocess.run(command, cwd=LIVE, capture_output=True, text=True, timeout=600, check=True)
     found: list[float] = json.loads(done.stdout)

@@ -16,7 +16,7 @@ WARM_UP = 10
 
 @dataclass(frozen=True)
 class Contestant(Generic[T]):
-    """Work on something that is made anew, and untimed, for each run."""
+    """Work on something that is prepared for each run, outside the measured time."""
 
     prepare: Callable[[], T]
     run: Callable[[T], object]
@@ -29,7 +29,7 @@ class Contestant(Generic[T]):
 
 
 def medians(contestants: Mapping[str, Contestant[T]], rounds: int = ROUNDS, warm_up: int = WARM_UP) -> dict[str, float]:
-    """The median milliseconds of each; every round runs all, and each goes first in its turn."""
+    """Returns the median milliseconds of each; every round runs all contestants, starting with another one."""
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
     with _frozen_garbage():
@@ -44,7 +44,7 @@ def medians(contestants: Mapping[str, Contestant[T]], rounds: int = ROUNDS, warm
 
 @contextmanager
 def _frozen_garbage() -> Iterator[None]:
-    """What is alive already costs no contestant a collection."""
+    """Excludes objects that exist already from garbage collection, so that no contestant pays for them."""
     gc.collect()
     gc.freeze()
     try:

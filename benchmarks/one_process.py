@@ -1,4 +1,4 @@
-"""What a function's process costs: the time to import it, and the memory that it holds once it is warm."""
+"""The cost of a function's process: the time of its import, and its memory when warm."""
 
 import os
 import statistics
@@ -33,7 +33,7 @@ _MODULES = "import sys, {}; print(*sys.modules)"
 
 
 def cold_start(_: Stage) -> Iterator[Row]:
-    """Interleaved processes that import an event function and end."""
+    """Starts processes in turns that import an event function and end."""
     milliseconds: dict[str, list[float]] = {"ours": [], "bare": []}
     with TemporaryDirectory() as bytecode:
         for turn in range(1 + IMPORTS):
@@ -49,7 +49,7 @@ def cold_start(_: Stage) -> Iterator[Row]:
 
 
 def memory(_: Stage) -> Iterator[Row]:
-    """Two processes of functions-framework, which get the same events of an emulator of their own."""
+    """Compares two processes of functions-framework, which get the same events, each from its own emulator."""
     with ExitStack() as stack:
         server = stack.enter_context(EventServer())
         emulator = stack.enter_context(FirestoreEmulator(functions=server.host))
@@ -69,7 +69,7 @@ def memory(_: Stage) -> Iterator[Row]:
 
 
 def resident_mib(group: int) -> float:
-    """The resident memory of the largest process of a group: the worker that serves the function."""
+    """Returns the resident memory of the largest process of a group: the worker that serves the function."""
     listed = subprocess.run(["ps", "-A", "-o", "pgid=,rss="], capture_output=True, text=True, check=True).stdout
     sizes = [int(rss) for pgid, rss in map(str.split, listed.splitlines()) if int(pgid) == group]
     return max(sizes) / 1024

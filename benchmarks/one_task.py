@@ -1,4 +1,4 @@
-"""One form that takes effect, resting on three documents that it only reads."""
+"""A form that takes effect, based on three documents that the task only reads."""
 
 import secrets
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ CITIES = 50
 
 
 def task_3_sources(stage: Stage) -> Iterator[Row]:
-    """A task with three read-only sources."""
+    """Measures a task with three read-only sources."""
     name = "task, 3 read-only sources"
     set_up(stage)
     taken = medians(
@@ -56,7 +56,7 @@ def set_up(stage: Stage) -> None:
 
 
 def send(stage: Stage) -> Change:
-    """The event of a form, sent anew for the itinerary's first city."""
+    """Sends the form again for the itinerary's first city, and returns its event."""
     city = (stage.read("itineraries/0").fields or {})["stops"][0]
     path = f"travellers/ada/plans/0/visitForms/{id_of(city.path)}"
     stage.delete(path)
@@ -64,5 +64,5 @@ def send(stage: Stage) -> Change:
 
 
 def by_hand(stage: Stage, change: Change, read: peers.Read) -> bool:
-    """What a peer does about the form."""
+    """Handles the form as a peer does."""
     return peers.visit(stage.client, change.id, stage.client.document(change.path), read)

@@ -1,4 +1,4 @@
-"""The same work as a competent user would write it with plain google-cloud-firestore: what we are compared with.
+"""The same work as a competent user would write it with plain google-cloud-firestore: the peers of our comparison.
 
 (a) `single_gets`: a transaction with single gets and a marker of the event
 (b) `one_get_all`: the same with one `get_all`
@@ -38,7 +38,7 @@ class Work:
 
 
 def single_gets(client: Client, work: Work) -> bool:
-    """(a) Whether the event was done now, rather than before; each document is read by a get of its own."""
+    """(a) Reads each document with a get of its own; returns whether the event was handled now, not before."""
     marker = client.collection("peerMarkers").document(work.event)
 
     @firestore.transactional
@@ -55,7 +55,7 @@ def single_gets(client: Client, work: Work) -> bool:
 
 
 def one_get_all(client: Client, work: Work) -> bool:
-    """(b) As (a), but the marker, the root and all sources are read by one `get_all`."""
+    """(b) As (a), but reads the marker, the root and all sources with one `get_all`."""
     marker_ref = client.collection("peerMarkers").document(work.event)
 
     @firestore.transactional
@@ -93,13 +93,13 @@ def preconditioned(client: Client, work: Work) -> None:
 def in_order(
     client: Client, references: list[DocumentReference], transaction: Transaction | None = None
 ) -> list[DocumentSnapshot]:
-    """The documents in the order of the references; `get_all` gives them as they come."""
+    """Returns the documents in the order of the references; `get_all` gives them in any order."""
     found = {each.reference.path: each for each in client.get_all(references, transaction=transaction)}
     return [found[reference.path] for reference in references]
 
 
 def headline(client: Client, event: str, itinerary_id: str) -> Work:
-    """The view of the root alone."""
+    """Returns the view of the root alone."""
     return Work(
         event,
         client.collection("peerHeadlines").document(itinerary_id),
@@ -111,7 +111,7 @@ def headline(client: Client, event: str, itinerary_id: str) -> Work:
 
 
 def route(client: Client, event: str, itinerary_id: str, stops: Iterable[DocumentReference]) -> Work:
-    """The view of an itinerary and its cities."""
+    """Returns the view of an itinerary and its cities."""
     return Work(
         event,
         client.collection("peerRoutes").document(itinerary_id),
@@ -127,13 +127,13 @@ def route(client: Client, event: str, itinerary_id: str, stops: Iterable[Documen
 
 
 def routes_through(client: Client, event: str, city: DocumentReference) -> Iterator[Work]:
-    """The work after a change of a city: the inverse query finds the itineraries that name it."""
+    """Returns the work after a change of a city; a query finds the itineraries that refer to it."""
     for itinerary in client.collection("itineraries").where(filter=array_contains("stops", city)).stream():
         yield route(client, event, itinerary.id, itinerary.get("stops"))
 
 
 def city_view(client: Client, event: str, city: DocumentSnapshot) -> Work:
-    """The view of a city with its country."""
+    """Returns the view of a city with its country."""
     return Work(
         f"{event}-{city.id}",
         client.collection("peerCityViews").document(city.id),
@@ -145,7 +145,7 @@ def city_view(client: Client, event: str, city: DocumentSnapshot) -> Work:
 
 
 def city_content(city: DocumentSnapshot, country: DocumentSnapshot) -> dict[str, Any]:
-    """What the view of a city shows."""
+    """Returns the content of a city's view."""
     return {
         "name": city.get("name"),
         "population": city.get("population"),
@@ -156,7 +156,7 @@ def city_content(city: DocumentSnapshot, country: DocumentSnapshot) -> dict[str,
 
 
 def rename_on_four_threads(client: Client, event: str, country: DocumentReference) -> int:
-    """(a) for a fan-out: every city of the country in a transaction of its own, four at a time."""
+    """(a) for a fan-out: handles every city of the country in its own transaction, four at a time."""
     found = client.collection("cities").where(filter=equal("country", country)).stream()
     with ThreadPoolExecutor(4) as pool:
         return sum(pool.map(lambda city: single_gets(client, city_view(client, event, city)), found))
@@ -180,7 +180,7 @@ Read = Callable[[Client, list[DocumentReference], Transaction], list[DocumentSna
 
 
 def one_by_one(client: Client, references: list[DocumentReference], transaction: Transaction) -> list[DocumentSnapshot]:
-    """The documents, by a get each."""
+    """Returns the documents, with a get for each."""
     return [reference.get(transaction=transaction) for reference in references]
 
 
@@ -214,7 +214,7 @@ def visit(client: Client, event: str, form_ref: DocumentReference, read: Read) -
 
 
 def countries_singly(client: Client, itinerary_id: str) -> list[str]:
-    """The countries of an itinerary by N+1 gets: the root, each city, each country once."""
+    """Returns the countries of an itinerary with N+1 gets: the root, each city, each country once."""
     itinerary = client.collection("itineraries").document(itinerary_id).get()
     cities = [city.get() for city in itinerary.get("stops")]
     countries = {city.get("country").path: city.get("country") for city in cities}
@@ -222,10 +222,10 @@ def countries_singly(client: Client, itinerary_id: str) -> list[str]:
 
 
 def equal(field: str, value: DocumentReference) -> Any:
-    """The filter of documents whose field refers to the document."""
+    """Returns a filter for documents whose field refers to the document."""
     return firestore.FieldFilter(field, "==", value)
 
 
 def array_contains(field: str, value: DocumentReference) -> Any:
-    """The filter of documents whose list refers to the document."""
+    """Returns a filter for documents whose list refers to the document."""
     return firestore.FieldFilter(field, "array_contains", value)

@@ -1,4 +1,4 @@
-"""The HTTP function: requests a second and their times, beside one by hand that does the same Firestore work."""
+"""The HTTP function: its requests per second and latencies, next to one by hand with the same Firestore work."""
 
 import json
 import os
@@ -41,15 +41,15 @@ Send = Callable[[int], tuple[str, str, bytes | None]]
 REQUESTS: Mapping[str, Send] = {
     "GET": lambda n: ("GET", f"/notes/n{n % NOTES:02}", None),
     "list": lambda n: ("GET", "/notes", None),
-    # Each changes something: an equal write would cost less.
+    # Each PATCH changes something, as an equal write would cost less.
     "PATCH": lambda n: ("PATCH", f"/notes/n{n % NOTES:02}", json.dumps({"stars": n}).encode()),
 }
 
 
 def rest(stage: Stage) -> Iterator[Row]:
-    """GET, list and PATCH, in turns against two processes of functions-framework."""
+    """Measures GET, list and PATCH, in turns on two processes of functions-framework."""
     set_up(stage)
-    # Never asked: it makes firebase-admin take unsigned tokens, in both.
+    # No such emulator runs; the variable makes firebase-admin accept unsigned tokens, in both processes.
     environment = {
         "PYTHONPATH": str(ROOT),
         PROJECT: stage.project,
@@ -98,7 +98,7 @@ def _raced(name: str, hosts: Mapping[str, str], send: Send, headers: Mapping[str
 
 
 def _load(host: str, send: Send, headers: Mapping[str, str], numbers: Iterator[int]) -> list[float]:
-    """The milliseconds of each request that clients, each with one connection, got answered with 200."""
+    """Returns the milliseconds of each request; every client has one connection, and every answer must be 200."""
     deadline = time.perf_counter() + SECONDS
 
     def client(_: int) -> list[float]:
@@ -124,7 +124,7 @@ def _percentile(times: list[float], percent: int) -> float:
 
 
 def _counted(stage: Stage, headers: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[Row]:
-    """What one request of each asks of the database."""
+    """Returns the database requests of one HTTP request of each."""
     before = dict(os.environ)
     os.environ.update({name: value for name, value in environment.items() if name != "PYTHONPATH"})
     try:

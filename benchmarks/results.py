@@ -1,4 +1,4 @@
-"""What was measured: rows with their targets, as a table and as JSON."""
+"""The measured results: rows with their targets, as a table and as JSON."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge}
 
 @dataclass(frozen=True)
 class Target:
-    """A bound to what we take, or to its ratio to the peer: `Target("ratio", "<=", 1.1)`."""
+    """A bound on our value, or on its ratio to the peer's: `Target("ratio", "<=", 1.1)`."""
 
     subject: Literal["ours", "ratio"]
     operator: Literal["<=", ">="]
@@ -28,28 +28,28 @@ class Target:
 
 
 def at_most(bound: float) -> Target:
-    """What we take is at most this."""
+    """Our value is at most this."""
     return Target("ours", "<=", bound)
 
 
 def at_least(bound: float) -> Target:
-    """What we reach is at least this."""
+    """Our value is at least this."""
     return Target("ours", ">=", bound)
 
 
 def ratio_at_most(bound: float) -> Target:
-    """We take at most so many times what the peer takes."""
+    """Our value is at most so many times the peer's."""
     return Target("ratio", "<=", bound)
 
 
 def ratio_at_least(bound: float) -> Target:
-    """We do at least so many times what the peer does."""
+    """Our value is at least so many times the peer's."""
     return Target("ratio", ">=", bound)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison; without a target it is printed and decides nothing."""
+    """One comparison; without a target it is printed, but not judged."""
 
     name: str
     ours: float

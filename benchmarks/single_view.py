@@ -37,7 +37,7 @@ _STRATEGIES: Mapping[str, Callable[[Client, peers.Work], object]] = {
 
 
 def root_1_source(stage: Stage) -> Iterator[Row]:
-    """A change of the root of a view that reads nothing else."""
+    """Measures a change of the root of a view that reads nothing else."""
     set_up(stage, "headline_on_itineraries", stops=0)
     yield from compare(
         stage,
@@ -51,7 +51,7 @@ def root_1_source(stage: Stage) -> Iterator[Row]:
 
 
 def root_10_sources(stage: Stage) -> Iterator[Row]:
-    """A change of the root of a view that reads nine more documents."""
+    """Measures a change of the root of a view that reads nine more documents."""
     set_up(stage, "route_on_itineraries", stops=STOPS)
     yield from compare(
         stage,
@@ -65,7 +65,7 @@ def root_10_sources(stage: Stage) -> Iterator[Row]:
 
 
 def other_source(stage: Stage) -> Iterator[Row]:
-    """A change of one of the nine other documents; the view has to be found first."""
+    """Measures a change of one of the nine other documents; the view has to be found first."""
     set_up(stage, "route_on_itineraries", stops=STOPS)
     yield from compare(
         stage,
@@ -79,11 +79,11 @@ def other_source(stage: Stage) -> Iterator[Row]:
 
 
 def depth_3(stage: Stage) -> Iterator[Row]:
-    """The reads of a Store of three levels, however wide."""
+    """Counts the reads of a Store with three levels, for several widths."""
     for width in (3, 30):
         stage.save(geonames.countries())
         set_up(stage, "atlas_on_itineraries", stops=width, itineraries=1)
-        # The root's ledger is left out: these are the Store's own reads, from nothing but the key.
+        # Without the read of the ledger: only what the Store reads, starting from the key.
         metered = Metered(stage.database)
         Reader(metered).resolve([Instance(Atlas, ROOT)])
         peer = cost_of(stage.counted, lambda client: peers.countries_singly(client, "0"))
@@ -98,7 +98,7 @@ def depth_3(stage: Stage) -> Iterator[Row]:
 
 
 def needless(stage: Stage) -> Iterator[Row]:
-    """Events that were handled before, or that a newer build has covered: one RPC, no write."""
+    """Measures events that were handled before, or are covered by a newer build: one RPC, no write."""
     set_up(stage, "route_on_itineraries", stops=STOPS)
     change = stage.created("itineraries/1")
 
@@ -114,7 +114,7 @@ def needless(stage: Stage) -> Iterator[Row]:
 
 
 def needless_events(stage: Stage) -> Iterator[tuple[str, Usage]]:
-    """Duplicate and covered events, by what they are, and what each cost."""
+    """Returns duplicate and covered events, and the cost of each, by kind."""
     roots, cities = "route_on_itineraries", "route_on_cities"
     for what, function, write in (("a source", cities, rename_a_stop), ("the root", roots, retitle)):
         older, newer = write(stage), write(stage)
@@ -127,7 +127,7 @@ def needless_events(stage: Stage) -> Iterator[tuple[str, Usage]]:
 
 
 def set_up(stage: Stage, function: str, *, stops: int, itineraries: int = ITINERARIES) -> None:
-    """Itineraries, each through cities of its own, with the views that the function builds."""
+    """Stores itineraries, each through cities of its own, and their views."""
     cities = geonames.cities(itineraries * stops) if stops else []
     chosen = [cities[start * stops : (start + 1) * stops] for start in range(itineraries)]
     plans = [Itinerary.new(doc_id=str(n), title=f"Journey {n}", stops=each) for n, each in enumerate(chosen)]
@@ -137,12 +137,12 @@ def set_up(stage: Stage, function: str, *, stops: int, itineraries: int = ITINER
 
 
 def retitle(stage: Stage) -> Change:
-    """The event of a new title of the first itinerary."""
+    """Changes the title of the first itinerary, and returns the event."""
     return stage.change(ROOT, {"title": f"Journey {secrets.token_hex(4)}"})
 
 
 def rename_a_stop(stage: Stage) -> Change:
-    """The event of a new name of the first itinerary's first city."""
+    """Renames the first itinerary's first city, and returns the event."""
     stops = (stage.read(ROOT).fields or {})["stops"]
     return stage.change(stops[0].path, {"name": f"City {secrets.token_hex(4)}"})
 
@@ -150,7 +150,7 @@ def rename_a_stop(stage: Stage) -> Change:
 def compare(
     stage: Stage, name: str, prepare: Callable[[], Change], ours: Ours, works: Works, *, time: Target, rpcs: Target
 ) -> Iterator[Row]:
-    """The time against each peer, and RPCs, reads and writes against (a), which alone have targets."""
+    """Compares the time with each peer; and RPCs, reads and writes with (a), which alone have targets."""
 
     def by(peer: str, client: Client, change: Change) -> None:
         for work in works(client, change):
@@ -168,7 +168,7 @@ def compare(
 
 
 def counts(name: str, ours: Usage, peer: Usage, rpcs: Target) -> Iterator[Row]:
-    """What was asked of the database, against (a)."""
+    """Compares the requests to the database with those of (a)."""
     yield Row(name, ours.rpcs, peer.rpcs, A, "RPCs", rpcs)
     yield Row(name, ours.reads, peer.reads, A, "reads")
     yield Row(name, ours.writes, peer.writes, A, "writes")

@@ -1,4 +1,4 @@
-"""A project on the emulator with both ways in: the package's and Google's."""
+"""A project on the emulator, reached through the package and through Google's client."""
 
 import secrets
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _SUBCOLLECTIONS = ("visitForms",)
 
 
 class Stage:
-    """An empty project of its own; `change` writes a document and gives the event that tells of it."""
+    """An empty project; `change` writes a document and returns its event."""
 
     def __init__(self, emulator: FirestoreEmulator) -> None:
         self._emulator = emulator
@@ -35,17 +35,17 @@ class Stage:
         self.database = FirestoreDatabase(self.project, emulator=emulator.host)
 
     def another(self) -> "Stage":
-        """A stage on the same emulator, as empty as this one was."""
+        """Returns another empty stage on the same emulator."""
         return Stage(self._emulator)
 
     @cached_property
     def client(self) -> firestore.Client:
-        """Google's client; FIRESTORE_EMULATOR_HOST must name the emulator."""
+        """Returns Google's client; FIRESTORE_EMULATOR_HOST must name the emulator."""
         return firestore.Client(project=self.project)
 
     @cached_property
     def counted(self) -> CountedClient:
-        """The same with a meter."""
+        """Returns Google's client with a meter."""
         return CountedClient(self.project)
 
     def save(self, models: Iterable[DomainModel]) -> None:
@@ -53,7 +53,7 @@ class Stage:
             pass
 
     def save_world(self) -> list[City]:
-        """All countries, and the cities of the United States; gives the cities, the most populous first."""
+        """Stores all countries, and the cities of the United States; returns the cities, largest population first."""
         cities = [city for city in geonames.cities() if city.values["country"] == UNITED_STATES]
         self.save([*geonames.countries(), *cities])
         return cities
@@ -62,11 +62,11 @@ class Stage:
         return self.database.read([path]).documents[0]
 
     def change(self, path: str, fields: Fields) -> Change:
-        """The event of writing some fields of a document, which is made when it is missing."""
+        """Writes some fields of a document, creating it if it is missing, and returns the event."""
         return self._committed(Put(path, fields, mask=tuple(map(field_path, fields))), fields)
 
     def delete(self, path: str) -> Change:
-        """The event of deleting a document."""
+        """Deletes a document, and returns the event."""
         return self._committed(Delete(path), None)
 
     def _committed(self, write: Write, fields: Fields | None) -> Change:
@@ -78,20 +78,20 @@ class Stage:
         return self.event(before, after, committed.commit_time)
 
     def event(self, before: Document, after: Document, time: Instant) -> Change:
-        """An event with an id of its own, as the emulator gives them."""
+        """Returns an event with a new id, as the emulator sends it."""
         return Change(secrets.token_hex(16), self.project, before.path, before, after, time)
 
     def created(self, path: str) -> Change:
-        """The event that tells of a document as if it had been created just now."""
+        """Returns an event for a document as if it had just been created."""
         document = self.read(path)
         return self.event(Document(path), document, document.version)
 
     def handle(self, app: Boiler, entry_point: str, change: Change) -> Report:
-        """What a function of the app did about the change."""
+        """Lets a function of the app handle the change, and returns the outcome."""
         return app.compiled.functions[entry_point].handle(change, self.database)
 
     def is_equal_to_rebuild(self, app: Boiler, view: type[ViewModel[Any]], root: str) -> bool:
-        """Whether every copy of the view is what a fresh build gives."""
+        """Returns whether every copy of the view equals a new build."""
         instance = Instance(view, root)
         reader = Reader(self.database)
         built = build(instance, reader, reader.resolve([instance])[instance], scope_of(app.name, view))
@@ -99,12 +99,12 @@ class Stage:
 
     @property
     def fullness(self) -> str:
-        """How many documents there are, by collection: the emulator scans, so that they cost time."""
+        """Returns the number of documents by collection; the emulator scans them all, so they cost time."""
         names = sorted({*_SUBCOLLECTIONS, *(each.id for each in self.client.collections())})
         counts = {name: self._count(self.client.collection_group(name)) for name in names}
         return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
     @staticmethod
     def _count(collection: firestore.CollectionGroup) -> int:
-        query: Any = collection.count()  # declared as the class of what it is
+        query: Any = collection.count()  # typed as a class, not as its instance
         return int(query.get()[0][0].value)

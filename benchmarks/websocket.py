@@ -1,4 +1,4 @@
-"""1,000 Socket.IO clients on one view, and on a hundred, beside a server by hand that does the same."""
+"""1,000 Socket.IO clients on one view, and on a hundred, next to a server by hand that does the same."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ CHANGES = 20
 WAVES = 4
 
 MOST_TASKS = 8
-"""More than either server has when nobody is there."""
+"""More than either server uses without clients."""
 
 PEER = "python-socketio by hand"
 
@@ -40,7 +40,7 @@ _AT_ONCE = 25
 
 @dataclass
 class Crowd:
-    """Clients, and when each was told of which value."""
+    """Clients, and when each received which value."""
 
     url: str
     sockets: list[ClientConnection] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Crowd:
     greeted: int = 0
 
     async def join(self, number: int, views: int) -> None:
-        """Connects so many clients, each to one of the views."""
+        """Connects so many clients, each of which follows one of the views."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(index: int) -> None:
@@ -81,7 +81,7 @@ class Crowd:
 
 
 def websocket(stage: Stage) -> Iterator[Row]:
-    """Listeners, push, memory and what is left, of both servers in both crowds, and after several waves of clients."""
+    """Measures listeners, push and memory of both servers in both crowds, and what remains after waves of clients."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
     for views in (1, VIEWS):
@@ -98,7 +98,7 @@ def _crowd(stage: Stage, views: int) -> Iterator[Row]:
     name = f"sockets, {CLIENTS:,} clients on {views} view{'s' if views > 1 else ''}"
     for percent in (50, 99):
         mine, theirs = (quantiles(pushes[server], n=100)[percent - 1] for server in both)
-        # A quarter is what two runs of one server differ by.
+        # Two runs of the same server differ by up to a quarter.
         target = ratio_at_most(1.25) if percent == 50 else None
         yield Row(f"{name}: change → client, p{percent}", mine, theirs, PEER, "ms", target)
     listeners = [stats["listeners"] for stats in during]
@@ -111,7 +111,7 @@ def _crowd(stage: Stage, views: int) -> Iterator[Row]:
 
 
 def _waves(stage: Stage) -> Iterator[Row]:
-    """Who left takes nothing along: what the first wave leaves is used again by the later ones."""
+    """Measures what clients leave behind: later waves reuse what the first one allocated."""
     after: dict[str, list[dict[str, int]]] = {}
     for who in (OURS, BY_HAND):
         with ExitStack() as opened:
@@ -130,7 +130,7 @@ def _waves(stage: Stage) -> Iterator[Row]:
 
 
 def _grown(after: list[int]) -> int:
-    """By how much every later wave exceeds every earlier one: a leak grows each time, what is kept for use does not.
+    """Returns by how much every later wave exceeds every earlier one: a leak grows each time, a pool does not.
 
     The allocator comes to its level in the first wave or the second, and gives some of it back when it likes.
     """
@@ -139,7 +139,7 @@ def _grown(after: list[int]) -> int:
 
 
 class Server:
-    """One of the two servers in a process, with a project of its own."""
+    """One of the two servers, in a process and with a project of its own."""
 
     def __init__(self, who: str, stage: Stage, views: int, opened: ExitStack, ping_seconds: float = 25) -> None:
         self.database = stage.database
@@ -149,7 +149,7 @@ class Server:
         command = [sys.executable, "-m", "benchmarks.served.sockets", who, str(self.port)]
         process = opened.enter_context(ServerProcess(f"The sockets, {who}", command, environment=environment))
         process.wait_until(lambda: answers(f"{LOOPBACK}:{self.port}", "/stats"), 60)
-        # The first client brings the connection to Firestore, and what Engine.IO starts once.
+        # The first client opens the connection to Firestore, and makes Engine.IO start its tasks.
         self.tasks = MOST_TASKS
         asyncio.run(_visit(self))
         self.tasks = self.settled()["tasks"]
@@ -162,7 +162,7 @@ class Server:
         return found
 
     def settled(self, path: str = "/stats", seconds: float = 90) -> dict[str, int]:
-        """What it holds once nobody is there; a ping of Engine.IO waits for as long as its interval."""
+        """Returns the memory without clients, after an interval of Engine.IO, whose pings end only then."""
         deadline = time.monotonic() + seconds
         while True:
             stats = self.stats(path)
@@ -190,7 +190,7 @@ async def _wave(server: Server) -> None:
 
 
 async def _follow(servers: list[Server], views: int) -> tuple[list[dict[str, int]], dict[Server, list[float]]]:
-    """What the servers hold while all are there, and how long each push took; by turns, so that noise meets both."""
+    """Returns the memory with all clients, and the times of pushes; in turns, so that noise affects both servers."""
     crowds = {server: Crowd(_url(server.port)) for server in servers}
     gc.disable()
     try:
@@ -210,7 +210,7 @@ async def _follow(servers: list[Server], views: int) -> tuple[list[dict[str, int
 
 
 async def _push(server: Server, crowd: Crowd, view: int, title: str, clients: int) -> list[float]:
-    """The milliseconds from the change to each client of the view."""
+    """Returns the milliseconds from the change until each client of the view receives it."""
     started = time.perf_counter()
     await asyncio.to_thread(server.commit, [_card(view, title)])
     await _until(lambda: len(crowd.told.get(title, ())) >= clients)

@@ -30,14 +30,14 @@ CHANGE_SECONDS = 0.05
 BOARD = "boards/hot"
 
 LONGEST_BUILD = 10.0
-"""Seconds: what a builder may take at most, conflicts included, and so far below the function's time limit."""
+"""The most seconds that a build may take, with conflicts; far below the function's time limit."""
 
 ALONE = "without builders"
 IN_TRANSACTION = "builders that read in a transaction"
 
 
 class Item(DomainModel):
-    """What users write."""
+    """A document that users write."""
 
     class Meta:
         collection_name = "items"
@@ -46,7 +46,7 @@ class Item(DomainModel):
 
 
 class Board(DomainModel):
-    """What names the items."""
+    """A document that refers to the items."""
 
     class Meta:
         collection_name = "boards"
@@ -55,7 +55,7 @@ class Board(DomainModel):
 
 
 class BoardStore(Store):
-    """The board and the items that it names just now."""
+    """The board and the items that it refers to now."""
 
     board = reference(Board)
     items = references(Board.items)
@@ -65,7 +65,7 @@ app = Boiler("writers")
 
 
 def slow_sum(values: list[int]) -> int:
-    """A build that takes its time."""
+    """Sleeps, so that the build takes some time."""
     time.sleep(BUILD_SECONDS)
     return sum(values)
 
@@ -83,7 +83,7 @@ class BoardView(ViewModel[BoardStore]):
 
 
 def writers(stage: Stage) -> Iterator[Row]:
-    """The users' p99 alone, beside our builders, and beside builders that read in a transaction."""
+    """Measures the users' p99 alone, next to our builders, and next to builders that read in a transaction."""
     stage.save([Item.new(doc_id=f"i{number}", value=0) for number in range(2 * ITEMS)])
     stage.save([Board.new(doc_id="hot", items=[f"i{number}" for number in range(SHOWN)])])
     alone, _ = _measured(stage, None)
@@ -102,9 +102,9 @@ def _p99(seconds: list[float]) -> float:
 
 
 def _measured(stage: Stage, build: Callable[[], object] | None) -> tuple[list[float], list[float]]:
-    """The seconds that each of the users' writes took, and each build; all of the builds committed."""
+    """Returns the seconds of each write and of each build; all builds committed."""
     taken: list[float] = []
-    # The users have a process of their own, so that no builder's Python delays them.
+    # The users run in another process, so that the builders' Python does not delay them.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         pool.submit(write_items, stage.project, os.environ[EMULATOR_HOST], 0.5).result()
         with _changing(stage), _building(build, taken):
@@ -113,7 +113,7 @@ def _measured(stage: Stage, build: Callable[[], object] | None) -> tuple[list[fl
 
 
 def write_items(project: str, host: str, seconds: float) -> list[float]:
-    """The seconds that each of a user's writes took."""
+    """Returns the seconds of each of a user's writes."""
     database, chance = FirestoreDatabase(project, emulator=host), random.Random(1)
     latencies = []
     end = time.monotonic() + seconds
@@ -126,7 +126,7 @@ def write_items(project: str, host: str, seconds: float) -> list[float]:
 
 
 def _insist(database: Database, write: Write, until: float) -> None:
-    """Writes, again when a lock of somebody else's transaction had the write refused, as a user's client does."""
+    """Writes, and retries if the lock of a transaction had the write refused, as a user's client does."""
     while time.monotonic() < until:
         try:
             database.commit([write])
@@ -137,7 +137,7 @@ def _insist(database: Database, write: Write, until: float) -> None:
 
 @contextmanager
 def _changing(stage: Stage) -> Iterator[None]:
-    """The board names other items all the time."""
+    """Changes the items of the board all the time."""
     chance = random.Random(2)
 
     def change() -> None:
@@ -151,7 +151,7 @@ def _changing(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _building(build: Callable[[], object] | None, taken: list[float]) -> Iterator[None]:
-    """The builders build, one build after the other each."""
+    """Runs the builders, each with one build after the other."""
 
     def timed() -> None:
         assert build is not None
@@ -165,7 +165,7 @@ def _building(build: Callable[[], object] | None, taken: list[float]) -> Iterato
 
 @contextmanager
 def _repeating(works: list[Callable[[], None]]) -> Iterator[None]:
-    """Each work is done again and again, on a thread of its own."""
+    """Repeats each work on a thread of its own."""
     ended = threading.Event()
 
     def repeat(work: Callable[[], None]) -> None:
@@ -184,7 +184,7 @@ def _repeating(works: list[Callable[[], None]]) -> Iterator[None]:
 
 
 def _rebuild(stage: Stage) -> None:
-    """The board's function, until the event is acknowledged; what it takes again counts for the same build."""
+    """Runs the board's function until it acknowledges the event; retries count as the same build."""
     change = stage.created(BOARD)
     while True:
         try:
@@ -195,7 +195,7 @@ def _rebuild(stage: Stage) -> None:
 
 
 def _rebuild_in_transaction(stage: Stage) -> None:
-    """The same by hand, until it is done."""
+    """Does the same by hand, until it is done."""
     client = stage.client
     board, view = client.document(BOARD), client.document("peerBoardViews/hot")
 
@@ -208,6 +208,6 @@ def _rebuild_in_transaction(stage: Stage) -> None:
     while True:
         try:
             build(client.transaction())
-        except Exception:  # it gives up with a plain ValueError, or with whatever the transaction died of
+        except Exception:  # The client gives up with a plain ValueError, or with the error that ended the transaction.
             continue
         return
