@@ -33,9 +33,12 @@ _KEY = re.compile(b"|".join((_PEM, *_OTHERS)), re.DOTALL)
 
 _ENCODED = re.compile(b"|".join(sorted(_in_base64(b" PRIVATE KEY-----"))))
 
+# What the lines of base64 may have between them, where they are quoted or escaped.
+_BREAKS = re.compile(rb"\\+[rn]|&#1[03];|[\s\"'#]+")
+
 
 def holds_key(content: bytes) -> bool:
     """Whether a file holds a private key, or what else lets its holder in as somebody."""
     text = content.translate(None, b"\0")  # what UTF-16 has between letters
-    is_found = _BINARY.match(content) or _KEY.search(text) or _ENCODED.search(text.translate(None, b"\r\n"))
+    is_found = _BINARY.match(content) or _KEY.search(text) or _ENCODED.search(_BREAKS.sub(b"", text))
     return bool(is_found)

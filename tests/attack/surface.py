@@ -24,6 +24,7 @@ SURFACES: Mapping[str, str] = {
     "http": "tests.attack.http",
     "events": "tests.attack.events",
     "sockets": "tests.attack.sockets",
+    "uploads": "tests.attack.uploads",
 }
 """The surfaces by name: a module each, imported when it is attacked."""
 

@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import SWITCHING_PROTOCOLS, HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from queue import Empty, SimpleQueue
 from socket import SHUT_RDWR, SOCK_STREAM, create_connection, getaddrinfo, socket
@@ -65,8 +65,22 @@ def is_public(address: str) -> bool:
     return not any(ip in network for network in _SPECIAL)
 
 
+class _Response(HTTPResponse):
+    """The last of the answers to a request; those before it only announce it."""
+
+    def begin(self) -> None:
+        super().begin()
+        # https://www.rfc-editor.org/rfc/rfc9110#section-15.2: any number of 1xx; http.client knows 100 alone.
+        while self.status < 200 and self.status != SWITCHING_PROTOCOLS:
+            # It begins no second time while it has headers.
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
+
+
 class _Connection(HTTPConnection):
     """Connects to the very address that was checked: a second look-up might give another."""
+
+    response_class = _Response
 
     def __init__(self, url: SplitResult, timeout: float, local: bool) -> None:
         self.default_port = 443 if url.scheme == "https" else 80

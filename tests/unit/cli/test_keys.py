@@ -95,11 +95,12 @@ def test_a_private_key_is_found_however_it_is_spelled(name: str, encoding: str) 
     assert holds_key(SPELLINGS[name].encode(encoding))
 
 
+@pytest.mark.parametrize("between", ["\n", "\\n", "\\\\r\\\\n", '"\n    "', "&#10;"])
 @pytest.mark.parametrize("width", range(60, 80))
-def test_a_private_key_is_found_wherever_the_lines_of_its_base64_break(width: int) -> None:
+def test_a_private_key_is_found_wherever_the_lines_of_its_base64_break(width: int, between: str) -> None:
     text = b64encode(FILE.encode()).decode()
     lines = [text[start : start + width] for start in range(0, len(text), width)]
-    assert holds_key("\n".join(lines).encode())
+    assert holds_key(between.join(lines).encode())
 
 
 @pytest.mark.parametrize("name", PUBLIC)

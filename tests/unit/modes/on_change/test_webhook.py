@@ -184,6 +184,22 @@ def test_an_answer_that_is_no_http_is_delivered_again() -> None:
         thread.join()
 
 
+def test_what_only_announces_an_answer_is_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.recv(65536)
+                taken.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+                taken.sendall(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        hook(f"http://127.0.0.1:{server.getsockname()[1]}").notify(change())
+        thread.join()
+
+
 def dripping(*drips: bytes) -> Iterator[str]:
     """The URL of a server that never ends: it sends the last of these again and again."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -206,8 +222,13 @@ def dripping(*drips: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "drips",
-    [(b"H", b"x"), (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), (b"HTTP/1.1 100 Continue\r\n\r\n",)],
-    ids=["bytes", "headers", "continue"],
+    [
+        (b"H", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n",),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n",),
+    ],
+    ids=["bytes", "headers", "continue", "hints"],
 )
 def test_the_time_limit_is_for_all_of_the_answer(drips: tuple[bytes, ...]) -> None:
     for url in dripping(*drips):
