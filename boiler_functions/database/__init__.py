@@ -1,9 +1,9 @@
 """The seam to Firestore: documents, reads at one time, queries, and one atomic commit.
 
-Two implementations pass one contract suite: `database.firestore` and its twin `database.memory`.
+Two implementations pass the same contract tests: `database.firestore`, and its twin `database.memory`.
 
-Records are named tuples where they can be: making the class of a frozen dataclass takes seven times as long, and every
-cold start does.
+Records are named tuples where possible: every cold start creates these classes, and creating a frozen dataclass takes
+seven times as long.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,13 +14,13 @@ from boiler_functions.paths import Pattern, collection_of, id_of
 from boiler_functions.types import MISSING, Fields, Instant, Version, digest
 
 NAME = "__name__"
-"""The field path that stands for the document's own path, in filters and orders; its values are References."""
+"""The field path by which filters and orders name the document's own path; its values are References."""
 
 Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not-in", "array-contains", "array-contains-any"]
 
 
 class Document(NamedTuple):
-    """One document as it was read; `fields` is None, and `version` MISSING, when there is none at the path."""
+    """One document as it was read; a missing document has `fields` None and `version` MISSING."""
 
     path: str
     fields: Fields | None = None
@@ -40,10 +40,10 @@ class Document(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """One condition on a field path ("address.city"; a segment that is no identifier is put in backticks).
+    """One condition on a field path, such as `address.city` or, with a name that needs quoting, address.`postal code`.
 
-    The value of `in`, `not-in` and `array-contains-any` is a tuple of at most 30. `==` None and NaN work as Firestore's
-    unary filters do.
+    The value of `in`, `not-in` and `array-contains-any` is a tuple of at most 30 (`not-in`: 10). `==` and `!=` with
+    None or NaN work as Firestore's unary filters do.
     """
 
     field: str
@@ -57,21 +57,21 @@ class Order(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """A position in a query's order: a value for each of its orders, from the first; `before` stands just before it."""
+    """A position in a query's order: a value for each of its first orders; with `before` just before it, else after."""
 
     values: tuple[Any, ...]
     before: bool
 
 
 class Query(NamedTuple):
-    """All documents of a collection that fulfil every filter.
+    """All documents of a collection, or of a collection group, that fulfil every filter.
 
-    `collection` is a path ("users/uid1/cityForms"), or, with `group`, the last segment of all collections so called.
-    Without orders the result is ordered by path (Firestore's own rule: by the fields of range filters, then by path).
-    `start` and `end` cut the ordered result. `names_only` returns documents with empty fields and a true version.
+    `collection` is a path such as "users/uid1/cityForms" or, with `group`, the last segment of several such paths.
+    After the given orders, Firestore orders by the fields of range filters and then by path. `start` and `end` cut the
+    ordered result. `names_only` returns documents with empty fields, but with their versions.
 
-    A group holds every collection of that name. With `pattern` only documents at such paths belong to the result, and
-    the limit counts these alone: collections of the name elsewhere use up none of it.
+    A group has the collections of that name at all depths. `pattern` keeps the documents whose paths match it, and only
+    these count towards the limit.
     """
 
     collection: str
@@ -86,7 +86,7 @@ class Query(NamedTuple):
 
     @property
     def key(self) -> str:
-        """A name that equal queries share; two queries that Python holds equal (1 == True) differ in it."""
+        """A digest that equal queries share. It tells 1 from True, which `==` does not."""
         cursors = [None if cursor is None else (cursor.values, cursor.before) for cursor in (self.start, self.end)]
         return digest(
             self.collection,
@@ -101,10 +101,10 @@ class Query(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Documents as of `read_time`: of a read in the order of the paths, of a query in the query's order.
+    """Documents as of `read_time`: those of a read in the order of the paths, those of a query in its order.
 
-    `rpcs` and `reads` are what it took: of a query with a pattern and a limit possibly several pages, and documents
-    that were read in vain. Without `reads` it is the number of documents.
+    `rpcs` and `reads` are the cost. A query with a pattern and a limit may need several pages, and reads documents that
+    it drops; for all others `reads` is None, and as many documents are read as are returned.
     """
 
     documents: tuple[Document, ...]
@@ -114,7 +114,7 @@ class Reading(NamedTuple):
 
 
 class Precondition(NamedTuple):
-    """What a write demands of the document as it stands: that it `exists` or not, or that it has this `version`."""
+    """A condition on the stored document, without which a write fails: that it `exists`, or has this `version`."""
 
     exists: bool | None = None
     version: Version | None = None
@@ -125,14 +125,14 @@ PRESENT = Precondition(exists=True)
 
 
 def unchanged(document: Document) -> Precondition:
-    """The precondition that the document still is as it was read."""
+    """Returns the precondition that the document has not changed since it was read."""
     return Precondition(version=document.version) if document.exists else ABSENT
 
 
 class Put(NamedTuple):
-    """Writes fields: the whole document, or with `mask` the named field paths alone (a named one without value goes).
+    """Writes a whole document, or with `mask` only the named field paths; a named field without a value is removed.
 
-    An empty mask writes nothing and so only checks the precondition (it keeps `update_time`).
+    An empty mask writes nothing and keeps `update_time`: the write then only checks the precondition.
     """
 
     path: str
@@ -142,7 +142,7 @@ class Put(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Deletes the document if there is one; with the precondition ABSENT it only checks that there is none."""
+    """Deletes the document if it exists; with the precondition ABSENT, only checks that it does not exist."""
 
     path: str
     precondition: Precondition | None = None
@@ -152,77 +152,80 @@ Write: TypeAlias = Put | Delete
 
 
 def check(document: Document) -> Write:
-    """A write that changes nothing and fails when the document is no longer as it was read."""
+    """Returns a write that changes nothing, and fails if the document has changed since it was read."""
     if document.exists:
         return Put(document.path, {}, mask=(), precondition=unchanged(document))
     return Delete(document.path, precondition=ABSENT)
 
 
 class Found(NamedTuple):
-    """What a query returned, as a commit can verify it: the versions by path."""
+    """The result of a query in the form that a commit can verify: the versions by path."""
 
     query: Query
     versions: Mapping[str, Version]
 
 
 class Committed(NamedTuple):
-    """The time of a commit, and the version that each written document has after it (MISSING once deleted)."""
+    """The time of a commit, and the version of each written document after it (MISSING for a deleted one)."""
 
     commit_time: Instant
     versions: tuple[Version, ...]
 
 
 class Database(Protocol):
-    """Firestore, as far as the engine needs it. Every call may be made from any thread, and is one RPC.
+    """The calls of Firestore that the engine uses. Each may be made from any thread, and is one RPC.
 
-    The one exception is a query with a pattern and a limit, which reads on, at one time, until the limit is full.
+    There is one exception: a query with a pattern and a limit reads page after page, all at the same read time, until
+    the limit is reached.
 
-    Errors: Conflict (a precondition failed, ABORTED), UnknownOutcome (commit alone), Unavailable (all that may pass),
-    TooLarge (before anything is sent), InvalidRequest (refused for good).
+    Calls raise Conflict (a precondition failed, or Firestore aborted), UnknownOutcome (of a commit that may have been
+    applied), Unavailable (a later call may succeed), TooLarge (before anything is sent) and InvalidRequest (the same
+    call will fail again).
     """
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """The documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments."""
+        """Returns the documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments."""
         ...
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """The documents that match, as of `at` or now; one RunQuery a page."""
+        """Returns the documents that match, as of `at` or now; one RunQuery per page."""
         ...
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """Applies all writes or none; one Commit, never retried below.
+        """Applies all writes or none; one Commit, which no layer below retries.
 
-        With `verify`, the queries are run again in a transaction that the commit closes (a RunQuery each), and the
-        commit is a Conflict when one of them returns anything else now.
+        With `verify`, the queries are run again in a transaction that the commit closes (a RunQuery each). If one of
+        them returns anything else now, the commit raises Conflict.
         """
         ...
 
 
 Target: TypeAlias = tuple[str, ...] | Query
-"""What is listened to: documents by path, or those that a query finds."""
+"""The documents to listen to: some paths, or the result of a query."""
 
 Changed: TypeAlias = Callable[[Reading], None]
-"""Takes what a target is now, as `read` or `query` would give it."""
+"""Receives the current documents of a target, as `read` or `query` would return them."""
 
 Failed: TypeAlias = Callable[[BoilerError], None]
-"""Takes the error after which a listener hears no more."""
+"""Receives the error that ends a listener."""
 
 
 class Listener(Protocol):
-    """A target that is listened to."""
+    """A handle on a target that is listened to."""
 
     def close(self) -> None:
-        """Ends it; does nothing the second time. A call that is under way in another thread comes to its end."""
+        """Stops listening; a second call does nothing. A callback that runs in another thread is not interrupted."""
         ...
 
 
 class LiveDatabase(Database, Protocol):
-    """A database that tells of changes by itself."""
+    """A database that can also be listened to."""
 
     def listen(self, target: Target, changed: Changed, failed: Failed) -> Listener:
-        """Calls `changed` with the target as it is, soon or before this returns, and after every change of it.
+        """Calls `changed` with the current documents of the target, and again after every change of them.
 
-        States that are overtaken may be left out, and none comes twice or after a newer one. The calls come from any
-        thread, one at a time. A connection that breaks is made anew; `failed` tells of an error that will stay.
+        The first call may come before this method returns. States that a newer one has replaced may be skipped; no
+        state comes twice or after a newer one. The calls come from any thread, one at a time. A broken connection is
+        opened again; `failed` receives an error that will not go away.
         """
         ...

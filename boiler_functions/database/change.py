@@ -1,4 +1,7 @@
-"""What happened to a document, as an event tells it: a hint to read the document, never its content."""
+"""The change of a document that an event reports: a reason to read the document, never a source of its content.
+
+Events arrive late, twice and out of order, so that their images may be older than what is stored.
+"""
 
 from typing import NamedTuple
 
@@ -7,9 +10,9 @@ from boiler_functions.types import MISSING, Instant, Version
 
 
 class Change(NamedTuple):
-    """One Firestore event: the document before and after, as far as the event holds them.
+    """One Firestore event, with the document before and after the change.
 
-    A created document has no `before`, a deleted one no `after`; an event that is too large to carry them has neither.
+    `before` is missing for a created document, `after` for a deleted one, and both if they are too large for an event.
     """
 
     id: str
@@ -29,11 +32,11 @@ class Change(NamedTuple):
 
     @property
     def is_equal(self) -> bool:
-        """Whether nothing changed: the emulator tells of equal writes too, production does not."""
+        """Whether the write changed nothing; the emulator sends events for such writes, production does not."""
         return self.after.exists and self.before.version == self.after.version
 
     def covered_by(self, read: Version | None) -> bool:
-        """Whether a reader that saw the document at this version (MISSING, or None: not at all) knows of the change."""
+        """Whether a reader that saw this version of the document knows the change; None if it did not read it."""
         if read is None or not self.has_images:
             return False
         if self.after.exists:
@@ -41,7 +44,7 @@ class Change(NamedTuple):
         return read == MISSING or read > self.before.version
 
     def superseded_by(self, current: Document) -> bool:
-        """Whether the document has changed again since: a newer event tells of that."""
+        """Whether the document has changed again since; a newer event reports that change."""
         if not self.has_images:
             return False
         return current.version != self.after.version

@@ -1,7 +1,7 @@
-"""Our values as Firestore's protocol messages, and back.
+"""Converts values to Firestore's protocol messages and back.
 
-It imports no protocol library: the messages that it is handed make their own parts. So it reads documents from
-Firestore's answers and from the events that triggers deliver alike.
+It imports no protocol library, because a message creates its own parts. So the same code decodes documents from
+Firestore's answers and from events, whose message classes differ.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from boiler_functions.database import Document
 from boiler_functions.types import Fields, GeoPoint, Instant, Reference, to_datetime, to_instant
 
 Message: TypeAlias = Any
-"""A protocol message; their classes are made at run time, so that no type says more."""
+"""A protocol message. The classes are created at run time, so there is no more precise type."""
 
 
 def to_nanoseconds(timestamp: Message) -> Instant:
-    """The timestamp message as an instant; 0 (MISSING) when it is not set."""
+    """Returns the timestamp message as an instant; 0 (MISSING) if it is not set."""
     return int(timestamp.seconds) * 1_000_000_000 + int(timestamp.nanos)
 
 
@@ -33,15 +33,15 @@ class Codec:
         self.prefix = f"{database}/documents/"
 
     def name(self, path: str) -> str:
-        """The document's full name; a path with a "/" before it is one already, of another database."""
+        """Returns the document's full name; a path that starts with "/" holds one, of another database."""
         return path[1:] if path.startswith("/") else self.prefix + path
 
     def path(self, name: str) -> str:
-        """The path of a full name; of another database, the name itself with a "/" before it, as no path has."""
+        """Returns the path of a full name; for another database it is the name after a "/", as no path has."""
         return name.removeprefix(self.prefix) if name.startswith(self.prefix) else f"/{name}"
 
     def encode(self, value: Any, message: Message) -> None:
-        """Sets the Value message to the value; raises TypeError or ValueError for one that Firestore cannot hold."""
+        """Sets a Value message; raises TypeError or ValueError for a value that Firestore cannot hold."""
         match value:
             case str():
                 message.string_value = value
@@ -77,7 +77,7 @@ class Codec:
             self.encode(value, messages[name])
 
     def decode(self, message: Message) -> Any:
-        """The value of a Value message."""
+        """Returns the value of a Value message."""
         match message.WhichOneof("value_type"):
             case "string_value" | "boolean_value" | "integer_value" | "double_value" | "bytes_value" as kind:
                 return getattr(message, kind)
@@ -94,13 +94,16 @@ class Codec:
             case "map_value":
                 return self.decode_fields(message.map_value.fields)
             case kind:
-                raise ValueError(f"A stored value of the kind {kind}; this version of the package does not know it.")
+                raise ValueError(
+                    f"A stored value has the kind {kind}, which this version of boiler_functions cannot read. "
+                    "Install a newer version."
+                )
 
     def decode_fields(self, messages: Mapping[str, Message]) -> dict[str, Any]:
         return {name: self.decode(message) for name, message in messages.items()}
 
     def decode_document(self, message: Message) -> Document:
-        """The document of a Document message."""
+        """Returns the document of a Document message."""
         return Document(
             self.path(message.name), self.decode_fields(message.fields), to_nanoseconds(message.update_time)
         )

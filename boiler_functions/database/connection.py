@@ -1,4 +1,4 @@
-"""The calls of Firestore on one gRPC channel."""
+"""Calls Firestore's RPCs on one gRPC channel."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,29 +23,29 @@ from boiler_functions.database.requests import encode_query
 from boiler_functions.database.sizes import MAX_REQUEST_BYTES, check_request
 from boiler_functions.exceptions import BoilerError
 
-# The emulator takes gRPC's default message, and the client would retry its refusal for a minute.
+# The emulator accepts gRPC's default message size only, and refuses larger ones as if they might pass later.
 EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
 
-# A commit may wait for locks that others hold; a read has none to wait for.
+# A commit may wait for the locks of other transactions; a read waits for none.
 READ_SECONDS: Final = 20.0
 COMMIT_SECONDS: Final = 60.0
 _ROLLBACK_SECONDS: Final = 5.0
 
 
 def _routing(field: str, value: str) -> tuple[str, str]:
-    """The header by which Google routes a call; https://google.aip.dev/client-libraries/4222."""
+    """Returns the header by which Google routes a call; https://google.aip.dev/client-libraries/4222."""
     return "x-goog-request-params", urlencode({field: value}, safe="/")
 
 
 class Connection:
-    """The RPCs on one channel; each takes a request message and gives response messages, or our errors."""
+    """The RPCs on one channel; each takes a request message, and returns response messages or raises our errors."""
 
     def __init__(self, channel: grpc.Channel, database: str, emulator: bool) -> None:
         service = "/google.firestore.v1.Firestore"
         self.database = database
         self.codec = Codec(database)
         self.max_request_bytes = EMULATOR_REQUEST_BYTES if emulator else MAX_REQUEST_BYTES
-        # The emulator's rules are for browsers; its owner is not asked.
+        # The emulator applies security rules to every caller but its owner.
         owner = (("authorization", "Bearer owner"),) if emulator else ()
         self._metadata = (("google-cloud-resource-prefix", database), *owner)
         self._batch_get = channel.unary_stream(
@@ -88,7 +88,7 @@ class Connection:
             raise translate(error, COMMIT_ERRORS, "a commit") from error
 
     def rollback(self, transaction: bytes) -> None:
-        """Frees the transaction's locks if it can; the locks of one that is left end by themselves."""
+        """Tries to free the transaction's locks; without this call they expire."""
         request = RollbackRequest(database=self.database, transaction=transaction)
         with suppress(grpc.RpcError):
             self._call(self._rollback, request.SerializeToString(), _ROLLBACK_SECONDS, "database", self.database)
@@ -101,7 +101,7 @@ class Connection:
         request = ListenRequest(database=self.database)
         request.add_target.target_id = identifier
         if isinstance(target, Query):
-            # The limit counts documents of the pattern, which the server does not know: the listener cuts there.
+            # The server cannot match the pattern, so the listener filters and applies the limit itself.
             query = encode_query(target._replace(limit=None) if target.pattern else target, self.codec)
             request.add_target.query.parent = query.parent
             request.add_target.query.structured_query.CopyFrom(query.structured_query)
@@ -117,7 +117,7 @@ class Connection:
 
 
 class _ListenStream:
-    """A Listen call whose errors are ours."""
+    """A Listen call that raises our errors."""
 
     def __init__(self, call: Any) -> None:
         self._call = call

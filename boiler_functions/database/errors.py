@@ -1,6 +1,6 @@
-"""Our errors for those of Firestore's calls: one table for each kind of call, and the meaning of details.
+"""Translates the errors of Firestore's calls into ours: a table for each kind of call, and patterns for details.
 
-No gRPC error leaves `boiler_functions.database`; a test fails when gRPC has a status that a table lacks.
+No gRPC error leaves `boiler_functions.database`; a test fails if a table lacks a status of gRPC.
 """
 
 import re
@@ -41,7 +41,7 @@ READ_ERRORS: Final[ErrorTable] = {
     grpc.StatusCode.UNKNOWN: Unavailable,
 }
 
-# Contention ends a transaction: reading once more in it cannot help, starting again can.
+# An aborted transaction cannot go on: a retry of the read alone would fail, a new transaction may succeed.
 VERIFY_ERRORS: Final[ErrorTable] = {**READ_ERRORS, grpc.StatusCode.ABORTED: Conflict}
 
 COMMIT_ERRORS: Final[ErrorTable] = {
@@ -58,26 +58,26 @@ COMMIT_ERRORS: Final[ErrorTable] = {
     grpc.StatusCode.UNKNOWN: UnknownOutcome,
 }
 
-# INVALID_ARGUMENT says more in its details, of which there are those of the service and those of the emulator.
+# Some statuses say more in their details, in which the service and the emulator use different words.
 _INDEX_IS_BUILT: Final = r"(?i)index is currently building"
 _CLOSED_TRANSACTION: Final = r"(?i)transaction (is invalid|has expired)"
-# The emulator's words for a precondition on a version that is newer than the document.
+# The emulator says this of a precondition on a version that is newer than the document.
 _OTHER_VERSION: Final = r"Invalid base version"
 _OVERSIZE: Final = r"(?s)maximum allowed size|maximum entity size|value of property .* is longer than"
 
 NEXT_STEP: Final[Mapping[type[BoilerError], str]] = {
-    Conflict: "Nothing was written: read again, and decide again.",
-    IndexBuilding: "It takes some minutes: try again later.",
-    InvalidRequest: "It will be refused again: correct the request, the rights or the indexes.",
+    Conflict: "Nothing was written. Read again, and try again with what is stored now.",
+    IndexBuilding: "It takes some minutes. Try again later.",
+    InvalidRequest: "The same request will be refused again. Correct the request, the permissions or the indexes.",
     TooLarge: "Split the document, or move long lists into a collection.",
-    Unavailable: "Nothing was written: try again later.",
-    UnknownOutcome: "It may have been written: read to know.",
+    Unavailable: "Nothing was written. Try again later.",
+    UnknownOutcome: "It may have been written. Read to find out.",
 }
 
 
 def _meaning(status: grpc.StatusCode, details: str, table: ErrorTable) -> type[BoilerError]:
     if status is grpc.StatusCode.INVALID_ARGUMENT and re.search(_CLOSED_TRANSACTION, details):
-        # A commit closes its transaction, so the commit that is told so may have been applied.
+        # A commit closes its transaction, so a commit that fails with this may have been applied.
         return UnknownOutcome if table is COMMIT_ERRORS else Conflict
     if status is grpc.StatusCode.INVALID_ARGUMENT and re.search(_OVERSIZE, details):
         return TooLarge
@@ -89,7 +89,7 @@ def _meaning(status: grpc.StatusCode, details: str, table: ErrorTable) -> type[B
 
 
 def translate(error: grpc.RpcError, table: ErrorTable, request: str) -> BoilerError:
-    """Our error for that of an RPC; no gRPC error leaves this file otherwise."""
+    """Returns our error for that of an RPC."""
     status, details = error.code(), error.details() or "no details"
     meaning = _meaning(status, details, table)
     return meaning(f"Firestore answers {request} with {status.name}: {details} {NEXT_STEP[meaning]}")
@@ -99,7 +99,7 @@ _STATUSES: Final[Mapping[int, grpc.StatusCode]] = {status.value[0]: status for s
 
 
 def ended(cause: Message) -> BoilerError:
-    """Our error for the status that ends a listener."""
+    """Returns our error for the status with which the server ends a listener."""
     status = _STATUSES.get(cause.code, grpc.StatusCode.UNKNOWN)
     meaning = _meaning(status, cause.message, READ_ERRORS)
     return meaning(f"Firestore ends a listener with {status.name}: {cause.message} {NEXT_STEP[meaning]}")

@@ -1,4 +1,4 @@
-"""A database whose calls go wrong by chance, as those of a real one do; the same seed, the same faults."""
+"""A database whose calls fail at random, as those of a real one do; the same seed gives the same faults."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -14,9 +14,9 @@ from boiler_functions.types import Instant
 T = TypeVar("T")
 
 LONGEST_DELAY = 10.0
-"""Seconds that a delayed call takes at most."""
+"""The longest delay of a call, in seconds."""
 
-# What the door to Firestore makes of a call that did nothing, with the name that it is counted by.
+# The errors of a commit that was not applied, with the name under which each is counted.
 _NOTHING_DONE: tuple[tuple[str, type[Transient]], ...] = (
     ("commit aborted", Conflict),
     ("commit refused", Unavailable),
@@ -26,13 +26,13 @@ _NOTHING_DONE: tuple[tuple[str, type[Transient]], ...] = (
 
 @dataclass(frozen=True)
 class Faults:
-    """How likely each fault is in one call; 0.05 disturbs one in twenty.
+    """The probability of each fault in one call, from 0 to 1.
 
-    `before`: nothing is done, and an error comes back. `after`: all is done, and an error comes back. `delay`: the
-    answer takes its time. `torn`: a batched read sees each document at its own moment, as the emulator's do.
+    `before`: the call fails and has no effect. `after`: the call takes effect and then fails. `delay`: the answer is
+    late. `torn`: a batched read sees each document at another time, as a read of the emulator may.
 
-    `index_missing` and `index_building` are numbers: so many queries that need an index of their own are first refused
-    because there is none, then so many because it is still being built. The emulator never refuses one so.
+    `index_missing` and `index_building` are numbers of calls: the first queries that need a composite index are refused
+    because it is missing, the next because it is still being built. The emulator never refuses such queries.
     """
 
     before: float = 0.0
@@ -44,7 +44,7 @@ class Faults:
 
 
 class Faulty:
-    """Any database, with faults; `injected` counts them by kind.
+    """Wraps a database and injects faults; `injected` counts them by kind.
 
     Faulty(MemoryDatabase(), Faults(before=0.1, after=0.1), Random(7))
     """
@@ -64,18 +64,18 @@ class Faulty:
         self._sleep = sleep
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """As the database, or Unavailable, or torn."""
+        """Reads; may raise Unavailable, or return documents of different times."""
         if not paths:
             return self._database.read(paths, at=at)
         return self._asked("read", lambda: self._perhaps_torn(paths, at))
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """As the database, or Unavailable; or refused for want of an index."""
+        """Queries; may raise Unavailable, InvalidRequest (no index) or IndexBuilding."""
         self._check_index(query)
         return self._asked("query", lambda: self._database.query(query, at=at))
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """As the database; or nothing was written and an error says so, or leaves it open; or all was, and one does."""
+        """Commits; or fails before writing; or fails after writing (UnknownOutcome)."""
         self._perhaps_delayed()
         if self._happens(self._faults.before):
             kind, error = self._random.choice(_NOTHING_DONE)
@@ -105,7 +105,7 @@ class Faulty:
             raise IndexBuilding("A fault was injected: the query requires an index, which is currently building.")
 
     def _perhaps_torn(self, paths: Collection[str], at: Instant | None) -> Reading:
-        # What was at an earlier time is certain.
+        # A read at a given time never tears.
         if at is not None or len(paths) == 1 or not self._happens(self._faults.torn):
             return self._database.read(paths, at=at)
         self.injected["read torn"] += 1
@@ -129,7 +129,7 @@ class Faulty:
 
 
 def _needs_index(query: Query) -> bool:
-    """Whether Firestore has no index for the query by itself: it has one of each field, within one collection."""
+    """Whether the query needs a composite index; Firestore itself indexes each single field within one collection."""
     fields = {*(each.field for each in query.filters), *(each.field for each in orders_of(query))} - {NAME}
     merged = all(each.op == "==" for each in query.filters) and not query.orders
     return bool(fields) and (query.group or (len(fields) > 1 and not merged))

@@ -1,7 +1,7 @@
-"""Firestore behind the seam: raw messages on one gRPC channel, four RPCs, errors translated at one door.
+"""Implements the seam with Firestore: raw protocol messages on one gRPC channel.
 
-The official client's document and batch wrappers cost more than the RPCs, its generated retries would repeat a commit
-whose answer was lost, and its import is half of a cold start. So only the messages are used, and none of its code.
+The official client is not used: its document and batch wrappers take longer than the RPCs, its built-in retries would
+repeat a commit whose answer was lost, and its import takes half of a cold start.
 """
 
 import os
@@ -60,7 +60,7 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
-    # Without it every stream starts a thread, which costs as much as the answer.
+    # Without this option every stream starts a thread, which takes as long as the answer.
     (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
 )
 
@@ -95,37 +95,37 @@ def _production_channel(project: str | None, key_file: str | None) -> tuple[grpc
 def _credentials(key_file: str | None) -> tuple[Any, str | None]:
     if key_file is None:
         return google.auth.default(scopes=_SCOPES)
-    # Imported late: only a command that is given a key file needs it.
+    # Imported late: only a command with a key file needs it.
     from google.oauth2.service_account import Credentials
 
     try:
         credentials = Credentials.from_service_account_file(key_file, scopes=_SCOPES)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise DefaultCredentialsError(f"{key_file} holds no key of a service account: {error}") from error  # type: ignore[no-untyped-call]
+        raise DefaultCredentialsError(f"{key_file} is not the key file of a service account: {error}") from error  # type: ignore[no-untyped-call]
     return credentials, credentials.project_id
 
 
 def _retried(call: Callable[[], _T]) -> _T:
-    """What the call returns, tried again with growing pauses while Firestore is unavailable."""
+    """Returns the result of the call, which is repeated with growing pauses while Firestore is unavailable."""
     deadline = time.monotonic() + READ_SECONDS
     pause = _FIRST_PAUSE
     while True:
         try:
             return call()
         except IndexBuilding:
-            raise  # It lasts for minutes; the platform delivers the event again.
+            raise  # Building takes minutes; the platform delivers the event again.
         except Unavailable:
             if time.monotonic() + pause > deadline:
                 raise
-        # Full jitter, so that those whom one outage hit do not come back at one instant.
+        # Full jitter, so that the callers that one outage hit do not all come back at the same moment.
         time.sleep(random.uniform(0, pause))
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class FirestoreDatabase:
-    """A Firestore database; its channel is opened by the first call and shared by all threads.
+    """A Firestore database; the first call opens its channel, which all threads share.
 
-    `key_file` holds a service account's key, to use instead of those of the environment.
+    `key_file` names the key of a service account, which is used instead of the environment's credentials.
     """
 
     def __init__(
@@ -145,12 +145,12 @@ class FirestoreDatabase:
 
     @property
     def project(self) -> str:
-        """The project that the database is in: the one that was named, or that of the credentials."""
+        """The project of the database: the one that was given, or that of the credentials."""
         return self._project or self._connection.database.split("/")[1]
 
     @property
     def _connection(self) -> Connection:
-        # Most calls find it open and need no lock.
+        # Most calls find the connection open and need no lock.
         return self._opened or self._open_once()
 
     def _open_once(self) -> Connection:
@@ -166,18 +166,18 @@ class FirestoreDatabase:
         return Connection(channel, f"projects/{project}/databases/{self._database}", bool(self._emulator))
 
     def listen(self, target: Target, changed: Changed, failed: Failed) -> WatchedListener:
-        """Calls `changed` with the target as it is, and after every change of it; one stream for all listeners."""
+        """Calls `changed` with the current documents of the target, and after every change; all share one stream."""
         return self._connection.listening.add(target, changed, failed)
 
     @property
     def listeners(self) -> int:
-        """How many targets are listened to."""
+        """The number of targets that are listened to."""
         return len(self._connection.listening)
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """The documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments.
+        """Returns the documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments.
 
-        Without paths it asks nobody, and the read time is `at`, or 0.
+        Without paths it makes no call, and the read time is `at`, or 0.
         """
         if not paths:
             return Reading((), at or 0)
@@ -193,7 +193,7 @@ class FirestoreDatabase:
         return Reading(tuple(documents.get(path) or Document(path) for path in paths), read_time)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """The documents that match, as of `at` or now; one RunQuery a page."""
+        """Returns the documents that match, as of `at` or now; one RunQuery per page."""
         pages = Pages(query, at)
         while asked := pages.next:
             pages.add(*self._answer(self._run(asked, pages.read_time)))
@@ -211,7 +211,7 @@ class FirestoreDatabase:
         return _retried(lambda: connection.run_query(request))
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """Applies all writes or none; one Commit, never retried below.
+        """Applies all writes or none; one Commit, which no layer below retries.
 
         With `verify`, the queries are run again in a transaction that the commit closes.
         """
@@ -222,9 +222,9 @@ class FirestoreDatabase:
         return Committed(to_nanoseconds(response.commit_time), versions)
 
     def _commit_verified(self, request: Message, verify: Sequence[Found]) -> Message:
-        # Each transaction locks what its query returned, and waits for the locks of the others when it writes there;
-        # the emulator lets them wait for each other, for seconds. So a client has one of them open at a time. A commit
-        # that had to wait queries without locks first, as the result has probably changed.
+        # Each transaction locks the documents that its query returned, and waits for the locks of others to write
+        # there. In the emulator two such transactions wait for each other for seconds, so a client opens one at a time.
+        # After waiting, the commit first queries without locks, because the result has probably changed.
         had_to_wait = not self._verifying.acquire(blocking=False)
         if had_to_wait and not self._verifying.acquire(timeout=COMMIT_SECONDS):
             raise Conflict(f"Other commits that verify queries take too long. {NEXT_STEP[Conflict]}")
@@ -268,14 +268,14 @@ def _shared(project: str | None, database: str, emulator: str | None, key_file: 
 
 
 def named_project() -> str | None:
-    """The project that the environment names; firebase-tools tells its functions by another name than gcloud."""
+    """Returns the project of the environment; firebase-tools uses another variable than gcloud."""
     return os.environ.get(PROJECT) or os.environ.get("GCLOUD_PROJECT")
 
 
 def connect(project: str | None = None, database: str = "(default)", key_file: str | None = None) -> FirestoreDatabase:
-    """The database of the project, one object for all callers; nothing is opened before its first call.
+    """Returns the database of the project, the same object for all callers; its first call opens the channel.
 
-    The environment names what is left out: GOOGLE_CLOUD_PROJECT or GCLOUD_PROJECT, else the credentials' own project;
-    and FIRESTORE_EMULATOR_HOST.
+    Without `project`, it is that of GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT or the credentials, in this order. If
+    FIRESTORE_EMULATOR_HOST is set, the database is in the emulator.
     """
     return _shared(project or named_project(), database, os.environ.get(EMULATOR_HOST), key_file)

@@ -1,8 +1,8 @@
-"""Listens to Firestore: all targets of a database on one Listen stream, which is open while there is one.
+"""Listens to Firestore, with one Listen stream for all targets of a database, open while there are any.
 
-Google's client opens a stream and three threads a target, and a channel carries a hundred streams at most. Here it is
-one stream and two threads for all of them. A stream that breaks is opened anew, and every target told from the
-beginning, which costs a read for each of its documents; what is as it was is not passed on.
+Google's client needs a stream and three threads per target, and a channel carries a hundred streams at most. This needs
+one stream and two threads in all. A broken stream is opened again, and the server sends every target again, which costs
+a read per document; unchanged targets are not passed on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Stream(Protocol):
-    """An open Listen call: its responses, and its end."""
+    """An open Listen call: iterate over its responses, or cancel it."""
 
     def __iter__(self) -> Iterator[Message]: ...
 
@@ -37,7 +37,7 @@ class Stream(Protocol):
 
 
 class Wire(Protocol):
-    """The Listen RPC; every error is one of ours."""
+    """The Listen RPC, and the messages that it takes; it raises our errors."""
 
     codec: Codec
 
@@ -48,7 +48,7 @@ class Wire(Protocol):
     def remove_target(self, identifier: int) -> Message: ...
 
     def error(self, cause: Message) -> BoilerError:
-        """Why the server ended a target."""
+        """Returns our error for the status with which the server ended a target."""
         ...
 
 
@@ -78,7 +78,7 @@ class Listening:
         return WatchedListener(watched, self._remove)
 
     def _add(self, watched: Watched) -> None:
-        # Every listening has a number of its own, so that late answers to an earlier one find nobody.
+        # Each target gets a new number whenever it is added, so that late answers to the old number are ignored.
         watched.begin()
         self._targets[identifier := next(self._identifiers)] = watched
         self._requests.put(self._wire.add_target(identifier, watched.target))
@@ -106,13 +106,13 @@ class Listening:
                     self._handle(response)
                     pause = _FIRST_PAUSE
             except Transient as error:
-                # It is also how a stream ends that was cancelled as nobody listens.
+                # A stream that `_end` cancelled ends with such an error, too.
                 if self._targets:
-                    log.warning("Listening is interrupted, and begun anew: %s", error)
+                    log.warning("Listening was interrupted and starts again: %s", error)
             except BoilerError as error:
                 self._fail_all(error)
             except Exception:
-                log.exception("An answer to the listeners cannot be read; they begin anew.")
+                log.exception("Firestore sent an answer that cannot be read. All listeners start again.")
                 stream.cancel()
             with self._changed:
                 self._requests.put(None)
@@ -121,7 +121,7 @@ class Listening:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _open(self) -> Stream | None:
-        """A new stream with all targets on it; None, and the thread ends, when there is none."""
+        """Opens a new stream with all targets; without targets it returns None, and the thread ends."""
         with self._changed:
             if not self._targets:
                 self._thread = self._stream = None
@@ -158,7 +158,7 @@ class Listening:
     def _change_target(self, change: Message) -> None:
         kind, identifiers = change.target_change_type, list(change.target_ids)
         if kind == _NO_CHANGE and not identifiers and change.HasField("read_time"):
-            # Only now are all targets as they were at one time.
+            # Only such a change says that the documents of all targets are those of one time.
             read_time = to_nanoseconds(change.read_time)
             self._each(list(self._targets), lambda watched: watched.tell(read_time))
         elif kind == _CURRENT:
@@ -170,7 +170,7 @@ class Listening:
 
     def _drop(self, identifiers: list[int], cause: Message) -> None:
         if not identifiers:
-            return  # as we asked for it
+            return  # We removed these targets ourselves.
         error = self._wire.error(cause)
         if isinstance(error, Transient):
             raise error
@@ -184,7 +184,7 @@ class Listening:
             watched = self._targets.get(counted.target_id)
             if watched is None or watched.count == counted.count:
                 return
-            # Something was missed; from the beginning.
+            # The server has another number of documents, so a change was missed: the target starts again.
             del self._targets[counted.target_id]
             self._requests.put(self._wire.remove_target(counted.target_id))
             self._add(watched)
@@ -201,12 +201,12 @@ def _make_current(watched: Watched) -> None:
 
 
 class WatchedListener:
-    """A listener on a target of the stream."""
+    """A handle on one target of the stream."""
 
     def __init__(self, watched: Watched, remove: Callable[[Watched], None]) -> None:
         self._watched = watched
         self._remove = remove
 
     def close(self) -> None:
-        """Ends it; does nothing the second time."""
+        """Stops listening; a second call does nothing."""
         self._remove(self._watched)

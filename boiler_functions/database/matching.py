@@ -1,4 +1,4 @@
-"""What a query selects, decided here as Firestore decides it: its order of values, its filters, orders and cursors."""
+"""Evaluates queries as Firestore does: its order of values, its filters, orders and cursors, and what it refuses."""
 
 import math
 import operator
@@ -18,7 +18,7 @@ SortKey: TypeAlias = tuple[Any, ...]
 Test: TypeAlias = Callable[[Any, Any], bool]
 
 ABSENT: Final = object()
-"""The value of a field that a document does not have."""
+"""Stands for the value of a field that a document does not have."""
 
 _SEGMENT = re.compile(r"(?:([A-Za-z_][A-Za-z0-9_]*)|`((?:[^`\\]|\\.)+)`)(?:\.(?!\Z)|\Z)", re.DOTALL)
 _RESERVED = re.compile(r"__.*__", re.DOTALL)
@@ -28,7 +28,7 @@ _INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in"})
 
 @cache
 def segments_of(field: str) -> tuple[str, ...]:
-    """The names along a field path; raises InvalidRequest for what is none.
+    """Returns the names along a field path; raises InvalidRequest if it cannot be parsed.
 
     >>> segments_of("address.`postal code`")
     ('address', 'postal code')
@@ -40,21 +40,24 @@ def segments_of(field: str) -> tuple[str, ...]:
         segments.append(plain or _ESCAPED.sub(r"\1", quoted))
         position = found.end()
     if position != len(field) or not segments:
-        raise InvalidRequest(f"{field!r} is no field path; a name that is no identifier stands in backticks: `a b`.c")
+        raise InvalidRequest(
+            f"{field!r} is not a field path. Join names with dots, and put a name that is not an identifier in "
+            f"backticks, as in `a b`.c."
+        )
     return tuple(segments)
 
 
 def check_field(field: str) -> None:
-    """Raises InvalidRequest for a field path that Firestore refuses: it is none, reserved, or too long."""
+    """Raises InvalidRequest for a field path that Firestore refuses: malformed, reserved, or too long."""
     segments = segments_of(field)
     if any(_RESERVED.fullmatch(segment) for segment in segments):
-        raise InvalidRequest(f"{field[:40]!r} names a field that Firestore reserves: `__…__`.")
+        raise InvalidRequest(f"{field[:40]!r} names a field that Firestore reserves (`__…__`). Rename the field.")
     if sum(len(segment.encode(errors="replace")) + 1 for segment in segments) > MAX_ID_BYTES:
-        raise InvalidRequest(f"The field path {field[:40]!r}… is over {MAX_ID_BYTES} bytes.")
+        raise InvalidRequest(f"The field path {field[:40]!r}… has over {MAX_ID_BYTES} bytes. Use shorter names.")
 
 
 def value_at(fields: Fields, segments: Iterable[str]) -> Any:
-    """The value at the end of the names, or ABSENT."""
+    """Returns the value that the names lead to, or ABSENT."""
     value: Any = fields
     for segment in segments:
         if not isinstance(value, Mapping) or segment not in value:
@@ -64,16 +67,16 @@ def value_at(fields: Fields, segments: Iterable[str]) -> Any:
 
 
 def field_of(document: Document, field: str) -> Any:
-    """What a filter or an order on the field path sees in the document, or ABSENT."""
+    """Returns the value of the document that filters and orders on the field path compare, or ABSENT."""
     if field == NAME:
         return Reference(document.path)
     return value_at(document.fields or {}, segments_of(field))
 
 
 def sort_key(value: Any) -> SortKey:
-    """A key that sorts values of all types as Firestore does: the value's class, then its place in the class.
+    """Returns a key that sorts values of all types as Firestore does: by the value's type, then within the type.
 
-    Null and NaN are alone in their classes, and their keys end there.
+    Null and NaN count as types of their own, with one value each.
     https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering
     """
     match value:
@@ -118,7 +121,7 @@ def _ranged(compare: Callable[[SortKey, SortKey], bool]) -> Test:
 
 
 def _member(value: Any, others: Iterable[Any]) -> bool:
-    # Only "==" finds null and NaN; as members of a list they equal nothing, themselves included.
+    # Only "==" finds null and NaN. As members of a list they equal nothing, not even themselves.
     key = sort_key(value)
     return len(key) > 1 and any(key == sort_key(other) for other in others)
 
@@ -151,19 +154,19 @@ def _fulfils(document: Document, condition: Filter) -> bool:
 
 
 def within(query: Query, collection: str) -> bool:
-    """Whether the query looks into the collection."""
+    """Whether the query searches the collection."""
     return id_of(collection) == query.collection if query.group else collection == query.collection
 
 
 def is_of_pattern(query: Query, document: Document) -> bool:
-    """Whether the document is where the query's pattern says; the server does not know the pattern."""
+    """Whether the document's path matches the query's pattern, which the server cannot check."""
     return query.pattern is None or query.pattern.match(document.path) is not None
 
 
 def orders_of(query: Query) -> tuple[Order, ...]:
-    """The query's orders with those that Firestore adds: the fields of range filters, then the path.
+    """Returns the query's orders, followed by those that Firestore adds: the fields of range filters, then the path.
 
-    Added ones take the direction of the last order given.
+    Added orders have the direction of the last given one.
     """
     descending = query.orders[-1].descending if query.orders else False
     given = {segments_of(order.field) for order in query.orders}
@@ -173,7 +176,7 @@ def orders_of(query: Query) -> tuple[Order, ...]:
 
 
 def matches(query: Query, document: Document) -> bool:
-    """Whether the document is one of the query's, cursors and limit aside."""
+    """Whether the query finds the document, apart from its cursors and its limit."""
     return (
         document.exists
         and within(query, document.collection)
@@ -184,7 +187,7 @@ def matches(query: Query, document: Document) -> bool:
 
 
 def _side(document: Document, cursor: Cursor, orders: tuple[Order, ...]) -> int:
-    """-1, 0 or 1: the document comes before, at or after the cursor's values."""
+    """Returns -1, 0 or 1 if the document comes before, at or after the cursor's values."""
     for order, value in zip(orders, cursor.values, strict=False):
         mine, theirs = sort_key(field_of(document, order.field)), sort_key(value)
         if mine != theirs:
@@ -193,13 +196,13 @@ def _side(document: Document, cursor: Cursor, orders: tuple[Order, ...]) -> int:
 
 
 def _between(document: Document, query: Query, orders: tuple[Order, ...]) -> bool:
-    # A position just before its values lets the equal ones follow it; one just after them leaves them behind.
+    # Documents with exactly the cursor's values come after a cursor that is `before` them, and before any other.
     started = query.start is None or _side(document, query.start, orders) >= (0 if query.start.before else 1)
     return started and (query.end is None or _side(document, query.end, orders) <= (-1 if query.end.before else 0))
 
 
 def select(query: Query, documents: Iterable[Document]) -> list[Document]:
-    """The documents that the query returns, in its order."""
+    """Returns the documents that the query finds, in its order."""
     orders = orders_of(query)
     selected = [each for each in documents if matches(query, each) and _between(each, query, orders)]
     for order in reversed(orders):
@@ -208,16 +211,16 @@ def select(query: Query, documents: Iterable[Document]) -> list[Document]:
 
 
 def check_unchanged(found: Found, documents: Iterable[Document]) -> None:
-    """Raises Conflict when the query returns other documents, or other versions, than it did."""
+    """Raises Conflict if the query returns other documents, or other versions, than before."""
     versions = {document.path: document.version for document in documents}
     if changed := sorted({path for path, _ in versions.items() ^ found.versions.items()}):
         raise Conflict(
-            f"The query on {found.query.collection} no longer returns what it did: {', '.join(changed[:5])} changed. "
-            "Nothing was written: query again, and decide again."
+            f"The query on {found.query.collection} returns another result than before: {', '.join(changed[:5])} "
+            "changed. Nothing was written. Query again, and try again with the new result."
         )
 
 
-# Firestore's own limits; it refuses what they name.
+# How many values Firestore accepts for each operator.
 _MOST_VALUES: Final[Mapping[str, int]] = {"in": 30, "array-contains-any": 30, "not-in": 10}
 
 
@@ -228,7 +231,7 @@ def _names_beside_inequalities(query: Query) -> bool:
 
 
 def _compared(query: Query) -> Iterator[tuple[str, Any]]:
-    """Each value that the query compares a field with; the names of documents are no fields."""
+    """Yields each value that the query compares with a field; document names are not fields."""
     for condition in query.filters:
         if condition.field != NAME:
             values = condition.value if condition.op in _MOST_VALUES else (condition.value,)
@@ -243,23 +246,23 @@ def _faults(query: Query) -> Iterator[str]:
             yield f"{condition.op!r} takes 1 to {_MOST_VALUES[condition.op]} values, found {len(condition.value)}"
     for field, value in _compared(query):
         if (size := compared_size(value)) > MAX_COMPARED_BYTES:
-            yield f"{field} is compared with a value of {size} bytes, and an index holds at most {MAX_COMPARED_BYTES}"
+            yield f"{field} is compared with a value of {size} bytes; an index holds at most {MAX_COMPARED_BYTES}"
     if sum(op in ("!=", "not-in") for op in ops) > 1:
-        yield "only one '!=' or 'not-in' may stand in a query"
+        yield "it has more than one '!=' or 'not-in'; use at most one"
     if "not-in" in ops and not {"in", "array-contains-any"}.isdisjoint(ops):
-        yield "'not-in' stands with neither 'in' nor 'array-contains-any'"
+        yield "'not-in' cannot be combined with 'in' or 'array-contains-any'"
     if sum(op.startswith("array-contains") for op in ops) > 1:
-        yield "only one 'array-contains' or 'array-contains-any' may stand in a query"
+        yield "it has more than one 'array-contains' or 'array-contains-any'; use at most one"
     if len({segments_of(order.field) for order in orders}) < len(orders):
-        yield "a field is ordered by twice"
+        yield "it orders by the same field twice"
     if orders[-1].field != NAME:
-        yield f"nothing is ordered after {NAME}"
+        yield f"an order follows {NAME}, which must be the last"
     if any(cursor and len(cursor.values) > len(orders) for cursor in (query.start, query.end)):
         yield "a cursor has more values than the query has orders"
     if orders[0] == Order(NAME, descending=True) and all(each.field == NAME for each in query.filters):
-        yield "documents are not returned by descending path alone"
+        yield "it orders by descending path only; add an order by a field, or order by ascending path"
     if _names_beside_inequalities(query):
-        yield "documents are not named by '==' or 'in' beside inequalities of their fields"
+        yield f"'==' or 'in' on {NAME} cannot be combined with inequalities on fields"
     if query.limit is not None and query.limit < 0:
         yield "the limit is negative"
 
@@ -269,4 +272,4 @@ def check_query(query: Query) -> None:
     for field in {*(each.field for each in query.filters), *(each.field for each in query.orders)} - {NAME}:
         check_field(field)
     for fault in _faults(query):
-        raise InvalidRequest(f"The query on {query.collection} cannot be asked: {fault}.")
+        raise InvalidRequest(f"Firestore refuses the query on {query.collection}: {fault}.")

@@ -1,10 +1,10 @@
-"""Firestore's twin in memory, for tests: the same versions, preconditions, read times, queries and limits.
+"""Implements the seam in memory, for tests, with Firestore's versions, preconditions, read times, queries and limits.
 
     database = MemoryDatabase()
     database.commit([Put("users/uid1", {"name": "Ada"}, precondition=ABSENT)])
     database.query(Query("users", filters=(Filter("name", "==", "Ada"),)))
 
-It keeps every version that it ever held, so that old read times work.
+It keeps every version of every document, so that old read times work.
 """
 
 import time
@@ -48,7 +48,7 @@ from boiler_functions.paths import collection_of
 from boiler_functions.types import Fields, GeoPoint, Instant, Version, digest, to_datetime, to_instant
 
 Listener: TypeAlias = Callable[[Document, Document], None]
-"""Is told of a change: the document before and after it."""
+"""Receives a document before and after a change."""
 
 # Firestore keeps microseconds.
 _STEP: Final = 1_000
@@ -57,7 +57,7 @@ _SINCE: Final = attrgetter("since")
 
 
 class _State(NamedTuple):
-    """A document as it stands from one commit until the next."""
+    """A document as one commit wrote it, valid until the next commit that changes it."""
 
     since: Instant
     document: Document
@@ -68,7 +68,7 @@ def _stored_map(fields: Fields) -> dict[str, Any]:
 
 
 def _stored(value: Any) -> Any:
-    """A copy of the value as Firestore would give it back."""
+    """Returns a copy of the value as Firestore would return it."""
     match value:
         case datetime():
             return to_datetime(to_instant(value))
@@ -99,7 +99,7 @@ def _remove(fields: dict[str, Any], segments: Sequence[str]) -> None:
 
 
 def _merged(before: Fields, put: Put) -> Fields:
-    """The fields after the write: all of its own, or the old ones with those that its mask names."""
+    """Returns the fields after the write; with a mask, the old fields in which the named ones are replaced."""
     if put.mask is None:
         return put.fields
     fields = _stored_map(before)
@@ -116,16 +116,19 @@ def _check_precondition(precondition: Precondition | None, document: Document) -
         return
     if precondition.exists is not None and precondition.exists is not document.exists:
         seen = "exists" if document.exists else "does not exist"
-        raise Conflict(f"{document.path} {seen}, against the precondition. Nothing was written: read again.")
+        expected = "exists" if precondition.exists else "does not exist"
+        raise Conflict(
+            f"{document.path} {seen}; the precondition is that it {expected}. Nothing was written. Read again."
+        )
     if precondition.version is not None and precondition.version != document.version:
         raise Conflict(
-            f"{document.path} has the version {document.version}, the precondition {precondition.version}. "
-            "Nothing was written: read again."
+            f"{document.path} has the version {document.version}; the precondition is {precondition.version}. "
+            "Nothing was written. Read again."
         )
 
 
 def _written(write: Write, before: Document, now: Instant) -> Document:
-    """The document after the write; as it was, version included, when the write changes nothing."""
+    """Returns the document after the write; a write that changes nothing keeps the version, as in Firestore."""
     _check_precondition(write.precondition, before)
     if isinstance(write, Delete):
         return Document(write.path) if before.exists else before
@@ -137,7 +140,7 @@ def _written(write: Write, before: Document, now: Instant) -> Document:
 
 
 def _checked(write: Write) -> Write:
-    """The write with its fields as they will be stored."""
+    """Returns the write with its fields as they will be stored; raises if Firestore would refuse it."""
     check_path(write.path)
     if isinstance(write, Delete):
         return write
@@ -153,12 +156,12 @@ def _size(write: Write) -> int:
 
 
 def _copied(document: Document) -> Document:
-    """The document with fields of its own, so that the reader may change them."""
+    """Returns the document with a copy of its fields, so that the caller may change them."""
     return document if document.fields is None else document._replace(fields=_stored_map(document.fields))
 
 
 class MemoryListener:
-    """One target that is listened to; it looks again after every commit, in the thread that made it."""
+    """A target that is listened to, which is read again after every commit, in the committing thread."""
 
     def __init__(
         self, look: Callable[[], Reading], changed: Changed, close: Callable[["MemoryListener"], None]
@@ -171,7 +174,7 @@ class MemoryListener:
         self._is_open = True
 
     def look(self) -> None:
-        """Tells of the target when it is not as it was."""
+        """Reads the target, and passes it on if it has changed."""
         with self._lock:
             reading = self._look()
             seen = [(document.path, document.version) for document in reading.documents]
@@ -180,15 +183,15 @@ class MemoryListener:
                 self._changed(reading)
 
     def close(self) -> None:
-        """Ends it; does nothing the second time."""
+        """Stops listening; a second call does nothing."""
         self._is_open = False
         self._close(self)
 
 
 class MemoryDatabase:
-    """A database in memory; all threads may use it, and it starts empty.
+    """A database in memory, empty at first, which all threads may use.
 
-    `clock` gives nanoseconds since 1970; versions rise strictly even when it does not.
+    `clock` returns nanoseconds since 1970; versions increase strictly even if it stands still.
     """
 
     def __init__(self, clock: Callable[[], Instant] = time.time_ns) -> None:
@@ -200,15 +203,15 @@ class MemoryDatabase:
         self._live: dict[MemoryListener, None] = {}
 
     def subscribe(self, listener: Listener) -> None:
-        """Calls the listener after each commit with every document that it changed: before, after.
+        """Calls the listener after each commit with every changed document, before and after the commit.
 
-        As in production, a write that equals what is stored is no change. The database is free meanwhile: the
-        listener may read and write, and commits of several threads may be told out of order.
+        As in production, a write of what is already stored is not a change. The database is not locked during the
+        call: the listener may read and write, and commits of several threads may arrive out of order.
         """
         self._listeners.append(listener)
 
     def listen(self, target: Target, changed: Changed, failed: Failed) -> MemoryListener:
-        """Calls `changed` with the target as it is, and after every commit that changes it."""
+        """Calls `changed` with the current documents of the target, and after every commit that changes them."""
         look = partial(self.query, target) if isinstance(target, Query) else partial(self.read, target)
         listener = MemoryListener(look, changed, lambda closed: self._live.pop(closed, None))
         self._live[listener] = None
@@ -217,11 +220,11 @@ class MemoryDatabase:
 
     @property
     def listeners(self) -> int:
-        """How many targets are listened to."""
+        """The number of targets that are listened to."""
         return len(self._live)
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """The documents at the paths, missing ones included, as of `at` or now."""
+        """Returns the documents at the paths, missing ones included, as of `at` or now."""
         for path in paths:
             check_path(path)
         with self._lock:
@@ -229,7 +232,7 @@ class MemoryDatabase:
             return Reading(tuple(_copied(self._document(path, read_time)) for path in paths), read_time)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """The documents that match, as of `at` or now."""
+        """Returns the documents that match, as of `at` or now."""
         check_query(query)
         with self._lock:
             read_time = self._read_time(at)
@@ -239,7 +242,7 @@ class MemoryDatabase:
             return Reading(tuple(map(_copied, documents)), read_time)
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """Applies all writes or none, if the queries to verify still return what they did."""
+        """Applies all writes or none; raises Conflict if a query in `verify` returns another result than before."""
         writes = list(map(_checked, writes))
         check_request(sum(map(_size, writes)))
         with self._lock:
@@ -256,7 +259,7 @@ class MemoryDatabase:
         return Committed(now, tuple(after[write.path].version for write in writes))
 
     def _tick(self) -> Instant:
-        """The time of a commit: later than every commit and every read before it, so that what was read stays so."""
+        """Returns the time of a commit, which is later than every earlier commit and read: the past never changes."""
         self._latest = max(self._clock() // _STEP * _STEP, self._latest + _STEP)
         return self._latest
 
@@ -265,7 +268,7 @@ class MemoryDatabase:
         if at is None:
             return self._latest
         if not 0 < at <= self._latest:
-            raise InvalidRequest(f"A read at {at} is not possible: it is {self._latest} now. Read at a time that was.")
+            raise InvalidRequest(f"The read time {at} is in the future: it is {self._latest} now. Read at a past time.")
         return at // _STEP * _STEP
 
     def _document(self, path: str, at: Instant) -> Document:

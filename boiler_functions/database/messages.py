@@ -1,9 +1,9 @@
-"""The protocol messages of Firestore and of its events, from a packaged descriptor.
+"""Creates the protocol messages of Firestore and of its events from a packaged descriptor.
 
-`google.cloud.firestore_v1` has the same messages. To import them runs the whole package: both transports, the async
-clients, a Python class for each message. That is half of a cold start, and none of it is needed to read or write bytes.
+`google.cloud.firestore_v1` has the same messages, but importing them runs the whole package: both transports, the async
+clients, and a Python class for each message. That takes half of a cold start, and encoding needs none of it.
 
-`messages.binpb` is a FileDescriptorSet, which `python -m tests.descriptors` takes from the installed releases of
+`messages.binpb` is a FileDescriptorSet, which `python -m tests.descriptors` extracts from the installed releases of
 google-cloud-firestore and google-events.
 """
 
@@ -18,8 +18,7 @@ DESCRIPTORS: Final = Path(__file__).with_suffix(".binpb")
 
 
 def _pool() -> DescriptorPool:
-    # A pool of its own: in the default one, these files collide with those of google.cloud.firestore, which user code
-    # may import before or after.
+    # In the default pool these files would collide with those of google.cloud.firestore, which user code may import.
     pool = DescriptorPool()
     for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
         pool.Add(file)

@@ -1,4 +1,4 @@
-"""A database that counts what it is asked: RPCs, and reads and writes as they are billed."""
+"""A database that counts its RPCs, and its reads and writes as Firestore bills them."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from boiler_functions.types import Instant
 
 
 class Usage(NamedTuple):
-    """What was asked of the database; a read is a document returned or looked up, a write one that was sent."""
+    """Numbers of RPCs, of documents that were read (found or not), and of writes that were sent."""
 
     rpcs: int = 0
     reads: int = 0
@@ -22,12 +22,12 @@ class Usage(NamedTuple):
 
 
 def _billed(documents: int) -> int:
-    """The reads of a query: one even when it returns nothing."""
+    """Returns the billed reads of a query: at least one, even if it returns nothing."""
     return max(documents, 1)
 
 
 class Metered:
-    """The database, with the `usage` since it was wrapped, and the time of the last commit; one per event.
+    """Wraps a database for one event, and counts its `usage`; `commit_time` is that of the last commit.
 
     metered = Metered(database)
     metered.read(["users/uid1"])
@@ -40,19 +40,22 @@ class Metered:
         self._database = database
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """As the database; each path is billed once, and no path is no RPC."""
+        """Reads; each path is billed once, and without paths there is no RPC."""
         self.usage += Usage(rpcs=int(bool(paths)), reads=len(set(paths)))
         return self._database.read(paths, at=at)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        """As the database."""
+        """Queries; bills every document that was read, also those that the pattern then dropped."""
         reading = self._database.query(query, at=at)
         reads = len(reading.documents) if reading.reads is None else reading.reads
         self.usage += Usage(rpcs=reading.rpcs, reads=_billed(reads))
         return reading
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """As the database; a query to verify is billed for what it returned before."""
+        """Commits; a query to verify is billed by the size of its earlier result, which a commit requires to be equal.
+
+        The commit is counted before it is made: Firestore bills one that fails, too.
+        """
         reads = sum(_billed(len(found.versions)) for found in verify)
         self.usage += Usage(rpcs=1 + len(verify), reads=reads, writes=len(writes))
         committed = self._database.commit(writes, verify=verify)

@@ -1,4 +1,4 @@
-"""The pages of a query over a group: the server fills a limit with documents of every collection of the name."""
+"""Reads a query in pages, because the server's limit also counts documents that the query's pattern drops."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,13 +8,13 @@ from boiler_functions.database.matching import field_of, is_of_pattern, orders_o
 from boiler_functions.types import Instant
 
 PAGE: Final = 300
-"""Documents that each page after the first asks for."""
+"""The limit of each page after the first."""
 
 
 class Pages:
-    """What to ask one after the other, until the limit is full of documents of the query's pattern.
+    """The pages of one query, until the limit is reached by documents that match its pattern.
 
-    A query without a pattern, or without a limit, is one page. The pages are read at one time, that of the first.
+    A query without a pattern, or without a limit, is one page. All pages have the read time of the first.
     """
 
     def __init__(self, query: Query, at: Instant | None = None) -> None:
@@ -26,7 +26,7 @@ class Pages:
         self.read_time = at
 
     def add(self, documents: Sequence[Document], read_time: Instant) -> None:
-        """Takes what the server answers to `next`; then `next` is the following page, or None after the last."""
+        """Adds the server's answer to `next`, and sets `next` to the following page, or None after the last."""
         asked = self.next
         assert asked is not None
         self.read_time = read_time
@@ -38,7 +38,7 @@ class Pages:
         self.next = None if is_full or is_end else self._after(documents[-1])
 
     def reading(self) -> Reading:
-        """The result of the query, and what it took."""
+        """Returns the result of the query, with its RPCs and reads."""
         assert self.read_time is not None
         found = self._found[: self._query.limit]
         documents = (each._replace(fields={}) for each in found) if self._query.names_only else found
@@ -47,5 +47,5 @@ class Pages:
     def _after(self, last: Document) -> Query:
         orders = orders_of(self._query)
         start = Cursor(tuple(field_of(last, order.field) for order in orders), before=False)
-        # Not of the query's own limit: with a limit of 1, each document that stands between would cost a call.
+        # The query's own limit would be too small: with a limit of 1, each document outside the pattern costs a call.
         return self._query._replace(orders=orders, start=start, limit=PAGE)

@@ -1,4 +1,4 @@
-"""Requests to Firestore as messages: writes, and queries."""
+"""Encodes writes and queries as Firestore's request messages."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,8 @@ from boiler_functions.database.values import check_fields, check_path
 from boiler_functions.exceptions import InvalidRequest
 from boiler_functions.paths import collection_of, id_of
 
-# A message never weighs less than a quarter of what the document counts for (a geo point: 4 bytes and 16).
+# The size that Firestore counts is at most four times that of the message (a geo point: 16 bytes, and 4), so that
+# smaller messages need not be measured.
 _SURELY_SMALL_BYTES: Final = MAX_DOCUMENT_BYTES // 4
 
 _OPERATORS: Final[Mapping[str, int]] = {
@@ -70,7 +71,7 @@ def _check_sizes(writes: Sequence[Write], request: Message) -> None:
 def encode_writes(writes: Sequence[Write], database: str, codec: Codec) -> Message:
     request = CommitRequest(database=database)
     for write in writes:
-        # As the database in memory does, and with a reason that names the field, which the server's does not.
+        # The server checks this too, but its error does not name the field. The database in memory does the same.
         check_path(write.path)
         if isinstance(write, Put):
             check_fields(write.path, write.fields)
@@ -119,7 +120,7 @@ def _encode_structure(query: Query, message: Message, codec: Codec) -> None:
     if query.limit is not None:
         message.limit.value = query.limit
     if query.names_only:
-        # The fields of the orders too: the next page starts after their values.
+        # A query with a pattern also needs the fields of its orders: the next page starts after their values.
         for field in dict.fromkeys((NAME, *(order.field for order in orders_of(query) if query.pattern))):
             message.select.fields.add(field_path=field)
 
@@ -130,5 +131,5 @@ def encode_query(query: Query, codec: Codec) -> Message:
     try:
         _encode_structure(query, request.structured_query, codec)
     except (TypeError, ValueError) as error:
-        raise InvalidRequest(f"The query on {query.collection} cannot be asked: {error}") from error
+        raise InvalidRequest(f"The query on {query.collection} has a value that Firestore refuses: {error}") from error
     return request

@@ -1,4 +1,4 @@
-"""What documents and writes weigh, by the rules of https://firebase.google.com/docs/firestore/storage-size."""
+"""Computes the sizes of documents and writes, by https://firebase.google.com/docs/firestore/storage-size."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_VALUE_BYTES = MAX_DOCUMENT_BYTES - 89
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
 MAX_COMPARED_BYTES = 1500
-"""The largest value that a query compares with: an index holds no more of a field."""
+"""The largest value in a query: an index holds no more than this of a field."""
 
 
 def text_size(text: str) -> int:
@@ -19,7 +19,7 @@ def text_size(text: str) -> int:
 
 
 def name_size(path: str) -> int:
-    """The size of a document's name: `name_size("users/jeff/tasks/my_task_id")` is 44."""
+    """Returns the size of a document's name: 44 for "users/jeff/tasks/my_task_id"."""
     return sum(map(text_size, path.split("/"))) + 16
 
 
@@ -48,7 +48,7 @@ def value_size(value: Any) -> int:
 
 
 def compared_size(value: Any) -> int:
-    """The size of a value in a query; a map counts for its names and values alone."""
+    """Returns the size of a value in a query; unlike in a document, a map itself adds nothing to its content."""
     match value:
         case Mapping():
             return sum(text_size(name) + compared_size(each) for name, each in value.items())
@@ -59,7 +59,7 @@ def compared_size(value: Any) -> int:
 
 
 def document_size(path: str, fields: Fields) -> int:
-    """The bytes that Firestore counts for the document.
+    """Returns the size of the document in bytes, as Firestore counts it.
 
     >>> document_size("users/jeff/tasks/my_task_id", {"type": "Personal", "done": False, "priority": 1})
     112
@@ -79,7 +79,7 @@ def check_document(path: str, fields: Fields) -> None:
 
 
 def check_values(path: str, fields: Fields) -> None:
-    """Raises TooLarge for a text, or bytes, that no field can hold."""
+    """Raises TooLarge for a string, or bytes, that no field can hold."""
     for name, value in fields.items():
         if (size := _largest(value)) > MAX_VALUE_BYTES:
             raise TooLarge(
@@ -89,7 +89,7 @@ def check_values(path: str, fields: Fields) -> None:
 
 
 def _largest(value: Any) -> int:
-    """The bytes of the largest text, or bytes, in the value."""
+    """Returns the size of the largest string, or bytes, in the value."""
     match value:
         case str():
             return len(value.encode())
@@ -106,4 +106,4 @@ def _largest(value: Any) -> int:
 def check_request(size: int, limit: int = MAX_REQUEST_BYTES) -> None:
     """Raises TooLarge for a commit that the database refuses."""
     if size > limit:
-        raise TooLarge(f"A commit of {size} bytes; a request has at most {limit}. Commit fewer documents at once.")
+        raise TooLarge(f"A commit has {size} bytes; a request has at most {limit}. Commit fewer documents at once.")

@@ -1,7 +1,7 @@
-"""What a document can hold: the one rule for names, depth, types and ranges, by which values are checked where they
-are made, and again by the database in memory and before anything is sent to Firestore.
+"""Checks what a document can hold: names, depth, types and ranges; sizes are in `database.sizes`.
 
-Sizes are in `database.sizes`. https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
+Models and views apply these rules where a value is created, so that the error names its attribute; both databases apply
+them again before they write. https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from boiler_functions.types import Fields, GeoPoint, Reference, is_unicode, legi
 MAX_DEPTH: Final = 20
 
 MAX_NAME_BYTES: Final = 1500
-"""Of a field's name, and of all names on the way to a nested one, with a dot between each two."""
+"""The longest name of a field; for a nested field, of all names that lead to it, joined by dots."""
 
 _RESERVED_NAME = re.compile(r"__.*__", re.DOTALL)
 _FOREIGN = re.compile(r"/projects/[^/]+/databases/[^/]+/documents/")
 
 
 _BESIDE: Final = 100
-"""Bytes that are left for the names which lead to one that `as_name` made."""
+"""Bytes that `as_name` leaves for the names that lead to the field."""
 
 _LONGEST_NAME: Final = 200
 
 
 class Fault(NamedTuple):
-    """Why a document cannot hold a value, and where in the value: the keys and indexes that lead there."""
+    """A reason why a document cannot hold a value, and its place: the keys and indexes that lead to it."""
 
     where: tuple[str | int, ...]
     reason: str
 
 
 def faults_of(value: Any, name: str = "") -> list[Fault]:
-    """All that keeps a document from holding the value, in the field of that name.
+    """Returns all reasons why a document cannot hold the value in the field of that name.
 
     >>> faults_of({"lines": [{"": 1}]}, "order")
     [Fault(where=('lines', 0, ''), reason='The key is empty.')]
@@ -49,9 +49,9 @@ def faults_of(value: Any, name: str = "") -> list[Fault]:
 
 
 def fault_of_name(name: Any, parents: int = 0) -> str | None:
-    """Why no field can be called so, `parents` being the bytes of the names that lead to it; None when one can."""
+    """Returns why a field cannot have this name, or None; `parents` is the size of the names that lead to it."""
     if not isinstance(name, str):
-        return f"The key is of type {type(name).__name__}; it must be a text."
+        return f"The key is of type {type(name).__name__}; it must be a string."
     if not name:
         return "The key is empty."
     if _RESERVED_NAME.fullmatch(name):
@@ -59,12 +59,12 @@ def fault_of_name(name: Any, parents: int = 0) -> str | None:
     if not is_unicode(name):
         return "The key is not valid Unicode."
     if parents + _size(name) > MAX_NAME_BYTES:
-        return f"The key has, with those that lead to it, over {MAX_NAME_BYTES} bytes."
+        return f"The key, with the keys that lead to it, has over {MAX_NAME_BYTES} bytes."
     return None
 
 
 def fault_of_path(path: str) -> str | None:
-    """Why no document can have the path, None when one can."""
+    """Returns why no document can have this path, or None if one can."""
     segments = path.split("/")
     if len(segments) % 2 or not all(segments):
         return "it must alternate collections and ids, as 'users/uid1' does"
@@ -73,13 +73,13 @@ def fault_of_path(path: str) -> str | None:
 
 
 def check_path(path: str) -> None:
-    """Raises InvalidRequest for what is no path of a document."""
+    """Raises InvalidRequest if no document can have this path."""
     if fault := fault_of_path(path):
-        raise InvalidRequest(f"{shown(path)} is no document path: {fault}.")
+        raise InvalidRequest(f"{shown(path)} is not a document path: {fault}.")
 
 
 def check_fields(path: str, fields: Fields) -> None:
-    """Raises InvalidRequest for what the document cannot hold."""
+    """Raises InvalidRequest for the first field that the document cannot hold."""
     for name, value in fields.items():
         if reason := fault_of_name(name):
             raise InvalidRequest(f"{path} cannot be written: field {shown(name)}: {reason}")
@@ -88,17 +88,17 @@ def check_fields(path: str, fields: Fields) -> None:
 
 
 def as_name(text: str) -> str:
-    """The text as a field can be called: in brackets, and cut, where it cannot be called so."""
+    """Returns the text as the name of a field: unchanged if it is a valid name, else made legible, cut, in brackets."""
     return text if fault_of_name(text, _BESIDE) is None else f"({legible(text)[:_LONGEST_NAME]})"
 
 
 def dotted(where: Iterable[str | int]) -> str:
-    """The place as one text: `order.lines.0`; shortened, and valid Unicode, whatever the keys are."""
+    """Returns the place as a string such as `order.lines.0`; shortened, and valid Unicode, whatever the keys are."""
     return legible(".".join(str(each) or "''" for each in where))
 
 
 def is_instant(moment: datetime) -> bool:
-    """Whether it is in the years 1 to 9999, as Greenwich counts, too."""
+    """Whether the moment is in the years 1 to 9999 in UTC, too."""
     try:
         moment.astimezone(UTC)
     except Exception:
@@ -142,7 +142,7 @@ def _look_into(value: Fields, where: tuple[str | int, ...], names: int, depth: i
 
 
 def _reason(value: Any) -> str | None:
-    """Why no document can hold the value, which is neither a mapping nor a list."""
+    """Returns why no document can hold this value, which is neither a mapping nor a list, or None."""
     match value:
         case None | bool() | float() | bytes():
             return None
@@ -156,16 +156,16 @@ def _reason(value: Any) -> str | None:
             return _fault_of_reference(value.path)
         case GeoPoint():
             is_on_earth = _is_within(value.latitude, 90) and _is_within(value.longitude, 180)
-            return None if is_on_earth else f"{value} is no place on earth."
+            return None if is_on_earth else f"{value} is not a place on earth."
         case _:
-            return f"A {type(value).__name__} is no value that a document holds."
+            return f"A {type(value).__name__} is not a value that a document can hold."
 
 
 def _fault_of_reference(path: object) -> str | None:
     if not isinstance(path, str):
-        return f"A reference whose path is of type {type(path).__name__}; it must be a text."
+        return f"A reference whose path is of type {type(path).__name__}; it must be a string."
     fault = None if _FOREIGN.match(path) else fault_of_path(path)
-    return f"A reference to {shown(path)}, which is no document path: {fault}." if fault else None
+    return f"A reference to {shown(path)}, which is not a document path: {fault}." if fault else None
 
 
 def _is_within(degrees: object, most: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a listener is told, put together from the changes that Firestore streams. Pure: it knows no RPC."""
+"""Collects the changes that Firestore streams, and passes on the documents of a target. It makes no RPC."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Watched:
-    """The documents of one target, as far as the stream has told of them."""
+    """The documents of one target, as the stream has reported them so far."""
 
     def __init__(self, target: Target, changed: Changed, failed: Failed) -> None:
         self.target = target
@@ -26,11 +26,11 @@ class Watched:
 
     @property
     def count(self) -> int:
-        """How many documents it has."""
+        """The number of documents."""
         return len(self._documents)
 
     def begin(self) -> None:
-        """Forgets the documents, which the stream will tell of from the beginning."""
+        """Forgets the documents; the stream will send them all again."""
         self._documents.clear()
         self.is_current = False
 
@@ -41,7 +41,7 @@ class Watched:
         self._documents.pop(path, None)
 
     def tell(self, read_time: Instant) -> None:
-        """Tells of the target as it was at the time, unless the last call did already."""
+        """Passes on the documents as of the read time, unless they are those of the last call."""
         documents = tuple(self._result())
         seen = [(document.path, document.version) for document in documents]
         if self.is_open and self.is_current and seen != self._seen:
@@ -49,7 +49,7 @@ class Watched:
             self._call(Reading(documents, read_time))
 
     def fail(self, error: BoilerError) -> None:
-        """Tells of an error that will stay."""
+        """Passes on an error that will not go away, and nothing after it."""
         if self.is_open:
             self.is_open = False
             self._failed(error)
@@ -63,5 +63,5 @@ class Watched:
         try:
             self._changed(reading)
         except Exception:
-            # The thread is that of all listeners of the database.
+            # One thread serves all listeners of the database, so the error of one must not end it.
             log.exception("A listener on %s failed.", self.target)

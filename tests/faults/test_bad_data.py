@@ -183,13 +183,13 @@ def test_five_thousand_dependents_are_all_rebuilt_page_by_page(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (date(1603, 1, 1), "A date is no value that a document holds."),
-        ({"red"}, "A set is no value that a document holds."),
-        (Decimal(1), "A Decimal is no value that a document holds."),
+        (date(1603, 1, 1), "A date is not a value that a document can hold."),
+        ({"red"}, "A set is not a value that a document can hold."),
+        (Decimal(1), "A Decimal is not a value that a document can hold."),
         ("\ud800", "Not valid Unicode."),
         (2**63, "Not a 64-bit integer."),
         ([[1]], "A list in a list; put a mapping between."),
-        ({1: 2}, "The key is of type int; it must be a text."),
+        ({1: 2}, "The key is of type int; it must be a string."),
     ],
 )
 def test_a_getter_that_gives_what_no_document_holds_is_a_dead_letter_and_starves_no_other_view(

@@ -53,7 +53,7 @@ def test_what_is_no_value_is_refused_by_its_type(value: object) -> None:
 
 
 def test_a_kind_that_is_not_known_is_named() -> None:
-    with pytest.raises(ValueError, match="A stored value of the kind None"):
+    with pytest.raises(ValueError, match="A stored value has the kind None"):
         CODEC.decode(Value.pb()())
 
 

@@ -83,7 +83,9 @@ def test_a_failure_becomes_our_error(
 
 def test_an_error_says_what_was_asked_what_came_and_what_to_do() -> None:
     message = str(translate(Failure(Status.UNAVAILABLE, "connection reset."), COMMIT_ERRORS, "a commit"))
-    expected = "Firestore answers a commit with UNAVAILABLE: connection reset. It may have been written: read to know."
+    expected = (
+        "Firestore answers a commit with UNAVAILABLE: connection reset. It may have been written. Read to find out."
+    )
     assert message == expected
 
 

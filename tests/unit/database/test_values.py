@@ -51,7 +51,7 @@ class Nowhere(tzinfo):
 REFUSED = {
     "an empty key": ({"": 1}, "value.''", "The key is empty."),
     "a reserved key": ({"__proto__": 1}, "value.__proto__", "Firestore reserves"),
-    "a key that is no text": ({1: 1}, "value.1", "of type int; it must be a text"),
+    "a key that is no text": ({1: 1}, "value.1", "of type int; it must be a string"),
     "half a pair as a key": ({"\ud800": 1}, "value.?", "not valid Unicode"),
     "a long key": ({"x" * 1495: 1}, "value.xxx", "over 1500 bytes"),
     "keys that are long together": ({"x" * 800: {"y" * 700: 1}}, "value.xxx", "over 1500 bytes"),
@@ -63,12 +63,12 @@ REFUSED = {
     "half a pair": (["a\ud800"], "value.0", "Not valid Unicode"),
     "a path of one segment": (Reference("users"), "value", "must alternate"),
     "a reserved path": (Reference("users/__a__"), "value", "double underscores"),
-    "nowhere on earth": (GeoPoint(91.0, 0.0), "value", "no place on earth"),
-    "no place at all": (GeoPoint(float("nan"), 0.0), "value", "no place on earth"),
-    "a set": ({"tags": {1}}, "value.tags", "A set is no value"),
+    "nowhere on earth": (GeoPoint(91.0, 0.0), "value", "not a place on earth"),
+    "no place at all": (GeoPoint(float("nan"), 0.0), "value", "not a place on earth"),
+    "a set": ({"tags": {1}}, "value.tags", "A set is not a value"),
     "thousands of maps": (nested(5000, 1), "value.m.m", "more than 20 deep"),
-    "a path that is no text": (Reference(5), "value", "of type int; it must be a text"),  # type: ignore[arg-type]
-    "degrees that are none": (GeoPoint("north", None), "value", "no place on earth"),  # type: ignore[arg-type]
+    "a path that is no text": (Reference(5), "value", "of type int; it must be a string"),  # type: ignore[arg-type]
+    "degrees that are none": (GeoPoint("north", None), "value", "not a place on earth"),  # type: ignore[arg-type]
     "a time of a zone that fails": (datetime(2020, 1, 1, tzinfo=Nowhere()), "value", "not a valid timestamp"),
 }
 
