@@ -8,7 +8,7 @@ words are in docs/glossary.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Delete, Document, Put, Write
@@ -30,7 +30,7 @@ from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.commits import Commits, Result
 from boiler_functions.modes.query.continuation import Continuation, ranges
 from boiler_functions.modes.query.debts import Debts
-from boiler_functions.modes.query.withdrawal import Withdrawal
+from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import MISSING, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, tokens_of, tokens_of_change
@@ -287,7 +287,7 @@ class Rebuild(NamedTuple):
                 gone = [] if held else [path for path in ledger.destinations if path not in built.destinations]
                 is_owed = ledger.document.exists or bool(resolved[each].paths)
                 owing = [self._debts.owing(each, ledger, built.tokens, fault, gone)] if is_owed else []
-                writes = [*owing, *map(Delete, gone)]
+                writes = [*owing, *self._deletes(each, ledger, gone)]
                 yield Result(each, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
             else:
                 writes, outcome = self._writes(each, ledger, built, reader)
@@ -317,7 +317,8 @@ class Rebuild(NamedTuple):
             if not ledger.document.exists:
                 return [], Outcome.IGNORED
             outbox = self._records(instance, ledger, built)
-            return [ledger.delete(), *map(Delete, ledger.destinations), *outbox], Outcome.DELETED
+            deletes = self._deletes(instance, ledger, ledger.destinations)
+            return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
         same = built.content_hash == ledger.content_hash and not self.force
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
         gone = [path for path in ledger.destinations if path not in built.destinations]
@@ -333,9 +334,16 @@ class Rebuild(NamedTuple):
             with_content=bool(self._recipients_of(instance)),
         )
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
-        writes = [described.put(instance), *(Put(path, built.document(path)) for path in wanted), *map(Delete, gone)]
+        writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
+        writes += self._deletes(instance, ledger, gone)
         writes += self._records(instance, ledger, built)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
+
+    def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
+        """Returns the deletes of copies that do not belong there any more."""
+        if ledger.edition.plan == self._edition(instance).plan:
+            return [Delete(path) for path in paths]  # No other view, and no other root, has its copies there.
+        return deletes_of_former(instance, paths, self.invocation.database, self._ledger_path)
 
     def _records(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
         """Returns the outbox records of a change of content.

@@ -1,11 +1,13 @@
-"""Why every copy of a view would go: because somebody's right was taken away, or because new code finds nobody."""
+"""What new code takes away of what a view's former fetch plan stored: whether it may, and what is somebody else's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
+from boiler_functions.database import Database, Delete, Write, unchanged
 from boiler_functions.database.change import Change
+from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.ledger import Ledger
 from boiler_functions.types import MISSING
 from boiler_functions.views.build import Instance, Reader, build_to_store
@@ -57,3 +59,35 @@ class Withdrawal(NamedTuple):
                 yield source
                 if source.via is not None:
                     named.add(source.via.name)
+
+
+def deletes_of_former(
+    instance: Instance, paths: Collection[str], database: Database, ledger_path: Callable[[Instance], str]
+) -> list[Write]:
+    """The deletes of copies that code of another fetch plan stored, without those that belong to somebody else by now.
+
+    A view may take the path that another had, or another root the place of one that moved to a collection of another
+    name. Each delete holds only while the copy is as it is read here.
+    """
+    others = {path: other for path in paths if (other := _belonging_at(instance, path))}
+    ledgers = {path: ledger_path(other) for path, other in others.items()}
+    found = {each.path: each for each in database.read([*paths, *ledgers.values()]).documents}
+    taken = {
+        path
+        for path, ledger in ledgers.items()
+        if found[ledger].exists and path in Ledger.of(others[path], found[ledger]).destinations
+    }
+    copies = (found[path] for path in paths if found[path].exists and path not in taken)
+    own = instance.view.__name__
+    return [Delete(each.path, unchanged(each)) for each in copies if (each.fields or {}).get(OBJ_TYPE, own) == own]
+
+
+def _belonging_at(instance: Instance, path: str) -> Instance | None:
+    """The other instance of the view that has a copy at the path, by the declarations of now."""
+    root = instance.view.store_class.root()
+    filled = instance.view.pattern().match(path)
+    if root is None or filled is None:
+        return None
+    key = {name: filled[f"{root.name}.{name}"] for name in root.model.pattern().names}
+    other = Instance(instance.view, root.model.pattern().fill(key))
+    return None if other == instance else other

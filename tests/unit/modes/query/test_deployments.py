@@ -516,3 +516,57 @@ def test_a_root_collection_that_moved_is_held_while_the_old_documents_stand_and_
         build_by_hand(testing)
         assert (testing.fields("townViews/a") or {})["name"] == "Moved"
         assert len(testing.database.query(Query(COLLECTION)).documents) == 1
+
+
+@pytest.mark.parametrize("root_is_back_first", [True, False])
+def test_the_end_of_a_root_that_moved_leaves_the_copy_of_the_one_in_its_place(root_is_back_first: bool) -> None:
+    with memory_app(moved("towns")) as testing:
+        put(testing, "towns/a", name="A")
+        testing.deliver()
+        testing.deploy(moved("places"))
+        if root_is_back_first:
+            put(testing, "places/a", name="A")
+            testing.deliver()
+        testing.upkeep()
+        testing.write("towns/a", None)
+        put(testing, "places/a", name="A")
+        testing.deliver()
+        testing.upkeep()
+        assert testing.fields("townViews/a") is not None
+        assert_views_equal_rebuild(testing)
+
+
+def exchanged(first: str, second: str) -> Boiler:
+    """Two views of cities, stored in collections of these names."""
+
+    class Names(ViewModel[PlaceStore]):
+        class Meta:
+            path = f"{first}/{{city.doc_id}}"
+
+        @attrs.computed
+        def name(self) -> str:
+            return self.store.city.name
+
+    class Lengths(ViewModel[PlaceStore]):
+        class Meta:
+            path = f"{second}/{{city.doc_id}}"
+
+        @attrs.computed
+        def length(self) -> int:
+            return len(self.store.city.name)
+
+    return app_of(Names, Lengths)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("first", "second"), [("b", "a"), ("new", "a"), ("b", "new")])
+def test_a_view_that_takes_the_path_of_another_keeps_its_copies(first: str, second: str, seed: int) -> None:
+    with memory_app(exchanged("a", "b")) as testing:
+        put(testing, "cities/x", name="Xanten")
+        testing.deliver()
+        testing.deploy(exchanged(first, second))
+        if seed % 2:
+            put(testing, "cities/x", name="Xanten", extra=1)
+        testing.deliver(shuffle=seed, duplicates=1)
+        testing.upkeep()
+        assert_views_equal_rebuild(testing)
