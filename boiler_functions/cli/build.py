@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.errors import Interrupted, Unfinished
+from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, Transient
@@ -104,6 +105,12 @@ class Position:
         self.path.unlink(missing_ok=True)
 
 
+def build_of(app: Boiler, view: type[ViewModel[Any]], database: Database, *, withdraw: bool = False) -> RebuildAll:
+    """Returns the build of all instances of a view of the app, by the code as it is here."""
+    surroundings = REAL._replace(release=Release(codes=code_fingerprints([view])))
+    return RebuildAll(app.name, view, database, surroundings, app.compiled.declarations.recipients, withdraw)
+
+
 def build(
     context: Context, name: str, console: Console, *, root: str | None, resume: bool, withdraw: bool = False
 ) -> None:
@@ -111,9 +118,7 @@ def build(
     app = context.app
     view = _view_named(app, name)
     database = Metered(context.database)
-    recipients = app.compiled.declarations.recipients
-    surroundings = REAL._replace(release=Release(codes=code_fingerprints([view])))
-    work = RebuildAll(app.name, view, database, surroundings, recipients, withdraw)
+    work = build_of(app, view, database, withdraw=withdraw)
     if root is not None:
         tally = Tally()
         with _letters() as letters:

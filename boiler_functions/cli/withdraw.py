@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from boiler_functions.cli.build import build_of
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.errors import Unfinished
 from boiler_functions.database import Database
@@ -15,6 +16,7 @@ from boiler_functions.modes.registry import Registration, registration, registra
 def withdraw(context: Context, console: Console, *, view: str | None, dropped: bool, former: str | None) -> None:
     """Deletes the copies and ledgers of the views that are meant, and forgets them."""
     database = context.database
+    heirs = tuple(build_of(context.app, view, database) for view in context.app.declarations.stored)
     if former is None:
         found = registration(database, context.app.name)
         names = [*found.dropped] if dropped else [_undeclared(context, found, view)]
@@ -24,7 +26,7 @@ def withdraw(context: Context, console: Console, *, view: str | None, dropped: b
     if not names:
         console.print(f"{found.app} has dropped no view; nothing is left to withdraw.", highlight=False)
     for name in names:
-        _withdraw(database, found.app, name, console)
+        _withdraw(Leftovers(found.app, name, database, heirs), console)
         found = found.without(name)
         found.write(database)
     if former and not view:
@@ -49,13 +51,13 @@ def _former(context: Context, database: Database, app: str) -> Registration:
     return known[app]
 
 
-def _withdraw(database: Database, app: str, view: str, console: Console) -> None:
+def _withdraw(left: Leftovers, console: Console) -> None:
     copies = changed = 0
-    for deleted, others in Leftovers(app, view, database).delete():
+    for deleted, others in left.delete():
         copies, changed = copies + deleted, changed + others
-    console.print(f"{view}: {copies} copies are deleted, with their ledgers", highlight=False)
+    console.print(f"{left.view}: {copies} copies are deleted, with their ledgers", highlight=False)
     if changed:
         raise Unfinished(
-            f"{changed} of {view} changed meanwhile, and are left. Remove the functions that still build it "
+            f"{changed} of {left.view} changed meanwhile, and are left. Remove the functions that still build it "
             f"(`boiler deploy --prune`), and run it again."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from boiler_functions.database import Database, Delete, Document, Query, unchanged
@@ -11,7 +11,7 @@ from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.modes.query.rebuild import PAGE
-from boiler_functions.modes.query.rebuild_all import pages
+from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
 from boiler_functions.types import digest
 from boiler_functions.views.build import chunks
 
@@ -26,6 +26,8 @@ class Leftovers:
     app: str
     view: str
     database: Database
+    heirs: tuple[RebuildAll, ...] = ()
+    """The builds of the views that are stored now, some of them perhaps where this one was."""
 
     def delete(self) -> Iterator[tuple[int, int]]:
         """Deletes page by page; gives how many copies are gone, and how many ledgers changed meanwhile."""
@@ -45,8 +47,9 @@ class Leftovers:
         deleted = 0
         try:
             for paths in chunks(Lists.of(ledger.fields or {}).destinations, WRITES):
-                # A view of another name may be stored at the path by now, and then the copy is its own.
-                copies = [each for each in self.database.read(paths).documents if self._is_copy(each)]
+                taken = self._taken(paths)
+                read = self.database.read(paths).documents
+                copies = [each for each in read if self._is_copy(each) and each.path not in taken]
                 self.database.commit([Delete(each.path, precondition=unchanged(each)) for each in copies])
                 deleted += len(copies)
             # The ledger goes last: until then, a run that was cut short finds the copies again.
@@ -54,6 +57,16 @@ class Leftovers:
         except Conflict:
             return None
         return deleted
+
+    def _taken(self, paths: Sequence[str]) -> set[str]:
+        """The paths that other views have by now; they write their copies anew, as old code may have written last."""
+        taken: set[str] = set()
+        for heir in self.heirs:
+            having = heir.having(paths)
+            for chunk in chunks(dict.fromkeys(each.root for each in having.values()), PAGE):
+                heir.rebuild(chunk)
+            taken.update(having)
+        return taken
 
     def _is_copy(self, document: Document) -> bool:
         return document.exists and (document.fields or {}).get(OBJ_TYPE) == self.view

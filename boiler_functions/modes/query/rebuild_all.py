@@ -18,6 +18,7 @@ from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroun
 from boiler_functions.modes.ledger import COLLECTION, ledger_path, of_view
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
+from boiler_functions.modes.query.withdrawal import having
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
@@ -69,6 +70,10 @@ class RebuildAll:
     def rebuild(self, roots: list[str]) -> Step:
         """Rebuilds the instances of the roots, whatever their ledgers say."""
         return self._rebuild([Instance(self.view, root) for root in roots], self._invocation())
+
+    def having(self, paths: Iterable[str]) -> dict[str, Instance]:
+        """The instances that have copies at the paths."""
+        return having(self.view, paths, self.database, lambda each: ledger_path(self._scope, each))
 
     def _rebuild(self, instances: list[Instance], invocation: Invocation) -> Step:
         before = Counter(invocation.outcomes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from boiler_functions.database import Database, Delete, Write, unchanged
@@ -12,6 +12,7 @@ from boiler_functions.modes.ledger import Ledger
 from boiler_functions.types import MISSING
 from boiler_functions.views.build import Instance, Reader, build_to_store
 from boiler_functions.views.store import Resolution, Root, Source
+from boiler_functions.views.view_model import View
 
 
 class Withdrawal(NamedTuple):
@@ -64,30 +65,36 @@ class Withdrawal(NamedTuple):
 def deletes_of_former(
     instance: Instance, paths: Collection[str], database: Database, ledger_path: Callable[[Instance], str]
 ) -> list[Write]:
-    """The deletes of copies that code of another fetch plan stored, without those that belong to somebody else by now.
+    """Returns the deletes of copies that code of another fetch plan stored, but for those that others have by now.
 
     A view may take the path that another had, or another root the place of one that moved to a collection of another
     name. Each delete holds only while the copy is as it is read here.
     """
-    others = {path: other for path in paths if (other := _belonging_at(instance, path))}
-    ledgers = {path: ledger_path(other) for path, other in others.items()}
-    found = {each.path: each for each in database.read([*paths, *ledgers.values()]).documents}
-    taken = {
-        path
-        for path, ledger in ledgers.items()
-        if found[ledger].exists and path in Ledger.of(others[path], found[ledger]).destinations
-    }
-    copies = (found[path] for path in paths if found[path].exists and path not in taken)
+    taken = [path for path, other in having(instance.view, paths, database, ledger_path).items() if other != instance]
+    copies = [each for each in database.read(paths).documents if each.exists and each.path not in taken]
     own = instance.view.__name__
     return [Delete(each.path, unchanged(each)) for each in copies if (each.fields or {}).get(OBJ_TYPE, own) == own]
 
 
-def _belonging_at(instance: Instance, path: str) -> Instance | None:
-    """The other instance of the view that has a copy at the path, by the declarations of now."""
-    root = instance.view.store_class.root()
-    filled = instance.view.pattern().match(path)
-    if root is None or filled is None:
+def having(
+    view: View, paths: Iterable[str], database: Database, ledger_path: Callable[[Instance], str]
+) -> dict[str, Instance]:
+    """Returns the instances of a view that have copies at the paths, as their ledgers say."""
+    instances = {path: each for path in paths if (each := _instance_at(view, path))}
+    ledgers = {path: ledger_path(each) for path, each in instances.items()}
+    documents = {each.path: each for each in database.read({*ledgers.values()}).documents}
+    return {
+        path: each for path, each in instances.items() if path in Ledger.of(each, documents[ledgers[path]]).destinations
+    }
+
+
+def _instance_at(view: View, path: str) -> Instance | None:
+    """The instance of the view that belongs at the path, by the declarations of now; None where none does."""
+    filled = view.pattern().match(path)
+    if filled is None:
         return None
-    key = {name: filled[f"{root.name}.{name}"] for name in root.model.pattern().names}
-    other = Instance(instance.view, root.model.pattern().fill(key))
-    return None if other == instance else other
+    root = view.store_class.root()
+    if root is None:
+        return Instance(view, "")
+    pattern = root.model.pattern()
+    return Instance(view, pattern.fill({name: filled[f"{root.name}.{name}"] for name in pattern.names}))

@@ -82,6 +82,21 @@ def test_a_copy_that_a_view_of_another_name_stores_by_now_is_left(
     assert views_of_ledgers(database) == ["CitySign", "CitySign", "CityView", "CityView"]
 
 
+def test_a_copy_that_the_function_of_a_renamed_view_wrote_last_is_written_anew(
+    deploy: Callable[[str], Boiler], database: MemoryDatabase, run: Run
+) -> None:
+    deploy(APP + LABEL)
+    deploy(APP + LABEL.replace("CityLabel", "CitySign"))
+    for name in ("a", "b"):
+        (copy,) = database.read([f"cityLabels/{name}"]).documents
+        database.commit([Put(copy.path, {**(copy.fields or {}), "obj_type": "CityLabel"})])
+    assert run("withdraw", "--dropped").stdout == "CityLabel: 0 copies are deleted, with their ledgers\n"
+    assert {each.fields["obj_type"] for each in database.query(Query("cityLabels")).documents if each.fields} == {
+        "CitySign"
+    }
+    assert views_of_ledgers(database) == ["CitySign", "CitySign", "CityView", "CityView"]
+
+
 def test_a_former_name_of_the_app_leaves_nothing(
     deploy: Callable[[str], Boiler], database: MemoryDatabase, run: Run, module: Write
 ) -> None:
