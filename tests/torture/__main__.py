@@ -1,4 +1,4 @@
-"""`python -m tests.torture [PART …] [--short] [--seed N]` prints every figure; exit status 1 if one is off."""
+"""`python -m tests.torture [PART …] [--short] [--seed N]` prints every figure; exits with 1 if one is off target."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from importlib import import_module
 from tests.torture.figures import Figure
 
 Part = Callable[[bool, int], Iterable[Figure]]
-"""Takes whether the run is short, and the first seed; its rows are printed as they come."""
+"""Receives whether the run is short, and the first seed; yields figures, which are printed at once."""
 
 PARTS: Mapping[str, str] = {
     "simulator": "tests.torture.simulator",
@@ -21,11 +21,11 @@ PARTS: Mapping[str, str] = {
     "deployments": "tests.torture.deployments",
     "contract": "tests.torture.contract",
 }
-"""The parts by name: a module each, with a function `run` that is a Part. Imported when it runs."""
+"""The parts by name: the module of each, with a function `run` that is a Part. Imported only when it runs."""
 
 
 def run(name: str, *, short: bool, seed: int) -> list[Figure]:
-    """The figures of one part, printed."""
+    """Runs one part, prints its figures and returns them."""
     part: Part = import_module(PARTS[name]).run
     print(f"\n{name}, seed {seed}{', short' if short else ''}", flush=True)
     started = time.monotonic()
@@ -41,12 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.torture", description="Injects faults and counts what broke."
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them unless given")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}; all of them by default")
     parser.add_argument("--short", action="store_true", help="a small part of the volume")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - PARTS.keys():
-        parser.error(f"{', '.join(sorted(unknown))}: there is no such part; there are {', '.join(PARTS)}")
+        parser.error(f"{', '.join(sorted(unknown))}: unknown part; choose from {', '.join(PARTS)}")
     figures = [
         figure for name in options.parts or PARTS for figure in run(name, short=options.short, seed=options.seed)
     ]

@@ -1,4 +1,4 @@
-"""The two databases compared: programs of commits, reads and queries, answered by the emulator and in memory."""
+"""Compares the emulator and the database in memory by programs of commits, reads and queries."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ SHORT_PROGRAMS = 20
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """The figures of the contract."""
+    """Yields the figures of the contract."""
     programs = SHORT_PROGRAMS if short else PROGRAMS
     found = 0
     with FirestoreEmulator() as emulator:

@@ -57,7 +57,7 @@ class All(Store):
 
 
 class Board(Store):
-    """No root: any event of a town or a region may be the first that concerns it."""
+    """A view without a root: any event of a town or a region may be its first."""
 
     home = reference(Region, doc_id="r0")
     towns = matching(Town.name == "a")
@@ -67,7 +67,7 @@ STORES: tuple[type[Store], ...] = (Alone, Referring, All)
 
 
 def edition(number: int, store: Any) -> Boiler:
-    """What one deployment puts into place."""
+    """The code that one deployment puts in place."""
 
     class RegionView(ViewModel[store]):
         class Meta:
@@ -104,7 +104,7 @@ def edition(number: int, store: Any) -> Boiler:
 
 @dataclass
 class Result:
-    """What one seed came to."""
+    """The result of one seed."""
 
     events: int = 0
     deployments: int = 0
@@ -135,7 +135,7 @@ class Deployed(MemoryApp):
         self.deploy(edition(self.number, self._chance.choice(STORES)), pending_to_old=self._chance.random() < 0.7)
 
     def take(self) -> list[Delivery]:
-        """The pending events; as during any roll-out, some of them go to the code before."""
+        """Delivers the pending events; as in any roll-out, some of them go to the previous code."""
         compiled, release = self._before
         return [
             replace(each, function=compiled.functions[each.function.entry_point], release=release)
@@ -145,7 +145,7 @@ class Deployed(MemoryApp):
         ]
 
     def end_roll_out(self) -> None:
-        """No event goes to the code before any more."""
+        """Ends the roll-out: no event goes to the previous code from now on."""
         self._before = (self.compiled, self.release)
 
     def write(self, path: str, fields: Any) -> None:
@@ -153,7 +153,7 @@ class Deployed(MemoryApp):
         super().write(path, fields)
 
     def act(self) -> None:
-        """One thing that a client does, or upkeep."""
+        """Does one thing that a client does, or upkeep."""
         region = f"regions/r{self._chance.randrange(3)}"
         match self._chance.randrange(7):
             case 0:
@@ -185,7 +185,7 @@ class Deployed(MemoryApp):
 
 @unlogged()
 def torture(seed: int) -> Result:
-    """One seed: clients write and code is deployed while everything goes wrong; then upkeep, and all is compared."""
+    """Runs one seed: clients write and code is deployed while everything goes wrong; then upkeep; compares all."""
     chance, result, clock = Random(seed), Result(), VirtualClock()
     app = Deployed(Surroundings(clock.now, clock.sleep, Random(seed)), chance, result)
     acts: list[Any] = [app.act] * ACTS
@@ -222,7 +222,7 @@ def torture(seed: int) -> Result:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """The figures of deployments."""
+    """Yields the figures of deployments."""
     results = [torture(each) for each in range(seed, seed + (SHORT_SEEDS if short else SEEDS))]
     for detail in [detail for each in results for detail in each.details][:20]:
         print(f"    {detail}")

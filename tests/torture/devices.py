@@ -1,4 +1,4 @@
-"""Tests of the tests: each safety device is taken out in turn, and the test that is there for it must fall.
+"""Tests the tests: removes each safety device in turn, after which the test of that device must fail.
 
 The source stays as it is: a device is taken out by patching, while its test runs. First each test must hold with
 everything in place.
@@ -39,14 +39,14 @@ from tests.torture.unlogged import unlogged
 from tests.unit.modes.query import test_debts, test_deployments
 
 SEEDS = 40
-"""Seeds that the simulator is given to find by itself what goes wrong without a device."""
+"""The seeds in which the simulator may find what goes wrong without a device."""
 
 Removal = Callable[[pytest.MonkeyPatch], None]
 
 
 @dataclass(frozen=True)
 class Device:
-    """A safety device: how it is taken out, and the test that falls then, with its arguments."""
+    """A safety device: how it is removed, and the test that then fails, with its arguments."""
 
     name: str
     remove: Removal
@@ -55,13 +55,13 @@ class Device:
 
     @property
     def test_name(self) -> str:
-        """The test as pytest names it."""
+        """The node id of the test."""
         said = [getattr(each, "__name__", str(each)) for each in self.arguments]
         arguments = f"[{'-'.join(said)}]" if said else ""
         return f"{self.test.__module__.rpartition('.')[2]}::{self.test.__name__}{arguments}"
 
     def falls(self) -> bool:
-        """Whether the test fails as things are."""
+        """Returns whether the test fails now."""
         try:
             self.test(*self.arguments)
         except (Exception, pytest.fail.Exception):
@@ -70,7 +70,7 @@ class Device:
 
 
 def _marker_create(patch: pytest.MonkeyPatch) -> None:
-    """Neither the marker of the event nor the record of a kept form stands in the way of a second effect."""
+    """Lets neither the marker of the event nor the record of a kept form prevent a second effect."""
     create, remember = Marker.create, Marker.remember
 
     def unguarded(write: Callable[..., Write]) -> Callable[..., Write]:
@@ -90,7 +90,7 @@ def _superseded_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def _seen_version(patch: pytest.MonkeyPatch) -> None:
-    """Of a document that was read in two versions, user code sees the first, and the commit verifies the second."""
+    """Shows user code the first of two versions of a document, while the commit verifies the second."""
 
     def choosing(self: UnitOfWork, query: Query, documents: Sequence[Document]) -> None:
         self.found.append(Found(query, {document.path: document.version for document in documents}))
@@ -107,7 +107,7 @@ def _ledger_precondition(patch: pytest.MonkeyPatch) -> None:
 
 
 def _restart_at_the_look_up(patch: pytest.MonkeyPatch) -> None:
-    """A conflict commits the same writes again, on the ledger as it is now."""
+    """Commits the same writes again after a conflict, with the ledger as it is now."""
     commit = Metered.commit
 
     def stubborn(self: Metered, writes: Any, *, verify: Any = ()) -> Committed:
@@ -138,7 +138,7 @@ def _always_written_ledger(patch: pytest.MonkeyPatch) -> None:
 
 
 def _per_source_versions(patch: pytest.MonkeyPatch) -> None:
-    """One time for the whole view instead of a version for each document: what is older counts as seen."""
+    """Keeps one time for the whole view instead of a version for each document; older changes count as seen."""
     is_concerned = Rebuild._is_concerned
 
     def by_time(self: Rebuild, instance: Any, ledger: Ledger) -> bool:
@@ -178,7 +178,7 @@ def _reread_after_an_unknown_commit(patch: pytest.MonkeyPatch) -> None:
 
 
 def _dead_letter(patch: pytest.MonkeyPatch) -> None:
-    """What will fail again is swallowed: acknowledged, and nobody is told."""
+    """Acknowledges events that will fail again, and leaves no dead letter."""
     for module in (query_module, run_module):
         patch.setattr(module, "write_dead_letter", lambda *arguments, **named: None)
 
@@ -193,7 +193,7 @@ def _loop_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def _debt_before_the_first_build(patch: pytest.MonkeyPatch) -> None:
-    """Who meets a ledger goes by what its event says, whatever is owed."""
+    """Ignores debts: a handler decides by its event alone."""
     patch.setattr(Ledger, "is_owed_to", lambda self, edition: False)
 
 
@@ -223,7 +223,7 @@ def _once_more_after_a_roll_out(patch: pytest.MonkeyPatch) -> None:
 
 
 def _other_plan(patch: pytest.MonkeyPatch) -> None:
-    """No fetch plan differs from another."""
+    """Treats all fetch plans as equal."""
     of = Edition.of.__func__  # type: ignore[attr-defined]
     alike = classmethod(lambda cls, *arguments: of(cls, *arguments)._replace(plan="demo/PlaceView/plan"))
     patch.setattr(Edition, "of", alike)
@@ -325,7 +325,7 @@ DEVICES = (
 
 
 def proven(device: Device) -> bool:
-    """Whether the device's test holds with it, and falls without it."""
+    """Returns whether the device's test passes with the device, and fails without it."""
     with redirect_stdout(StringIO()):
         if device.falls():
             return False
@@ -335,7 +335,7 @@ def proven(device: Device) -> bool:
 
 
 def found_by_search(device: Device, seeds: range) -> str:
-    """What the simulator finds wrong without the device, and at which seed; nothing when it does not."""
+    """Returns what the simulator finds wrong without the device, and at which seed; None if it finds nothing."""
     for seed in seeds:
         with pytest.MonkeyPatch.context() as patch:
             device.remove(patch)
@@ -346,7 +346,7 @@ def found_by_search(device: Device, seeds: range) -> str:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """A row for each device, with the test that fell without it; in the long form also what the simulator finds."""
+    """Yields a row for each device, with the test that fails without it; in the long form, also the simulator's finds."""
     shown = 0
     for device in DEVICES:
         with unlogged():

@@ -51,19 +51,19 @@ TEAMS, ACCOUNTS, PEOPLE, POISONED = 8, 30, 12, 3
 EVENTS_PER_WRITE = 2.3
 SECONDS_BETWEEN_KILLS = 1.0
 AHEAD = 120
-"""Events that the writer may be ahead of the functions: enough to reorder and to coalesce, and no single burst."""
+"""By how many events the writer may be ahead of the functions: enough to reorder and merge events, but not a burst."""
 
 
 @dataclass(frozen=True)
 class Volume:
-    """How much is done, and how much goes wrong."""
+    """The volume of a run, and its number of faults."""
 
     events: int = 10_000
     seed: int = 1
     kills: int = 24
-    """Workers that end themselves by SIGKILL just before or just after a commit."""
+    """Workers that kill themselves with SIGKILL just before or just after a commit."""
     killed_processes: int = 6
-    """Whole processes that are killed from outside, whatever they do, and started anew."""
+    """Processes that are killed from outside at any point, and restarted."""
     outages: int = 10
     longest_outage: float = 10.0
     timeout: float = 1_200.0
@@ -74,7 +74,7 @@ SHORT = Volume(events=150, kills=4, killed_processes=1, outages=2, longest_outag
 
 @dataclass
 class Result:
-    """What is wrong, by the figure that counts it, and what was done to it."""
+    """What is wrong, by figure, and the faults that were injected."""
 
     wanted: int
     wrong: dict[str, list[str]] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Result:
 
 
 class Workers:
-    """The processes; an event goes to the least busy one, with the fault that its delivery is to meet."""
+    """The worker processes; an event goes to the least busy one, with the fault that it should meet."""
 
     def __init__(self, processes: list[FunctionsProcess], chance: random.Random, kills: int, met: Callable[[], int]):
         self.processes = processes
@@ -138,7 +138,7 @@ class Workers:
 
 
 class Writer:
-    """The users: they write sources and forms at random until enough events have come of it."""
+    """The users: they write sources and forms at random until these have caused enough events."""
 
     def __init__(self, database: Database, chance: random.Random) -> None:
         self.database = database
@@ -188,7 +188,7 @@ class Writer:
 
     def _mutate(self, number: int) -> None:
         copy = f"totals/p{self._chance.randrange(PEOPLE)}"
-        # Nobody changes a view that is not there yet; once it is, it stays.
+        # Nobody changes a view that does not exist yet; once it exists, it stays.
         if self.database.read([copy]).documents[0].exists:
             self._put(f"{copy}/{MUTATIONS}/m{number}", {"bonus": 1})
 
@@ -205,7 +205,7 @@ class Writer:
         return Reference(f"teams/t{self._chance.randrange(TEAMS)}")
 
     def _put(self, path: str, fields: dict[str, object], mask: tuple[str, ...] | None = None) -> None:
-        # A rename of an account that was deleted makes it anew, without a team: as a careless client would.
+        # Renaming a deleted account recreates it without a team, as a careless client would.
         self._write(Put(path, fields, mask))
 
     def _write(self, write: Write) -> None:
@@ -214,7 +214,7 @@ class Writer:
 
 
 class Watch:
-    """What is seen from outside while it happens: answers that were no success, and ledgers that went back in time."""
+    """Watches the run from outside: counts failed answers, and ledgers that went back in time."""
 
     def __init__(self, project: str) -> None:
         self.acknowledged: set[tuple[str, str]] = set()
@@ -237,7 +237,7 @@ class Watch:
             self.unclassified.append(f"{delivery.function} on {delivery.subject}: {delivery.status} {delivery.error}")
 
     def ledger(self, event: Event) -> int:
-        """A version in a ledger that is older than the one before it: somebody wrote over newer work."""
+        """Counts a version in a ledger that is older than the one before: somebody overwrote newer work."""
         data = DocumentEventData.pb(DocumentEventData.deserialize(event.data))
         before, after = (self._versions(image) for image in (data.old_value, data.value))
         for path in before.keys() & after.keys():
@@ -251,12 +251,12 @@ class Watch:
 
 
 def _is_classified(delivery: Delivery) -> bool:
-    """A worker that is not there, or an error that says: try again."""
+    """The worker is away, or answered with an error that asks for a retry."""
     return "did not answer" in delivery.error or delivery.error.startswith("BF40")
 
 
 def torture(volume: Volume) -> Result:
-    """What a run came to."""
+    """The result of a run."""
     with ExitStack() as opened:
         notes = Path(opened.enter_context(TemporaryDirectory())) / "notes"
         notes.touch()
@@ -323,7 +323,7 @@ def torture(volume: Volume) -> Result:
 
 
 class Disturber(threading.Thread):
-    """Takes the database away, cuts connections and kills whole processes, until all of it is done."""
+    """Makes the database unreachable, cuts connections and kills processes, until all planned faults have happened."""
 
     def __init__(self, volume: Volume, proxy: Proxy, processes: list[FunctionsProcess]) -> None:
         super().__init__(daemon=True)
@@ -342,7 +342,7 @@ class Disturber(threading.Thread):
             self.injected[work] += 1
 
     def finish(self) -> None:
-        """Returns once all of it is done."""
+        """Returns once all planned faults have happened."""
         self._ended.set()
         self.join()
 
@@ -362,7 +362,7 @@ class Disturber(threading.Thread):
 
 
 def _write(writer: Writer, workers: Workers, watch: Watch, volume: Volume, started: float) -> None:
-    """Writes until so many events have come, never far ahead of those that are handled."""
+    """Writes until so many events have come, without getting far ahead of the functions."""
     writer.begin()
     while len(workers.accepted) < volume.events:
         if time.monotonic() - started > volume.timeout * 0.8:
@@ -375,7 +375,7 @@ def _write(writer: Writer, workers: Workers, watch: Watch, volume: Volume, start
 
 
 def _drain(harness: DeliveryHarness, volume: Volume, started: float) -> list[str]:
-    """What was not handled when all should have been."""
+    """Counts what is not handled when everything should be."""
     try:
         harness.drain(max(60.0, volume.timeout - (time.monotonic() - started)))
     except NotDrained as error:
@@ -392,11 +392,11 @@ def _triggers(compiled: Compiled, workers: Workers) -> Iterator[Trigger]:
 def compared(
     volume: Volume, database: Database, writer: Writer, watch: Watch, letters: Mapping[str, Document]
 ) -> Result:
-    """What is wrong, once all is handled."""
+    """Returns what is wrong, once everything is handled."""
     sources = _all(database, ["teams", "accounts", "counters", "votes", *FORMS])
     views = _all(database, VIEWS)
     expected = expected_views(sources)
-    # A dashboard of nothing may be missing, as nobody ever asked for it.
+    # A dashboard without content may be missing, as no event concerned it.
     needed = {path for path, fields in expected.items() if path in views or fields.get("voters") != []}
     diverged = [path for path in needed if path not in views or views[path].fields != expected[path]]
     ghosts = [path for path in views if path not in expected]
@@ -426,7 +426,7 @@ def compared(
 
 
 def untold(database: Database, receiver: Receiver, accepted: Collection[tuple[str, str]]) -> Mapping[str, list[str]]:
-    """Notifications that were lost, or came under a second key, once all is handled."""
+    """Counts notifications that were lost, or came under a second key, once everything is handled."""
     stored = {
         f"counters/{each.id}": {"total": (each.fields or {})["total"], "bonus": (each.fields or {})["bonus"]}
         for each in database.query(Query("totals")).documents
@@ -441,14 +441,14 @@ def untold(database: Database, receiver: Receiver, accepted: Collection[tuple[st
 
 
 def _sums(change: tuple[str, Any, Any]) -> tuple[str, Any, Any]:
-    """The change with just the sums of the views."""
+    """Returns the change with only the sums of the views."""
     path, *states = change
     before, after = (state and {"total": state["total"], "bonus": state["bonus"]} for state in states)
     return path, before, after
 
 
 def _labelled(totals: Mapping[str, int], bonuses: Mapping[str, int]) -> Counter[str]:
-    """Both sums of every counter as one tally."""
+    """Returns both sums of every counter as one tally."""
     labelled = {"total": totals, "bonus": bonuses}
     return Counter({f"{field} of {who}": n for field, sums in labelled.items() for who, n in sums.items()})
 
@@ -484,5 +484,5 @@ def _percentile(samples: list[float], share: float) -> float:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """The figures of a run on the emulator."""
+    """Yields the figures of a run on the emulator."""
     yield from torture(replace(SHORT if short else Volume(), seed=seed)).figures(short)

@@ -1,4 +1,4 @@
-"""The app that is tortured on the emulator, and what plain Python makes of its documents: the oracle."""
+"""The app that is tortured on the emulator; and its oracle, which computes the views in plain Python."""
 
 import os
 from collections import Counter as Tally
@@ -65,7 +65,7 @@ class TeamStore(Store):
 
 @app.query
 class TeamView(ViewModel[TeamStore]):
-    """What refers to the root."""
+    """A root, and the documents that refer to it."""
 
     class Meta:
         path = "teamViews/{team.doc_id}"
@@ -86,7 +86,7 @@ class CardStore(Store):
 
 @app.query
 class Card(ViewModel[CardStore]):
-    """What the root refers to; where it is stored changes with that."""
+    """A root, and the documents that it refers to, which decide where the view is stored."""
 
     class Meta:
         path = "boards/{team.doc_id}/cards/{account.doc_id}"
@@ -107,7 +107,7 @@ class TotalStore(Store):
 @app.query
 @app.document()
 class TotalView(ViewModel[TotalStore]):
-    """A document that only tasks write, and the mutations beside its view; it never comes back to a state."""
+    """A document that only tasks and mutations write, and its view; it never returns to an earlier state."""
 
     class Meta:
         path = "totals/{counter.doc_id}"
@@ -123,7 +123,7 @@ class TotalView(ViewModel[TotalStore]):
 
     @bonus.setter
     def add_bonus(self, value: int) -> None:
-        """Adds: once too often or too seldom is seen in the sum."""
+        """Adds an amount: the sum shows whether it was added twice, or never."""
         self.store.counter.bonus += value
 
 
@@ -133,7 +133,7 @@ class YesStore(Store):
 
 @app.query
 class YesView(ViewModel[YesStore]):
-    """One hot view over a predicate."""
+    """A hot view: all documents that match a condition."""
 
     class Meta:
         path = "dashboards/yes"
@@ -145,7 +145,7 @@ class YesView(ViewModel[YesStore]):
 
 @app.task("people/{person}/deposits/{form}", writes=[Counter])
 class Deposit(ViewModel):
-    """An increment: once too often or too seldom is seen in the total."""
+    """An increment: the total shows whether it was made twice, or never."""
 
     amount = attrs.integer(required=True)
 
@@ -159,7 +159,7 @@ class Deposit(ViewModel):
 
 @app.task("people/{person}/ballots/{form}", writes=[Vote])
 class Ballot(ViewModel):
-    """A form that is written again and again: the last version must take effect, and none twice."""
+    """A form that is rewritten many times: the last version must take effect, and none twice."""
 
     choice = attrs.string(required=True)
 
@@ -173,22 +173,22 @@ class Ballot(ViewModel):
 
 @app.on_change(Team)
 def tell_of_team(change: Changed[Team]) -> None:
-    """Whoever wrote it."""
+    """Receives the change, whoever wrote the document."""
     Webhook(os.environ[URL], secret_env=SECRET).notify(change)
 
 
 @app.on_change(TotalView)
 def tell_of_total(change: Changed[TotalView]) -> None:
-    """By the outbox, which a view's change leaves a record in."""
+    """Receives the change through the outbox, in which a view's change leaves a record."""
     Webhook(os.environ[URL], secret_env=SECRET).notify(change)
 
 
 VIEWS = ("teamViews", "cards", "totals", "dashboards")
-"""The last segments of the collections that the views are in."""
+"""The ids of the collections that hold the views."""
 
 
 def expected_views(documents: Mapping[str, Document]) -> dict[str, Fields]:
-    """Every view document that there should be, by plain Python from the sources alone."""
+    """Returns every view document that should exist, computed in plain Python from the sources alone."""
     by_collection: dict[str, list[Document]] = {}
     for document in documents.values():
         by_collection.setdefault(document.collection, []).append(document)
@@ -240,7 +240,7 @@ def _dashboard(votes: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
 
 
 def summed(documents: Mapping[str, Document], collection: str, field: str) -> Tally[str]:
-    """What each counter should come to: the sum of the forms, or mutations, that are its own."""
+    """Returns the right value of each counter: the sum of its forms or mutations."""
     tally: Tally[str] = Tally()
     for document in documents.values():
         if document.collection.endswith(f"/{collection}"):

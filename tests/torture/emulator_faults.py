@@ -3,7 +3,7 @@
 import grpc
 
 NOTES = "TORTURE_NOTES"
-"""The variable that names the file in which workers note the faults that they met."""
+"""The environment variable with the file in which workers record the faults that they met."""
 
 DONE = {
     "commit_lost_unavailable": grpc.StatusCode.UNAVAILABLE,

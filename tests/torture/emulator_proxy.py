@@ -1,4 +1,4 @@
-"""A TCP proxy that can fail as a network does: it refuses, it stalls, it drops what is under way."""
+"""A TCP proxy that can fail as a network does: it refuses connections, stalls, and drops requests under way."""
 
 import socket
 import threading
@@ -45,21 +45,21 @@ class Proxy:
         self._thread.join()
 
     def drop(self) -> None:
-        """Cuts every connection, so that what is under way gets no answer."""
+        """Cuts every connection, so that requests under way get no answer."""
         with self._lock:
             cut, self._open = self._open, set()
         for each in cut:
             _close(each)
 
     def refuse(self, seconds: float) -> None:
-        """Drops all connections and takes none for a while, as a database that is down."""
+        """Drops all connections and accepts none for a while, like a database that is down."""
         self._refusing = True
         self.drop()
         time.sleep(seconds)
         self._refusing = False
 
     def stall(self, seconds: float) -> None:
-        """Keeps the connections and forwards nothing for a while, as a database that hangs."""
+        """Keeps the connections but forwards nothing for a while, like a database that hangs."""
         self._flowing.clear()
         time.sleep(seconds)
         self._flowing.set()

@@ -1,4 +1,4 @@
-"""Who is told of changes by webhook: a receiver that refuses, loses its own answers, and knows a message by its key."""
+"""Receives webhooks of changes; refuses some, loses some of its own answers, and recognises a message by its key."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from typing import Any, Self
 from boiler_functions.local.loopback import LOOPBACK
 
 URL = "TORTURE_RECEIVER"
-"""The variable with the URL that workers tell."""
+"""The environment variable with the URL that workers send webhooks to."""
 
 SECRET = "TORTURE_SECRET"
 
@@ -20,14 +20,14 @@ REFUSED, ANSWER_LOST = FAULTS = ("receiver_refused", "receiver_answer_lost")
 
 
 class Receiver:
-    """Keeps what it was told, by key: `with Receiver(random.Random(1)).serving() as receiver: …`."""
+    """Keeps the messages by key: `with Receiver(random.Random(1)).serving() as receiver: …`."""
 
     def __init__(self, chance: random.Random) -> None:
         self.told: dict[str, dict[str, Any]] = {}
         self.messages = 0
         self.healing = False
         self.contradictions: list[str] = []
-        """Keys under which different messages came."""
+        """The keys under which different messages came."""
         self.injected: Counter[str] = Counter()
         self._chance = chance
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Receiver:
 
     @contextmanager
     def serving(self) -> Iterator[Self]:
-        """Listens at `url` meanwhile."""
+        """Listens at `url` during the `with` block."""
         with ThreadingHTTPServer((LOOPBACK, 0), self._handler()) as server:
             self.url = f"http://{LOOPBACK}:{server.server_port}/changes"
             thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -47,12 +47,12 @@ class Receiver:
                 thread.join()
 
     def changes(self, kind: str) -> list[tuple[str, Any, Any]]:
-        """The path, the state before and the state after of each change of this model or view, once for each key."""
+        """Returns path, state before and state after of each change of this model or view, once for each key."""
         data = [each["data"] for each in self.told.values() if each["type"] == f"{kind}.changed"]
         return [(each["path"], each["before"], each["after"]) for each in data]
 
     def take(self, key: str, message: dict[str, Any]) -> str | None:
-        """Notes the message, and names the fault that its sender is to meet."""
+        """Records the message, and returns the fault that its sender should meet."""
         with self._lock:
             fault = None if self.healing or self._chance.random() > 0.35 else self._chance.choice(FAULTS)
             if fault:
@@ -78,13 +78,13 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Says nothing: the figures do."""
+                """Logs nothing; the figures count the requests."""
 
         return Handler
 
 
 def broken_chains(changes: list[tuple[str, Any, Any]], stored: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Where one change after the other does not lead from nothing to what is stored: what was lost, what came twice.
+    """Finds gaps in the changes of a document, which must lead from nothing to what is stored: lost or doubled ones.
 
     It holds where no state comes back, so that a state has one change that makes it and one that ends it.
     """

@@ -1,4 +1,4 @@
-"""What a worker process serves: every function of the app behind one target, with faults at its gRPC channel.
+"""A worker process: serves every function of the app at one target, with faults at its gRPC channel.
 
 The event names its function and the fault that its delivery is to meet. A fault that is met is first noted in a file,
 which outlives the worker.
@@ -34,7 +34,7 @@ def dispatch(event: CloudEvent) -> None:
 
 
 class InjectedError(grpc.RpcError):  # type: ignore[misc]
-    """What the channel would raise."""
+    """The error that the channel would raise."""
 
     def __init__(self, status: grpc.StatusCode) -> None:
         self._status = status

@@ -131,7 +131,7 @@ def family_app() -> Boiler:
 
 
 def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What should be stored, by path, of the documents by path."""
+    """Returns what should be stored, by path, given the documents by path."""
     notes = {path: each for path, each in documents.items() if path.rpartition("/")[0] in OWN}
     pinned = {path: each for path, each in notes.items() if each["obj_type"] == "Pinned"}
     people = {path: each for path, each in documents.items() if path.startswith("people/")}
@@ -146,7 +146,7 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         views[f"readers/{user}/noteViews/{doc_id}"] = {"text": note["text"], "obj_type": "NoteView"}
 
     def manager(person: str | None) -> str | None:
-        """The boss of a person, if a manager."""
+        """Returns the boss of a person, if that is a manager."""
         boss = people[person].get("boss") if person else None
         is_one = boss is not None and people.get(boss.path, {}).get("obj_type") == "Manager"
         return str(boss.path) if boss is not None and is_one else None
@@ -167,7 +167,7 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
 
 
 def acts(testing: MemoryApp, chance: Random) -> list[Callable[[], object]]:
-    """What clients do, each drawn when its moment comes."""
+    """Yields what clients do, each drawn only when it happens."""
 
     def note() -> None:
         path = f"{chance.choice(PLACES)}/{chance.choice('abc')}"
@@ -190,7 +190,7 @@ def acts(testing: MemoryApp, chance: Random) -> list[Callable[[], object]]:
 
 @unlogged()
 def torture(seed: int) -> Counter[str]:
-    """What is wrong after one seed."""
+    """Returns what is wrong after one seed."""
     chance, clock, wrong = Random(seed), VirtualClock(), Counter[str]()
     with memory_app(family_app(), Surroundings(clock.now, clock.sleep, Random(seed))) as testing:
         testing.deliver(
@@ -212,7 +212,7 @@ def _compare(testing: MemoryApp, seed: int, wrong: Counter[str]) -> None:
     right = expected(documents)
     stored = {path: fields for path, fields in documents.items() if path.startswith(("dashb", "readers", "personV"))}
     for path, fields in right.items():
-        # Nobody asked for a dashboard of nothing.
+        # A dashboard without content may be missing, as no event concerned it.
         if stored.get(path) != fields and not (path not in stored and fields.get("texts") == []):
             wrong["views_that_differ"] += 1
             print(f"    seed {seed}: {path} is {stored.get(path)}, and should be {fields}")
@@ -226,7 +226,7 @@ def _compare(testing: MemoryApp, seed: int, wrong: Counter[str]) -> None:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """The figures of the world of sub-collections and subclasses."""
+    """Yields the figures of the world of sub-collections and subclasses."""
     seeds = SHORT_SEEDS if short else SEEDS
     wrong: Counter[str] = Counter()
     for each in range(seed, seed + seeds):

@@ -1,4 +1,4 @@
-"""What a part of the torture comes to: figures with their targets, one row each."""
+"""The figures of a part of the torture, with their targets, one row each."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 LEAST_OF_A_KIND = 200
-"""Faults of each kind that a whole run injects at least; a run without one proves nothing about it."""
+"""The fewest faults of each kind in a whole run; without them, the run proves nothing about the kind."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value: `Figure("lost_events", 0, "=", 0)` is as it should be."""
+    """One measured value: `Figure("lost_events", 0, "=", 0)` is on target."""
 
     name: str
     value: float
@@ -21,7 +21,7 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Whether the value is on target; one without a target always is."""
+        """Whether the value is on target; without a target it always is."""
         match self.relation:
             case "=":
                 return self.value == self.target
@@ -39,5 +39,5 @@ class Figure:
 
 
 def fault_figures(injected: Counter[str], kinds: Iterable[str], least: int) -> list[Figure]:
-    """A row for each kind of fault, those that never happened included."""
+    """Yields a row for each kind of fault, including those that never happened."""
     return [Figure(f"faults_injected[{kind}]", injected[kind], "≥", least) for kind in sorted(kinds)]

@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes up from our own document, against the running function on the emulator."""
+"""Sends requests that schemathesis generates from our own document to the running function on the emulator."""
 
 from __future__ import annotations
 
@@ -50,18 +50,19 @@ CHECKS = (
 )
 
 Documents: TypeAlias = dict[str, list[tuple[str, str]]]
-"""Ids, and the user whose document it is, by the rule of their list."""
+"""Ids and owners of documents, by the rule of their list."""
 
 SHARES = {GenerationMode.POSITIVE: 0.8, GenerationMode.NEGATIVE: 0.2}
-"""The parts of the requests whose arguments fit the document, and whose do not."""
+"""The shares of requests with valid and with invalid arguments."""
 
-# Most requests go to what is there, by one who may, on no condition: else few would get further than a 404.
+# Most requests name an existing document, and come from its owner without conditions: otherwise most answers would
+# be 404.
 _SENSIBLE = 0.85
 
 
 @dataclass
 class Tally:
-    """What the answers were."""
+    """The statuses of the answers."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     successes: Counter[str] = field(default_factory=Counter)
@@ -82,20 +83,20 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """The part of the answers that are 2xx, in percent."""
+        """The share of answers with 2xx, in percent."""
         succeeded = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
         return round(100 * succeeded / max(1, self.requests), 1)
 
 
 @dataclass
 class Known:
-    """The documents that are there, and whose each is, by the rule of their list; a DELETE takes one away."""
+    """The existing documents and their owners, by the rule of their list; a DELETE removes one."""
 
     documents: Documents
     random: random.Random
 
     def pick(self, case: Any) -> tuple[str, str]:
-        """The id and the owner of one that the request could be about."""
+        """Returns the id and owner of a document for the request."""
         there = self.documents[_rule(case.path)]
         chosen = self.random.randrange(len(there))
         return there.pop(chosen) if case.method == "DELETE" and len(there) > 1 else there[chosen]
@@ -110,7 +111,7 @@ def _rule(path: str) -> str:
 
 @dataclass
 class Client:
-    """Sends what schemathesis makes up, mostly so that it can succeed, and keeps the tally."""
+    """Sends the generated requests, mostly changed so that they can succeed, and counts the answers."""
 
     url: str
     random: random.Random
@@ -118,7 +119,7 @@ class Client:
     tally: Tally = field(default_factory=Tally)
 
     def send(self, case: Any) -> None:
-        """One request, and the check of its answer."""
+        """Sends one request, and checks its answer."""
         uid = self._make_sensible(case) if self.random.random() < _SENSIBLE else None
         response = case.call(base_url=self.url, headers=self._authorization(uid))
         if 200 <= response.status_code < 300:
@@ -143,7 +144,7 @@ class Client:
             self.tally.violations.append(f"{case.method} {response.request.url} {told}: {failed}")
 
     def _make_sensible(self, case: Any) -> str:
-        """The user to send it as, after it was made to be about something of theirs, as it is."""
+        """Makes the request name an existing document, and returns the owner to send it as."""
         for values, name in ((case.headers, "If-Match"), (case.headers, "If-None-Match"), (case.query, "pageToken")):
             (values or {}).pop(name, None)
         if "doc_id" not in (case.path_parameters or {}):
@@ -160,7 +161,7 @@ class Client:
 
 
 def run(short: bool, first_seed: int) -> Iterator[Figure]:
-    """The figures of a run."""
+    """Yields the figures of a run."""
     requests, workers = (SHORT_REQUESTS, 1) if short else (REQUESTS, WORKERS)
     tally, operations = torture(requests, first_seed, workers)
     yield from figures(tally, operations, requests, SHORT_LEAST_SUCCESSES if short else LEAST_SUCCESSES)
@@ -192,7 +193,7 @@ def torture(requests: int, first_seed: int, workers: int) -> tuple[Tally, list[s
         with use(database):
             parts = [_documents(f"w{number}") for number in range(workers)]
         for _ in RebuildAll(app.name, ShelfView, database).run():
-            """Stores what Query mode's functions would."""
+            """Stores the views, as Query mode's functions do."""
         with _serving(emulator.host) as function:
             document = json.loads(request(function.host, "GET", "/openapi.json").text)
             jobs = [
@@ -219,7 +220,7 @@ def _work(url: str, document: Any, documents: Documents, requests: int, first_se
 def _operations(document: Any) -> list[Any]:
     schema = schemathesis.openapi.from_dict(document)
     found = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
-    # What is deleted, no other operation finds.
+    # A deleted document is not found by other operations.
     return sorted(found, key=lambda each: each.method.upper() == "DELETE")
 
 
@@ -244,7 +245,7 @@ def _send_all(client: Client, operation: Any, mode: GenerationMode, count: int, 
 def _serving(host: str) -> Iterator[FunctionsProcess]:
     environment: Mapping[str, str] = {
         "FIRESTORE_EMULATOR_HOST": host,
-        # Never asked: it makes firebase-admin take unsigned tokens.
+        # No such emulator runs; the variable makes firebase-admin accept unsigned tokens.
         "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099",
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "FUNCTION_TARGET": "api",
@@ -254,7 +255,7 @@ def _serving(host: str) -> Iterator[FunctionsProcess]:
 
 
 def _documents(prefix: str) -> Documents:
-    """What is there before the first request."""
+    """Stores and returns the documents that exist before the first request."""
     articles, shelves = [], []
     for number in range(20):
         for uid in USERS:

@@ -1,4 +1,4 @@
-"""The views of the tortured app, recomputed from the final documents by plain Python: no line of the package builds."""
+"""The views of the tortured app, computed from the final documents in plain Python, without the package's code."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ def is_view(path: str) -> bool:
 
 
 def views(documents: Documents) -> dict[str, dict[str, Any]]:
-    """What should be stored, by path; a dashboard of nothing may be missing, as nobody ever asked for it."""
+    """Returns what should be stored, by path; a dashboard without content may be missing, as no event concerned it."""
     return {path: {**content, "doc_ref": path} for path, content in _views(documents)}
 
 
@@ -50,7 +50,7 @@ def _meetings(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _collection(documents: Documents, name: str) -> dict[str, Mapping[str, Any]]:
-    """The documents of a collection by id, in the order of their ids."""
+    """Returns the documents of a collection by id, in the order of their ids."""
     found = {path.split("/")[1]: fields for path, fields in documents.items() if path.split("/")[0] == name}
     own = {doc_id for doc_id in found if f"{name}/{doc_id}" in documents}
     return {doc_id: documents[f"{name}/{doc_id}"] for doc_id in sorted(own)}

@@ -1,4 +1,4 @@
-"""The shop as Google runs it."""
+"""Serves the shop as Google runs it."""
 
 from tests.torture.shop import app
 

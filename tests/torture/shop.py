@@ -83,7 +83,7 @@ app = Boiler("shop", http=HttpSettings(rate=None, max_wait=0.05))
 
 @app.rest("/articles", create=True, delete=True)
 class ArticleView(ViewModel[ArticleStore]):
-    """What its owner sells."""
+    """An article for sale, for its owner."""
 
     class Meta:
         path = "users/{article.owner}/articles/{article.doc_id}"
@@ -96,7 +96,7 @@ class ArticleView(ViewModel[ArticleStore]):
 
     @attrs.computed
     def name(self) -> str:
-        """What the label says."""
+        """The label of an article."""
         return self.store.article.name
 
     @name.setter

@@ -1,4 +1,4 @@
-"""The simulated part: the tortured app in memory, every fault at once, over many seeds; compared with the oracle."""
+"""The simulation: runs the tortured app in memory with all faults at once, and compares it with the oracle."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -48,12 +48,12 @@ KINDS = (
     "query answer lost", "query failed", "read answer lost", "read failed", "read torn",
 )  # fmt: skip
 
-# What bad data, and a bug in a getter, may come to; anything else was not foreseen.
+# The errors that bad data, or a bug in a getter, may cause; any other is unforeseen.
 _FORESEEN = {"InvalidDocument", "GetterFailed"}
 
 
 class Watched:
-    """The database, which notes per thread what its last commit was, and is down for some calls when told."""
+    """A database that records each thread's last commit, and can be down for some calls."""
 
     def __init__(self, database: Database, injected: Counter[str]) -> None:
         self.down = 0
@@ -84,7 +84,7 @@ class Watched:
 
 
 class Tortured(MemoryApp):
-    """The app in memory, watched: what was acknowledged, what went backwards, what nobody foresaw."""
+    """The app in memory, watched: counts wrong acknowledgements, views that went back, and unforeseen errors."""
 
     def __init__(self, surroundings: Surroundings, chance: Random) -> None:
         super().__init__(tortured_app(), surroundings)
@@ -97,7 +97,7 @@ class Tortured(MemoryApp):
         self.database.subscribe(self._look_for_stale)
 
     def take(self) -> list[Delivery]:
-        """The pending events, some of them too large to hold their documents."""
+        """Delivers the pending events, some of them without images, as events of large documents are."""
         taken = super().take()
         self.events += len(taken)
         return [self._perhaps_bare(each) for each in taken]
@@ -109,12 +109,12 @@ class Tortured(MemoryApp):
         return delivery.without_images()
 
     def handle(self, delivery: Delivery, through: Database | None = None) -> Report:
-        """As the app; counts successes that are not acknowledged, and the other way round."""
+        """Handles an event, and counts effects without an acknowledgement, and acknowledgements without an effect."""
         self.watched.committed.pop(get_ident(), None)
         try:
             report = super().handle(delivery, through)
         except Unavailable:
-            raise  # Nothing can be read, so nothing can be known: it must come again.
+            raise  # Nothing can be read, so nothing can be decided: the event must come again.
         except Transient as error:
             if self._took_effect(delivery, error):
                 self.note("unacked_success", f"{delivery.change} raised {error!r} although its commit was applied")
@@ -137,7 +137,7 @@ class Tortured(MemoryApp):
         return isinstance(error, UnknownOutcome) and bool(writes)
 
     def _is_noted(self, delivery: Delivery) -> bool:
-        """Whether the effect is in the account; of an event without images nobody can say which version it means."""
+        """Returns whether the effect is in the account; an event without images does not say which version it means."""
         if not delivery.change.after.exists:
             return True
         user, doc_id = delivery.change.path.split("/")[1], delivery.change.path.split("/")[3]
@@ -155,7 +155,7 @@ class Tortured(MemoryApp):
 
 @dataclass
 class Result:
-    """What one or more seeds came to."""
+    """The result of one or more seeds."""
 
     seeds: int = 0
     events: int = 0
@@ -175,7 +175,7 @@ class Result:
 
 @unlogged()
 def torture(seed: int) -> Result:
-    """One seed: clients write while everything goes wrong; then data is healed, events are drained, all is compared."""
+    """Runs one seed: clients write while everything goes wrong; then repairs data, drains events, compares all."""
     chance = Random(seed)
     clock = VirtualClock()
     app = Tortured(Surroundings(clock.now, clock.sleep, Random(seed)), chance)
@@ -204,7 +204,7 @@ def torture(seed: int) -> Result:
 
 
 def compare(app: Tortured, clients: Clients) -> None:
-    """Counts how the documents differ from what the oracle makes of the sources."""
+    """Counts how the documents differ from those that the oracle computes."""
     documents = {path: dict(each.fields or {}) for path, each in app.documents().items()}
     expected = oracle.views(documents)
     stored = {path: fields for path, fields in documents.items() if oracle.is_view(path)}
@@ -243,7 +243,7 @@ def _tortures(seeds: Sequence[int]) -> Result:
 
 
 def by_two_processes(first: int, events: int, seeds: int) -> Result:
-    """Seeds from the first on, until there were as many of both."""
+    """Runs seeds from the first on, until there were enough events and seeds."""
     total = Result()
     chunks = ([*range(start, start + 10)] for start in count(first, 10))
     with ProcessPoolExecutor(2, get_context("spawn")) as processes:
@@ -257,7 +257,7 @@ def by_two_processes(first: int, events: int, seeds: int) -> Result:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """The figures of the simulator."""
+    """Yields the figures of the simulator."""
     events, seeds = (SHORT_EVENTS, SHORT_SEEDS) if short else (EVENTS, SEEDS)
     total = _tortures(range(seed, seed + seeds)) if short else by_two_processes(seed, events, seeds)
     for detail in total.details[:20]:

@@ -1,4 +1,4 @@
-"""The figures of the torture on the emulator: each would see what it is there for."""
+"""The figures of the torture on the emulator: each one detects the fault that it counts."""
 
 from random import Random
 from typing import Any
@@ -20,7 +20,7 @@ DONE = {"status": "done"}
 
 
 def seen(documents: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """What is off in a database with these documents, beside its views."""
+    """Returns the figures that are off in a database with these documents, next to its views."""
     return {name: len(found) for name, found in result_of(documents).wrong.items() if found}
 
 

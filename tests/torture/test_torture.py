@@ -1,4 +1,4 @@
-"""The short form of `make torture`: no figure is off, and one that is off would be seen."""
+"""The short form of `make torture`: no figure is off target, and one that is off would be noticed."""
 
 import logging
 import sys

@@ -63,14 +63,14 @@ class Audit(ViewModel[AccountStore]):
 
 
 def transfer(database: Database, first: int) -> None:
-    """Lets the first account hold this much, and the other the rest, in one commit."""
+    """Gives the first account this much, and the other the rest, in one commit."""
     balances = {"a": first, "b": SUM - first}
     database.commit([Put(f"accounts/{name}", {"owner": "ann", "balance": each}) for name, each in balances.items()])
 
 
 @unlogged()
 def in_memory(seed: int) -> Counter[str]:
-    """How many statements one seed makes, how many are wrong, and how many reads were torn."""
+    """Returns how many statements one seed makes, how many are wrong, and how many reads were torn."""
     random = Random(seed)
     with memory_app(app) as testing:
         transfer(testing.database, SUM)
@@ -89,7 +89,7 @@ def in_memory(seed: int) -> Counter[str]:
 
 
 def on_emulator(audits: int, seed: int) -> Counter[str]:
-    """The same on the emulator, whose batched reads are torn by themselves."""
+    """Returns the same for the emulator, whose batched reads are torn by nature."""
     random = Random(seed)
     with FirestoreEmulator() as emulator, ThreadPoolExecutor(AT_ONCE + 1) as threads:
         database = FirestoreDatabase("demo-transfers", emulator=emulator.host)
@@ -119,7 +119,7 @@ def _audited(database: Database, path: str) -> None:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """The figures of both databases."""
+    """Yields the figures of both databases."""
     total: Counter[str] = Counter()
     for each in range(seed, seed + (SHORT_SEEDS if short else SEEDS)):
         total.update(in_memory(each))

@@ -1,4 +1,4 @@
-"""What is broken on purpose is not logged: thousands of entries that tell nothing."""
+"""Silences the log: faults on purpose would fill it with thousands of useless entries."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """The package logs nothing meanwhile; a function can be decorated with it."""
+    """Silences the package's log during the `with` block, or the decorated function."""
     logger = logging.getLogger("boiler_functions")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

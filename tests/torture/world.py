@@ -13,7 +13,7 @@ from tests.unit.modes.cities import QUERIES, CityStore
 COMPLETIONS: tuple[Completion, ...] = ("stamp", "keep", "delete")
 
 POISON = 7
-"""A name that is no text: the document does not fit its model."""
+"""A name that is no string, so that the document does not fit its model."""
 
 
 class Account(DomainModel):
@@ -36,7 +36,7 @@ class SettingsStore(Store):
 
 
 class InitialView(ViewModel[CityStore]):
-    """Its getter has a bug: it raises for a city with an empty name."""
+    """A view whose getter has a bug: it raises for a city with an empty name."""
 
     class Meta:
         path = "initialViews/{city.doc_id}"
@@ -47,7 +47,7 @@ class InitialView(ViewModel[CityStore]):
 
 
 class _Deposit(ViewModel[SettingsStore]):
-    """Adds to an account, and notes in it which version of which form did: doubled and lost effects both show."""
+    """Adds to an account, and records which version of which form did, so that doubled and lost effects show."""
 
     amount = attrs.integer(required=True)
 
@@ -78,7 +78,7 @@ FORMS: dict[str, tuple[type[ViewModel[Any]], Completion]] = {
 
 
 def applied(view: str, doc_id: str, amount: int) -> str:
-    """How an account notes one version of one form."""
+    """Returns how an account records one version of one form."""
     return f"{view} {doc_id} {amount}"
 
 
@@ -93,7 +93,7 @@ def tortured_app() -> Boiler:
 
 
 class Clients:
-    """What clients do, drawn by chance; `forms` is what they wrote last into each form (None: deleted)."""
+    """Random acts of clients; `forms` holds what they last wrote into each form (None: deleted)."""
 
     def __init__(self, commit: Callable[[list[Write]], object], chance: Random) -> None:
         self.forms: dict[str, int | None] = {}
@@ -104,7 +104,7 @@ class Clients:
         self._amounts = 0
 
     def acts(self, count: int) -> list[Callable[[], object]]:
-        """Acts for `MemoryApp.deliver(meanwhile=…)`; each draws what it does when its moment comes."""
+        """Returns acts for `MemoryApp.deliver(meanwhile=…)`; each is drawn only when it happens."""
         kinds = (
             [self._city] * 6 + [self._country] * 3 + [self._meeting] * 3 + [self._form] * 4 + [self._settings]
             + [self._delete] * 3 + [self._together] * 2
@@ -154,7 +154,7 @@ class Clients:
         self._commit([self._country_write()])
 
     def _together(self) -> None:
-        """Two documents in one commit: a torn read sees one of them old."""
+        """Writes two documents in one commit; a torn read sees the old state of one."""
         self._commit([self._city_write(), self._country_write()])
 
     def _meeting(self) -> None:
@@ -193,7 +193,7 @@ class Clients:
         return applied(FORMS[collection][0].__name__, doc_id, amount)
 
     def expected(self) -> dict[str, set[str]]:
-        """By user: the notes of the forms that must have taken effect, for they were the last word."""
+        """Returns, by user, the records of the forms that must have taken effect, as they were written last."""
         wanted: dict[str, set[str]] = {}
         for path, amount in self.forms.items():
             if amount is not None:
