@@ -8,18 +8,18 @@ from random import SystemRandom
 from tests.attack.surface import SURFACES, attack
 
 SHOWN = 10
-"""Failures of a surface that are printed."""
+"""The most failures of a surface that are printed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description="Attacks each public surface.")
-    parser.add_argument("surfaces", nargs="*", metavar="SURFACE", help=f"of {', '.join(SURFACES)}; all unless given")
-    parser.add_argument("--tries", type=int, default=20_000, help="inputs for each surface")
-    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6), help="of the inputs")
+    parser.add_argument("surfaces", nargs="*", metavar="SURFACE", help=f"one of {', '.join(SURFACES)}; all by default")
+    parser.add_argument("--tries", type=int, default=20_000, help="number of inputs for each surface")
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6), help="seed of the inputs")
     options = parser.parse_args(arguments)
     if unknown := set(options.surfaces) - SURFACES.keys():
-        parser.error(f"{', '.join(sorted(unknown))}: there is no such surface; there are {', '.join(SURFACES)}")
-    # What is refused is logged, a line each.
+        parser.error(f"{', '.join(sorted(unknown))}: unknown surface; choose from {', '.join(SURFACES)}")
+    # Every refused input is logged, in thousands of lines.
     logging.disable()
     print(f"seed {options.seed}", flush=True)
     failed = 0

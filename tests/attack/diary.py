@@ -33,7 +33,7 @@ class EntryStore(Store):
 
 
 class Shown(ViewModel[EntryStore]):
-    """What every view of an entry shows."""
+    """The attributes that every view of an entry shows."""
 
     @attrs.computed
     def title(self) -> str:
@@ -61,7 +61,7 @@ class Shown(ViewModel[EntryStore]):
 
     @after.setter
     def set_after(self, value: str | None) -> None:
-        self.store.entry.follows = value  # the text of a path, or an id
+        self.store.entry.follows = value  # the path of a document, or an id
 
     @operation
     def praise(self, times: int = 1) -> None:
@@ -83,7 +83,7 @@ class EntryView(Shown):
 
 
 class BoardView(Shown):
-    """Stored once for all; who may see it, the entry says."""
+    """Stored once for all; the entry decides who may see it."""
 
     class Meta:
         path = "board/{entry.doc_id}"
@@ -91,7 +91,7 @@ class BoardView(Shown):
 
 
 class NoticeView(Shown):
-    """Not stored; who may see it, the entry says, and of some it says nonsense."""
+    """Not stored; the entry decides who may see it, and some entries raise."""
 
     class Meta:
         read = write = staticmethod(
@@ -127,7 +127,7 @@ class ProfileView(ViewModel[ProfileStore]):
 
 
 class Wish(ViewModel):
-    """A form that makes an entry."""
+    """A form that creates an entry."""
 
     class Meta:
         write = access.owner("user_id")

@@ -1,4 +1,4 @@
-"""The surface of event functions: events and tasks that are not theirs, or that nobody could read.
+"""The surface of event functions: events and tasks that are foreign or malformed.
 
 Whatever is sent, all that may come of it is a letter, and what is sent is acknowledged.
 """
@@ -25,11 +25,11 @@ from tests.attack.surface import Judge
 PROJECT, DATABASE = "demo-attack", "(default)"
 
 MOST_LETTERS = 10
-"""Letters that any number of foreign events leaves: one of each function, and one of the queue's."""
+"""The dead letters that any number of foreign events leaves: one for each function, and one for the queue's."""
 
 
 class Foreign(NamedTuple):
-    """An event for a function; `name` is that of the document in its content, None for content that is none."""
+    """Returns an event for a function; `name` is the document's in the content, None for malformed content."""
 
     function: str
     attributes: dict[str, Any]
@@ -38,7 +38,7 @@ class Foreign(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """The body of a task of the queue."""
+    """Returns the body of a task of the queue."""
 
     body: bytes
 
@@ -51,7 +51,7 @@ OWN = {
     "time": "2026-11-24T12:00:00Z",
 }
 
-# What makes an event that of another; each is enough by itself.
+# Changes that make an event foreign; each is enough by itself.
 WRONG: dict[str, tuple[Any, ...]] = {
     "type": ("google.cloud.firestore.document.v1.deleted", "x", "google.cloud.storage.object.v1.finalized"),
     "source": (
@@ -91,7 +91,7 @@ VALUES: tuple[Any, ...] = (None, 0, 1, -1, 10**30, "", "x", "a/b", "..", [], ["x
 
 
 def inputs(random: Random) -> Iterator[Foreign | Payload]:
-    """Foreign events and payloads in turn."""
+    """Yields foreign events and payloads in turn."""
     while True:
         yield _event(random) if random.random() < 0.6 else Payload(_payload(random))
 
@@ -107,7 +107,7 @@ def _event(random: Random) -> Foreign:
     elif chosen == "function":
         attributes["document"], own_name = ("cities/c1", None)
     else:
-        # Without content, which would know the path better than the header.
+        # Without content, whose path would win over the header.
         own_name = None if chosen == "document" else own_name
         attributes[chosen] = random.choice(WRONG[chosen])
     if random.random() < 0.1:
@@ -171,7 +171,7 @@ def _wrong(testing: MemoryApp, functions: dict[str, Any], each: Foreign | Payloa
 
 
 def _others(testing: MemoryApp) -> dict[str, Any]:
-    """Every document but letters, with its version."""
+    """Returns every document except dead letters, with its version."""
     return {path: each for path, each in testing.documents().items() if not path.startswith(dead_letter.COLLECTION)}
 
 

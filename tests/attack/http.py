@@ -1,4 +1,4 @@
-"""The surface of HTTP: requests of every route, of which most are broken somewhere.
+"""The surface of HTTP: requests of every route, most of them malformed somewhere.
 
 Each goes to two services whose databases differ in what no attacker may see; the answers must be equal, and fit the
 one shape of answers and errors.
@@ -31,17 +31,17 @@ from tests.attack.surface import Judge
 PROJECT = "demo-attack"
 
 LEAK = "s3cret"
-"""A part of every request that no answer may repeat, and of each document that no attacker may see."""
+"""A text in every request that no answer may repeat, and in each document that no attacker may see."""
 
 LIFE = 250
-"""Requests that one pair of services answers."""
+"""The number of requests to one pair of services."""
 
 NEXT = "the token of the last list"
-"""A value of `pageToken` for which each service's own last one is sent."""
+"""A value of `pageToken` that is replaced by the last token of each service."""
 
 
 class Request(NamedTuple):
-    """A request as it is sent; `by` is a caller who has a token, None one who has none."""
+    """A request as it is sent; `by` is the caller whose token it carries, None without a token."""
 
     method: str
     path: str
@@ -148,7 +148,7 @@ HEADERS = {
 
 
 def inputs(random: Random) -> Iterator[Request]:
-    """Requests, of which about half are well formed."""
+    """Yields requests, of which about half are well-formed."""
     while True:
         method = random.choice(("GET", "GET", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"))
         yield Request(
@@ -187,7 +187,7 @@ def _query(random: Random, method: str) -> str:
 
 
 class Service:
-    """The app's HTTP function over a database of its own, and the token of the last list."""
+    """The app's HTTP function with its own database, and the page token of the last list."""
 
     def __init__(self, *, with_hidden: bool) -> None:
         clock = VirtualClock()

@@ -1,4 +1,4 @@
-"""Prints what is explored: `python -m tests.model [--deep] [--without DEVICE]`; fails when the protocol does."""
+"""Explores the protocols: `python -m tests.model [--deep] [--without DEVICE]`; fails if one is violated."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ def _explore(*, deep: bool) -> bool:
 
 
 def _show(device: str, *, traced: bool = False) -> bool:
-    """Whether something goes wrong without the device, as it must."""
+    """Returns whether something goes wrong without the device, as it must."""
     name, (_, finding) = without(device)
     if finding is None:
         print(f"without {device}: nothing goes wrong, so either it is not needed or the model does not see why")

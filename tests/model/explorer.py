@@ -1,4 +1,4 @@
-"""Explicit-state search: every state that a protocol can reach, and the shortest way to one that must not be."""
+"""Explicit-state search: visits every state of a protocol, and finds the shortest way to a wrong one."""
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
@@ -8,21 +8,21 @@ State = TypeVar("State", bound=Hashable)
 
 
 class Explorable(Protocol[State]):
-    """What can be explored: where it starts, what can happen next, and what must not be."""
+    """A protocol to explore: its first state, the next steps, and the faults of a state."""
 
     def start(self) -> State: ...
 
     def steps(self, state: State) -> Iterator[tuple[str, State]]:
-        """Each thing that can happen next, in words, and the state after it; nothing once all work is done."""
+        """Yields each possible step, in words, and the state after it; nothing once all work is done."""
         ...
 
     def fault(self, state: State, *, is_final: bool) -> str | None:
-        """What is wrong with the state; None when nothing is."""
+        """Returns what is wrong with the state, or None."""
         ...
 
 
 class Finding(NamedTuple):
-    """A state that must not be, and the steps that lead there."""
+    """A wrong state, and the steps that lead to it."""
 
     fault: str
     trace: tuple[str, ...]
@@ -36,12 +36,12 @@ class Explored(NamedTuple):
     finding: Finding | None
 
 
-# A label and the link before it: the traces of all states are one tree, rather than a tuple each.
+# A label and the link before it: the traces of all states share one tree, which saves a tuple for each.
 _Link = tuple[str, "_Link | None"]
 
 
 def explore(protocol: Explorable[State]) -> Explored:
-    """Visits every state, the nearest first, until one is at fault; its trace is a shortest one."""
+    """Visits every state, the nearest first, until one is wrong, so that its trace is a shortest one."""
     start = protocol.start()
     known = {start}
     waiting: deque[tuple[State, _Link | None]] = deque([(start, None)])
@@ -58,7 +58,7 @@ def explore(protocol: Explorable[State]) -> Explored:
 
 
 def explore_all(protocols: Iterable[Explorable[State]]) -> Explored:
-    """Explores one protocol after the other, up to the first fault; the states of each are forgotten after it."""
+    """Explores one protocol after the other, up to the first fault; forgets the states of each."""
     total = 0
     for protocol in protocols:
         states, finding = explore(protocol)

@@ -1,4 +1,4 @@
-"""The Query protocol as `boiler_functions.modes.query` carries it out: each step is one call, or a part of a torn one.
+"""The Query protocol as `boiler_functions.modes.query` implements it: each step is a call, or part of a torn read.
 
 Two views, `A` of the root `a` and `B` of the root `c`, that read by what the value of their root says:
 
@@ -26,15 +26,15 @@ Value = TypeVar("Value")
 
 ALONE, LINK, QUERY, CHAIN, COPIED = range(5)
 OWNED = 6, 7
-"""Two values of one meaning, so that a root can change and its view does not."""
+"""Two values that mean the same, so that a root can change while its view does not."""
 REFUSED, FAILS = 8, 9
 INITIAL = 1
-"""The version of all documents that were there before the script."""
+"""The version of all documents that exist before the script."""
 LINKED = (LINK, CHAIN, COPIED, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 UNTAKEN = -1
-"""The deployment of a handler that no process has taken yet."""
+"""The deployment of a handler that no process runs yet."""
 
 OWED = (
     "registered_owed",
@@ -67,7 +67,7 @@ DEVICES = (
 
 
 class Document(NamedTuple):
-    """A document as it is at one time; its version is the number of the write."""
+    """A document at one time; its version is the number of the write."""
 
     value: int | None
     version: int
@@ -90,7 +90,7 @@ class Change(NamedTuple):
 
     @property
     def over(self) -> int:
-        """The version that this deletion ended, 0 when it is none."""
+        """The version that this deletion ended, 0 if the document exists."""
         return self.before.version if self.tells and self.after.value is None else 0
 
     def covered_by(self, known: int | None) -> bool:
@@ -111,7 +111,7 @@ class View(NamedTuple):
     added: tuple[str, ...] = ()
 
     def by(self, code: int) -> "View":
-        """The view as this code declares it."""
+        """Returns the view as this code declares it."""
         return self if code == 1 else self._replace(fixed=(*self.fixed, *self.added))
 
 
@@ -141,7 +141,7 @@ class Known(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What a view reads, as far as what was read tells: by name, and whether by query."""
+    """What a view reads, as far as is known: documents by name, and whether it queries."""
 
     exists: bool
     named: tuple[str, ...] = ()
@@ -158,7 +158,7 @@ class Built(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """Ledgers with what each stands on, and the view documents; all or nothing."""
+    """Ledgers with their preconditions, and the view documents; committed together."""
 
     ledgers: tuple[tuple[str, Known, Ledger | None], ...]
     stored: tuple[tuple[tuple[str, int], tuple[object, ...] | None], ...] = ()
@@ -187,7 +187,7 @@ class Handler(NamedTuple):
     as_of: int = 0
     edition: int = 0
     owes: bool = False
-    """Whether its attempt failed for good, so that it only commits the debt."""
+    """Whether its attempt failed permanently, so that it only commits the debt."""
 
 
 class World(NamedTuple):
@@ -197,18 +197,18 @@ class World(NamedTuple):
     stored: tuple[tuple[tuple[str, int], tuple[object, ...]], ...]
     handlers: tuple[Handler, ...] = ()
     flying: tuple[Commit, ...] = ()
-    """Commits whose answer was lost: each is applied at any later time, or never."""
+    """Commits whose answer was lost; each is applied at any later time, or never."""
     faults: int = 0
-    """Crashes and lost answers that may still come."""
+    """The number of crashes and lost answers that may still happen."""
     deployed: int = 0
     """The last deployment."""
     is_indexed: bool = True
     went_back: str = ""
-    """A view that older code stored over newer."""
+    """A view that older code stored over one of newer code."""
 
 
 class Scenario(NamedTuple):
-    """A script of writes, and what may go wrong with it."""
+    """A script of writes, and the faults that may happen."""
 
     script: tuple[tuple[str, int | None], ...]
     views: tuple[View, ...] = (View("A", "a"),)
@@ -217,19 +217,19 @@ class Scenario(NamedTuple):
     faults: int = 0
     imageless: bool = False
     builds: int = 0
-    """Builds by hand, with force, at any time."""
+    """Forced builds by hand may run at any time."""
     page: int = 0
-    """Ledgers that one query of the look-up brings; without it, all of them."""
+    """The number of ledgers that one query of the look-up returns; without it, all of them."""
     upkeep: bool = False
-    """Upkeep runs at any time."""
+    """Upkeep may run at any time."""
     unindexed: bool = False
-    """The index of queries gets ready at any time."""
+    """The index of queries may become ready at any time."""
     deployments: tuple[int, ...] = ()
     """The codes that are deployed after code 1, each at any time."""
     unbuilt: bool = False
     """No view is built before the script."""
     live: bool = False
-    """Deeper levels are read as they are, torn, rather than as of the time of the first."""
+    """Deeper levels are read at their own times, torn, instead of at the time of the first."""
 
 
 class QueryProtocol:
@@ -243,7 +243,7 @@ class QueryProtocol:
         self.last_write = {path: number for number, (path, _) in enumerate(scenario.script, 1)}
 
     def start(self) -> World:
-        """The initial documents are there and every view is built from them."""
+        """Returns the world in which the initial documents exist and every view is built from them."""
         docs = dict.fromkeys(self.paths, MISSING)
         docs.update({path: Document(value, INITIAL) for path, value in self.scenario.initial})
         ledgers: dict[str, Ledger | None] = {}
@@ -267,7 +267,7 @@ class QueryProtocol:
         )
 
     def fault(self, world: World, *, is_final: bool) -> str | None:
-        """That old code went over new; or, when nothing is left to do, that a view is not what a rebuild makes."""
+        """Returns a fault if old code overwrote new; or, once all work is done, if a view differs from its rebuild."""
         if world.went_back:
             return f"WENT BACK: older code stored {world.went_back} over newer"
         if not is_final:
@@ -291,20 +291,20 @@ class QueryProtocol:
         return (1, *self.scenario.deployments)[edition]
 
     def _declared(self, edition: int) -> list[View]:
-        """The views as the code of a deployment declares them."""
+        """Returns the views as the code of a deployment declares them."""
         return [view.by(self._code(edition)) for view in self.views.values()]
 
     def _view(self, name: str, handler: Handler) -> View:
         return self.views[name].by(self._code(handler.edition))
 
     def _is_later(self, ledger: Ledger | None, edition: int) -> bool:
-        """Whether a later deployment of other code built the view."""
+        """Returns whether a later deployment of other code built the view."""
         if ledger is None or "later_stays" in self.off:
             return False
         return ledger.edition > edition and self._code(ledger.edition) != self._code(edition)
 
     def _is_owed(self, ledger: Ledger | None, edition: int) -> bool:
-        """Whether the code of a deployment must build the view, whatever an event says."""
+        """Returns whether the code of a deployment must build the view, whatever the event says."""
         if ledger is None or self._is_later(ledger, edition):
             return False
         unbuilt = ledger.content is None and "registered_owed" not in self.off
@@ -333,7 +333,7 @@ class QueryProtocol:
                 yield f"a commit without answer is applied late: {commit}", applied
 
     def _upkeep(self, world: World) -> Iterator[tuple[str, World]]:
-        """Upkeep finds by itself the views that are owed a build, and those of another fetch plan."""
+        """Lets upkeep find the views that are owed a build, and those of another fetch plan."""
         if not self.scenario.upkeep or "upkeep" in self.off:
             return
         docs = dict(world.docs)
@@ -341,7 +341,7 @@ class QueryProtocol:
             view.name
             for view in self._declared(world.deployed)
             if self._is_owed(dict(world.ledgers)[view.name], world.deployed)
-            # At the end one that still cannot be built would be tried for ever.
+            # At the end, a view that still cannot be built would be retried forever.
             and not (self._is_over(world) and (build(view, docs, _hits(docs)) is None or _is_refused(view, docs)))
         ]
         is_running = any(handler.change.path == UPKEEP for handler in world.handlers)
@@ -368,7 +368,7 @@ class QueryProtocol:
             yield label + told, following._replace(handlers=world.handlers + handlers)
 
     def _handle(self, handler: Handler, world: World) -> Iterator[tuple[str, World]]:
-        """The next step of the handler, which is not in the world; it comes back into it unless it is done."""
+        """Yields the next steps of the handler, taken out of the world; puts it back unless it is done."""
         who = f"handler of {handler.change}"
         if handler.edition == UNTAKEN:
             for edition in range(max(0, world.deployed - 1), world.deployed + 1):
@@ -395,7 +395,7 @@ class QueryProtocol:
                 yield from self._commit(handler, world, who)
 
     def _delivered(self, change: Change) -> Handler:
-        """A handler at its beginning: the views that it finds by key, then those that it finds by token."""
+        """Starts a handler: it finds views by key, then by token."""
         tokens = self._tokens(change)
         named = tuple(
             view.name for view in self.views.values() if change.path in ("", view.root) or (not view.root and tokens)
@@ -404,7 +404,7 @@ class QueryProtocol:
         return Handler(change, (*named, FOLLOW) if tokens else named, edition=edition)
 
     def _follow(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
-        """The look-up by tokens: a query is a snapshot, and brings the ledgers of one page whole."""
+        """Looks up ledgers by tokens: a query is a snapshot, which returns all ledgers of a page at one time."""
         tokens = self._tokens(handler.change)
         after = handler.todo[0].removeprefix(FOLLOW)
         matching = (
@@ -437,7 +437,7 @@ class QueryProtocol:
         yield label, _with(world, attempt)
 
     def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
-        """One document of a BatchGet, each at its own moment: the read may be torn in any order."""
+        """Reads one document of a BatchGet, each at its own time: the read may be torn in any order."""
         handler = handler._replace(awaited=handler.awaited - {item})
         if item in self.views:
             ledger = dict(world.ledgers)[item]
@@ -456,7 +456,7 @@ class QueryProtocol:
         return handler._replace(hits=hits, seen=_pairs({**dict(hits), **dict(handler.seen)}))
 
     def _read_deeper(self, handler: Handler, world: World, who: str) -> tuple[str, World]:
-        """All deeper levels as of one time, that of the first: so they are one step, which is that time."""
+        """Reads all deeper levels at the time of the first, so that they are one step."""
         docs = dict(world.docs)
         while missing := self._missing(handler):
             for item in missing:
@@ -478,14 +478,14 @@ class QueryProtocol:
         return sorted(missing)
 
     def _mine(self, handler: Handler) -> list[str]:
-        """The views that it builds; of the others a later deployment is told by a debt."""
+        """Returns the views that it builds; the others, of a later deployment, get a debt."""
         ledgers = {name: known.ledger for name, known in handler.ledgers}
         return [name for name in handler.views if not self._is_later(ledgers.get(name), handler.edition)]
 
-    # What a handler does between two calls: no step of its own, as no one sees it.
+    # What a handler does between two calls is no step of its own, as no other handler can see it.
 
     def _settled(self, world: World) -> World:
-        """The world with every handler brought to its next call that another one could get in the way of."""
+        """Returns the world with every handler moved to its next call that others can interfere with."""
         handlers = (self._advanced(handler, world) for handler in world.handlers)
         going_on = sorted((handler for handler in handlers if handler), key=hash)
         flying = (each for each in world.flying if "precondition" in self.off or _is_fresh(each))
@@ -523,7 +523,7 @@ class QueryProtocol:
         return world.written == len(self.scenario.script)
 
     def _read_unchanging(self, handler: Handler, world: World) -> Handler:
-        """Reads at once what no write can change any more: the same at any later time, so it needs no step."""
+        """Reads at once what no write can change any more: the result is the same at any later time."""
         for item in handler.awaited:
             if item == "query" and not world.is_indexed:
                 continue
@@ -535,7 +535,7 @@ class QueryProtocol:
         return handler
 
     def _look_up(self, handler: Handler) -> Handler:
-        """One BatchGet for the ledger and for what the event's own image says that the view needs."""
+        """Reads the ledger, and the documents that the view needs by the event's image, in one BatchGet."""
         view = self._view(handler.todo[0], handler)
         change = handler.change
         hint = {change.path: change.after} if change.after.value is not None else {}
@@ -556,7 +556,7 @@ class QueryProtocol:
         return handler._replace(phase="read")
 
     def _is_unaffected(self, handler: Handler, ledger: Ledger | None) -> bool:
-        """Whether the change concerns no document that a view without root depends on."""
+        """Returns whether a view without root depends on no document of the change."""
         (name,) = handler.views
         if ledger is None or self.views[name].root or handler.change.path in ("", UPKEEP):
             return False
@@ -578,7 +578,7 @@ class QueryProtocol:
     def _is_older(self, change: Change, path: str, read: Document, ledger: Ledger) -> bool:
         known = ledger.version(path)
         if known is None:
-            # Registered, and not built since: what was read may be older than the registration.
+            # Registered but not built since: what was read may be older than the registration.
             return "reread_registered" not in self.off
         if "reread_behind" in self.off:
             return False
@@ -587,7 +587,7 @@ class QueryProtocol:
         return known <= 0 or read.version < known
 
     def _decided(self, handler: Handler) -> Handler:
-        """All that was asked for is read: more levels, a registration or the commit comes next."""
+        """Continues after a read: with more levels, a registration or the commit."""
         if missing := self._missing(handler):
             return (
                 handler._replace(awaited=frozenset(missing)) if self.scenario.live else handler._replace(phase="deeper")
@@ -597,7 +597,7 @@ class QueryProtocol:
         return handler._replace(phase="commit") if self._commit_of(handler) else _fresh(handler)
 
     def _unregistered(self, handler: Handler) -> dict[str, frozenset[str]]:
-        """The views that a change could miss now, and the tokens of each: new ones, or there is no ledger yet."""
+        """Returns the views that a change could miss now, with their tokens: with new ones, or without a ledger."""
         if "register" in self.off:
             return {}
         seen = dict(handler.seen)
@@ -626,7 +626,7 @@ class QueryProtocol:
         )
 
     def _registered(self, handler: Handler) -> Handler:
-        """Read again, with the ledgers as this very commit left them."""
+        """Reads again, with the ledgers as this commit left them."""
         written = {name: Known(ledger) for name, _, ledger in self._registration(handler).ledgers}
         seen = dict(handler.seen)
         named = {path for name in self._mine(handler) for path in resolve(self._view(name, handler), seen).named}
@@ -634,7 +634,7 @@ class QueryProtocol:
         return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None)
 
     def _commit_of(self, handler: Handler) -> Commit | None:
-        """What is written for the views; for one that cannot be built, and for one of later code, the debt."""
+        """Returns the writes for the views; the debt for one that cannot be built, or is of later code."""
         seen = dict(handler.seen)
         ledgers: list[tuple[str, Known, Ledger | None]] = []
         stored: dict[tuple[str, int], tuple[object, ...] | None] = {}
@@ -676,7 +676,7 @@ class QueryProtocol:
     def _debt(
         self, name: str, known: Known, handler: Handler, kept: tuple[int, ...] | None = None
     ) -> list[tuple[str, Known, Ledger | None]]:
-        """The ledger that is owed a build: old and new tokens, as far as was read, and the rest as it was.
+        """Returns the ledger that is owed a build: old and new tokens, as far as was read, and the rest unchanged.
 
         Of its copies only those are `kept` that still belong there, where that is known.
         """
@@ -721,13 +721,13 @@ class QueryProtocol:
         return _fresh(handler, handler.views)
 
     def _refused(self, handler: Handler) -> Handler:
-        """A page goes one by one, so that the view at fault is alone with its dead letter."""
+        """Continues view by view after a page failed, so that only the failing view gets a dead letter."""
         if len(handler.views) == 1:
             return handler._replace(phase="owe", awaited=frozenset())
         return _fresh(handler) if "page_fallback" in self.off else _fresh(handler, handler.views)
 
     def _applied(self, commit: Commit, world: World) -> World | None:
-        """The world after the commit; None when a ledger is not as it was read."""
+        """Returns the world after the commit; None if a ledger is not as it was read."""
         if "precondition" not in self.off and not _is_fresh(commit):
             return None
         changed = {name for name, _, _ in commit.ledgers}
@@ -763,7 +763,7 @@ class QueryProtocol:
         return tokens
 
     def _tokens(self, change: Change) -> frozenset[str]:
-        """What a change looks up: of the images before and after it; without images, document and collection."""
+        """Returns the tokens of a change: of its two images; without images, of the document and its collection."""
         if change.path in ("", "a", "c", UPKEEP):
             return frozenset()
         tokens = {change.path} if change.path in ("b", "y") else set()
@@ -790,7 +790,7 @@ def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
 
 
 def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
-    """What the view needs, given what was read; nothing when its root was read and is missing."""
+    """Returns what the view needs, given what was read; nothing if its root was read as missing."""
     if view.root in seen and seen[view.root].value is None:
         return Resolution(False)
     return Resolution(True, tuple(_named(view, seen)), seen.get(view.root, MISSING).value == QUERY)
@@ -802,7 +802,7 @@ def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:
 
 
 def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Document], ...]) -> Built | None:
-    """The view of what was read, None when a getter raises; of a document that was read twice, the older counts."""
+    """Returns the view of what was read, None if a getter raises; uses the older state of a document read twice."""
     resolution = resolve(view, seen)
     if not resolution.exists:
         return Built(None, (), Ledger(frozenset()))
@@ -826,7 +826,7 @@ def _matches(document: Document) -> bool:
 
 
 def _with_tombstones(new: Ledger, old: Ledger | None, change: Change) -> tuple[tuple[str, int], ...]:
-    """The versions, where those of missing documents tell which version is over, as far as old ledger and event do."""
+    """Returns the versions; of a missing document the one that ended, as far as the old ledger or the event tells."""
     over = {path: abs(at) for path, at in old.versions} if old else {}
     over[change.path] = max(over.get(change.path, 0), change.over)
     return tuple((path, version or -over.get(path, 0)) for path, version in new.versions)
@@ -841,7 +841,7 @@ def _hits(docs: Mapping[str, Document]) -> tuple[tuple[str, Document], ...]:
 
 
 def _fresh(handler: Handler, first: tuple[str, ...] = ()) -> Handler:
-    """The handler before its next piece of work; nothing of the last attempt is kept."""
+    """Returns the handler before its next attempt, without anything of the last."""
     return Handler(handler.change, (*first, *handler.todo), edition=handler.edition)
 
 

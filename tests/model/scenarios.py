@@ -1,4 +1,4 @@
-"""What is explored: short scenarios, which every test run can afford, and deep ones; and the devices to switch off."""
+"""The scenarios to explore: short ones for every test run, and deep ones; and the devices to switch off."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ LINK_AND_COPY = (("a", LINK), ("c", COPIED))
 
 
 class Family(NamedTuple):
-    """All scripts of `length` writes of the values (`deep`: of the longer search), under one template."""
+    """Returns all scripts of `length` writes of the values (`deep`: of the longer search), under one template."""
 
     name: str
     length: int
@@ -125,7 +125,7 @@ _ON_DUTY = (("left", 1), ("right", 1))
 def _tasks(completion: Completion, *, deep: bool) -> Iterator[tuple[str, task.Scenario]]:
     one = (Task("form", SETTINGS, "duty", completion),)
     skew = (Task("f1", "right", "left", completion), Task("f2", "left", "right", completion))
-    # Each stamp and deletion is an event too, in two ways and each delivered twice: more than can be explored.
+    # Only for `keep`: a stamp or deletion is an event too, in two forms, each delivered twice: too many states.
     copies = 2 if deep and completion == "keep" else 1
     torn = (Task("form", SETTINGS, "duty", completion, queries=True),)
     yield (
@@ -148,7 +148,7 @@ DEVICES = (*query.DEVICES, *task.DEVICES)
 
 
 def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
-    """Each group of scenarios by its name, with the devices switched off."""
+    """Returns each group of scenarios by name, with the devices switched off."""
     off = frozenset(off)
     for family in FAMILIES:
         if off & set(query.OWED) and not family.template.upkeep:
@@ -163,7 +163,7 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
 
 
 def without(device: str) -> tuple[str, Explored]:
-    """The first group of short scenarios that goes wrong without the device; no name when none does."""
+    """Returns the first group of short scenarios that goes wrong without the device; no name if none does."""
     for name, protocols in scenarios(off=[device]):
         explored = explore_all(protocols)
         if explored.finding:

@@ -1,4 +1,4 @@
-"""The task protocol as `boiler_functions.modes.task` carries it out: each step is one call, or a part of a torn one.
+"""The task protocol as `boiler_functions.modes.task` implements it: each step is a call, or part of a torn read.
 
 A client writes forms. A task reads the form and one document more, some by name and by a query too, and writes a
 third: on duty or not, from what the form and the other say. What took effect is kept beside the database, where no
@@ -27,11 +27,11 @@ SETTINGS = "settings"
 """A document that the client writes and the tasks read."""
 
 ANSWERED = 0
-"""The attempt that a marker names when its commit was answered: no one asks for it."""
+"""The attempt in a marker whose commit was answered, where nobody asks for it."""
 
 
 class Stored(NamedTuple):
-    """A document. A form that is stamped holds the value that took effect, and the version that held it."""
+    """A document. A stamped form holds the value that took effect, and its version."""
 
     value: int | None = None
     version: int = 0
@@ -40,7 +40,7 @@ class Stored(NamedTuple):
 
     @property
     def seen_version(self) -> int:
-        """The version that a reader sees; that of a deleted document is kept, so that none comes twice."""
+        """The version that a reader sees; a deleted document keeps its own, so that no version comes twice."""
         return 0 if self.value is None else self.version
 
     def __str__(self) -> str:
@@ -52,18 +52,18 @@ class Stored(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A function: the forms that trigger it, what it reads besides and what it writes."""
+    """A function: the forms that trigger it, what else it reads, and what it writes."""
 
     form: str
     reads: str
     writes: str
     completion: Completion
     queries: bool = False
-    """Whether a query finds what it reads, too."""
+    """Whether a query also finds what it reads."""
 
 
 class Event(NamedTuple):
-    """That a form was written. One without images (`tells` is False) names the form alone."""
+    """The event of a written form. Without images (`tells` is False), it names only the form."""
 
     form: str
     id: int
@@ -76,7 +76,7 @@ class Event(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """That a version of a form took effect; `tells` is the version that the event told of, None without images."""
+    """The marker of a version that took effect; `tells` is the version in the event, None without images."""
 
     task: Task
     version: int
@@ -86,7 +86,7 @@ class Effect(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """All writes of an attempt, and what they rest on."""
+    """All writes of an attempt, and their preconditions."""
 
     task: Task
     event: Event
@@ -94,9 +94,9 @@ class Commit(NamedTuple):
     markers: tuple[str, ...]
     form: Stored
     read: Stored
-    """What user code saw."""
+    """The values that user code saw."""
     verified: Stored
-    """What the commit compares with the document as it is then."""
+    """The versions that the commit compares with the current documents."""
 
 
 class Handler(NamedTuple):
@@ -108,7 +108,7 @@ class Handler(NamedTuple):
     known: tuple[str, ...] = ()
     """The markers that exist already."""
     found: Stored | None = None
-    """What the query found, after it was asked."""
+    """What the query found, after it ran."""
     attempt: int = ANSWERED
 
 
@@ -118,9 +118,9 @@ class World(NamedTuple):
     written: int = 0
     handlers: tuple[Handler, ...] = ()
     flying: tuple[Commit, ...] = ()
-    """Commits whose answer was lost: each is applied at any later time, or never."""
+    """Commits whose answer was lost; each is applied at any later time, or never."""
     faults: int = 0
-    """Crashes and lost answers that may still come."""
+    """The number of crashes and lost answers that may still happen."""
     effects: tuple[Effect, ...] = ()
 
 
@@ -204,7 +204,7 @@ class TaskProtocol:
             yield f"a client writes {path} = {new}{told}", following
 
     def _changed(self, world: World, path: str, new: Stored) -> Iterator[tuple[str, World]]:
-        """The document written, and the deliveries of its event to every task that it triggers."""
+        """Writes the document, and adds the deliveries of its event to every task that it triggers."""
         old = dict(world.docs)[path]
         world = world._replace(docs=_pairs({**dict(world.docs), path: new}))
         tasks = [task for task in self.scenario.tasks if task.form == path]
@@ -222,7 +222,7 @@ class TaskProtocol:
         return event.after.value is None or self._is_stamp(event.before, event.after)
 
     def _is_stamp(self, before: Stored, after: Stored) -> bool:
-        """Whether the write was our own stamp, rather than a client's that left a stamp of old."""
+        """Returns whether the write was our own stamp, not a client's write that kept an old one."""
         if "stamp_version" in self.off:
             return self._is_stamped(after)
         return self._is_stamped(after) and after.of == before.version
@@ -231,7 +231,7 @@ class TaskProtocol:
         return "stamp_recognition" not in self.off and form.stamp is not None and form.stamp == form.value
 
     def _handle(self, handler: Handler, world: World) -> Iterator[tuple[str, World]]:
-        """The next step of the handler, which is not in the world; it comes back into it unless it is done."""
+        """Yields the next steps of the handler, taken out of the world; puts it back unless it is done."""
         who = f"handler of {handler.event}"
         if world.faults and handler.seen + handler.known:
             crashed = _with(world._replace(faults=world.faults - 1), _again(handler))
@@ -248,7 +248,7 @@ class TaskProtocol:
                     yield self._read(handler, item, world, who)
 
     def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
-        """One document of a BatchGet, each at its own moment: the read may be torn in any order."""
+        """Reads one document of a BatchGet, each at its own time: the read may be torn in any order."""
         handler = handler._replace(awaited=handler.awaited - {item})
         if item.startswith("marker"):
             exists = item in dict(world.markers)
@@ -261,7 +261,7 @@ class TaskProtocol:
         return f"{who}: reads {item}: {stored}", _with(world, handler._replace(seen=seen))
 
     def _query(self, handler: Handler, world: World, who: str) -> tuple[str, World]:
-        """The query sees one moment, and not that of the BatchGet before it."""
+        """Runs the query, which sees one time, but not that of the BatchGet before."""
         path = handler.task.reads
         found, read = dict(world.docs)[path], dict(handler.seen)[path]
         label = f"{who}: finds {path}: {found}"
@@ -270,7 +270,7 @@ class TaskProtocol:
         return label, _with(world, handler._replace(phase="commit", found=found))
 
     def _settled(self, world: World) -> World:
-        """The world with every handler brought to its next call: what it does between two calls no one sees."""
+        """Returns the world with every handler moved to its next call, as nobody sees what it does in between."""
         handlers = (self._advance(handler) for handler in world.handlers)
         going_on = sorted((handler for handler in handlers if handler), key=hash)
         return world._replace(handlers=tuple(going_on), flying=tuple(sorted(world.flying, key=hash)))
@@ -290,7 +290,7 @@ class TaskProtocol:
         return None if handler.known else handler._replace(phase="query" if handler.task.queries else "commit")
 
     def _first_reads(self, handler: Handler) -> frozenset[str]:
-        """The markers as far as the event tells them, the form, and what the Store needs: one BatchGet."""
+        """Reads the markers that the event names, the form, and what the Store needs, in one BatchGet."""
         event = handler.event
         markers = {_marker(handler)}
         if event.tells and self._marks_versions(handler):
@@ -298,7 +298,7 @@ class TaskProtocol:
         return frozenset({*markers, handler.task.form, handler.task.reads})
 
     def _is_over(self, handler: Handler) -> bool:
-        """Whether there is nothing to do: a duplicate, superseded, deleted or stamped."""
+        """Returns whether nothing is to be done: the form is a duplicate, superseded, deleted or stamped."""
         form = dict(handler.seen)[handler.task.form]
         event = handler.event
         if _marker(handler) in handler.known:
@@ -308,7 +308,7 @@ class TaskProtocol:
         if form.value is None:
             return True
         if event.tells and form.version == event.after.version and "stamp_version" not in self.off:
-            return False  # The event told already that this is no stamp.
+            return False  # The event has shown already that this is no stamp.
         return self._is_stamped(form)
 
     def _marks_versions(self, handler: Handler) -> bool:
@@ -338,7 +338,7 @@ class TaskProtocol:
             yield f"{who}: crashes in its commit, is delivered again", _with(flying, _again(handler))
 
     def _resolve(self, handler: Handler, world: World, who: str) -> tuple[str, World]:
-        """A lost answer: the marker tells whether the commit was applied; if not, the handler tries again."""
+        """Resolves a lost answer: the marker shows whether the commit was applied; if not, the handler retries."""
         if "reread_after_unknown" in self.off:
             return f"{who}: takes the commit for applied", world
         if dict(world.markers).get(_marker(handler)) == handler.attempt:
@@ -346,7 +346,7 @@ class TaskProtocol:
         return f"{who}: does not find its own marker, tries again", _with(world, _again(handler))
 
     def _applied(self, commit: Commit, world: World) -> Iterator[World]:
-        """The world after the commit, in each way that its event may be told; none when it meets a conflict."""
+        """Yields the world after the commit, for each form of its event; nothing after a conflict."""
         task = commit.task
         docs = dict(world.docs)
         if "marker_create" not in self.off and any(marker in dict(world.markers) for marker in commit.markers):
@@ -379,7 +379,7 @@ class TaskProtocol:
 
 
 def _last_of_client(form: Stored) -> int:
-    """The version that the client wrote last: a stamp is a version of its own."""
+    """Returns the version that the client wrote last, as a stamp has a version of its own."""
     return form.of if form.stamp is not None and form.version == form.of + 1 else form.version
 
 
@@ -392,7 +392,7 @@ def _version_marker(handler: Handler, version: int) -> str:
 
 
 def _again(handler: Handler) -> Handler:
-    """The handler of the event at its beginning; nothing of the last attempt is kept."""
+    """Returns the handler of the event before its first step, without anything of the last attempt."""
     return Handler(handler.task, handler.event)
 
 

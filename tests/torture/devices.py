@@ -346,7 +346,7 @@ def found_by_search(device: Device, seeds: range) -> str:
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
-    """Yields a row for each device, with the test that fails without it; in the long form, also the simulator's finds."""
+    """Yields a row for each device, with the test that fails without it; the long form adds the simulator's finds."""
     shown = 0
     for device in DEVICES:
         with unlogged():
