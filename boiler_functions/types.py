@@ -128,8 +128,19 @@ def legible(text: str) -> str:
 
 def shown(value: object) -> str:
     """Returns the value's repr for a message, shortened and as valid Unicode."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__} without a repr"
     return legible(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
+
+
+def described(error: BaseException) -> str:
+    """Returns the type and the message of an error of user code, whose message may raise in turn."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__} without a message"
 
 
 def subclasses(cls: type[T]) -> Iterator[type[T]]:

@@ -21,7 +21,7 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import AnswerSchema, StoredSchema, flatten
-from boiler_functions.types import Fields, Reference, digest, shown, subclasses
+from boiler_functions.types import Fields, Reference, described, digest, shown, subclasses
 
 OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
@@ -254,7 +254,7 @@ class Model:
             raise
         except Exception as error:
             # A generator, or a class of user code, may raise anything as it is read.
-            messages = {name: [f"Cannot be stored: {error}."]}
+            messages = {name: [f"Cannot be stored: {described(error)}."]}
             raise InvalidValue(type(self).__name__, messages, {name: value}) from error
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ from boiler_functions.exceptions import GetterFailed, InvalidDocument, InvalidPa
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.fields import flatten
 from boiler_functions.paths import Pattern, document_id
+from boiler_functions.types import described
 from boiler_functions.views.store import Root, Source, Store
 
 
@@ -92,8 +93,8 @@ def _value(source: Source, candidate: Document | DomainModel, name: str) -> Any:
         return getattr(model, name)
     except Permanent:
         raise
-    except Exception as error:
-        raise GetterFailed(f"{type(model).__name__}.{name} raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise GetterFailed(f"{type(model).__name__}.{name} raised {described(error)}") from error
 
 
 def _field(model: type[DomainModel], document: Document, name: str) -> Any:

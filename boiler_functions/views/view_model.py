@@ -25,6 +25,7 @@ from boiler_functions.models import session
 from boiler_functions.models.fields import JsonSchema, String, flatten
 from boiler_functions.models.model import RESERVED_KEYS, Model
 from boiler_functions.paths import Pattern
+from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of
 from boiler_functions.views.store import Store
 
@@ -190,7 +191,7 @@ class ViewModel(Model, Generic[S]):
             raise
         # `sys.exit()` in a getter is a bug like any other, and must not end a process that serves others.
         except (Exception, SystemExit) as error:
-            raise GetterFailed(f"{type(self).__name__}.{name} raised {type(error).__name__}: {error}") from error
+            raise GetterFailed(f"{type(self).__name__}.{name} raised {described(error)}") from error
 
     @classmethod
     def _check_path(cls) -> None:

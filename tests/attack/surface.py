@@ -25,6 +25,7 @@ SURFACES: Mapping[str, str] = {
     "events": "tests.attack.events",
     "sockets": "tests.attack.sockets",
     "uploads": "tests.attack.uploads",
+    "values": "tests.attack.values",
 }
 """The surfaces by name: a module each, imported when it is attacked."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from boiler_functions.types import GeoPoint, Reference, digest, subclasses, to_datetime, to_instant
+from boiler_functions.types import GeoPoint, Reference, described, digest, shown, subclasses, to_datetime, to_instant
 
 # Neighbours that a careless digest would mix up.
 TRICKY: list[Any] = [
@@ -155,3 +155,16 @@ def test_subclasses_are_given_at_any_depth_in_the_order_of_declaration() -> None
     class D(A): ...
 
     assert list(subclasses(A)) == [B, C, D]
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+def test_an_error_and_a_value_are_described_even_if_they_cannot_say_what_they_are() -> None:
+    assert described(KeyError("x")) == "KeyError: 'x'"
+    assert described(Mute()) == "Mute without a message"
+    assert shown(Mute()) == "a Mute without a repr"

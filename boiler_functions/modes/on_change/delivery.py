@@ -23,7 +23,7 @@ from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.on_change.declaration import Changed, Sink
 from boiler_functions.modes.outbox import state
 from boiler_functions.paths import id_of
-from boiler_functions.types import Fields, digest, legible, to_datetime
+from boiler_functions.types import Fields, described, digest, legible, to_datetime
 from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel
 
@@ -95,8 +95,9 @@ class _Telling(ABC):
                 self.sink.function(changed)
         except Permanent:
             raise
-        except Exception as error:
-            reason = legible(f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE])
+        # `sys.exit()` in it must not end a process that serves others.
+        except (Exception, SystemExit) as error:
+            reason = legible(described(error)[:_LONGEST_MESSAGE])
             if self.sink.max_attempts is not None and changed.attempt >= self.sink.max_attempts:
                 raise Undeliverable(f"{self.sink.name} failed {changed.attempt} times; at last {reason}") from error
             self._stamp(record, "pending", changed.attempt, error=reason)

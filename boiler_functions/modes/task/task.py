@@ -49,7 +49,7 @@ from boiler_functions.modes.task.words import (
 )
 from boiler_functions.paths import Pattern, id_of
 from boiler_functions.settings.options import Options
-from boiler_functions.types import MISSING, Fields, digest, to_datetime
+from boiler_functions.types import MISSING, Fields, described, digest, to_datetime
 from boiler_functions.views.build import Reader, unit_of_work
 from boiler_functions.views.store import Store
 from boiler_functions.views.view_model import ViewModel
@@ -282,7 +282,7 @@ class Run(NamedTuple):
         except BoilerError:
             raise
         except Exception as error:
-            told = f"{self.task.view.__name__}{self.task.effect} raised {type(error).__name__}: {error}"
+            told = f"{self.task.view.__name__}{self.task.effect} raised {described(error)}"
             failure = TaskFailed(told)
             failure.__cause__ = error
             return effect.failed(failure)
