@@ -1,4 +1,4 @@
-"""Advice: what works, and will hurt once there are many documents, views or changes."""
+"""Advice: declarations that work, but will be slow or costly with many documents, views or changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from boiler_functions.views.store import One, Source
 
 @dataclass(frozen=True)
 class Advice:
-    """One warning: its stable name, what it is about, and what may happen with what to do."""
+    """One warning: its stable name, its subject, and a text that says what may happen and what to do."""
 
     name: str
     about: str
@@ -20,5 +20,5 @@ class Advice:
 
 
 def is_one_for_all(source: Source) -> bool:
-    """Whether it is one document whatever the root is: of a fixed id in a fixed collection."""
+    """Whether it is the same document for every root: a fixed id in a fixed collection."""
     return isinstance(source, One) and source.via is None and not source.key_names()

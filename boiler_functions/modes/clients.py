@@ -1,4 +1,4 @@
-"""What clients may do by themselves, through Firestore's own SDK: the subject of the security rules."""
+"""The access of clients through Firestore's own SDK, from which the security rules are generated."""
 
 from __future__ import annotations
 

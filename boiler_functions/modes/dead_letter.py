@@ -1,7 +1,7 @@
-"""Dead letters: a document for each thing that will fail again, with its classified reason.
+"""Dead letters: a document about each view or form that will fail again, with the kind of its error.
 
-A letter stays until its TTL, also when the view was built again meanwhile: to end it then would cost every build a
-write. `last_time` tells whether it is still news.
+A letter stays until its TTL, even if the view was built since: deleting it would cost every build a write. Its
+`last_time` says when the failure was last seen.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ COLLECTION = "boilerDeadLetters"
 KEPT = timedelta(days=30)
 
 MAX_ATTEMPTS = 5
-"""Times that the letter is written against others who count in it, before the event goes back to the platform."""
+"""Attempts to count in a letter that other deliveries change too, before the event fails and is delivered again."""
 
-# The message is user data at times; the limit keeps a dead letter far from the size that may have caused it.
+# A message may quote user data. The limit keeps the letter small, even if the size of the data is the error.
 _LONGEST_MESSAGE = 10_000
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def write_dead_letter(
 
 
 def _count_at_last(invocation: Invocation, path: str, reason: Fields) -> None:
-    """Counts the attempt, however many deliveries of the same failure count meanwhile."""
+    """Counts the attempt, and tries again if another delivery of the same failure counts at the same time."""
     for attempt in range(MAX_ATTEMPTS):
         try:
             _count(invocation, path, reason)
@@ -82,10 +82,10 @@ def _count_at_last(invocation: Invocation, path: str, reason: Fields) -> None:
 
 
 def refuse_event(invocation: Invocation, *, view: str, subject: str, event: str, error: Permanent) -> None:
-    """Writes, or counts in, the one dead letter of a function about events that are not its own.
+    """Writes the one dead letter of a function about events that are not its own, or counts another event in it.
 
-    Whoever posts such events chooses what is in them, and how many: they all share a letter, and no event comes again
-    because others are counted at the same moment.
+    Whoever posts such events controls their content and number. So they share one letter, and a conflict between two of
+    them ends both instead of having the platform deliver them again.
     """
     try:
         write_dead_letter(
@@ -96,7 +96,7 @@ def refuse_event(invocation: Invocation, *, view: str, subject: str, event: str,
 
 
 def _text(text: str) -> str:
-    # Half of a surrogate pair, which user code or an event may hold, has no place in a message to Firestore.
+    # User code or an event may contain half of a surrogate pair, which Firestore refuses.
     return text[:_LONGEST_MESSAGE].encode(errors="replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""What decorators of view models check alike, whichever mode they declare."""
+"""Checks that the decorators of all modes share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from boiler_functions.views.view_model import View, ViewModel
 
 
 def check_view(decorator: str, view: Any) -> View:
-    """The view model; raises DeclarationError when the decorator stands over anything else."""
+    """Returns the view model; raises DeclarationError if the decorator is used on anything else."""
     if not isinstance(view, type) or not issubclass(view, ViewModel):
         raise DeclarationError(
             f"{decorator} decorates a view model, as `class CityView(ViewModel[CityStore])`; found {view!r}."
@@ -20,7 +20,7 @@ def check_view(decorator: str, view: Any) -> View:
 
 
 def models(where: str, given: Any) -> tuple[type[DomainModel], ...]:
-    """The models as they are kept; raises InvalidReference for anything but a collection of them."""
+    """Returns the models as a tuple; raises InvalidReference for anything but a collection of models."""
     if not isinstance(given, Collection) or not all(map(_is_model, given)):
         raise InvalidReference(f"{where} must be a list of DomainModels, as [City]; found {given!r}.")
     return tuple(given)

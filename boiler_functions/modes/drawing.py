@@ -1,4 +1,4 @@
-"""What the picture of an app is made of: boxes in three columns, and what leads from one to the next."""
+"""The parts of an app's picture: boxes in three columns, and arrows from one to the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Column: TypeAlias = Literal["sources", "functions", "views and models"]
 
 
 class Look(NamedTuple):
-    """How boxes of one kind look, and the column that they stand in; `name` is theirs alone."""
+    """The look and the column of boxes of one kind; `name` is unique."""
 
     name: str
     fill: str

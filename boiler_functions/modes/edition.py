@@ -1,4 +1,4 @@
-"""The edition of a view: which code builds it, as its ledgers record, so that other code knows what it meets."""
+"""The edition of a view: a record, in its ledgers, of the code that built it, so that other code can tell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN = (type(None), bool, int, float, str, bytes)
 
 
 def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
-    """The prefix that tells the ledgers and tokens of a view from those of all others."""
+    """Returns the prefix that separates the ledgers and tokens of a view from those of all others."""
     return f"{app}/{view.__name__}"
 
 
@@ -35,7 +35,7 @@ class Edition(NamedTuple):
 
     @classmethod
     def of(cls, app: str, view: type[ViewModel[Any]], release: Release) -> Edition:
-        """The edition that this process runs."""
+        """Returns the edition that this process runs."""
         scope = scope_of(app, view)
         code = release.codes.get(view.__name__) or class_fingerprint(view)
         return cls(f"{scope}/{plan_fingerprint(view)}", f"{scope}/{code}", release.deployment, schema_version(view))
@@ -52,11 +52,11 @@ class Edition(NamedTuple):
         return (mine, self.schema_version) > (theirs, other.schema_version)
 
     def is_same_code(self, other: Edition) -> bool:
-        """Whether both are one code as far as is known: that of a class says nothing about that of a source."""
+        """Whether both may be the same code; the fingerprint of a class cannot be compared with that of a source."""
         return self.code == other.code or _is_of_class(self.code) != _is_of_class(other.code)
 
     def after(self, other: Edition) -> Edition:
-        """This edition as it is recorded over another: the number of the latest deployment stays."""
+        """Returns this edition as a ledger records it after the other: with the higher deployment number."""
         return self._replace(deployment=max(self.deployment, other.deployment))
 
 
@@ -65,13 +65,13 @@ def _is_of_class(code: str) -> bool:
 
 
 def schema_version(view: type[ViewModel[Any]]) -> int:
-    """`Meta.schema_version`: raise it when a deployed change must rebuild every view, and old code must not."""
+    """Returns `Meta.schema_version`. Raise it when a deployed change must rebuild every view, and old code must not."""
     version: int = view.meta("schema_version", 1)
     return version
 
 
 def plan_fingerprint(view: type[ViewModel[Any]]) -> str:
-    """A digest of what decides which documents the view reads, which changes wake it and where it is stored.
+    """Returns a digest of all that decides which documents the view reads, what rebuilds it and where it is stored.
 
     Not cached: the subclasses of a model, which it reads with it, may be declared later.
     """
@@ -80,7 +80,7 @@ def plan_fingerprint(view: type[ViewModel[Any]]) -> str:
 
 
 def _placed_by(view: type[ViewModel[Any]]) -> Iterator[Any]:
-    """What fills the placeholders of the view's path; each says itself where it is other than its name says."""
+    """Yields the attributes that fill the placeholders of the view's path, where a class declares them itself."""
     models = {source.name: source.model for source in view.store_class.sources}
     for name in view.pattern().names if view.meta("path") else ():
         reference, _, attribute = name.partition(".")
@@ -128,12 +128,12 @@ def _code(code: CodeType, doc: str | None) -> Iterator[Any]:
         if isinstance(constant, CodeType):
             yield list(_code(constant, None))
         elif isinstance(constant, frozenset):
-            yield sorted(map(repr, constant))  # Its order follows the hash seed.
+            yield sorted(map(repr, constant))  # The order of a set depends on the hash seed.
         elif constant is not doc:
             yield repr(constant)
 
 
 def _cells(function: FunctionType) -> Iterator[object]:
     for cell in function.__closure__ or ():
-        with suppress(ValueError):  # It is not filled yet.
+        with suppress(ValueError):  # The cell is still empty.
             yield cell.cell_contents

@@ -24,11 +24,11 @@ from boiler_functions.views.view_model import View
 
 
 class Rest(Protocol):
-    """What is left of an invocation's work, to be taken up by another."""
+    """The rest of an invocation's work, which another invocation does."""
 
     @property
     def function(self) -> str:
-        """The entry point of the function whose work it is."""
+        """The entry point of the function that does the work."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class Rest(Protocol):
 
     @property
     def name(self) -> str:
-        """Equal for equal work, so that a queue takes it once."""
+        """A name that is equal for equal work, so that a queue accepts it once."""
         ...
 
     @property
@@ -54,12 +54,12 @@ class Rest(Protocol):
 
 
 Enqueue: TypeAlias = Callable[[Any], None]
-"""Hands a Rest on; raises when it could not, so that the event is not acknowledged."""
+"""Puts a Rest into the queue; raises if it cannot, so that the event is not acknowledged."""
 
 
 @dataclass(frozen=True, eq=False)
 class EventFunction(ABC):
-    """A compiled function that a change of a document invokes; its mode says what it does about the change."""
+    """A compiled function that a change of a document invokes; each mode has a subclass that handles the change."""
 
     app: str
     mode: str
@@ -69,7 +69,7 @@ class EventFunction(ABC):
 
     @property
     def event_type(self) -> str:
-        """Which changes of its source are events of it."""
+        """The kind of change that triggers it: created, written and so on."""
         return WRITTEN
 
     @property
@@ -84,28 +84,28 @@ class EventFunction(ABC):
 
     @abstractmethod
     def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
-        """Does what the change asks for; raises a Transient error when it must be delivered again."""
+        """Handles the change; raises a Transient error if it must be delivered again."""
 
     def take_up(self, invocation: Invocation, rest: Any, enqueue: Enqueue | None) -> None:
-        """Does work that another invocation left."""
+        """Does the rest of another invocation's work."""
         raise NotImplementedError(f"{self.entry_point} hands no work on.")
 
     @abstractmethod
     def drawn(self) -> Iterator[tuple[Node, ...]]:
-        """Every way from what triggers it, through it, to what it writes."""
+        """Yields the paths of the app's picture that lead from its trigger, through it, to the documents it writes."""
 
     def cost(self, view: View, assumed: Assumed) -> Usage:
-        """What a change of the source costs it for one of its views."""
+        """Returns the cost of a change of the source, for one of its views."""
         return Usage()
 
     @property
     def hands_on(self) -> bool:
-        """Whether it puts work that does not fit into one invocation into the app's queue."""
+        """Whether it puts work that exceeds one invocation into the app's queue."""
         return False
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The names of what it serves, as its declarations call them."""
+        """The names of the views or functions that it serves."""
         return tuple(view.__name__ for view in self.views)
 
     @property
@@ -113,39 +113,39 @@ class EventFunction(ABC):
         return self.options.time_limit
 
     def is_triggered_by(self, before: Document, after: Document) -> bool:
-        """Whether a document that changes so is an event of this function."""
+        """Whether such a change of a document triggers this function."""
         is_of_type = self.event_type != CREATED or (after.exists and not before.exists)
         return is_of_type and self.source.match(after.path) is not None
 
     def handle(
         self, change: Change, database: Database, surroundings: Surroundings = REAL, enqueue: Enqueue | None = None
     ) -> Report:
-        """Reports what was done about the change; raises a Transient error when it must be delivered again."""
+        """Handles the change and returns a report; raises a Transient error if the change must be delivered again."""
         return self.attempt(change, database, surroundings, enqueue).or_raise()
 
     def attempt(
         self, change: Change, database: Database, surroundings: Surroundings = REAL, enqueue: Enqueue | None = None
     ) -> Report:
-        """As `handle`, but the report holds the error."""
+        """Does the same as `handle`, but returns the error in the report."""
         if foreign := self._foreign(change):
             return self.refuse(change.id, foreign, database, surroundings)
         return run(self, change, database, surroundings, lambda invocation: self.work(invocation, change, enqueue))
 
     def go_on(self, rest: Rest, database: Database, surroundings: Surroundings, enqueue: Enqueue | None) -> Report:
-        """As `handle`, for work that another invocation of the function left."""
+        """Does the rest of another invocation's work, and returns a report; raises as `handle` does."""
         return self.attempt_rest(rest, database, surroundings, enqueue).or_raise()
 
     def attempt_rest(
         self, rest: Rest, database: Database, surroundings: Surroundings, enqueue: Enqueue | None
     ) -> Report:
-        """As `go_on`, but the report holds the error."""
+        """Does the same as `go_on`, but returns the error in the report."""
         change = rest.change()
         if foreign := self._foreign(change):
             return self.refuse(change.id, foreign, database, surroundings)
         return run(self, change, database, surroundings, lambda invocation: self.take_up(invocation, rest, enqueue))
 
     def refuse(self, event: str, error: Permanent, database: Database, surroundings: Surroundings = REAL) -> Report:
-        """Does nothing about an event that is not this function's, but for a dead letter."""
+        """Writes a dead letter for an event that does not belong to this function, and does nothing else."""
 
         def work(invocation: Invocation) -> None:
             refuse_event(invocation, view=", ".join(self.serves), subject=event, event=event, error=error)
@@ -153,7 +153,7 @@ class EventFunction(ABC):
         return run(self, nothing(event), database, surroundings, work)
 
     def _foreign(self, change: Change) -> InvalidEvent | None:
-        """Why the change is none of this function's documents; None when it is."""
+        """Returns the error for a change of a document that is not this function's, or None."""
         paths = {change.path, change.before.path, change.after.path}
         if len(paths) == 1 and self.source.match(change.path) is not None and could_exist(change.path):
             return None

@@ -1,4 +1,4 @@
-"""One invocation of a compiled function: its database, its clock and what it reports."""
+"""One invocation of a compiled function: its database, its clock and its outcomes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from boiler_functions.modes.release import Release
 from boiler_functions.types import Instant
 from boiler_functions.views.view_model import ViewModel
 
-# Full jitter: a random pause up to a bound that doubles, so that contenders spread out.
+# Full jitter: a random pause up to a bound that doubles, so that competing builders spread out.
 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 2.0
 
 
 class Outcome(StrEnum):
-    """What became of one view, or of one input document."""
+    """The result for one view, or for one form."""
 
     BUILT = "built"
     UNCHANGED = "unchanged"
@@ -43,22 +43,22 @@ class Outcome(StrEnum):
 
 
 class Surroundings(NamedTuple):
-    """What time, chance and the deployment are; passed in, so that a simulation has its own."""
+    """The clock, the random numbers and the release, passed in so that a simulation can replace them."""
 
     clock: Callable[[], Instant] = time.time_ns
     sleep: Callable[[float], None] = time.sleep
     random: random.Random = random.SystemRandom()
     release: Release = Release()
-    """What the deployment of this process says about itself."""
+    """The deployment of this process."""
 
 
 REAL = Surroundings()
-"""The machine's own clock and chance."""
+"""The clock and the random numbers of the machine."""
 
 
 @dataclass(eq=False, repr=False)
 class Invocation:
-    """The work on one event; nothing in it outlives the event."""
+    """The work on one event; it is dropped with the event."""
 
     app: str
     function: str
@@ -69,11 +69,11 @@ class Invocation:
     attempts: int = 1
     lag: float | None = None
     has_met_earlier_ledgers: bool = False
-    """Whether a ledger was met that an earlier version of this package wrote, which no query by its view finds."""
+    """Whether it read a ledger of an earlier version of this package, which no query by view finds."""
     _editions: dict[type[ViewModel[Any]], Edition] = field(default_factory=dict)
 
     def edition_of(self, view: type[ViewModel[Any]]) -> Edition:
-        """The code of this process that builds the view."""
+        """Returns the edition of the view that this process builds."""
         if view not in self._editions:
             self._editions[view] = Edition.of(self.app, view, self.surroundings.release)
         return self._editions[view]
@@ -82,7 +82,7 @@ class Invocation:
         self.outcomes[outcome] += count
 
     def pause(self, attempt: int) -> None:
-        """Waits before the next attempt, and counts it."""
+        """Counts the next attempt, and waits before it."""
         self.attempts += 1
         bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
         self.surroundings.sleep(self.surroundings.random.uniform(0, bound))

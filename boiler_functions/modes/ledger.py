@@ -61,7 +61,7 @@ class Debt(NamedTuple):
 
     @classmethod
     def of(cls, app: str, why: str, now: Instant, earlier: Debt | None = None) -> Debt:
-        """The debt of a build that was not done, or that failed once more."""
+        """Returns the debt of a build that was not done, or that failed again."""
         tries = earlier.tries + 1 if earlier else 0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 20))
         return cls(earlier.since if earlier else now, why, tries, due_at(app, now + pause * 1_000_000_000))
@@ -76,7 +76,7 @@ class Debt(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """What is known of a view instance: what it depends on, which versions it was built from, where it stands.
+    """The bookkeeping of a view instance: its dependencies, the versions it was built from, and where it is stored.
 
     `document` is the ledger as it was read, missing before the first build; its version guards the commit.
     """
@@ -87,17 +87,17 @@ class Ledger(NamedTuple):
     destinations: tuple[str, ...] = ()
     content_hash: str | None = None
     content: Fields | None = None
-    """What the view is, kept only where somebody is told what it was before."""
+    """The content of the view, kept only if a function receives its changes together with the content before."""
     as_of: Instant = 0
     cause: str = ""
     is_whole: bool = True
-    """Whether `versions` has every document that the view was built from; of too many, it has the newest."""
+    """Whether `versions` has every document that the view was built from; if they are too many, it has the newest."""
     edition: Edition = _UNKNOWN
     debt: Debt | None = None
 
     @classmethod
     def of(cls, instance: Instance, document: Document) -> Ledger:
-        """The ledger that a document holds; raises NewerSchema for a newer format."""
+        """Returns the ledger that a document holds; raises NewerSchema for a newer format."""
         if document.fields is None:
             return cls(document)
         fields = document.fields
@@ -142,7 +142,7 @@ class Ledger(NamedTuple):
         return self.debt is not None and self.debt.why != ROLL_OUT
 
     def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
-        """The ledger with the tokens added to the old ones, so that their changes find the view from now on.
+        """Returns the ledger with the tokens added to the old ones, so that their changes find the view from now on.
 
         Without a first build it is owed one, by whoever meets it.
         """
@@ -150,7 +150,7 @@ class Ledger(NamedTuple):
         return registered if self.document.exists else registered._replace(edition=edition, debt=debt)
 
     def owing(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
-        """The ledger of a view that could not be built: woken by old and new tokens, and everything else as it was."""
+        """Returns the ledger of a view that could not be built: with old and new tokens, and otherwise unchanged."""
         owing = self._replace(depends_on=self.depends_on | tokens, debt=debt)
         return owing if self.document.exists else owing._replace(edition=edition)
 
@@ -187,7 +187,7 @@ class Ledger(NamedTuple):
         return known <= versions.items() and (not self.is_whole or len(known) == len(versions))
 
     def put(self, instance: Instance) -> Write:
-        """The write of this ledger, which fails unless the stored one is as it was read."""
+        """Returns the write of this ledger, which fails if the stored one has changed since it was read."""
         lists = Lists(self.versions, self.destinations, self.is_whole)
         fields = {
             "format": FORMAT if lists.is_packed else READABLE_FORMAT,
@@ -208,9 +208,9 @@ class Ledger(NamedTuple):
         return Put(self.document.path, fields, precondition=unchanged(self.document))
 
     def put_debt(self, debt: Debt, cause: str) -> Write:
-        """A write of the debt alone, which leaves all else to the code that wrote it.
+        """Returns a write of the debt alone, which leaves all other fields to the code that wrote them.
 
-        The cause is written too: an equal write keeps the version, and whoever builds from what it read before must
+        The cause is written too: an equal write keeps the version, and a builder that read its sources before must
         meet a conflict.
         """
         fields = {**_debt_fields(debt), "cause": cause}
@@ -220,19 +220,19 @@ class Ledger(NamedTuple):
         return Delete(self.document.path, precondition=Precondition(version=self.document.version))
 
     def committed(self, version: Version) -> Ledger:
-        """This ledger as it stands after its own commit."""
+        """Returns this ledger as it is after its own commit."""
         return self._replace(document=self.document._replace(fields={}, version=version))
 
 
 def edition_of(fields: Fields) -> Edition:
-    """The edition that a ledger records; plan and code are empty in one of an earlier version of this package."""
+    """Returns the edition in a ledger; plan and code are empty if an earlier version of this package wrote it."""
     return Edition(
         fields.get("plan") or "", fields.get("code") or "", fields.get("deployment") or 0, fields["schema_version"]
     )
 
 
 def is_current(ledger: Document, edition: Edition) -> bool:
-    """Whether nothing says that other code than that of this edition built the copies beside a ledger."""
+    """Whether this edition's code built the copies of a ledger, as far as the ledger says."""
     if ledger.fields is None:
         return True
     found = edition_of(ledger.fields)
@@ -250,19 +250,19 @@ def _debt_of(fields: Fields) -> Debt | None:
 
 
 def due_at(app: str, moment: Instant) -> str:
-    """How the field `due` spells a moment; of one app, the texts are in the order of time."""
+    """Returns the value of the field `due` for a moment; within an app these strings sort by time."""
     return f"{app}/{to_datetime(moment):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def ledger_path(scope: str, instance: Instance) -> str:
-    """Where the ledger of an instance is; hashed, as sequential ids make hot spots and a root's path has slashes."""
+    """Returns the path of an instance's ledger; hashed: a root's path has slashes, sequential ids make hot spots."""
     return f"{COLLECTION}/{digest(scope, instance.root)}"
 
 
 def dependents(
     database: Database, tokens: Iterable[str], page: int, after: str = "", until: str = ""
 ) -> Iterator[list[Document]]:
-    """The ledgers that depend on one of the tokens, whole, in pages by path; `after` and `until` are ledger ids."""
+    """Yields the ledgers that depend on one of the tokens, in pages by path; `after` and `until` are ledger ids."""
     query = Query(
         COLLECTION,
         filters=(Filter("depends_on", "array-contains-any", tuple(tokens)),),
@@ -280,18 +280,18 @@ def dependents(
 
 
 def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[list[Document]]:
-    """The ledgers of an app whose debt is due, the longest due first, in pages."""
+    """Yields the ledgers of an app whose debt is due, the longest due first, in pages."""
     return _by_field(database, "due", Filter("due", "<=", due_at(app, now)), f"{app}/", page)
 
 
 def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[list[Document]]:
-    """The ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
+    """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
     other = () if besides is None else (Filter("plan", "!=", besides.plan),)
     return _by_field(database, "plan", Filter("plan", "<", f"{scope}0"), f"{scope}/", page, other)
 
 
 def has_others(database: Database, scope: str, edition: Edition) -> bool:
-    """Whether some copies of the view were built by other code than that of this edition."""
+    """Whether other code than that of this edition built some copies of the view."""
     filters = (Filter("code", ">=", f"{scope}/"), Filter("code", "<", f"{scope}0"), Filter("code", "!=", edition.code))
     return bool(database.query(Query(COLLECTION, filters=filters, limit=1, names_only=True)).documents)
 
@@ -312,15 +312,15 @@ def _by_field(
         if len(documents) < page:
             return
         last = documents[-1]
-        # By place, not once more from the beginning: what could not be built is still there.
+        # The next page starts after this one, not at the beginning: ledgers that could not be built are still found.
         query = query._replace(start=Cursor(((last.fields or {})[field], Reference(last.path)), before=False))
 
 
 def instance_of(view: Any, document: Document) -> Instance:
-    """The instance that a ledger belongs to."""
+    """Returns the instance that a ledger belongs to."""
     return Instance(view, (document.fields or {})["root"])
 
 
 def cursor(ledger_id: str) -> Cursor:
-    """The place just after a ledger in the order of paths."""
+    """Returns the cursor just after a ledger in the order of paths."""
     return Cursor((Reference(f"{COLLECTION}/{ledger_id}"),), before=False)

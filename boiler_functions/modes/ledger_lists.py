@@ -16,13 +16,13 @@ from boiler_functions.database.values import fault_of_name
 from boiler_functions.types import Fields, Version
 
 READABLE_BYTES = 64 * 1024
-"""Up to here the lists are fields that one can read in the console."""
+"""Shorter lists are stored as plain fields, which are readable in the console."""
 
 _PARENTS = len("versions.")
 """Bytes of the names that lead to a version."""
 
 _SPARE = 0.95
-"""How much of the room is filled when versions must be left out: not all of them compress alike."""
+"""The part of the room to fill if versions must be left out; less than all, because not all compress alike."""
 
 
 class Lists(NamedTuple):
@@ -34,14 +34,14 @@ class Lists(NamedTuple):
 
     @classmethod
     def of(cls, fields: Fields) -> Lists:
-        """The lists that a ledger's fields hold."""
+        """Returns the lists in a ledger's fields."""
         if "packed" not in fields:
             return cls(fields["versions"], tuple(fields["destinations"]))
         paths, versions, destinations = json.loads(zlib.decompress(fields["packed"]))
         return cls(dict(zip(paths, versions, strict=True)), tuple(destinations), fields["is_whole"])
 
     def fitting(self, room: int) -> Lists:
-        """The lists with the newest versions that the room has space for."""
+        """Returns the lists with as many of the newest versions as fit into the room."""
         lists = self
         while lists.versions and not lists._is_readable() and (size := len(lists._packed())) > room:
             kept = int(len(lists.versions) * min(room / size, 1) * _SPARE)
@@ -54,18 +54,18 @@ class Lists(NamedTuple):
         return not (self.is_whole and self._is_readable())
 
     def fields(self) -> dict[str, Any]:
-        """The lists as a ledger's fields."""
+        """Returns the lists as a ledger's fields."""
         if self.is_packed:
             return {"packed": self._packed(), "is_whole": self.is_whole}
         return {"versions": dict(self.versions), "destinations": list(self.destinations)}
 
     def _is_readable(self) -> bool:
         size = sum(text_size(path) + 8 for path in self.versions) + sum(map(text_size, self.destinations))
-        # A path may be no key of a map: one over 1,500 bytes, or `__a/b__`.
+        # Not every path can be the key of a map: not one over 1,500 bytes, nor `__a/b__`.
         return size <= READABLE_BYTES and not any(fault_of_name(path, _PARENTS) for path in self.versions)
 
     def _packed(self) -> bytes:
-        # In order, so that paths of one collection stand together, where they compress best.
+        # Sorted, because the paths of one collection compress best next to each other.
         versions = sorted(self.versions.items())
         listed = [path for path, _ in versions], [version for _, version in versions], list(self.destinations)
         return zlib.compress(json.dumps(listed, separators=(",", ":"), ensure_ascii=False).encode())

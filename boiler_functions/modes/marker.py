@@ -1,4 +1,4 @@
-"""The marker: a document per handled event, created in the commit of its effect; where it is, the event is done."""
+"""The marker: a document per event, created in the commit of its effect. If it exists, the event was handled."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MARGIN = timedelta(hours=1)
 
 
 REMEMBERED = timedelta(days=3650)
-"""How long it is known what a kept form said when it took effect; migrations touch old forms, too."""
+"""How long the fields of a kept form are remembered after it took effect; a migration may touch old forms, too."""
 
 
 class Marker(NamedTuple):
-    """The marker of one event of a form; `attempt` tells this attempt's own marker from another's.
+    """The marker of one event of a form; `attempt` tells this attempt's marker from that of another.
 
     Its name does not hold the function, so that a task that is renamed meets its own markers while the old function
     still stands. No two tasks of an app take one document.
@@ -33,22 +33,22 @@ class Marker(NamedTuple):
 
     @classmethod
     def of(cls, invocation: Invocation, change: Change) -> Marker:
-        """The marker of an event. Its name is hashed: ids may hold `/`, and sequential ids make hot spots."""
+        """Returns the marker of an event. Its name is hashed: ids may have `/`, and sequential ids make hot spots."""
         name = digest(invocation.app, change.path, change.source, change.id)
         return cls(f"{COLLECTION}/{name}", f"{invocation.surroundings.random.getrandbits(96):024x}")
 
     @staticmethod
     def of_form(app: str, path: str) -> str:
-        """The path of the record of a kept form: what it said when it took effect last."""
+        """Returns the path of a kept form's record, which has the fields with which the form last took effect."""
         return f"{COLLECTION}/{digest(app, path)}"
 
     @staticmethod
     def of_version(invocation: Invocation, form: Document) -> str:
-        """The path of the marker that the version before this one of the package left for a version of a kept form."""
+        """Returns the path at which the previous version of this package created markers of kept forms."""
         return f"{COLLECTION}/{digest(invocation.app, invocation.function, form.path, form.version)}"
 
     def remember(self, invocation: Invocation, record: Document, version: Version, said: object) -> Write:
-        """The write of a kept form's record; it makes the commit fail when another let the form take effect."""
+        """Returns the write of a kept form's record, which fails if another commit let the form take effect."""
         expire_at = to_datetime(invocation.now()) + REMEMBERED
         fields = {
             "attempt": self.attempt,
@@ -60,7 +60,7 @@ class Marker(NamedTuple):
         return Put(record.path, fields, precondition=unchanged(record))
 
     def create(self, invocation: Invocation, change: Change, outcome: str, kept: timedelta) -> Write:
-        """The write that makes the commit fail when the event was handled already."""
+        """Returns the write of the marker, which fails if the event was already handled."""
         now = to_datetime(invocation.now())
         fields: dict[str, Any] = {
             "attempt": self.attempt,
@@ -75,5 +75,5 @@ class Marker(NamedTuple):
         return Put(self.path, fields, precondition=ABSENT)
 
     def is_own(self, document: Document) -> bool:
-        """Whether this very attempt created the marker."""
+        """Whether this attempt created the marker."""
         return (document.fields or {}).get("attempt") == self.attempt

@@ -1,7 +1,7 @@
-"""A mode: one way to put a view to use. Its doors are what the rest of the house asks of any mode.
+"""A mode: one way to use a view, such as a stored view or a REST resource. The rest of the package calls its methods.
 
-Who compiles, plans, draws or checks an app loops over `declarations.modes` and asks each; nobody outside of a mode's
-folder knows which modes there are, but for their list (`modes.all`) and the decorators of Boiler.
+The code that compiles, plans, draws or checks an app loops over `declarations.modes`; only a mode's own
+folder, the list in `modes.all` and the decorators of Boiler name a mode.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ GroupBy: TypeAlias = Literal["view", "source"]
 
 
 class Declaration(Protocol):
-    """What one decorator said, as a frozen record of its mode."""
+    """The arguments of one decorator, as a frozen record."""
 
     @property
     def view(self) -> View | None:
-        """The view model that it is about, if it is about one."""
+        """The decorated view model, or None if the decorator is not for views."""
         ...
 
     @property
     def options(self) -> Options:
-        """What it said of how its functions run."""
+        """The options of its functions, such as memory and region."""
         ...
 
 
@@ -53,61 +53,61 @@ D = TypeVar("D", bound=Declaration)
 
 
 class Mode(ABC, Generic[D]):
-    """A way to put a view to use. Every door has a default: a mode answers only what it has something to say about."""
+    """A way to use a view. Every method has a default, so that a mode defines only those that concern it."""
 
     name: ClassVar[str]
-    """As the manifest has it, and the decorator: `@app.task`."""
+    """Its name in the manifest, and of its decorator: `task` for `@app.task`."""
 
     counted: ClassVar[str]
-    """What its declarations are called in the line of `boiler check`: `REST rules`."""
+    """The plural for its declarations in the output of `boiler check`: `REST rules`."""
 
     look: ClassVar[Look]
-    """How its functions are drawn."""
+    """The look of its functions in the app's picture."""
 
     longest: ClassVar[int] = MAX_EVENT_SECONDS
-    """Seconds that one invocation may take."""
+    """The longest time of one invocation, in seconds."""
 
     has_decorator: ClassVar[bool] = True
-    """Whether a decorator of Boiler declares it; else it follows from what other modes declare."""
+    """Whether Boiler has a decorator for it; a mode without one follows from the declarations of others."""
 
     stores: ClassVar[bool] = False
     """Whether it keeps a copy of each instance of its views."""
 
-    # What it refuses; of one declaration by itself, its decorator does.
+    # Checks over several declarations; a decorator checks its own.
 
     def check(self, declarations: Declarations) -> None:
-        """Raises DeclarationError for declarations of the mode that cannot be together, or with those of others."""
+        """Raises DeclarationError for declarations that contradict each other, or those of other modes."""
 
     def form(self, declaration: D) -> Pattern | None:
-        """The documents that clients send; an owner in Meta then is a placeholder of this path."""
+        """Returns the path of the documents that clients send; `Meta` may name one of its placeholders as the owner."""
         return None
 
     def recipients(self, declarations: Declarations) -> Iterable[Recipient]:
-        """Who receives a record in the commit of each change of a stored view."""
+        """Returns the functions for which each commit of a stored view writes a record of the change."""
         return ()
 
-    # What it deploys.
+    # Functions and services to deploy.
 
     def event_functions(self, declarations: Declarations) -> Iterable[EventFunction]:
-        """The functions that changes of documents invoke."""
+        """Returns the functions that changes of documents invoke."""
         return ()
 
     def functions(self, declarations: Declarations) -> Iterable[Function]:
-        """The functions that anything else invokes: a request, a queue."""
+        """Returns the functions that requests or a queue invoke."""
         return ()
 
     def scheduled_functions(self, declarations: Declarations) -> Iterable[ScheduledFunction]:
-        """The functions that a schedule invokes."""
+        """Returns the functions that a schedule invokes."""
         return ()
 
     def services(self, declarations: Declarations) -> Iterable[Service]:
-        """What runs on Cloud Run without being a function."""
+        """Returns the services on Cloud Run that are not functions."""
         return ()
 
-    # What it does with a request; what it does with an event, its event functions say.
+    # Work that is not the handling of an event, which is in the event functions.
 
     def serves(self, declarations: Declarations) -> bool:
-        """Whether a function of it answers requests."""
+        """Whether it has a function that answers HTTP requests."""
         return any(isinstance(each.trigger, HttpTrigger) for each in self.functions(declarations))
 
     def application(
@@ -117,32 +117,32 @@ class Mode(ABC, Generic[D]):
         surroundings: Surroundings = REAL,
         project: str | None = None,
     ) -> WSGIApplication:
-        """Serves the requests of its function to the users of the project; `database` is asked for once a request."""
+        """Returns the WSGI application that serves the project's users; it calls `database` once per request."""
         raise NotImplementedError(f"{self!r} serves no requests.")
 
     def rest_of(self, payload: Any) -> Rest:
-        """The work that a task in its queue holds; raises InvalidEvent for a payload that holds none."""
+        """Returns the work in the payload of a task from its queue; raises InvalidEvent for any other payload."""
         raise NotImplementedError(f"{self!r} has no queue.")
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
-        """Does what is due by then and no event will ask for, as far as the time of the invocation allows."""
+        """Does the work that is due and that no event will cause, as far as the time of the invocation allows."""
 
-    # What follows from it, for those who plan, draw and watch an app.
+    # Facts about it, for the plan, the picture and the checks of an app.
 
     def queries(self, declarations: Declarations) -> Iterable[Query]:
-        """One query of each kind that it asks, so that each has its index."""
+        """Returns one query of each kind that it makes, so that indexes can be planned for them."""
         return (query for view in declarations.views_of(self) for query in queries_of(view.store_class))
 
     def clients(self, declarations: Declarations) -> Iterable[Documents]:
-        """What clients may see, and send."""
+        """Returns the documents that clients may read or create, for the security rules."""
         return ()
 
     def drawn(self, declarations: Declarations) -> Iterable[tuple[Node, ...]]:
-        """Every way from a source, through what is no event function, to what it shows."""
+        """Returns the paths of the picture from a source to a result that lead through no event function."""
         return ()
 
     def advice(self, declarations: Declarations) -> Iterable[Advice]:
-        """What works, and will hurt."""
+        """Returns warnings about declarations that work, but will be slow or costly."""
         return ()
 
     def __repr__(self) -> str:
@@ -150,7 +150,7 @@ class Mode(ABC, Generic[D]):
 
 
 class Declarations(NamedTuple):
-    """What an app declares, before anything is compiled.
+    """All that an app declares, before anything is compiled.
 
     `options` are the app's own, defaults included; `named` are those of functions, by entry point; `declared` is what
     the decorators said, by mode.
@@ -170,16 +170,16 @@ class Declarations(NamedTuple):
     declared: Mapping[Mode[Any], tuple[Any, ...]] = {}
 
     def of(self, mode: Mode[D]) -> tuple[D, ...]:
-        """What was declared of a mode, in that order."""
+        """Returns the declarations of a mode, in their order."""
         return self.declared.get(mode, ())
 
     def views_of(self, mode: Mode[Any]) -> tuple[View, ...]:
-        """The view models that were declared of a mode."""
+        """Returns the view models of a mode's declarations."""
         return tuple(dict.fromkeys(each.view for each in self.of(mode) if each.view is not None))
 
     @property
     def all(self) -> Iterator[tuple[Mode[Any], Declaration]]:
-        """Every declaration with its mode, mode by mode."""
+        """Yields every declaration with its mode, mode by mode."""
         return ((mode, each) for mode in self.modes for each in self.of(mode))
 
     @property
@@ -189,22 +189,22 @@ class Declarations(NamedTuple):
 
     @property
     def stored(self) -> tuple[View, ...]:
-        """The views of which copies are kept."""
+        """The views that are stored."""
         return tuple(view for mode in self.modes if mode.stores for view in self.views_of(mode))
 
     @property
     def recipients(self) -> tuple[Recipient, ...]:
-        """Who receives the changes of stored views."""
+        """The functions that receive the changes of stored views."""
         return tuple(each for mode in self.modes for each in mode.recipients(self))
 
     def plus(self, mode: Mode[D], declaration: D) -> Declarations:
-        """The declarations and one more; raises InvalidOption when its options cannot be together with the app's."""
+        """Returns the declarations and one more; raises InvalidOption if its options contradict those of the app."""
         name = f"@app.{mode.name}" if declaration.view is None else declaration.view.__name__
         self.options_of(mode, name, [declaration])
         return self._replace(declared={**self.declared, mode: (*self.of(mode), declaration)})
 
     def without(self, view: View) -> Declarations:
-        """The declarations but those of the view; what is said of functions by name is left out, too."""
+        """Returns the declarations of all other views, without the options of functions by name."""
         left = {mode: tuple(each for each in found if each.view is not view) for mode, found in self.declared.items()}
         return self._replace(declared=left, named={})
 
@@ -214,7 +214,7 @@ class Declarations(NamedTuple):
         return self.http.tenant or self.socket_settings.tenant
 
     def with_options(self, options: Options) -> Declarations:
-        """The declarations with these options before the app's own."""
+        """Returns the declarations with these options, which override the app's own."""
         return self._replace(options=self.options.merged(options))
 
     @property
@@ -223,19 +223,19 @@ class Declarations(NamedTuple):
         return self.options.database or ANY
 
     def options_of(self, mode: Mode[Any], entry_point: str, served: Sequence[Declaration]) -> Options:
-        """The options of a function; raises InvalidOption when what it serves says different things."""
+        """Returns the options of a function; raises InvalidOption if the declarations that it serves contradict."""
         said = Options()
         for each in served:
             if differing := said.differing(each.options):
                 views = ", ".join(each.view.__name__ for each in served if each.view)
                 raise InvalidOption(
-                    f"{entry_point} serves {views}, which say different things of {differing}. Say it once: "
+                    f"{entry_point} serves {views}, which set {differing} to different values. Set it once: "
                     f"Boiler({self.app!r}, functions={{{entry_point!r}: …}})."
                 )
             said = said.merged(each.options)
         return self.settled(mode, entry_point, said)
 
     def settled(self, mode: Mode[Any], entry_point: str, said: Options) -> Options:
-        """The options of a function that itself says `said`."""
+        """Returns the options of a function whose declarations set `said`, completed by those of the app."""
         named = self.named.get(entry_point, Options())
         return self.options.merged(said).merged(named).settled(f"{self.app}: {entry_point}", mode.longest)

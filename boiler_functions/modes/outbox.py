@@ -1,4 +1,4 @@
-"""The outbox: a record for each change of a stored view, written in its commit, for those who receive it."""
+"""The outbox: a record of each change of a stored view, written in its commit, for each function that receives it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ KEPT = timedelta(days=30)
 
 
 class Recipient(Protocol):
-    """Who receives the changes of a view."""
+    """A function that receives the changes of a model or a view."""
 
     @property
     def view(self) -> View | None: ...
 
     def outbox(self, app: str) -> str:
-        """The collection of its records."""
+        """Returns the collection of its records."""
         ...
 
 
 def records(
     invocation: Invocation, recipients: Iterable[Recipient], instance: Instance, ledger: Ledger, built: Built
 ) -> Iterator[Write]:
-    """The records of a view's change, to be written in its commit: one for each recipient of the view."""
+    """Yields a record of the change for each recipient of the view, to be written in the commit of the change."""
     for each in recipients:
-        # At most one commit succeeds on a version of the ledger, so this names the change, however often it is tried.
+        # At most one commit succeeds on a version of the ledger, so every attempt at this change has the same key.
         key = digest(each.outbox(invocation.app), instance.root, ledger.document.version)
         fields = {
             "app": invocation.app,

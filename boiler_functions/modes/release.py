@@ -1,4 +1,4 @@
-"""The release: what a deployment says about itself, in a small file beside main.py."""
+"""The release: a small file beside main.py, in which a deployment records its number and its code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FILE = "boiler_release.json"
 """The file's name; a deployment writes it into what it uploads."""
 
 ROLL_OUT = timedelta(minutes=30)
-"""How long the code before may still take events: functions are deployed one by one, and end what they have begun."""
+"""How long the previous code may still receive events: functions are deployed one by one, and finish their work."""
 
 VARIABLE = "BOILER_RELEASE"
-"""The environment variable that holds the same JSON, and goes before the file."""
+"""The environment variable with the same JSON, which takes precedence over the file."""
 
 
 class Release(NamedTuple):
@@ -31,17 +31,20 @@ class Release(NamedTuple):
     deployment: int = 0
     codes: Mapping[str, str] = {}
     settled_at: Instant = 0
-    """From when on the code before takes no more events. It looks for views by its own fetch plan: of what it handled,
-    a view that this code built may know nothing, so it is built once more then. 0 says that the plans are the same."""
+    """The time from which the previous code receives no more events; 0 if the fetch plans are the same.
+
+    The previous code finds views by its own fetch plan, so it may have missed views that this code built. Those are
+    built again at this time.
+    """
 
     @classmethod
     def begun(cls, deployment: int, now: Instant, codes: Mapping[str, str]) -> Release:
-        """A deployment that begins now."""
+        """Returns a deployment that begins now."""
         return cls(deployment, codes, now + int(ROLL_OUT.total_seconds()) * 1_000_000_000)
 
     @classmethod
     def of(cls, folder: Path, environ: Mapping[str, str]) -> Release:
-        """The release of the functions in a folder; raises ConfigurationError for a file that holds something else."""
+        """Returns the release in a folder, empty without a file; raises ConfigurationError for an invalid file."""
         path = folder / FILE
         text = environ.get(VARIABLE) or (path.read_text("utf-8") if path.is_file() else "")
         return cls._parsed(text, VARIABLE if environ.get(VARIABLE) else str(path)) if text else cls()

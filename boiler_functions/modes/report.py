@@ -1,4 +1,4 @@
-"""The report of one invocation: what it did, what that cost, and what ended it."""
+"""The report of one invocation: its outcomes, its cost, and the error that ended it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from boiler_functions.database.metered import Usage
 
 
 class Report(NamedTuple):
-    """What one invocation did."""
+    """The outcomes and the cost of one invocation."""
 
     function: str
     event: str
@@ -19,20 +19,20 @@ class Report(NamedTuple):
     attempts: int
     milliseconds: float
     lag_milliseconds: float | None = None
-    """From the source's `update_time` to the last commit, both by the database's clock; None when nothing was built."""
+    """From the source's `update_time` to the last commit, by the database's clock; None if nothing was built."""
     views: tuple[str, ...] = ()
     error: Exception | None = None
-    """What ended the invocation, so that the event must be delivered again."""
+    """The error that ended the invocation, after which the event must be delivered again."""
 
     @property
     def outcome(self) -> str:
-        """What became of the event in a word: the one outcome, `several`, `nothing to do`, or `failed`."""
+        """The result of the event in one word: its only outcome, `several`, `nothing to do`, or `failed`."""
         if self.error:
             return "failed"
         return "several" if len(self.outcomes) > 1 else next(iter(self.outcomes), "nothing to do")
 
     def or_raise(self) -> Report:
-        """This report; raises the error that ended the invocation."""
+        """Returns this report, or raises the error that ended the invocation."""
         if self.error:
             raise self.error
         return self

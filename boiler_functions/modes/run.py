@@ -14,12 +14,12 @@ from boiler_functions.modes.dead_letter import write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.report import Report
 
-# Half for the work at hand; the other half covers a page under way, cold starts and slow commits.
+# Half of the time is for new pages; the other half is for the page in progress, cold starts and slow commits.
 _BUDGET = 0.5
 
 
 class Runnable(Protocol):
-    """What a run needs to know of a compiled function."""
+    """The parts of a compiled function that a run needs."""
 
     @property
     def app(self) -> str: ...
@@ -73,6 +73,6 @@ def run(
 
 
 def nothing(cause: str) -> Change:
-    """The change of an invocation that no change of a document caused."""
+    """Returns the change of an invocation that no change of a document caused."""
     document = Document("")
     return Change(cause, "", "", document, document, 0)

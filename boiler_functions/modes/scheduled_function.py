@@ -1,4 +1,4 @@
-"""A function that a schedule invokes, again and again, whatever happens in the database."""
+"""A function that a schedule invokes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from boiler_functions.settings.options import Options
 
 @dataclass(frozen=True, eq=False)
 class ScheduledFunction(ABC):
-    """A compiled function that a schedule invokes; its mode says what it does.
+    """A compiled function that a schedule invokes; each mode has a subclass that does the work.
 
     A run that is lost, or comes twice, must do no harm: what there is to do, the database says.
     """
@@ -24,16 +24,16 @@ class ScheduledFunction(ABC):
     entry_point: str
     options: Options
     serves: tuple[str, ...]
-    """The names of what it serves, as its declarations call them."""
+    """The names of the views or functions that it serves."""
 
     @abstractmethod
     def work(self, invocation: Invocation) -> None:
-        """Does what there is to do, as far as the time of the invocation allows; the next run does the rest."""
+        """Does all work that is due, as far as the time of the invocation allows; the next run does the rest."""
 
     @property
     def timeout_sec(self) -> int:
         return self.options.time_limit
 
     def attempt(self, database: Database, surroundings: Surroundings = REAL) -> Report:
-        """Runs once; the report holds the error that ended the run, if one did."""
+        """Runs once, and returns a report, with the error that ended the run if there was one."""
         return run(self, nothing(self.entry_point), database, surroundings, self.work)

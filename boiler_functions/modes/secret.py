@@ -1,4 +1,4 @@
-"""The app's secret: made once, kept in the database, the same for every instance of its functions."""
+"""The app's secret: created once, stored in the database, and shared by all instances of its functions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BYTES = 32
 
 
 def secret_of(database: Database, app: str) -> bytes:
-    """The secret of the app; whoever asks first makes it."""
+    """Returns the secret of the app, and creates it if there is none."""
     path = f"{COLLECTION}/{app}"
     stored = database.read([path]).documents[0].fields
     if stored is None:
         try:
             database.commit([Put(path, {"secret": secrets.token_bytes(_BYTES)}, precondition=ABSENT)])
         except Conflict:
-            """Another instance was faster; its secret is that of all."""
+            """Another instance was faster; all use its secret."""
         stored = database.read([path]).documents[0].fields or {}
     secret: bytes = stored["secret"]
     return secret

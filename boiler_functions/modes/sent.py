@@ -1,4 +1,4 @@
-"""Values that a sender chose, told from those that the code made of them."""
+"""Distinguishes the values that a client sent from those that the code computed."""
 
 from __future__ import annotations
 

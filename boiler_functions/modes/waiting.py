@@ -1,4 +1,4 @@
-"""Who may hold a thread of the process for long: some threads only, so that others are left for all other requests."""
+"""Limits how many threads of the process wait for slow clients, so that threads are left for other requests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cache
 from threading import Semaphore
 
 THREADS = "THREADS"
-"""The variable by which functions-framework is told its threads."""
+"""The environment variable with the number of threads of functions-framework."""
 
 
 def places(environment: Mapping[str, str]) -> Semaphore:
-    """A place for half of the threads that serve this process; all who wait share them, whatever they wait for."""
+    """Returns a semaphore with places for half of the process's threads, shared by all that wait for something."""
     # As functions_framework/_http/gunicorn.py counts them.
     return _places(int(environment.get(THREADS) or (os.cpu_count() or 1) * 4) // 2)
 

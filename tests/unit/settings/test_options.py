@@ -170,7 +170,7 @@ def test_views_that_share_a_function_may_not_contradict_one_another() -> None:
     app = Boiler("demo", group_by="source")
     app.query(memory=1024)(CityView)
     app.query(memory=2048)(PlaceView)
-    with pytest.raises(DeclarationError, match=r"CityView, PlaceView, which say different things of memory"):
+    with pytest.raises(DeclarationError, match=r"CityView, PlaceView, which set memory to different values"):
         _ = app.manifest
     said_once = Boiler("demo", group_by="source")
     said_once.query(memory=1024)(CityView)
