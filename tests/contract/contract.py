@@ -1,4 +1,4 @@
-"""What every database keeps: one suite, which a database joins by a class with the fixture `database`."""
+"""The contract of every database: one suite, which a database joins by a subclass with the fixture `database`."""
 
 import math
 from collections.abc import Callable
@@ -57,7 +57,7 @@ VALUES: dict[str, Any] = {
 
 
 def _longer(value: Any) -> Any:
-    """The value with one byte more in its first text."""
+    """Returns the value with one more byte in its first string."""
     match value:
         case Reference():
             return Reference(f"{value.path}i")
@@ -70,7 +70,7 @@ def _longer(value: Any) -> Any:
 
 
 def put(database: Database, path: str = "users/ada", **fields: Any) -> Document:
-    """The document as it stands after the write."""
+    """Writes the document, and returns it as stored."""
     database.commit([Put(path, fields)])
     return get(database, path)
 
@@ -88,7 +88,7 @@ def found(database: Database, query: Query) -> Found:
 
 
 def cities(database: Database) -> None:
-    """Five cities, one without fields, and one of the same name further down."""
+    """Stores five cities, one without fields, and one in a sub-collection of the same name."""
     documents: dict[str, dict[str, Any]] = {
         "cities/bei": {"name": "Beijing", "population": 21_540_000, "capital": True, "tags": ["asia", "old"]},
         "cities/nyc": {"name": "New York", "population": 8_300_000, "capital": False, "tags": ["america"]},
@@ -104,7 +104,7 @@ USERS_NOTES = Pattern("users/{user_id}/notes/{doc_id}")
 
 
 def scattered_notes(database: Database, foreign: int) -> None:
-    """Five notes of two users, and before and between them those of others, whose collections have the same name."""
+    """Stores five notes of two users, and before and between them notes of others in collections of the same name."""
     own = [Put(f"users/{'ab'[n % 2]}/notes/{n}", {"n": n}) for n in range(5)]
     places = ("aaa/x/notes", "users/a/deep/x/notes", "notes", "zzz/x/notes")
     others = [Put(f"{places[n % 4]}/{n}", {"n": n % 6 - 0.5}) for n in range(foreign)]

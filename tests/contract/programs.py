@@ -1,4 +1,4 @@
-"""Programs of commits, reads and queries, drawn by a seed, and what two databases answer to each step.
+"""Random programs of commits, reads and queries, and the answers of two databases to each step.
 
 Versions differ from one database to another, and what matters is their relation: each is told by the number of the
 step that made it.
@@ -41,11 +41,11 @@ WRONG_MASKS = ("", "a b", "a..b", ".a", "a.", "`a", "__a__")
 PATTERNS = (None, None, Pattern("houses/{house}/rooms/{doc_id}"), Pattern("rooms/{doc_id}"))
 
 Act: TypeAlias = Callable[["Run"], Any]
-"""One step, which gives what is compared."""
+"""Runs one step, and returns the answer to compare."""
 
 
 class Step(NamedTuple):
-    """A step, and how it reads in a failing test."""
+    """A step, and its text in a failing test."""
 
     act: Act
     told: str
@@ -57,15 +57,15 @@ class Run:
 
     database: Database
     times: dict[int, Instant] = field(default_factory=dict)
-    """When each step that changed something was committed."""
+    """The commit time of each step that changed something."""
     numbers: dict[Version, int] = field(default_factory=lambda: {MISSING: 0})
     founds: dict[int, Found] = field(default_factory=dict)
     step: int = 0
     error: str = ""
-    """What was said of the last step that was refused."""
+    """The message of the last step that was refused."""
 
     def do(self, number: int, step: Step) -> Any:
-        """What the step answers: comparable values, or the class of the error."""
+        """Runs the step, and returns comparable values, or the class of the error."""
         self.step = number
         try:
             return step.act(self)
@@ -93,7 +93,7 @@ class Run:
 
 
 def comparable(value: Any) -> Any:
-    """The value with NaN and the types of numbers made visible."""
+    """Returns the value so that NaN and the types of numbers compare exactly."""
     match value:
         case dict():
             return {name: comparable(each) for name, each in value.items()}
@@ -108,7 +108,7 @@ def comparable(value: Any) -> Any:
 
 
 def program(seed: int, steps: int = STEPS) -> Iterator[Step]:
-    """The steps of a seed."""
+    """Yields the steps of a seed."""
     random = Random(seed)
     drawn = _Drawn(random)
     for number in range(1, steps + 1):
@@ -127,7 +127,7 @@ class _Drawn:
         return self.random.random() < likelihood
 
     def wrongly(self, likelihood: float) -> bool:
-        """Whether to draw what is refused; at most once in a step, so that there is one reason."""
+        """Returns whether to draw something invalid; at most once in a step, so that there is one reason."""
         is_wrong = self.may_be_wrong and self.rarely(likelihood)
         self.may_be_wrong = self.may_be_wrong and not is_wrong
         return is_wrong
@@ -173,11 +173,11 @@ class _Drawn:
         return (*paths, *deep)
 
     def demand(self, number: int) -> Precondition | int | None:
-        """A precondition, or the number of a step whose version the document should have."""
+        """Returns a precondition, or the number of a step whose version the document must have."""
         return self.random.choice((ABSENT, PRESENT, self.random.randrange(1, number + 1), None, None, None))
 
     def write(self) -> Write:
-        """A write without its precondition; one with an empty mask checks that the document is as it is."""
+        """Returns a write without its precondition; one with an empty mask changes nothing."""
         path = self.path()
         if self.rarely(0.1):
             return Put(path, {}, ())
@@ -185,13 +185,13 @@ class _Drawn:
             return Delete(path)
         could_be_wrong = self.may_be_wrong
         fields = self.fields()
-        # Firestore overlooks what is wrong in a field that the mask leaves out; the memory database need not.
+        # Firestore ignores an invalid value in a field that the mask leaves out; the database in memory need not.
         return Put(path, fields, None if could_be_wrong and not self.may_be_wrong else self.mask(fields))
 
     def commit(self, number: int, verified: tuple[int, ...] = ()) -> Step:
         self.may_be_wrong = not verified and self.rarely(0.2)
         drawn = [(self.write(), self.demand(number)) for _ in range(self.random.choice((1, 1, 1, 2, 3)))]
-        # Each document once: which of its faults is told of first, where there are several, is nobody's promise.
+        # Each document once: which of several faults is reported first is not part of the contract.
         parts = list({write.path: (write, demand) for write, demand in drawn}.values())
         writes = [partial(_guarded, *each) for each in parts]
 
@@ -246,7 +246,7 @@ def _nested(depth: int) -> Any:
 
 
 def differences(seed: int, one: Database, other: Database, steps: int = STEPS) -> Iterator[str]:
-    """What the databases answer differently; it ends at the first, as all that follows may rest on it."""
+    """Yields what the databases answer differently; ends at the first difference, as later ones may follow from it."""
     left, right = Run(one), Run(other)
     for number, step in enumerate(program(seed, steps), 1):
         answers = left.do(number, step), right.do(number, step)

@@ -83,7 +83,7 @@ def random_put(random: Random) -> Put:
 
 
 def _comparable(random: Random) -> Any:
-    # The emulator sees that nothing is above null or NaN, nor holds them, and forgets what else it would refuse.
+    # The emulator answers a comparison with null or NaN with nothing, and skips its other checks.
     while (value := random_value(random)) is None or (isinstance(value, float) and math.isnan(value)):
         pass
     return value

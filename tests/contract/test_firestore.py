@@ -24,7 +24,7 @@ class TestFirestore(DatabaseContract):
 
 
 def answer(database: Database, query: Query) -> list[str] | str:
-    """The paths that a query returns, or that it is refused."""
+    """Returns the paths that a query finds, or that it is refused."""
     try:
         return [each.path for each in database.query(query).documents]
     except InvalidRequest:

@@ -1,4 +1,4 @@
-"""Both databases tell of changes alike."""
+"""Both databases report changes alike."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ def database(request: pytest.FixtureRequest, project: str) -> LiveDatabase:
 
 
 class Heard:
-    """What a listener was told."""
+    """The readings that a listener received."""
 
     def __init__(self, database: LiveDatabase, target: Target) -> None:
         self._condition = threading.Condition()
@@ -31,7 +31,7 @@ class Heard:
         self.listener = database.listen(target, self._change, self._fail)
 
     def until(self, fulfilled: Callable[[tuple[Document, ...]], bool]) -> tuple[Document, ...]:
-        """The first documents from now on that fulfil it."""
+        """Returns the next documents that fulfil the condition."""
         with self._condition:
             assert self._condition.wait_for(
                 lambda: self.errors or any(fulfilled(each.documents) for each in self.readings[-1:]), 20

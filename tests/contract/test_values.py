@@ -1,4 +1,4 @@
-"""Of any value, the one rule, the database in memory and the emulator say the same: held, or refused."""
+"""The rule, the database in memory and the emulator agree on which values can be stored."""
 
 from collections.abc import Callable
 from random import Random, SystemRandom
@@ -16,7 +16,7 @@ from boiler_functions.types import GeoPoint, Reference
 
 VALUES = 400
 
-# "____" is left out: the documentation reserves it, and the emulator takes it.
+# Without "____": the documentation reserves it, but the emulator accepts it.
 NAMES = ["a", "b", "", "__a__", "___", "users/ada", "é", "x" * 490, "y" * 1500, "__a\n__", ".", "a.b", "`"]
 PATHS = [
     *("users/ada", "users", "users/..", "users/__a__", "__cfg/main", "a/" + "x" * 1501),
@@ -32,7 +32,7 @@ LEAVES: list[Callable[[Random], Any]] = [
 
 
 def value(random: Random) -> Any:
-    """A leaf in up to 22 maps and lists, whose names are mostly sound."""
+    """Returns a leaf in up to 22 maps and lists, whose names are mostly valid."""
     made = random.choice(LEAVES)(random) if random.random() < 0.4 else 1
     for _ in range(random.choice([0, 1, 2, 3, 19, 20, 21])):
         name = random.choice(NAMES) if random.random() < 0.06 else "m"

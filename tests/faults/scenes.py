@@ -1,4 +1,4 @@
-"""What the fault tests share: the tortured app in memory, and a race at every call of a handler."""
+"""Shared by the fault tests: the tortured app in memory, and a race at every call of a handler."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,21 +17,21 @@ from tests.unit.modes.cities import put
 T = TypeVar("T")
 
 FORM = "users/ann/kept/one"
-"""Kept, so that nothing but markers tells what took effect."""
+"""Kept forms, so that only markers show what took effect."""
 
 TOKYO, JAPAN, KOREA = Reference("cities/TOK"), Reference("countries/JP"), Reference("countries/KR")
 
 
 @contextmanager
 def world() -> Iterator[MemoryApp]:
-    """The tortured app, empty, on a clock that stands still."""
+    """Yields the tortured app, empty, with a clock that stands still."""
     clock = VirtualClock()
     with memory_app(tortured_app(), Surroundings(clock.now, clock.sleep, Random(0))) as testing:
         yield testing
 
 
 def fresh_seeds(count: int) -> list[int]:
-    """Seeds that no run had before; printed, so that a failure can be replayed."""
+    """Returns new random seeds, and prints them, so that a failure can be replayed."""
     first = SystemRandom().randrange(10**9)
     print(f"seeds {first} … {first + count - 1}")
     return [*range(first, first + count)]
@@ -42,7 +42,7 @@ def tokyo(testing: MemoryApp, name: object = "Tokyo", **fields: object) -> None:
 
 
 def stored_tokyo(testing: MemoryApp) -> None:
-    """Tokyo in Japan, with all of its views."""
+    """Stores Tokyo in Japan, with all its views."""
     put(testing, JAPAN.path, name="Japan")
     tokyo(testing)
     testing.deliver()
@@ -57,14 +57,14 @@ def place(testing: MemoryApp) -> Any:
 
 
 def send(testing: MemoryApp, amount: int = 1, path: str = FORM) -> Delivery:
-    """The event of a form that a client writes."""
+    """Writes a form as a client does, and returns the event."""
     testing.take()
     put(testing, path, amount=amount)
     return the_one(testing, path)
 
 
 def the_one(testing: MemoryApp, path: str, view: str = "") -> Delivery:
-    """The pending event of the document for the view, taken; the others stay."""
+    """Takes the pending event of the document for the view; leaves the others."""
     (found,) = [
         each for each in testing.pending if each.change.path == path and each.function.entry_point.startswith(view)
     ]
@@ -73,7 +73,7 @@ def the_one(testing: MemoryApp, path: str, view: str = "") -> Delivery:
 
 
 def effects(testing: MemoryApp, user: str = "ann") -> list[int]:
-    """The amounts that were paid into the account, as often as they were."""
+    """Returns the amounts that were paid into the account, each as often as it was."""
     account = testing.fields(f"accounts/{user}") or {"applied": [], "balance": 0}
     amounts = [int(each.split()[-1]) for each in account["applied"]]
     assert account["balance"] == sum(amounts)
@@ -86,7 +86,7 @@ def letters(testing: MemoryApp) -> list[dict[str, Any]]:
 
 
 class Raced:
-    """The database, where something happens before the n-th call."""
+    """The database, with something that happens before the n-th call."""
 
     def __init__(self, database: Database, nth: int, race: Callable[[], object]) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""Data that will fail again, things that are too large, and declarations that would never come to rest."""
+"""Bad data, documents and requests that are too large, and declarations that would loop forever."""
 
 import logging
 from datetime import date
@@ -27,7 +27,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 POISONS: tuple[Any, ...] = (7, "", "x" * 1_048_400)
-"""A name of another type, one that a getter has a bug for, and one that makes the view too large."""
+"""A name of another type, one at which a getter fails, and one that makes the view too large."""
 
 
 class LongView(ViewModel[CityStore]):

@@ -33,7 +33,7 @@ RETRIES = 8
 
 
 def renamed(testing: MemoryApp) -> Delivery:
-    """The event of Japan, which Tokyo's view shows, with a new name."""
+    """Renames Japan, which Tokyo's view shows, and returns the event."""
     stored_tokyo(testing)
     put(testing, JAPAN.path, name="Nippon")
     return the_one(testing, JAPAN.path, "place_view")
@@ -47,7 +47,7 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 
 def handled(testing: MemoryApp, delivery: Delivery, moment: str, error: BaseException, times: int = 1) -> Any:
-    """What the handler makes of an error at its first commits."""
+    """Handles the event with an error at the first commits, and returns the outcome."""
     hooked = Hooked(testing.database)
     for nth in range(1, times + 1):
         getattr(hooked, moment)("commit", nth, raising(error))

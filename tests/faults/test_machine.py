@@ -1,4 +1,4 @@
-"""Hypothesis chooses what clients, the platform and fate do, and shrinks what goes wrong to the shortest story."""
+"""Hypothesis chooses what clients, the platform and faults do, and shrinks a failure to the shortest story."""
 
 from contextlib import ExitStack
 from random import Random
@@ -44,7 +44,7 @@ class Story(RuleBasedStateMachine):
 
     @initialize()
     def quiet(self) -> None:
-        """The log of bad data is meant."""
+        """Silences the log, as the bad data is intended."""
         patch = pytest.MonkeyPatch()
         patch.setattr("boiler_functions.modes.dead_letter.log.disabled", True)
         self.stack.callback(patch.undo)
@@ -153,7 +153,7 @@ class Story(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        """A day and a half passes: markers go, and what waited for so long is too old for a task."""
+        """Lets a day and a half pass: markers expire, and waiting events become too old for a task."""
         waiting = {each.change.path for each in self.waiting if each.function.mode == "task"}
         self.too_old |= waiting
         self.clock.sleep(36 * HOUR)

@@ -1,4 +1,4 @@
-"""Reads that are torn before user code decides: what it saw is what the commit verifies, whichever way it was read."""
+"""Torn reads before user code decides: the commit verifies what the code saw, however it was read."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,7 +14,7 @@ from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked
 
 SUM = 150
-"""What the two accounts hold together, before and after the transfer between them."""
+"""The sum of the two accounts, before and after a transfer between them."""
 
 
 class Account(DomainModel):
@@ -34,7 +34,7 @@ class Branch(DomainModel):
 
 
 class Named(Store):
-    """Names an account and finds it, too."""
+    """Names an account, and also finds it by a query."""
 
     account = reference(Account)
     accounts = matching(Account.owner == "ann")
@@ -53,7 +53,7 @@ class Twice(Store):
 
 
 def total_of(store: Store) -> int:
-    """The balance of the account that the Store names, and of those that it finds beside it."""
+    """Returns the balance of the account that the Store names, plus those that it finds."""
     models = {model.path: model for source in type(store).sources for model in store.models(source)}
     return sum(model.balance for model in models.values())
 
@@ -71,7 +71,7 @@ def tasks(store: type[Store], isolation: Isolation = "serializable", body: Calla
 
 
 def transfer(testing: MemoryApp) -> int:
-    """Moves 50 from a to b in one commit; a time before it."""
+    """Moves 50 from a to b in one commit, and returns a time before it."""
     for name, balance in (("a", 100), ("b", 50)):
         put(testing, f"accounts/{name}", owner="ann", balance=balance)
     before = testing.database.read(["accounts/a"]).read_time

@@ -7,5 +7,5 @@ from tests.unit.modes.rest.meeting_api import Api, meeting_api
 
 @pytest.fixture
 def api() -> Api:
-    """The API over a database of its own."""
+    """Returns the API with its own database."""
     return meeting_api()

@@ -90,7 +90,7 @@ class Meeting(DomainModel):
 
 
 class Conference(Meeting):
-    """A meeting of its own kind, in the same collection."""
+    """A subclass of meeting, in the same collection."""
 
 
 class Form(DomainModel):
@@ -182,7 +182,7 @@ class MeetingView(ViewModel[MeetingStore]):
 
     @guest.setter
     def set_guest(self, value: Any) -> None:
-        """Invites a new user, or breaks in the ways that tests ask for."""
+        """Invites a new user, or fails in the way that a test asks for."""
         if value == "bug":
             raise ZeroDivisionError("secret detail")
         guest = User.new(doc_id=value, name=value)
@@ -207,7 +207,7 @@ class TalkStore(Store):
 
 
 class TalkView(ViewModel[TalkStore]):
-    """Not stored: shows some attributes of a meeting as they are, and others in its own way."""
+    """Not stored; shows some attributes of a meeting unchanged, and others changed."""
 
     class Meta:
         read = access.public
@@ -242,7 +242,7 @@ class TalkView(ViewModel[TalkStore]):
 
     @attrs.computed
     def tags(self) -> list[str]:
-        """What is shown of it."""
+        """Returns what the view shows of it."""
         return self.store.meeting.tags
 
     @attrs.computed
@@ -251,7 +251,7 @@ class TalkView(ViewModel[TalkStore]):
 
     @attrs.computed
     def notes(self) -> str | None:
-        # Of the same name and type as the meeting's, and not the same.
+        # The name and type are the meeting's, but the value is not.
         return self.store.meeting.notes if self.store.meeting.public else None
 
 
@@ -317,7 +317,7 @@ app.rest("/conferences")(ConferenceView)
 
 
 class Faulty(Metered):
-    """The database, which does before its commits, and fails the next ones, as it is told."""
+    """A database that calls a test's function before commits, and fails as many commits as the test asks for."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database)
@@ -334,7 +334,7 @@ class Faulty(Metered):
 
 
 class NamedTokens:
-    """Tokens that say whose they are: `ada`, or `ada:admin` with a claim; `expired` is none."""
+    """Tokens that are names: `ada`, or `ada:admin` with a claim; `expired` is invalid."""
 
     def claims(self, token: str) -> Mapping[str, Any]:
         if token == "expired":
@@ -349,7 +349,7 @@ class NamedTokens:
 
 @dataclass
 class Api:
-    """The API over one database; `pauses` are those between attempts."""
+    """The API with one database; `pauses` are those between attempts."""
 
     memory: MemoryDatabase
     database: Faulty
@@ -367,13 +367,13 @@ class Api:
         self.client: FlaskClient = self.flask.test_client()
 
     def pause(self, seconds: float) -> None:
-        """Lets the time pass at once; whatever a test does meanwhile is done."""
+        """Advances the clock instead of sleeping, and runs what a test does meanwhile."""
         self.pauses.append(seconds)
         self.now += int(seconds * 1e9)
         self.on_pause()
 
     def ask(self, method: str, path: str, by: str | None = None, body: Any = None, **headers: str) -> Any:
-        """The answer to a request; `by` is the caller, as NamedTokens knows them."""
+        """Returns the answer to a request; `by` is the caller, as NamedTokens knows them."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if by is not None:
             sent["Authorization"] = f"Bearer {by}"
@@ -387,7 +387,7 @@ class Api:
         return self.client.patch(path, data=json.dumps(body), content_type="application/json")
 
     def send(self, body: bytes | str, headers: Mapping[str, str] | None = None) -> Any:
-        """PATCHes meeting m1 with a body as it is."""
+        """PATCHes meeting m1 with a raw body."""
         return self.client.patch(
             "/meetings/m1", data=body, headers={"Content-Type": "application/json", **(headers or {})}
         )
@@ -397,7 +397,7 @@ class Api:
 
 
 def meeting_api() -> Api:
-    """Two meetings in one room: m1 with two tickets, of which Ada's attends; m2 with none."""
+    """Stores two meetings in one room: m1 with two tickets, of which Ada's attends; m2 without."""
     memory = MemoryDatabase()
     with use(memory):
         for name in ("Ada", "Bob"):

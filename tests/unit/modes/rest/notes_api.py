@@ -152,7 +152,7 @@ app.rest("/open_notes")(OpenView)
 
 
 def store_views(api: Api) -> None:
-    """Does what Query mode's functions do about the documents that are there, or were."""
+    """Stores the views as Query mode's functions do for the documents that exist, or existed."""
     for view, collection in ((NoteView, "notes"), (ProfileView, "users")):
         roots = list(api.memory._collections[collection])
         Rebuild(Invocation("notes", "test", Metered(api.memory)), (view,)).rebuild(
@@ -161,7 +161,7 @@ def store_views(api: Api) -> None:
 
 
 def notes_api(memory: MemoryDatabase | None = None) -> Api:
-    """n1 of Ada and Bob, n2 of Bob; all views are stored."""
+    """Stores n1 of Ada and Bob, n2 of Bob, and all views."""
     memory = memory or MemoryDatabase()
     with use(memory):
         for name in ("Ada", "Bob"):

@@ -1,4 +1,4 @@
-"""Firebase ID tokens: signed ones are verified by firebase-admin with published keys; nothing else is believed."""
+"""Firebase ID tokens: firebase-admin verifies signatures with published keys; all other tokens are refused."""
 
 import json
 import time
@@ -31,7 +31,7 @@ class NoCredential(credentials.Base):  # type: ignore[misc]
 
 
 def key_pair() -> tuple[rsa.RSAPrivateKey, str]:
-    """A private key, and the certificate that Google would publish for it."""
+    """Returns a private key, and the certificate that Google would publish for it."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -54,7 +54,7 @@ OTHER_KEY, _ = key_pair()
 
 @pytest.fixture(autouse=True)
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Google's keys without the network, and no emulator."""
+    """Serves Google's keys without the network; no emulator is set."""
     monkeypatch.delenv("FIREBASE_AUTH_EMULATOR_HOST", raising=False)
     monkeypatch.setattr(id_token, "_fetch_certs", lambda request, url: {"k1": CERTIFICATE})
 
@@ -169,7 +169,7 @@ FORGED_APPS = {
 
 @pytest.fixture
 def published_apps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The keys that App Check publishes, without the network."""
+    """Serves the keys of App Check without the network."""
     key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
     published = {"keys": [{**key, "kid": "k1", "use": "sig", "alg": "RS256"}]}
     monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", lambda self: published)

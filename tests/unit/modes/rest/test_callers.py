@@ -1,4 +1,4 @@
-"""Who is served: each caller sees and changes what is theirs, and nothing tells them of the rest."""
+"""Callers see and change what is theirs; no answer reveals anything else."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

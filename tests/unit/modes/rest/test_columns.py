@@ -1,4 +1,4 @@
-"""What a list can be filtered and ordered by is what the view shows."""
+"""Lists can be filtered and ordered by what the view shows, and by nothing else."""
 
 from collections.abc import Callable
 from functools import wraps

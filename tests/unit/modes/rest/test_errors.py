@@ -1,4 +1,4 @@
-"""Bad requests: one JSON shape, never a 5xx, nothing asked of the database."""
+"""Bad requests: answered in one JSON shape, never with 5xx, and without a database request."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ MAX_BODY_BYTES = DEFAULT_HTTP.max_body_bytes
 
 
 def check(api: Api, answer: Any, code: int) -> dict[str, Any]:
-    """Checks the shape of an error, and that it came before any work; returns its errors."""
+    """Checks the shape of an error, and that it came before any work; returns the errors by field."""
     assert answer.status_code == code
     assert answer.mimetype == "application/json"
     body: dict[str, Any] = answer.get_json()

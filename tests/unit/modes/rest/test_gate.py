@@ -1,4 +1,4 @@
-"""What every request passes: its rate, its tokens; and what every answer carries: CORS and security headers."""
+"""Every request passes the rate and the tokens; every answer carries CORS and security headers."""
 
 import logging
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""What a caller may not see changes no answer that they get."""
+"""Documents that a caller may not see change none of their answers."""
 
 import logging
 from random import Random, SystemRandom
@@ -58,7 +58,7 @@ app.rest("/diaries", delete=True, filtered_orders=["-stars"])(DiaryView)
 
 @pytest.fixture
 def diaries() -> Api:
-    """Ada's b and d; others' stand before, between and after them."""
+    """Stores Ada's b and d, with others' before, between and after them."""
     memory = MemoryDatabase()
     with use(memory):
         for name, owner in (("a", "eve"), ("b", "ada"), ("c", "eve"), ("d", "ada"), ("e", "eve")):

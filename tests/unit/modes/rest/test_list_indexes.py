@@ -1,4 +1,4 @@
-"""What lists admit is answered by the indexes that `boiler compile` writes, as Firestore would have it."""
+"""Every query that lists allow is answered by the indexes that `boiler compile` writes, by Firestore's rules."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
@@ -28,7 +28,7 @@ rooms.rest("/conferences", filtered_orders=["-seats"])(ConferenceView)
 
 
 class Recorder(Faulty):
-    """The database, which remembers what it was asked."""
+    """A database that records its queries."""
 
     def __init__(self) -> None:
         self.memory = MemoryDatabase()
@@ -41,7 +41,7 @@ class Recorder(Faulty):
 
 
 def lists_of(app: Boiler) -> Iterator[tuple[str, Mapping[str, str], list[str]]]:
-    """Of each list its path, a value for each filter, and its orders."""
+    """Yields the path of each list, a value for each filter, and its orders."""
     for rule in app.declarations.of(REST):
         listing = Listing(Copies(rule.view), rule.view in app.declarations.stored)
         arguments = list_arguments(rule.view.__name__, listing.columns, 100).fields
@@ -77,7 +77,7 @@ def requests_of(filters: Mapping[str, str], orders: list[str]) -> Iterator[dict[
 
 
 def is_answered(query: Query, indexes: Iterable[Index]) -> bool:
-    """Whether Firestore answers it: from one index of a field each, merged, or indexes that all end with the order.
+    """Returns whether Firestore answers it: by merging indexes of single fields, or indexes that end with the order.
 
     https://firebase.google.com/docs/firestore/query-data/index-overview#taking_advantage_of_index_merging
     """

@@ -14,7 +14,7 @@ from tests.unit.modes.rest.meeting_api import Api, Room, User, meeting_api
 
 
 def state(memory: MemoryDatabase) -> dict[str, Any]:
-    """Everything in the database, with its versions."""
+    """Returns everything in the database, with versions."""
     paths = [path for documents in memory._collections.values() for path in documents]
     return {document.path: (document.version, document.fields) for document in memory.read(sorted(paths)).documents}
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the routes take and answer."""
+"""The OpenAPI document describes what the routes accept and answer."""
 
 import json
 from datetime import date, datetime

@@ -31,13 +31,13 @@ COPY = "users/ada/meetings/m1"
 
 
 def store_views(api: Api) -> None:
-    """Does what Query mode's functions do about the documents that are there."""
+    """Stores the views as Query mode's functions do for the existing documents."""
     for view, root in ((MeetingView, "meetings/m1"), (RoomView, "rooms/r1")):
         Rebuild(Invocation("room", "test", Metered(api.memory)), (view,)).rebuild([Instance(view, root)])
 
 
 def edit(api: Api, path: str, **fields: Any) -> None:
-    """Changes a stored view by hand, so that a test sees where an answer comes from."""
+    """Changes a stored view by hand, so that a test sees whether an answer comes from it."""
     api.memory.commit([Put(path, fields, mask=tuple(fields))])
 
 

@@ -9,7 +9,7 @@ from boiler_functions.modes.rest.strict_json import parse
 
 
 def seconds(text: str, max_keys: int) -> float:
-    """The least CPU time of three attempts to read the text, which is refused."""
+    """Returns the least CPU time of three attempts to parse the text, which is refused."""
     found = []
     for _ in range(3):
         started = time.process_time()
@@ -20,7 +20,7 @@ def seconds(text: str, max_keys: int) -> float:
 
 
 def twice(number: int) -> str:
-    """An object that gives so many names twice."""
+    """Returns an object with so many duplicate names."""
     return "{" + ",".join(f'"n{each}":1,"n{each}":1' for each in range(number)) + "}"
 
 

@@ -75,7 +75,7 @@ class Shown(ViewModel[RoomStore]):
 
 @app.websocket("/boards")
 class Board(Shown):
-    """Built when somebody looks."""
+    """Not stored; built when a client follows it."""
 
     class Meta:
         read = access.public
@@ -110,7 +110,7 @@ def is_host(caller: Caller | None, view: Any) -> bool:
 @app.query
 @app.websocket("/hosted")
 class Hosted(ViewModel[RoomStore]):
-    """Stored, and for the host, which no path says."""
+    """Stored, for the host, whom no path names."""
 
     class Meta:
         path = "hosted/{room.doc_id}"
@@ -122,7 +122,7 @@ class Hosted(ViewModel[RoomStore]):
 
 
 class Tokens:
-    """`uid` is the token of that user, for an hour; `uid:seconds` for so long."""
+    """Tokens that are names: `uid` is valid for an hour, `uid:seconds` for so long."""
 
     def claims(self, token: str) -> Mapping[str, Any]:
         uid, _, seconds = token.partition(":")
@@ -136,7 +136,7 @@ class Tokens:
 
 
 class Client:
-    """A Socket.IO client in one namespace, and the events that it was told."""
+    """A Socket.IO client in one namespace, and the events that it received."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -153,7 +153,7 @@ class Client:
         await self.socket.connect(url, auth=auth, transports=["websocket"], namespaces=[self.namespace])
 
     async def call(self, event: str, *data: Any) -> dict[str, Any]:
-        """What the server acknowledges."""
+        """Sends an event, and returns the acknowledgement."""
         answer: dict[str, Any] = await self.socket.call(event, data, namespace=self.namespace, timeout=10)
         return answer
 
@@ -161,12 +161,12 @@ class Client:
         return await self.call("subscribe", {"id": room})
 
     async def told(self) -> tuple[str, dict[str, Any]]:
-        """The next event."""
+        """Returns the next event."""
         async with asyncio.timeout(10):
             return await self.events.get()
 
     async def view(self) -> Any:
-        """The view that the next event holds."""
+        """Returns the view in the next event."""
         event, data = await self.told()
         assert event == "view", (event, data)
         return data["view"]
@@ -177,7 +177,7 @@ class Client:
 
 
 class Stage:
-    """The rooms in memory, served on a port, and their clients."""
+    """The rooms in memory, served on a port, with their clients."""
 
     def __init__(self, testing: MemoryApp, sockets: Sockets, server: Server, port: int) -> None:
         self.testing = testing
@@ -194,7 +194,7 @@ class Stage:
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[ClientConnection]:
-        """A bare WebSocket that has read the greeting of Engine.IO."""
+        """Opens a bare WebSocket, and reads the greeting of Engine.IO."""
         url = f"{self.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
         async with connect(url, ping_interval=None, max_queue=1, proxy=None) as socket:
             assert str(await socket.recv()).startswith("0{")

@@ -1,4 +1,4 @@
-"""However a socket ends, and at whatever point: nothing of it is left, in any counter."""
+"""A socket leaves nothing behind in any counter, however and whenever it ends."""
 
 import asyncio
 import gc
@@ -72,7 +72,7 @@ async def serving(**limits: Any) -> AsyncIterator[tuple[Sockets, Any]]:
 
 
 def held(sockets: Sockets, testing: Any) -> dict[str, int]:
-    """What counts sockets, by name."""
+    """Returns the counters of sockets, by name."""
     manager = sockets.server.manager
     return {
         "followed": len(sockets.hub),
@@ -87,7 +87,7 @@ def held(sockets: Sockets, testing: Any) -> dict[str, int]:
 
 
 def alive(sockets: Sockets, testing: Any) -> dict[str, int]:
-    """What counts sockets, and the objects of them that there are."""
+    """Returns the counters of sockets, and of their living objects."""
     gc.collect()
     found = [type(each) for each in gc.get_objects() if isinstance(each, KINDS)]
     objects = {kind.__name__: sum(issubclass(each, kind) for each in found) for kind in KINDS}
@@ -97,7 +97,7 @@ def alive(sockets: Sockets, testing: Any) -> dict[str, int]:
 async def emptied(
     sockets: Sockets, testing: Any, counters: Callable[[Sockets, Any], dict[str, int]] = alive
 ) -> dict[str, int]:
-    """The counters that are not zero, given the time that threads need to end."""
+    """Returns the counters that are not zero, after the time that threads need to end."""
     left: dict[str, int] = {}
     for pause in (*([0.001] * 20), *([0.02] * 200)):
         left = {name: count for name, count in counters(sockets, testing).items() if count}
@@ -122,7 +122,7 @@ ENDINGS = ("hang up", "break", "cancel", "leave", "nonsense", "end", "flood")
 
 
 async def play(random: Random, sockets: Sockets) -> None:
-    """A program of a few sockets that connect, call and end, each at any point of what the others do."""
+    """Runs a few sockets that connect, call and end, each at any point of what the others do."""
     wires = [Wire(sockets) for _ in range(random.randint(1, 4))]
     for _ in range(random.randint(3, 25)):
         wire, namespace = random.choice(wires), random.choice(NAMESPACES)

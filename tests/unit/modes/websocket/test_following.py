@@ -1,4 +1,4 @@
-"""What a client is told of the views that it subscribed to."""
+"""What a client receives about the views that it follows."""
 
 import asyncio
 import secrets
@@ -63,7 +63,7 @@ async def test_one_listener_serves_all_clients_of_a_view_and_goes_with_the_last(
 
 
 def tasks_of_clients() -> list[str]:
-    """The tasks that a client keeps alive: its socket's, its pings, what it is told."""
+    """Returns the tasks that a client keeps alive: its socket's, its pings, its messages."""
     names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
     kept = ("run_asgi", "_send_ping", "_tell_all", "_websocket_handler", "writer", "_build", "receive")
     return [name for name in names if name.endswith(kept)]

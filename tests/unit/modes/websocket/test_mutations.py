@@ -1,4 +1,4 @@
-"""What clients change through a socket, and what they are answered."""
+"""Clients change views through a socket, and receive answers."""
 
 from typing import Any
 

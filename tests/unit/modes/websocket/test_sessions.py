@@ -1,4 +1,4 @@
-"""Who is admitted, for how long, and what happens to sockets that misbehave: nobody else notices."""
+"""Admission of clients, its end, and sockets that misbehave without affecting others."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ from tests.unit.modes.websocket.rooms import Board, Client, Stage, staged
 
 
 async def closing(socket: ClientConnection) -> tuple[int, str]:
-    """The code and the reason with which the server closes the socket, after all that it sends before."""
+    """Reads all messages, and returns the code and reason with which the server closes the socket."""
     with pytest.raises(ConnectionClosed) as closed:
         await read_all(socket)
     assert closed.value.rcvd
@@ -34,7 +34,7 @@ async def read_all(socket: ClientConnection) -> None:
 
 
 class Bystander:
-    """A client that should notice nothing."""
+    """Runs a client that must notice nothing."""
 
     def __init__(self, stage: Stage, client: Client) -> None:
         self._stage = stage
@@ -216,7 +216,7 @@ def test_an_event_is_the_clients_whatever_it_is_called(name: str) -> None:
 
 
 def asked(host: str, method: str, path: str) -> tuple[int, set[str]]:
-    """The status that a page of another origin gets, and the names of the headers."""
+    """Returns the status that a page of another origin gets, and the names of the headers."""
     connection = HTTPConnection(host, timeout=10)
     with closing_of(connection):
         connection.request(method, path, headers={"Origin": "https://evil.example"})
