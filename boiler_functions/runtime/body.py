@@ -1,4 +1,4 @@
-"""The body of a request, which holds a thread for a limited time, however slowly it is sent."""
+"""Reads the body of a request within a limited time, so that a slow client cannot hold a thread."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Body:
         self._has_ended = not (environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"))
 
     def read(self, size: int = -1) -> bytes:
-        """Reads as the stream does; raises RequestTimeout once the time for all of it is up."""
+        """Reads from the stream; raises RequestTimeout when the time for the whole body is over."""
         if self._has_ended:
             return b""
         if self._alarm is None:

@@ -1,4 +1,4 @@
-"""Events of Firestore as CloudEvents: what one tells, and whether it is meant for the function that receives it.
+"""Reads Firestore events from CloudEvents, and checks that they are meant for the function that receives them.
 
 A trigger delivers a function's own events alone, but whoever may invoke the function can post any. So nothing is done
 about an event of another project, database, namespace, type or path.
@@ -33,7 +33,7 @@ _UNREADABLE = (DecodeError, ArithmeticError, AttributeError, LookupError, Recurs
 
 
 class Home(NamedTuple):
-    """Where the documents of an app are, of which its functions receive the changes; None is a test's project."""
+    """The project and database of an app's documents; the project is None in a test."""
 
     project: str | None
     database: str
@@ -41,7 +41,7 @@ class Home(NamedTuple):
 
 
 def change_of(event: CloudEvent) -> Change:
-    """Returns what a Firestore event tells; raises InvalidEvent for what is none of Firestore's.
+    """Returns the change in a Firestore event; raises InvalidEvent for any other event.
 
     It is a hint, so that contents that cannot be read count as none.
     """
@@ -85,7 +85,7 @@ def _is_known(project: str, home: Home) -> bool:
 
 
 def _databases(data: Any) -> set[tuple[str, str]]:
-    """The project and the database of each document in the content."""
+    """Yields the project and the database of each document in the content."""
     try:
         message = DocumentEventData.FromString(data or b"")
     except _UNREADABLE:
@@ -115,7 +115,7 @@ def _image(message: Any, field: str, path: str) -> Document:
 
 
 def _text(value: Any) -> str:
-    # JSON can hold half of a surrogate pair, Firestore cannot.
+    # JSON may contain half of a surrogate pair, which Firestore refuses.
     value.encode()
     return str(value)
 

@@ -1,4 +1,4 @@
-"""The functions as Google runs them: a CloudEvent or a Flask request in, a compiled function out."""
+"""Exports the compiled functions as Google's platform runs them, with a CloudEvent or a Flask request as argument."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ def _event_target(
 def _schedule_target(
     compiled: Compiled, function: ScheduledFunction, surroundings: Surroundings
 ) -> Callable[[Request], Any]:
-    """Runs the function once, whatever the request says."""
+    """Runs the function once; the content of the request is ignored."""
 
     def target(request: Request) -> Any:
         with context(function=function.entry_point, **_trace()):
             report = function.attempt(_database(compiled), surroundings)
-            # A line a minute that says nothing would hide those that do.
+            # Runs without work are not logged: a line every minute would hide the others.
             if report.outcomes or report.error:
                 _settle(report)
         return "", 204
@@ -111,13 +111,13 @@ def _http_target(
 def _queue_target(
     compiled: Compiled, mode: Mode[Any], entry_point: str, surroundings: Surroundings
 ) -> Callable[[Request], Any]:
-    """Goes on with the work that a task's payload holds."""
+    """Does the work in a task's payload."""
 
     def target(request: Request) -> Any:
         try:
             rest = mode.rest_of(_payload(request))
         except InvalidEvent as error:
-            # The queue would send it for ever.
+            # The queue would send such a task again for ever.
             _refuse(compiled, entry_point, "", "", error)
             return "", 204
         function = compiled.functions.get(rest.function)
@@ -145,7 +145,7 @@ def _payload(request: Request) -> Any:
 
 
 def _settle(report: Report, change: Change | None = None) -> None:
-    """Logs what became of the event; raises unless it is acknowledged, in a way that nobody logs once more."""
+    """Logs the result of the event; raises if it must be delivered again, in a way that is not logged twice."""
     log_event(report, change)
     if report.error:
         raise _refusal(report.error) from report.error
@@ -157,7 +157,7 @@ def _refusal(error: Exception) -> HTTPException:
 
 
 def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
-    """The trace that the request, or else the event, belongs to."""
+    """Returns the trace of the request, or else of the event."""
     headers: dict[str, str] = {}
     if has_request_context():
         headers = {name: value for name in TRACED if (value := current_request.headers.get(name))}
@@ -172,7 +172,7 @@ def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
 def _api_target(
     compiled: Compiled, mode: Mode[Any], entry_point: str, surroundings: Surroundings
 ) -> Callable[[Request], Any]:
-    # A mode's stack may take 80 ms to import; an event function never does.
+    # Imported here: a mode's HTTP stack may take 80 ms to import, which an event function must not pay.
     apps: list[WSGIApplication] = []
     if os.environ.get("FUNCTION_TARGET") == entry_point:
         apps.append(mode.application(compiled.declarations, lambda: _database(compiled), surroundings))

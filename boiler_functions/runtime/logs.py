@@ -1,4 +1,4 @@
-"""What the functions log: one JSON entry a line, as Cloud Logging reads them, and one for each event.
+"""Logs JSON, one entry per line, as Cloud Logging reads it, and one entry for each event.
 
 Entries hold names, paths, counts and stacks, but nothing of a document's content. The message of an exception may quote
 values, those of user code above all, so an entry has the exception's type and code; the dead letter, which stays in the
@@ -69,7 +69,7 @@ def are_contents_asked_for() -> bool:
 
 @contextmanager
 def context(**fields: Any) -> Iterator[None]:
-    """All entries that are logged inside the block have these fields, user code's too."""
+    """Adds these fields to all entries that are logged inside the block, also by user code."""
     token = _context.set(fields)
     try:
         yield
@@ -90,7 +90,7 @@ def trace_of(headers: Mapping[str, str], project: str | None) -> dict[str, Any]:
 
 
 def log_event(report: Report, change: Change | None = None) -> None:
-    """Logs what became of an event: one entry, with the stack of the exception that ended it, if any."""
+    """Logs the result of an event as one entry, with the stack of the exception that ended it, if any."""
     error = report.error
     level = logging.INFO if error is None else logging.WARNING if isinstance(error, Transient) else logging.ERROR
     fields: dict[str, Any] = {
@@ -116,12 +116,12 @@ def log_event(report: Report, change: Change | None = None) -> None:
 
 
 def code_of(error: BaseException) -> str:
-    """The stable code of the error; BF000 for one that is none of this package."""
+    """Returns the stable code of the error, or BF000 if it is not an error of this package."""
     return error.code if isinstance(error, BoilerError) else BoilerError.code
 
 
 def told(error: BaseException) -> str:
-    """The exception without what it may quote of documents; the database's and the platform's words are kept."""
+    """Returns the exception without quotes of documents; messages of the database and the platform are kept."""
     if isinstance(error, Permanent):
         return f"{type(error).__name__} ({error.code}, {error.kind})"
     return f"{type(error).__name__}: {error}" if isinstance(error, Transient) else type(error).__name__

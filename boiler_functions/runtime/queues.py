@@ -1,4 +1,4 @@
-"""Cloud Tasks: takes the rest of a fan-out, and gives it to the private function `continuations`, part by part.
+"""Cloud Tasks: queues the rest of a fan-out in parts, each of which invokes the private function `continuations`.
 
 Nothing imports this file, and with it the client, unless a queue is configured: an event function starts without it.
 """
@@ -84,7 +84,7 @@ def firebase_enqueuer(function: Function, environ: Mapping[str, str]) -> Enqueue
 
 @dataclass(frozen=True)
 class FirebaseQueue:
-    """A queue of firebase-tools' emulator, which speaks no gRPC; it knows by itself which function to invoke."""
+    """A queue of firebase-tools' emulator, which has no gRPC; the emulator itself knows which function to invoke."""
 
     name: str
     emulator: str
@@ -108,7 +108,7 @@ class FirebaseQueue:
 
 
 def _account(named: str | None, project: str) -> str:
-    """The service account that invokes: the declared one, else the one that this function runs as."""
+    """Returns the service account that invokes the function: the declared one, or else that of this process."""
     if named:
         return f"{named}{project}.iam.gserviceaccount.com" if named.endswith("@") else named
     try:
@@ -158,7 +158,7 @@ class Queue:
             raise self._translated(error.cause) from error
 
     def task(self, rest: Rest) -> Task:
-        """The continuation as a task; raises TooLarge for what Cloud Tasks would refuse."""
+        """Returns the continuation as a task; raises TooLarge if Cloud Tasks would refuse it."""
         request = HttpRequest(
             url=self.url,
             http_method=HttpMethod.POST,

@@ -22,7 +22,7 @@ M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
 class Changed(NamedTuple, Generic[M_co]):
-    """One change of a model or a view, as it is told.
+    """One change of a model or a view, as a function receives it.
 
     `before` is None when it was created (or is not known), `after` when it is gone. Older code may have left either:
     an attribute that it did not have, or that has another type now, is None in it. Every attempt to tell of one change
@@ -60,20 +60,20 @@ class Sink:
 
     @property
     def view(self) -> View | None:
-        """The view whose changes it receives; None when it receives those of a model."""
+        """The view whose changes it receives; None if it receives those of a model."""
         return self.target if issubclass(self.target, ViewModel) else None
 
     def outbox(self, app: str) -> str:
-        """The collection of its records."""
+        """Returns the collection of its records."""
         return f"{COLLECTION}/{app}.{self.name}.{self.target.__name__}/{COLLECTION}"
 
     def source(self, app: str) -> Pattern:
-        """The documents that it is triggered by: the model's, or, as they are created, the records of its outbox."""
+        """Returns the path of the documents that trigger it: those of the model, or the records of its outbox."""
         return Pattern(f"{self.outbox(app)}/{{key}}") if self.view else self.target.pattern()
 
 
 def sink(target: Any, max_attempts: int | None, options: Mapping[str, Any]) -> Callable[[Declarations, Any], Sink]:
-    """Makes the declaration of the function that is decorated."""
+    """Returns a decorator that declares the function."""
     changing = _with_changes(target)
     own = Options.of(f"@app.on_change({target.__name__})", options, FunctionOptions)
     optional(whole(1))(f"@app.on_change({target.__name__}): max_attempts", max_attempts)
@@ -91,7 +91,7 @@ def sink(target: Any, max_attempts: int | None, options: Mapping[str, Any]) -> C
 
 
 def _with_changes(target: Any) -> type[DomainModel] | View:
-    """The target; raises DeclarationError when it is nothing that is stored, and so changes."""
+    """Returns the target; raises DeclarationError if it is neither a model nor a view with a path of its own."""
     if not isinstance(target, type) or not issubclass(target, DomainModel | ViewModel):
         raise InvalidSink(f"@app.on_change({target!r}): the changes are those of a DomainModel or a ViewModel.")
     target.pattern()

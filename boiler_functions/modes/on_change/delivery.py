@@ -31,7 +31,7 @@ _LONGEST_MESSAGE = 1_000
 
 
 def deliver(invocation: Invocation, sink: Sink, change: Change) -> None:
-    """Tells the sink of the change unless it was; raises Undelivered to have the event delivered again."""
+    """Delivers the change to the sink, unless it was delivered; raises Undelivered to receive the event again."""
     if change.is_equal:
         invocation.note(Outcome.IGNORED)
         return
@@ -50,15 +50,15 @@ class _Telling(ABC):
     @property
     @abstractmethod
     def record(self) -> str:
-        """The path of the record of the change; its id is the change's key."""
+        """Returns the path of the change's record, whose id is the change's key."""
 
     @abstractmethod
     def look_up(self) -> tuple[Document, Document]:
-        """The record and the changed document as they are now; the latter only where the event lacks it."""
+        """Returns the record and, if the event lacks it, the changed document, as they are now."""
 
     @abstractmethod
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
-        """What is told; None when it does not concern the sink."""
+        """Returns the change that the sink receives, or None if it does not concern the sink."""
 
     def run(self) -> None:
         record, document = self.look_up()
@@ -87,7 +87,7 @@ class _Telling(ABC):
     def _tell(self, changed: Changed[Model], record: Document) -> None:
         if (age := self._age()) > self.sink.max_age:
             raise Undeliverable(
-                f"{self.sink.name} is not told of {changed.path} any more: after {age} (`max_event_age`) the platform "
+                f"{self.sink.name} no longer receives {changed.path}: after {age} (`max_event_age`) the platform "
                 f"would soon drop the event. The dead letter's `message` has the last error: {_last_error(record)}."
             )
         try:
@@ -129,7 +129,7 @@ class _Telling(ABC):
 
 
 class _OfView(_Telling):
-    """The event of a record that a view's change left."""
+    """The event of a record, which the commit of a view's change created."""
 
     @property
     def record(self) -> str:
@@ -141,7 +141,7 @@ class _OfView(_Telling):
 
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         if not document.exists:
-            return None  # It was delivered, and has expired since.
+            return None  # The record was delivered and has expired.
         before, after = (self._view(record["path"], record.get(name)) for name in ("before", "after"))
         return self._changed(record, record["path"], before, after, tuple(record.get("copies", ())))
 
@@ -152,7 +152,7 @@ class _OfView(_Telling):
 
 
 class _OfModel(_Telling):
-    """The event of a model's document, whoever wrote it."""
+    """The event of a model's document, which anybody may have written."""
 
     @property
     def record(self) -> str:
@@ -160,24 +160,24 @@ class _OfModel(_Telling):
         return f"{self.sink.outbox(app)}/{digest(app, self.sink.name, self.change.source, self.change.id)}"
 
     def look_up(self) -> tuple[Document, Document]:
-        # An event that is too large to hold its document comes without; the document as it is now stands for it.
+        # A large event comes without images of its document; the current document takes their place.
         wanted = [self.record] if self.change.has_images else [self.record, self.change.path]
         record, *found = self.invocation.database.read(wanted).documents
         return record, found[0] if found else self.change.after
 
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         model = cast(type[DomainModel], self.sink.target)
-        # What was there before may be of older code, or bad data of which this change is the repair.
+        # The document before may come from older code, or be bad data that this change repairs: it is optional.
         before = model.recall(self.change.before) if model.holds(self.change.before) else None
         after = model.from_document(document) if model.holds(document) else None
-        # What a model declares is the same: another field changed, of which it knows nothing.
+        # No declared attribute has changed, only a field that the model does not declare.
         if self.change.has_images and not differs(before, after):
             return None
         return self._changed(record, self.change.path, before, after)
 
 
 class _ReadOnly(Direct):
-    """A session of a sink: it may read, and a write would escape the search for cycles."""
+    """A session of a sink, which may only read: its writes would escape the search for cycles."""
 
     def __init__(self, invocation: Invocation, sink: str) -> None:
         super().__init__(invocation.database)
@@ -185,7 +185,7 @@ class _ReadOnly(Direct):
 
     def write(self, write: Write) -> None:
         raise UndeclaredWrite(
-            f"{self.sink} writes {write.path}, and is only told of changes; let a `@app.task` write, or a view follow."
+            f"{self.sink} writes {write.path}, but may only read. Write in a `@app.task`, or let a view follow."
         )
 
 

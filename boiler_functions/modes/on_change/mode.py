@@ -1,4 +1,4 @@
-"""The doors of the on-change mode: functions receive the changes of a model or a view."""
+"""The on-change mode: functions receive the changes of a model or a view."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LOOK = Look("sink", "#fde8ef", "#be185d")
 
 @dataclass(frozen=True, eq=False)
 class SinkFunction(EventFunction):
-    """Delivers each change to a sink: a record of its outbox once, as it is created, or any change of a model."""
+    """Delivers changes to a sink: each new record of its outbox, or each change of a model's document."""
 
     sink: Sink
 
     @property
     def event_type(self) -> str:
-        # A record is stamped once it is delivered, which is no change of the view.
+        # Only new records: a delivered record is stamped, and that write is not a change of the view.
         return CREATED if self.sink.view else WRITTEN
 
     @property
@@ -45,7 +45,7 @@ class SinkFunction(EventFunction):
         return (self.sink.name,)
 
     def drawn(self) -> Iterator[tuple[Node, ...]]:
-        # A record of the outbox triggers it; what it is told of is the view.
+        # The trigger is a record of the outbox, but the picture shows the view whose change it holds.
         name, target = self.entry_point, self.sink.target.__name__
         yield source_node(target, "each change"), Node(f"function {name}", LOOK, name, "at least once")
 
@@ -64,7 +64,7 @@ class OnChangeMode(Mode[Sink]):
         for sink in declarations.of(self):
             if sink.view and sink.view not in declarations.stored:
                 raise InvalidSink(
-                    f"{sink.name} is to be told when {sink.view.__name__} changes, which {declarations.app!r} does not "
+                    f"{sink.name} receives the changes of {sink.view.__name__}, which {declarations.app!r} does not "
                     f"store, so that nothing follows its changes; decorate {sink.view.__name__} with `@app.query`."
                 )
 
@@ -72,14 +72,14 @@ class OnChangeMode(Mode[Sink]):
         return (sink for sink in declarations.of(self) if sink.view)
 
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
-        """One for each sink."""
+        """Returns one function for each sink."""
         for sink in declarations.of(self):
             on = snake_case(sink.view.__name__) if sink.view else collection_name(sink.target.pattern().text)
             name = f"{snake_case(sink.name)}_on_{on}"
             options = declarations.settled(self, name, sink.options)
             if options.retry is False:
                 raise InvalidSink(
-                    f"{sink.name} is told of changes at least once, and with retry=False an event that failed is "
+                    f"{sink.name} receives changes at least once, but with retry=False an event that failed is "
                     f"dropped; leave `retry` on."
                 )
             yield SinkFunction(declarations.app, self.name, name, sink.source(declarations.app), options, sink)

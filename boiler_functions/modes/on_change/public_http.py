@@ -1,4 +1,4 @@
-"""HTTP to public addresses: a URL that somebody else may have chosen leads neither inside nor elsewhere."""
+"""HTTP to public addresses only: a URL that a user may have chosen must not reach internal hosts, or redirect."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def post(url: SplitResult, headers: Mapping[str, str], body: bytes, timeout: flo
 
 
 def is_public(address: str) -> bool:
-    """Whether packets to the address leave for a host that anybody can reach."""
+    """Whether the address is public: routed to a host that anybody can reach."""
     ip: IPv4Address | IPv6Address | None = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address) and ip not in _GLOBAL_UNICAST:
         ip = ip.ipv4_mapped
@@ -66,7 +66,7 @@ def is_public(address: str) -> bool:
 
 
 class _Response(HTTPResponse):
-    """The last of the answers to a request; those before it only announce it."""
+    """The final answer to a request, after any number of informational (1xx) answers."""
 
     def begin(self) -> None:
         super().begin()
@@ -78,7 +78,7 @@ class _Response(HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """Connects to the very address that was checked: a second look-up might give another."""
+    """Connects to the address that was checked; a second look-up might return another."""
 
     response_class = _Response
 
@@ -98,7 +98,7 @@ class _Connection(HTTPConnection):
             self.sock.do_handshake()
 
     def cut(self) -> None:
-        """Ends what another thread waits for."""
+        """Closes the connection, so that a thread that waits for it fails."""
         self.is_cut = True
         if self.sock is not None:
             with suppress(OSError):
@@ -114,7 +114,7 @@ class _Connection(HTTPConnection):
     def _connected(self) -> socket:
         found = self._found()
         if inside := [address for address in found if not self._may_reach(address)]:
-            raise Undeliverable(f"{self.host} is {inside[0]}, which is no public address; give a public URL.")
+            raise Undeliverable(f"{self.host} is {inside[0]}, which is not a public address; give a public URL.")
         failed: OSError = OSError(f"{self.host} has no address")
         for address in dict.fromkeys(found):
             try:
@@ -124,7 +124,7 @@ class _Connection(HTTPConnection):
         raise failed
 
     def _found(self) -> list[str]:
-        """The addresses of the host."""
+        """Returns the addresses of the host."""
         answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
 
         def look_up() -> None:
@@ -134,7 +134,7 @@ class _Connection(HTTPConnection):
             except Exception as error:
                 answers.put(error)
 
-        # In a thread, as nothing else ends a look-up that takes too long.
+        # In a thread, because a look-up has no timeout of its own.
         Thread(target=look_up, daemon=True).start()
         try:
             answer = answers.get(timeout=self._left)

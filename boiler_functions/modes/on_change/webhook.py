@@ -1,4 +1,4 @@
-"""Webhook: a change, sent to a URL as JSON, signed as https://www.standardwebhooks.com has it."""
+"""Webhook: sends a change to a URL as JSON, signed as https://www.standardwebhooks.com specifies."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from boiler_functions.types import is_name
 
 PREFIX = "whsec_"
 
-# The receiver is busy, or somebody was faster: the same request may be taken later. Any other 4xx stays what it is.
+# With these the receiver may accept the same request later. With any other 4xx it would refuse it again.
 _PASSING = (408, 409, 429)
 
-# No spaces and controls, which a request could not hold: an error of the HTTP client would repeat the whole URL.
+# Spaces and controls are refused here: the HTTP client would refuse them with an error that quotes the whole URL.
 _URL = re.compile(r"[!-~]+")
 
 _LOOPBACK = r"localhost|127\.\d+\.\d+\.\d+|::1"
 
 
 class Webhook:
-    """A URL that is told of changes by POST, with a signature that its receiver can check.
+    """A URL that receives changes by POST, with a signature that the receiver can check.
 
         cities = Webhook("https://example.com/cities", secret_env="CITIES_SECRET")
 
@@ -48,7 +48,7 @@ class Webhook:
 
     def __init__(self, url: str, *, secret_env: str, timeout_sec: float = 10.0) -> None:
         if not is_name(secret_env):
-            # Not repeated, as it may be the secret itself.
+            # The message does not quote the value, which may be the secret itself.
             raise InvalidSink(f"{_shown(url)}: secret_env is the name of an environment variable.")
         parts = _parts(url)
         if parts is None or not parts.hostname or "@" in parts.netloc or parts.fragment:
@@ -117,13 +117,13 @@ class Webhook:
 
 
 def signature(secret: str, key: str, timestamp: str, body: bytes) -> str:
-    """The signature of one message by one secret, as the header has it."""
+    """Returns the signature of one message with one secret, as it stands in the header."""
     signed = b".".join([key.encode(), timestamp.encode(), body])
     return "v1," + b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode()
 
 
 def message(change: Changed[Model]) -> dict[str, Any]:
-    """A change as JSON: `{"type": "City.changed", "timestamp": …, "data": {"path": …, "before": …, "after": …}}`."""
+    """Returns a change as JSON: `{"type": "City.changed", "timestamp": …, "data": {"path": …, "before": …, …}}`."""
     data = {"path": change.path, "before": _content(change.before), "after": _content(change.after)}
     return {"type": f"{change.name}.changed", "timestamp": change.time.isoformat(), "data": data}
 
@@ -133,7 +133,7 @@ def _content(model: Model | None) -> Any:
 
 
 def _key(secret: str) -> bytes:
-    """The key of a secret; raises ValueError for one that has none, whose signature anybody could make."""
+    """Returns the key of a secret; raises ValueError for an empty key, with which anybody could sign."""
     if not secret.startswith(PREFIX):
         return secret.encode()
     try:
@@ -146,7 +146,7 @@ def _key(secret: str) -> bytes:
 
 
 def _parts(url: object) -> SplitResult | None:
-    """The parts of a URL; None for a text that is none."""
+    """Returns the parts of a URL, or None if it cannot be parsed."""
     if not isinstance(url, str) or not _URL.fullmatch(url):
         return None
     try:
@@ -157,7 +157,7 @@ def _parts(url: object) -> SplitResult | None:
 
 
 def _shown(url: object) -> str:
-    """A webhook in messages and logs: without what may be secret, the user, the path and the query."""
+    """Returns the URL for messages and logs, without the user, path and query, which may be secret."""
     parts = _parts(url)
     if parts is None or not parts.hostname:
         return "Webhook(…)"

@@ -1,4 +1,4 @@
-"""What works, and will hurt a stored view once there are many documents, views or changes."""
+"""Advice about stored views that will be slow or costly with many documents, views or changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from boiler_functions.views.view_model import View
 
 
 def advice_on(view: View) -> Iterator[Advice]:
-    """What may hurt a stored view."""
+    """Yields warnings about a stored view."""
     root = view.store_class.root()
     if root is None:
         yield Advice(

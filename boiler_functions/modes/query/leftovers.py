@@ -1,4 +1,4 @@
-"""The copies and ledgers of a view that no code stores any more; no event reaches them, so they are deleted at once."""
+"""Deletes the copies and ledgers of a view that no code declares any more, which no event can reach."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from boiler_functions.types import digest
 from boiler_functions.views.build import chunks
 
 WRITES = 200
-"""Copies that one commit deletes."""
+"""The number of copies that one commit deletes."""
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What is left of a view, which is known by its name alone, as its class is gone."""
+    """The leftovers of a view, identified by its name, because its class is gone."""
 
     app: str
     view: str
@@ -30,7 +30,7 @@ class Leftovers:
     """The builds of the views that are stored now, some of them perhaps where this one was."""
 
     def delete(self) -> Iterator[tuple[int, int]]:
-        """Deletes page by page; gives how many copies are gone, and how many ledgers changed meanwhile."""
+        """Deletes page by page; returns the number of deleted copies, and of ledgers that changed meanwhile."""
         for ledgers in pages(self.database, Query(COLLECTION, limit=PAGE)):
             own = [each for each in ledgers if self._is_own(each)]
             done = [self._delete(each) for each in own]
@@ -43,7 +43,7 @@ class Leftovers:
         return fields["view"] == self.view and ledger.path == path
 
     def _delete(self, ledger: Document) -> int | None:
-        """The number of copies that are deleted with the ledger; None when somebody else changed one of them."""
+        """Deletes the copies of a ledger, then the ledger; returns their number, or None if one changed meanwhile."""
         deleted = 0
         try:
             for paths in chunks(Lists.of(ledger.fields or {}).destinations, WRITES):
@@ -52,7 +52,7 @@ class Leftovers:
                 copies = [each for each in read if self._is_copy(each) and each.path not in taken]
                 self.database.commit([Delete(each.path, precondition=unchanged(each)) for each in copies])
                 deleted += len(copies)
-            # The ledger goes last: until then, a run that was cut short finds the copies again.
+            # The ledger is deleted last, so that after an interrupted run the next one finds the remaining copies.
             self.database.commit([Delete(ledger.path, precondition=unchanged(ledger))])
         except Conflict:
             return None

@@ -36,7 +36,7 @@ class Upkeep:
         self._rebuild = Rebuild(invocation, tuple(self._views.values()), recipients=recipients)
 
     def run(self, now: Instant | None = None) -> bool:
-        """Builds what is owed at `now`, page by page; returns whether it came to the end within its time.
+        """Builds the views that are owed at `now`, page by page; returns whether it finished within its time.
 
         Raises NewerSchema in the end for a ledger that only a newer version of this package can read.
         """
@@ -50,7 +50,7 @@ class Upkeep:
         return True
 
     def _pages(self, now: Instant) -> Iterator[list[Document]]:
-        """Ledgers with a debt that is due, then those of another fetch plan, which no event may ever find."""
+        """Yields ledgers with a debt that is due, then those of another fetch plan, which no event may ever find."""
         database = self._invocation.database
         for page in owed_by(database, self._invocation.app, now, PAGE):
             # A view that is no longer declared has nothing that could build it.

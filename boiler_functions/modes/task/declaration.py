@@ -30,7 +30,7 @@ def task(
     on_completion: Completion,
     options: Mapping[str, Any],
 ) -> Callable[[Declarations, Any], Task]:
-    """Makes the declaration of the view that is decorated."""
+    """Returns a decorator that declares the view."""
     pattern = Pattern(path)
     if not pattern.is_document or not pattern.names:
         raise InvalidPattern(
@@ -63,7 +63,7 @@ def task(
 
 
 def check_effect(where: str, max_retries: int | None, isolation: Isolation, on_completion: Completion) -> None:
-    """Raises InvalidOption when an effect cannot be had in this way."""
+    """Raises InvalidOption if the options contradict each other."""
     said = {"max_retries": max_retries, "isolation": isolation, "on_completion": on_completion}
     check_each(where, said, _CHECKS)
 

@@ -1,4 +1,4 @@
-"""The doors of the task mode: each document of a path takes effect exactly once."""
+"""The task mode: each document of a path takes effect exactly once."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TaskMode(Mode[Task]):
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for task in declarations.of(self):
             senders = task.view.__writers__()
-            # Whose form it is may read what became of it.
+            # The owner of a form may read its outcome.
             own = (each for each in senders.parts() if isinstance(each, Owner))
             readers, schema = any_of(task.view.__readers__(), *own), task.view.schema()
             yield Documents(f"{task.view.__name__}, a form", task.pattern, readers, senders, schema, (OUTCOME,))
@@ -91,7 +91,7 @@ TASK = TaskMode()
 
 
 def functions_of(mode: Mode[T], declarations: Declarations) -> Iterator[EventFunction]:
-    """One function for each declaration of a mode whose documents take effect."""
+    """Returns one function for each declaration of a mode whose documents take effect."""
     for task in declarations.of(mode):
         name = f"{snake_case(task.view.__name__)}_{mode.name}"
         options = declarations.options_of(mode, name, [task])

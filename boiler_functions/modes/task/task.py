@@ -58,23 +58,23 @@ Isolation: TypeAlias = Literal["serializable", "snapshot"]
 Completion: TypeAlias = Literal["stamp", "keep", "delete"]
 
 _LONGEST_REASON, _LONGEST_ERROR, _MOST_ERRORS = 2_000, 200, 50
-"""What a stamp holds of a rejection: a form that is nearly full must still have room for it."""
+"""The size of a rejection in a stamp, limited so that a form that is nearly full has room for it."""
 
 FAILED = "failed"
-"""The status of a form that could not take effect, by no fault of its sender."""
+"""The status of a form that could not take effect for a reason that its sender cannot mend."""
 
 TELLS_SENDER: Mapping[type[Permanent], str] = {
     InvalidPath: "A value names a document by an id that none can have.",
     TooLarge: "With these values a document would be larger than Firestore can hold.",
 }
-"""What a sender is told of errors that values of theirs lead to, however well the code is written."""
+"""The reasons that a sender reads if values of a form cause these errors, which no code can prevent."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """How the documents of a pattern take effect through a view model."""
+    """The rules by which the documents of a pattern take effect through a view model."""
 
     view: type[ViewModel[Any]]
     pattern: Pattern
@@ -88,19 +88,19 @@ class Task:
     mode: ClassVar[str] = "task"
 
     effect: ClassVar[str] = ".propagate_change"
-    """What of the view is run, for a message."""
+    """The part of the view that runs, for messages."""
 
     def key(self, path: str) -> dict[str, str]:
-        """What the placeholders of the Store stand for; `doc_id` is the form's own id, unless the path names it."""
+        """Returns the values of the Store's placeholders; `doc_id` is the form's own id, unless the path names it."""
         return {"doc_id": id_of(path), **(self.pattern.match(path) or {})}
 
     def caller(self, path: str) -> Caller | None:
-        """Who wrote the document, as far as its path tells."""
+        """Returns the user who wrote the document, if its path names one."""
         return None
 
     @cached_property
     def declared(self) -> str:
-        """The fields of a form that its view declares; all others may come and go."""
+        """The fields of a form that its view declares; changes of any other are ignored."""
         return declared(self.form_schema())
 
     def form_schema(self) -> Schema:
@@ -108,21 +108,21 @@ class Task:
         return self.view.schema()
 
     def load(self, path: str, fields: Fields) -> dict[str, Any]:
-        """The values of a form; raises InvalidDocument when they do not fit, which is its sender's fault."""
+        """Returns the values of a form; raises InvalidDocument if they do not fit, which is its sender's fault."""
         return self.view.load_form(path, fields)
 
     def take_effect(self, path: str, values: dict[str, Any], store: Store) -> None:
-        """Lets the values take effect through the view model; raises when user code refuses them, or fails."""
+        """Applies the values through the view model; raises if user code refuses them or fails."""
         self.view.of(store, self.key(path), values).propagate_change()
 
 
 class _Effect(NamedTuple):
-    """The result of a run of user code: writes to commit with the marker, and what they rest on."""
+    """The result of a run of user code: the writes to commit with the marker, and the reads to verify."""
 
     unit: UnitOfWork
     rejection: Rejected | None = None
     failure: Permanent | None = None
-    """What will fail again and is not the sender's fault: it becomes a dead letter."""
+    """An error that will happen again and is not the sender's fault; it becomes a dead letter."""
     fits: bool = True
     """Whether the values of the form fit its view."""
 
@@ -132,7 +132,7 @@ class _Effect(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The outcome as the form's sender reads it."""
+        """The outcome that the form's sender reads."""
         return FAILED if self.failure else str(self.outcome)
 
     def refused(self, reason: str, *, fits: bool = True, errors: Mapping[str, list[Any]] | None = None) -> _Effect:
@@ -155,7 +155,7 @@ class Run(NamedTuple):
     change: Change
 
     def run(self) -> None:
-        """Lets the document take effect unless it has; raises a Transient error to have the event delivered again."""
+        """Applies the document, unless it took effect; raises a Transient error to receive the event again."""
         self.invocation.note(self._needless() or self._outcome())
 
     def _outcome(self) -> Outcome:
@@ -178,7 +178,7 @@ class Run(NamedTuple):
         raise AssertionError("unreachable")
 
     def _needless(self) -> Outcome | None:
-        """Why the event needs no look at the database: what it tells is no input, or was stamped already."""
+        """Returns why the event can be ignored without a read: it has no input, or a stamp; else None."""
         if not self.change.has_images:
             return None
         if not self.change.after.exists or self.change.is_equal:
@@ -248,20 +248,20 @@ class Run(NamedTuple):
         return told.exists
 
     def _read(self, marker: Marker) -> tuple[dict[str, Document], int]:
-        """The markers, the document, and what the event's image says that the Store will need: one BatchGet."""
+        """Reads the markers, the document, and the Store's documents that the event's image names: one BatchGet."""
         hint = {self.change.path: self.change.after} if self.change.after.exists else {}
         paths = [marker.path, self.change.path]
         if self.task.on_completion == "keep":
             paths.append(marker.of_form(self.invocation.app, self.change.path))
             paths += [Marker.of_version(self.invocation, self.change.after)] if hint else []
-        # An id that no document can have is told on the form, after it was read.
+        # An invalid id is reported on the form, once the form has been read.
         with suppress(InvalidPath):
             paths += self.task.view.store_class.resolve(self.task.key(self.change.path), hint, {}).named
         reading = self.invocation.database.read(paths)
         return {document.path: document for document in reading.documents}, reading.read_time
 
     def _effect(self, form: Document, reader: Reader) -> _Effect:
-        """Runs user code over what the Store fetches; what it raises is judged here."""
+        """Runs user code over the documents of the Store, and turns its errors into an effect."""
         store = self.task.view.store_class
         effect = _Effect(UnitOfWork(reader.database, reader.documents, reader.read_time))
         try:
@@ -289,7 +289,7 @@ class Run(NamedTuple):
         return effect
 
     def _unfit(self, effect: _Effect, error: InvalidDocument) -> _Effect:
-        """The effect of values that the form's view refuses; where nothing can be stamped, a dead letter tells it."""
+        """Returns the effect of values that the form's view refuses; without a stamp, a dead letter reports it."""
         if self.task.on_completion != "stamp":
             return effect.failed(error)
         return effect.refused("The form does not fit.", fits=False, errors=error.errors)
@@ -328,7 +328,7 @@ class Run(NamedTuple):
             log.info("%s is rejected: %s", form.path, effect.rejection)
 
     def _completion(self, form: Document, effect: _Effect) -> Write:
-        """The write on the input document; whatever it is, it fails unless the document is as it was read."""
+        """Returns the write on the form, which fails if the form has changed since it was read."""
         match self.task.on_completion:
             case "delete" if not effect.failure:
                 return Delete(form.path, precondition=unchanged(form))
@@ -344,8 +344,8 @@ class Run(NamedTuple):
             "input": self._said(form, effect),
         }
         if effect.failure:
-            # The message is for those who can mend it: it is in the dead letter.
-            stamp["reason"] = "It could not be done, through no fault of these values. Those who run this are told why."
+            # The sender cannot mend this; the message is in the dead letter.
+            stamp["reason"] = "It could not be done, through no fault of these values. The operators can see why."
         elif effect.rejection:
             stamp |= _told(effect.rejection)
         return stamp
@@ -362,12 +362,12 @@ class Run(NamedTuple):
 
 
 def run_task(invocation: Invocation, task: Task, change: Change) -> None:
-    """Lets an input document take effect exactly once; what will fail again becomes a dead letter."""
+    """Lets a form take effect exactly once; an error that will happen again becomes a dead letter."""
     Run(invocation, task, change).run()
 
 
 def _told(rejection: Rejected) -> Fields:
-    """What a form can hold of a rejection, whatever user code gave as its reason and errors."""
+    """Returns a rejection that a form can hold, whatever reason and errors user code gave."""
     first = list(rejection.errors.items())[:_MOST_ERRORS]
     errors = {as_name(field): [each[:_LONGEST_ERROR] for each in told[:_MOST_ERRORS]] for field, told in first}
     return {"reason": rejection.reason[:_LONGEST_REASON], "errors": errors}

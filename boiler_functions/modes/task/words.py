@@ -1,4 +1,4 @@
-"""What a form says: the fields that its view declares, so that no other change of it is taken for a new form."""
+"""Compares forms by the fields that their views declare, so that a change of any other field is not a new form."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Shape: TypeAlias = "dict[str, Shape] | list[Shape] | None"
 
 
 def declared(schema: Schema) -> str:
-    """The names that a schema reads, also inside of objects, as one text: a document cannot nest lists as they do."""
+    """Returns the names that a schema loads, also inside objects, as JSON: a document cannot nest lists as they do."""
     return json.dumps(_names(schema), sort_keys=True, separators=(",", ":"))
 
 
 def said(form: Fields, names: str) -> Fields:
-    """What a form says in the fields of these names."""
+    """Returns the names, and a digest of the form's values in these fields."""
     return {"fields": names, "digest": digest(_declared_part(form, json.loads(names)))}
 
 
 def says(form: Fields, record: object) -> bool:
-    """Whether a form says what is recorded of it: a client that changes a declared field sends it anew.
+    """Whether a form is the one that was recorded; a change of a declared field makes it a new one.
 
     The record names the fields that were declared then. A field that newer code declares, and a migration fills in, is
     no news; nor is one that nobody declares. A digest alone is of all fields: of a form that does not fit, and as the
@@ -44,7 +44,7 @@ def says(form: Fields, record: object) -> bool:
 
 
 def is_stamped(form: Fields) -> bool:
-    """Whether the form carries the outcome of just what it says."""
+    """Whether the form has the outcome of its current fields."""
     stamp = form.get(OUTCOME)
     return isinstance(stamp, dict) and says(form, stamp.get("input"))
 

@@ -405,7 +405,7 @@ def test_whoever_is_told_may_read_models_and_write_none(target: type[Any]) -> No
         (letter,) = letters(testing)
         assert testing.fields("cities/TOK") == {"name": "Tokyo"}
     assert seen == ["Tokyo"]
-    assert "tell writes cities/TOK, and is only told of changes" in letter["message"]
+    assert "tell writes cities/TOK, but may only read" in letter["message"]
 
 
 # A model.

@@ -311,7 +311,7 @@ def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(
 ) -> None:
     monkeypatch.setattr(public_http, "getaddrinfo", found(address))
     monkeypatch.setattr(public_http, "create_connection", never)
-    with pytest.raises(Undeliverable, match=r"no public address; give a public URL"):
+    with pytest.raises(Undeliverable, match=r"not a public address; give a public URL"):
         hook("https://hooks.example.com/").notify(change())
 
 
