@@ -89,7 +89,7 @@ class Pattern:
         names = self.names
         for name in names:
             if names.count(name) > 1:
-                raise InvalidPattern(f"The path {self.text!r} names {{{name}}} twice.")
+                raise InvalidPattern(f"The path {self.text!r} has the placeholder {{{name}}} twice; rename one.")
 
     @staticmethod
     def _placeholder(segment: str) -> str | None:

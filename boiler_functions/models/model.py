@@ -194,7 +194,7 @@ class Model:
             if name not in self.attributes and self.meta("unknown") != INCLUDE:
                 raise InvalidValue(
                     type(self).__name__,
-                    {name: [f"Undeclared; declared are {', '.join(self.attributes) or 'none'}."]},
+                    {name: [f"Undeclared; the declared attributes are {', '.join(self.attributes) or 'none'}."]},
                 )
             if name in self.attributes:
                 setattr(self, name, value)

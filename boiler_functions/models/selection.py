@@ -171,7 +171,8 @@ def _equals(model: type[Selectable], name: str, value: Any) -> Condition[Any]:
     if attribute is None:
         owner = next((each for each in subclasses(model) if name in each.attributes), None)
         if owner is None:
-            raise InvalidValue(model.__name__, {name: [f"Undeclared; declared are {', '.join(model.attributes)}."]})
+            declared = ", ".join(model.attributes)
+            raise InvalidValue(model.__name__, {name: [f"Undeclared; the declared attributes are {declared}."]})
         attribute = owner.attributes[name]
     return Condition(model, Filter(attribute.field_path, "==", attribute.stored(value)))
 

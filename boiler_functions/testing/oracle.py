@@ -95,8 +95,8 @@ def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | No
         stored = documents[path].fields if path in documents else None
         differing = [] if stored is None else list(_differing(stored, fields))
         if stored is None or differing:
-            told = "" if stored is None else f": {'; '.join(differing)}"
-            yield f"{path} is {_short(stored)}, and should be {_short(fields)}{told}"
+            details = "" if stored is None else f": {'; '.join(differing)}"
+            yield f"{path} is {_short(stored)}, and should be {_short(fields)}{details}"
     for path in documents:
         if is_at(view.pattern().text, path) and path not in wanted:
             yield f"{path} should not exist; it is {_short(documents[path].fields)}"
@@ -148,7 +148,7 @@ def _differing(found: Fields, wanted: Fields) -> list[str]:
     """Returns what is wrong with each field; extra bookkeeping fields are allowed."""
     names = [*wanted, *(name for name in found if name not in wanted and name not in RESERVED_KEYS)]
     return [
-        f"{name} is {_told(found, name)}, and should be {_told(wanted, name)}"
+        f"{name} is {_shown(found, name)}, and should be {_shown(wanted, name)}"
         for name in names
         if not _is_same(found.get(name, _MISSING), wanted.get(name, _MISSING))
     ]
@@ -166,7 +166,7 @@ def _is_same(one: Any, other: Any) -> bool:
     return isinstance(one, type(other)) and isinstance(other, type(one)) and bool(one == other)
 
 
-def _told(fields: Fields, name: str) -> str:
+def _shown(fields: Fields, name: str) -> str:
     return _short(fields[name]) if name in fields else "missing"
 
 

@@ -140,7 +140,7 @@ class Reader:
                 self.results[query.key] = tuple(found)
 
     def with_image(self, image: Document, resolution: Resolution) -> Reader:
-        """What was read for a resolution, with one document as it is in an image: as it was before an event."""
+        """Returns what was read for a resolution, with one document as an image of an event has it."""
         reader = Reader(self.database)
         reader.read_time = self.read_time
         reader.documents = {**self.documents, image.path: image}

@@ -110,7 +110,7 @@ def test_the_names_of_a_pattern_come_in_order() -> None:
         ("users/{1a}", "is not a placeholder"),
         ("users/{a.b.c}", "is not a placeholder"),
         ("users/{a=**}", "is not a placeholder"),
-        ("users/{a}/x/{a}", r"names \{a\} twice"),
+        ("users/{a}/x/{a}", r"has the placeholder \{a\} twice"),
     ],
 )
 def test_a_pattern_that_cannot_work_is_refused_with_its_text(text: str, told: str) -> None:

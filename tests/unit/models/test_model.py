@@ -141,7 +141,7 @@ def test_new_writes_nothing_until_it_is_saved(database: MemoryDatabase) -> None:
 
 
 def test_new_with_an_undeclared_attribute_is_refused_with_those_that_are_declared() -> None:
-    with pytest.raises(InvalidValue, match=r"Country refuses nmae: Undeclared; declared are name\."):
+    with pytest.raises(InvalidValue, match=r"Country refuses nmae: Undeclared; the declared attributes are name\."):
         Country.new(nmae="Japan")
 
 

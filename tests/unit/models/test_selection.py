@@ -331,7 +331,7 @@ def test_an_order_by_another_model_is_refused_by_name() -> None:
 
 
 def test_an_undeclared_attribute_is_refused_with_those_that_are_declared() -> None:
-    with pytest.raises(InvalidValue, match=r"Country refuses nmae: Undeclared; declared are name\."):
+    with pytest.raises(InvalidValue, match=r"Country refuses nmae: Undeclared; the declared attributes are name\."):
         Country.where(nmae="x")
 
 
