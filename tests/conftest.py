@@ -2,7 +2,7 @@
 
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -33,3 +33,11 @@ def firestore_emulator(event_server: EventServer) -> Iterator[FirestoreEmulator]
 def project() -> str:
     """A project id that no other test has."""
     return f"demo-{secrets.token_hex(6)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Replaces lone surrogates in what a test logged: xdist sends reports as UTF-8, and ends the run for one."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report
