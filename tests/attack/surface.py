@@ -26,6 +26,7 @@ SURFACES: Mapping[str, str] = {
     "sockets": "tests.attack.sockets",
     "uploads": "tests.attack.uploads",
     "values": "tests.attack.values",
+    "webhook": "tests.attack.webhook",
 }
 """The surfaces by name: a module each, imported when it is attacked."""
 

@@ -184,6 +184,22 @@ def test_an_answer_that_is_no_http_is_delivered_again() -> None:
         thread.join()
 
 
+def test_a_receiver_that_echoes_the_request_puts_nothing_of_the_url_into_the_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def echo() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.sendall(taken.recv(65536))
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        with pytest.raises(Undelivered, match="no HTTP") as undelivered:
+            hook(f"http://127.0.0.1:{server.getsockname()[1]}/s3cret").notify(change())
+        assert "s3cret" not in str(undelivered.value)
+        thread.join()
+
+
 def test_what_only_announces_an_answer_is_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
