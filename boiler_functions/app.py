@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from boiler_functions.compile.compiler import Compiled, compile_app
@@ -17,9 +18,11 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
 from boiler_functions.modes.all import DOCUMENT, MODES, ON_CHANGE, QUERY, REST, TASK, WEBSOCKET
 from boiler_functions.modes.document.declaration import document
+from boiler_functions.modes.invocation import REAL
 from boiler_functions.modes.mode import D, Declarations, GroupBy, Mode
 from boiler_functions.modes.on_change.declaration import Changed, sink
 from boiler_functions.modes.query.declaration import stored
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.rest.declaration import rule as rule_of
 from boiler_functions.modes.task.declaration import task
 from boiler_functions.modes.task.task import Completion, Isolation
@@ -243,7 +246,9 @@ class Boiler:
         from boiler_functions.modes.websocket.sockets import Sockets
 
         database = os.environ.get(DATABASE) or self._declarations.database
-        return Sockets(self.compiled.declarations, lambda: connect(database=database))
+        # A service has no `main.py`: its release is in the folder in which it runs, from which it imports the app.
+        surroundings = REAL._replace(release=Release.of(Path(), os.environ))
+        return Sockets(self.compiled.declarations, lambda: connect(database=database), surroundings)
 
     def _decorator(self, mode: Mode[D], declare: Callable[[Declarations, T], D]) -> Callable[[T], T]:
         """Returns a decorator that declares what it decorates, and returns it unchanged."""

@@ -14,7 +14,8 @@ from boiler_functions.access import Audience, Caller, Owned
 from boiler_functions.database import Document, Listener, LiveDatabase, Reading, Target
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.models.session import Snapshot, active
-from boiler_functions.modes.ledger import Ledger, ledger_path
+from boiler_functions.modes.edition import Edition
+from boiler_functions.modes.ledger import Ledger, is_current, ledger_path
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Fields, Version, digest
 from boiler_functions.views.build import Instance, Reader, build
@@ -143,36 +144,6 @@ class Follower(ABC):
             self._failed(error)
 
 
-class StoredFollower(Follower):
-    """Follows a copy that Query mode stores; finds it by the ledger if the key does not determine its path."""
-
-    def start(self) -> None:
-        """Begins to listen."""
-        self._ledger = ledger_path(self._scope, self.instance)
-        self._copies: tuple[str, ...] = ()
-        only = only_copy(self.instance)
-        self._listen_to(() if only is None else (only,), with_ledger=only is None)
-
-    def _listen_to(self, copies: tuple[str, ...], *, with_ledger: bool) -> None:
-        # One target for both, so that ledger and copy arrive together, as they were committed.
-        target = (self._ledger, *copies[:1]) if with_ledger else copies
-        self._copies = copies
-        self._follow({"/".join(target): target})
-
-    def _hear(self, name: str, reading: Reading) -> None:
-        documents = {document.path: document for document in reading.documents}
-        if self._ledger in documents:
-            copies = Ledger.of(self.instance, documents[self._ledger]).destinations
-            if copies[:1] != self._copies[:1]:
-                self._listen_to(copies, with_ledger=True)
-                return
-            self._copies = copies
-        copy = documents.get(self._copies[0]) if self._copies else None
-        content = None if copy is None else copy.fields
-        owned = Copies(self.instance.view.pattern(), self._copies)
-        self._become(State(content, owned, {}, str(None if copy is None else copy.version)))
-
-
 class BuiltFollower(Follower):
     """Follows the documents and queries of the fetch plan, and builds the view again when one changes."""
 
@@ -225,6 +196,79 @@ class BuiltFollower(Follower):
             self._building = None
 
 
+class StoredFollower(Follower):
+    """Follows a copy that Query mode stores, and its ledger, which says where it is and which code built it.
+
+    While other code built the copy, follows what the view is built from instead.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        scope: str,
+        database: LiveDatabase,
+        threads: Executor,
+        changed: Callable[[], None],
+        failed: Callable[[Exception], None],
+        edition: Edition,
+    ) -> None:
+        super().__init__(instance, scope, database, threads, changed, failed)
+        self._edition = edition
+        self._ledger = ledger_path(scope, instance)
+        self._builder: BuiltFollower | None = None
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._only = only_copy(self.instance)
+        self._listen_to(self._only)
+
+    def close(self) -> None:
+        """Releases every listener."""
+        super().close()
+        self._stop_building()
+
+    def _listen_to(self, copies: tuple[str, ...]) -> None:
+        # One target for both, so that ledger and copy arrive together, as they were committed.
+        target = (self._ledger, *copies[:1])
+        self._copies = copies
+        self._follow({"/".join(target): target})
+
+    def _hear(self, name: str, reading: Reading) -> None:
+        documents = {document.path: document for document in reading.documents}
+        ledger = documents[self._ledger]
+        if not is_current(ledger, self._edition):
+            self._build_instead()
+            return
+        copies = self._only or Ledger.of(self.instance, ledger).destinations
+        if copies[:1] != self._copies[:1]:
+            self._listen_to(copies)
+            return
+        self._copies = copies
+        self._stop_building()
+        copy = documents[copies[0]] if copies else None
+        content = None if copy is None else copy.fields
+        owned = Copies(self.instance.view.pattern(), copies)
+        self._become(State(content, owned, {}, str(None if copy is None else copy.version)))
+
+    def _build_instead(self) -> None:
+        # Its documents are followed, too: other code may read other ones, so that not every change reaches the ledger.
+        if self._builder is None:
+            self._builder = BuiltFollower(
+                self.instance, self._scope, self._database, self._threads, self._take_built, self._failed
+            )
+            self._builder.start()
+
+    def _take_built(self) -> None:
+        assert self._builder is not None, "a follower that is closed has no new state"
+        assert self._builder.state is not None, "it has a new state"
+        self._become(self._builder.state)
+
+    def _stop_building(self) -> None:
+        if self._builder is not None:
+            self._builder.close()
+            self._builder = None
+
+
 @dataclass(frozen=True)
 class Read:
     """The state of a view, the targets whose changes can change it, and the versions that it was built from."""
@@ -263,9 +307,9 @@ def _state(instance: Instance, scope: str, reader: Reader, resolution: Resolutio
     return State(content, view, documents, digest(content))
 
 
-def only_copy(instance: Instance) -> str | None:
-    """Returns the path of the only copy, if the root's key determines it."""
+def only_copy(instance: Instance) -> tuple[str, ...]:
+    """Returns the path of the only copy; nothing unless the root's key determines it."""
     root = instance.view.store_class.root()
     key = {f"{root.name}.{name}": value for name, value in instance.key.items()} if root else {}
     pattern = instance.view.pattern()
-    return pattern.fill(key) if set(pattern.names) <= key.keys() else None
+    return (pattern.fill(key),) if set(pattern.names) <= key.keys() else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from boiler_functions.access import Where
 from boiler_functions.database import LiveDatabase
-from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, State, StoredFollower, read_now
 from boiler_functions.views.build import Instance
 
@@ -51,9 +51,12 @@ class Followed:
 class Hub:
     """Follows each instance from its first subscriber to its last."""
 
-    def __init__(self, app: str, stored: frozenset[Any], database: Callable[[], LiveDatabase], max_views: int) -> None:
+    def __init__(
+        self, app: str, stored: Mapping[Any, Edition], database: Callable[[], LiveDatabase], max_views: int
+    ) -> None:
         self._app = app
         self._stored = stored
+        """The views that Query mode stores, with the running code of each."""
         self._database = database
         self._max_views = max_views
         self._followed: dict[Instance, Followed] = {}
@@ -109,15 +112,7 @@ class Hub:
     def _follow(self, instance: Instance) -> Followed:
         if len(self._followed) >= self._max_views:
             raise Full
-        kind = StoredFollower if self.is_stored(instance.view) else BuiltFollower
-        follower = kind(
-            instance,
-            scope_of(self._app, instance.view),
-            self._database(),
-            self.threads,
-            partial(self._tell, instance),
-            partial(self._fail, instance),
-        )
+        follower = self._follower(instance)
         followed = self._followed[instance] = Followed(follower)
         try:
             follower.start()
@@ -126,6 +121,14 @@ class Hub:
             follower.close()
             raise
         return followed
+
+    def _follower(self, instance: Instance) -> Follower:
+        scope, database = scope_of(self._app, instance.view), self._database()
+        changed, failed = partial(self._tell, instance), partial(self._fail, instance)
+        if not self.is_stored(instance.view):
+            return BuiltFollower(instance, scope, database, self.threads, changed, failed)
+        edition = self._stored[instance.view]
+        return StoredFollower(instance, scope, database, self.threads, changed, failed, edition)
 
     def _tell(self, instance: Instance) -> None:
         followed = self._followed[instance]

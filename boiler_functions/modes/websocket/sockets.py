@@ -17,6 +17,7 @@ from typing import Any
 import socketio
 
 from boiler_functions.database import LiveDatabase
+from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
@@ -49,7 +50,8 @@ class Sockets:
         check_revoked = settings.check_revoked or declarations.http.check_revoked
         tokens = tokens or FirebaseTokens(tenant=declarations.tenant, check_revoked=check_revoked)
         settings = settings._replace(app_check=settings.app_check or declarations.http.app_check)
-        self.hub = Hub(declarations.app, frozenset(declarations.stored), database, settings.max_views)
+        stored = {each: Edition.of(declarations.app, each, surroundings.release) for each in declarations.stored}
+        self.hub = Hub(declarations.app, stored, database, settings.max_views)
         self.server = socketio.AsyncServer(
             async_mode="asgi",
             # Long polling would need all requests of a client to reach the same process.

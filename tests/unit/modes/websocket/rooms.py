@@ -22,13 +22,16 @@ from boiler_functions import (
     reference,
     references,
 )
-from boiler_functions.database import Database
+from boiler_functions.database import Database, Put
 from boiler_functions.local.loopback import LOOPBACK, free_port
+from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.ledger import ledger_path
 from boiler_functions.modes.rest.authentication import InvalidToken
 from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import MemoryApp, memory_app
+from boiler_functions.views.build import Instance
 from boiler_functions.websocket import Server, config_of
 
 P = ParamSpec("P")
@@ -221,6 +224,18 @@ class Stage:
         async with asyncio.timeout(10):
             while not fulfilled():
                 await asyncio.sleep(0.02)
+
+
+def stored_by_other_code(testing: MemoryApp, view: type[ViewModel[Any]], room: str, copy: str, **ledger: Any) -> None:
+    """Leaves the view of a room as other code stores it: another title, and this in its ledger."""
+    path = ledger_path(scope_of("rooms", view), Instance(view, f"rooms/{room}"))
+    changed = {copy: {"title": "OTHER"}, path: ledger}
+    testing.database.commit([Put(each, {**(testing.fields(each) or {}), **new}) for each, new in changed.items()])
+
+
+def other_code(view: type[ViewModel[Any]]) -> str:
+    """What a ledger records of other code."""
+    return f"rooms/{view.__name__}/class-other"
 
 
 def staged(

@@ -18,7 +18,7 @@ from boiler_functions.modes.websocket.session import Session
 from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import memory_app
-from tests.unit.modes.websocket.rooms import Guest, Room, Tokens, app
+from tests.unit.modes.websocket.rooms import Card, Copy, Guest, Room, Tokens, app, other_code, stored_by_other_code
 
 PROGRAMS = 20
 
@@ -64,6 +64,8 @@ async def serving(**limits: Any) -> AsyncIterator[tuple[Sockets, Any]]:
         for name in ("blue", "red", "green"):
             Room.new(doc_id=name, title=name, guests=["ada"]).save()
         testing.deliver()
+        stored_by_other_code(testing, Card, "red", "cards/red", code=other_code(Card))
+        stored_by_other_code(testing, Copy, "red", "guests/ada/copies/red", code=other_code(Copy))
         settings = SocketSettings(**{"ping_interval": 0.1, "ping_timeout": 1, **limits})
         declarations = app.compiled.declarations._replace(socket_settings=settings)
         sockets = Sockets(declarations, lambda: testing.database, tokens=Tokens())
