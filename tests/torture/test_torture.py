@@ -113,4 +113,4 @@ def test_the_exit_status_tells_that_a_figure_is_off(
 def test_an_unknown_part_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["simulatr"])
-    assert f"there are {', '.join(PARTS)}" in capsys.readouterr().err
+    assert f"choose from {', '.join(PARTS)}" in capsys.readouterr().err
