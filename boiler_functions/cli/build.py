@@ -1,4 +1,4 @@
-"""`boiler build`: every instance of a view rebuilt, with progress, from where an earlier run stopped."""
+"""`boiler build`: rebuilds every instance of a view, shows progress, and resumes where an earlier run stopped."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from boiler_functions.views.view_model import ViewModel
 FOLDER = ".boiler"
 
 CAUSES = 10
-"""Causes of dead letters that are told."""
+"""The number of causes of dead letters that are printed."""
 
 EVERY = 5.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress if the output is no terminal."""
 
 
 def build_folder(project: Path) -> Path:
-    """The project's folder for what is made anew at any time, and belongs into no repository."""
+    """Creates and returns the project's folder for generated files, which git ignores."""
     folder = project / FOLDER
     folder.mkdir(exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
@@ -49,7 +49,7 @@ def build_folder(project: Path) -> Path:
 
 @dataclass
 class Tally:
-    """What a build has done so far, over all of its runs; `seconds` and `rebuilt` are of this run."""
+    """Counts what a build did: `outcomes` over all of its runs, `rebuilt` and `seconds` in this one."""
 
     after: str = ""
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -70,7 +70,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Position:
-    """The file that says how far the build of a view has come, and in which database; it is gone once all is built."""
+    """The file that records how far the build of a view has come, and in which database; deleted at its end."""
 
     path: Path
     database: Mapping[str, Any]
@@ -82,20 +82,20 @@ class Position:
         return cls(context.project.folder / FOLDER / f"build-{view}.json", database)
 
     def read(self) -> Tally:
-        """How far an earlier run came; raises ConfigurationError when there is none, or it was in another database."""
+        """Reads how far an earlier run came; raises ConfigurationError without one, or if its database was another."""
         if not self.path.is_file():
             raise ConfigurationError(f"There is no build to resume: {self.path} does not exist. Leave --resume out.")
         content = json.loads(self.path.read_text())
         if content["database"] != self.database:
             raise ConfigurationError(
                 f"The build to resume was of {_named(content['database'])}, and this is {_named(self.database)}. "
-                f"Leave --resume out to begin anew, or set the environment as it was."
+                f"Leave --resume out to start over, or set the environment as it was."
             )
         return Tally(content["after"], Counter(content["outcomes"]))
 
     def write(self, tally: Tally) -> None:
         build_folder(self.path.parent.parent)
-        # Replaced as a whole, so that a run that is ended at any moment leaves one that can be read.
+        # Replaced as a whole, so that the file can be read even if the run is killed at this moment.
         written = self.path.with_suffix(".new")
         content = {"after": tally.after, "outcomes": tally.outcomes, "database": self.database}
         written.write_text(json.dumps(content))
@@ -114,7 +114,7 @@ def build_of(app: Boiler, view: type[ViewModel[Any]], database: Database, *, wit
 def build(
     context: Context, name: str, console: Console, *, root: str | None, resume: bool, withdraw: bool = False
 ) -> None:
-    """Rebuilds the view of that name; raises Unfinished when a dead letter was written, Interrupted for Ctrl-C."""
+    """Rebuilds the view `name`; raises Unfinished if a dead letter was written, Interrupted for Ctrl-C."""
     app = context.app
     view = _view_named(app, name)
     database = Metered(context.database)
@@ -132,12 +132,12 @@ def build(
     usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
     console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
     if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:
-        told = f"{failed} could not be built and are as they were; {DEAD_LETTERS} says why."
-        raise Unfinished("\n".join((told, *letters.causes())))
+        failures = f"{failed} could not be built and are unchanged; {DEAD_LETTERS} says why."
+        raise Unfinished("\n".join((failures, *letters.causes())))
 
 
 class Letters(logging.Handler):
-    """The dead letters of a build by their cause, instead of a traceback for each."""
+    """Collects the dead letters of a build by their cause, instead of logging a traceback for each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,18 +151,19 @@ class Letters(logging.Handler):
             return
         error = record.exc_info[1] if record.exc_info else None
         subject = str(letter["subject"])
-        # What differs between the letters of one cause is what each is about.
+        # Letters of one cause differ only in the document that each names.
         said = str(error).partition("\n")[0].replace(subject, "…").replace(id_of(subject), "…")
         self._found.setdefault((letter["code"], said), []).append(subject)
 
     def causes(self) -> Iterator[str]:
-        """A line for each cause, the most frequent first."""
+        """Yields a line for each cause, the most frequent first."""
         for (code, said), subjects in sorted(self._found.items(), key=lambda each: -len(each[1]))[:CAUSES]:
             yield f"  {len(subjects)} × {code} {said}; first: {subjects[0]}"
 
 
 @contextmanager
 def _letters() -> Iterator[Letters]:
+    """Takes the package's log records from the other handlers, which would print a traceback for each letter."""
     package, letters = logging.getLogger(__name__.partition(".")[0]), Letters()
     propagated = package.propagate
     package.addHandler(letters)
@@ -175,7 +176,7 @@ def _letters() -> Iterator[Letters]:
 
 
 def _noted(steps: Iterable[Step], tally: Tally, position: Position) -> Iterator[Step]:
-    """The steps; how far they came is written before the first, and after each once it is in the tally."""
+    """Yields the steps, and writes the position before the first and after each, once it is in the tally."""
     position.write(tally)
     for step in steps:
         yield step
@@ -184,14 +185,14 @@ def _noted(steps: Iterable[Step], tally: Tally, position: Position) -> Iterator[
 
 @contextmanager
 def _resumable(name: str) -> Iterator[None]:
-    """Says how to go on when the steps are cut short."""
-    go_on = f"go on with `boiler build {name} --resume`."
+    """Adds how to resume to the error if the steps end early."""
+    resume = f"continue with `boiler build {name} --resume`."
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(f"Stopped; {go_on}") from None
+        raise Interrupted(f"Stopped; {resume}") from None
     except Transient as error:
-        error.add_note(f"  What was built is kept; {go_on}")
+        error.add_note(f"  What was built is kept; {resume}")
         raise
 
 
@@ -205,7 +206,7 @@ def _follow(name: str, steps: Iterable[Step], tally: Tally, console: Console) ->
 
 @contextmanager
 def _bar(name: str, console: Console) -> Iterator[Callable[[Tally], None]]:
-    # Without a total, which would take a read of every root.
+    # Without a total, because counting the roots would read every one of them.
     columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[tally]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(name, total=None, tally="")
@@ -234,17 +235,17 @@ def _view_named(app: Boiler, name: str) -> type[ViewModel[Any]]:
 
 
 def _root_path(view: type[ViewModel[Any]], root: str) -> str:
-    """The path of a root that is given by its path, or, where that says all, by its id."""
+    """Returns the path of a root that is given by its path, or by its id if that is the whole key."""
     reference = view.store_class.root()
     if reference is None:
-        raise ConfigurationError(f"{view.__name__} has no root, and so one instance. Leave --root out.")
+        raise ConfigurationError(f"{view.__name__} has no root, and therefore a single instance. Leave --root out.")
     pattern = reference.model.pattern()
     if pattern.match(root):
         return root
     if pattern.names == ("doc_id",) and "/" not in root:
         path: str = pattern.fill({"doc_id": root})
         return path
-    raise ConfigurationError(f"{root!r} is no root of {view.__name__}; give its path, as {pattern.text!r}.")
+    raise ConfigurationError(f"{root!r} does not name a root of {view.__name__}. Give a path like {pattern.text!r}.")
 
 
 def _named(database: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""`boiler check`: every mistake of an app, with its code, its place, and what to do.
+"""`boiler check`: finds every mistake of an app, with its code, its place, and what to do.
 
-A module is run statement by statement. What a mistake keeps from being declared, and what needs that, is left out; the
-rest goes on, so that mistakes of different views are found in one run.
+A module is run statement by statement. A statement that fails, and those that need what it would have defined, are
+skipped, so that mistakes of different views are found in one run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SECTION = re.compile(r"^## (BF\d{3}) (\w+)\n+(.*?)(?=^## |\Z)", re.MULTILINE | 
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong, and where: the user's line that declares it."""
+    """What is wrong, and the user's line that declares it."""
 
     code: str
     name: str
@@ -50,9 +50,9 @@ class Mistake:
     traceback: str | None = None
 
     @classmethod
-    def of(cls, error: BoilerError, place: tuple[str, int] | None, told: str | None = None) -> Mistake:
+    def of(cls, error: BoilerError, place: tuple[str, int] | None, traceback: str | None = None) -> Mistake:
         file, line = place or (None, None)
-        return cls(error.code, type(error).__name__, str(error), file, line, told)
+        return cls(error.code, type(error).__name__, str(error), file, line, traceback)
 
     def __str__(self) -> str:
         at = f"\n  at {self.file}:{self.line}" if self.file else ""
@@ -78,18 +78,18 @@ class Checked:
 
 
 def check(project: Project) -> Checked:
-    """Every mistake that can be found at once."""
+    """Loads and compiles the app, and returns all mistakes that can be found in one run."""
     found = _Found(project.source)
     app = None
     with _tolerant(found):
         try:
             app = project.load()
         except ConfigurationError as error:
-            # That there is no app follows from the mistakes before, if there are any.
+            # If a statement failed, a missing app is its consequence and no mistake of its own.
             found.mistakes = found.mistakes or [Mistake.of(error, None)]
     if app is not None:
         compiling = list(_compiling(app.declarations, found))
-        # An app whose views all have mistakes declares nothing, and that is no other mistake.
+        # If all views have mistakes, the app declares nothing: a consequence, which is not reported.
         found.mistakes += compiling if app.declarations.views or not found.mistakes else []
     if app is not None and not found.mistakes and is_complete(project.source):
         try:
@@ -100,7 +100,7 @@ def check(project: Project) -> Checked:
 
 
 def _compiling(declarations: Declarations, found: _Found) -> Iterator[Mistake]:
-    """The mistakes of views with one another; each view that has one is left out for the next."""
+    """Yields the mistakes that compiling finds: after each, it compiles again without the view that caused it."""
     while (error := _refusal_of(declarations)) is not None:
         guilty = _guilty(declarations, error)
         yield Mistake.of(error, _place_of(guilty) if guilty else None)
@@ -120,9 +120,9 @@ def _refusal_of(declarations: Declarations) -> BoilerError | None:
 
 
 def _guilty(declarations: Declarations, error: BoilerError) -> View | None:
-    """The view without which the app is not refused for this reason: of several, the one that was declared last."""
+    """Returns the view without which this error does not occur; of several, the one that was declared last."""
     if str(_refusal_of(declarations._replace(named={}))) != str(error):
-        return None  # It is about what the app says of functions by name.
+        return None  # The mistake is in an option that the app gives to a function by name.
     last = reversed(declarations.views)
     return next((view for view in last if str(_refusal_of(declarations.without(view))) != str(error)), None)
 
@@ -135,7 +135,7 @@ def _place_of(view: type[Any]) -> tuple[str, int] | None:
 
 
 class _Found:
-    """The mistakes so far, and the names that are missing because of them."""
+    """Collects mistakes, and the names that are undefined because of them."""
 
     def __init__(self, source: Path) -> None:
         self.source = source
@@ -143,7 +143,7 @@ class _Found:
         self.missing: set[str] = set()
 
     def take(self, error: Exception, module: str, node: ast.stmt) -> None:
-        """Notes what a statement raised, unless it only lacked what another mistake kept from being there."""
+        """Records what a statement raised, unless it only missed a name that an earlier mistake left undefined."""
         follows = isinstance(error, NameError | ImportError) and error.name is not None and self._lacks(error)
         self.missing |= set(_bound(node))
         if follows:
@@ -152,8 +152,8 @@ class _Found:
         if isinstance(error, BoilerError):
             self.mistakes.append(Mistake.of(error, place))
             return
-        told = traceback.format_exception_only(error)[-1].strip()
-        imported = DoesNotImport(f"The app's module {module!r} does not import: {told}")
+        said = traceback.format_exception_only(error)[-1].strip()
+        imported = DoesNotImport(f"The app's module {module!r} does not import: {said}")
         self.mistakes.append(Mistake.of(imported, None, f"{users_traceback(error, str(self.source))}\n"))
 
     def _lacks(self, error: NameError | ImportError) -> bool:
@@ -167,7 +167,7 @@ class _Found:
 
 
 class _Tolerant(SourceFileLoader):
-    """Runs a module as far as it goes."""
+    """Runs a module statement by statement, past those that raise."""
 
     def __init__(self, name: str, path: str, found: _Found) -> None:
         super().__init__(name, path)
@@ -210,14 +210,14 @@ def _tolerant(found: _Found) -> Iterator[None]:
 
 
 def _futures(tree: ast.Module) -> int:
-    """The flags of `from __future__ import …`, which each statement by itself would lose."""
+    """Returns the compiler flags of `from __future__ import …`, which hold for the statements after it."""
     imports = (node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__")
     features = [getattr(__future__, alias.name) for node in imports for alias in node.names]
     return sum(feature.compiler_flag for feature in features)
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
-    """The names that a statement binds in its module."""
+    """Yields the names that a statement binds in its module."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield node.name
         return
@@ -232,27 +232,27 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 
 def explanations() -> dict[str, str]:
-    """What is documented of each code."""
+    """Returns the entry of codes.md for each code."""
     text = (files("boiler_functions.cli") / "codes.md").read_text()
     return {code: f"{code} {name}\n\n{body.strip()}" for code, name, body in _SECTION.findall(text)}
 
 
 def explain(code: str) -> str:
-    """What is documented of the code; raises ConfigurationError for one that does not exist."""
+    """Returns the entry of a code; raises ConfigurationError if the code does not exist."""
     known = explanations()
     if code.upper() not in known:
-        raise ConfigurationError(f"{code} is no code; there are {', '.join(known)}.")
+        raise ConfigurationError(f"There is no code {code}; there are {', '.join(known)}.")
     return known[code.upper()]
 
 
 def as_json(checked: Checked) -> str:
-    """The mistakes for programs."""
+    """Returns the mistakes as JSON."""
     mistakes = [each.to_json() for each in checked.mistakes]
     return json.dumps({"app": checked.app.name if checked.app else None, "mistakes": mistakes}, indent=2)
 
 
 def as_sarif(checked: Checked, folder: Path) -> str:
-    """The mistakes as code scanning takes them, SARIF 2.1.0."""
+    """Returns the mistakes as SARIF 2.1.0, the format of code scanning services."""
     errors = {error.code: error for error in subclasses(BoilerError)}
     rules = [
         {

@@ -1,4 +1,4 @@
-"""The commands of `boiler`; each is a few lines over the module that does its work."""
+"""The commands of `boiler`: options and help texts. Each command calls the module that does its work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNWRAPPED = 1000
 
 
 class Commands(click.Group):
-    """A group whose commands end with a line for a known error."""
+    """A group whose commands report an error of this package in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         with reported():
@@ -44,22 +44,23 @@ class Commands(click.Group):
 def boiler(ctx: click.Context, app: str | None) -> None:
     """Declared Firestore views, compiled into Cloud Functions.
 
-    The app is the one that the nearest pyproject.toml names under [tool.boiler_functions]: app = "module:name". Its
-    module is looked up in the folder that is uploaded: source = "functions".
+    The nearest pyproject.toml names the app under [tool.boiler_functions]: app = "module:name". The module is imported
+    from the folder that is uploaded: source = "functions".
 
-    Exit status: 0 done, 1 not all of it succeeded, 2 an error with its code, 130 interrupted.
+    Exit status: 0 done, 1 partly failed, 2 an error with its code, 130 interrupted.
     """
     ctx.obj = app
 
 
 @boiler.command()
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-@click.option("--explain", metavar="CODE", help="What a code means, and what to do.")
+@click.option("--explain", metavar="CODE", help="Print what a code means, and what to do.")
 @click.pass_obj
 def check(app: str | None, form: str, explain: str | None) -> None:
-    """Compile the app, and say what it declares or all that is wrong with it.
+    """Compile the app, and print what it declares, or every mistake in it.
 
-    JSON, and SARIF for code scanning, go to the standard output, mistakes or not; the exit status is 2 with mistakes.
+    JSON, and SARIF for code scanning, are printed to the standard output in either case. Exit status 2 if there are
+    mistakes.
     """
     from boiler_functions.cli import check as checking
 
@@ -73,10 +74,10 @@ def check(app: str | None, form: str, explain: str | None) -> None:
     if checked.mistakes:
         raise Mistaken("" if form != "text" else "\n".join(map(str, checked.mistakes)))
     if checked.app and form == "text":
-        _tell(checked.app.compiled)
+        _summarise(checked.app.compiled)
 
 
-def _tell(compiled: Compiled) -> None:
+def _summarise(compiled: Compiled) -> None:
     declared, functions = compiled.declarations, compiled.manifest.functions
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())
@@ -85,14 +86,16 @@ def _tell(compiled: Compiled) -> None:
     click.echo(f"{declared.app} is fine: {counts}; functions {len(functions)} ({listed}){services}")
 
 
-_CHECK = click.option("--check", "check_only", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
+_CHECK = click.option(
+    "--check", "check_only", is_flag=True, help="Write nothing; exit with status 1 if a file is stale."
+)
 
 
 @boiler.command("compile")
 @_CHECK
 @in_context
 def compile_(context: Context, check_only: bool) -> None:
-    """Write what firebase-tools reads: functions.yaml, firestore.indexes.json and, if there is none, firebase.json."""
+    """Write the files of firebase-tools: functions.yaml, firestore.indexes.json, and firebase.json if it is missing."""
     _update(list(generated(context)), "boiler compile", check_only)
     if not check_only and (staged := stage_functions(context)):
         click.echo(f"{staged} is staged for firebase-tools")
@@ -102,21 +105,31 @@ def compile_(context: Context, check_only: bool) -> None:
 @_CHECK
 @in_context
 def rules(context: Context, check_only: bool) -> None:
-    """Write firestore.rules: who may read which view and send which form. Your own section in it is kept."""
+    """Write firestore.rules: who may read which view and write which form. Your own section in it is kept."""
     _update([firestore_rules(context)], "boiler rules", check_only)
 
 
 _OUTPUT = click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, instead of the standard output."
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of the standard output.",
 )
 
 
 @boiler.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--graph", type=click.Choice(["svg", "mermaid"]), help="The picture of it: sources, functions, views.")
-@click.option("--many", default=10, show_default=True, help="Documents behind a reference to many.")
-@click.option("--dependents", default=1, show_default=True, help="Views that one document is part of.")
-@click.option("--prices", type=click.Path(dir_okay=False, path_type=Path), help="A table of prices of your own.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--graph", type=click.Choice(["svg", "mermaid"]), help="Draw a picture instead: sources, functions, views."
+)
+@click.option("--many", default=10, show_default=True, help="Assumed documents behind a reference to many.")
+@click.option(
+    "--dependents", default=1, show_default=True, help="Assumed number of views that one document is part of."
+)
+@click.option(
+    "--prices",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Read prices from this file instead of the list prices.",
+)
 @_OUTPUT
 @in_context
 def plan(
@@ -128,9 +141,9 @@ def plan(
     prices: Path | None,
     output: Path | None,
 ) -> None:
-    """Show what the app deploys and needs, what each change costs, and what may hurt.
+    """Show what the app deploys and needs, what each change costs, and what may cause trouble.
 
-    Where an emulator or a key file is named it also finds another app that stores views at the same paths.
+    If an emulator or a key file is configured, also check whether another app stores views at the same paths.
     """
     if graph:
         drawn = Graph.of(context.compiled)
@@ -146,7 +159,7 @@ def plan(
     if context.has_database:
         from boiler_functions.cli.registering import Registering
 
-        # Last, as what else there is to see is true all the same.
+        # Last, because the plan holds even if this raises.
         Registering.of(context.compiled.declarations, context.database)
 
 
@@ -174,31 +187,33 @@ def types(app: str | None, output: Path | None) -> None:
 
 @boiler.command()
 @click.argument("view")
-@click.option("--root", metavar="ID", help="Only the instance of this root: its id, or its path.")
-@click.option("--withdraw", is_flag=True, help="Let new code take away every copy of a view whose root exists.")
-@click.option("--resume", is_flag=True, help="Go on after the last page that an earlier run finished.")
+@click.option("--root", metavar="ID", help="Build only the instance of this root: its id or path.")
+@click.option("--withdraw", is_flag=True, help="Allow new code to delete every copy of a view whose root exists.")
+@click.option("--resume", is_flag=True, help="Continue after the last page that an earlier run finished.")
 @in_context
 def build(context: Context, view: str, root: str | None, resume: bool, withdraw: bool) -> None:
-    """Rebuild every instance of VIEW, also those that were edited by hand.
+    """Rebuild every instance of VIEW, including those that were edited by hand.
 
-    Functions may run meanwhile. The position is kept in .boiler/ beside pyproject.toml. Exit status 1 when an instance
-    could not be built; it is left as it was, and its dead letter says why.
+    Functions may run at the same time. The position is kept in .boiler/ beside pyproject.toml. Exit status 1 if an
+    instance could not be built; it is left unchanged, and its dead letter says why.
     """
     if root is not None and resume:
-        raise click.UsageError("--root builds one instance; there is nothing to --resume.")
+        raise click.UsageError(
+            "--root builds a single instance, which --resume cannot continue. Leave one of them out."
+        )
     build_view(context, view, Console(), root=root, resume=resume, withdraw=withdraw)
 
 
 @boiler.command()
 @click.argument("view", required=False)
-@click.option("--dropped", is_flag=True, help="All views that the app stored before and does not declare any more.")
-@click.option("--former", metavar="APP", help="Of an app of this name, which is deployed no more.")
+@click.option("--dropped", is_flag=True, help="Withdraw all views that the app stored before and no longer declares.")
+@click.option("--former", metavar="APP", help="Withdraw from an app of this name that is no longer deployed.")
 @in_context
 def withdraw(context: Context, view: str | None, dropped: bool, former: str | None) -> None:
-    """Delete the copies and ledgers of VIEW, which no code stores any more.
+    """Delete the copies and ledgers of VIEW, which the app no longer declares.
 
-    Nothing follows such copies: who lost the right to one would still read it. A copy that another view stores by now
-    is left. `boiler deploy` names the views that were dropped.
+    No function updates or removes such copies: a user who has lost access would still read them. A copy that another
+    view stores now is kept. `boiler deploy` names the views that were dropped.
     """
     from boiler_functions.cli.withdraw import withdraw as withdraw_views
 
@@ -206,11 +221,15 @@ def withdraw(context: Context, view: str | None, dropped: bool, former: str | No
 
 
 @boiler.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the Firestore emulator; free by default.")
-@click.option("--project", "project_id", default="demo-boiler", show_default=True, help="Begins with 'demo-'.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port of the Firestore emulator; a free one by default."
+)
+@click.option(
+    "--project", "project_id", default="demo-boiler", show_default=True, help="Project id; begins with 'demo-'."
+)
 @click.pass_obj
 def dev(app: str | None, port: int, project_id: str) -> None:
-    """Run the emulator and all functions of the app; reload them when a source changes. Ctrl-C ends it."""
+    """Run the Firestore emulator and all functions of the app; reload them when a source changes. Ctrl-C stops it."""
     from boiler_functions.cli.dev import develop
 
     develop(Project.find(app), port, project_id)
@@ -218,10 +237,18 @@ def dev(app: str | None, port: int, project_id: str) -> None:
 
 @boiler.command()
 @click.argument("uid")
-@click.option("--claim", "claims", multiple=True, metavar="NAME[=TEXT]", help="A claim; without a text it is true.")
-@click.option("--project", "project_id", default="demo-boiler", show_default=True, help="Of `boiler dev`.")
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    metavar="NAME[=TEXT]",
+    help="A claim of the token; without TEXT its value is true.",
+)
+@click.option(
+    "--project", "project_id", default="demo-boiler", show_default=True, help="The project id of `boiler dev`."
+)
 def token(uid: str, claims: Sequence[str], project_id: str) -> None:
-    """Print an unsigned ID token of the user UID, which `boiler dev` and the Auth emulator take, and nobody else."""
+    """Print an unsigned ID token of the user UID, which only `boiler dev` and the Auth emulator accept."""
     parted = (each.partition("=") for each in claims)
     named = {name: text if separator else True for name, separator, text in parted}
     click.echo(unsigned_token(uid, project=project_id, **named))
@@ -238,7 +265,7 @@ def _update(files: Sequence[Generated], command: str, check_only: bool) -> None:
 
 
 def _console() -> Console:
-    """A console that wraps nothing where a program reads along."""
+    """Returns a console that does not wrap lines if a program reads the output."""
     is_read = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_UNWRAPPED if is_read else None)
 
@@ -252,12 +279,17 @@ def _put(text: str, output: Path | None) -> None:
 
 
 @boiler.command()
-@click.option("--dry-run", is_flag=True, help="Print the commands, for an empty project, and run none.")
-@click.option("--only", multiple=True, metavar="NAME", help="These functions: a name, an entry point, a view, or a*.")
-@click.option("--prune", is_flag=True, help="Remove functions that the app does not declare any more, after asking.")
-@click.option("--build", "build_too", is_flag=True, help="Build the views that are new, or have new sources.")
-@click.option("--no-rules", is_flag=True, help="Leave the security rules to whoever else deploys them.")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the commands for an empty project, and run none.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Deploy only these functions: a name, entry point or view, or a pattern such as a*.",
+)
+@click.option("--prune", is_flag=True, help="Remove functions that the app no longer declares, after asking.")
+@click.option("--build", "build_too", is_flag=True, help="Build views that are new or have new sources.")
+@click.option("--no-rules", is_flag=True, help="Do not deploy the security rules.")
+@click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @in_context
 def deploy(
     context: Context,
@@ -268,10 +300,10 @@ def deploy(
     no_rules: bool,
     yes: bool,
 ) -> None:
-    """Deploy the app by gcloud: what changed, and what it needs around it.
+    """Deploy with gcloud what changed, and what the app needs around it.
 
-    A second run goes on where the first one ended, whether it failed or was stopped by Ctrl-C. Exit status 1 when the
-    security rules are not deployed, as no firebase is installed.
+    A second run continues where the first one ended, whether it failed or was stopped with Ctrl-C. Exit status 1 if the
+    security rules are not deployed because firebase is not installed.
     """
     from boiler_functions.cli.deploy import Wanted, show_commands
     from boiler_functions.cli.deploy import deploy as deploy_app
@@ -285,7 +317,7 @@ def deploy(
 @boiler.command()
 @click.argument("name", required=False)
 def init(name: str | None) -> None:
-    """Write a new project: here, named as the folder; or in a new folder NAME."""
+    """Write a new project into a new folder NAME; without NAME, into this folder, with its name."""
     from boiler_functions.cli.init import init as write_project
 
     folder = Path(name) if name else Path()

@@ -1,6 +1,7 @@
-"""What a command works on: the app and its stage, the project, the region, the database, the credentials.
+"""The context of a command: the app and its stage, the project, the region, the database, the credentials.
 
-Everything is found when it is first asked for. What is given goes before the environment, that before pyproject.toml:
+Each is found when it is first used. Options of the command line come before environment variables, and these before
+pyproject.toml:
 
     [tool.boiler_functions]
     app = "meeting_room:app"
@@ -38,13 +39,13 @@ ENV = "BOILER_ENV"
 REGION = "BOILER_REGION"
 CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 
-# As Google's own tools read them, the first that is set.
+# The variables that Google's own tools read; the first that is set counts.
 _PROJECTS = (PROJECT, "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where, and with which options, an app is deployed."""
+    """The project, credentials and options with which an app is deployed."""
 
     name: str | None = None
     project: str | None = None
@@ -53,7 +54,7 @@ class Stage:
 
     @classmethod
     def of(cls, project: Project, name: str | None) -> Stage:
-        """The stage as pyproject.toml describes it; raises ConfigurationError when it does not, or wrongly."""
+        """Reads a stage of pyproject.toml; raises ConfigurationError if it is missing or malformed."""
         if name is None:
             return cls()
         where = f"{TABLE[:-1]}.env.{name}] in {project.folder / PYPROJECT}"
@@ -72,7 +73,7 @@ class Stage:
 
 
 class Context:
-    """What a command works on, found lazily.
+    """The context of a command, found lazily.
 
     context = Context(env="prod")
     context.project_id, context.region, context.manifest, context.database
@@ -101,11 +102,11 @@ class Context:
 
     @cached_property
     def stage(self) -> Stage:
-        """The stage that was chosen, else the one of the project that is named, else one that says nothing."""
+        """The stage that was chosen; else the one with the project that was chosen; else an empty one."""
         return Stage.of(self.project, self._env or self._environ.get(ENV) or self._stage_of_project())
 
     def _stage_of_project(self) -> str | None:
-        # firebase-tools hands its predeploy commands the project, and no word of a stage.
+        # firebase-tools passes its predeploy commands the project, but no stage.
         project = self._project or _project_in(self._environ)
         tables = self.project.stages.items()
         found = [
@@ -124,7 +125,7 @@ class Context:
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The app as it is in this place; the declarations of a view or a function go before the stage's."""
+        """The app compiled with the options of this context; options of a view or a function come before these."""
         given = {"region": self._region, "database": self._database}
         found = {"region": self._environ.get(REGION), "database": self._environ.get(DATABASE)}
         place = self.stage.options.merged(_options("the environment", found)).merged(
@@ -138,7 +139,7 @@ class Context:
 
     @property
     def region(self) -> str:
-        """Where functions are that do not say otherwise."""
+        """The default region."""
         return self.compiled.declarations.options.region or ""
 
     @property
@@ -147,13 +148,13 @@ class Context:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the functions must be told, because their code says otherwise."""
+        """The environment variables that the functions need because their code declares another database."""
         declared = self.app.declarations.database
         return {} if self.database_id == declared else {DATABASE: self.database_id}
 
     @cached_property
     def project_id(self) -> str:
-        """The Google Cloud project; raises ConfigurationError when nobody names it."""
+        """The Google Cloud project; raises ConfigurationError if none is configured."""
         if found := self.named_project:
             return found
         raise ConfigurationError(
@@ -163,33 +164,33 @@ class Context:
 
     @cached_property
     def named_project(self) -> str | None:
-        """The project that is given, in the environment, or the stage's; None leaves it to the credentials."""
+        """The project of the command line, the environment, or the stage; None leaves it to the credentials."""
         return self._project or _project_in(self._environ) or self.stage.project
 
     @property
     def key_file(self) -> str | None:
-        """The stage's file of credentials, unless the environment names one; None for Google's own search."""
+        """The stage's key file, unless the environment names one; None leaves it to Google's own search."""
         return None if self._environ.get(CREDENTIALS) else self.stage.credentials
 
     @property
     def emulator(self) -> str | None:
-        """The address of the emulator that stands for Firestore, if there is one."""
+        """The address of the Firestore emulator, if one is configured."""
         return self._environ.get(EMULATOR_HOST) or None
 
     @cached_property
     def release(self) -> Release:
-        """The release that a deployment from here makes; its number grows with the time."""
+        """The release that a deployment from here makes; its number is the time, so that later ones are larger."""
         now = time.time_ns()
         return Release.begun(now // 1_000_000_000, now, code_fingerprints(self.app.declarations.stored))
 
     @property
     def has_database(self) -> bool:
-        """Whether a database is named that can be asked without a sign-in."""
+        """Whether a database is configured that can be read without a sign-in."""
         return bool(self.emulator or self.key_file or self._environ.get(CREDENTIALS))
 
     @cached_property
     def database(self) -> FirestoreDatabase:
-        """The database, which opens with its first call."""
+        """The database; its connection opens with the first call."""
         return connect(self.named_project, self.database_id, self.key_file)
 
     def __str__(self) -> str:
@@ -208,23 +209,23 @@ def _project_in(environ: Mapping[str, str]) -> str | None:
 
 
 def in_context(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that takes a Context first, and the options that say which: --env, --project, --region, --database."""
+    """Gives a command a Context as its first argument, and the options --env, --project, --region and --database."""
 
     def run(app: str | None, /, *args: Any, **given: Any) -> Any:
         place = {name: given.pop(name) for name in ("env", "project", "region", "database")}
         return command(Context(app=app, **place), *args, **given)
 
     update_wrapper(run, command)
-    for name, metavar, told in reversed(_OPTIONS):
-        run = click.option(f"--{name}", metavar=metavar, help=told)(run)
+    for name, metavar, text in reversed(_OPTIONS):
+        run = click.option(f"--{name}", metavar=metavar, help=text)(run)
     return click.pass_obj(run)
 
 
 _OPTIONS = (
-    ("env", "NAME", f"The stage of pyproject.toml; else {ENV}, else the stage of the project."),
-    ("project", "ID", f"The Google Cloud project; else {PROJECT}, else the stage's."),
-    ("region", "REGION", f"Where functions run that do not say; else {REGION}, else the stage's, else the app's."),
-    ("database", "ID", f"The Firestore database; else {DATABASE}, else the stage's, else the app's."),
+    ("env", "NAME", f"The stage of pyproject.toml. Default: {ENV}, or the stage of the project."),
+    ("project", "ID", f"The Google Cloud project. Default: {PROJECT}, or the stage's."),
+    ("region", "REGION", f"The region of functions without one. Default: {REGION}, or the stage's, or the app's."),
+    ("database", "ID", f"The Firestore database. Default: {DATABASE}, or the stage's, or the app's."),
 )
 
 
@@ -248,7 +249,7 @@ def _key_file(where: str, table: Mapping[str, Any], folder: Path) -> str | None:
     path = folder / Path(name).expanduser()
     if not path.is_file():
         raise ConfigurationError(
-            f"{where}: the file of credentials {path} does not exist. Put it there, or leave `credentials` out and "
+            f"{where}: the key file {path} does not exist. Put it there, or leave `credentials` out and "
             f"run 'gcloud auth application-default login'."
         )
     return str(path)

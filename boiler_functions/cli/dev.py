@@ -1,4 +1,4 @@
-"""`boiler dev`: the Firestore emulator, and all functions of an app in a process that follows the sources."""
+"""`boiler dev`: runs the Firestore emulator, and the functions of an app, which restart when a source changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import answers, free_ports, request
 
-# Long enough that an event which failed is still there when its function has been corrected.
+# Long enough that a failed event is still retried when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
 
 # https://cloud.google.com/functions/quotas: an event function's time limit.
@@ -40,11 +40,11 @@ Plan = Mapping[str, Any]
 
 
 def develop(project: Project, port: int, project_id: str) -> None:
-    """Runs until Ctrl-C, or SIGTERM; raises ConfigurationError when it cannot begin."""
+    """Runs until Ctrl-C or SIGTERM; raises ConfigurationError if it cannot start."""
     if not project_id.startswith("demo-"):
         raise ConfigurationError(
-            f"The project {project_id!r} could be a real one. Name one that begins with 'demo-', as those do that "
-            f"exist in emulators alone."
+            f"The project {project_id!r} could be a real one. Pass one that begins with 'demo-': such projects exist "
+            f"only in emulators."
         )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -59,7 +59,7 @@ def develop(project: Project, port: int, project_id: str) -> None:
 
 def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None:
     environment = {EMULATOR_HOST: deliveries.emulator.host, PROJECT: deliveries.project}
-    # Never asked: where it is set, firebase-admin takes the unsigned tokens that `boiler token` makes.
+    # Nothing listens there: firebase-admin accepts the unsigned tokens of `boiler token` if the variable is set.
     auth = {AUTH_EMULATOR_HOST: os.environ.get(AUTH_EMULATOR_HOST, f"{HOST}:9099")}
     app = App(project, {**environment, **auth})
     opened.callback(deliveries.stop)
@@ -103,20 +103,20 @@ def _described(plan: Plan) -> str:
 
 
 class App:
-    """The process with the app's functions, always at the same address."""
+    """The process that serves the app's functions; its address stays the same over restarts."""
 
     def __init__(self, project: Project, environment: Mapping[str, str]) -> None:
         port, sockets = free_ports(2)
         self.host, self.sockets = f"{HOST}:{port}", f"{HOST}:{sockets}"
         place = (str(port), str(sockets), str(project.folder), str(project.source), project.app)
         self._command = [sys.executable, "-m", "boiler_functions.cli.served", *place]
-        # A cached module counts as fresh within the second, and an editor may save twice in one.
+        # Python takes cached bytecode for current within the same second, in which an editor may save twice.
         self._environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Plan | None:
-        """What the app deploys, once it is served; None when it ends by itself, which has told why."""
-        # A session of its own, so that Ctrl-C at the terminal reaches the parent alone.
+        """Returns the app's plan once it is served; None if the process ended, after it has printed why."""
+        # In a session of its own, so that Ctrl-C in the terminal reaches only the parent, which stops it in order.
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True
         )
@@ -128,7 +128,7 @@ class App:
         return plan
 
     def stop(self) -> None:
-        """Ends the process; does nothing the second time."""
+        """Stops the process; does nothing if it is stopped."""
         if self._process is None:
             return
         assert self._process.stdin is not None
@@ -142,7 +142,7 @@ class App:
 
 
 class Deliveries:
-    """Delivers events to the app; while it is paused they wait, and those that failed are tried again."""
+    """Delivers events to the app and retries those that fail; while it is paused, events wait."""
 
     def __init__(self, server: EventServer, emulator: FirestoreEmulator, project: str) -> None:
         self.emulator = emulator
@@ -167,18 +167,18 @@ class Deliveries:
         self._host = host
         self._functions = frozenset(sources)
         if not sources.items() <= self._sources.items():
-            # The emulator knows no way to remove a trigger, so that all there ever were stay.
+            # The emulator cannot remove a trigger, so those of earlier sources stay registered.
             self._sources |= sources
             self._harnesses.append(self._harness())
 
     def stop(self) -> None:
-        """Ends the deliveries; those under way fail, as the app has ended."""
+        """Stops delivering; deliveries in progress fail, because the app has ended."""
         self.resume()
         for harness in self._harnesses:
             harness.stop()
 
     def _harness(self) -> DeliveryHarness:
-        """Takes the events from now on; an earlier one keeps on with those that it has."""
+        """Starts a harness that receives all events from now on; an earlier one finishes those that it has."""
         triggers = [Trigger(name, source, self._target(name)) for name, source in self._sources.items()]
         return DeliveryHarness(
             self._server, self.emulator, self.project, triggers, observer=_show_failure, retries=_RETRIES
@@ -197,14 +197,14 @@ def _post(host: str, function: str, event: Event) -> int:
         path = f"{FUNCTIONS}/{function}"
         answer = request(host, "POST", path, event.data, event.headers, timeout=_LONGEST_SECONDS)
     except (OSError, http.client.HTTPException) as error:
-        raise Refused(503, "the app ended meanwhile") from error
+        raise Refused(503, "the app ended during the delivery") from error
     if answer.status >= 300:
         raise Refused(answer.status, answer.text)
     return answer.status
 
 
 def _show_failure(delivery: Delivery) -> None:
-    # The app itself tells of what it did.
+    # The app logs its successes itself.
     if not delivery.acknowledged:
         wait = _RETRIES.wait(delivery.attempt)
         click.echo(

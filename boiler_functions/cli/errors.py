@@ -1,4 +1,4 @@
-"""What a command ends with; each error knows its exit status."""
+"""The errors that end a command, each with its exit status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from boiler_functions.exceptions import BoilerError
 
 
 class Failure(click.ClickException):
-    """A known error: one line with its code."""
+    """An error of this package, shown in one line with its code."""
 
     exit_code = 2
 
@@ -25,7 +25,7 @@ class Failure(click.ClickException):
 
 
 class Unfinished(click.ClickException):
-    """The command did its work, and not all of it succeeded."""
+    """The command ran to its end, and a part of it failed."""
 
     exit_code = 1
 
@@ -34,7 +34,7 @@ class Unfinished(click.ClickException):
 
 
 class Mistaken(Unfinished):
-    """The app has mistakes; nothing more to say where they were told otherwise."""
+    """The app has mistakes; the message is empty if they were printed as JSON or SARIF."""
 
     exit_code = 2
 
@@ -44,14 +44,14 @@ class Mistaken(Unfinished):
 
 
 class Interrupted(Unfinished):
-    """Ctrl-C, as a shell reports it: 128 and the number of the signal."""
+    """Ctrl-C. The exit status is the one of shells: 128 and the number of the signal."""
 
     exit_code = 130
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Ends the command with a line for an error that this package knows; any other keeps its traceback."""
+    """Shows an error of this package in one line; any other error keeps its traceback."""
     try:
         yield
     except BoilerError as error:
@@ -59,7 +59,7 @@ def reported() -> Iterator[None]:
 
 
 def users_traceback(error: BaseException, folder: str) -> str:
-    """The traceback of an error from the first line of the user's on."""
+    """Formats the traceback of an error from the first line in the user's folder on."""
     formatted = traceback.TracebackException.from_exception(error)
     frames = formatted.stack
     first = next((at for at, frame in enumerate(frames) if frame.filename.startswith(folder)), len(frames))

@@ -1,4 +1,4 @@
-"""`functions.yaml`, which firebase-tools reads beside main.py, as readable YAML."""
+"""Writes `functions.yaml`, which firebase-tools reads beside main.py, as readable YAML."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NAME = "functions.yaml"
 
 _HEADER = "# Written by `boiler compile` from what the app declares; `boiler compile --check` tells when it is stale.\n"
 
-# Words that need no quotes, whichever YAML reads them: 1.1 takes `on` and `no` as booleans.
+# Words that need no quotes in any version of YAML: 1.1 reads `on` and `no` as booleans.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _KEYWORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 def functions_yaml(manifest: Manifest) -> str:
-    """The text of the file; the same for the same declarations."""
+    """Returns the text of the file; equal declarations give equal texts."""
     return _HEADER + "".join(f"{line}\n" for line in _lines(manifest.to_functions_yaml()))
 
 

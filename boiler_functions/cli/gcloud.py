@@ -1,4 +1,4 @@
-"""gcloud: its commands as they are printed and run, and what it means when one fails."""
+"""Prints and runs commands of gcloud, and explains what a failure means."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PLAIN = re.compile(r"(--[a-z-]+=)?(.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Command:
-    """A command line; an argument that is a command stands for what that prints, between `prefix` and `suffix`."""
+    """A command line. An argument may be a command: it stands for its output between `prefix` and `suffix`."""
 
     arguments: tuple[Argument, ...]
     prefix: str = ""
@@ -46,11 +46,11 @@ class Command:
         return " ".join(_quoted(each) for each in self.arguments)
 
     def within(self, prefix: str, suffix: str = "") -> Command:
-        """This command as a part of an argument: `--location="$(gcloud …)"`."""
+        """Returns this command as part of an argument: `--location="$(gcloud …)"`."""
         return Command(self.arguments, prefix, suffix)
 
     def filled(self, run: Callable[[Command], str]) -> list[str]:
-        """The arguments, with what the commands among them print."""
+        """Returns the arguments, with each command among them replaced by its output."""
         return [
             each if isinstance(each, str) else f"{each.prefix}{run(each).strip()}{each.suffix}"
             for each in self.arguments
@@ -72,7 +72,7 @@ def _quoted(argument: Argument) -> str:
 
 @dataclass(frozen=True)
 class Symptom:
-    """A text in what gcloud says, and what it means; `waits` when the same command succeeds after a while."""
+    """A pattern in the output of gcloud, and what it means; `waits` if the same command succeeds after a while."""
 
     pattern: re.Pattern[str]
     error: type[ConfigurationError]
@@ -84,7 +84,7 @@ def _symptom(pattern: str, error: type[ConfigurationError], step: str, waits: bo
     return Symptom(re.compile(pattern, re.IGNORECASE | re.DOTALL), error, step, waits)
 
 
-# The first that is found counts: what passes by itself, then the most specific.
+# The first match counts: temporary failures come first, then the most specific.
 SYMPTOMS = (
     _symptom(
         r"eventarc service agent|validating trigger.*permission denied|permission.*service-\d+@gcp-sa-",
@@ -96,7 +96,7 @@ SYMPTOMS = (
         r"unable to queue the operation|operation.{0,80}already in progress|another operation|"
         r"concurrent policy changes",
         DeploymentFailed,
-        "Something else changes it at this moment. Run it again.",
+        "Another operation changes the same resource. Run it again.",
         waits=True,
     ),
     _symptom(
@@ -108,7 +108,7 @@ SYMPTOMS = (
     _symptom(
         r"service account \S+ (does not exist|was not found)",
         DeploymentFailed,
-        "A new service account takes some seconds to be seen everywhere. Run it again.",
+        "A new service account is visible everywhere only after some seconds. Run it again.",
         waits=True,
     ),
     _symptom(
@@ -142,13 +142,13 @@ SYMPTOMS = (
         r"trigger.{0,80}(location|region)|(location|region).{0,80}(trigger|database)|"
         r"database.{0,120}(location|region)|different (location|region)",
         WrongLocation,
-        "The trigger belongs where the database is: leave trigger_location out, or set it as "
-        "`gcloud firestore databases describe` says, as 'nam5'.",
+        "The trigger belongs where the database is: leave trigger_location out, or set it to "
+        "what `gcloud firestore databases describe` says, for example 'nam5'.",
     ),
     _symptom(
         r"database.{0,80}(does not exist|not found)|/databases/\S+ .{0,20}not found",
         ConfigurationError,
-        "Create it, in a location that stays: gcloud firestore databases create --location=nam5",
+        "Create it; its location cannot be changed later: gcloud firestore databases create --location=nam5",
     ),
     _symptom(
         r"permission_?denied|permission denied|does not have permission|\b403\b",
@@ -161,10 +161,10 @@ EXISTS = re.compile(r"already[ _]exists|alreadyexists", re.IGNORECASE)
 
 
 def diagnosed(command: Command | str, said: str, what: str | None = None) -> ConfigurationError:
-    """The error that the words of gcloud come to: what was done, what it said, what to do."""
+    """Makes an error from the output of gcloud: what failed, what gcloud said, what to do next."""
     symptom = symptom_of(said)
     error = symptom.error if symptom else DeploymentFailed
-    step = symptom.step if symptom else "Correct that, and run it again: what is done is not done again."
+    step = symptom.step if symptom else "Correct that, and run it again; completed steps are not repeated."
     lines = "\n".join(f"    {line}" for line in said.strip().splitlines()[-12:])
     return error(f"{what or command} failed. gcloud says:\n{lines}\n  {step}")
 
@@ -174,7 +174,7 @@ def symptom_of(said: str) -> Symptom | None:
 
 
 class Gcloud:
-    """The gcloud of this machine. `attempts` and `pause` are for what passes by itself."""
+    """Runs the gcloud of this machine. Temporary failures are tried `attempts` times, with `pause` seconds between."""
 
     def __init__(self, *, attempts: int = 8, pause: float = 20.0, environ: Mapping[str, str] = os.environ) -> None:
         self._program = shutil.which(GCLOUD, path=environ.get("PATH"))
@@ -191,7 +191,7 @@ class Gcloud:
         self._lock = threading.Lock()
 
     def run(self, command: Command, what: str | None = None, told: Callable[[str], None] = lambda text: None) -> str:
-        """What the command prints; raises the error that its failure comes to. What exists already is no failure."""
+        """Returns what the command prints; raises `diagnosed` if it fails, unless it creates what exists already."""
         said = ""
         for attempt in range(1, self._attempts + 1):
             arguments = command.filled(self._value)
@@ -206,26 +206,26 @@ class Gcloud:
         raise diagnosed(command, said, what)
 
     def read(self, command: Command, what: str) -> Any:
-        """What the command prints, as JSON."""
+        """Runs the command with --format=json, and returns the parsed output."""
         output = self.run(Command((*command.arguments, "--format=json")), what)
         return json.loads(output) if output.strip() else None
 
     def _value(self, command: Command) -> str:
-        """What a command within another prints; asked once."""
+        """Returns what a command within another prints; it runs once."""
         if command.arguments not in self._values:
             self._values[command.arguments] = self.run(command)
         return self._values[command.arguments]
 
     def wait(self) -> None:
-        """Waits as long as between two attempts; ends early when it is stopped."""
+        """Waits as long as between two attempts, or until `stop` is called."""
         self._stopped.wait(self._pause)
 
     def stop(self) -> None:
-        """Ends the commands under way, by their ids; none is started after it."""
+        """Terminates the running commands; no command starts after it."""
         self._stopped.set()
         with self._lock:
             for process in self._running:
-                # gcloud is a script around Python: the whole of the group that was started for it.
+                # The whole process group, because gcloud is a shell script that starts Python.
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGTERM)
 
@@ -240,8 +240,8 @@ class Gcloud:
     def _started(self, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
         with self._lock:
             if self._stopped.is_set():
-                raise DeploymentFailed("It was stopped before this was begun.")
-            # In a session of its own, so that Ctrl-C reaches this process first, which ends it in order.
+                raise DeploymentFailed("The deployment was stopped before this step started.")
+            # In a session of its own, so that Ctrl-C reaches only this process, which then stops the commands in order.
             process = subprocess.Popen(
                 arguments,
                 env=self._environ,

@@ -1,10 +1,11 @@
-"""The files that firebase-tools reads, and that `boiler compile` writes from what the app declares.
+"""The files that `boiler compile` writes for firebase-tools, from what the app declares.
 
-functions.yaml lies beside main.py; firestore.indexes.json, firebase.json and .env.PROJECT as firebase-tools looks for
-them. In firestore.indexes.json what others wrote there stays, and a firebase.json that exists is left as it is.
+functions.yaml lies beside main.py; firestore.indexes.json, firebase.json and .env.PROJECT lie where firebase-tools
+reads them. Indexes that others wrote into firestore.indexes.json are kept; an existing firebase.json is not changed.
 
-firebase.json takes the functions from a folder that `boiler compile` stages, as it does by itself before a deployment:
-it lacks what git or gcloud ignores, and holds the wheel of a package that is no release.
+firebase.json names a staged folder as the source of the functions. firebase-tools runs `boiler compile` before each
+deployment, which stages the folder: without files that git or gcloud ignores, and with a wheel of this package unless
+a release of it is installed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ STAGED = f"{FOLDER}/firebase"
 
 @dataclass(frozen=True)
 class Generated:
-    """A file, and what it must contain."""
+    """A file, and the text that it must contain."""
 
     path: Path
     text: str
@@ -47,32 +48,32 @@ class Generated:
 
 
 def generated(context: Context) -> Iterator[Generated]:
-    """All files, as they must be for the app and its stage."""
+    """Yields all files with their text for the app and its stage."""
     folder, source = context.project.folder, context.project.source
-    # Read before anything is written, so that a mistake in it leaves all files as they were.
+    # Read before anything is written, so that a mistake in it leaves all files unchanged.
     firebase = read_firebase(context)
     yield Generated(source / NAME, functions_yaml(context.manifest))
     yield Generated(folder / INDEXES, indexes_json(context))
     if firebase is None:
         yield Generated(folder / FIREBASE, firebase_json())
     if context.environment:
-        # firebase-tools takes the variables of functions from this file, and from it alone.
+        # firebase-tools reads the environment variables of functions only from this file.
         path = source / f".env.{context.project_id}"
         yield Generated(path, _with_variables(path, context.environment))
 
 
 def read_indexes(context: Context) -> Any:
-    """The content of firestore.indexes.json, empty where there is none; raises ConfigurationError for no JSON."""
+    """Reads firestore.indexes.json, empty if it is missing; raises ConfigurationError if it is not JSON."""
     content = _read(context.project.folder / INDEXES)
     return {} if content is None else content
 
 
 def read_firebase(context: Context) -> Mapping[str, Any] | None:
-    """The content of firebase.json, None where there is none; raises ConfigurationError for no JSON of an object."""
+    """Reads firebase.json, None if it is missing; raises ConfigurationError if it is not a JSON object."""
     path = context.project.folder / FIREBASE
     content = _read(path)
     if content is not None and not isinstance(content, dict):
-        raise _unreadable(path, TypeError("it holds no object"))
+        raise _unreadable(path, TypeError("it is not a JSON object"))
     return content
 
 
@@ -84,23 +85,23 @@ def _read(path: Path) -> Any:
 
 
 def indexes_json(context: Context) -> str:
-    """The text of firestore.indexes.json; raises ConfigurationError when what is there is none."""
+    """Returns the text of firestore.indexes.json; raises ConfigurationError if the existing file is malformed."""
     path = context.project.folder / INDEXES
     present = read_indexes(context)
     try:
         wanted = merged(present, Indexes.of(context.compiled.declarations))
     except (KeyError, TypeError, AttributeError) as error:
         raise _unreadable(path, error) from error
-    # With its comments, where nothing is missing.
+    # Unchanged if nothing is missing, because writing it as JSON would lose its comments.
     return path.read_text() if wanted == present else _json(wanted)
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigurationError:
-    return ConfigurationError(f"{path} cannot be read: {error!r}. Correct it, or delete it to have it written anew.")
+    return ConfigurationError(f"{path} cannot be read: {error!r}. Correct it, or delete it and run the command again.")
 
 
 def firebase_json() -> str:
-    """The text of a firebase.json that leads firebase-tools to the other files."""
+    """Returns the text of a firebase.json that names the other files."""
     functions = {
         "codebase": "default",
         "source": STAGED,
@@ -112,14 +113,14 @@ def firebase_json() -> str:
         {
             "firestore": {"rules": RULES, "indexes": INDEXES},
             "functions": [functions],
-            # Without the emulator of Auth, emulated functions would verify each token with Google, and answer 503.
+            # Without the Auth emulator, emulated functions would verify each token with Google, and answer 503.
             "emulators": {"auth": {"port": 9099}, "ui": {"enabled": False}, "singleProjectMode": True},
         }
     )
 
 
 def stage_functions(context: Context) -> Path | None:
-    """The folder that firebase.json takes the functions from, staged; None where it takes the sources themselves."""
+    """Stages and returns the folder that firebase.json names; None if it names the sources themselves."""
     project = context.project
     functions = (read_firebase(context) or {}).get("functions", [])
     listed = functions if isinstance(functions, list) else [functions]
@@ -132,12 +133,12 @@ def stage_functions(context: Context) -> Path | None:
 
 
 def _check_variables(path: Path, source: Path, ignored: list[str]) -> None:
-    """Raises ConfigurationError when firebase-tools would upload a file of variables with the functions."""
+    """Raises ConfigurationError if firebase-tools would upload a .env file with the functions."""
     for file in source.glob(".env*"):
         if not any(fnmatchcase(file.name, each) for each in ignored):
             raise ConfigurationError(
-                f'{path} would upload {file} with the functions. Add ".*" to "ignore" in its "functions"; the '
-                f"variables are set all the same."
+                f'{path} would upload {file} with the functions. Add ".*" to "ignore" in its "functions"; '
+                f"firebase-tools sets the variables of an ignored file too."
             )
 
 

@@ -1,6 +1,6 @@
-"""Which files are never uploaded: what git or gcloud ignores, and what pyproject.toml names as credentials.
+"""Finds the files that are never uploaded: those that git or gcloud ignores, and the key files of pyproject.toml.
 
-A file that is tracked although a pattern ignores it counts as ignored, as it does for gcloud.
+A file that matches a pattern is ignored even if git tracks it, as gcloud does.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ GCLOUDIGNORE = ".gcloudignore"
 
 _INCLUDE = b"#!include:"
 
-# What belongs to the machine, whatever the ignore files say.
+# Files that belong to this machine, whatever the ignore files say.
 _NEVER = ("venv", ".*", "__pycache__", "*.pyc", "*.log", "node_modules")
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """One line of an ignore file; `negated` takes back what an earlier line ignores."""
+    """One line of an ignore file; a `negated` one includes again what an earlier line ignores."""
 
     regex: re.Pattern[bytes]
     negated: bool
@@ -38,7 +38,7 @@ class Pattern:
 
     @classmethod
     def of(cls, line: bytes, flags: re.RegexFlag) -> Pattern | None:
-        """The pattern of a line; None for a comment, an empty line, or what matches nothing."""
+        """Parses a line; None for a comment, an empty line, or a pattern that matches nothing."""
         text = _without_trailing_spaces(line.removesuffix(b"\r"))
         if not text or text.startswith(b"#"):
             return None
@@ -53,7 +53,7 @@ class Pattern:
         return cls(regex, negated, directories, b"/" not in text)
 
     def matches(self, path: bytes, is_directory: bool) -> bool:
-        """Whether it matches a path that is relative to the folder of the ignore file."""
+        """Returns whether it matches a path relative to the folder of the ignore file."""
         if self.directories and not is_directory:
             return False
         return self.regex.fullmatch(path.rpartition(b"/")[2] if self.by_name else path) is not None
@@ -71,9 +71,9 @@ class Patterns:
         return cls(base, tuple(pattern for line in lines if (pattern := Pattern.of(line, flags))))
 
     def verdict(self, path: Path) -> bool | None:
-        """Whether the file ignores the path; None when it says nothing of it."""
+        """Returns whether the file ignores the path; None if no pattern matches."""
         relative = os.fsencode(path.relative_to(self.base).as_posix())
-        # To git, a link to a folder is no folder.
+        # Git does not treat a link to a folder as a folder.
         is_directory = path.is_dir() and not path.is_symlink()
         matching = (each for each in reversed(self.patterns) if each.matches(relative, is_directory))
         return next((not each.negated for each in matching), None)
@@ -88,21 +88,21 @@ class Ignored:
         self._of_folder = cache(self._read)
 
     def among(self, folder: str, names: Iterable[str]) -> set[str]:
-        """The names in a folder that are ignored, as `shutil.copytree` asks for them."""
+        """Returns the names in a folder that are ignored; it is the `ignore` of `shutil.copytree`."""
         return {name for name in names if self.ignores(Path(folder) / name)}
 
     def ignores(self, path: Path) -> bool:
-        """Whether the path is ignored, or what a link in it leads to."""
+        """Returns whether the path is ignored, or the target of a link in it."""
         if any(fnmatchcase(path.name, each) for each in _NEVER):
             return True
         return path.resolve() in self._credentials or any(map(self._is_ignored, {path, path.resolve()}))
 
     def _is_ignored(self, path: Path) -> bool:
-        # In an ignored folder everything is.
+        # Everything in an ignored folder is ignored.
         return any(self._by_git(each) or self._by_gcloud(each) for each in (path, *path.parents))
 
     def _by_git(self, path: Path) -> bool:
-        """Whether git ignores it; of the files that say something of the path, the nearest decides."""
+        """Returns whether git ignores the path: the nearest ignore file with a matching pattern decides."""
         if self._top not in path.parents:
             return False
         folders = (each for each in path.parents if each.is_relative_to(self._top))
@@ -114,7 +114,7 @@ class Ignored:
 
     @cached_property
     def _top(self) -> Path:
-        """The folder of the repository; where there is none, that of pyproject.toml."""
+        """The folder of the repository; without one, the folder of pyproject.toml."""
         repository = (each for each in (self._source, *self._source.parents) if (each / ".git").exists())
         return next(repository, self._folder)
 
@@ -125,7 +125,7 @@ class Ignored:
 
     @cached_property
     def _of_repository(self) -> tuple[Patterns, ...]:
-        """The patterns that are in no folder: those of this clone, then those of this user."""
+        """The patterns for the whole repository: those of this clone, then those of this user."""
         clone = self._git("rev-parse", "--git-path", "info/exclude") or ".git/info/exclude"
         settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         user = self._git("config", "--path", "core.excludesFile") or settings / "git" / "ignore"
@@ -139,7 +139,7 @@ class Ignored:
         return Patterns.of(folder, _lines(folder / GITIGNORE), self._flags)
 
     def _git(self, *arguments: str) -> str | None:
-        """What git knows of its own settings; None where it knows nothing, or is not installed."""
+        """Returns what git prints about its settings; None if it prints nothing, fails, or is not installed."""
         try:
             asked = subprocess.run(["git", *arguments], cwd=self._top, capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
@@ -148,7 +148,7 @@ class Ignored:
 
 
 def _credentials(stages: Mapping[str, object], folder: Path) -> Iterator[Path]:
-    """The files of credentials of all stages, wherever they are."""
+    """Yields the key files of all stages."""
     for stage in stages.values():
         if isinstance(stage, dict) and isinstance(named := stage.get("credentials"), str):
             yield (folder / Path(named).expanduser()).resolve()
@@ -165,11 +165,13 @@ def _with_included(path: Path) -> Iterator[bytes]:
             continue
         included = path.parent / os.fsdecode(line.removeprefix(_INCLUDE).strip())
         if not included.is_file():
-            raise IncompleteUpload(f"{path} includes {included}, which does not exist. Remove the line, or write it.")
+            raise IncompleteUpload(
+                f"{path} includes {included}, which does not exist. Remove the line, or create the file."
+            )
         yield from _lines(included)
 
 
 def _without_trailing_spaces(line: bytes) -> bytes:
-    # A space behind a backslash belongs to the pattern.
+    # A space after a backslash belongs to the pattern.
     found = re.match(rb"(?:\\.|\\$|[^ \\]| +(?! *$))*", line, re.DOTALL)
     return found[0] if found else line

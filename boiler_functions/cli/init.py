@@ -1,4 +1,4 @@
-"""`boiler init`: a new project, of the template's files beside this one."""
+"""`boiler init`: writes a new project from the files in `template/`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.upload import PACKAGE
 from boiler_functions.exceptions import ConfigurationError
 
-# Without it, tools would take the template's files for modules and projects of this package.
+# Without the suffix, tools would treat the template's files as modules and projects of this package.
 _SUFFIX = ".txt"
 _MODULE = "app"
 
@@ -25,7 +25,7 @@ _OWN = frozenset({"main", "app", "functions", "tests", "conftest"})
 
 
 def init(folder: Path, name: str | None) -> list[Path]:
-    """The files of a new project, which are written; raises ConfigurationError rather than overwrite one."""
+    """Writes a new project, and returns its files; raises ConfigurationError if one of them exists."""
     name = name or _name_of(folder)
     Boiler(name)
     module = module_of(name)
@@ -42,13 +42,13 @@ def init(folder: Path, name: str | None) -> list[Path]:
 
 
 def module_of(name: str) -> str:
-    """The name of the app's module, which hides no other."""
+    """Returns a name for the app's module that shadows no other module."""
     module = name.lower().replace("-", "_")
     return f"{module}_app" if _is_taken(module) else module
 
 
 def _is_taken(module: str) -> bool:
-    """Whether a module of the name cannot be imported, or hides one of Python or of what is installed."""
+    """Returns whether a module of this name could not be imported, or would shadow another one."""
     hidden = module in sys.stdlib_module_names or module in _installed()
     return module in _OWN or hidden or not module.isidentifier() or iskeyword(module) or issoftkeyword(module)
 
@@ -71,7 +71,7 @@ def _below(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _filled(text: str, **values: str) -> str:
-    # Not `format`: braces are code in these files.
+    # Not `str.format`, because these files contain braces of their own.
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
@@ -85,5 +85,7 @@ def _versions() -> dict[str, str]:
 def _name_of(folder: Path) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
     if not re.match(r"[a-z]", name):
-        raise ConfigurationError(f"The name of the folder {folder} makes no name of an app; give one: boiler init NAME")
+        raise ConfigurationError(
+            f"No app can be named after the folder {folder}. Give a name that begins with a letter: boiler init NAME"
+        )
     return name

@@ -1,4 +1,4 @@
-"""JSON as firebase-tools takes it, with comments, and commas behind the last entry."""
+"""Reads JSON as firebase-tools does: with comments, and with commas after the last entry."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _LAST_COMMA = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 def loads(text: str) -> Any:
-    """The content of the text; raises ValueError as `json.loads` does."""
+    """Parses the text; raises ValueError as `json.loads` does."""
     without = _COMMENT.sub(lambda found: found[1] or " ", text)
     return json.loads(_LAST_COMMA.sub(lambda found: found[1] or "", without))

@@ -1,4 +1,4 @@
-"""`boiler openapi`: the document that the HTTP function serves, made without it."""
+"""`boiler openapi`: prints the OpenAPI document that the HTTP function serves, without starting it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from boiler_functions.modes.rest.mode import REST
 
 
 def openapi_json(app: Boiler) -> str:
-    """The document as text; raises ConfigurationError for an app without REST rules."""
+    """Returns the document as JSON text; raises ConfigurationError for an app without REST rules."""
     if not app.declarations.of(REST):
         raise ConfigurationError(f"{app.name} has no REST rule; decorate a view model with `@app.rest('/path')`.")
     return as_text(document(app.compiled.declarations))

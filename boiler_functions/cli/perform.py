@@ -59,7 +59,7 @@ def _together(failures: list[ConfigurationError], number: int) -> ConfigurationE
     kinds = {type(each) for each in failures}
     kind = kinds.pop() if len(kinds) == 1 else DeploymentFailed
     lines = "\n".join(f"{each.code} {each}" for each in failures)
-    return kind(f"{len(failures)} of {number} steps failed; what is done is not done again.\n{lines}")
+    return kind(f"{len(failures)} of {number} steps failed; completed steps are not repeated.\n{lines}")
 
 
 @contextmanager

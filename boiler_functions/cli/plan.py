@@ -1,4 +1,4 @@
-"""`boiler plan`: what an app deploys and needs, what each change costs, and what may hurt; for people and as JSON."""
+"""`boiler plan`: shows what an app deploys and needs, what each change costs, and what may cause trouble."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.prices import Prices
 from boiler_functions.views.fetching import Assumed
 
-# What deploying takes, whatever the app does.
+# The APIs that every deployment needs.
 _DEPLOY_APIS = {
     "cloudfunctions.googleapis.com": "Deploys the functions.",
     "run.googleapis.com": "Runs them.",
     "cloudbuild.googleapis.com": "Builds them.",
-    "artifactregistry.googleapis.com": "Keeps what was built.",
+    "artifactregistry.googleapis.com": "Stores the built images.",
     "pubsub.googleapis.com": "Carries the events.",
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a change of a source costs one view; `million` is the list price of a million such changes."""
+    """The cost for one view of a change of a source; `million` is the list price of a million such changes."""
 
     source: str
     function: str
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def by_source(self) -> dict[str, list[Cost]]:
-        """The costs of each source that changes."""
+        """The costs, grouped by the source that changes."""
         found: dict[str, list[Cost]] = {}
         for cost in self.costs:
             found.setdefault(cost.source, []).append(cost)
@@ -112,11 +112,11 @@ class Plan:
         yield "Functions", _functions_table(self.manifest.functions)
         if self.manifest.services:
             yield (
-                "Services of Cloud Run, which firebase-tools cannot deploy, and `boiler deploy` does",
+                "Cloud Run services, which `boiler deploy` deploys and firebase-tools cannot",
                 _lines(map(_service, self.manifest.services)),
             )
         yield "What a change costs each view", self._costs_table()
-        yield "Indexes, and fields that live for a time", _lines(self._indexes())
+        yield "Indexes and time-to-live fields", _lines(self._indexes())
         yield "Queues", _lines((each.name, f"for {each.entry_point}") for each in self.manifest.queues)
         yield "Schedules", _lines((each.name, _schedule(each)) for each in self.manifest.schedules)
         yield "APIs", _lines(self.apis.items())
@@ -131,12 +131,13 @@ class Plan:
                 table.add_row("" if number else source, cost.view, *map(str, usage), f"{cost.million:,.2f}")
             if len(costs) > 1:
                 table.add_row("", "together", "", "", "", f"{_sum(costs):,.2f}", style="dim")
-        told = (
+        note = (
             f"In steady state, with --many {self.assumed.many} documents behind a reference to many, and each "
-            f"document in --dependents {self.assumed.dependents} of a view. {self.prices.currency} a million at list "
-            f"prices of {self.prices.date} ({', '.join(self.prices.sources)}), each event alone in its instance."
+            f"document in --dependents {self.assumed.dependents} instances of a view. {self.prices.currency} a million "
+            f"at list prices of {self.prices.date} ({', '.join(self.prices.sources)}), if each instance of a function "
+            f"handles one event at a time."
         )
-        return Group(table, Text(told, style="dim"))
+        return Group(table, Text(note, style="dim"))
 
     def _indexes(self) -> Iterator[tuple[str, str]]:
         for index in self.indexes.composite:
@@ -151,7 +152,7 @@ class Plan:
 
 
 def plan_as_json(manifest: Manifest) -> dict[str, Any]:
-    """The functions for programs; a field that a function does not have is None."""
+    """Returns the functions as JSON; a field that does not apply to a function is None."""
     return {"app": manifest.app, "functions": [_record(function) for function in manifest.functions]}
 
 
@@ -170,7 +171,7 @@ def _sum(costs: Iterable[Cost]) -> float:
 
 
 def _functions_table(functions: Sequence[Function]) -> Table:
-    # Where all run in one region the heading has said it.
+    # The heading names the region if all functions run in one.
     regions = ["region"] if len({each.options.region for each in functions}) > 1 else []
     table = _table("entry point", "mode", "on", "retry", "MiB", "s", *regions)
     for function in functions:
@@ -201,8 +202,8 @@ def _service(service: Service) -> tuple[str, str]:
     options = service.options
     instances = f"{options.min_instances or 0} to {options.max_instances or 100} instances"
     return service.entry_point, (
-        f"Socket.IO at {', '.join(service.namespaces)}; public, with a token of Firebase Auth; {instances} of "
-        f"{options.memory} MiB with {options.concurrency} sockets each, one for {options.time_limit} s at most"
+        f"Socket.IO at {', '.join(service.namespaces)}; public, checks a token of Firebase Auth; {instances} of "
+        f"{options.memory} MiB with {options.concurrency} sockets each; a socket lasts at most {options.time_limit} s"
     )
 
 

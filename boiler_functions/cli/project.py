@@ -1,4 +1,4 @@
-"""The project that a command works on: its pyproject.toml, its folder of functions, its app."""
+"""Finds the project that a command works on: its pyproject.toml, its folder of functions, its app."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _EXAMPLE = f'{TABLE} app = "my_module:app"'
 
 @dataclass(frozen=True)
 class Project:
-    """Where the app is.
+    """The place of an app.
 
-    `app` is "module:name". Its module is looked up in `source`, the folder that is uploaded, as in the cloud; `folder`
-    is that of pyproject.toml. `stages` are its tables [tool.boiler_functions.env.…].
+    `app` is "module:name". Its module is imported from `source`, the folder that is uploaded, as it is in the cloud;
+    `folder` is the one of pyproject.toml. `stages` are its tables [tool.boiler_functions.env.…].
     """
 
     folder: Path
@@ -39,9 +39,9 @@ class Project:
 
     @classmethod
     def find(cls, app: str | None = None, start: Path | None = None) -> Project:
-        """The project of the nearest pyproject.toml, upwards from `start`; `app` goes before the one that it names.
+        """Reads the nearest pyproject.toml, upwards from `start`; `app` overrides the app that it names.
 
-        Without the table, which is fine when `app` is given, the source is `start`.
+        If `app` is given, the table [tool.boiler_functions] may be missing; the source is then `start`.
         """
         start = start or Path.cwd()
         pyproject = next((path for each in (start, *start.parents) if (path := each / PYPROJECT).is_file()), None)
@@ -54,15 +54,17 @@ class Project:
         return cls(pyproject.parent, _source(pyproject, table), app or _app(pyproject, table), stages)
 
     def load(self) -> Boiler:
-        """The app; raises ConfigurationError when there is none where it is said to be."""
+        """Imports and returns the app; raises ConfigurationError if the module has no app of this name."""
         module_name, colon, name = self.app.partition(":")
         if not colon or not module_name or not name:
-            raise ConfigurationError(f"The app {self.app!r} is named as 'module:name', for example 'meeting_room:app'.")
+            raise ConfigurationError(
+                f"The app {self.app!r} is not of the form 'module:name'. Write it like 'meeting_room:app'."
+            )
         module = self._import(module_name)
         app = getattr(module, name, None)
         if not isinstance(app, Boiler):
             found = [key for key, value in vars(module).items() if isinstance(value, Boiler)]
-            seen = "does not exist" if app is None else f"is no Boiler, but of {type(app)}"
+            seen = "does not exist" if app is None else f"is {type(app)}, not a Boiler"
             hint = f"{module_name} has {', '.join(found)}." if found else f'Write `{name} = Boiler("…")` there.'
             raise ConfigurationError(f"{name!r} in {module.__file__} {seen}. {hint}")
         return app
@@ -78,15 +80,15 @@ class Project:
         except Exception as error:
             if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
                 raise ConfigurationError(
-                    f"{self.source} has no module {name!r} with the app. Correct 'app' in {PYPROJECT} (or --app), or "
+                    f"The folder {self.source} has no module {name!r}. Correct 'app' in {PYPROJECT} (or --app), or "
                     f'name the module\'s folder there: source = "…".'
                 ) from error
             click.echo(users_traceback(error, str(self.source)), err=True)
-            told = traceback.format_exception_only(error)[-1].strip()
-            raise DoesNotImport(f"The app's module {name!r} does not import: {told}") from error
+            said = traceback.format_exception_only(error)[-1].strip()
+            raise DoesNotImport(f"The app's module {name!r} does not import: {said}") from error
 
     def _line_of(self, error: BoilerError) -> str | None:
-        """The last line of the user's that led to the error."""
+        """Returns the user's line that led to the error."""
         frames = traceback.extract_tb(error.__traceback__)
         own = [
             f"  at {each.filename}:{each.lineno}" for each in frames if Path(each.filename).is_relative_to(self.source)
@@ -121,6 +123,6 @@ def _source(pyproject: Path, table: dict[str, Any]) -> Path:
     if not source.is_dir():
         raise ConfigurationError(
             f"The folder {source}, which holds main.py and is uploaded, does not exist. "
-            f'Create it, or name another under {TABLE} in {pyproject}: source = "."'
+            f'Create it, or name another one under {TABLE} in {pyproject}: source = "."'
         )
     return source

@@ -1,4 +1,4 @@
-"""What a deployment writes into the database of its app, and what it finds there of other apps and of its own past."""
+"""Compares an app with what the database has registered: earlier deployments of it, and other apps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from boiler_functions.views.view_model import View
 
 @dataclass(frozen=True)
 class Registering:
-    """The registration of an app as it is declared now, and the one before."""
+    """The registration of an app as it is declared now, and the former one."""
 
     former: Registration
     now: Registration
 
     @classmethod
     def of(cls, declarations: Declarations, database: Database, deployment: int = 0) -> Registering:
-        """Reads what is registered; raises OverlappingPaths when another app has documents at the same paths."""
+        """Reads the registrations; raises OverlappingPaths if another app has documents at the same paths."""
         found = registrations(database)
         declared = _declared(declarations, deployment)
         declared.check(found)
@@ -28,7 +28,7 @@ class Registering:
 
     @property
     def unbuilt(self) -> list[str]:
-        """The views that documents of before this deployment are missing from: new ones, and those with new sources."""
+        """The views that existing documents are missing from: new views, and those with new sources."""
         return [
             name
             for name, path in self.now.views.items()

@@ -1,4 +1,4 @@
-"""`firestore.rules`, which firebase-tools deploys: where the project has it, and what it must contain."""
+"""`boiler rules`: finds the project's `firestore.rules`, and makes its text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from boiler_functions.plan import security_rules as rules
 
 
 def firestore_rules(context: Context) -> Generated:
-    """The file as it must be for the app; what the user wrote into their own section stays."""
+    """Returns the file with its text for the app; the user's own section in it is kept."""
     path = _path(context)
     existing = path.read_text("utf-8") if path.is_file() else None
     return Generated(path, rules.firestore_rules(rules.documents(context.compiled.declarations), existing))
 
 
 def _path(context: Context) -> Path:
-    """The file that firebase.json names for the one database; the usual one where it names none."""
+    """Returns the file that firebase.json names for its database, or the usual one."""
     firestore = (read_firebase(context) or {}).get("firestore", {})
     return context.project.folder / (firestore.get("rules", RULES) if isinstance(firestore, dict) else RULES)

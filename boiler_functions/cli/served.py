@@ -1,4 +1,4 @@
-"""One process with all functions of an app, which `boiler dev` starts anew for every change of a source.
+"""Serves all functions of an app in one process, which `boiler dev` restarts when a source changes.
 
 python -m boiler_functions.cli.served PORT SOCKETS_PORT FOLDER SOURCE MODULE:NAME
 """
@@ -44,7 +44,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("app")
 def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None:
-    """Serve the app until the standard input ends."""
+    """Serve the app until the standard input is closed."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     _log_as_text()
     with reported():
@@ -63,7 +63,7 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
 
 
 def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
-    """A Flask app of the functions as they are exported: those of events by entry point, `api` everywhere else."""
+    """Returns a Flask app of the exported functions: event functions by entry point, and `api` at all other paths."""
     server = Flask("boiler dev", static_folder=None)
 
     @server.get(PLAN)
@@ -92,7 +92,7 @@ def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
 
 
 def _run_every_minute(function: Callable[[Any], object]) -> None:
-    """Runs a scheduled function now and then once a minute, as Cloud Scheduler does; the first run follows new code."""
+    """Runs a scheduled function once a minute, as Cloud Scheduler does, starting now so that new code takes effect."""
     while True:
         try:
             function(None)
@@ -108,26 +108,26 @@ def _serve_sockets(app: Boiler, port: int) -> None:
     server = server_of(app, HOST, port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    # The functions answer once the sockets do: that is when `boiler dev` says that all is there.
+    # Waits, because `boiler dev` takes the app for ready once the functions answer.
     while thread.is_alive() and not server.started:
         time.sleep(0.01)
 
 
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
-        """Nothing: the functions tell what they do."""
+        """Does nothing, because the functions log what they do."""
 
 
 def _end_with_input() -> None:
-    # However the parent ends, SIGKILL included, its end of the pipe closes. `sys.stdin` has a lock, which the
-    # interpreter needs when it ends by itself.
+    # The pipe closes however the parent ends, even by SIGKILL. `os.read` rather than `sys.stdin`, because the
+    # interpreter needs the lock of `sys.stdin` when it ends by itself.
     while os.read(0, 1024):
         pass
     os._exit(0)
 
 
 def _log_as_text() -> None:
-    # Before the export, which would log JSON for Cloud Logging.
+    # Called before the export, which otherwise logs JSON for Cloud Logging.
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""`boiler types`: TypeScript types of the views, made by openapi-typescript from the OpenAPI document."""
+"""`boiler types`: makes TypeScript types of the views from the OpenAPI document, with openapi-typescript."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from boiler_functions.local.node_modules import npm_command
 
 _TOOL = "openapi-typescript"
 
-# `export type MeetingSession = components["schemas"]["MeetingSession"]`, so that a client names the view alone.
+# `export type MeetingSession = components["schemas"]["MeetingSession"]`, so that a client can use the name of the view.
 _OPTIONS = ("--root-types", "--root-types-no-schema-prefix")
 
 _HEADER = "// Written by `boiler types` from what the app declares.\n"
 
 
 def typescript(document: str, folder: Path) -> str:
-    """The types as a file holds them; raises ConfigurationError where the tool is missing, or refuses the document."""
+    """Returns the text of a .ts file; raises ConfigurationError if the tool is missing or fails."""
     tool = _tool(folder)
     with tempfile.TemporaryDirectory(prefix="boiler-types-") as scratch:
         source, result = Path(scratch, "openapi.json"), Path(scratch, "types.ts")
@@ -31,11 +31,11 @@ def typescript(document: str, folder: Path) -> str:
 
 
 def _tool(folder: Path) -> str:
-    """The tool of the nearest node_modules, else the one on PATH."""
+    """Returns the tool of the nearest node_modules, or the one on PATH."""
     found = npm_command(_TOOL, [folder])
     if found is None:
         raise ConfigurationError(
-            f"{_TOOL} is neither in a node_modules of {folder} or above, nor on PATH. "
+            f"{_TOOL} was not found in node_modules of {folder} or above, nor on PATH. "
             f"Run: npm install --save-dev {_TOOL} typescript@5"
         )
     return str(found)

@@ -1,9 +1,9 @@
-"""What is uploaded: the folder of functions, and this package as the builder can install it.
+"""Stages what is uploaded: the folder of functions, and this package in a form that the builder can install.
 
-requirements.txt names the package by its release, `boiler-functions[rest]>=0.1,<0.2`. Where a release runs `boiler`,
-that is uploaded as it is. From a checkout, or from a wheel, the builder would install something else: then the wheel is
-carried along, and the uploaded requirements.txt names that. The folder itself is never changed. What is ignored stays
-behind (`cli.ignored`), and a private key is refused wherever it lies.
+requirements.txt names a release of the package, `boiler-functions[rest]>=0.1,<0.2`. If a release runs `boiler`, the
+file is uploaded unchanged. If a checkout or a wheel does, the builder would install different code, so a wheel is
+uploaded too, and the uploaded requirements.txt names it. The project's own folder is never changed. Ignored files are
+left out (`cli.ignored`), and a file with a private key is refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from boiler_functions.modes.source_code import fingerprint_of
 
 PACKAGE = "boiler-functions"
 PYTHON = "3.13"
-"""The Python of functions and services in the cloud, by every deployer."""
+"""The Python version of functions and services in the cloud."""
 RUNTIME = f"python{PYTHON.replace('.', '')}"
 
 MAIN = "main.py"
@@ -57,34 +57,34 @@ class Line:
     requirement: Requirement
 
     def pointing_at(self, place: str) -> str:
-        """The line with a wheel, or a repository, instead of a release."""
+        """Returns the line with a wheel or a repository in place of the release."""
         extras = f"[{','.join(sorted(self.requirement.extras))}]" if self.requirement.extras else ""
         return f"{PACKAGE}{extras} @ {place}" if "://" in place else f"./{place}{extras}"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A folder as it is uploaded; `codes` are the fingerprints of the views, as its release records them."""
+    """A staged folder; `codes` are the code fingerprints of the views, as its release records them."""
 
     folder: Path
     codes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> Mapping[str, bytes]:
-        """The contents by path, sorted; without what says only what is deployed, and when."""
+        """The contents by path, sorted; without functions.yaml and the release, which change without the code."""
         files = (path for path in self.folder.rglob("*") if path.is_file())
         paths = sorted(path for path in files if path.name not in (FUNCTIONS_YAML, RELEASE))
         return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
 
     def fingerprint(self, function: Function | Service, views: Iterable[str]) -> str:
-        """A digest of its code: equal, unless what a file does changed, other views of the app left aside.
+        """Digests the code that the function depends on, so that a change of another view does not redeploy it.
 
-        A view is left aside where its class is used by nothing but its own decorators. Comments, docstrings and layout
-        do nothing.
+        The class of another view is left out unless other code uses its name. Comments, docstrings and layout do not
+        count.
         """
         others = frozenset(views) - set(function.views)
         digest = sha256()
-        # A function always records the code of its views that is deployed, so it follows each change of that.
+        # The release records the code of the function's views, so the function is deployed with each change of it.
         codes = [f"{view} {self.codes[view]}".encode() for view in sorted(function.views) if view in self.codes]
         for path, content in (*self._without(others).items(), ("", b"\n".join(codes))):
             digest.update(f"{path}\0{len(content)}\0".encode() + content)
@@ -101,9 +101,9 @@ class Upload:
 
 
 def stage(project: Project, manifest: Manifest, folder: Path, release: Release = NO_RELEASE) -> Upload:
-    """Copies what is uploaded into the folder, which is replaced, and writes the release into it.
+    """Replaces the folder by a copy of what is uploaded, with the release in it.
 
-    Raises IncompleteUpload when it could not run, and KeyInUpload for a file with a private key.
+    Raises IncompleteUpload if the functions could not start, and KeyInUpload for a file with a private key.
     """
     line = check_source(project.source, manifest)
     ignored = Ignored(project)
@@ -124,8 +124,8 @@ def _check_staged(source: Path, folder: Path, ignored: Ignored) -> None:
     for name in (MAIN, REQUIREMENTS):
         if ignored.ignores(source.resolve() / name):
             raise IncompleteUpload(
-                f"{source / name} is ignored by {GITIGNORE} or {GCLOUDIGNORE}, and what is ignored is not uploaded. "
-                f"Take back the pattern that ignores it: !{name}"
+                f"{source / name} is ignored by {GITIGNORE} or {GCLOUDIGNORE}, and ignored files are not uploaded. "
+                f"Include it again with the pattern !{name}"
             )
     for path, content in Upload(folder).files.items():
         if holds_key(content):
@@ -137,30 +137,30 @@ def _check_staged(source: Path, folder: Path, ignored: Ignored) -> None:
 
 
 def stage_for_firebase(project: Project, manifest: Manifest, folder: Path, release: Release = NO_RELEASE) -> Upload:
-    """Stages what firebase-tools deploys, and emulates: with the variables of each project, and an environment."""
+    """Stages for firebase-tools: with functions.yaml, the .env files, and the virtual environment of its emulator."""
     staged = stage(project, manifest, folder, release)
     (folder / FUNCTIONS_YAML).write_text(functions_yaml(manifest))
-    # firebase-tools reads them here; `ignore` in firebase.json keeps them out of what it uploads.
+    # firebase-tools reads them here; `ignore` in firebase.json excludes them from its upload.
     for variables in project.source.glob(".env*"):
         if variables.is_file():
             shutil.copy(variables, folder)
     if (Path(sys.prefix) / "bin" / "activate").is_file():
-        # Its emulator runs functions in the environment of this name, and nobody uploads it.
+        # The emulator runs functions only in an environment of this name; it is never uploaded.
         (folder / "venv").symlink_to(sys.prefix)
     return staged
 
 
 def is_complete(source: Path) -> bool:
-    """Whether the folder has what is uploaded of every app; until it has, only a deployment asks for it."""
+    """Returns whether the folder has main.py and requirements.txt; commands other than `deploy` work without them."""
     return all((source / name).is_file() for name in (MAIN, REQUIREMENTS))
 
 
 def check_source(source: Path, manifest: Manifest) -> Line:
-    """The line that names this package; raises IncompleteUpload for a folder whose functions could not start."""
+    """Returns the line that names this package; raises IncompleteUpload if the functions could not start."""
     main = source / MAIN
     if not main.is_file():
         raise IncompleteUpload(
-            f"{main}, where the functions are looked up, does not exist. Write it:\n"
+            f"{main}, which exports the functions, does not exist. Write it:\n"
             f"  from my_module import app\n\n  app.export(globals())"
         )
     if ".export(" not in main.read_text():
@@ -182,7 +182,7 @@ def check_source(source: Path, manifest: Manifest) -> Line:
     if not line.requirement.specifier.contains(_version(), prereleases=True):
         raise IncompleteUpload(
             f"{path}:{line.number + 1} names {line.requirement}, and this is {PACKAGE} {_version()}: the cloud would "
-            f"run another one than you test with. Write {wanted}=={_version()}, or install what it names."
+            f"run another version than this one. Write {wanted}=={_version()}, or install what it names."
         )
     return line
 
@@ -202,7 +202,10 @@ def _lines(path: Path) -> Iterator[Line]:
 
 
 def _carried(folder: Path) -> str | None:
-    """Where the builder gets the package that runs here: None for a release, else a wheel in the folder, or a URL."""
+    """Returns a wheel in the folder, or a URL, from which the builder installs the package that runs here.
+
+    Returns None if that is a release, which requirements.txt names already.
+    """
     origin = _origin(distribution(PACKAGE))
     if origin is None:
         return None
@@ -215,16 +218,16 @@ def _carried(folder: Path) -> str | None:
 
 
 def _origin(package: Distribution) -> Any:
-    # https://packaging.python.org/en/latest/specifications/direct-url/: absent for what came from an index.
+    # https://packaging.python.org/en/latest/specifications/direct-url/: absent for a release from an index.
     content = package.read_text("direct_url.json")
     return json.loads(content) if content else None
 
 
 def _build_wheel(checkout: Path, folder: Path) -> str:
-    """The name of a wheel of the checkout, which the same contents make byte for byte the same."""
+    """Builds a wheel of the checkout, and returns its name; equal contents give equal bytes."""
     if not (checkout / "pyproject.toml").is_file():
         raise IncompleteUpload(
-            f"{PACKAGE} was installed from {checkout}, which is gone, so that it cannot be uploaded. "
+            f"{PACKAGE} was installed from {checkout}, which is gone, so it cannot be uploaded. "
             f"Install a release: pip install {PACKAGE}"
         )
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
@@ -239,7 +242,7 @@ def _build_wheel(checkout: Path, folder: Path) -> str:
 
 
 def _classes(source: str) -> Mapping[str, tuple[int, int]]:
-    """The decorated classes of a module, each with its first line and the one behind its last."""
+    """Maps each decorated class of a module to its lines: the index of the first, and the one after the last."""
     found = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.decorator_list]
     return {node.name: (node.decorator_list[0].lineno - 1, node.end_lineno or node.lineno) for node in found}
 

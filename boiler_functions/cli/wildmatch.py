@@ -1,6 +1,6 @@
-"""The patterns of .gitignore, as git itself matches them: byte by byte, `**` over folders, bracketed sets.
+"""Translates the patterns of .gitignore to regular expressions, which match byte by byte as git does.
 
-No git is asked, which need not be installed where a deployment runs; tests compare every rule with a real one.
+Git itself is not used, because it need not be installed where a deployment runs; tests compare every rule with git.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CLASSES = {
 
 
 def translate(pattern: bytes) -> bytes:
-    """The regular expression of a pattern; raises ValueError for one that matches nothing."""
+    """Returns the regular expression of a pattern; raises ValueError for a pattern that matches nothing."""
     return b"".join(_translated(pattern))
 
 
@@ -52,7 +52,7 @@ def _translated(pattern: bytes) -> Iterator[bytes]:
 
 
 def _stars(pattern: bytes, start: int) -> tuple[bytes, int]:
-    """Stars from `start` on: two that fill a segment cross folders, also none."""
+    """Translates the stars at `start`: two that are a whole segment match any number of folders, including none."""
     end = start
     while pattern[end : end + 1] == b"*":
         end += 1
@@ -63,7 +63,7 @@ def _stars(pattern: bytes, start: int) -> tuple[bytes, int]:
 
 
 def _literal(pattern: bytes, at: int) -> tuple[int, int]:
-    """The byte at a place, escaped or not, and the place behind it."""
+    """Reads one byte, which may be escaped; returns it and the position after it."""
     at += pattern[at : at + 1] == b"\\"
     if at >= len(pattern):
         raise ValueError("The pattern ends within a set, or after a backslash.")
@@ -71,13 +71,13 @@ def _literal(pattern: bytes, at: int) -> tuple[int, int]:
 
 
 def _set(pattern: bytes, at: int) -> tuple[set[int], int]:
-    """The bytes that a bracketed set matches, never a slash, and the place behind it."""
+    """Reads a bracketed set; returns the bytes that it matches, never a slash, and the position after it."""
     negated = pattern[at : at + 1] in (b"!", b"^")
     at += negated
     members: set[int] = set()
     previous: int | None = None
     first = True
-    # A bracket that comes first stands for itself.
+    # A closing bracket in the first place is a literal.
     while first or pattern[at : at + 1] != b"]":
         first = False
         if named := re.compile(rb"\[:([^\]]*):\]").match(pattern, at):

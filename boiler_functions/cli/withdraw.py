@@ -1,4 +1,4 @@
-"""`boiler withdraw`: deletes what is left in the database of views that no code stores any more."""
+"""`boiler withdraw`: deletes the copies and ledgers of views that the app no longer declares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from boiler_functions.modes.registry import Registration, registration, registra
 
 
 def withdraw(context: Context, console: Console, *, view: str | None, dropped: bool, former: str | None) -> None:
-    """Deletes the copies and ledgers of the views that are meant, and forgets them."""
+    """Deletes the copies and ledgers of the chosen views, and their registration."""
     database = context.database
     heirs = tuple(build_of(context.app, view, database) for view in context.app.declarations.stored)
     if former is None:
@@ -34,16 +34,18 @@ def withdraw(context: Context, console: Console, *, view: str | None, dropped: b
 
 
 def _undeclared(context: Context, found: Registration, view: str | None) -> str:
-    """The view that is named; raises ConfigurationError when none is, or one that the app stores."""
+    """Returns the view; raises ConfigurationError if it is None, or if the app still stores it."""
     if view and view not in {each.__name__ for each in context.app.declarations.stored}:
         return view
     seen = f"{view} is stored by {found.app}, which would build it again" if view else "No view is named"
     left = ", ".join(found.dropped) or "none"
-    raise ConfigurationError(f"{seen}. Name a view that is declared no more, or all by --dropped; there are: {left}.")
+    raise ConfigurationError(
+        f"{seen}. Name a view that is no longer declared, or pass --dropped for all; there are: {left}."
+    )
 
 
 def _former(context: Context, database: Database, app: str) -> Registration:
-    """What another app registered; raises ConfigurationError when it is this one, or none."""
+    """Returns the registration of another app; raises ConfigurationError if there is none, or if it is this app."""
     known = registrations(database)
     others = ", ".join(known.keys() - {context.app.name}) or "none"
     if app not in known or app == context.app.name:
@@ -58,6 +60,6 @@ def _withdraw(left: Leftovers, console: Console) -> None:
     console.print(f"{left.view}: {copies} copies are deleted, with their ledgers", highlight=False)
     if changed:
         raise Unfinished(
-            f"{changed} of {left.view} changed meanwhile, and are left. Remove the functions that still build it "
-            f"(`boiler deploy --prune`), and run it again."
+            f"{changed} instances of {left.view} changed during the withdrawal, and were kept. Remove the functions "
+            f"that still build it (`boiler deploy --prune`), and run it again."
         )

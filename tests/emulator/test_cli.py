@@ -323,7 +323,7 @@ def test_build_with_a_document_that_does_not_fit_ends_with_1_and_builds_the_othe
     built.database.commit([Put("cities/c00000", {"name": 7})])
     status, told = built.boiler(source, "CityView")
     assert status == 1
-    assert "1 could not be built and are as they were; boilerDeadLetters says why." in told
+    assert "1 could not be built and are unchanged; boilerDeadLetters says why." in told
     assert built.titles("c00000", "c00001") == [None, "N1"]
 
 
@@ -335,7 +335,7 @@ def test_build_that_is_interrupted_goes_on_where_it_stopped(built: Built, source
             assert command.process.poll() is None
             time.sleep(0.002)
         assert command.end() == 130
-        assert command.lines[-1] == "Stopped; go on with `boiler build CityView --resume`."
+        assert command.lines[-1] == "Stopped; continue with `boiler build CityView --resume`."
     done = int(json.loads(position.read_text())["after"].removeprefix("cities/c")) + 1
     assert 0 < done < 2000
 

@@ -28,7 +28,7 @@ def test_letters_of_one_cause_are_one_line(module: Write, database: MemoryDataba
     result = run("build", "CityView")
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    assert lines[0] == "8 could not be built and are as they were; boilerDeadLetters says why."
+    assert lines[0] == "8 could not be built and are unchanged; boilerDeadLetters says why."
     assert len(lines) == 3
     assert lines[1].startswith("  7 × BF505 ")
     assert lines[1].endswith("; first: cities/c0")

@@ -203,4 +203,4 @@ def test_a_code_is_explained(run: Run) -> None:
 def test_a_code_that_does_not_exist_is_told_with_those_that_do(run: Run) -> None:
     result = run("check", "--explain", "BF999")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error BF200 BF999 is no code; there are BF000, BF100")
+    assert result.stderr.startswith("error BF200 There is no code BF999; there are BF000, BF100")

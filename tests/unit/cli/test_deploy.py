@@ -868,7 +868,7 @@ def test_the_plan_shows_the_service_and_that_firebase_tools_has_none(run: Run, w
     write(SOCKETS)
     assert run("check").stdout.endswith("; service websocket (1)\n")
     printed = run("plan").stdout
-    assert "Services of Cloud Run, which firebase-tools cannot deploy" in printed
+    assert "Cloud Run services, which `boiler deploy` deploys and firebase-tools cannot" in printed
     assert "Socket.IO at /labels" in printed
     (service,) = json.loads(run("plan", "--json").stdout)["services"]
     assert (service["name"], service["namespaces"], service["views"]) == (
@@ -911,7 +911,7 @@ def test_the_next_run_does_only_what_failed(standin: Standin, run: Run) -> None:
 def test_two_failures_are_told_together(standin: Standin, run: Run) -> None:
     standin.fails("functions deploy towns-city", "ERROR: PERMISSION_DENIED: cloudfunctions.functions.create")
     result = run("deploy")
-    assert result.stderr.startswith("error BF209 2 of 4 steps failed; what is done is not done again.")
+    assert result.stderr.startswith("error BF209 2 of 4 steps failed; completed steps are not repeated.")
     assert result.stderr.count("BF209 Deploying the function towns-city-") == 2
 
 
@@ -951,7 +951,7 @@ def test_nothing_is_started_once_it_was_stopped(standin: Standin) -> None:
     cloud = Gcloud()
     cloud.stop()
     phase = Phase("functions", (Step("towns", (gcloud("functions", "deploy"),), True),))
-    with pytest.raises(DeploymentFailed, match="stopped before this was begun"):
+    with pytest.raises(DeploymentFailed, match="stopped before this step started"):
         perform(cloud, phase, Console(quiet=True))
     assert standin.commands == []
 

@@ -61,7 +61,7 @@ def test_no_pyproject_is_told_with_what_to_write(run: Run, folder: Path) -> None
         ("[project]\n", "has no table [tool.boiler_functions]"),
         ("[tool.boiler_functions]\n", "names no app"),
         ("[tool.boiler_functions\n", "cannot be read"),
-        ('[tool.boiler_functions]\napp = "nowhere_at_all"\n', "named as 'module:name'"),
+        ('[tool.boiler_functions]\napp = "nowhere_at_all"\n', "is not of the form 'module:name'"),
         ('[tool.boiler_functions]\napp = "nowhere_at_all:app"\n', "has no module 'nowhere_at_all'"),
         ('[tool.boiler_functions]\napp = "nowhere_at_all.below:app"\n', "has no module 'nowhere_at_all.below'"),
         ('[tool.boiler_functions]\napp = "a:app"\nsource = "missing"\n', "missing, which holds main.py"),
@@ -80,7 +80,7 @@ def test_a_pyproject_that_leads_nowhere_is_told_by_name(pyproject: str, told: st
     ("text", "told"),
     [
         ("import boiler_functions\nservice = boiler_functions.Boiler('x')\n", "does not exist. {module} has service."),
-        ("app = 1\n", "is no Boiler, but of <class 'int'>. Write `app = Boiler("),
+        ("app = 1\n", "is <class 'int'>, not a Boiler. Write `app = Boiler("),
     ],
 )
 def test_a_name_that_is_no_boiler_is_told_with_those_that_are(text: str, told: str, module: Write, run: Run) -> None:

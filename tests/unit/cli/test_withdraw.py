@@ -110,8 +110,14 @@ def test_a_former_name_of_the_app_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["CityView"], "CityView is stored by towns, which would build it again. Name a view that is declared no more"),
-        ([], "No view is named. Name a view that is declared no more, or all by --dropped; there are: CityLabel."),
+        (
+            ["CityView"],
+            "CityView is stored by towns, which would build it again. Name a view that is no longer declared",
+        ),
+        (
+            [],
+            "No view is named. Name a view that is no longer declared, or pass --dropped for all; there are: ",
+        ),
         (["--former", "cities"], "No other app 'cities' was deployed to this database; there are: none."),
         (["--former", "towns"], "No other app 'towns' was deployed to this database; there are: none."),
     ],
@@ -139,7 +145,9 @@ def test_a_copy_that_changes_meanwhile_is_left_and_told(
     monkeypatch.setattr(database, "commit", commit)
     result = run("withdraw", "--dropped")
     assert result.exit_code == 1
-    assert "2 of CityLabel changed meanwhile, and are left. Remove the functions that still build it" in result.stderr
+    assert (
+        "2 instances of CityLabel changed during the withdrawal, and were kept. Remove the functions" in result.stderr
+    )
     assert len(paths(database, "cityLabels")) == 2
 
 
