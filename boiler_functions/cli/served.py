@@ -25,6 +25,9 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
+from boiler_functions.database.firestore import connect
+from boiler_functions.database.metered import Metered
+from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.release import VARIABLE, Release
 from boiler_functions.modes.source_code import code_fingerprints
 
@@ -51,9 +54,11 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
         loaded = Project(folder, source, app).load()
         # Every reload is a deployment: what is stored of the code before, also of a higher schema version, is rebuilt.
         codes = code_fingerprints(loaded.compiled.declarations.stored)
-        os.environ[VARIABLE] = Release(time.time_ns() // 1_000_000, codes).to_json()
+        release = Release(time.time_ns() // 1_000_000, codes)
+        os.environ[VARIABLE] = release.to_json()
         functions: dict[str, Any] = {"__name__": "main"}
         loaded.export(functions)
+        threading.Thread(target=_follow_code, args=(loaded, release), daemon=True).start()
         for entry_point in loaded.compiled.scheduled:
             threading.Thread(target=_run_every_minute, args=(functions[entry_point],), daemon=True).start()
         served = serving(loaded, functions)
@@ -89,6 +94,17 @@ def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
         return functions[app.manifest.api.entry_point](request)
 
     return server
+
+
+def _follow_code(app: Boiler, release: Release) -> None:
+    """Builds again what the code before the reload built, so that a browser shows what was saved."""
+    database = Metered(connect(database=app.declarations.database))
+    invocation = Invocation(app.name, "reload", database, REAL._replace(release=release))
+    for mode in app.declarations.modes:
+        mode.follow_code(app.declarations, invocation)
+    if invocation.outcomes:
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in invocation.outcomes.items())
+        click.echo(f"reload: {outcomes}")
 
 
 def _run_every_minute(function: Callable[[Any], object]) -> None:

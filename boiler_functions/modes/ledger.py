@@ -296,6 +296,12 @@ def has_others(database: Database, scope: str, edition: Edition) -> bool:
     return bool(database.query(Query(COLLECTION, filters=filters, limit=1, names_only=True)).documents)
 
 
+def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[list[Document]]:
+    """Yields the ledgers of a view that other code than that of this edition wrote, in pages."""
+    other = (Filter("code", "!=", edition.code),)
+    return _by_field(database, "code", Filter("code", "<", f"{scope}0"), f"{scope}/", page, other)
+
+
 def _by_field(
     database: Database, field: str, until: Filter, start: str, page: int, more: tuple[Filter, ...] = ()
 ) -> Iterator[list[Document]]:

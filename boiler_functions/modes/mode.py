@@ -127,6 +127,9 @@ class Mode(ABC, Generic[D]):
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
         """Does the work that is due and that no event will cause, as far as the time of the invocation allows."""
 
+    def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
+        """Builds again what other code built, as `boiler dev` does at each reload."""
+
     # Facts about it, for the plan, the picture and the checks of an app.
 
     def queries(self, declarations: Declarations) -> Iterable[Query]:

@@ -114,6 +114,9 @@ class QueryMode(Mode[Stored]):
         """Builds the views that are owed a build."""
         Upkeep(invocation, declarations.views_of(self), declarations.recipients).run(due_by)
 
+    def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
+        Upkeep(invocation, declarations.views_of(self), declarations.recipients).follow_code()
+
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):
             yield Documents(f"{view.__name__}, a view", view.pattern(), view.__readers__())

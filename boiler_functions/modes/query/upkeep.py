@@ -14,7 +14,7 @@ from boiler_functions.database import Document
 from boiler_functions.exceptions import NewerSchema
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
-from boiler_functions.modes.ledger import edition_of, of_view, owed_by
+from boiler_functions.modes.ledger import edition_of, of_other_code, of_view, owed_by
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.types import Instant
@@ -48,6 +48,13 @@ class Upkeep:
         if newer is not None:
             raise newer
         return True
+
+    def follow_code(self) -> None:
+        """Builds every view that other code built and that is not left to later code."""
+        for view in self._views.values():
+            scope, edition = scope_of(self._invocation.app, view), self._invocation.edition_of(view)
+            for page in of_other_code(self._invocation.database, scope, PAGE, edition):
+                self._rebuild.rebuild_page(page)
 
     def _pages(self, now: Instant) -> Iterator[list[Document]]:
         """Yields ledgers with a debt that is due, then those of another fetch plan, which no event may ever find."""
