@@ -1,1 +1,1 @@
-"""What follows from a compiled app, and is never served: indexes, security rules, costs, advice, the graph."""
+"""What is derived from a compiled app and not deployed as code: indexes, security rules, costs, advice, the graph."""

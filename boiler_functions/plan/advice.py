@@ -1,4 +1,4 @@
-"""Warnings of `boiler plan`: what works, and will hurt once there are many documents, views or changes."""
+"""Warnings of `boiler plan`: declarations that work, and cause trouble with many documents, views or changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from boiler_functions.views.view_model import View
 
 
 def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advice]:
-    """All warnings; `indexes_file` is what firestore.indexes.json holds."""
+    """Returns all warnings; `indexes_file` is the content of firestore.indexes.json."""
     declared = compiled.declarations
     forms = (each.view for mode, each in declared.all if each.view and mode.form(each))
     return [
@@ -93,12 +93,12 @@ def _is_bounded(source: Queried[Any]) -> bool:
 
 
 def _collections_of(view: View) -> list[str]:
-    """The attributes of a view that grow with what they hold."""
+    """Returns the attributes of a view that grow with the number of documents."""
     return [name for name, each in view.exported().items() if _is_collection(each.field())]
 
 
 def _is_collection(field: fields.Field[Any]) -> bool:
     if isinstance(field, fields.Dict):
-        # A mapping to numbers or flags counts by a few fixed names, as a rule.
+        # A mapping to numbers or flags usually has a few fixed keys, so it does not grow.
         return not isinstance(field.value_field, fields.Number | fields.Boolean)
     return isinstance(field, fields.List | fields.Tuple)

@@ -29,7 +29,7 @@ class Graph:
 
     @classmethod
     def of(cls, compiled: Compiled) -> Graph:
-        """Sources → functions → views, and what tasks write."""
+        """Returns the graph: sources → functions → views, and the models that tasks write."""
         declared = compiled.declarations
         paths = [
             *(path for function in compiled.functions.values() for path in function.drawn()),
@@ -46,7 +46,7 @@ def _width(node: Node) -> float:
 
 
 def mermaid(graph: Graph) -> str:
-    """The text of a Mermaid flowchart, which GitHub shows as a picture."""
+    """Returns the text of a Mermaid flowchart, which GitHub shows as a picture."""
     names = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
     for title in _COLUMNS:
@@ -64,7 +64,7 @@ def mermaid(graph: Graph) -> str:
 
 
 def svg(graph: Graph) -> str:
-    """The text of an SVG that needs nothing else: three columns, each ordered so that few arrows cross."""
+    """Returns a self-contained SVG: three columns, each ordered so that few arrows cross."""
     columns = _ordered(graph)
     widths = [max((_width(node) for node in column), default=0.0) for column in columns]
     height = max(len(column) for column in columns) * (_HEIGHT + _GAP) - _GAP
@@ -85,7 +85,7 @@ def svg(graph: Graph) -> str:
 
 
 def _ordered(graph: Graph) -> list[list[Node]]:
-    """The columns; each node stands where its neighbours are on average."""
+    """Returns the columns; each node is placed at the average position of its neighbours."""
     columns = [[node for node in graph.nodes if node.look.column == column] for column in _COLUMNS]
     for _ in range(4):
         for here, there in ((0, 1), (2, 1), (1, 0), (1, 2)):
@@ -105,7 +105,7 @@ def _near(column: Sequence[Node], other: Sequence[Node], edges: Iterable[tuple[s
 
 
 def _look(graph: Graph, *ids: str) -> Look:
-    """How the arrow between two boxes looks: as the one of them that is a function."""
+    """Returns the look of an arrow: the look of the box at its ends that is a function."""
     return next(node.look for node in graph.nodes if node.id in ids and node.look.column == "functions")
 
 

@@ -1,8 +1,8 @@
 """The indexes and time-to-live policies that an app's queries need, as firestore.indexes.json spells them.
 
 https://firebase.google.com/docs/firestore/query-data/index-overview: Firestore indexes each field by itself, within a
-collection, and merges these for equalities. All else is needed here: several fields with a range, an order or a list,
-and anything over all collections of a name.
+collection, and merges these for equalities. The other queries need an index that is declared here: those of several
+fields with a range, an order or a list, and those over all collections of one name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LISTS = frozenset({"array-contains", "array-contains-any"})
 
 @dataclass(frozen=True, order=True)
 class IndexedField:
-    """A field in an index: in an order, or, as a list, by what it contains."""
+    """A field in an index: by its order, or, for a list, by what the list contains."""
 
     path: str
     descending: bool = False
@@ -42,7 +42,7 @@ class IndexedField:
 
 @dataclass(frozen=True, order=True)
 class Index:
-    """A composite index of the collections of a name."""
+    """A composite index of the collections of one name."""
 
     collection: str
     scope: Scope
@@ -70,12 +70,12 @@ class Single:
 
 
 AUTOMATIC = (Single(), Single(descending=True), Single(contains=True))
-"""What Firestore has of every field that nothing is said about."""
+"""The indexes that Firestore keeps of every field without an override."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """What is indexed of one field in the collections of a name, instead of what Firestore does; "*" is every field."""
+    """The indexes of one field in the collections of one name, instead of AUTOMATIC; "*" means every field."""
 
     collection: str
     field: str
@@ -88,7 +88,7 @@ class Override:
         return {"collectionGroup": self.collection, "fieldPath": self.field, **ttl, "indexes": indexes}
 
 
-# A timestamp that rises, indexed, is a hot spot; and nothing asks for these fields but by the document's name.
+# An index of a rising timestamp is a hot spot, and bookkeeping is read by document name, so only RANGED is indexed.
 BOOKKEEPING = (
     Override(ledger.COLLECTION, "*"),
     Override(ledger.COLLECTION, "depends_on", (Single(contains=True),)),
@@ -105,14 +105,14 @@ BOOKKEEPING = (
 
 @dataclass(frozen=True)
 class Indexes:
-    """All that an app needs of a database beside what Firestore does by itself."""
+    """The indexes and time-to-live policies that an app needs beside those that Firestore keeps by itself."""
 
     composite: tuple[Index, ...] = ()
     overrides: tuple[Override, ...] = BOOKKEEPING
 
     @classmethod
     def of(cls, declarations: Declarations) -> Indexes:
-        """What all queries of all modes need."""
+        """Collects what the queries of all modes need."""
         asked = (query for mode in declarations.modes for query in mode.queries(declarations))
         needed = [need for query in asked for need in needs(query)]
         composite = {each for each in needed if isinstance(each, Index)}
@@ -125,16 +125,16 @@ class Indexes:
 
     @property
     def ttl(self) -> tuple[Override, ...]:
-        """The fields whose time ends a document."""
+        """The fields that hold the time at which a document is deleted."""
         return tuple(each for each in self.overrides if each.ttl)
 
     @property
     def singles(self) -> tuple[Override, ...]:
-        """The fields of the app's own that are indexed over all collections of a name."""
+        """The fields of the app's own documents that are indexed over all collections of one name."""
         return tuple(each for each in self.overrides if each not in BOOKKEEPING)
 
     def to_wire(self) -> dict[str, Any]:
-        """The content of firestore.indexes.json."""
+        """Returns the content of firestore.indexes.json."""
         return {
             "indexes": [index.to_wire() for index in self.composite],
             "fieldOverrides": [override.to_wire() for override in self.overrides],
@@ -142,7 +142,7 @@ class Indexes:
 
 
 def needs(query: Query) -> Iterator[Index | Override]:
-    """The composite index, or the indexes of single fields, that Firestore does not have by itself."""
+    """Yields the composite index, or the indexes of single fields, that Firestore does not keep by itself."""
     scope: Scope = "COLLECTION_GROUP" if query.group else "COLLECTION"
     collection = id_of(query.collection)
     equal = sorted({each.field for each in query.filters if each.op in _EQUAL and each.field != NAME})
@@ -162,7 +162,7 @@ def needs(query: Query) -> Iterator[Index | Override]:
 
 
 def merged(existing: Any, needed: Indexes) -> dict[str, Any]:
-    """The content of firestore.indexes.json: what is needed, and what others have written there."""
+    """Returns the content of firestore.indexes.json: what is needed, and what others have written there."""
     wire = needed.to_wire()
     own = {_key(each) for each in wire["indexes"]}
     others = [each for each in existing.get("indexes", ()) if _key(each) not in own]
@@ -179,7 +179,7 @@ def _key(index: Any) -> str:
 
 
 def _with(override: dict[str, Any], theirs: Any) -> dict[str, Any]:
-    """The override with what others want of the same field."""
+    """Returns the override together with the indexes and the TTL that others declare for the same field."""
     more = [each for each in theirs.get("indexes", ()) if each not in override["indexes"]]
     ttl = {"ttl": theirs["ttl"]} if "ttl" in theirs else {}
     return {**override, **ttl, "indexes": [*override["indexes"], *more]}

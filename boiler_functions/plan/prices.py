@@ -1,4 +1,4 @@
-"""What usage costs at list price, by a table that a project can replace: `boiler plan --prices FILE`."""
+"""Computes the list price of usage, from a table that a project can replace: `boiler plan --prices FILE`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Prices:
-    """List prices of a date; those of Firestore by the location of the database, "*" where it is not named."""
+    """List prices of a date; those of Firestore by the location of the database, "*" for every other location."""
 
     date: str
     currency: str
@@ -31,7 +31,7 @@ class Prices:
 
     @classmethod
     def read(cls, path: Path | None = None) -> Prices:
-        """The prices of a file, or those of the package; raises ConfigurationError for a table that lacks one."""
+        """Reads the prices of a file, or of the package; raises ConfigurationError if one is missing."""
         path = path or TABLE
         try:
             table = json.loads(path.read_text())
@@ -44,7 +44,7 @@ class Prices:
         return prices
 
     def of_million(self, usage: Usage, options: Options, location: str | None) -> float:
-        """What a million such invocations cost: documents, invocations, and the time of an instance for each alone."""
+        """Returns the price of a million such invocations: documents, invocations, and the time of instances."""
         documents = self.firestore_per_100000.get(location or ANYWHERE) or self.firestore_per_100000[ANYWHERE]
         asked = (usage.reads * documents["reads"] + usage.writes * documents["writes"]) * MILLION / 100_000
         seconds = self.assumed_seconds["invocation"] + usage.rpcs * self.assumed_seconds["rpc"]

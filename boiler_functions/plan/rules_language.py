@@ -1,4 +1,4 @@
-"""The language of security rules: its words, how a value is spelled, and which names need quotes."""
+"""Writes values, fields and path segments in the language of security rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def literal(value: Any) -> str:
-    """The value as rules spell it."""
+    """Returns the value as a literal of the rules language."""
     match value:
         case None:
             return "null"
@@ -39,10 +39,13 @@ def literal(value: Any) -> str:
 
 
 def member(data: str, key: str) -> str:
-    """The field of a map."""
+    """Returns the expression for a field of a map."""
     return f"{data}.{key}" if is_name(key) and key not in WORDS else f"{data}[{literal(key)}]"
 
 
 def is_segment(name: str) -> bool:
-    """Whether a path of rules can have the name as it is; of others some do not compile, and `a+b` matches `a b`."""
+    """Returns whether a path of rules can contain the name unchanged.
+
+    Some other names do not compile, and `a+b` would match `a b`.
+    """
     return _SEGMENT.fullmatch(name) is not None

@@ -1,6 +1,6 @@
-"""Security rules of an app, from what it declares: who may read which view, and who may send which form.
+"""Writes the security rules of an app: who may read which view, and who may write which form.
 
-Functions use the Admin API, which no rule binds; these rules are about the front end's own Firestore client.
+Functions use the Admin API, which ignores rules; these rules apply to the Firestore client of the front end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ rules_version = '2';
 // What no line allows is denied. One line suffices to allow: a `{document=**}` of yours would open everything here.
 """
 
-# What a caller's condition and the path take at most of the expressions that rules evaluate, for each part.
+# The most expressions that the condition on the caller and the path take: in all, and for each part.
 _AROUND = 80
 _PART = 12
 
@@ -42,17 +42,17 @@ function isUserOf(tenant) {
 
 
 def documents(declarations: Declarations) -> Iterator[Documents]:
-    """What an app lets clients see and send."""
+    """Yields the documents that clients may read or write."""
     for mode in declarations.modes:
         for each in mode.clients(declarations):
             yield replace(each, tenant=declarations.tenant)
 
 
 def firestore_rules(declared: Iterable[Documents], existing: str | None = None) -> str:
-    """The text of the rules; of the existing ones, the section that is the user's is kept.
+    """Returns the text of the rules, with the user's own section of the existing text.
 
-    Raises ConfigurationError when the existing text has no such section, and OverlappingPaths when a client that may
-    send a document could so write a view.
+    Raises ConfigurationError if the existing text has no such section, and OverlappingPaths if a client that may write
+    one kind of document could thereby write another.
     """
     declared = list(declared)
     _check_overlaps(declared)
@@ -145,7 +145,7 @@ def _unexpressed(each: Documents) -> list[str]:
 
 
 class _Path:
-    """A path of documents in rules: its placeholders are variables, and so are names that a path cannot have."""
+    """A document path in rules: placeholders are variables, and so are names that rules cannot contain."""
 
     def __init__(self, pattern: Pattern) -> None:
         self._names: dict[str, str] = {}
@@ -168,7 +168,7 @@ class _Path:
         return variable
 
     def condition(self, audience: Audience, tenant: str | None) -> str:
-        """Whether the user of a request belongs to the audience."""
+        """Returns the condition that the user of a request belongs to the audience."""
         who = self._who(audience, tenant)
         if who == "false":
             return who
@@ -189,7 +189,7 @@ class _Path:
     def _said(self, part: Audience) -> str | None:
         match part:
             case Owner(placeholder=name):
-                # Of a view that is a form too, the owner of the one has no name in the path of the other.
+                # A view that is also a form has two paths, and the owner may have a placeholder in only one of them.
                 return f"request.auth.uid == {self._names[name]}" if name in self._names else None
             case Claim(name=name, value=value):
                 return f"request.auth.token.get({literal(name)}, null) == {literal(value)}"

@@ -1,8 +1,9 @@
-"""What security rules can say about the shape of a map: which keys it has, and of which type each value is.
+"""Writes conditions of security rules on the shape of a map: which keys it has, and the type of each value.
 
-Rules evaluate at most 1,000 expressions for a request, and a variable, a literal and an operator are one each. To ask
-`!('a' in data) || data.a == null || data.a is string` of each field would end at some fifty fields. So values are
-collected in lists, and each list is checked at once; what does not fit in is left to the function, which checks it all.
+Rules evaluate at most 1,000 expressions per request; a variable, a literal and an operator count one each. The
+condition `!('a' in data) || data.a == null || data.a is string` for each field would exceed that at some fifty fields.
+So values are collected in lists, and each list is checked at once. Fields beyond the limit are left to the function,
+which checks all of them anyway.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from boiler_functions.plan.rules_language import literal, member
 MOST_EXPRESSIONS = 1000
 _DEEPEST = 8
 
-# Lists are compared as one text, since no operator asks for the type of all items of a list. It is long and rare enough
-# that no text of a user has it; a text that has it is denied.
+# No operator checks the type of all items of a list, so the items are joined to one text with this separator. A text
+# that contains the separator is denied; it is long and rare enough that no text of a user does.
 _SEPARATOR = literal("\x1e\x1f\x1e")
 
 HELPERS = f"""\
@@ -39,7 +40,7 @@ function allHoldOrNull(data, nulls, conditions) {{
 }}
 """.splitlines()
 
-# The type of a field in rules, and a value of that type, which stands for a field that is not there.
+# The type of a field in rules, and a value of that type, which is the default for a missing field.
 _TYPES: tuple[tuple[type[marshmallow_fields.Field[Any]], str, str], ...] = (
     (fields.Integer, "int", "0"),
     (fields.Float, "number", "0"),
@@ -62,7 +63,7 @@ _DEFAULT = {"request.time": 1, "latlng.value(0, 0)": 4, "/a/b": 3}
 
 @dataclass
 class Shape:
-    """Functions that check a map, the most expressions that they evaluate, and the fields whose type they leave out."""
+    """The functions that check a map, the most expressions that they evaluate, and the fields left unchecked."""
 
     functions: list[str]
     cost: int
@@ -87,12 +88,12 @@ class _Field:
 
 
 def shape_of(name: str, schema: Schema, most: int, closed: Iterable[str] = (), depth: int = 0) -> Shape | None:
-    """The function of rules with this name, and those that it calls; None when its keys alone cost more than `most`."""
+    """Returns the rules function `name` and those that it calls; None if its keys alone cost more than `most`."""
     return _Shaped(name, schema, most, depth).shape(closed)
 
 
 class _Shaped:
-    """Collects what is asked of the fields, from the cheapest question to the dearest, while the expressions last."""
+    """Collects conditions on the fields, from the cheapest to the dearest, until the expressions are used up."""
 
     def __init__(self, name: str, schema: Schema, most: int, depth: int) -> None:
         self._name = name
@@ -138,7 +139,7 @@ class _Shaped:
 
     @staticmethod
     def _rank(each: _Field) -> int:
-        """Texts and members are cheap, parts dear."""
+        """Orders fields by cost: texts and members are cheap, parts are expensive."""
         if isinstance(each.field, _TEXTS):
             return 0
         if isinstance(each.field, fields.Member | fields.Boolean):
@@ -200,7 +201,7 @@ class _Shaped:
         self._typed.append(" || ".join([*absent, f"{name}({member('data', each.key)})"]))
 
     def _takes(self, each: _Field, cost: int) -> bool:
-        """Whether there are as many expressions left, which are then taken."""
+        """Takes the expressions if enough are left, and returns whether they were."""
         if cost > self._left:
             self._unchecked.append(each.key)
             return False
