@@ -1,1 +1,1 @@
-"""The local stack: the real Firestore emulator, real functions, and delivery as production does it."""
+"""The local stack: the real Firestore emulator, real functions, and delivery of events as in production."""

@@ -1,4 +1,4 @@
-"""Cloud Tasks on 127.0.0.1: the gRPC service that google-cloud-tasks speaks to, which dispatches what it is given."""
+"""Emulates Cloud Tasks on 127.0.0.1: the gRPC service that google-cloud-tasks calls, which dispatches the tasks."""
 
 import re
 import threading
@@ -47,7 +47,7 @@ Q = TypeVar("Q")
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """What became of one attempt to have a task done."""
+    """The result of one attempt to dispatch a task."""
 
     task: str
     url: str
@@ -68,12 +68,12 @@ class _Attempt:
 
     @property
     def content(self) -> Any:
-        """The task as protobuf has it: durations and times are None in the wrapped one when they are not set."""
+        """The protobuf message itself: the wrapped one has None for durations and times that are not set."""
         return Task.pb(self.task)
 
 
 class _Refusal(Exception):
-    """A request that the service answers with a status other than OK."""
+    """Makes the service answer a request with a status other than OK."""
 
     def __init__(self, status: Any, reason: str) -> None:
         super().__init__(reason)
@@ -81,14 +81,14 @@ class _Refusal(Exception):
 
 
 class CloudTasksEmulator:
-    """Serves queues until it is stopped; a task goes to its URL, or to the target where one is given.
+    """Serves queues until it is stopped; sends each task to its URL, or to `target` if that is given.
 
     with CloudTasksEmulator(["projects/demo-x/locations/us-central1/queues/continuations"]) as tasks:
         function = FunctionsProcess(main, "on_tickets", env={"CLOUD_TASKS_EMULATOR_HOST": tasks.host})
         tasks.drain()
 
-    A name is never free again. Failures are repeated as `retries` says, sooner than in production. The observer is
-    called after each dispatch, by one thread at a time.
+    The name of a task can never be used again. Failures are retried as `retries` says, sooner than in production. The
+    observer is called after each dispatch, by one thread at a time.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class CloudTasksEmulator:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the service; dispatches under way are waited for, tasks that wait are dropped."""
+        """Stops the service: waits for dispatches in progress, and drops tasks that wait."""
         self._server.stop(None).wait()
         self._schedule.close()
         for worker in self._workers:
             worker.join()
 
     def drain(self, timeout: float = 60.0) -> None:
-        """Returns once every task is done, and every one that they created; raises NotDrained otherwise."""
+        """Returns once every task is done, including tasks that they created; raises NotDrained otherwise."""
         if self._schedule.wait_idle(time.monotonic() + timeout) is None:
             raise NotDrained(f"Tasks are still under way after {timeout:g} s: {', '.join(self._waiting()) or 'none'}.")
         if self.discarded:
@@ -211,7 +211,7 @@ class CloudTasksEmulator:
                 self._schedule.finish(again, self._retries.wait(attempt.number))
 
     def _attempt(self, attempt: _Attempt) -> _Attempt | None:
-        """Dispatches a task that was not deleted meanwhile; the attempt that follows, if one must."""
+        """Dispatches a task unless it was deleted; returns the next attempt, if one is needed."""
         name = attempt.task.name
         if name not in self._waiting():
             return None
@@ -259,7 +259,7 @@ def _method(answer: Callable[[Q], Any], message: type[Q], serialize: Callable[[A
 
 
 def _with_defaults(task: Task) -> Task:
-    """The task with what Cloud Tasks sets where the caller did not."""
+    """Fills in what Cloud Tasks sets if the caller does not."""
     content = Task.pb(task)
     if not content.HasField("schedule_time"):
         content.schedule_time.GetCurrentTime()
@@ -270,7 +270,7 @@ def _with_defaults(task: Task) -> Task:
 
 
 def _check_task(queue: str, task: Task, served: bool) -> None:
-    """Refuses what Cloud Tasks would, and a URL that a local server cannot have."""
+    """Refuses what Cloud Tasks refuses, and a URL that a local server cannot have."""
     content = Task.pb(task)
     parent, _, identifier = task.name.rpartition("/tasks/")
     if task.name and (parent != queue or not _TASK_ID.fullmatch(identifier)):
@@ -284,7 +284,7 @@ def _check_task(queue: str, task: Task, served: bool) -> None:
 
 
 def _wait(attempt: _Attempt) -> float:
-    """The seconds until the task is due; its time may have passed."""
+    """Returns the seconds until the task is due; negative if its time has passed."""
     return float(attempt.content.schedule_time.ToNanoseconds() / 1e9 - time.time())
 
 
@@ -300,7 +300,7 @@ def _headers(attempt: _Attempt) -> dict[str, str]:
 
 
 def _post_to_url(attempt: _Attempt) -> Target:
-    """Sends to the task's URL, and waits for an answer as long as the task says."""
+    """Returns a target that sends to the task's URL, with the task's deadline for the answer."""
     url = urlsplit(attempt.task.http_request.url)
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     method = HttpMethod(attempt.task.http_request.http_method).name

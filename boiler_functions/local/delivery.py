@@ -1,4 +1,4 @@
-"""Delivery as production does it: at least once, unordered, again after a failure; and worse on request."""
+"""Delivers events as production does: at least once, unordered, again after a failure; and with faults on request."""
 
 import http.client
 import json
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Which changes go to which function: `Trigger("city_view_on_cities", "cities/{city_id}", target)`."""
+    """Sends the changes of documents to a function: `Trigger("city_view_on_cities", "cities/{city_id}", target)`."""
 
     function: str
     document: str
@@ -46,7 +46,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How failed deliveries are repeated: after `first` seconds, then twice as long each time, up to `longest`.
+    """When failed deliveries are repeated: after `first` seconds, then twice as long each time, up to `longest`.
 
     Production waits 10 to 600 s for 24 hours, which makes about 150 attempts.
     """
@@ -56,33 +56,33 @@ class Retries:
     attempts: int = 150
 
     def wait(self, attempt: int) -> float:
-        """The seconds between this attempt and the next."""
+        """Returns the seconds between this attempt and the next."""
         return min(self.longest, self.first * 2.0 ** (attempt - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong, by chance (0 to 1) or in seconds; the same seed draws the same numbers."""
+    """Faults to simulate: each a probability (0 to 1) or a time in seconds; equal seeds draw equal numbers."""
 
     seed: int = 0
     duplicate: float = 0.0
-    """An event is delivered once more, and by the same chance again, up to `copies` times in all."""
+    """The chance that an event is delivered once more, and again, up to `copies` times in all."""
     copies: int = 2
     shuffle: float = 0.0
-    """A first delivery waits up to so many seconds, so that the order is lost."""
+    """The longest random wait of a first delivery in seconds, by which the order is lost."""
     delay: float = 0.0
-    """A first delivery waits so many seconds."""
+    """The seconds that every first delivery waits."""
     drop: float = 0.0
-    """A delivery never reaches the function, and is repeated."""
+    """The chance that a delivery does not reach the function, and is repeated."""
     crash: float = 0.0
-    """The function does its work, its answer is lost, and the delivery is repeated."""
+    """The chance that the function does its work, its answer is lost, and the delivery is repeated."""
     equal_writes: bool = False
-    """Writes that change nothing send events too, as the emulator and unlike production."""
+    """Whether writes that change nothing send events too, as in the emulator and unlike production."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one attempt to deliver an event."""
+    """The result of one attempt to deliver an event."""
 
     function: str
     event_id: str
@@ -153,17 +153,17 @@ class DeliveryHarness:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the deliveries; those under way are waited for, those that wait are dropped."""
+        """Stops delivering: waits for deliveries in progress, and drops those that wait."""
         self._server.forget(self._project)
         self._schedule.close()
         for worker in self._workers:
             worker.join()
 
     def drain(self, timeout: float = 60.0) -> None:
-        """Returns once all that was written is handled, and all that handling it wrote; raises NotDrained otherwise.
+        """Returns once the events of all writes are handled, also of functions' writes; raises NotDrained otherwise.
 
-        The emulator posts events in the order of the commits. So when the event of a sentinel comes, those of all
-        earlier writes have come; and when none has come, and none was under way before it, there is none.
+        The emulator posts events in the order of the commits. So once the event of a sentinel document arrives, the
+        events of all earlier writes have arrived; if there were none, and none was in progress, everything is handled.
         """
         deadline = time.monotonic() + timeout
         while not self._is_quiet(deadline, timeout):
@@ -183,11 +183,11 @@ class DeliveryHarness:
         with self._observing:
             failing = list(self._failing.values())
         if not failing:
-            return "None of them failed: the functions are slow, or keep waking one another."
+            return "None of them failed: the functions are slow, or trigger one another without end."
         return f"{len(failing)} of them failed at least once. The last: {_described(failing[-1])}"
 
     def _pass_sentinel(self, deadline: float) -> None:
-        """Writes and deletes a document and waits until the emulator tells of it; nothing is left behind."""
+        """Writes and deletes a document, and waits for its event; leaves nothing behind."""
         name = str(next(self._rounds))
         passed = self._sentinels[name] = threading.Event()
         path = f"/v1/projects/{self._project}/databases/(default)/documents/{_SENTINELS}/{name}"
@@ -250,7 +250,7 @@ class DeliveryHarness:
                 self._schedule.finish(again, self._retries.wait(attempt.number))
 
     def _attempt(self, attempt: _Attempt) -> tuple[int, str]:
-        """The status that the sender sees, and why it is a failure."""
+        """Returns the status that the sender sees, and the reason of a failure."""
         if self._chance(self._faults.drop):
             return 503, "fault: the delivery was dropped"
         status, error = _call(attempt.trigger.target, attempt.event)
@@ -281,7 +281,7 @@ def _call(target: Target, event: Event) -> tuple[int, str]:
         status = target(event)
     except Refused as refused:
         return refused.status, str(refused)
-    except BaseException as error:  # a test's simulated crash too: no thread of the harness may die of it
+    except BaseException as error:  # includes the simulated crash of a test, which must not end the thread
         return 500, f"{type(error).__name__}: {error}"
     return status, "" if 200 <= status < 300 else f"answered {status}"
 
@@ -292,7 +292,7 @@ def _described(delivery: Delivery) -> str:
 
 
 def post_to(url: str, timeout: float = 60.0) -> Target:
-    """A target that posts events to the function that is served at HOST:PORT, as Eventarc does."""
+    """Returns a target that posts events to the function at HOST:PORT, as Eventarc does."""
 
     def post(event: Event) -> int:
         try:

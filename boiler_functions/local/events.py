@@ -1,4 +1,4 @@
-"""Events as the Firestore emulator posts them, and the server that takes them."""
+"""Receives the events that the Firestore emulator posts."""
 
 import threading
 from base64 import b64decode
@@ -16,7 +16,7 @@ from boiler_functions.local.loopback import LOOPBACK
 
 @dataclass(frozen=True)
 class Event:
-    """One CloudEvent in binary mode: the headers as WSGI has them (Latin-1), and DocumentEventData as bytes."""
+    """One CloudEvent in binary mode: the headers decoded as Latin-1, as in WSGI, and DocumentEventData as bytes."""
 
     headers: Mapping[str, str]
     data: bytes
@@ -32,22 +32,22 @@ class Event:
 
     @cached_property
     def changes_nothing(self) -> bool:
-        """Whether it tells of an equal write or the deletion of a missing document; production sends no such event."""
+        """Whether the write left the document unchanged, or deleted a missing one; production sends no such event."""
         content = DocumentEventData.FromString(self.data)
         return bool(content.value == content.old_value)
 
 
 Receiver: TypeAlias = Callable[[str, Event], None]
-"""Takes the id of a trigger and an event for it."""
+"""Receives the id of a trigger and an event for it."""
 
 
 class EventServer:
-    """Takes the events of an emulator and gives each to the receiver of its project.
+    """Receives the events of an emulator, and passes each to the receiver of its project.
 
     with EventServer() as server, FirestoreEmulator(functions=server.host) as emulator:
         ...
 
-    The emulator posts one event at a time, in the order of the commits, and an answer is all that it waits for.
+    The emulator posts one event at a time, in the order of the commits, and waits only for the answer.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class EventServer:
         self.stop()
 
     def receive(self, project: str, receiver: Receiver) -> None:
-        """Gives the project's events to the receiver from now on."""
+        """Passes the project's events to the receiver from now on."""
         self._receivers[project] = receiver
 
     def forget(self, project: str) -> None:
@@ -72,7 +72,7 @@ class EventServer:
         self._receivers.pop(project, None)
 
     def stop(self) -> None:
-        """Ends the server."""
+        """Stops the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -93,13 +93,13 @@ def _handler(receivers: Mapping[str, Receiver]) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: whoever receives the events tells of them."""
+            """Does nothing, because the receiver reports the events."""
 
     return Handler
 
 
 def _event_headers(headers: Message) -> dict[str, str]:
-    """The CloudEvent's headers as production sends them: the emulator doubles `projects/` in the source."""
+    """Returns the CloudEvent's headers as production sends them; the emulator doubles `projects/` in the source."""
     chosen = {name.lower(): value for name, value in headers.items() if name.lower().startswith("ce-")}
     source = chosen["ce-source"].replace("/projects/projects/", "/projects/")
     return {**chosen, "ce-source": source, "content-type": headers.get_content_type()}

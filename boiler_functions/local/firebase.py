@@ -1,4 +1,4 @@
-"""The emulators of firebase-tools, offline and on free ports."""
+"""Runs the emulators of firebase-tools, offline and on free ports."""
 
 import json
 import os
@@ -25,12 +25,12 @@ _SCRIPT = "touch ready; exec sleep 2147483647"
 
 
 class FirebaseEmulators:
-    """firebase-tools serving the functions of a folder, as configured by the firebase.json beside it.
+    """Serves the functions of a folder with firebase-tools, as the firebase.json beside the folder says.
 
     with FirebaseEmulators(Path("functions"), "demo-x") as emulators:
         os.environ["FIRESTORE_EMULATOR_HOST"] = emulators.firestore_host
 
-    Neither the folder nor firebase.json is touched: the emulators see copies made of links, with free ports.
+    Neither the folder nor firebase.json is changed: the emulators see links to the files, and a copy with free ports.
     """
 
     def __init__(self, source: Path, project: str, only: Sequence[str] = _EMULATORS) -> None:
@@ -88,22 +88,22 @@ class FirebaseEmulators:
         return f"{LOOPBACK}:{self._ports[emulator]}"
 
     def functions(self) -> list[str]:
-        """The names of the functions that firebase-tools loaded."""
+        """Returns the names of the functions that firebase-tools loaded."""
         backends = json.loads(request(self.functions_host, "GET", "/backends").text)["backends"]
         return [trigger["name"] for backend in backends for trigger in backend["functionTriggers"]]
 
     def log(self) -> str:
-        """The last lines that the emulators, and the functions in them, logged."""
+        """Returns the last lines that the emulators and their functions logged."""
         return self._server.tail(60)
 
     def stop(self) -> None:
-        """Ends the emulators and all that they started; does nothing the second time."""
+        """Stops the emulators and all processes that they started; does nothing if they are stopped."""
         self._server.stop()
         self._folder.cleanup()
 
 
 def _lay_out(folder: Path, source: Path, ports: dict[str, int]) -> None:
-    """Fills the folder with a firebase.json and links to what it names."""
+    """Fills the folder with a firebase.json, and links to the files that it names."""
     configuration = source.parent / "firebase.json"
     if not configuration.is_file():
         raise ConfigurationError(
@@ -133,7 +133,7 @@ def _configured(content: dict[str, Any], ports: dict[str, int]) -> dict[str, Any
 
 
 def _virtual_environment() -> Path:
-    """The virtual environment of this interpreter; firebase-tools runs Python functions in none but `venv`."""
+    """Returns the virtual environment of this interpreter; firebase-tools runs functions only in one named `venv`."""
     environment = Path(sys.prefix)
     if not (environment / "bin" / "activate").exists():
         raise ConfigurationError(

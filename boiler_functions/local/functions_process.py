@@ -1,4 +1,4 @@
-"""A compiled function in a real functions-framework process."""
+"""Runs a compiled function in a real functions-framework process."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from boiler_functions.local.process import ServerProcess
 
 _START_SECONDS = 30.0
 
-# functions-framework gives this path to no function, whatever its signature.
+# functions-framework answers this path itself, whatever the function's signature.
 _PROBE = "/robots.txt"
 
 
@@ -57,7 +57,7 @@ class FunctionsProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it is served; not between `kill` and the end of `restart`."""
+        """Whether it is served; False between `kill` and the end of `restart`."""
         return self._server.running
 
     def _serve(self) -> ServerProcess:
@@ -71,17 +71,17 @@ class FunctionsProcess:
         self._server = self._serve()
 
     def post(self, event: Event) -> int:
-        """Hands the event over; raises Refused for anything but 2xx. It is a Target."""
+        """Posts the event to the function; raises Refused unless the answer is 2xx. It is a Target."""
         return self._post(event)
 
     def log(self) -> str:
-        """The last lines that the function logged."""
+        """Returns the last lines that the function logged."""
         return self._server.tail()
 
     def kill(self) -> None:
-        """Ends the process as a crash does; an event that it handles gets no answer."""
+        """Kills the process like a crash; an event that it is handling gets no answer."""
         self._server.kill()
 
     def stop(self) -> None:
-        """Ends the process; does nothing the second time."""
+        """Stops the process; does nothing if it is stopped."""
         self._server.stop()

@@ -1,4 +1,4 @@
-"""A jar that `java -jar` can start: the Cloud SDK's emulator jar names no main class."""
+"""Writes a jar that `java -jar` can start, because the Cloud SDK's emulator jar names no main class."""
 
 from pathlib import Path
 from zipfile import ZipFile
@@ -10,7 +10,7 @@ _LINE = 70
 
 
 def write_launcher(launcher: Path, emulator: Path) -> None:
-    """Writes the launcher of the emulator's jar."""
+    """Writes the jar `launcher`, which starts the main class of the jar `emulator`."""
     headers = ("Manifest-Version: 1.0", f"Main-Class: {MAIN_CLASS}", f"Class-Path: {emulator.resolve().as_uri()}")
     with ZipFile(launcher, "w") as jar:
         jar.writestr("META-INF/MANIFEST.MF", "".join(f"{_folded(header)}\r\n" for header in headers))

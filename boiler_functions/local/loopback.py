@@ -1,4 +1,4 @@
-"""HTTP on 127.0.0.1, past any proxy that the environment names."""
+"""HTTP requests to 127.0.0.1, which bypass any proxy in the environment."""
 
 import http.client
 import socket
@@ -11,7 +11,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a local server answered."""
+    """The answer of a local server."""
 
     status: int
     body: bytes
@@ -22,7 +22,7 @@ class Response:
 
 
 def free_ports(number: int) -> list[int]:
-    """Different TCP ports of 127.0.0.1 that nobody listens on at this moment."""
+    """Returns different TCP ports of 127.0.0.1 that are free at this moment."""
     with ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(number)]
         for probe in sockets:
@@ -31,12 +31,12 @@ def free_ports(number: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """Returns a TCP port of 127.0.0.1 that is free at this moment."""
     return free_ports(1)[0]
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port."""
+    """Returns whether a server could listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -55,7 +55,7 @@ def request(
     *,
     timeout: float = 30.0,
 ) -> Response:
-    """The answer of the server at HOST:PORT; raises OSError or http.client.HTTPException when there is none."""
+    """Returns the answer of the server at HOST:PORT; raises OSError or http.client.HTTPException without one."""
     connection = http.client.HTTPConnection(host, timeout=timeout)
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}))
@@ -66,7 +66,7 @@ def request(
 
 
 def answers(host: str, path: str = "/") -> bool:
-    """Whether the server at HOST:PORT answers a GET at all."""
+    """Returns whether the server at HOST:PORT answers a GET, with any status."""
     try:
         request(host, "GET", path, timeout=2)
     except (OSError, http.client.HTTPException):

@@ -1,4 +1,4 @@
-"""A server in a process group of its own, which never outlives the interpreter that started it."""
+"""Runs a server in a process group of its own, which ends when the interpreter that started it ends."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from typing import Self
 
 from boiler_functions.exceptions import ConfigurationError
 
-# The guard reads a pipe that the parent holds open: it ends however the parent ends, SIGKILL included. PR_SET_PDEATHSIG
-# would do so on Linux alone, and when the starting *thread* ends. `exec` keeps the pid, exit status and signals.
+# The guard reads a pipe that the parent holds open: the pipe closes however the parent ends, even by SIGKILL.
+# PR_SET_PDEATHSIG exists only on Linux, and would act when the starting *thread* ends. `exec` keeps pid and signals.
 _GUARDED = """
 exec 3<&0
 { trap '' TERM; cat <&3 >/dev/null; kill -TERM 0; sleep "$0"; kill -KILL 0; } &
@@ -64,13 +64,13 @@ class ServerProcess:
         return self._process.poll() is None
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of the log."""
+        """Returns the last lines of the log."""
         size = os.fstat(self._log.fileno()).st_size
         end = os.pread(self._log.fileno(), 20_000, max(0, size - 20_000))
         return "\n".join(end.decode(errors="replace").splitlines()[-lines:])
 
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
-        """Returns once the server is ready; else stops it and raises ConfigurationError with the end of its log."""
+        """Returns once the server is ready; else stops it, and raises ConfigurationError with the end of its log."""
         try:
             self._await(ready, timeout)
         except BaseException:
@@ -91,19 +91,19 @@ class ServerProcess:
         return f"{self.name} {what} while it started. The end of its log:\n{log}"
 
     def kill(self) -> None:
-        """Ends the server as a crash does, by SIGKILL."""
+        """Kills the server like a crash, with SIGKILL."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """Ends the server and all that it started; does nothing the second time."""
+        """Stops the server and all processes that it started; does nothing if it is stopped."""
         if self._log.closed:
             return
         try:
             self._signal(signal.SIGTERM)
             self._process.wait(self._grace)
         except subprocess.TimeoutExpired:
-            pass  # the sweep below ends it
+            pass  # SIGKILL below ends it
         finally:
             self._signal(signal.SIGKILL)
             self._process.wait()

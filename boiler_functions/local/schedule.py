@@ -1,4 +1,4 @@
-"""What is to be done when, shared by threads."""
+"""A schedule of work, shared by threads."""
 
 import heapq
 import threading
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Schedule(Generic[T]):
-    """Attempts of events that become due, handed to whichever thread asks; it knows whether any is under way."""
+    """Hands attempts to threads when they become due; knows whether any attempt waits or is in progress."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -31,7 +31,7 @@ class Schedule(Generic[T]):
             self._changed.notify_all()
 
     def take(self) -> T | None:
-        """The next attempt once it is due; None when the schedule is closed."""
+        """Returns the next attempt once it is due; None if the schedule is closed."""
         with self._changed:
             while not self._closed:
                 wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
@@ -41,7 +41,7 @@ class Schedule(Generic[T]):
             return None
 
     def finish(self, again: T | None = None, wait: float = 0.0) -> None:
-        """Ends an attempt that was taken; `again` follows it."""
+        """Ends an attempt that was taken, and schedules `again` after `wait` seconds."""
         with self._changed:
             if again is None:
                 self._open -= 1
@@ -50,13 +50,13 @@ class Schedule(Generic[T]):
             self._changed.notify_all()
 
     def wait_idle(self, deadline: float) -> int | None:
-        """How many events have come so far, once none is under way; None when the deadline passes first."""
+        """Waits until no attempt is left, and returns how often `add` was called; None if the deadline passes first."""
         with self._changed:
             idle = self._changed.wait_for(lambda: self._open == 0, deadline - time.monotonic())
             return self._events if idle else None
 
     def is_idle_since(self, events: int) -> bool:
-        """Whether nothing has come, and nothing is under way, since so many events had come."""
+        """Returns whether no attempt is left, and none was added since `wait_idle` returned `events`."""
         with self._changed:
             return self._open == 0 and self._events == events
 

@@ -1,4 +1,4 @@
-"""An app on the local stack: the real emulator, all of its functions in this process, and its `api` over HTTP."""
+"""Runs an app locally: the real emulator, all of its functions in this process, and its `api` over HTTP."""
 
 import os
 import threading
@@ -31,9 +31,9 @@ AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What became of one delivery, and what the function did.
+    """The result of one delivery, and what the function did.
 
-    `event` is None when it never reached the function, `report` when the function did not come to its end.
+    `event` is None if it did not reach the function, `report` if the function failed.
     """
 
     delivery: Delivery
@@ -54,15 +54,15 @@ Observer = Callable[[Handled], None]
 
 
 class LocalStack:
-    """All functions of an app, served from a Firestore emulator's events until it is stopped.
+    """Runs all functions of an app on the events of a Firestore emulator, until it is stopped.
 
     with LocalStack(app) as stack, use(stack.database):
         City.new(doc_id="TOK", city_name="Tokyo", country="Japan").save()
         stack.drain()
 
-    It starts an emulator of its own unless it is given one together with the server of its events. The observer is
-    called after each delivery, by one thread at a time. `api_url` is None for an app without REST rules; the usage of
-    `last_request` is what the latest request to it cost.
+    Starts an emulator of its own, unless one is passed together with the server of its events. The observer is called
+    after each delivery, by one thread at a time. `api_url` is None for an app without REST rules; the usage of
+    `last_request` is the cost of the latest request to it.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class LocalStack:
                 faults=faults,
             )
             self.harness = opened.enter_context(harness)
-            # Never asked: where it is set, firebase-admin takes the unsigned tokens of `testing.unsigned_token`.
+            # Nothing listens there: firebase-admin accepts unsigned tokens if the variable is set.
             opened.enter_context(_environment(AUTH_EMULATOR_HOST, f"{LOOPBACK}:9099"))
             self.api_url = opened.enter_context(_served_api(app, project, self._metered))
             self._opened = opened.pop_all()
@@ -111,22 +111,22 @@ class LocalStack:
         self.stop()
 
     def stop(self) -> None:
-        """Ends all that it started; does nothing the second time."""
+        """Stops all that it started; does nothing if it is stopped."""
         self._opened.close()
 
     def drain(self, timeout: float = 60.0) -> None:
-        """Returns once every event is handled, those that handling them made included; raises NotDrained otherwise."""
+        """Returns once every event is handled, also of the functions' own writes; raises NotDrained otherwise."""
         self.harness.drain(timeout)
 
     def deliver(self, function: str, event: Event) -> None:
-        """Delivers an event once more: the same event again, as production may."""
+        """Delivers an event once more, as production may."""
         path = f"/functions/projects/{self.project}/triggers/{function}"
         answer = request(self.server.host, "POST", path, b64encode(event.data), event.headers)
         if answer.status != 202:
             raise ConfigurationError(f"{self.project} takes no events: {answer.status}. Is its stack stopped?")
 
     def client(self) -> firestore.Client:
-        """Google's own client of the project, for listeners."""
+        """Returns Google's own client of the project, for example for listeners."""
         with _environment(EMULATOR_HOST, self.emulator.host):
             return firestore.Client(project=self.project)
 
@@ -150,7 +150,7 @@ class LocalStack:
         return target
 
     def _observe(self, delivery: Delivery) -> None:
-        # The harness observes a delivery in the very thread that made it.
+        # The harness calls this in the thread that made the delivery, so what `target` stored is of this delivery.
         reached = dict(vars(self._reached))
         vars(self._reached).clear()
         if self._observer is not None:
@@ -159,12 +159,12 @@ class LocalStack:
 
 class _QuietHandler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
-        """Nothing: the answer tells what happened."""
+        """Does nothing, because the answer says what happened."""
 
 
 @contextmanager
 def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> Iterator[str | None]:
-    """The URL of the app's API while it is served; None when it has none."""
+    """Serves the app's API and yields its URL; yields None if it has none."""
     declarations = app.compiled.declarations
     serving = [mode for mode in declarations.modes if mode.serves(declarations)]
     if not serving:
@@ -184,7 +184,7 @@ def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> 
 
 @contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    """The variable has the value inside the block."""
+    """Sets the variable inside the block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
