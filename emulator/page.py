@@ -1,4 +1,4 @@
-"""Serves the page of the live meeting room: its files, its settings, the app's `api`, and what the functions cost."""
+"""Serves the page of the live meeting room: its files, settings, the app's `api`, and the cost of the functions."""
 
 import http.client
 import json
@@ -14,13 +14,13 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from boiler_functions.local import loopback
 from boiler_functions.local.loopback import LOOPBACK
 
-# What goes from one hop to the next alone: https://www.rfc-editor.org/rfc/rfc9110#name-connection
+# Headers that are not forwarded: https://www.rfc-editor.org/rfc/rfc9110#name-connection
 _HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "content-length", "server", "date"})
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Costs:
-    """Hands what each invocation cost to every page that is open."""
+    """Sends the cost of each invocation to every open page."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class Costs:
                 page.put(text)
 
     def events(self) -> Iterator[str]:
-        """Server-sent events, until the costs are closed or the page is gone."""
+        """Yields server-sent events until `close`, or until the page is closed."""
         page: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with self._lock:
             self._pages.add(page)
@@ -70,7 +70,7 @@ class PageServer:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the server; does nothing the second time."""
+        """Stops the server."""
         self._costs.close()
         self._server.shutdown()
         self._thread.join()
@@ -79,7 +79,7 @@ class PageServer:
 
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
-        """Nothing: the page tells what happened."""
+        """Does nothing, because the page shows what happened."""
 
 
 def _page(folder: Path, settings: Mapping[str, Any], api: str, costs: Costs) -> Flask:

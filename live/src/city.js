@@ -1,4 +1,4 @@
-// The form that founds a city, and what became of it.
+// The form that founds a city, and its outcome.
 
 import { told } from "./pane.js";
 

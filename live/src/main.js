@@ -35,5 +35,5 @@ await Promise.all(panes.map((each) => each.begin()));
 cityForm(participants[0]);
 showConnection();
 
-// What a curious visitor, and the tests of the rules, try from the console.
+// For the console: what a curious visitor, and the tests of the rules, try.
 window.room = { participants, firestore };

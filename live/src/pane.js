@@ -1,4 +1,4 @@
-// What one participant sees.
+// The pane of one participant.
 
 import * as updates from "./updates.js";
 
@@ -77,7 +77,7 @@ export class Pane {
 
   async setInSession() {
     const inSession = !this.view.inSession;
-    // Until the view shows it, a second click would ask for what is done already.
+    // Disabled until the view shows the change, because a second click would repeat it.
     this.organise.disabled = true;
     await this.update(
       inSession ? "The meeting is opened" : "The meeting is closed",

@@ -12,8 +12,8 @@ export class Participant {
     this.auth = getAuth(app);
     connectAuthEmulator(this.auth, settings.auth, { disableWarnings: true });
     this.database = getFirestore(app);
-    // A browser holds six connections to a host, and each participant needs two for long: one listens, one writes. So
-    // each has a name of its own for this machine, as browsers know every name under `localhost`.
+    // A browser opens at most six connections to a host, and each participant keeps two: one listens, one writes. So
+    // each participant uses a host name of its own; browsers resolve every name under `localhost` to this machine.
     connectFirestoreEmulator(this.database, `${person.uid}.localhost`, settings.firestore.port);
   }
 
@@ -22,7 +22,7 @@ export class Participant {
     await signInWithEmailAndPassword(this.auth, this.person.email, this.person.password);
   }
 
-  // Tells of this participant's own copy of the meeting, and of their ticket; of the connection too.
+  // Watches this participant's copy of the meeting, their ticket, and the connection.
   listen(onMeeting, onTicket, onProblem) {
     const copy = doc(this.database, "users", this.person.uid, "meetingSessions", this.meeting);
     onSnapshot(copy, { includeMetadataChanges: true }, (found) => onMeeting(found.data(), found.metadata), onProblem);
@@ -33,12 +33,12 @@ export class Participant {
     return doc(this.database, "tickets", this.person.ticket);
   }
 
-  // The rules allow it for one's own ticket, and for nothing but the attendance.
+  // The rules allow this only for the participant's own ticket, and only for its attendance.
   async attend(attendance) {
     await updateDoc(this.ticket, { attendance });
   }
 
-  // Through the setters of the view, with this participant's token.
+  // Writes through the setters of the view, with this participant's token.
   async setInSession(inSession) {
     const answer = await fetch(`/api/meeting_sessions/${this.meeting}`, {
       method: "PATCH",
@@ -53,7 +53,7 @@ export class Participant {
     }
   }
 
-  // The form is a document of this participant's; its outcome is stamped on it.
+  // The form is a document of this participant; the function writes the outcome into it.
   async foundCity(fields) {
     const form = doc(collection(this.database, "users", this.person.uid, "cityForms"));
     const outcome = new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ const body = table.querySelector("tbody");
 
 let latest = null;
 
-// An update that was made, and how a pane tells that it shows it.
+// An update, and the predicate by which a pane recognises that it shows the update.
 export function begin(label, isShown, panes) {
   const row = body.insertRow(0);
   const cells = [label, "…", "0", "0"].map((text, column) => {
@@ -25,7 +25,7 @@ export function fail(update, reason) {
   update.waiting.clear();
 }
 
-// A pane shows this view now; returns the milliseconds since the click when it is what the click was for.
+// Notes that a pane shows this view; returns the milliseconds since the click if the view has the update.
 export function shown(pane, view) {
   if (!latest?.waiting.has(pane) || !latest.isShown(view)) {
     return null;
@@ -39,7 +39,7 @@ export function shown(pane, view) {
   return took;
 }
 
-// What the functions report goes to the update that they follow.
+// Adds what the functions report to the latest update.
 export function followCosts() {
   const source = new EventSource("/costs");
   source.onmessage = ({ data }) => {
