@@ -357,7 +357,7 @@ def test_a_build_that_fails_for_now_says_how_to_go_on(source: Path, built: Built
     assert status == 2
     *_, error, hint = told.splitlines()
     assert error.startswith(f"error BF404 The ledger of CityView of cities/c00000 has the format {FORMAT + 1}")
-    assert hint == "  What was built is kept; go on with `boiler build CityView --resume`."
+    assert hint == "  What was built is kept; continue with `boiler build CityView --resume`."
     built.database.commit([Put(ledger.path, {"format": 1}, mask=("format",))])
     assert built.boiler(source, "CityView", "--resume")[0] == 0
 
