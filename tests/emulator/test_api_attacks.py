@@ -234,7 +234,7 @@ def test_a_header_that_means_nothing_or_does_not_hold_is_refused(
     check(shop.send("PATCH", "/articles/pen", {"name": "pen"}, **{header.replace("-", "_"): value}), status)
 
 
-def test_headers_that_proxies_are_told_by_are_not_repeated(shop: Shop) -> None:
+def test_headers_that_proxies_set_are_not_repeated_in_answers(shop: Shop) -> None:
     told = dict.fromkeys(("X_Forwarded_For", "X_Forwarded_Prefix", "X_Original_URL", "Cookie", "Origin"), SECRET)
     check(shop.send("GET", "/nothing", **told), 404)
     assert shop.send("GET", "/articles/pen", **told).status == 200
@@ -308,7 +308,7 @@ def test_a_page_token_opens_for_its_list_and_its_caller_alone(shop: Shop) -> Non
 
 
 @pytest.mark.parametrize("chunks", [b"zz\r\nabc\r\n0\r\n\r\n", b"-5\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n"])
-def test_chunks_that_are_none_are_a_400(shop: Shop, chunks: bytes) -> None:
+def test_malformed_chunks_are_a_400(shop: Shop, chunks: bytes) -> None:
     head = f"POST /articles HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {shop.token('ada')}\r\n"
     head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     check(shop.exchange(head.encode() + chunks), 400)

@@ -122,7 +122,7 @@ def test_a_meeting_is_read_listed_and_patched_over_http(api: Api) -> None:
     assert (api.meeting().fields or {})["status"] == "in-session"
 
 
-def test_a_meeting_is_there_for_those_who_take_part_alone(api: Api) -> None:
+def test_only_participants_can_read_a_meeting(api: Api) -> None:
     one = "/meeting_sessions/meeting_1"
     status, error = api.ask("GET", one, uid=None)
     assert (status, error["status"]) == (401, "Unauthorized")

@@ -189,7 +189,7 @@ def test_dev_takes_every_reload_for_a_later_deployment_also_one_of_a_lower_schem
             dev.line(r"(← cities/TOK|^upkeep|^reload): 1 built")
 
 
-def test_dev_tells_of_a_delivery_that_failed_and_repeats_it(
+def test_dev_reports_a_failed_delivery_and_repeats_it(
     dev: Running, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = client_of(dev, monkeypatch)
@@ -301,7 +301,7 @@ def built(firestore_emulator: FirestoreEmulator, project: str) -> Built:
     return Built(firestore_emulator, project)
 
 
-def test_build_makes_every_view_and_tells_what_it_took(built: Built, source: Path) -> None:
+def test_build_makes_every_view_and_reports_the_usage(built: Built, source: Path) -> None:
     built.cities(3)
     status, told = built.boiler(source, "CityView")
     assert status == 0

@@ -207,7 +207,7 @@ def test_as_many_tasks_are_dispatched_at_once_as_allowed_and_no_more() -> None:
     assert max(peaks) == 2
 
 
-def test_tasks_that_are_given_up_are_told_by_drain() -> None:
+def test_drain_reports_tasks_that_are_given_up() -> None:
     with CloudTasksEmulator([QUEUE], target=Worker(lambda _: 500), retries=replace(SOON, attempts=2)) as tasks:
         client(tasks).create_task(parent=QUEUE, task=task("t1"))
         with pytest.raises(NotDrained, match="t1, attempt 2: 500"):

@@ -222,7 +222,7 @@ def test_duplicates_are_the_same_event_again(stack: Stack) -> None:
     assert len(recorder.events) == 10
 
 
-def test_shuffled_events_lose_their_order_and_none_is_lost(stack: Stack) -> None:
+def test_shuffled_events_lose_their_order_and_all_arrive(stack: Stack) -> None:
     recorder = Recorder()
     harness = stack.recording(recorder, faults=Faults(shuffle=0.3), workers=1)
     written = [f"users/uid{number:02}" for number in range(20)]
@@ -270,7 +270,7 @@ def test_a_stopped_harness_delivers_nothing_more_and_a_new_one_takes_over(stack:
     assert second.paths[-1] == "users/uid3"
 
 
-def test_an_emulator_that_posts_elsewhere_is_told_of(event_server: EventServer, project: str) -> None:
+def test_an_emulator_that_posts_elsewhere_is_reported(event_server: EventServer, project: str) -> None:
     with (
         FirestoreEmulator() as emulator,
         DeliveryHarness(event_server, emulator, project, []) as harness,

@@ -186,7 +186,7 @@ def test_the_request_says_all_that_was_declared(deployed: tuple[Project, list[Ca
     assert re.fullmatch(r"[0-9a-f]{40}", request["labels"]["boiler-hash"])
 
 
-def test_who_invokes_may_invoke_and_nobody_else(deployed: tuple[Project, list[Call]]) -> None:
+def test_only_the_invoker_account_may_invoke(deployed: tuple[Project, list[Call]]) -> None:
     project, _ = deployed
     member = "serviceAccount:towns-invoke@my-project.iam.gserviceaccount.com"
     for name in (VIEW, LABEL, REST, UPKEEP):
@@ -200,7 +200,7 @@ def test_who_invokes_may_invoke_and_nobody_else(deployed: tuple[Project, list[Ca
     }
 
 
-def test_the_database_is_told_what_to_index_and_when_documents_end(deployed: tuple[Project, list[Call]]) -> None:
+def test_the_database_receives_indexes_and_time_to_live_policies(deployed: tuple[Project, list[Call]]) -> None:
     project, _ = deployed
     fields = {
         "/".join(key.split("/")[5:]): each for key, each in project.recorder.resources.items() if "/fields/" in key
@@ -235,7 +235,7 @@ def test_a_project_that_does_not_exist_is_refused_before_anything_is_changed(
     assert [str(call) for call in project.recorder.calls] == ["GET /v1/projects/nowhere-at-all"]
 
 
-def test_who_is_not_signed_in_is_told_how(deployed: tuple[Project, list[Call]]) -> None:
+def test_a_missing_sign_in_is_reported_with_the_command_for_it(deployed: tuple[Project, list[Call]]) -> None:
     project, _ = deployed
     project.recorder.forget()
     # An empty token is none; the configuration of this gcloud holds no account.

@@ -134,7 +134,7 @@ def test_a_folder_without_firebase_json_is_refused(tmp_path: Path) -> None:
         FirebaseEmulators(functions, PROJECT)
 
 
-def test_a_manifest_that_cannot_be_read_is_told_with_the_log(source: Path, tmp_path: Path) -> None:
+def test_an_unreadable_manifest_is_reported_with_the_log(source: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(source.parent, tmp_path / "broken") / "functions"
     (broken / "functions.yaml").write_text("specVersion: v0\n")
     with pytest.raises(ConfigurationError, match=r"no function in [\s\S]*Failed to parse build specification"):

@@ -165,7 +165,7 @@ def test_a_form_takes_effect_and_is_stamped(
     until(emulators, lambda: attending(database, meeting) == ["Ada Lovelace"])
 
 
-def test_a_mutation_beside_a_copy_takes_effect_and_the_change_is_told(
+def test_a_mutation_beside_a_copy_takes_effect_and_the_change_is_delivered(
     emulators: FirebaseEmulators, database: FirestoreDatabase, meeting: str, told: Path
 ) -> None:
     until(emulators, lambda: attending(database, meeting))

@@ -70,7 +70,7 @@ def test_a_taken_port_is_refused_by_number(firestore_emulator: FirestoreEmulator
         FirestoreEmulator(port=port)
 
 
-def test_a_jar_that_is_none_is_refused_with_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_malformed_jar_is_refused_with_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     jar = tmp_path / "cloud-firestore-emulator.jar"
     jar.write_bytes(b"no jar")
     monkeypatch.setenv("FIRESTORE_EMULATOR_BINARY_PATH", str(jar))

@@ -520,7 +520,7 @@ def test_every_expression_of_the_rules_was_evaluated_and_every_condition_both_he
 
 
 @pytest.mark.xdist_group("firebase")
-def test_who_signed_in_reads_their_own_copies_and_no_others(project: str) -> None:
+def test_a_signed_in_user_reads_their_own_copies_and_no_others(project: str) -> None:
     with FirebaseEmulators(ROOT / "functions", project, only=("firestore", "auth")) as emulators:
         mine, other = sign_up(emulators.auth_host), sign_up(emulators.auth_host)
         client = Client(emulators.firestore_host, project)

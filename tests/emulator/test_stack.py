@@ -57,7 +57,7 @@ def save(name: str = "Tokyo") -> None:
     City.new(doc_id="TOK", city_name=name, country="Japan").save()
 
 
-def test_the_observer_is_told_of_each_delivery_and_what_the_function_did(project: str, options: dict[str, Any]) -> None:
+def test_the_observer_receives_each_delivery_and_what_the_function_did(project: str, options: dict[str, Any]) -> None:
     recorded = started(project, options)
     save()
     (handled,) = recorded.of("city_view_on_city")
@@ -152,7 +152,7 @@ def test_a_listener_sees_a_view_made_changed_and_deleted(project: str, options: 
         assert [each.fields for each in listeners.since(path)] == [None]
 
 
-def test_a_listener_that_is_not_told_is_named(project: str, options: dict[str, Any]) -> None:
+def test_a_listener_that_missed_a_change_is_named(project: str, options: dict[str, Any]) -> None:
     stack = started(project, options).stack
     with (
         Listeners(stack.client(), ["cityView/TOK"]) as listeners,

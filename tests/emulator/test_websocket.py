@@ -94,7 +94,7 @@ def test_a_change_of_a_source_reaches_every_client_through_the_functions(service
     asyncio.run(follow())
 
 
-def test_the_client_of_npm_follows_and_mutates_and_is_told_when_the_service_stops(service: Service) -> None:
+def test_the_client_of_npm_follows_and_mutates_and_notices_when_the_service_stops(service: Service) -> None:
     lines: list[Any] = []
     command = ["node", "browser/socket.mjs", service.url, service.token("ada")]
     with subprocess.Popen(command, cwd=LIVE, stdout=subprocess.PIPE, text=True) as client:

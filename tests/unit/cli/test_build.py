@@ -37,7 +37,7 @@ def test_letters_of_one_cause_are_one_line(module: Write, database: MemoryDataba
     assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_what_else_is_logged_is_told_as_before(module: Write, database: MemoryDatabase, run: Run) -> None:
+def test_other_log_records_are_printed_as_before(module: Write, database: MemoryDatabase, run: Run) -> None:
     warning = 'import logging; logging.getLogger("boiler_functions.views").warning("Look here.")\n        return'
     module(APP.replace("return self.store", f"{warning} self.store", 1))
     database.commit([Put("cities/TOK", {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"})])

@@ -51,7 +51,7 @@ def test_mistakes_of_independent_views_are_found_at_once(write: Callable[[str], 
     assert "the placeholder {town.doc_id}, which names nothing in CityStore" in result.stderr
 
 
-def test_what_only_follows_from_a_mistake_is_not_told(write: Callable[[str], Line], run: Run) -> None:
+def test_consequences_of_a_mistake_are_not_reported(write: Callable[[str], Line], run: Run) -> None:
     line = write(APP.replace('collection_name = "cities"', 'collection_name = "cities/x"'))
     result = run("check")
     error, at = result.stderr.splitlines()
@@ -59,7 +59,7 @@ def test_what_only_follows_from_a_mistake_is_not_told(write: Callable[[str], Lin
     assert at == f"  at {line('class City(')}"
 
 
-def test_views_that_collide_are_told_with_the_one_that_was_declared_last(
+def test_a_collision_of_views_is_reported_at_the_one_that_was_declared_last(
     write: Callable[[str], Line], run: Run
 ) -> None:
     line = write(APP + LABEL.replace("cityLabels", "cityView"))
@@ -80,7 +80,7 @@ def test_a_view_whose_name_is_a_word_of_the_message_is_not_the_one_that_collides
     assert at in (f"  at {line('class CityLabel')}", f"  at {_line_before(line('class CityLabel'))}")
 
 
-def test_collisions_are_told_with_others(write: Callable[[str], Line], run: Run) -> None:
+def test_collisions_are_reported_together_with_other_mistakes(write: Callable[[str], Line], run: Run) -> None:
     loop = LABEL.replace("CityLabel", "CityCopy").replace("cityLabels", "cities")
     write(APP + LABEL.replace("cityLabels", "cityView") + loop)
     codes = re.findall(r"^error (BF\d+)", run("check").stderr, re.MULTILINE)
@@ -200,7 +200,7 @@ def test_a_code_is_explained(run: Run) -> None:
     assert run("check", "--explain", "bf109").stdout.startswith("BF109 TriggersItself\n\nA function's own writes")
 
 
-def test_a_code_that_does_not_exist_is_told_with_those_that_do(run: Run) -> None:
+def test_an_unknown_code_is_refused_with_the_codes_that_exist(run: Run) -> None:
     result = run("check", "--explain", "BF999")
     assert result.exit_code == 2
     assert result.stderr.startswith("error BF200 There is no code BF999; there are BF000, BF100")

@@ -86,7 +86,7 @@ def test_a_views_own_option_goes_before_the_stages(module: Write, folder: Path) 
     assert regions["city_form_task"] == "europe-west1"
 
 
-def test_the_functions_are_told_a_database_that_their_code_does_not_declare(project: Path) -> None:
+def test_the_functions_receive_a_database_that_their_code_does_not_declare(project: Path) -> None:
     assert context(env="prod").environment == {"BOILER_DATABASE": "towns"}
     assert context(env="dev").environment == {}
 
@@ -98,7 +98,7 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
         _ = Context(env="prod", environ={}, start=tmp_path).stage
 
 
-def test_without_a_project_the_three_ways_to_name_one_are_told(project: Path) -> None:
+def test_without_a_project_the_error_has_the_three_ways_to_name_one(project: Path) -> None:
     with pytest.raises(ConfigurationError) as raised:
         _ = context().project_id
     assert str(raised.value) == (
@@ -144,7 +144,7 @@ def test_credentials_of_a_stage_give_way_to_those_of_the_environment(project: Pa
     assert context({"GOOGLE_APPLICATION_CREDENTIALS": "/other.json"}, env="keyed").key_file is None
 
 
-def test_credentials_that_cannot_be_read_are_told_before_anything_is_sent(project: Path) -> None:
+def test_unreadable_credentials_are_refused_before_anything_is_sent(project: Path) -> None:
     (project / "keys.json").write_text("{}")
     with_stages(project, '[tool.boiler_functions.env.keyed]\nproject = "p"\ncredentials = "keys.json"\n')
     database = context(env="keyed").database

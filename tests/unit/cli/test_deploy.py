@@ -298,7 +298,7 @@ def test_only_of_nothing_names_what_there_is(standin: Standin, run: Run) -> None
 OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": "ACTIVE", "labels": {}}
 
 
-def test_a_function_that_is_not_declared_any_more_is_told_of_and_stays(standin: Standin, run: Run) -> None:
+def test_a_function_that_is_no_longer_declared_is_named_and_stays(standin: Standin, run: Run) -> None:
     standin.answers("functions list", [OLD])
     assert "towns no longer declares towns-old (us-central1); --prune removes" in run("deploy").stdout
     assert not any(line.startswith("functions delete") for line in standin.commands)
@@ -330,7 +330,7 @@ def test_security_rules_are_deployed_by_firebase(standin: Standin, run: Run) -> 
 
 
 @pytest.mark.parametrize("lacks", ["firebase", "firebase.json"])
-def test_security_rules_that_are_not_deployed_are_told_last_and_the_status_says_it(
+def test_undeployed_security_rules_are_named_last_and_give_an_exit_status_of_1(
     lacks: str, standin: Standin, run: Run, folder: Path
 ) -> None:
     (standin.firebase if lacks == "firebase" else folder / "firebase.json").unlink()
@@ -497,7 +497,7 @@ def test_a_secret_is_granted_to_the_account_that_uses_it_alone(standin: Standin,
     ]
 
 
-def test_who_may_invoke_and_is_not_declared_any_more_loses_the_right(standin: Standin, run: Run) -> None:
+def test_an_invoker_that_is_no_longer_declared_loses_the_right(standin: Standin, run: Run) -> None:
     run("deploy")
     standin.remember()
     standin.works()
@@ -611,7 +611,7 @@ def test_a_project_without_billing_is_refused(standin: Standin, run: Run) -> Non
     assert standin.changes == []
 
 
-def test_who_may_not_see_the_billing_account_may_deploy(standin: Standin, run: Run) -> None:
+def test_an_account_without_access_to_billing_may_deploy(standin: Standin, run: Run) -> None:
     standin.fails("billing projects describe", "PERMISSION_DENIED")
     assert run("deploy").exit_code == 0
 
@@ -704,7 +704,7 @@ def test_an_app_with_paths_of_its_own_is_deployed_beside_others(
     assert run("deploy").exit_code == 0
 
 
-def test_a_database_that_cannot_be_asked_is_told_and_stops_nothing(
+def test_an_unreachable_database_is_reported_and_stops_nothing(
     standin: Standin, run: Run, database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def query(*_: object) -> None:
@@ -908,7 +908,7 @@ def test_the_next_run_does_only_what_failed(standin: Standin, run: Run) -> None:
     assert standin.deployed == {"towns-city-form-task"}
 
 
-def test_two_failures_are_told_together(standin: Standin, run: Run) -> None:
+def test_two_failures_are_reported_together(standin: Standin, run: Run) -> None:
     standin.fails("functions deploy towns-city", "ERROR: PERMISSION_DENIED: cloudfunctions.functions.create")
     result = run("deploy")
     assert result.stderr.startswith("error BF209 2 of 4 steps failed; completed steps are not repeated.")
@@ -972,7 +972,7 @@ def test_nothing_is_started_once_it_was_stopped(standin: Standin) -> None:
         ("Build failed with status: FAILURE", "DeploymentFailed"),
     ],
 )
-def test_what_gcloud_says_comes_to_an_error(said: str, error: str) -> None:
+def test_the_output_of_gcloud_becomes_an_error(said: str, error: str) -> None:
     found = diagnosed(gcloud("functions", "deploy"), f"ERROR: (gcloud.functions.deploy) {said}")
     assert type(found).__name__ == error
     assert said in str(found)

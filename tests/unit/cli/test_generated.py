@@ -54,7 +54,7 @@ def test_an_index_that_somebody_added_stays(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"indexes": [{}]}', '{"fieldOverrides": 7}'])
-def test_an_index_file_that_cannot_be_read_is_told_and_left(text: str, run: Run, folder: Path) -> None:
+def test_an_unreadable_index_file_is_reported_and_left_unchanged(text: str, run: Run, folder: Path) -> None:
     indexes = folder / "firestore.indexes.json"
     indexes.write_text(text)
     result = run("compile")
@@ -94,9 +94,7 @@ def test_a_firebase_json_with_comments_and_commas_is_read_and_kept(run: Run, fol
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7"])
-def test_a_firebase_json_that_cannot_be_read_is_told_before_anything_is_written(
-    text: str, run: Run, folder: Path
-) -> None:
+def test_an_unreadable_firebase_json_is_reported_before_anything_is_written(text: str, run: Run, folder: Path) -> None:
     (folder / "firebase.json").write_text(text)
     result = run("compile")
     assert result.exit_code == 2
@@ -112,7 +110,7 @@ def test_an_index_file_with_comments_is_kept_where_nothing_is_missing(run: Run, 
     assert run("compile", "--check").exit_code == 0
 
 
-def test_variables_that_firebase_tools_would_upload_are_told(run: Run, folder: Path, app: str) -> None:
+def test_variables_that_firebase_tools_would_upload_are_refused(run: Run, folder: Path, app: str) -> None:
     _complete(folder, app)
     (folder / "functions" / ".env").write_text("COLOUR=red\n")
     (folder / "firebase.json").write_text('{"functions": {"source": ".boiler/firebase", "ignore": ["venv"]}}')
@@ -178,7 +176,7 @@ def test_a_firebase_json_of_ones_own_is_left_and_nothing_staged(run: Run, folder
     assert not (folder / ".boiler").exists()
 
 
-def test_a_stage_with_another_database_tells_its_functions_by_firebase_tools_own_file(run: Run, folder: Path) -> None:
+def test_functions_receive_the_database_of_a_stage_through_the_file_of_firebase_tools(run: Run, folder: Path) -> None:
     pyproject = folder / "pyproject.toml"
     pyproject.write_text(pyproject.read_text() + STAGE)
     variables = folder / "functions" / ".env.towns-prod"

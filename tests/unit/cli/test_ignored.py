@@ -147,7 +147,7 @@ def test_what_gcloud_ignores_stays_behind_with_what_its_file_includes(project: P
     assert not {"a.csv", "secret/x", ".gcloudignore"} & found
 
 
-def test_an_ignore_file_that_includes_what_is_not_there_is_told(project: Project) -> None:
+def test_an_ignore_file_that_includes_a_missing_file_is_refused(project: Project) -> None:
     write(project.source / ".gcloudignore", "#!include:.gone\n")
     with pytest.raises(IncompleteUpload, match=r"\.gcloudignore includes .*\.gone, which does not exist"):
         uploaded(project)
@@ -193,7 +193,7 @@ def test_a_text_that_speaks_of_keys_is_uploaded(project: Project) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["main.py", "requirements.txt", "*"])
-def test_what_the_functions_need_and_git_ignores_is_told(pattern: str, project: Project) -> None:
+def test_an_ignored_file_that_the_functions_need_is_refused(pattern: str, project: Project) -> None:
     write(project.folder / ".gitignore", pattern)
     with pytest.raises(IncompleteUpload, match=r"is ignored by \.gitignore or \.gcloudignore"):
         uploaded(project)

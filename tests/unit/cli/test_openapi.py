@@ -39,7 +39,7 @@ def test_the_document_goes_into_a_file(run: Run, module: Write, folder: Path) ->
     assert (folder / "openapi.json").read_text() == printed
 
 
-def test_an_app_without_rules_is_told_how_to_get_one(run: Run, module: Write) -> None:
+def test_an_app_without_rest_rules_is_refused_with_the_decorator_to_add(run: Run, module: Write) -> None:
     module(APP)
     result = run("openapi")
     assert result.exit_code == 2

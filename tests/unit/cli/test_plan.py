@@ -217,7 +217,7 @@ def test_mermaid_draws_the_same_arrows(run: Run) -> None:
     assert any('["CityView<br/><small>cityView/{city.doc_id}</small>"]:::view' in line for line in lines)
 
 
-def test_who_is_told_of_changes_stands_beside_what_it_is_told_of(run: Run, module: Write) -> None:
+def test_a_sink_is_drawn_beside_the_model_or_view_whose_changes_it_receives(run: Run, module: Write) -> None:
     module(APP + "\n@app.on_change(CityView)\ndef mail(changed: object) -> None:\n    pass\n")
     root = ElementTree.fromstring(run("plan", "--graph", "svg").stdout)
     texts = [each.text for each in root.iter(f"{SVG}text")]
@@ -318,7 +318,7 @@ def test_a_program_that_reads_along_gets_every_name_in_one_piece(
     assert f"{long}  " in printed
 
 
-def test_views_that_share_a_source_are_told_to_be_grouped(run: Run, module: Write) -> None:
+def test_views_that_share_a_source_are_advised_to_be_grouped(run: Run, module: Write) -> None:
     twice = APP + '\n@app.query\nclass Other(CityView):\n    class Meta:\n        path = "others/{city.doc_id}"\n'
     module(twice)
     warnings = {each["name"]: each for each in json.loads(run("plan", "--json").stdout)["warnings"]}
@@ -337,7 +337,7 @@ def test_an_index_that_the_file_lacks_is_named_until_compile_wrote_it(run: Run, 
     assert "index-missing" not in after
 
 
-def test_without_retry_and_far_from_the_database_are_told() -> None:
+def test_functions_without_retry_or_far_from_the_database_get_a_warning() -> None:
     found = advised({"retry": False}, country=reference(Country))
     assert names(found) == [("retry-off", "some_view_on_countries")]
     far = advised({"region": "us-central1", "trigger_location": "eur3"}, country=reference(Country))

@@ -46,7 +46,7 @@ def test_source_names_another_folder(module: Write, run: Run, folder: Path) -> N
     assert run("check").exit_code == 0
 
 
-def test_no_pyproject_is_told_with_what_to_write(run: Run, folder: Path) -> None:
+def test_a_missing_pyproject_is_reported_with_what_to_write(run: Run, folder: Path) -> None:
     result = run("check")
     assert result.exit_code == 2
     assert result.stderr == (
@@ -67,7 +67,9 @@ def test_no_pyproject_is_told_with_what_to_write(run: Run, folder: Path) -> None
         ('[tool.boiler_functions]\napp = "a:app"\nsource = "missing"\n', "missing, which holds main.py"),
     ],
 )
-def test_a_pyproject_that_leads_nowhere_is_told_by_name(pyproject: str, told: str, run: Run, folder: Path) -> None:
+def test_a_pyproject_that_leads_nowhere_is_named_in_the_error(
+    pyproject: str, told: str, run: Run, folder: Path
+) -> None:
     (folder / "pyproject.toml").write_text(pyproject)
     result = run("check")
     assert result.exit_code == 2
@@ -83,7 +85,9 @@ def test_a_pyproject_that_leads_nowhere_is_told_by_name(pyproject: str, told: st
         ("app = 1\n", "is <class 'int'>, not a Boiler. Write `app = Boiler("),
     ],
 )
-def test_a_name_that_is_no_boiler_is_told_with_those_that_are(text: str, told: str, module: Write, run: Run) -> None:
+def test_a_name_that_is_not_a_boiler_is_refused_with_those_that_are(
+    text: str, told: str, module: Write, run: Run
+) -> None:
     name = module(text)
     result = run("check")
     assert result.exit_code == 2
@@ -120,7 +124,7 @@ def test_a_declaration_that_is_refused_names_the_users_line(module: Write, run: 
     assert at == f"  at {folder / 'functions' / name}.py:3"
 
 
-def test_an_app_that_declares_nothing_is_told(module: Write, run: Run) -> None:
+def test_an_app_that_declares_nothing_is_refused_by_the_commands(module: Write, run: Run) -> None:
     module('from boiler_functions import Boiler\napp = Boiler("empty")\n')
     result = run("check")
     assert result.exit_code == 2

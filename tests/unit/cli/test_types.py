@@ -71,7 +71,7 @@ def test_the_types_go_into_a_file(run: Run, module: Write, folder: Path) -> None
     assert "export type CityView = components['schemas']['CityView'];" in (folder / "types.ts").read_text()
 
 
-def test_a_missing_tool_is_told_with_the_command_that_installs_it(
+def test_a_missing_tool_is_reported_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -79,7 +79,7 @@ def test_a_missing_tool_is_told_with_the_command_that_installs_it(
         typescript("{}", tmp_path)
 
 
-def test_a_document_that_the_tool_refuses_is_told_with_its_words() -> None:
+def test_a_document_that_the_tool_refuses_is_reported_with_its_output() -> None:
     assert os.access(TSC, os.X_OK)
     with pytest.raises(ConfigurationError, match="openapi-typescript ended with status 1"):
         typescript('{"openapi": "1.0"}', ROOT)

@@ -80,7 +80,7 @@ def test_a_commit_of_a_repository_is_named(
     assert b"boiler-functions[tasks] @ git+https://example.org/b.git@abc\n" in staged.files["requirements.txt"]
 
 
-def test_a_checkout_that_is_gone_is_told(
+def test_a_checkout_that_is_gone_is_refused(
     source: Path, app: Boiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed_from(monkeypatch, url=(tmp_path / "gone").as_uri(), dir_info={"editable": True})

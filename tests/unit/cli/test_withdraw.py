@@ -133,7 +133,7 @@ def test_what_is_in_use_or_unknown_is_refused(
     assert len(paths(database, LEDGERS)) == 4
 
 
-def test_a_copy_that_changes_meanwhile_is_left_and_told(
+def test_a_copy_that_changes_during_the_withdrawal_is_kept_and_reported(
     deploy: Callable[[str], Boiler], database: MemoryDatabase, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy(APP + LABEL)

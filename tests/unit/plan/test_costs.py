@@ -246,7 +246,7 @@ def test_a_task_pays_for_its_store_its_marker_and_what_it_verifies(options: dict
         assert usage == function.cost(Note, Assumed(many=1))
 
 
-def test_who_is_told_of_a_view_costs_a_write_of_its_outbox() -> None:
+def test_a_sink_of_a_view_costs_a_write_of_its_outbox() -> None:
     app = Boiler("demo")
     view = view_of(PlaceStore, "toldViews/{meeting.doc_id}", "Told")
     app.query(view)

@@ -72,7 +72,7 @@ def rules(app: Boiler, existing: str | None = None) -> str:
     return firestore_rules(documents(app.compiled.declarations), existing)
 
 
-def test_the_rules_say_who_reads_which_view_and_sends_which_form() -> None:
+def test_the_rules_allow_readers_of_each_view_and_senders_of_each_form() -> None:
     assert CITY in rules(city)
 
 
@@ -140,7 +140,7 @@ def test_a_form_where_a_view_is_stored_is_refused() -> None:
         firestore_rules(declared)
 
 
-def test_the_command_writes_the_rules_and_tells_when_they_are_stale(run: Run, module: Write, folder: Path) -> None:
+def test_the_command_writes_the_rules_and_reports_stale_ones(run: Run, module: Write, folder: Path) -> None:
     module(APP)
     path = folder / "firestore.rules"
     missing = run("rules", "--check")
@@ -160,7 +160,7 @@ def test_the_rules_are_where_firebase_json_says(run: Run, module: Write, folder:
     assert not (folder / "firestore.rules").exists()
 
 
-def test_a_firebase_json_that_cannot_be_read_is_told(run: Run, module: Write, folder: Path) -> None:
+def test_an_unreadable_firebase_json_is_reported(run: Run, module: Write, folder: Path) -> None:
     module(APP)
     (folder / "firebase.json").write_text("{")
     result = run("rules")
