@@ -157,8 +157,8 @@ def test_the_service_of_sockets_starts_in_the_uploaded_folder_by_the_command_tha
     with ServerProcess("The sockets", [fresh.python, *found[1].split()], environment=env, folder=upload) as service:
         service.wait_until(lambda: answers(host), 60)
         handshake = request(host, "GET", "/socket.io/?EIO=4&transport=polling")
-        # Long polling is refused by python-socketio itself, so that it is what answers.
-        assert handshake.status == 400, handshake.text
+        # Long polling is refused by the service itself, so that it is what answers.
+        assert handshake.status == 426, handshake.text
 
 
 def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
@@ -167,7 +167,7 @@ def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
     boiler = str(fresh.bin / "boiler")
     assert "3 passed" in run(fresh.python, "-m", "pytest", "-q", folder=fresh.project, env=fresh.env)
     assert "library is fine" in run(boiler, "check", folder=fresh.project, env=fresh.env)
-    assert "library: 5 functions" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
+    assert "library: 6 functions" in run(boiler, "plan", folder=fresh.project, env=fresh.env)
     assert run(boiler, "check", "--explain", "BF101", folder=fresh.project, env=fresh.env).startswith(
         "BF101 InvalidPat"
     )
@@ -175,6 +175,6 @@ def test_its_tests_pass_and_every_command_works(fresh: Fresh) -> None:
         boiler, "init", "another", folder=fresh.upload, env=fresh.env
     )
     commands = run(boiler, "deploy", "--dry-run", "--project=my-project", folder=fresh.project, env=fresh.env)
-    assert commands.count("gcloud functions deploy ") == 5
+    assert commands.count("gcloud functions deploy ") == 6
     # The wheel that was installed is what is uploaded from here, too.
     assert (fresh.project / ".boiler" / "upload" / wheel.name).read_bytes() == wheel.read_bytes()
