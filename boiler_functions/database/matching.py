@@ -12,7 +12,7 @@ from boiler_functions.database import NAME, Cursor, Document, Filter, Found, Ord
 from boiler_functions.database.sizes import MAX_COMPARED_BYTES, compared_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
 from boiler_functions.paths import MAX_ID_BYTES, id_of
-from boiler_functions.types import Fields, GeoPoint, Reference, to_instant
+from boiler_functions.types import Fields, GeoPoint, Reference, digest, to_instant
 
 SortKey: TypeAlias = tuple[Any, ...]
 Test: TypeAlias = Callable[[Any, Any], bool]
@@ -224,6 +224,26 @@ def check_unchanged(found: Found, documents: Iterable[Document]) -> None:
 _MOST_VALUES: Final[Mapping[str, int]] = {"in": 30, "array-contains-any": 30, "not-in": 10}
 
 
+# Firestore looks up each combination of the values of `in` and `array-contains-any` by itself, and accepts 30 of them:
+# https://cloud.google.com/firestore/docs/query-data/queries#limits_on_or_queries
+_MOST_ALTERNATIVES: Final = 30
+_ALTERNATIVE: Final = ("in", "array-contains-any")
+
+
+def _alternatives(conditions: Iterable[Filter]) -> int:
+    """Returns how many combinations there are; equal ones count once."""
+    combinations: set[frozenset[str]] = {frozenset()}
+    for values in (_terms(each) for each in conditions if each.op in _ALTERNATIVE):
+        combinations = {combination | {value} for combination in combinations for value in values}
+        if len(combinations) > _MOST_ALTERNATIVES**2:
+            break
+    return len(combinations)
+
+
+def _terms(condition: Filter) -> frozenset[str]:
+    return frozenset(digest(condition.field, condition.op, value) for value in condition.value)
+
+
 def _names_beside_inequalities(query: Query) -> bool:
     ranged = {condition.field for condition in query.filters if condition.op in _INEQUALITIES}
     named = any(condition.field == NAME and condition.op in ("==", "in") for condition in query.filters)
@@ -239,17 +259,21 @@ def _compared(query: Query) -> Iterator[tuple[str, Any]]:
 
 
 def _faults(query: Query) -> Iterator[str]:
-    ops = [condition.op for condition in query.filters]
+    # Firestore takes equal conditions as one.
+    conditions = list({digest(*each): each for each in query.filters}.values())
+    ops = [condition.op for condition in conditions]
     orders = orders_of(query)
     for condition in query.filters:
         if condition.op in _MOST_VALUES and not 1 <= len(condition.value) <= _MOST_VALUES[condition.op]:
             yield f"{condition.op!r} takes 1 to {_MOST_VALUES[condition.op]} values, found {len(condition.value)}"
+    if (alternatives := _alternatives(conditions)) > _MOST_ALTERNATIVES:
+        yield f"its lists come to {alternatives} combinations; use at most {_MOST_ALTERNATIVES}"
     for field, value in _compared(query):
         if (size := compared_size(value)) > MAX_COMPARED_BYTES:
             yield f"{field} is compared with a value of {size} bytes; an index holds at most {MAX_COMPARED_BYTES}"
     if sum(op in ("!=", "not-in") for op in ops) > 1:
         yield "it has more than one '!=' or 'not-in'; use at most one"
-    if "not-in" in ops and not {"in", "array-contains-any"}.isdisjoint(ops):
+    if "not-in" in ops and not set(_ALTERNATIVE).isdisjoint(ops):
         yield "'not-in' cannot be combined with 'in' or 'array-contains-any'"
     if sum(op.startswith("array-contains") for op in ops) > 1:
         yield "it has more than one 'array-contains' or 'array-contains-any'; use at most one"

@@ -501,6 +501,10 @@ class DatabaseContract:
             Query("cities", filters=(Filter("n", "in", ()),)),
             Query("cities", filters=(Filter("n", "in", tuple(range(31))),)),
             Query("cities", filters=(Filter("n", "not-in", tuple(range(11))),)),
+            Query("cities", filters=(Filter("n", "in", tuple(range(6))), Filter("name", "in", tuple("abcdef")))),
+            Query("cities", filters=(Filter("n", "in", (1, 1.0)), Filter("name", "in", tuple("abcdefghijklmnop")))),
+            Query("cities", filters=(Filter("n", "in", (1, 2, 3)), Filter("n", "in", tuple(range(12))))),
+            Query("cities", filters=(Filter("a", "array-contains-any", (1, 2)), Filter("n", "in", tuple(range(16))))),
             Query("cities", filters=(Filter("n", "!=", 1), Filter("n", "!=", 2))),
             Query("cities", filters=(Filter("n", "array-contains", 1), Filter("n", "array-contains", 2))),
             Query("cities", orders=(Order("n"), Order("n"))),
@@ -511,6 +515,19 @@ class DatabaseContract:
     def test_a_query_that_firestore_refuses_is_refused(self, database: Database, query: Query) -> None:
         with pytest.raises(InvalidRequest):
             database.query(query)
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            (Filter("n", "in", tuple(range(6))), Filter("name", "in", tuple("abcde"))),
+            (Filter("n", "in", (1, 1, 1, 1, 1, 1)), Filter("name", "in", tuple("abcdef"))),
+            (Filter("n", "in", tuple(range(8))), Filter("n", "in", tuple(range(8)))),
+            (Filter("n", "in", (1, 2, 3)), Filter("n", "in", tuple(range(11)))),
+        ],
+        ids=["thirty combinations", "equal values", "equal filters", "equal combinations"],
+    )
+    def test_lists_may_be_combined_up_to_thirty_times(self, database: Database, filters: tuple[Filter, ...]) -> None:
+        assert database.query(Query("cities", filters=filters)).documents == ()
 
     @pytest.mark.parametrize(
         ("largest", "op"),
