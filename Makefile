@@ -44,7 +44,9 @@ check: setup
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@# Dependency groups need pip 25.1; a new environment has the pip of its Python.
+	$(BIN)/python -m pip install --quiet 'pip>=25.1,<27'
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@
 
 node_modules/.installed: package-lock.json package.json .npmrc

@@ -39,3 +39,5 @@ __all__ = [
     "referrers",
     "use",
 ]
+
+__version__ = "0.1.0"

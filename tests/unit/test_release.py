@@ -1,0 +1,91 @@
+"""What is published: one version, complete metadata, and archives that need nothing but themselves."""
+
+import re
+import subprocess
+import sys
+import tarfile
+from email.message import Message
+from email.parser import HeaderParser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+import boiler_functions
+from boiler_functions.cli.commands import boiler
+
+ROOT = Path(__file__).parents[2]
+
+
+def build(source: Path, target: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (archive,) = folder.iterdir()
+    return archive
+
+
+def names(wheel: Path) -> set[str]:
+    with ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with tarfile.open(build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))) as archive:
+        folder = tmp_path_factory.mktemp("unpacked")
+        archive.extractall(folder, filter="data")
+    (source,) = folder.iterdir()
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        return HeaderParser().parsestr(archive.read(name).decode())
+
+
+def test_the_version_of_the_package_is_that_of_the_wheel(metadata: Message) -> None:
+    assert metadata["Version"] == boiler_functions.__version__
+
+
+def test_the_changelog_speaks_of_this_version_or_says_that_it_is_not_released() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"## [{boiler_functions.__version__}]" in text or f"will be {boiler_functions.__version__}." in text
+
+
+def test_the_changelog_names_every_command() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert [name for name in boiler.commands if not re.search(rf"`(boiler )?{name}`", text)] == []
+
+
+def test_the_wheel_says_what_it_is_under_which_licence_and_for_which_python(metadata: Message) -> None:
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert str(metadata.get_payload()).startswith("# boiler_functions")
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+
+
+def test_no_tool_of_the_checkout_is_an_extra(metadata: Message) -> None:
+    assert "dev" not in metadata.get_all("Provides-Extra", [])
+
+
+def test_the_wheel_holds_the_package_its_types_and_its_licence_alone(wheel: Path) -> None:
+    folders = {name.split("/")[0] for name in names(wheel)}
+    assert folders == {"boiler_functions", f"boiler_functions-{boiler_functions.__version__}.dist-info"}
+    assert "boiler_functions/py.typed" in names(wheel)
+    assert any(name.endswith("licenses/LICENSE") for name in names(wheel))
+
+
+def test_the_source_archive_builds_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Path) -> None:
+    assert build(sdist, "wheel", tmp_path).read_bytes() == wheel.read_bytes()
+
+
+def test_the_source_archive_holds_what_its_readers_need(sdist: Path) -> None:
+    assert {"README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"} <= {each.name for each in sdist.iterdir()}
