@@ -13,7 +13,8 @@ from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.types import GeoPoint
 from boiler_functions.views.operations import operation
-from boiler_functions.views.store import Store, matching, reference, references, referrers
+from boiler_functions.views.references import matching, reference, references, referrers
+from boiler_functions.views.store import Store
 from boiler_functions.views.view_model import ViewModel
 
 __all__ = [

@@ -14,7 +14,7 @@ from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.views.dependencies import is_exact
 from boiler_functions.views.queries import query_of
-from boiler_functions.views.store import Queried, Referrers
+from boiler_functions.views.references import Queried, Referrers
 from boiler_functions.views.view_model import View
 
 

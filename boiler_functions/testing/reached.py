@@ -16,7 +16,8 @@ from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named
-from boiler_functions.views.store import Matching, One, Referrers, Related, Root, Source
+from boiler_functions.views.references import Matching, One, Referrers, Related
+from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
 
 _PLACEHOLDER = re.compile(r"\{([^/}]+)\}")

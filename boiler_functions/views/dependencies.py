@@ -10,7 +10,8 @@ from boiler_functions.database import Query
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches
 from boiler_functions.types import digest
-from boiler_functions.views.store import Queried, Resolution, Root, Source, Store
+from boiler_functions.views.references import Queried
+from boiler_functions.views.store import Resolution, Root, Source, Store
 
 _EXACT = ("==", "in", "array-contains", "array-contains-any")
 

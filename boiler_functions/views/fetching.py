@@ -13,7 +13,8 @@ from typing import Any
 from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
-from boiler_functions.views.store import Matching, One, Queried, Referrers, Related, Source, Store
+from boiler_functions.views.references import Matching, One, Queried, Referrers, Related
+from boiler_functions.views.store import Source, Store
 from boiler_functions.views.view_model import View
 
 

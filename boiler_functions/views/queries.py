@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from boiler_functions.database import Query
-from boiler_functions.views.store import Matching, Queried, Referrers, Store
+from boiler_functions.views.references import Matching, Queried, Referrers
+from boiler_functions.views.store import Store
 
 
 def queries_of(store: type[Store]) -> Iterator[Query]:

@@ -34,7 +34,7 @@ from boiler_functions.models.session import current
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.rest.application import create_app
 from boiler_functions.modes.rest.authentication import InvalidToken
-from boiler_functions.views.store import matching, referrers
+from boiler_functions.views.references import matching, referrers
 
 
 class Kind(Enum):
