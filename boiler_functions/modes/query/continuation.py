@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from boiler_functions.database import NAME, Database, Document, Filter, Order, Query
 from boiler_functions.database.change import Change
-from boiler_functions.exceptions import InvalidEvent
+from boiler_functions.exceptions import InvalidEvent, Permanent, Unavailable
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
+from boiler_functions.modes.event_function import Enqueue
+from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import COLLECTION, cursor
 from boiler_functions.types import Instant, Version, digest
 
@@ -83,6 +85,17 @@ class Continuation(NamedTuple):
         """The change without contents: versions are all that a rebuild asks of it."""
         before, after = (Document(self.path, {} if at else None, at) for at in (self.before, self.updated))
         return Change(self.id, self.source, self.path, before, after, self.time)
+
+
+def hand_on(rest: Continuation, invocation: Invocation, enqueue: Enqueue) -> None:
+    """Queues the rest of a fan-out in parts; raises Unavailable if the queue does not take one."""
+    for part in ranges(invocation.database, rest):
+        try:
+            enqueue(part)
+        except Permanent as error:
+            # A dead letter would acknowledge the event and lose the rest. A new delivery gets further each time.
+            raise Unavailable(f"A change of {rest.path} must be delivered again: {error}") from error
+        invocation.note(Outcome.CONTINUED)
 
 
 def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:

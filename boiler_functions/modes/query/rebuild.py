@@ -17,7 +17,6 @@ from boiler_functions.exceptions import (
     Conflict,
     NewerSchema,
     Permanent,
-    Unavailable,
     UnknownOutcome,
     WithdrawalHeld,
 )
@@ -28,7 +27,7 @@ from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.commits import Commits, Result
-from boiler_functions.modes.query.continuation import Continuation, ranges
+from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import MISSING, Version
@@ -103,14 +102,8 @@ class Rebuild(NamedTuple):
 
     def _hand_on(self, enqueue: Enqueue, tokens: Sequence[str], after: str, until: str) -> None:
         assert self.change is not None
-        whole = Continuation.of(self.invocation.function, tokens, self.change)._replace(after=after, until=until)
-        for part in ranges(self.invocation.database, whole):
-            try:
-                enqueue(part)
-            except Permanent as error:
-                # A dead letter would acknowledge the event and lose the rest. A new delivery gets further each time.
-                raise Unavailable(f"A change of {whole.path} must be delivered again: {error}") from error
-            self.invocation.note(Outcome.CONTINUED)
+        rest = Continuation.of(self.invocation.function, tokens, self.change)._replace(after=after, until=until)
+        hand_on(rest, self.invocation, enqueue)
 
     def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
         """Rebuilds the instances together; one by one if their common commit fails."""
@@ -300,17 +293,7 @@ class Rebuild(NamedTuple):
         """Returns the error if new code, rather than a change of data, would withdraw every copy."""
         if self.withdraw or ledger.edition.plan == self._edition(instance).plan:
             return None
-        is_there = not instance.root or reader.documents[instance.root].exists
-        if not ledger.destinations or built.destinations or not is_there:
-            return None
-        if Withdrawal(instance, ledger, self.change, reader, resolution).is_by_data():
-            return None
-        return WithdrawalHeld(
-            f"New code would withdraw every copy of {instance!r} ({len(ledger.destinations)}, the first is "
-            f"{ledger.destinations[0]}), although its root exists. A mistake in a changed relation or condition "
-            f"looks like this, so the copies stay. Correct {instance.view.store_class.__name__} or the data; "
-            f"if the copies are to go, run `boiler build {instance.view.__name__} --withdraw`."
-        )
+        return Withdrawal(instance, ledger, self.change, reader, resolution).held(built)
 
     def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
         if built.content is None:

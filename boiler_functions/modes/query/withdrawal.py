@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from boiler_functions.database import Database, Delete, Write, unchanged
 from boiler_functions.database.change import Change
+from boiler_functions.exceptions import WithdrawalHeld
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.ledger import Ledger
 from boiler_functions.types import MISSING
-from boiler_functions.views.build import Instance, Reader, build_to_store
+from boiler_functions.views.build import Built, Instance, Reader, build_to_store
 from boiler_functions.views.store import Resolution, Root, Source
 from boiler_functions.views.view_model import View
 
@@ -23,6 +24,19 @@ class Withdrawal(NamedTuple):
     change: Change | None
     reader: Reader
     resolution: Resolution
+
+    def held(self, built: Built) -> WithdrawalHeld | None:
+        """Returns the error if the new code, rather than a change of data, would withdraw every copy."""
+        instance, copies = self.instance, self.ledger.destinations
+        is_there = not instance.root or self.reader.documents[instance.root].exists
+        if not copies or built.destinations or not is_there or self.is_by_data():
+            return None
+        return WithdrawalHeld(
+            f"New code would withdraw every copy of {instance!r} ({len(copies)}, the first is {copies[0]}), although "
+            f"its root exists. A mistake in a changed relation or condition looks like this, so the copies stay. "
+            f"Correct {instance.view.store_class.__name__} or the data; if the copies are to go, run "
+            f"`boiler build {instance.view.__name__} --withdraw`."
+        )
 
     def is_by_data(self) -> bool:
         """Whether a change of data explains it, which takes effect however new the code is.
