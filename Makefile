@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: setup demo live test bench torture dev check
+.PHONY: setup demo live test bench torture dev check docs
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed node_modules/.installed live/node_modules/.installed
@@ -36,6 +36,10 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright
+	$(BIN)/mkdocs build --quiet
+
+docs: setup
+	$(BIN)/mkdocs serve
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -254,12 +254,19 @@ def _check_members(members: type[Enum]) -> None:
 
 
 string = Scalar[str](fields.String)
+"""Text: `attrs.string(required=True)`, at most 1 MiB with the rest of the document."""
 integer = Scalar[int](fields.Integer)
+"""A whole number of 64 bits."""
 float = Scalar[builtins.float](fields.Float)
+"""A double; a whole number that is stored is read as one, too."""
 boolean = Scalar[bool](fields.Boolean)
+"""True or false."""
 timestamp = Scalar[datetime](fields.Timestamp)
+"""A moment with a time zone, kept in UTC to the microsecond."""
 bytes = Scalar[builtins.bytes](fields.Bytes)
+"""Bytes."""
 geopoint = Scalar[GeoPoint](fields.Place)
+"""A latitude and a longitude: `GeoPoint(52.5, 13.4)`."""
 
 __all__ = [
     "Attribute",
