@@ -248,7 +248,7 @@ def test_a_task_without_effect_is_refused() -> None:
     class Empty(ViewModel[NoStore]):
         name = attrs.string()
 
-    with pytest.raises(DeclarationError, match="Empty is a task without effect"):
+    with pytest.raises(DeclarationError, match="Empty is a task without an effect"):
         Boiler("demo").task("forms/{id}", writes=[City])(Empty)
 
 
@@ -256,7 +256,9 @@ def test_a_form_with_a_field_where_the_outcome_is_stamped_is_refused() -> None:
     class Outcome(Form):
         outcome = attrs.string()
 
-    with pytest.raises(DeclarationError, match="'outcome' is where a form's outcome is stamped"):
+    with pytest.raises(
+        DeclarationError, match="is stored as 'outcome', the field in which a form's outcome is stamped"
+    ):
         Boiler("demo").task("forms/{id}", writes=[City])(Outcome)
 
 

@@ -1,1 +1,1 @@
-"""Task mode: each input document takes effect exactly once."""
+"""Task mode: each form, a document that a client writes, takes effect exactly once."""

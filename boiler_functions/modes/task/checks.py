@@ -1,4 +1,4 @@
-"""Checks of all tasks of an app together: no document is a form of two, or is written beside the view stored in it."""
+"""Checks all tasks of an app together: a document is a form of one task, and no task writes where a view is stored."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from boiler_functions.views.view_model import ViewModel
 
 
 def check_forms(tasks: Sequence[Task]) -> None:
-    """Raises OverlappingPaths when one document could be a form of two tasks.
+    """Raises OverlappingPaths if one document could be a form of two tasks.
 
-    The outcome is stamped on the form, and its marker knows the form alone, so that only the first would take effect.
+    Only the first task would take effect, as the outcome is stamped on the form, and the marker names only the form.
     """
     for position, task in enumerate(tasks):
         for other in tasks[:position]:
@@ -27,7 +27,7 @@ def check_forms(tasks: Sequence[Task]) -> None:
 
 
 def check_writes(tasks: Sequence[Task], stored: Sequence[type[ViewModel[Any]]]) -> None:
-    """Raises OverlappingPaths when a task could write a document in which a view is stored: a build would undo it."""
+    """Raises OverlappingPaths if a task could write a document in which a view is stored: a build would undo that."""
     for task in tasks:
         check_written(_declared(task), _written(task), stored)
 

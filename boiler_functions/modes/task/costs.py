@@ -1,4 +1,4 @@
-"""What one document costs a task."""
+"""Estimates the cost of one form of a task."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from boiler_functions.views.references import Queried
 
 
 def cost_of(task: Task, assumed: Assumed) -> Usage:
-    """At least: what user code reads besides its Store adds to it."""
+    """Returns the least cost of one form; documents that user code reads besides its Store add to it."""
     markers = 2 if task.on_completion == "keep" else 1
     walk = Walk(task.view.store_class, assumed)
-    # Of a kept form also the marker that the version before this one of the package may have left.
+    # For a form that is kept, also the marker that the previous version of this package may have left.
     walk.read(walk.named(), beside=markers + 1 + (task.on_completion == "keep"))
     walk.follow()
     read = [each for each in task.view.store_class.sources if not isinstance(each, Queried) and each.verify]

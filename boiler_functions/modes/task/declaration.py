@@ -34,7 +34,7 @@ def task(
     pattern = Pattern(path)
     if not pattern.is_document or not pattern.names:
         raise InvalidPattern(
-            f"@app.task({path!r}): the path of documents has an even number of segments and a placeholder, as "
+            f"@app.task({path!r}): the path of forms needs an even number of segments and a placeholder, such as "
             f"'users/{{user_id}}/cityForms/{{city_id}}'."
         )
     if pattern.open_collections:
@@ -71,14 +71,17 @@ def check_effect(where: str, max_retries: int | None, isolation: Isolation, on_c
 def _check_form(view: View, pattern: Pattern) -> None:
     if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:
         raise DeclarationError(
-            f"{view.__name__} is a task without effect; define `propagate_change`, or setters over a Store."
+            f"{view.__name__} is a task without an effect; define `propagate_change`, or setters over a Store."
         )
     for name, attribute in view.attributes.items():
         if attribute.data_key == OUTCOME:
-            raise InvalidAttribute(f"{view.__name__}.{name}: {OUTCOME!r} is where a form's outcome is stamped.")
+            raise InvalidAttribute(
+                f"{view.__name__}.{name} is stored as {OUTCOME!r}, the field in which a form's outcome is stamped; "
+                f"rename it, or give it another `data_key`."
+            )
     if unknown := view.store_class.key_names() - {*pattern.names, "doc_id"}:
         raise InvalidPattern(
-            f"{view.__name__}: {view.store_class.__name__} needs {sorted(unknown)}, "
-            f"which {pattern.text!r} does not name."
+            f"{view.__name__}: {view.store_class.__name__} needs {sorted(unknown)}, which the path of its forms, "
+            f"{pattern.text!r}, does not name; add a placeholder of that name."
         )
     view.view_schema()

@@ -1,4 +1,4 @@
-"""The task mode: each document of a path takes effect exactly once."""
+"""The task mode: each form, a document of a declared path, takes effect exactly once."""
 
 from __future__ import annotations
 
@@ -104,6 +104,6 @@ def _advice_on(task: Task) -> Iterator[Advice]:
             yield Advice(
                 "hot-document",
                 f"{task.view.__name__}.store.{source.name}",
-                "Every such task verifies it in its commit, which costs a write and meets those of all others. "
-                "`reference(…, verify=False)` spares it.",
+                "Each run of the task verifies this document in its commit, which costs a write and conflicts with all "
+                "other runs. `reference(…, verify=False)` omits the check.",
             )

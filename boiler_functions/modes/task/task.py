@@ -1,4 +1,4 @@
-"""Query+Task mode: an input document takes effect exactly once.
+"""Query+Task mode: a form, a document that a client writes, takes effect exactly once.
 
 One commit holds the effect, the marker of the event, and a check of everything that the effect rests on.
 """
@@ -58,16 +58,16 @@ Isolation: TypeAlias = Literal["serializable", "snapshot"]
 Completion: TypeAlias = Literal["stamp", "keep", "delete"]
 
 _LONGEST_REASON, _LONGEST_ERROR, _MOST_ERRORS = 2_000, 200, 50
-"""The size of a rejection in a stamp, limited so that a form that is nearly full has room for it."""
+"""The limits of a rejection in a stamp, so that a form of almost 1 MiB has room for it."""
 
 FAILED = "failed"
-"""The status of a form that could not take effect for a reason that its sender cannot mend."""
+"""The status of a form that could not take effect for a reason that its sender cannot correct."""
 
 TELLS_SENDER: Mapping[type[Permanent], str] = {
-    InvalidPath: "A value names a document by an id that none can have.",
+    InvalidPath: "A value is used as the id of a document, and no document can have it.",
     TooLarge: "With these values a document would be larger than Firestore can hold.",
 }
-"""The reasons that a sender reads if values of a form cause these errors, which no code can prevent."""
+"""The reasons that a sender reads if a form's values cause these errors, which no declaration could prevent."""
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +100,11 @@ class Task:
 
     @cached_property
     def declared(self) -> str:
-        """The fields of a form that its view declares; changes of any other are ignored."""
+        """The fields of a form that its view declares; a change of any other field is ignored."""
         return declared(self.form_schema())
 
     def form_schema(self) -> Schema:
-        """The schema of a form."""
+        """Returns the schema of a form."""
         return self.view.schema()
 
     def load(self, path: str, fields: Fields) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class _Effect(NamedTuple):
         return FAILED if self.failure else str(self.outcome)
 
     def refused(self, reason: str, *, fits: bool = True, errors: Mapping[str, list[Any]] | None = None) -> _Effect:
-        """The effect of values that cannot be taken: none."""
+        """Returns this run without its writes, as a rejection of the form's values."""
         return self._without_writes()._replace(rejection=Rejected(reason, errors), fits=fits)
 
     def failed(self, error: Permanent) -> _Effect:
@@ -155,7 +155,7 @@ class Run(NamedTuple):
     change: Change
 
     def run(self) -> None:
-        """Applies the document, unless it took effect; raises a Transient error to receive the event again."""
+        """Lets the form take effect unless it already has; raises a Transient error to receive the event again."""
         self.invocation.note(self._needless() or self._outcome())
 
     def _outcome(self) -> Outcome:
@@ -178,13 +178,13 @@ class Run(NamedTuple):
         raise AssertionError("unreachable")
 
     def _needless(self) -> Outcome | None:
-        """Returns why the event can be ignored without a read: it has no input, or a stamp; else None."""
+        """Returns IGNORED if the event shows without a read that there is nothing to do; else None."""
         if not self.change.has_images:
             return None
         if not self.change.after.exists or self.change.is_equal:
             return Outcome.IGNORED
         before, after = self.change.before.fields or {}, self.change.after.fields or {}
-        # A failed form may be tried again by any change of it; only the stamp's own event must not.
+        # Any change of a failed form tries it again, except the stamp itself.
         is_final = not _has_failed(after) or without_outcome(before) == without_outcome(after)
         is_known = is_stamped(after) or is_still_stamped(before, after, self.task.declared)
         return Outcome.IGNORED if is_final and is_known else None
@@ -220,20 +220,23 @@ class Run(NamedTuple):
         return effect.outcome
 
     def _is_superseded(self, form: Document) -> bool:
-        """Whether the form says something else by now; of an undeclared field that changed no event is awaited."""
+        """Whether the form has changed since the event in a declared field; the event of that change will handle it."""
         told = said(self.change.after.fields or {}, self.task.declared)
         return self.change.superseded_by(form) and not says(form.fields or {}, told)
 
     def _is_finished(self, form: Document) -> bool:
-        """Whether the form is stamped; an event without images could be that of the stamp, and tries nothing again."""
+        """Whether the form is stamped, and this event does not try it again.
+
+        An event without images does not try a failed form again, as it could be the event of the stamp.
+        """
         fields = form.fields or {}
         return is_stamped(fields) and not (_has_failed(fields) and self.change.has_images)
 
     def _is_recorded(self, record: Document, form: Document) -> bool:
-        """Whether what a kept form says took effect already.
+        """Whether the values of a form that is kept have already taken effect.
 
-        A stamped or deleted form tells it itself. Of one that is kept its record does, which outlives the event's
-        marker. A form that was deleted and made anew is another, whatever it says.
+        Stamped and deleted forms show this themselves. For a form that is kept, a record shows it, which outlives the
+        event's marker. A form that was deleted and created again is a new form, even with the same values.
         """
         fields = record.fields or {}
         is_new = self.change.has_images and not self.change.before.exists
@@ -241,20 +244,20 @@ class Run(NamedTuple):
         return record.exists and is_known and says(form.fields or {}, fields.get("input"))
 
     def _is_marked_by_version(self, form: Document, documents: dict[str, Document]) -> bool:
-        """Whether the version before this one of the package let the kept form take effect."""
+        """Whether the previous version of this package has let the kept form take effect."""
         told = documents.pop(Marker.of_version(self.invocation, self.change.after), None)
         if told is None or self.change.after.version != form.version:
             (told,) = self.invocation.database.read([Marker.of_version(self.invocation, form)]).documents
         return told.exists
 
     def _read(self, marker: Marker) -> tuple[dict[str, Document], int]:
-        """Reads the markers, the document, and the Store's documents that the event's image names: one BatchGet."""
+        """Reads the markers, the form, and the Store's documents that the event's image names, in one BatchGet."""
         hint = {self.change.path: self.change.after} if self.change.after.exists else {}
         paths = [marker.path, self.change.path]
         if self.task.on_completion == "keep":
             paths.append(marker.of_form(self.invocation.app, self.change.path))
             paths += [Marker.of_version(self.invocation, self.change.after)] if hint else []
-        # An invalid id is reported on the form, once the form has been read.
+        # An invalid id is reported on the form later, when the form has been read.
         with suppress(InvalidPath):
             paths += self.task.view.store_class.resolve(self.task.key(self.change.path), hint, {}).named
         reading = self.invocation.database.read(paths)
@@ -295,10 +298,10 @@ class Run(NamedTuple):
         return effect.refused("The form does not fit.", fits=False, errors=error.errors)
 
     def _judged(self, effect: _Effect, error: Permanent) -> _Effect:
-        """Whose fault it is that user code, or its commit, failed: the sender's, or that of the code or its data.
+        """Returns the effect of an error in user code or its commit: a rejection if the sender caused it, or a failure.
 
-        A sender chooses ids and sizes; no declaration of the form could refuse those. What else a model refuses was
-        made by the code.
+        A sender can choose ids and sizes that no declaration of the form could refuse. Every other value that a model
+        refuses was made by user code.
         """
         reason = TELLS_SENDER.get(type(error)) if self.task.on_completion == "stamp" else None
         return effect.refused(reason) if reason else effect.failed(error)
@@ -309,8 +312,8 @@ class Run(NamedTuple):
             if not any(pattern.match(path) for pattern in declared):
                 names = ", ".join(model.__name__ for model in self.task.writes) or "nothing"
                 raise UndeclaredWrite(
-                    f"{self.task.view.__name__} writes {path}, and declares writes=[{names}]; add its model, so that "
-                    f"`boiler check` finds cycles."
+                    f"{self.task.view.__name__} writes {path}, but declares writes=[{names}]; add its model, so that "
+                    f"`boiler check` can find cycles."
                 )
 
     def _commit(self, marker: Marker, record: Document | None, form: Document, effect: _Effect) -> None:
@@ -319,7 +322,7 @@ class Run(NamedTuple):
         unit.unverified.add(form.path)
         writes = [self._completion(form, effect), *unit.commit_writes(verify=serializable)]
         if not effect.failure:
-            # A failure leaves no marker: the next delivery, of code that was mended perhaps, tries again.
+            # A failure leaves no marker, so that the next delivery, perhaps to corrected code, tries again.
             writes.insert(0, marker.create(self.invocation, self.change, effect.outcome, self.task.max_event_age))
             if record is not None:
                 writes.insert(1, marker.remember(self.invocation, record, form.version, self._said(form, effect)))
@@ -345,29 +348,32 @@ class Run(NamedTuple):
         }
         if effect.failure:
             # The sender cannot mend this; the message is in the dead letter.
-            stamp["reason"] = "It could not be done, through no fault of these values. The operators can see why."
+            stamp["reason"] = "An error that these values did not cause stopped it. The operators can see which."
         elif effect.rejection:
             stamp |= _told(effect.rejection)
         return stamp
 
     def _said(self, form: Document, effect: _Effect) -> str | Fields:
-        """What of the form took effect, as `says` compares it: the declared fields, or all of one that does not fit."""
+        """Returns a record of the form, for `says` to compare: of its declared fields, or of all if it does not fit."""
         fields = form.fields or {}
         return said(fields, self.task.declared) if effect.fits else digest(without_outcome(fields))
 
     def _committed(self, marker: Marker) -> Outcome | None:
-        """What the commit whose answer was lost came to, if it was applied; another's marker is met as a duplicate."""
+        """Returns the outcome of the commit whose answer was lost, or None if it was not applied.
+
+        A marker that another run created does not count: the next attempt meets it as a duplicate.
+        """
         document = self.invocation.database.read([marker.path]).documents[0]
         return Outcome((document.fields or {})["outcome"]) if marker.is_own(document) else None
 
 
 def run_task(invocation: Invocation, task: Task, change: Change) -> None:
-    """Lets a form take effect exactly once; an error that will happen again becomes a dead letter."""
+    """Lets a form take effect exactly once; raises a Permanent error for an event that will fail again."""
     Run(invocation, task, change).run()
 
 
 def _told(rejection: Rejected) -> Fields:
-    """Returns a rejection that a form can hold, whatever reason and errors user code gave."""
+    """Returns a rejection as fields that fit in a form, whatever reason and errors user code gave."""
     first = list(rejection.errors.items())[:_MOST_ERRORS]
     errors = {as_name(field): [each[:_LONGEST_ERROR] for each in told[:_MOST_ERRORS]] for field, told in first}
     return {"reason": rejection.reason[:_LONGEST_REASON], "errors": errors}

@@ -12,31 +12,35 @@ from boiler_functions.models.fields import Part
 from boiler_functions.types import Fields, digest
 
 OUTCOME = "outcome"
-"""The field of an input document that `on_completion="stamp"` writes; the form's own fields are all others."""
+"""The field of a form that `on_completion="stamp"` writes; all other fields are the sender's."""
 
 DONE = "done"
 """The status of a form that took effect."""
 
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | None"
-"""What is declared of a value: the names in an object, the one shape of all items of a list or mapping, or a whole."""
+"""The declared parts of a value.
+
+A dict has the names in an object, a list the one shape of all items of a list or mapping; None is a value that is
+compared as a whole.
+"""
 
 
 def declared(schema: Schema) -> str:
-    """Returns the names that a schema loads, also inside objects, as JSON: a document cannot nest lists as they do."""
+    """Returns the names that a schema loads, also inside objects; as JSON, because Firestore cannot nest lists."""
     return json.dumps(_names(schema), sort_keys=True, separators=(",", ":"))
 
 
 def said(form: Fields, names: str) -> Fields:
-    """Returns the names, and a digest of the form's values in these fields."""
+    """Returns a record of a form: the names, and a digest of the form's values in these fields."""
     return {"fields": names, "digest": digest(_declared_part(form, json.loads(names)))}
 
 
 def says(form: Fields, record: object) -> bool:
-    """Whether a form is the one that was recorded; a change of a declared field makes it a new one.
+    """Whether a form still has the values that were recorded; a change of a declared field makes it a new form.
 
-    The record names the fields that were declared then. A field that newer code declares, and a migration fills in, is
-    no news; nor is one that nobody declares. A digest alone is of all fields: of a form that does not fit, and as the
-    version before this one of the package left it.
+    The record names the fields that were declared then. So a field that newer code declares and a migration fills in
+    does not make a new form, nor does a field that nobody declares. A record that is only a digest covers all fields:
+    that of a form that did not fit, or one that the previous version of this package wrote.
     """
     if isinstance(record, Mapping):
         return record == said(form, record["fields"])
@@ -44,15 +48,15 @@ def says(form: Fields, record: object) -> bool:
 
 
 def is_stamped(form: Fields) -> bool:
-    """Whether the form has the outcome of its current fields."""
+    """Whether the form's outcome is that of its current fields."""
     stamp = form.get(OUTCOME)
     return isinstance(stamp, dict) and says(form, stamp.get("input"))
 
 
 def is_still_stamped(before: Fields, after: Fields, names: str) -> bool:
-    """Whether a form was done before a change that touched no declared field of it, nor its stamp.
+    """Whether a form had taken effect before a change that left its declared fields and its stamp as they were.
 
-    The stamp of the version before this one of the package speaks of all fields, so the form alone would not tell.
+    The previous version of this package recorded all fields in the stamp, so the changed form alone does not show it.
     """
     stamp = before.get(OUTCOME)
     is_done = isinstance(stamp, dict) and stamp.get("status") == DONE and after.get(OUTCOME) == stamp
@@ -60,6 +64,7 @@ def is_still_stamped(before: Fields, after: Fields, names: str) -> bool:
 
 
 def without_outcome(form: Fields) -> dict[str, Any]:
+    """Returns the fields that the sender wrote."""
     return {name: value for name, value in form.items() if name != OUTCOME}
 
 
@@ -87,7 +92,7 @@ def _shape_of_items(field: fields.Field[Any]) -> Shape:
 def _declared_part(value: Any, shape: Shape) -> Any:
     match shape, value:
         case dict(), Mapping():
-            # A null reads as a field that is not there.
+            # A null reads as a missing field.
             return {
                 name: _declared_part(value[name], inner) for name, inner in shape.items() if value.get(name) is not None
             }

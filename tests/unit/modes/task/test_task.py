@@ -211,7 +211,7 @@ def test_a_write_that_is_not_declared_is_a_dead_letter_and_nothing_is_written() 
         testing.handle(sent(testing))
         (letter,) = letters(testing)
         assert letter["code"] == "BF507"
-        assert "writes bookings/b, and declares writes=[Account]" in letter["message"]
+        assert "writes bookings/b, but declares writes=[Account]" in letter["message"]
         assert balance(testing) is None
 
 
