@@ -1,6 +1,7 @@
-"""What each app of a database stores where, as its deployments write it down: no document may be two apps' own.
+"""Records where each app of a database stores its documents, so that no two apps write the same document.
 
-The registration also remembers the views that an app stores no more, whose copies and ledgers are still there.
+Each deployment writes its app's registration. It also lists the views that the app no longer stores, whose copies and
+ledgers are still there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ COLLECTION = "boilerApps"
 
 @dataclass(frozen=True)
 class Registration:
-    """What an app stores and takes, each path by the name of its view; `dropped` are views that it had before."""
+    """The paths of an app's stored views and forms, by the name of the view.
+
+    `sources` are the paths that each view reads, and `dropped` the paths of views that the app no longer stores.
+    """
 
     app: str
     views: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +33,7 @@ class Registration:
 
     @classmethod
     def read(cls, document: Document) -> Registration:
-        """The registration that a document holds, empty where there is none."""
+        """Returns the registration that a document holds; an empty one if the document does not exist."""
         fields = document.fields or {}
         return cls(
             document.id,
@@ -41,33 +45,33 @@ class Registration:
         )
 
     def after(self, former: Registration) -> Registration:
-        """This registration in the place of a former one of the app; what was stored before counts as dropped."""
+        """Returns this registration as the successor of a former one, whose other views become dropped views."""
         stored = {**former.dropped, **former.views}
         dropped = {name: path for name, path in stored.items() if name not in self.views}
         return replace(self, dropped=dropped)
 
     def without(self, view: str) -> Registration:
-        """The registration once nothing is left of a view."""
+        """Returns the registration without a view of which nothing is left."""
         views, dropped = (
             {name: path for name, path in each.items() if name != view} for each in (self.views, self.dropped)
         )
         return replace(self, views=views, dropped=dropped)
 
     def paths(self) -> Iterator[tuple[str, Pattern]]:
-        """What the app has documents at: the views, the forms, and what is left of dropped views."""
+        """Yields the paths at which the app has documents: views, forms, and views that were dropped."""
         for paths in (self.views, self.tasks, self.dropped):
             yield from ((name, Pattern(path)) for name, path in paths.items())
 
     def check(self, others: Mapping[str, Registration]) -> None:
-        """Raises OverlappingPaths when another app has documents where this one will."""
+        """Raises OverlappingPaths if another app has documents where this one will have them."""
         own = [*self.views.items(), *self.tasks.items()]
         for other in others.values():
             for name, pattern in other.paths():
                 for view, path in own:
                     if other.app != self.app and Pattern(path).overlaps(pattern):
                         raise OverlappingPaths(
-                            f"{view} of the app {self.app!r} has documents at {path!r}, where {name} of the app "
-                            f"{other.app!r} has its own, at {pattern.text!r}, in the same database. Give one of them "
+                            f"{view} of the app {self.app!r} has documents at {path!r}, and {name} of the app "
+                            f"{other.app!r} has documents at {pattern.text!r} in the same database. Give one of them "
                             f"another collection; or, if {other.app!r} is a former name of this app, delete its "
                             f"functions and then run `boiler withdraw --former {other.app}`."
                         )
@@ -88,15 +92,11 @@ class Registration:
         database.commit([Delete(f"{COLLECTION}/{self.app}")])
 
 
-def _without(paths: Mapping[str, str], view: str) -> dict[str, str]:
-    return {name: path for name, path in paths.items() if name != view}
-
-
 def registrations(database: Database) -> dict[str, Registration]:
-    """What is registered in a database, by app."""
+    """Returns the registrations of a database, by app."""
     return {each.id: Registration.read(each) for each in database.query(Query(COLLECTION)).documents}
 
 
 def registration(database: Database, app: str) -> Registration:
-    """What is registered of one app."""
+    """Returns the registration of one app."""
     return Registration.read(database.read([f"{COLLECTION}/{app}"]).documents[0])

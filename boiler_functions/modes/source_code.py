@@ -1,6 +1,6 @@
-"""Fingerprints of source code: they change when what the code does may change, and not with a comment or a docstring.
+"""Computes fingerprints of source code, which change if the code's behaviour may, but not with a comment or docstring.
 
-A deployment works them out, as do `boiler dev` and `boiler build`; a function in the cloud only compares them.
+A deployment computes them, as do `boiler dev` and `boiler build`; a function in the cloud only compares them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _OWN = Path(__file__).resolve().parent.parent
 
 
 def code_fingerprints(views: Iterable[type[ViewModel[Any]]]) -> Mapping[str, str]:
-    """The fingerprint of each view's code by the view's name, as a release records them."""
+    """Returns the fingerprint of each view's code by the view's name, as a release records them."""
     return {view.__name__: fingerprint for view in views if (fingerprint := code_fingerprint(view))}
 
 
 def code_fingerprint(view: type[ViewModel[Any]]) -> str:
-    """A digest of the view's module and the modules of the project that it imports, directly or not.
+    """Returns a digest of the view's module and the modules of the project that it imports, directly or not.
 
-    The same on every machine and for every version of Python, as it is taken of the syntax tree. Installed packages and
-    the standard library are left out, as is another view that nothing but its own decorators uses: a change of it is
-    none of this one. Empty where there is no source to read.
+    It is computed from the syntax tree, so it is the same on every machine and for every version of Python. It omits
+    installed packages, the standard library, and each other view whose name occurs nowhere else: changing that view
+    does not change this one. Returns "" if there is no source to read.
     """
     trees = {name: _parsed(path, path.stat().st_mtime_ns) for name, path in sorted(_reached(view.__module__).items())}
     apart = frozenset(_views_apart(view, trees))
@@ -41,12 +41,12 @@ def code_fingerprint(view: type[ViewModel[Any]]) -> str:
 
 
 def fingerprint_of(source: str) -> str:
-    """A digest of what a module does, whatever its comments, docstrings and layout; raises SyntaxError."""
+    """Returns a digest of a module without its comments, docstrings and layout; raises SyntaxError."""
     return _fingerprint(ast.parse(source), frozenset())
 
 
 def _views_apart(view: type[ViewModel[Any]], trees: Mapping[str, ast.Module]) -> Iterator[ast.stmt]:
-    """The classes of other views that no statement but their own names."""
+    """Yields the classes of other views whose names occur in no other statement."""
     other = {
         node: node.name
         for name, tree in trees.items()
@@ -71,7 +71,7 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 
 def _reached(start: str) -> dict[str, Path]:
-    """The files of the project's modules that the module leads to, itself included."""
+    """Returns the files of the project's modules that the module imports, directly or not, itself included."""
     reached: dict[str, Path] = {}
     pending = [start]
     while pending:
@@ -93,13 +93,16 @@ def _project_file(module: ModuleType | None) -> Path | None:
 
 @cache
 def _installed() -> frozenset[Path]:
-    """Where nothing of a project is: installed packages, the standard library, and this package."""
+    """Returns the folders that hold no code of a project: installed packages, the standard library, this package."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return frozenset({_OWN, *(Path(sysconfig.get_path(name)).resolve() for name in names)})
 
 
 def _imported(module: ModuleType, path: Path) -> Iterator[str]:
-    """Every name that an import of the module may stand for, packages on the way included."""
+    """Yields each name that an import of the module may mean, and the packages that contain it.
+
+    `from a import b` may mean the module `a.b` or an attribute of `a`, so both names are tried.
+    """
     for node in ast.walk(_parsed(path, path.stat().st_mtime_ns)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -133,23 +136,23 @@ def _parsed(path: Path, modified: int) -> ast.Module:
 
 
 def _simplified(node: Any) -> Any:
-    """The tree as plain values, without what is empty: newer versions of Python add fields that are."""
+    """Returns the tree as plain values, without empty fields: newer versions of Python add fields that are empty."""
     match node:
         case ast.AST():
-            fields = ((name, _simplified(value)) for name, value in ast.iter_fields(node) if name not in _UNSEEN)
+            fields = ((name, _simplified(value)) for name, value in ast.iter_fields(node) if name not in _NO_EFFECT)
             return [type(node).__name__, *([name, value] for name, value in fields if value not in (None, []))]
         case list():
-            return [_simplified(each) for each in node if not _is_text_alone(each)]
+            return [_simplified(each) for each in node if not _is_unused_text(each)]
         case None:
             return None
         case _:
             return f"{type(node).__name__} {node!r}"
 
 
-# Of a type comment, and of the prefix of a text, nothing runs.
-_UNSEEN = frozenset({"type_comment", "type_ignores", "kind"})
+# Type comments, and the prefix of a string literal, have no effect at run time.
+_NO_EFFECT = frozenset({"type_comment", "type_ignores", "kind"})
 
 
-def _is_text_alone(node: object) -> bool:
-    """Whether it is a docstring, of whatever: a text that nothing takes."""
+def _is_unused_text(node: object) -> bool:
+    """Whether the node is a docstring, or any other string literal whose value is not used."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

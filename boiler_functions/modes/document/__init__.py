@@ -1,1 +1,1 @@
-"""Document mode: clients change a view by documents beside its copy."""
+"""Document mode: clients change a view by creating documents beside its copies."""

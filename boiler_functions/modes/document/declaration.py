@@ -1,4 +1,4 @@
-"""Declares that clients may change a view by documents beside its copies: `@app.document`."""
+"""Declares that clients may change a view by creating documents beside its copies: `@app.document`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def document(
     on_completion: Completion,
     options: Mapping[str, Any],
 ) -> Callable[[Declarations, Any], Document]:
-    """Makes the declaration of the view that is decorated."""
+    """Returns a decorator that declares the view."""
 
     def declare(declarations: Declarations, decorated: Any) -> Document:
         view = check_view("@app.document", decorated)
@@ -50,21 +50,21 @@ def document(
 
 
 def _check_mutable(view: View, *, strict: bool) -> None:
-    """Raises DeclarationError when no client could change the view by a document beside its copy."""
+    """Raises DeclarationError if no client could change the view by a document beside its copy."""
     name = view.__name__
     view.pattern()
     if view.store_class.root() is None:
         raise InvalidPattern(
-            f"{name} has no root, so the path of its copy does not say what a mutation would change; give "
-            f"{view.store_class.__name__} a `reference(Model)`, whose key {name}.Meta.path then names."
+            f"{name} has no root, so the path of a copy does not say which documents a mutation changes; add a "
+            f"`reference(Model)` to {view.store_class.__name__}, and name its key in {name}.Meta.path."
         )
     if not view.settable():
-        raise InvalidAttribute(f"{name} has no setter, so nothing of it can be changed; add one by `@name.setter`.")
+        raise InvalidAttribute(f"{name} has no setter, so a mutation could change nothing; add one: `@name.setter`.")
     for each in view.settable():
         if each == IF_VERSION or view.attributes[each].data_key in (OUTCOME, IF_VERSION):
             raise InvalidAttribute(
-                f"{name}.{each}, stored as {view.attributes[each].data_key!r}: a mutation has {OUTCOME!r} and "
-                f"{IF_VERSION!r} for itself; call the attribute otherwise, or give it another `data_key`."
+                f"{name}.{each} is stored as {view.attributes[each].data_key!r}, but {OUTCOME!r} and {IF_VERSION!r} "
+                f"are reserved fields of a mutation; rename the attribute, or give it another `data_key`."
             )
     if strict and not view.is_versioned():
         raise InvalidAttribute(
@@ -73,7 +73,7 @@ def _check_mutable(view: View, *, strict: bool) -> None:
         )
     if all(isinstance(part, Nobody | Where) for part in view.__writers__().parts()):
         raise InvalidAccess(
-            f"{name}.Meta.write admits nobody whom security rules can admit, so no client could create a mutation; "
+            f"{name}.Meta.write admits nobody, as far as security rules can tell, so clients could create no mutation; "
             f"add `write = access.owner({view.pattern().names[0]!r})`."
         )
     view.view_schema()

@@ -1,9 +1,9 @@
-"""Document mode: a client changes a view by a document beside its copy of it, which takes effect exactly once.
+"""Document mode: a client changes a view by creating a document beside its copy, which takes effect exactly once.
 
     users/ada/meetingSessions/standup                               the copy, which only functions write
     users/ada/meetingSessions/standup/_PATCH_MeetingSession/{id}    {"inSession": false}, which ada creates
 
-It is a task whose form holds new values of the view, and whose effect is that of the view's setters.
+A mutation is a task: its form holds new values of the view, and its effect is to run the view's setters.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _ID = "mutation_id"
 
 @dataclass(frozen=True, eq=False)
 class Document(Task):
-    """How the mutations of a view take effect: through its setters, for whom `Meta.write` admits.
+    """The rules by which the mutations of a view take effect through its setters.
 
-    Rules see to it that only they create them; the function sees to it that the copy beside which one lies is one.
+    Security rules let only those create a mutation whom `Meta.write` admits. The function checks that the document
+    beside which it lies is a copy of the view: rules cannot tell a copy from any other path of that shape.
     """
 
     strict: bool = False
-    """Whether a mutation must name the version that it rests on; else it may, and the latest wins without."""
+    """Whether a mutation must name the version that its sender saw; if it need not and does not, the latest wins."""
 
     mode: ClassVar[str] = "document"
 
@@ -53,7 +54,7 @@ class Document(Task):
         return {name: captured[f"{root.name}.{name}"] for name in root.model.pattern().names}
 
     def caller(self, path: str) -> Caller | None:
-        """The owner of the copy, where only owners may change the view; rules admit nobody else there."""
+        """Returns the owner of the copy if only owners may change the view, as rules then admit nobody else."""
         parts = list(self.view.__writers__().parts())
         owners = {part.placeholder for part in parts if isinstance(part, Owner)}
         if len(owners) != 1 or not all(isinstance(part, Owner) for part in parts):
@@ -91,18 +92,18 @@ class Document(Task):
 
 
 def mutation_path(view: type[ViewModel[Any]]) -> Pattern:
-    """Where the mutations of a view are created: beside each copy, with the placeholders of the view's path."""
+    """Returns the path at which mutations are created: beside each copy, with the placeholders of the view's path."""
     return Pattern(f"{view.pattern().text}/_PATCH_{view.__name__}/{{{_ID}}}")
 
 
 def trigger_path(view: type[ViewModel[Any]]) -> Pattern:
-    """As `mutation_path`, with names that a trigger takes: `{meeting_doc_id}`."""
+    """Returns `mutation_path` with names that a trigger accepts: `{meeting_doc_id}` for `{meeting.doc_id}`."""
     segments = mutation_path(view).segments
     return Pattern("/".join(each.replace(".", "_") if each.startswith("{") else each for each in segments))
 
 
 def mutation_schema(view: type[ViewModel[Any]], *, strict: bool) -> Schema:
-    """The schema of a mutation: the attributes with a setter, none of them required, and the version seen."""
+    """Returns the schema of a mutation: the attributes with a setter, all optional, and the version that was seen."""
     return _schema(cast(Any, view), strict=strict)
 
 

@@ -1,4 +1,4 @@
-"""The doors of the document mode: clients change a view by documents beside its copy of it."""
+"""The document mode: clients change a view by creating documents beside its copies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from boiler_functions.modes.task.words import OUTCOME
 
 
 class DocumentMode(Mode[Document]):
-    """Mutations beside copies. Each is a task whose effect is that of the view's setters."""
+    """Mutations beside copies. Each is a task whose effect is to run the view's setters."""
 
     name = "document"
     counted = "mutable views"
@@ -25,8 +25,8 @@ class DocumentMode(Mode[Document]):
         for each in declarations.of(self):
             if each.view not in declarations.stored:
                 raise InvalidPattern(
-                    f"{each.view.__name__} takes mutations beside its copies, and {declarations.app!r} stores none; "
-                    f"decorate it with `@app.query` too."
+                    f"{each.view.__name__} is changed by documents beside its copies, but {declarations.app!r} does "
+                    f"not store it; decorate it with `@app.query` too."
                 )
         mutations = declarations.of(self)
         check_forms((*declarations.of(TASK), *mutations))
@@ -37,7 +37,7 @@ class DocumentMode(Mode[Document]):
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for each in declarations.of(self):
-            # Who reads the view need not see who asked for what; who may send one may read what became of it.
+            # Readers of the view need not see who asked for which change; only its senders read a mutation's outcome.
             senders, schema = each.view.__writers__(), mutation_schema(each.view, strict=each.strict)
             title, path = f"{each.view.__name__}, its mutations", mutation_path(each.view)
             yield Documents(title, path, senders, senders, schema, (OUTCOME,))

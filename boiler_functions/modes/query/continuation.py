@@ -1,4 +1,4 @@
-"""Continuations: the part of a fan-out that does not fit into one invocation, handed on through Cloud Tasks."""
+"""Continuations: the parts of a fan-out that does not fit into one invocation, handed on through Cloud Tasks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from boiler_functions.modes.ledger import COLLECTION, cursor
 from boiler_functions.types import Instant, Version, digest
 
 CONTINUATIONS = "continuations"
-"""The entry point of the function that takes up what was handed on."""
+"""The entry point of the function that handles continuations."""
 
 _LEDGER_ID = re.compile(r"[\w-]*", re.ASCII)
-"""What a ledger's id is made of; "" is before the first one, or after the last."""
+"""Matches the id of a ledger; "" stands for the start or the end of all ledgers."""
 
 VIEWS = 1000
-"""Views of one continuation: some seconds of work, so that many run side by side."""
+"""The most views of one continuation: a few seconds of work, so that many continuations run side by side."""
 
 
 class Continuation(NamedTuple):
-    """The ledgers after one id, up to and with another, that a change concerns; as JSON it is a task's payload."""
+    """The ledgers that a change concerns, from after one id up to and including another.
+
+    The payload of a task is a continuation as JSON.
+    """
 
     function: str
     tokens: tuple[str, ...]
@@ -41,7 +44,7 @@ class Continuation(NamedTuple):
 
     @classmethod
     def of(cls, function: str, tokens: Sequence[str], change: Change) -> Continuation:
-        """The whole of what a change concerns; `ranges` cuts it."""
+        """Returns the continuation of all ledgers that a change concerns; `ranges` cuts it into parts."""
         return cls(
             function, tuple(tokens), "", "", change.id, change.source, change.path, change.time,
             change.before.version, change.after.version,
@@ -49,18 +52,18 @@ class Continuation(NamedTuple):
 
     @classmethod
     def from_json(cls, payload: Any) -> Continuation:
-        """Returns what a task's payload says; raises InvalidEvent for one that this version does not know."""
+        """Returns the continuation in a task's payload; raises InvalidEvent for a payload that is not one."""
         try:
             tokens: Any = payload["tokens"]
             found = cls(**{**payload, "tokens": tuple(tokens)})
         except (KeyError, TypeError, ValueError) as error:
-            raise InvalidEvent(f"A task's payload is no continuation: {error!r}.") from error
+            raise InvalidEvent(f"A task's payload is not a continuation: {error!r}.") from error
         if not found._fits():
-            raise InvalidEvent(f"A task's payload is no continuation: {str(payload)[:1000]}.")
+            raise InvalidEvent(f"A task's payload is not a continuation: {str(payload)[:1000]}.")
         return found
 
     def _fits(self) -> bool:
-        """Whether each field is what it is declared to be: a payload is JSON that anybody could have written."""
+        """Whether each field has its declared type: a payload is JSON, which anybody could have written."""
         fields: dict[str, Any] = self._asdict()
         tokens = fields.pop("tokens")
         texts = [fields.pop(name) for name in ("function", "id", "source", "path")]
@@ -77,12 +80,12 @@ class Continuation(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The task's name; the same work has the same name, so that it is enqueued once."""
+        """The name of the task. The same work has the same name, so that it is enqueued once."""
         # https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2#createtaskrequest
         return digest(self.function, self.source, self.id, self.tokens, self.after, self.until)
 
     def change(self) -> Change:
-        """The change without contents: versions are all that a rebuild asks of it."""
+        """Returns the change without the documents' contents; a rebuild needs only their versions."""
         before, after = (Document(self.path, {} if at else None, at) for at in (self.before, self.updated))
         return Change(self.id, self.source, self.path, before, after, self.time)
 
@@ -99,7 +102,7 @@ def hand_on(rest: Continuation, invocation: Invocation, enqueue: Enqueue) -> Non
 
 
 def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
-    """The continuation cut into parts of at most VIEWS ledgers each; names are read, no ledgers."""
+    """Yields the continuation in parts of at most VIEWS ledgers each; reads the names of the ledgers only."""
     query = Query(
         COLLECTION,
         filters=(Filter("depends_on", "array-contains-any", whole.tokens),),

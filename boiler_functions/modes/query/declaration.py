@@ -16,14 +16,14 @@ from boiler_functions.views.view_model import View
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A view that is stored, and rebuilt whenever a document that it read changes."""
+    """A view that is stored, and rebuilt when a document that it has read changes."""
 
     view: View
     options: Options = field(default_factory=Options)
 
 
 def stored(options: Mapping[str, Any]) -> Callable[[Declarations, Any], Stored]:
-    """Makes the declaration of the view that is decorated."""
+    """Returns a decorator that declares the view."""
 
     def declare(_: Declarations, decorated: Any) -> Stored:
         view = check_view("@app.query", decorated)
@@ -38,8 +38,8 @@ def _check_stored(view: View) -> None:
     plain = [name for name, each in view.exported().items() if each.fget is None]
     if plain:
         raise InvalidAttribute(
-            f"{view.__name__}.{plain[0]} has no getter, so a build would have nothing to put there; "
-            f"decorate a method with `@attrs.computed`."
+            f"{view.__name__}.{plain[0]} has no getter, so a build could not compute its value; decorate a method "
+            f"with `@attrs.computed`."
         )
     if not view.store_class.sources:
         raise InvalidReference(
@@ -47,7 +47,8 @@ def _check_stored(view: View) -> None:
         )
     if view.store_class.root() is None and (names := view.store_class.key_names()):
         raise InvalidReference(
-            f"{view.__name__}: {view.store_class.__name__} names {{{min(names)}}}, and without a root there is no key."
+            f"{view.__name__}: {view.store_class.__name__} uses the placeholder {{{min(names)}}}, but has no root, and "
+            f"so no key that gives it a value; add a `reference(Model)`."
         )
     view.view_schema()
     check_getters(view)

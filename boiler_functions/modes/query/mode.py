@@ -1,4 +1,4 @@
-"""The doors of the query mode: a stored view is rebuilt whenever a document that it read changes."""
+"""The query mode: a stored view is rebuilt when a document that it has read changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class QueryFunction(EventFunction):
 
     stored: tuple[Stored, ...]
     recipients: tuple[Recipient, ...]
-    """Who receives the changes that this function makes to views."""
+    """The receivers of the changes that this function makes to views."""
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -58,8 +58,8 @@ class QueryFunction(EventFunction):
             yield source_node(self.source.text), middle, view_node(view)
 
     def cost(self, view: View, assumed: Assumed) -> Usage:
-        told = sum(each.view is view for each in self.recipients)
-        return cost_of(view, self.source.text, assumed, told)
+        records = sum(each.view is view for each in self.recipients)
+        return cost_of(view, self.source.text, assumed, records)
 
     def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
         self._rebuild(invocation, change, enqueue).run()
@@ -86,7 +86,7 @@ class QueryMode(Mode[Stored]):
                 _check_apart(view, other)
 
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
-        """One for each view and each collection that it reads; with `group_by="source"`, one for each collection."""
+        """Yields a function for each view and collection that it reads; with `group_by="source"`, one a collection."""
         reached: dict[tuple[str, str], list[Stored]] = {}
         for each in declarations.of(self):
             for pattern in dict.fromkeys(source.model.pattern().text for source in each.view.store_class.sources):
@@ -100,7 +100,7 @@ class QueryMode(Mode[Stored]):
             yield QueryFunction(declarations.app, self.name, name, Pattern(pattern), options, tuple(stored), recipients)
 
     def functions(self, declarations: Declarations) -> Iterator[Function]:
-        """The function that takes up the rest of a fan-out."""
+        """Yields the function that handles continuations, the rest of a fan-out."""
         if stored := declarations.of(self):
             options = declarations.options_of(self, CONTINUATIONS, stored)
             name = function_name(declarations.app, CONTINUATIONS)
@@ -111,7 +111,7 @@ class QueryMode(Mode[Stored]):
         return Continuation.from_json(payload)
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
-        """Builds the views that are owed a build."""
+        """Builds the views whose ledgers say that a build is owed."""
         Upkeep(invocation, declarations.views_of(self), declarations.recipients).run(due_by)
 
     def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
@@ -132,11 +132,11 @@ QUERY = QueryMode()
 
 
 def _check_apart(view: View, other: View) -> None:
-    """Raises DeclarationError when two views could write one document, or share a name."""
+    """Raises DeclarationError if the two views could write one document, or have one name."""
     if snake_case(view.__name__) == snake_case(other.__name__):
         raise NameCollision(
             f"Two views are called {view.__name__}, spelled {snake_case(view.__name__)!r} "
-            f"(in {other.__module__} and {view.__module__}); their functions and ledgers would mix."
+            f"(in {other.__module__} and {view.__module__}), so their functions and ledgers would mix; rename one."
         )
     if view.pattern().overlaps(other.pattern()):
         raise OverlappingPaths(

@@ -1,6 +1,7 @@
-"""Every instance of a view rebuilt by force: for data that was there before, a change of code, an edit by hand.
+"""Rebuilds every instance of a view, whatever its ledger says.
 
-Live traffic may go on: each commit holds the precondition on its ledger, as those of events do.
+This is for documents that are older than the view, for a change of code, and for copies that were edited by hand. Live
+traffic may go on, because each commit has the same precondition on the ledger as the commits of events.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
 
 NAMES = 500
-"""Roots that one query names; of ledgers, which it reads whole, it takes PAGE."""
+"""The number of roots in a page. Only their names are read; ledgers, which are read whole, come PAGE at a time."""
 
 FUNCTION = "build"
-"""What a dead letter names as its function."""
+"""The name of the function in dead letters."""
 
 
 class Step(NamedTuple):
-    """What one page did; `after` is the last root that is finished, from which another run can go on."""
+    """The outcomes of one page. Another run can go on after the root `after`, which is the last that is finished."""
 
     after: str
     outcomes: Counter[Outcome]
@@ -39,7 +40,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class RebuildAll:
-    """All instances of a view: ghosts, whose root is gone, are deleted, then those of all roots are built.
+    """Rebuilds all instances of a view: deletes the ghosts, whose roots are gone, then builds those of all roots.
 
     for step in RebuildAll("meeting-room", MeetingSession, database).run():
         print(step.after, step.outcomes)
@@ -51,28 +52,28 @@ class RebuildAll:
     surroundings: Surroundings = REAL
     recipients: tuple[Recipient, ...] = ()
     withdraw: bool = False
-    """Whether every copy of a view may go that another fetch plan stored, though its root exists."""
+    """Whether a build may delete every copy of an instance that another fetch plan stored, though its root exists."""
 
     def run(self, after: str = "") -> Iterator[Step]:
-        """Rebuilds page by page; with `after`, only the roots behind it."""
+        """Rebuilds page by page, and yields a step for each; with `after`, rebuilds only the roots after it."""
         invocation = self._invocation()
         if not after:
-            # First, so that a document which a ghost and a living instance share is written last.
+            # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
             yield from self._ghosts(of_view(self.database, self._scope, PAGE))
         yield from self._living(after, invocation)
         if invocation.has_met_earlier_ledgers:
-            # Their view is no part of any index: all ledgers are looked through, once after such an upgrade.
+            # Earlier ledgers are not indexed by view, so all ledgers are searched, once after such an upgrade.
             steps = list(self._ghosts(pages(self.database, Query(COLLECTION, limit=PAGE))))
             yield from steps
             if any(step.outcomes[Outcome.DELETED] for step in steps):
                 yield from self._living("", invocation)
 
     def rebuild(self, roots: list[str]) -> Step:
-        """Rebuilds the instances of the roots, whatever their ledgers say."""
+        """Rebuilds the instances of these roots, whatever their ledgers say."""
         return self._rebuild([Instance(self.view, root) for root in roots], self._invocation())
 
     def having(self, paths: Iterable[str]) -> dict[str, Instance]:
-        """The instances that have copies at the paths."""
+        """Returns the instances that have copies at the paths, by path."""
         return having(self.view, paths, self.database, lambda each: ledger_path(self._scope, each))
 
     def _rebuild(self, instances: list[Instance], invocation: Invocation) -> Step:
@@ -88,7 +89,7 @@ class RebuildAll:
                 yield self._rebuild([Instance(self.view, root) for root in chunk], invocation)
 
     def _ghosts(self, ledgers: Iterable[list[Document]]) -> Iterator[Step]:
-        """Ends the views whose root is gone, or of a kind that the view cannot have any more."""
+        """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have."""
         for page in ledgers:
             own = [instance for ledger in page if (instance := self._instance_of(ledger)) is not None]
             documents = self.database.read([each.root for each in own if each.root]).documents
@@ -102,13 +103,13 @@ class RebuildAll:
         if root is None:
             yield [""]
             return
-        # Documents of the model's other subclasses too: one that changed its class loses its view.
+        # Includes documents of the model's other subclasses: a document that changed its class loses its view.
         query = collection_query(root.model, {})._replace(limit=NAMES, names_only=True)
         for page in pages(self.database, query, after):
             yield [document.path for document in page]
 
     def _instance_of(self, ledger: Document) -> Instance | None:
-        """The instance of this view that the ledger belongs to; None for one of another view, or of another app."""
+        """Returns the instance whose ledger this is, or None if it belongs to another view or another app."""
         fields = ledger.fields or {}
         instance = Instance(self.view, fields["root"])
         return instance if ledger_path(self._scope, instance) == ledger.path else None
@@ -122,7 +123,7 @@ class RebuildAll:
 
 
 def pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:
-    """The documents of a query in pages as large as its limit, ordered by path; `after` is a document's path."""
+    """Yields the documents of a query in pages of its limit, ordered by path, from after the document path `after`."""
     query = query._replace(orders=(Order(NAME),))
     while True:
         start = Cursor((Reference(after),), before=False) if after else None

@@ -1,4 +1,4 @@
-"""What new code takes away of what a view's former fetch plan stored: whether it may, and what is somebody else's."""
+"""Withdrawals by new code: whether it may delete the copies that a former fetch plan stored, and which of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from boiler_functions.views.view_model import View
 
 
 class Withdrawal(NamedTuple):
-    """What would take all copies of a view away that code of another fetch plan stored."""
+    """A build that would delete all copies of an instance that code of another fetch plan stored."""
 
     instance: Instance
     ledger: Ledger
@@ -39,15 +39,16 @@ class Withdrawal(NamedTuple):
         )
 
     def is_by_data(self) -> bool:
-        """Whether a change of data explains it, which takes effect however new the code is.
+        """Whether a change of data explains the withdrawal, which then takes effect although the code is new.
 
-        Code of the old plan cannot be asked. But the event's document is known as it was before, and whoever had
-        copies through documents that are all deleted lost them by that.
+        The old code is not there to say what it would store now. Two cases are certain without it: this code would
+        store copies if the event's document was still as before, or all documents of a reference through which the
+        copies were found are deleted.
         """
         return self._is_by_event() or self._is_by_deletions()
 
     def _is_by_event(self) -> bool:
-        """Whether this code would store copies with the document as it was before the change."""
+        """Whether this code would store copies if the document was as it was before the change."""
         if self.change is None or not self.change.before.exists:
             return False
         earlier = self.reader.with_image(self.change.before, self.resolution)
@@ -55,7 +56,7 @@ class Withdrawal(NamedTuple):
         return bool(build_to_store(self.instance, earlier, resolved[self.instance], "").destinations)
 
     def _is_by_deletions(self) -> bool:
-        """Whether of some reference, through which copies are found, all documents are gone that the ledger knows."""
+        """Whether, for a reference through which copies are found, all documents in the ledger are deleted."""
         for source in self._leading():
             pattern = source.model.pattern()
             versions = self.ledger.versions.items()
@@ -66,7 +67,7 @@ class Withdrawal(NamedTuple):
         return False
 
     def _leading(self) -> Iterator[Source]:
-        """The references that the view's path names, and those that lead to them."""
+        """Yields the references that the view's path names, and those that lead to them."""
         view = self.instance.view
         named = {name.partition(".")[0] for name in view.pattern().names}
         for source in reversed(view.store_class.sources):
@@ -79,10 +80,10 @@ class Withdrawal(NamedTuple):
 def deletes_of_former(
     instance: Instance, paths: Collection[str], database: Database, ledger_path: Callable[[Instance], str]
 ) -> list[Write]:
-    """Returns the deletes of copies that code of another fetch plan stored, but for those that others have by now.
+    """Returns the deletes of copies that code of another fetch plan stored, except copies that others have now.
 
-    A view may take the path that another had, or another root the place of one that moved to a collection of another
-    name. Each delete holds only while the copy is as it is read here.
+    A new view may use the path of a former one, or a new root may replace one whose collection was renamed. Each delete
+    succeeds only if the copy is unchanged since it was read here.
     """
     taken = [path for path, other in having(instance.view, paths, database, ledger_path).items() if other != instance]
     copies = [each for each in database.read(paths).documents if each.exists and each.path not in taken]
@@ -103,7 +104,7 @@ def having(
 
 
 def _instance_at(view: View, path: str) -> Instance | None:
-    """The instance of the view that belongs at the path, by the declarations of now; None where none does."""
+    """Returns the instance of the view whose copy belongs at the path by the current declarations, or None."""
     filled = view.pattern().match(path)
     if filled is None:
         return None

@@ -1,6 +1,7 @@
-"""The doors of upkeep: one scheduled function of each app, which asks every mode what is left to do.
+"""Upkeep: one scheduled function of each app, which lets every mode do the work that is left.
 
-No decorator declares it. An app that stores views has it, as a view can be owed a build that no event will ask for.
+No decorator declares it. An app that stores views has it, because a view can be owed a build for which no event
+will come.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LOOK = Look("upkeep", "#f3e8ff", "#7e22ce")
 
 @dataclass(frozen=True, eq=False)
 class UpkeepFunction(ScheduledFunction):
-    """Lets each mode do what is left to do, one after the other."""
+    """Lets each mode do the work that is left, one mode after the other."""
 
     declarations: Declarations
 
@@ -31,7 +32,7 @@ class UpkeepFunction(ScheduledFunction):
 
 
 class UpkeepMode(Mode[Any]):
-    """What the app does without being asked."""
+    """The work that an app does by a schedule, without an event or a request."""
 
     name = "upkeep"
     counted = "upkeeps"

@@ -400,7 +400,7 @@ def test_a_view_without_a_root_is_refused_by_name() -> None:
         def name(self) -> str:
             return ""
 
-    with pytest.raises(InvalidPattern, match=r"LooseView has no root.*give Loose a `reference\(Model\)`"):
+    with pytest.raises(InvalidPattern, match=r"LooseView has no root.*add a `reference\(Model\)` to Loose"):
         Boiler("demo").document()(LooseView)
 
 
@@ -462,7 +462,7 @@ def test_an_attribute_that_is_called_as_a_field_of_the_mutation_is_refused(key: 
         @name.setter
         def set_name(self, value: str) -> None: ...
 
-    with pytest.raises(InvalidAttribute, match=f"stored as '{key}'"):
+    with pytest.raises(InvalidAttribute, match=f"is stored as '{key}'"):
         Boiler("demo").document()(Clash)
 
 
@@ -479,7 +479,7 @@ def test_an_attribute_that_is_called_as_the_version_seen_is_refused_however_it_i
         @if_version.setter
         def set_version(self, value: int) -> None: ...
 
-    with pytest.raises(InvalidAttribute, match=r"Clash\.if_version, stored as 'ifVersion'"):
+    with pytest.raises(InvalidAttribute, match=r"Clash\.if_version is stored as 'ifVersion'"):
         Boiler("demo").document()(Clash)
 
 
