@@ -281,36 +281,38 @@ def dependents(
 
 def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[list[Document]]:
     """Yields the ledgers of an app whose debt is due, the longest due first, in pages."""
-    return _by_field(database, "due", Filter("due", "<=", due_at(app, now)), f"{app}/", page)
+    due = (Filter("due", ">=", f"{app}/"), Filter("due", "<=", due_at(app, now)))
+    return _pages(database, "due", due, page)
 
 
 def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[list[Document]]:
     """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
     other = () if besides is None else (Filter("plan", "!=", besides.plan),)
-    return _by_field(database, "plan", Filter("plan", "<", f"{scope}0"), f"{scope}/", page, other)
+    return _pages(database, "plan", (*_within(scope, "plan"), *other), page)
 
 
 def has_others(database: Database, scope: str, edition: Edition) -> bool:
     """Whether other code than that of this edition built some copies of the view."""
-    filters = (Filter("code", ">=", f"{scope}/"), Filter("code", "<", f"{scope}0"), Filter("code", "!=", edition.code))
-    return bool(database.query(Query(COLLECTION, filters=filters, limit=1, names_only=True)).documents)
+    query = Query(COLLECTION, filters=_of_other_code(scope, edition), limit=1, names_only=True)
+    return bool(database.query(query).documents)
 
 
 def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[list[Document]]:
     """Yields the ledgers of a view that other code than that of this edition wrote, in pages."""
-    other = (Filter("code", "!=", edition.code),)
-    return _by_field(database, "code", Filter("code", "<", f"{scope}0"), f"{scope}/", page, other)
+    return _pages(database, "code", _of_other_code(scope, edition), page)
 
 
-def _by_field(
-    database: Database, field: str, until: Filter, start: str, page: int, more: tuple[Filter, ...] = ()
-) -> Iterator[list[Document]]:
-    query = Query(
-        COLLECTION,
-        filters=(Filter(field, ">=", start), until, *more),
-        orders=(Order(field), Order(NAME)),
-        limit=page,
-    )
+def _of_other_code(scope: str, edition: Edition) -> tuple[Filter, ...]:
+    return (*_within(scope, "code"), Filter("code", "!=", edition.code))
+
+
+def _within(scope: str, field: str) -> tuple[Filter, ...]:
+    """Returns the range of the values that start with the scope and a slash; `0` follows the slash."""
+    return (Filter(field, ">=", f"{scope}/"), Filter(field, "<", f"{scope}0"))
+
+
+def _pages(database: Database, field: str, filters: tuple[Filter, ...], page: int) -> Iterator[list[Document]]:
+    query = Query(COLLECTION, filters=filters, orders=(Order(field), Order(NAME)), limit=page)
     while True:
         documents = list(database.query(query).documents)
         if documents:

@@ -22,11 +22,7 @@ from boiler_functions.views.view_model import ViewModel
 
 
 class Upkeep:
-    """One run for the views of an app.
-
-    upkeep = Upkeep(invocation, declarations.stored, declarations.recipients)
-    while not upkeep.run(): ...
-    """
+    """One run for the views of an app."""
 
     def __init__(
         self, invocation: Invocation, views: Iterable[type[ViewModel[Any]]], recipients: tuple[Recipient, ...] = ()
@@ -35,19 +31,18 @@ class Upkeep:
         self._views = {view.__name__: view for view in views}
         self._rebuild = Rebuild(invocation, tuple(self._views.values()), recipients=recipients)
 
-    def run(self, now: Instant | None = None) -> bool:
-        """Builds the views that are owed at `now`, page by page; returns whether it finished within its time.
+    def run(self, due_by: Instant) -> None:
+        """Builds the views whose debts are due by this moment, page by page, until the invocation is out of time.
 
         Raises NewerSchema in the end for a ledger that only a newer version of this package can read.
         """
         newer: NewerSchema | None = None
-        for page in self._pages(self._invocation.now() if now is None else now):
+        for page in self._pages(due_by):
             newer = self._rebuild.rebuild_page(page) or newer
             if self._invocation.is_out_of_time:
-                return False
+                return  # The next run goes on where this one stops.
         if newer is not None:
             raise newer
-        return True
 
     def follow_code(self) -> None:
         """Builds every view that other code built and that is not left to later code."""
@@ -56,10 +51,10 @@ class Upkeep:
             for page in of_other_code(self._invocation.database, scope, PAGE, edition):
                 self._rebuild.rebuild_page(page)
 
-    def _pages(self, now: Instant) -> Iterator[list[Document]]:
+    def _pages(self, due_by: Instant) -> Iterator[list[Document]]:
         """Yields ledgers with a debt that is due, then those of another fetch plan, which no event may ever find."""
         database = self._invocation.database
-        for page in owed_by(database, self._invocation.app, now, PAGE):
+        for page in owed_by(database, self._invocation.app, due_by, PAGE):
             # A view that is no longer declared has nothing that could build it.
             yield [each for each in page if (each.fields or {})["view"] in self._views]
         for view in self._views.values():
