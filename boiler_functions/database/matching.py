@@ -201,7 +201,7 @@ def _between(document: Document, query: Query, orders: tuple[Order, ...]) -> boo
     return started and (query.end is None or _side(document, query.end, orders) <= (-1 if query.end.before else 0))
 
 
-def select(query: Query, documents: Iterable[Document]) -> list[Document]:
+def result_of(query: Query, documents: Iterable[Document]) -> list[Document]:
     """Returns the documents that the query finds, in its order."""
     orders = orders_of(query)
     selected = [each for each in documents if matches(query, each) and _between(each, query, orders)]

@@ -18,7 +18,6 @@ from threading import Lock, RLock
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from boiler_functions.database import (
-    Changed,
     Committed,
     Delete,
     Document,
@@ -28,6 +27,7 @@ from boiler_functions.database import (
     Put,
     Query,
     Reading,
+    Receive,
     Target,
     Write,
 )
@@ -36,8 +36,8 @@ from boiler_functions.database.matching import (
     check_field,
     check_query,
     check_unchanged,
+    result_of,
     segments_of,
-    select,
     value_at,
     within,
 )
@@ -164,7 +164,7 @@ class MemoryListener:
     """A target that is listened to, which is read again after every commit, in the committing thread."""
 
     def __init__(
-        self, look: Callable[[], Reading], changed: Changed, close: Callable[["MemoryListener"], None]
+        self, look: Callable[[], Reading], changed: Receive, close: Callable[["MemoryListener"], None]
     ) -> None:
         self._look = look
         self._changed = changed
@@ -210,7 +210,7 @@ class MemoryDatabase:
         """
         self._listeners.append(listener)
 
-    def listen(self, target: Target, changed: Changed, failed: Failed) -> MemoryListener:
+    def listen(self, target: Target, changed: Receive, failed: Failed) -> MemoryListener:
         """Calls `changed` with the current documents of the target, and after every commit that changes them."""
         look = partial(self.query, target) if isinstance(target, Query) else partial(self.read, target)
         listener = MemoryListener(look, changed, lambda closed: self._live.pop(closed, None))
@@ -278,7 +278,7 @@ class MemoryDatabase:
 
     def _select(self, query: Query, at: Instant) -> list[Document]:
         collections = [documents for name, documents in self._collections.items() if within(query, name)]
-        return select(query, [self._document(path, at) for documents in collections for path in documents])
+        return result_of(query, [self._document(path, at) for documents in collections for path in documents])
 
     def _store(self, changes: Sequence[tuple[Document, Document]], now: Instant) -> None:
         for _, after in changes:

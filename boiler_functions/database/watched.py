@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from boiler_functions.database import Changed, Document, Failed, Query, Reading, Target
-from boiler_functions.database.matching import select
+from boiler_functions.database import Document, Failed, Query, Reading, Receive, Target
+from boiler_functions.database.matching import result_of
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.types import Instant
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Watched:
     """The documents of one target, as the stream has reported them so far."""
 
-    def __init__(self, target: Target, changed: Changed, failed: Failed) -> None:
+    def __init__(self, target: Target, changed: Receive, failed: Failed) -> None:
         self.target = target
         self._changed = changed
         self._failed = failed
@@ -56,7 +56,7 @@ class Watched:
 
     def _result(self) -> list[Document]:
         if isinstance(self.target, Query):
-            return select(self.target, self._documents.values())
+            return result_of(self.target, self._documents.values())
         return [self._documents.get(path) or Document(path) for path in self.target]
 
     def _call(self, reading: Reading) -> None:

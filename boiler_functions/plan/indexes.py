@@ -89,7 +89,7 @@ class Override:
 
 
 # An index of a rising timestamp is a hot spot, and bookkeeping is read by document name, so only RANGED is indexed.
-BOOKKEEPING = (
+BOOKKEEPING_OVERRIDES = (
     Override(ledger.COLLECTION, "*"),
     Override(ledger.COLLECTION, "depends_on", (Single(contains=True),)),
     *(Override(ledger.COLLECTION, field, (Single(),)) for field in ledger.RANGED),
@@ -108,7 +108,7 @@ class Indexes:
     """The indexes and time-to-live policies that an app needs beside those that Firestore keeps by itself."""
 
     composite: tuple[Index, ...] = ()
-    overrides: tuple[Override, ...] = BOOKKEEPING
+    overrides: tuple[Override, ...] = BOOKKEEPING_OVERRIDES
 
     @classmethod
     def of(cls, declarations: Declarations) -> Indexes:
@@ -121,7 +121,7 @@ class Indexes:
             if not isinstance(each, Index):
                 singles.setdefault((each.collection, each.field), set(AUTOMATIC)).update(each.indexes)
         overrides = (Override(*field, tuple(sorted(found))) for field, found in sorted(singles.items()))
-        return cls(tuple(sorted(composite)), (*BOOKKEEPING, *overrides))
+        return cls(tuple(sorted(composite)), (*BOOKKEEPING_OVERRIDES, *overrides))
 
     @property
     def ttl(self) -> tuple[Override, ...]:
@@ -131,7 +131,7 @@ class Indexes:
     @property
     def singles(self) -> tuple[Override, ...]:
         """The fields of the app's own documents that are indexed over all collections of one name."""
-        return tuple(each for each in self.overrides if each not in BOOKKEEPING)
+        return tuple(each for each in self.overrides if each not in BOOKKEEPING_OVERRIDES)
 
     def to_wire(self) -> dict[str, Any]:
         """Returns the content of firestore.indexes.json."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.plan.indexes import BOOKKEEPING
+from boiler_functions.plan.indexes import BOOKKEEPING_OVERRIDES
 from tests.emulator.recorder import Call, Recorder
 
 pytestmark = [
@@ -205,7 +205,7 @@ def test_the_database_receives_indexes_and_time_to_live_policies(deployed: tuple
     fields = {
         "/".join(key.split("/")[5:]): each for key, each in project.recorder.resources.items() if "/fields/" in key
     }
-    assert set(fields) == {f"{each.collection}/fields/{each.field}" for each in BOOKKEEPING}
+    assert set(fields) == {f"{each.collection}/fields/{each.field}" for each in BOOKKEEPING_OVERRIDES}
     assert "ttlConfig" in fields["boilerMarkers/fields/expire_at"]
     assert fields["boilerLedgers/fields/*"]["indexConfig"] == {}
 

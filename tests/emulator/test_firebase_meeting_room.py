@@ -19,7 +19,15 @@ from boiler_functions.local.firebase import FirebaseEmulators
 from boiler_functions.local.loopback import request
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.query.continuation import Continuation
-from boiler_functions.plan.indexes import AUTOMATIC, BOOKKEEPING, Index, IndexedField, Indexes, Override, Single
+from boiler_functions.plan.indexes import (
+    AUTOMATIC,
+    BOOKKEEPING_OVERRIDES,
+    Index,
+    IndexedField,
+    Indexes,
+    Override,
+    Single,
+)
 from boiler_functions.runtime.queues import firebase_enqueuer
 from functions.meeting_room import Location, Meeting, Ticket, User
 from functions.meeting_room import app as meeting_room
@@ -213,7 +221,7 @@ def test_firebase_tools_accepts_every_kind_of_index(tmp_path: Path) -> None:
     lists = (IndexedField("open"), IndexedField("fleets", contains=True))
     indexes = Indexes(
         (Index("ports", "COLLECTION", fields), Index("ports", "COLLECTION_GROUP", lists)),
-        (*BOOKKEEPING, Override("ships", "`a b`", (*AUTOMATIC, Single("COLLECTION_GROUP")))),
+        (*BOOKKEEPING_OVERRIDES, Override("ships", "`a b`", (*AUTOMATIC, Single("COLLECTION_GROUP")))),
     )
     (tmp_path / "indexes.json").write_text(json.dumps(indexes.to_wire()))
     script = (

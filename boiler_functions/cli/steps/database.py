@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from boiler_functions.cli.deployed import composite_key
 from boiler_functions.cli.deployment import Deployment, Step, unless
 from boiler_functions.cli.gcloud import Command
-from boiler_functions.plan.indexes import BOOKKEEPING, Index, Override
+from boiler_functions.plan.indexes import BOOKKEEPING_OVERRIDES, Index, Override
 
 
 def database_steps(deployment: Deployment) -> Iterator[Step]:
@@ -17,7 +17,7 @@ def database_steps(deployment: Deployment) -> Iterator[Step]:
         done = composite_key(index.to_wire()) in deployment.deployed.composite
         yield Step(f"index {index}", unless(done, create))
     for override in deployment.indexes.overrides:
-        if override in BOOKKEEPING:
+        if override in BOOKKEEPING_OVERRIDES:
             done = (override.collection, override.field) in deployment.deployed.fields
             commands = unless(done, *_override(deployment, override))
             yield Step(f"field {override.collection}.{override.field}", commands)

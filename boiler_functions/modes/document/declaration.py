@@ -8,7 +8,7 @@ from typing import Any
 from boiler_functions.access import Nobody, Where
 from boiler_functions.exceptions import InvalidAccess, InvalidAttribute, InvalidPattern
 from boiler_functions.modes.decorated import check_view, models
-from boiler_functions.modes.document.document import IF_VERSION, Document, trigger_path
+from boiler_functions.modes.document.mutation_task import IF_VERSION, MutationTask, trigger_path
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.task.declaration import check_effect
 from boiler_functions.modes.task.task import Completion, Isolation
@@ -24,17 +24,17 @@ def document(
     isolation: Isolation,
     on_completion: Completion,
     options: Mapping[str, Any],
-) -> Callable[[Declarations, Any], Document]:
+) -> Callable[[Declarations, Any], MutationTask]:
     """Returns a decorator that declares the view."""
 
-    def declare(declarations: Declarations, decorated: Any) -> Document:
+    def declare(declarations: Declarations, decorated: Any) -> MutationTask:
         view = check_view("@app.document", decorated)
         where = f"@app.document of {view.__name__}: "
         _check_mutable(view, strict=strict)
         declared = models(f"{where}writes", writes)
         written = dict.fromkeys([*(source.model for source in view.store_class.sources), *declared])
         check_effect(where, max_retries, isolation, on_completion)
-        return Document(
+        return MutationTask(
             view,
             trigger_path(view),
             tuple(written),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from boiler_functions.exceptions import InvalidPattern
 from boiler_functions.modes.clients import Documents
-from boiler_functions.modes.document.document import Document, mutation_path, mutation_schema
+from boiler_functions.modes.document.mutation_task import MutationTask, mutation_path, mutation_schema
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.task.checks import check_forms, check_writes
@@ -14,7 +14,7 @@ from boiler_functions.modes.task.mode import TASK, functions_of
 from boiler_functions.modes.task.words import OUTCOME
 
 
-class DocumentMode(Mode[Document]):
+class DocumentMode(Mode[MutationTask]):
     """Mutations beside copies. Each is a task whose effect is to run the view's setters."""
 
     name = "document"

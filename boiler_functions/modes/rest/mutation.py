@@ -12,7 +12,7 @@ from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience
 from boiler_functions.database import Database, Delete, Document, Query
-from boiler_functions.database.matching import select
+from boiler_functions.database.matching import result_of
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.call import Call
@@ -177,4 +177,4 @@ class Afterwards(Reader):
     def _selected(self, query: Query, found: Iterable[Document]) -> tuple[Document, ...]:
         """Returns what the query would find after the writes, which may add or remove documents."""
         paths = dict.fromkeys([*(document.path for document in found), *self.written])
-        return tuple(select(query, [self.documents[path] for path in paths]))
+        return tuple(result_of(query, [self.documents[path] for path in paths]))

@@ -11,13 +11,13 @@ from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.call import Call
 from boiler_functions.modes.rest.resource import Resource
-from boiler_functions.modes.websocket.views import Change
+from boiler_functions.modes.websocket.views import Mutate
 from boiler_functions.views.view_model import View, assign
 
 
 def changes_of(
     declarations: Declarations, view: View, database: Callable[[], Database], surroundings: Surroundings
-) -> Change:
+) -> Mutate:
     """Returns a function that changes instances of the view."""
     resource = Resource(
         app=declarations.app,

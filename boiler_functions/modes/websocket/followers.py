@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
 
-Built: TypeAlias = Mapping[str, tuple[tuple[str, Version], ...]]
+VersionsRead: TypeAlias = Mapping[str, tuple[tuple[str, Version], ...]]
 """The documents, with their versions, that were read for each target."""
 
 
@@ -149,7 +149,7 @@ class BuiltFollower(Follower):
 
     def start(self) -> None:
         """Begins to listen."""
-        self._built: Built = {}
+        self._built: VersionsRead = {}
         self._heard: dict[str, tuple[tuple[str, Version], ...]] = {}
         self._building: asyncio.Task[None] | None = None
         self._catch_up()
@@ -275,7 +275,7 @@ class Read:
 
     state: State
     targets: Mapping[str, Target]
-    versions: Built
+    versions: VersionsRead
 
 
 def versions_of(documents: Iterable[Document]) -> tuple[tuple[str, Version], ...]:

@@ -24,7 +24,7 @@ from boiler_functions.modes.websocket.answers import Answer, answer, answer_to
 from boiler_functions.modes.websocket.followers import State
 from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Connection, Ended
 from boiler_functions.modes.websocket.hub import Hub
-from boiler_functions.modes.websocket.session import ENDED, VIEW, Session, key_of, view_of
+from boiler_functions.modes.websocket.socket_session import ENDED, VIEW, SocketSession, key_of, view_of
 from boiler_functions.modes.websocket.strict import Malformed
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.views.build import Instance
@@ -58,7 +58,7 @@ class Views(Protocol):
 class Client:
     """A client that is connected to the namespace, and everything that it holds until `close`."""
 
-    session: Session
+    session: SocketSession
     connection: Connection
     forget: Callable[[], None]
     """Removes the client from the namespace."""
@@ -146,7 +146,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
                 # The refusal is sent first; well-behaved clients have disconnected within a second.
                 asyncio.get_running_loop().call_later(1.0, connection.end, REFUSED, "not admitted")
             raise ConnectionRefusedError(_refusal(error)) from error
-        client = Client(Session(caller, self._hub, _Line(self, sid)), connection, partial(self._forget, sid))
+        client = Client(SocketSession(caller, self._hub, _Line(self, sid)), connection, partial(self._forget, sid))
         if expires is not None:
             loop = asyncio.get_running_loop()
             client.expiry = loop.call_later(max(0.0, expires - time.time()), self._expire, sid)

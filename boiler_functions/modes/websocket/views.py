@@ -15,7 +15,7 @@ from boiler_functions.modes.rest.arguments import patch_body, settable
 from boiler_functions.views.build import Instance
 from boiler_functions.views.view_model import ViewModel
 
-Change = Callable[[Mapping[str, str], Mapping[str, Any], Caller | None], Mapping[str, Any] | None]
+Mutate = Callable[[Mapping[str, str], Mapping[str, Any], Caller | None], Mapping[str, Any] | None]
 """Changes the instance of a key, and returns the view after it; None if the caller may not see it."""
 
 
@@ -24,7 +24,7 @@ class SocketViews:
     """The instances of one view model."""
 
     view: type[ViewModel[Any]]
-    change: Change
+    change: Mutate
 
     @property
     def root(self) -> type[DomainModel]:

@@ -6,8 +6,8 @@ import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
 from boiler_functions.database import Filter, Order, Query
-from boiler_functions.modes.bookkeeping import BOOKKEEPING as BOOKKEEPING_COLLECTIONS
-from boiler_functions.plan.indexes import AUTOMATIC, BOOKKEEPING, Indexes, Override, merged, needs
+from boiler_functions.modes.bookkeeping import BOOKKEEPING
+from boiler_functions.plan.indexes import AUTOMATIC, BOOKKEEPING_OVERRIDES, Indexes, Override, merged, needs
 from boiler_functions.types import Reference
 
 
@@ -138,11 +138,11 @@ def test_stores_say_what_their_queries_need_each_index_once() -> None:
         calling=referrers(Port.fleets),
     )
     assert [str(index) for index in found.composite] == ["ports (country asc, depth asc)"]
-    assert found.overrides == BOOKKEEPING
+    assert found.overrides == BOOKKEEPING_OVERRIDES
 
 
 def test_every_bookkeeping_collection_is_exempt_from_indexes_where_time_rises() -> None:
-    assert {each.collection for each in BOOKKEEPING} == set(BOOKKEEPING_COLLECTIONS)
+    assert {each.collection for each in BOOKKEEPING_OVERRIDES} == set(BOOKKEEPING)
     assert {(each.collection, each.field) for each in Indexes().ttl} == {
         ("boilerMarkers", "expire_at"),
         ("boilerDeadLetters", "expire_at"),

@@ -14,7 +14,7 @@ from boiler_functions.modes.websocket.followers import Follower
 from boiler_functions.modes.websocket.guard import Connection
 from boiler_functions.modes.websocket.hub import Followed
 from boiler_functions.modes.websocket.namespace import Client
-from boiler_functions.modes.websocket.session import Session
+from boiler_functions.modes.websocket.socket_session import SocketSession
 from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import memory_app
@@ -22,7 +22,7 @@ from tests.unit.modes.websocket.rooms import Card, Copy, Guest, Room, Tokens, ap
 
 PROGRAMS = 20
 
-KINDS = (Client, Session, Followed, Follower, Connection)
+KINDS = (Client, SocketSession, Followed, Follower, Connection)
 
 SCOPE = {
     "type": "websocket",

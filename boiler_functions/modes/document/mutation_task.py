@@ -33,7 +33,7 @@ _ID = "mutation_id"
 
 
 @dataclass(frozen=True, eq=False)
-class Document(Task):
+class MutationTask(Task):
     """The rules by which the mutations of a view take effect through its setters.
 
     Security rules let only those create a mutation whom `Meta.write` admits. The function checks that the document

@@ -1,4 +1,4 @@
-"""A session: one client in one namespace, its subscriptions, and the states that it has yet to receive."""
+"""A socket session: one client in one namespace, its subscriptions, and the states that it has yet to receive."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VIEW = "view"
 ENDED = "ended"
 
 
-class Session:
+class SocketSession:
     """Sends a client the states of its views; a slow one skips to the newest, so that no queue grows."""
 
     def __init__(self, caller: Caller | None, hub: Hub, line: Line) -> None:
