@@ -159,6 +159,6 @@ class EventFunction(ABC):
             return None
         return InvalidEvent(
             f"The event {change.id!r} is of {', '.join(map(repr, sorted(paths)))}, and {self.entry_point} receives "
-            f"changes of {self.source.text!r}; nothing is done about it. Find who posts events to this function, and "
-            f"take the right to invoke it from them."
+            f"changes of {self.source.text!r}; it is ignored. Find out who posts events to this function, and "
+            f"remove their right to invoke it."
         )

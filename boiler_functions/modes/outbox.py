@@ -1,4 +1,4 @@
-"""The outbox: a record of each change of a stored view, written in its commit, for each function that receives it."""
+"""The outbox: records of the changes of stored views, one for each receiver, written in the commits of the changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from boiler_functions.views.build import Built, Instance
 from boiler_functions.views.view_model import View
 
 COLLECTION = "boilerOutbox"
-"""Holds collections of the same name, one for each recipient, so that each has its own trigger."""
+"""The collection that holds the outboxes: one collection of the same name for each recipient, and so one trigger."""
 
 KEPT = timedelta(days=30)
 

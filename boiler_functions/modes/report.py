@@ -38,7 +38,7 @@ class Report(NamedTuple):
         return self
 
     def told(self, failure: str) -> str:
-        """The report as a line, in which the error is told in these words."""
+        """Returns the report as a line, with `failure` as the description of its error."""
         outcomes = [f"{count} {outcome}" for outcome, count in self.outcomes.items()]
         became = ", ".join([*outcomes, f"failed, {failure}"] if failure else outcomes) or "nothing to do"
         usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"

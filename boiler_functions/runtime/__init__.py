@@ -1,1 +1,1 @@
-"""The cloud's side of a deployed app: exported functions, logs, queues."""
+"""Runs a deployed app in the cloud: exported functions, events, logs, queues."""

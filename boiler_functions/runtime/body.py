@@ -13,31 +13,31 @@ from werkzeug.exceptions import RequestTimeout
 from werkzeug.wsgi import LimitedStream, get_input_stream
 
 GRACE = 1.0
-"""Seconds that a body may take; and what is left of it after the answer."""
+"""Seconds in which a body must arrive, and in which the rest of it is read after the answer."""
 
 LATEST = 10.0
-"""Seconds that a body may take for which there is a place to wait."""
+"""Seconds in which a body must arrive that has one of the limited places to wait."""
 
 MOST_DISCARDED = 8 * 1024 * 1024
-"""Bytes of a refused body that are read all the same; of a larger one, the connection is cut."""
+"""The most bytes of a body that are read after the answer; if there are more, the connection is cut."""
 
 _PIECE = 64 * 1024
 
-_LATE = "The body did not come in time. Send it again, all at once."
+_LATE = "The body did not arrive in time. Send it again, all at once."
 
 log = logging.getLogger(__name__)
 
 
 class Body:
-    """The body as a stream.
+    """The body of a request as a stream that ends in time.
 
-    A server's own timeout, where it has one, starts again with every byte that comes. So the connection is shut for
-    reading once the time is up: what waits for more returns, and the answer can still be sent.
+    A server's own timeout, if it has one, starts again with every byte that arrives. So the connection is shut for
+    reading when the time is over: a read that waits for more returns, and the answer can still be sent.
     """
 
     def __init__(self, environ: Mapping[str, Any], places: Semaphore) -> None:
         self._stream = get_input_stream(environ)  # type: ignore[arg-type]
-        # Those of gunicorn, and of Flask's own server; a test client has none, and nothing to wait for.
+        # The sockets of gunicorn and of Flask's own server; a test client has none, and never waits.
         self._connection: socket.socket | None = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
         self._places = places
         self._lock = Lock()
@@ -48,7 +48,7 @@ class Body:
         self._has_ended = not (environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"))
 
     def read(self, size: int = -1) -> bytes:
-        """Reads from the stream; raises RequestTimeout when the time for the whole body is over."""
+        """Reads from the stream; raises RequestTimeout if the time for the whole body is over."""
         if self._has_ended:
             return b""
         if self._alarm is None:
@@ -65,9 +65,9 @@ class Body:
         return piece
 
     def close(self) -> None:
-        """Reads what is left after the answer, piece by piece, and keeps nothing of it.
+        """Reads the rest of the body after the answer, and drops it.
 
-        A client that still sends would not see its answer if the connection was cut.
+        If the connection was cut instead, a client that is still sending would not see the answer.
         """
         self._is_answered = True
         self._quit()
@@ -88,7 +88,7 @@ class Body:
 
     def _time_is_up(self) -> None:
         with self._lock:
-            # The alarm may ring while it is taken off.
+            # The alarm may ring while another thread cancels it.
             if self._alarm is None or self._has_ended:
                 return
             if self._is_answered or self._has_place or not self._places.acquire(blocking=False):
@@ -104,7 +104,7 @@ class Body:
                 self._connection.shutdown(socket.SHUT_RD)
 
     def _quit(self) -> None:
-        """Takes the alarm off, and leaves the place."""
+        """Cancels the alarm, and releases the place."""
         with self._lock:
             if self._alarm is not None:
                 self._alarm.cancel()

@@ -1,7 +1,7 @@
 """Reads Firestore events from CloudEvents, and checks that they are meant for the function that receives them.
 
-A trigger delivers a function's own events alone, but whoever may invoke the function can post any. So nothing is done
-about an event of another project, database, namespace, type or path.
+A trigger delivers only the function's own events, but whoever may invoke the function can post any event. So an event
+of another project, database, namespace, type or path has no effect.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from boiler_functions.types import Instant, to_instant
 
 log = logging.getLogger("boiler_functions.runtime")
 
-# The emulator doubles `projects/`.
+# The emulator writes `projects/` twice.
 _SOURCE = re.compile(r"//firestore\.googleapis\.com/(?:projects/)?projects/([^/]+)/databases/([^/]+)")
 
 _NAME = re.compile(r"projects/([^/]+)/databases/([^/]+)/documents/")
 
-# What a message may hold that no document does: times and numbers out of range, values of no kind, names of no path.
+# The errors of decoding a message that no document could have caused: times and numbers out of range, values without a
+# type, names that are not paths.
 _UNREADABLE = (DecodeError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Home(NamedTuple):
-    """The project and database of an app's documents; the project is None in a test."""
+    """The project, database and namespace of an app's documents; in a test the project is None."""
 
     project: str | None
     database: str
@@ -43,14 +44,14 @@ class Home(NamedTuple):
 def change_of(event: CloudEvent) -> Change:
     """Returns the change in a Firestore event; raises InvalidEvent for any other event.
 
-    It is a hint, so that contents that cannot be read count as none.
+    A change is only a hint, and the current documents are read. So contents that cannot be decoded are left out.
     """
     try:
-        # A header is Latin-1 to WSGI, whatever it holds; the images know the path better.
+        # WSGI decodes every header as Latin-1. The images have the path in full, and are preferred below.
         path = event["document"].encode("latin-1").decode()
         identity, source, moment = _text(event["id"]), _text(event["source"]), _instant(event["time"])
     except _UNREADABLE as error:
-        raise InvalidEvent(f"The event {event['id']!r} is none of a Firestore trigger: {error!r}.") from error
+        raise InvalidEvent(f"The event {event['id']!r} is not of a Firestore trigger: {error!r}.") from error
     before, after = _images(event.data, path)
     path = next((image.path for image in (after, before) if image.exists), path)
     images = [image if image.exists else Document(path) for image in (before, after)]
@@ -58,34 +59,34 @@ def change_of(event: CloudEvent) -> Change:
 
 
 def check_home(event: CloudEvent, event_type: str, home: Home) -> None:
-    """Raises InvalidEvent for an event of another type, or of documents that are not the app's.
+    """Raises InvalidEvent for an event of another type, or of documents in another project, database or namespace.
 
-    The path is checked by the function itself, which knows its pattern.
+    The function checks the path itself, as it knows its pattern.
     """
     found = _SOURCE.match(str(event.get("source")))
     source = (found[1], found[2]) if found else ("", "")
-    told: list[tuple[str, Any, Any]] = [("type", event.get("type"), event_type)]
+    checked: list[tuple[str, Any, Any]] = [("type", event.get("type"), event_type)]
     for project, database in (source, *_databases(event.data)):
-        told.append(("project", project, home.project if _is_known(project, home) else project))
-        told.append(("database", database, home.database))
-    told.append(("database", event.get("database", home.database), home.database))
-    told.append(("namespace", event.get("namespace", home.namespace), home.namespace))
-    for name, seen, expected in told:
+        checked.append(("project", project, home.project if _is_known(project, home) else project))
+        checked.append(("database", database, home.database))
+    checked.append(("database", event.get("database", home.database), home.database))
+    checked.append(("namespace", event.get("namespace", home.namespace), home.namespace))
+    for name, seen, expected in checked:
         if seen != expected:
             raise InvalidEvent(
-                f"The event {event['id']!r} is of the {name} {seen!r}, and the function's own is {expected!r}; nothing "
-                f"is done about it. Find who posts events to this function, and take the right to invoke it from them."
+                f"The event {event['id']!r} is of the {name} {seen!r}, but this function handles {expected!r}; it is "
+                f"ignored. Find out who posts events to this function, and remove their right to invoke it."
             )
 
 
 def _is_known(project: str, home: Home) -> bool:
-    # No id is a number, so a number is that of a project. Which one, a function cannot know: were Google to write it
-    # some day, an app that compares it would do nothing any more.
+    # A project's id is never a number, so a number is a project number. The function cannot know the number of its own
+    # project, and must not ignore all events if Google begins to send numbers.
     return home.project is not None and not project.isdecimal()
 
 
 def _databases(data: Any) -> set[tuple[str, str]]:
-    """Yields the project and the database of each document in the content."""
+    """Returns the project and the database of each document in the content."""
     try:
         message = DocumentEventData.FromString(data or b"")
     except _UNREADABLE:
@@ -110,7 +111,7 @@ def _image(message: Any, field: str, path: str) -> Document:
     image = getattr(message, field)
     database, separator, _ = image.name.partition("/documents/")
     if not separator:
-        raise ValueError(f"{image.name!r} is no name of a document")
+        raise ValueError(f"{image.name!r} is not the name of a document")
     return Codec(database).decode_document(image)
 
 

@@ -1,4 +1,4 @@
-"""Exports the compiled functions as Google's platform runs them, with a CloudEvent or a Flask request as argument."""
+"""Exports the compiled functions as Google's platform calls them: with a CloudEvent or a Flask request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ log = logging.getLogger("boiler_functions.runtime")
 
 
 def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
-    """Puts a function for every trigger into the module: real functions, named as their entry points."""
+    """Adds a function for every trigger to the module's namespace, named after its entry point."""
     refuse_emulators(os.environ)
     log_as_json()
     surroundings = REAL._replace(release=_release(namespace))
@@ -63,7 +63,7 @@ def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
 
 
 def _release(namespace: Mapping[str, Any]) -> Release:
-    """What the deployment says about itself, in a file beside the module that exports."""
+    """Returns the release that the deployment recorded in a file beside the module that exports."""
     return Release.of(Path(namespace.get("__file__") or os.curdir).parent, os.environ)
 
 
@@ -87,7 +87,7 @@ def _event_target(
 def _schedule_target(
     compiled: Compiled, function: ScheduledFunction, surroundings: Surroundings
 ) -> Callable[[Request], Any]:
-    """Runs the function once; the content of the request is ignored."""
+    """Returns a target that runs the function once, and ignores the content of the request."""
 
     def target(request: Request) -> Any:
         with context(function=function.entry_point, **_trace()):
@@ -111,19 +111,21 @@ def _http_target(
 def _queue_target(
     compiled: Compiled, mode: Mode[Any], entry_point: str, surroundings: Surroundings
 ) -> Callable[[Request], Any]:
-    """Does the work in a task's payload."""
+    """Returns a target that does the work in a task's payload."""
 
     def target(request: Request) -> Any:
         try:
             rest = mode.rest_of(_payload(request))
         except InvalidEvent as error:
-            # The queue would send such a task again for ever.
+            # An error would make the queue send the task again, for ever.
             _refuse(compiled, entry_point, "", "", error)
             return "", 204
         function = compiled.functions.get(rest.function)
         with context(function=rest.function, event=rest.id, **_trace()):
             if function is None or not function.hands_on:
-                gone = f"{rest.function} is no function any more; `boiler build` makes its views follow."
+                gone = (
+                    f"The function {rest.function} no longer exists; run `boiler build` to bring its views up to date."
+                )
                 _refuse(compiled, entry_point, rest.path, rest.id, InvalidEvent(gone))
             else:
                 _settle(function.attempt_rest(rest, _database(compiled), surroundings, _enqueue(compiled)))
@@ -141,11 +143,11 @@ def _payload(request: Request) -> Any:
     try:
         return json.loads(request.get_data())
     except (ValueError, RecursionError) as error:
-        raise InvalidEvent(f"A task's payload is no JSON: {error}.") from error
+        raise InvalidEvent(f"A task's payload is not JSON: {error}.") from error
 
 
 def _settle(report: Report, change: Change | None = None) -> None:
-    """Logs the result of the event; raises if it must be delivered again, in a way that is not logged twice."""
+    """Logs the result of the event; raises an HTTPException, which is not logged again, if it must be redelivered."""
     log_event(report, change)
     if report.error:
         raise _refusal(report.error) from report.error
@@ -163,7 +165,7 @@ def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
         headers = {name: value for name in TRACED if (value := current_request.headers.get(name))}
     project = os.environ.get(PROJECT)
     if event is not None:
-        # The request's own comes first; an event carries one by the extension for distributed tracing.
+        # An event may have a trace by CloudEvents' extension for distributed tracing; the request's own goes first.
         headers = {"traceparent": str(event.get("traceparent") or ""), **headers}
         project = _project_of(event) or project
     return trace_of(headers, project)
@@ -184,30 +186,32 @@ def _api_target(
             return _nested(apps[0], request)
 
     if apps:
-        # A path with a line break fits no route of functions-framework, which would answer in HTML.
+        # A path with a line break matches no route of functions-framework, which would answer in HTML.
         functions_framework.errorhandler(404)(lambda _: target(current_request))
     return target
 
 
 def _nested(app: WSGIApplication, request: Request) -> Response:
-    # functions-framework has put its own objects into the environ; the app gets a new one. The app reads the body by
-    # itself, once it knows who asks, and not more than it takes.
+    # functions-framework has put its own objects into the environ, so the app gets a new one. The app reads the body
+    # itself, once it knows the caller, and no more of it than it accepts.
     environ = {key: value for key, value in request.environ.items() if not key.startswith(("werkzeug.", "flask."))}
     body = Body(request.environ, places(os.environ))
     environ.update({"wsgi.input": body, "wsgi.input_terminated": True})
     response = Response.from_app(app, environ)
-    # After the answer, which whoever sends slowly, or never ends, has by then.
+    # After the answer, so that a client that sends slowly, or without end, still gets it.
     response.call_on_close(body.close)
-    # functions-framework, too, reads the body to its end before it answers.
+    # functions-framework reads the body to its end before it answers, so it is given an empty one.
     request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
     request.environ.pop("HTTP_TRANSFER_ENCODING", None)
     return response
 
 
 def _put(namespace: dict[str, Any], name: str, decorator: Any, target: Callable[[Any], Any]) -> None:
-    # functions-framework takes nothing but a function whose __name__ is its name in the module.
+    # functions-framework accepts only a function whose __name__ is its name in the module.
     if name in namespace:
-        raise NameError(f"app.export would overwrite {name!r} in {namespace.get('__name__')}; rename that.")
+        raise NameError(
+            f"app.export would overwrite {name!r} in {namespace.get('__name__')}; rename what has that name."
+        )
     target.__name__ = target.__qualname__ = name
     target.__module__ = namespace.get("__name__", "__main__")
     namespace[name] = decorator(target)
@@ -218,13 +222,13 @@ def _database(compiled: Compiled) -> Database:
 
 
 def _home(compiled: Compiled, database: Database) -> Home:
-    # A test's database is of no project, and receives the events of any.
+    # The database of a test belongs to no project, and accepts the events of any.
     project = database.project if isinstance(database, FirestoreDatabase) else named_project()
     return Home(project, _database_id(compiled), compiled.declarations.options.namespace or ANY)
 
 
 def _database_id(compiled: Compiled) -> str:
-    # A stage may have another database than the app declares; its deployment says so.
+    # A stage may use another database than the app declares; its deployment sets the variable.
     return os.environ.get(DATABASE) or compiled.declarations.database
 
 
@@ -237,14 +241,14 @@ def _enqueue(compiled: Compiled) -> Enqueue | None:
 
 
 def _has_firebase_queue(compiled: Compiled) -> bool:
-    """Whether firebase-tools deployed this, which then made a queue, or emulates both."""
+    """Whether firebase-tools deployed this function and made a queue for it, or emulates both."""
     emulated = "FUNCTIONS_EMULATOR" not in os.environ or "CLOUD_TASKS_EMULATOR_HOST" in os.environ
     return bool(compiled.manifest.queues) and "FIREBASE_CONFIG" in os.environ and emulated
 
 
 def _firebase_enqueue(compiled: Compiled) -> Enqueue:
     def enqueue(rest: Rest) -> None:
-        # Imported by the first fan-out that is too large, if there ever is one.
+        # Imported by the first fan-out that is too large, as most functions never have one.
         from boiler_functions.runtime.queues import firebase_enqueuer
 
         firebase_enqueuer(compiled.manifest.queues[0], os.environ)(rest)

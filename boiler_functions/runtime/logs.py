@@ -1,8 +1,8 @@
 """Logs JSON, one entry per line, as Cloud Logging reads it, and one entry for each event.
 
-Entries hold names, paths, counts and stacks, but nothing of a document's content. The message of an exception may quote
-values, those of user code above all, so an entry has the exception's type and code; the dead letter, which stays in the
-user's own database, has the message. With BOILER_LOG_CONTENTS=true both messages and the event's images are logged.
+Entries hold names, paths, counts and stacks, but no content of documents. As the message of an exception may quote
+values, an entry has only the exception's type and code; the message is in the dead letter, which stays in the user's
+own database. With BOILER_LOG_CONTENTS=true, messages and the event's images are logged, too.
 
 https://cloud.google.com/logging/docs/structured-logging
 """
@@ -49,14 +49,14 @@ _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=Mapp
 
 
 def log_as_json() -> None:
-    """Logs JSON from now on; a handler that has a format of its own, as a user sets it up, keeps that."""
+    """Makes all handlers of the root logger log JSON, except those to which the user has given a format."""
     formatter = JsonLines(are_contents_asked_for())
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
         root.setLevel(logging.INFO)
     for handler in root.handlers:
-        # functions-framework sets one up without a format where execution ids are asked for, and from WARNING on.
+        # If execution ids are asked for, functions-framework adds a handler without a format, from WARNING on.
         if handler.formatter is None:
             handler.setFormatter(formatter)
     logging.getLogger(_PACKAGE).setLevel(logging.INFO)
@@ -69,7 +69,7 @@ def are_contents_asked_for() -> bool:
 
 @contextmanager
 def context(**fields: Any) -> Iterator[None]:
-    """Adds these fields to all entries that are logged inside the block, also by user code."""
+    """Adds these fields to all entries that are logged inside the block, also to those of user code."""
     token = _context.set(fields)
     try:
         yield
@@ -78,7 +78,7 @@ def context(**fields: Any) -> Iterator[None]:
 
 
 def trace_of(headers: Mapping[str, str], project: str | None) -> dict[str, Any]:
-    """The trace fields of a request, of which the headers are given in lower case; none when it has no trace."""
+    """Returns the trace fields of a request, empty if it has no trace; the headers' names must be in lower case."""
     if found := re.match(_TRACEPARENT, headers.get("traceparent", "")):
         span, sampled = found["span"], int(found["flags"], 16) & 1
     elif found := re.match(_CLOUD_TRACE, headers.get("x-cloud-trace-context", "")):
@@ -121,14 +121,17 @@ def code_of(error: BaseException) -> str:
 
 
 def told(error: BaseException) -> str:
-    """Returns the exception without quotes of documents; messages of the database and the platform are kept."""
+    """Returns a description of the exception that quotes no documents.
+
+    It keeps the messages of transient errors, which come from the database and the platform.
+    """
     if isinstance(error, Permanent):
         return f"{type(error).__name__} ({error.code}, {error.kind})"
     return f"{type(error).__name__}: {error}" if isinstance(error, Transient) else type(error).__name__
 
 
 def stack_of(error: BaseException, contents: bool) -> str:
-    """The stack of the exception and of its causes, the first one first, as Error Reporting groups by it."""
+    """Returns the stacks of the exception and its causes, the first cause first, as Error Reporting groups by it."""
     if contents:
         return "".join(traceback.format_exception(error)).rstrip()
     return _CAUSE.join("".join(_stack_lines(each)) for each in reversed(list(_causes(error)))).rstrip()
@@ -149,7 +152,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class JsonLines(JsonFormatter):
-    """An entry as one line of JSON: severity, message, the fields of the event at hand, an exception's stack."""
+    """Formats an entry as one line of JSON: severity, message, the current event's fields, an exception's stack."""
 
     def __init__(self, contents: bool = False) -> None:
         renamed = {"levelname": "severity", "exc_info": "stack_trace"}
@@ -157,12 +160,12 @@ class JsonLines(JsonFormatter):
         self.contents = contents
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; of this package's own records without what exceptions quote, as users' are their own."""
+        """Returns the line. In this package's own records, exceptions are described without their messages."""
         is_ours = record.name == _PACKAGE or record.name.startswith(f"{_PACKAGE}.")
         return super().format(_discreet(record) if is_ours and not self.contents else record)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Adds the fields of the event that is handled; the record's own are kept."""
+        """Returns the record's fields, and those of the current event that the record does not have."""
         return {**log_data, **{name: value for name, value in _context.get().items() if name not in log_data}}
 
 

@@ -1,6 +1,6 @@
 """Cloud Tasks: queues the rest of a fan-out in parts, each of which invokes the private function `continuations`.
 
-Nothing imports this file, and with it the client, unless a queue is configured: an event function starts without it.
+This file is imported only if a queue is configured, so that other event functions start without the client.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FIREBASE_EMULATOR: Final = "FUNCTIONS_EMULATOR"
 
 MAX_TASK_BYTES: Final = 100_000
 
-# A function runs for 540 s at most, and its own timeout shall end an attempt: a deadline before it would start a second
+# A function runs for 540 s at most, and its own timeout must end an attempt: an earlier deadline would start a second
 # attempt beside the first. https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2#task
 _DISPATCH_SECONDS: Final = 600
 
@@ -61,16 +61,17 @@ _lock = Lock()
 
 
 def enqueuer(environ: Mapping[str, str]) -> Enqueue:
-    """What hands continuations to the queue that the environment names; raises ConfigurationError when it names none.
+    """Returns a function that puts continuations on the queue that the environment names.
 
-    BOILER_QUEUE is the queue (`projects/P/locations/L/queues/Q`), BOILER_CONTINUATIONS_URL the private function,
-    BOILER_TASKS_SERVICE_ACCOUNT who may invoke it; CLOUD_TASKS_EMULATOR_HOST leads to an emulator, which asks for none.
+    BOILER_QUEUE is the queue (`projects/P/locations/L/queues/Q`), BOILER_CONTINUATIONS_URL the private function, and
+    BOILER_TASKS_SERVICE_ACCOUNT the account that may invoke it, which an emulator (CLOUD_TASKS_EMULATOR_HOST) does not
+    need. Raises ConfigurationError if one of them is missing.
     """
     return Queue.of(environ).put
 
 
 def firebase_enqueuer(function: Function, environ: Mapping[str, str]) -> Enqueue:
-    """What hands continuations to the queue that firebase-tools made for the function, in the cloud or its emulators.
+    """Returns a function that puts continuations on the queue that firebase-tools made, in the cloud or its emulators.
 
     Nothing needs to be configured: FIREBASE_CONFIG names the project, and queue and function have the same name.
     """
@@ -84,13 +85,13 @@ def firebase_enqueuer(function: Function, environ: Mapping[str, str]) -> Enqueue
 
 @dataclass(frozen=True)
 class FirebaseQueue:
-    """A queue of firebase-tools' emulator, which has no gRPC; the emulator itself knows which function to invoke."""
+    """A queue of firebase-tools' emulator, which has no gRPC, and knows by itself which function to invoke."""
 
     name: str
     emulator: str
 
     def put(self, rest: Rest) -> None:
-        """Creates the continuation's task, unless there is or was one; raises when it is not known to be there."""
+        """Creates the task of the continuation, unless it exists or was done; raises if that is uncertain."""
         task = {
             "name": f"{self.name}/tasks/{rest.name}",
             "httpRequest": {"url": "", "body": b64encode(json.dumps(rest.to_json()).encode()).decode()},
@@ -102,9 +103,9 @@ class FirebaseQueue:
             urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_SECONDS).close()
         except HTTPError as error:
             if error.code != HTTPStatus.CONFLICT:
-                raise Unavailable(f"The queue {self.name} takes no task: {error}. It is tried again.") from error
+                raise Unavailable(f"The queue {self.name} accepts no task: {error}. It is tried again.") from error
         except (URLError, OSError) as error:
-            raise Unavailable(f"The queue {self.name} takes no task: {error}. It is tried again.") from error
+            raise Unavailable(f"The queue {self.name} accepts no task: {error}. It is tried again.") from error
 
 
 def _account(named: str | None, project: str) -> str:
@@ -113,9 +114,9 @@ def _account(named: str | None, project: str) -> str:
         return f"{named}{project}.iam.gserviceaccount.com" if named.endswith("@") else named
     try:
         credentials: Any = google.auth.default()[0]
-        credentials.refresh(AuthRequest())  # until then it is called "default"
+        credentials.refresh(AuthRequest())  # until then the account's name is "default"
     except GoogleAuthError as error:
-        raise ConfigurationError(f"No service account to invoke continuations as: {error}") from error
+        raise ConfigurationError(f"There is no service account that could invoke continuations: {error}") from error
     return str(credentials.service_account_email)
 
 
@@ -134,8 +135,8 @@ class Queue:
         needed = (QUEUE, URL) if emulator else (QUEUE, URL, SERVICE_ACCOUNT)
         if missing := [variable for variable in needed if not environ.get(variable)]:
             raise ConfigurationError(
-                f"A fan-out cannot be handed on: {', '.join(missing)} is not set. Set {', '.join(needed)}; "
-                f"without {QUEUE} at all, one invocation does the whole of a fan-out."
+                f"A fan-out cannot be handed on: {', '.join(missing)} is not set. Set {', '.join(needed)}; or unset "
+                f"{QUEUE}, so that one invocation does a whole fan-out."
             )
         if not _NAME.fullmatch(environ[QUEUE]):
             raise ConfigurationError(
@@ -144,13 +145,13 @@ class Queue:
         return cls(environ[QUEUE], environ[URL], environ.get(SERVICE_ACCOUNT), emulator)
 
     def put(self, rest: Rest) -> None:
-        """Creates the continuation's task, unless there is or was one; raises when it is not known to be there."""
+        """Creates the task of the continuation, unless it exists or was done; raises if that is uncertain."""
         task = self.task(rest)
         try:
-            # A name makes creation idempotent, so that it may be tried again when its answer was lost.
+            # The name makes creation idempotent, so it may be tried again after its answer was lost.
             _client(self.emulator).create_task(parent=self.name, task=task, retry=_RETRY, timeout=_SECONDS)
         except AlreadyExists:
-            # Equal names are equal work, and a task leaves its queue only when it was done.
+            # Equal names mean equal work, and a task leaves its queue only when it is done.
             return
         except GoogleAPICallError as error:
             raise self._translated(error) from error
@@ -176,7 +177,7 @@ class Queue:
     def _translated(self, error: GoogleAPICallError) -> BoilerError:
         meaning = READ_ERRORS[error.grpc_status_code or grpc.StatusCode.UNKNOWN]
         step = "It is tried again." if meaning is Unavailable else "Correct the queue, its name or the rights."
-        return meaning(f"The queue {self.name} takes no task: {error} {step}")
+        return meaning(f"The queue {self.name} accepts no task: {error} {step}")
 
 
 def _client(emulator: str | None) -> CloudTasksClient:

@@ -288,7 +288,7 @@ def test_a_queue_that_is_not_there_is_an_invalid_request() -> None:
 
 
 def test_a_queue_that_cannot_be_reached_is_unavailable() -> None:
-    with pytest.raises(Unavailable, match="takes no task"):
+    with pytest.raises(Unavailable, match="accepts no task"):
         enqueuer(environment(f"{LOOPBACK}:{free_port()}"))(CONTINUATION)
 
 

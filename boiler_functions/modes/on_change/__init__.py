@@ -1,1 +1,1 @@
-"""On-change mode: functions that receive the changes of a model or a view, and the webhook."""
+"""On-change mode: functions that receive the changes of a model or a view, and webhooks."""

@@ -24,10 +24,11 @@ M_co = TypeVar("M_co", bound=Model, covariant=True)
 class Changed(NamedTuple, Generic[M_co]):
     """One change of a model or a view, as a function receives it.
 
-    `before` is None when it was created (or is not known), `after` when it is gone. Older code may have left either:
-    an attribute that it did not have, or that has another type now, is None in it. Every attempt to tell of one change
-    has the same `key`, by which a receiver knows a repetition. `name` is that of the model or view as declared, `path`
-    that of the document, of a view its root's; `copies` are where the view was or is stored.
+    `before` is None if the document was created or its former content is not known, `after` is None if it was deleted.
+    If older code stored one of them, an attribute that it did not have, or that had another type, is None. All
+    deliveries of one change have the same `key`, by which a receiver recognises a repetition. `name` is the name of the
+    model or view; `path` is the path of the document, or of a view's root; `copies` are the paths at which the view was
+    or is stored.
     """
 
     key: str
@@ -82,8 +83,8 @@ def sink(target: Any, max_attempts: int | None, options: Mapping[str, Any]) -> C
         name = getattr(function, "__name__", repr(function))
         if not inspect.isfunction(function) or inspect.iscoroutinefunction(function) or not name.isidentifier():
             raise InvalidSink(
-                f"@app.on_change({target.__name__}) decorates a plain function, which gives the compiled one its "
-                f"name: `def tell(change: Changed[{target.__name__}]) -> None`; found {name}."
+                f"@app.on_change({target.__name__}) decorates {name}; it needs a plain function, whose name the "
+                f"compiled function gets: `def tell(change: Changed[{target.__name__}]) -> None`."
             )
         return Sink(function, changing, max_attempts, declarations.max_event_age, own)
 
@@ -93,6 +94,6 @@ def sink(target: Any, max_attempts: int | None, options: Mapping[str, Any]) -> C
 def _with_changes(target: Any) -> type[DomainModel] | View:
     """Returns the target; raises DeclarationError if it is neither a model nor a view with a path of its own."""
     if not isinstance(target, type) or not issubclass(target, DomainModel | ViewModel):
-        raise InvalidSink(f"@app.on_change({target!r}): the changes are those of a DomainModel or a ViewModel.")
+        raise InvalidSink(f"@app.on_change({target!r}): give the DomainModel or ViewModel whose changes it receives.")
     target.pattern()
     return target

@@ -1,8 +1,9 @@
-"""What happens because a model or a view changed, and is no write of Firestore: mail, a webhook, a message.
+"""Delivers the changes of models and views to functions that act outside Firestore: mail, a webhook, a message.
 
-At least once, under one key for each change. A view's change leaves a record in the outbox in its own commit, whose
-creation is the event; a model's change is an event whoever wrote it, so that it needs no second one. The platform
-delivers either again until it is acknowledged. In both cases the record then says that it was delivered, or given up.
+Each change is delivered at least once, always under the same key. A change of a view adds a record to the outbox in the
+same commit, and the creation of that record is the event. A change of a model is already an event, whoever wrote the
+document, so its record is written only once a delivery was tried. The platform delivers either event again until it is
+acknowledged. In both cases the record says in the end that the change was delivered, or was given up.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def deliver(invocation: Invocation, sink: Sink, change: Change) -> None:
     if change.is_equal:
         invocation.note(Outcome.IGNORED)
         return
-    telling = _OfView(invocation, sink, change) if sink.view else _OfModel(invocation, sink, change)
-    telling.run()
+    delivery = _OfView(invocation, sink, change) if sink.view else _OfModel(invocation, sink, change)
+    delivery.run()
 
 
 @dataclass(eq=False, repr=False)
-class _Telling(ABC):
+class _Delivery(ABC):
     """One event of a sink."""
 
     invocation: Invocation
@@ -54,7 +55,7 @@ class _Telling(ABC):
 
     @abstractmethod
     def look_up(self) -> tuple[Document, Document]:
-        """Returns the record and, if the event lacks it, the changed document, as they are now."""
+        """Returns the record as it is now, and the changed document, which is read if the event lacks it."""
 
     @abstractmethod
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
@@ -87,8 +88,8 @@ class _Telling(ABC):
     def _tell(self, changed: Changed[Model], record: Document) -> None:
         if (age := self._age()) > self.sink.max_age:
             raise Undeliverable(
-                f"{self.sink.name} no longer receives {changed.path}: after {age} (`max_event_age`) the platform "
-                f"would soon drop the event. The dead letter's `message` has the last error: {_last_error(record)}."
+                f"{self.sink.name} no longer receives the change of {changed.path}: it is {age} old, more than "
+                f"`max_event_age`, and the platform would soon drop its event. The last error: {_last_error(record)}."
             )
         try:
             with active(_ReadOnly(self.invocation, self.sink.name)):
@@ -128,8 +129,8 @@ class _Telling(ABC):
         return timedelta(microseconds=(self.invocation.now() - self.change.time) // 1000)
 
 
-class _OfView(_Telling):
-    """The event of a record, which the commit of a view's change created."""
+class _OfView(_Delivery):
+    """The event of an outbox record, which the commit of a view's change created."""
 
     @property
     def record(self) -> str:
@@ -141,7 +142,7 @@ class _OfView(_Telling):
 
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         if not document.exists:
-            return None  # The record was delivered and has expired.
+            return None  # The change was delivered, and its record has expired.
         before, after = (self._view(record["path"], record.get(name)) for name in ("before", "after"))
         return self._changed(record, record["path"], before, after, tuple(record.get("copies", ())))
 
@@ -151,8 +152,8 @@ class _OfView(_Telling):
         return None if content is None else view.recall(Instance(view, root).key, content)
 
 
-class _OfModel(_Telling):
-    """The event of a model's document, which anybody may have written."""
+class _OfModel(_Delivery):
+    """The event of a model's document, whoever wrote it."""
 
     @property
     def record(self) -> str:
@@ -167,17 +168,17 @@ class _OfModel(_Telling):
 
     def changed(self, record: Fields, document: Document) -> Changed[Model] | None:
         model = cast(type[DomainModel], self.sink.target)
-        # The document before may come from older code, or be bad data that this change repairs: it is optional.
+        # The former document may come from older code, or be bad data that this change repairs, so it may not load.
         before = model.recall(self.change.before) if model.holds(self.change.before) else None
         after = model.from_document(document) if model.holds(document) else None
-        # No declared attribute has changed, only a field that the model does not declare.
+        # If no declared attribute differs, only a field has changed that the model does not declare.
         if self.change.has_images and not differs(before, after):
             return None
         return self._changed(record, self.change.path, before, after)
 
 
 class _ReadOnly(Direct):
-    """A session of a sink, which may only read: its writes would escape the search for cycles."""
+    """The session of a sink, which may only read: `boiler check` could not find cycles through its writes."""
 
     def __init__(self, invocation: Invocation, sink: str) -> None:
         super().__init__(invocation.database)
@@ -185,7 +186,8 @@ class _ReadOnly(Direct):
 
     def write(self, write: Write) -> None:
         raise UndeclaredWrite(
-            f"{self.sink} writes {write.path}, but may only read. Write in a `@app.task`, or let a view follow."
+            f"{self.sink} writes {write.path}, but a function of `@app.on_change` may only read models. Write in an "
+            f"`@app.task`, or let a view follow."
         )
 
 

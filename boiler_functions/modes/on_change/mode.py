@@ -64,8 +64,8 @@ class OnChangeMode(Mode[Sink]):
         for sink in declarations.of(self):
             if sink.view and sink.view not in declarations.stored:
                 raise InvalidSink(
-                    f"{sink.name} receives the changes of {sink.view.__name__}, which {declarations.app!r} does not "
-                    f"store, so that nothing follows its changes; decorate {sink.view.__name__} with `@app.query`."
+                    f"{sink.name} receives the changes of {sink.view.__name__}, but {declarations.app!r} does not "
+                    f"store that view, so nothing notices its changes; decorate {sink.view.__name__} with `@app.query`."
                 )
 
     def recipients(self, declarations: Declarations) -> Iterator[Recipient]:
@@ -79,7 +79,7 @@ class OnChangeMode(Mode[Sink]):
             options = declarations.settled(self, name, sink.options)
             if options.retry is False:
                 raise InvalidSink(
-                    f"{sink.name} receives changes at least once, but with retry=False an event that failed is "
+                    f"{sink.name} receives changes at least once, but with retry=False a failed event would be "
                     f"dropped; leave `retry` on."
                 )
             yield SinkFunction(declarations.app, self.name, name, sink.source(declarations.app), options, sink)

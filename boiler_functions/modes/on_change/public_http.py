@@ -1,4 +1,4 @@
-"""HTTP to public addresses only: a URL that a user may have chosen must not reach internal hosts, or redirect."""
+"""HTTP to public addresses only: a URL that a user may have chosen must not reach internal hosts, or be redirected."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from urllib.parse import SplitResult
 
 from boiler_functions.exceptions import Undeliverable
 
-# https://www.iana.org/assignments/ipv6-address-space: all that is routed of IPv6; what is not in it translates to IPv4
-# (NAT64), stands for it (compatible addresses), or stays inside (unique and site-local, link-local).
+# https://www.iana.org/assignments/ipv6-address-space: the IPv6 addresses that are routed. The others translate to IPv4
+# (NAT64), stand for IPv4 (compatible addresses), or are internal (unique and site-local, link-local).
 _GLOBAL_UNICAST = ip_network("2000::/3")
 
-# https://www.iana.org/assignments/iana-ipv6-special-registry and iana-ipv4-special-registry: networks within the public
-# ones that are none. Teredo is in 2001::/23; 2002::/16 is 6to4, and 192.88.99.0/24 leads to it.
+# https://www.iana.org/assignments/iana-ipv6-special-registry and iana-ipv4-special-registry: networks among the public
+# ones that are not public. Teredo is in 2001::/23; 2002::/16 is 6to4, and 192.88.99.0/24 leads to it.
 _SPECIAL = [
     *map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24")),
     *map(ip_network, ("100.64.0.0/10", "198.18.0.0/15", "240.0.0.0/4")),
@@ -28,13 +28,13 @@ _SPECIAL = [
 
 
 def post(url: SplitResult, headers: Mapping[str, str], body: bytes, timeout: float, *, local: bool) -> int:
-    """The status that the URL answers; raises OSError when it does not, Undeliverable when it leads inside.
+    """Posts the body and returns the status of the answer; raises OSError without an answer.
 
-    `timeout` is for all of it, from looking up the name to the end of the answer's headers. Redirects are not followed.
-    `local` admits this machine, and nothing else.
+    Raises Undeliverable if the host has an address that is not public, or, with `local`, is not this machine. `timeout`
+    covers everything from the look-up of the name to the end of the answer's headers. Redirects are not followed.
     """
     connection = _Connection(url, timeout, local)
-    # A timeout of the socket starts again with every byte that comes.
+    # A socket's own timeout would start again with every byte that arrives.
     alarm = Timer(timeout, connection.cut)
     alarm.daemon = True
     alarm.start()
@@ -43,13 +43,13 @@ def post(url: SplitResult, headers: Mapping[str, str], body: bytes, timeout: flo
         connection.request("POST", target, body, dict(headers))
         status = connection.getresponse().status
         if connection.is_cut:
-            # The end of the headers is what http.client takes the cut for.
+            # http.client takes the cut for the end of the headers.
             raise TimeoutError
         return status
     except (OSError, HTTPException) as error:
         if connection.is_cut:
             raise TimeoutError(f"it took longer than {timeout:g} seconds") from error
-        # Without its text, which quotes the answer: one that echoes the request would put the URL into the log.
+        # The error's text is left out, as it quotes the answer, and an answer may echo the URL into the log.
         raise error if isinstance(error, OSError) else OSError(f"no HTTP: {type(error).__name__}") from error
     finally:
         alarm.cancel()
@@ -57,7 +57,7 @@ def post(url: SplitResult, headers: Mapping[str, str], body: bytes, timeout: flo
 
 
 def is_public(address: str) -> bool:
-    """Whether the address is public: routed to a host that anybody can reach."""
+    """Whether the address is public, so that it leads to a host that anybody can reach."""
     ip: IPv4Address | IPv6Address | None = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address) and ip not in _GLOBAL_UNICAST:
         ip = ip.ipv4_mapped
@@ -71,15 +71,15 @@ class _Response(HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        # https://www.rfc-editor.org/rfc/rfc9110#section-15.2: any number of 1xx; http.client knows 100 alone.
+        # https://www.rfc-editor.org/rfc/rfc9110#section-15.2: any number of 1xx; http.client handles only 100.
         while self.status < 200 and self.status != SWITCHING_PROTOCOLS:
-            # It begins no second time while it has headers.
+            # `begin` does nothing while there are headers.
             self.headers = None  # type: ignore[assignment]
             super().begin()
 
 
 class _Connection(HTTPConnection):
-    """Connects to the address that was checked; a second look-up might return another."""
+    """Connects to the address that was checked, as a second look-up might return another one."""
 
     response_class = _Response
 
@@ -94,7 +94,7 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         self.sock = self._connected()
         if self.context:
-            # The handshake comes when `cut` finds the socket here.
+            # The handshake comes after this assignment, so that `cut` can end it, too.
             self.sock = self.context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
             self.sock.do_handshake()
 
@@ -103,7 +103,7 @@ class _Connection(HTTPConnection):
         self.is_cut = True
         if self.sock is not None:
             with suppress(OSError):
-                # Not SSLSocket's own, which would go on without TLS.
+                # Not SSLSocket.shutdown, after which the socket would go on without TLS.
                 socket.shutdown(self.sock, SHUT_RDWR)
 
     @property

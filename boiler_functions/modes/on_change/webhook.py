@@ -23,10 +23,10 @@ from boiler_functions.types import is_name
 
 PREFIX = "whsec_"
 
-# With these the receiver may accept the same request later. With any other 4xx it would refuse it again.
+# After these the receiver may accept the same request later; after any other 4xx it would refuse it again.
 _PASSING = (408, 409, 429)
 
-# Spaces and controls are refused here: the HTTP client would refuse them with an error that quotes the whole URL.
+# Refuses spaces and control characters, which http.client would refuse with an error that quotes the whole URL.
 _URL = re.compile(r"[!-~]+")
 
 _LOOPBACK = r"localhost|127\.\d+\.\d+\.\d+|::1"
@@ -41,20 +41,20 @@ class Webhook:
         def tell(change: Changed[City]) -> None:
             cities.notify(change)
 
-    `secret_env` names the environment variable with the secret: `whsec_` and base64 as Standard Webhooks write it, or
-    any text; several, with spaces between, all sign, so that a secret can be replaced. The URL is public and `https`;
-    on this machine, outside of the cloud, `http://localhost` will do. Redirects are not followed.
+    `secret_env` names the environment variable with the secret: `whsec_` and base64, as Standard Webhooks specifies, or
+    any other text. Several secrets, separated by spaces, all sign, so that a secret can be replaced. The URL must be
+    public and `https`; outside the cloud, `http://localhost` works, too. Redirects are not followed.
     """
 
     def __init__(self, url: str, *, secret_env: str, timeout_sec: float = 10.0) -> None:
         if not is_name(secret_env):
             # The message does not quote the value, which may be the secret itself.
-            raise InvalidSink(f"{_shown(url)}: secret_env is the name of an environment variable.")
+            raise InvalidSink(f"{_shown(url)}: secret_env must be the name of an environment variable.")
         parts = _parts(url)
         if parts is None or not parts.hostname or "@" in parts.netloc or parts.fragment:
-            raise InvalidSink(f"{_shown(url)}: give a URL with a host, as 'https://example.com/hooks'.")
+            raise InvalidSink(f"{_shown(url)}: give a URL with a host, such as 'https://example.com/hooks'.")
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
-            raise InvalidSink(f"{_shown(url)}: https, or on this machine http; anybody could read it else.")
+            raise InvalidSink(f"{_shown(url)}: use https, as others could read the change; http is only for localhost.")
         positive(f"{_shown(url)}: timeout_sec", timeout_sec)
         self.url = url
         self.secret_env = secret_env
@@ -68,8 +68,8 @@ class Webhook:
     def notify(self, change: Changed[Model], data: Mapping[str, Any] | None = None) -> None:
         """Sends the change, or `data` instead, under the change's key.
 
-        Raises Undelivered for what may pass (no answer, 5xx, 408, 409, 429), Undeliverable for any other answer but
-        2xx.
+        Raises Undelivered if a later attempt may succeed (no answer, 5xx, 408, 409, 429), and Undeliverable for any
+        other answer except 2xx.
         """
         status = self._post(change.key, message(change) if data is None else {"data": as_json(data)})
         if 200 <= status < 300:
@@ -80,7 +80,7 @@ class Webhook:
         raise Undeliverable(f"{self!r} answered {status} and would again{hint}.")
 
     def _post(self, key: str, content: Mapping[str, Any]) -> int:
-        # Imported late: an app may have a function with a webhook, and ten that need no HTTP client.
+        # Imported late, because most functions of an app never send a webhook and need no HTTP client.
         from boiler_functions.modes.on_change.public_http import post
 
         body = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
@@ -99,9 +99,9 @@ class Webhook:
 
     def _is_local(self) -> bool:
         is_local = _is_loopback(urlsplit(self.url))
-        # In the cloud, this machine is the function itself, which would take what is posted for an event.
+        # In the cloud, this machine is the function itself, which would take the request for an event.
         if is_local and is_deployed(os.environ):
-            raise Undeliverable(f"{self!r} is the function's own machine; give a public URL.")
+            raise Undeliverable(f"{self!r} leads to the function's own machine; give a public URL.")
         return is_local
 
     def _secrets(self) -> list[str]:
@@ -117,7 +117,7 @@ class Webhook:
 
 
 def signature(secret: str, key: str, timestamp: str, body: bytes) -> str:
-    """Returns the signature of one message with one secret, as it stands in the header."""
+    """Returns the signature of one message with one secret, as the header `webhook-signature` contains it."""
     signed = b".".join([key.encode(), timestamp.encode(), body])
     return "v1," + b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode()
 
@@ -141,7 +141,7 @@ def _key(secret: str) -> bytes:
     except ValueError:
         key = b""
     if not key:
-        raise ValueError(f"a secret with nothing in base64 after {PREFIX!r}; copy it anew, or take another text")
+        raise ValueError(f"a secret without valid base64 after {PREFIX!r}; copy it again, or use any other text")
     return key
 
 
@@ -157,7 +157,7 @@ def _parts(url: object) -> SplitResult | None:
 
 
 def _shown(url: object) -> str:
-    """Returns the URL for messages and logs, without the user, path and query, which may be secret."""
+    """Returns the URL for messages and logs, without user, path and query, which may be secret."""
     parts = _parts(url)
     if parts is None or not parts.hostname:
         return "Webhook(…)"

@@ -63,7 +63,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         ("namespace", "other", "of the namespace 'other'"),
         ("document", "others/e1", "receives changes of 'entries/{doc_id}'"),
         ("document", "entries/..", "receives changes of 'entries/{doc_id}'"),
-        ("time", "soon", "is none of a Firestore trigger"),
+        ("time", "soon", "is not of a Firestore trigger"),
     ],
 )
 def test_an_event_of_others_is_a_letter_and_nothing_else(

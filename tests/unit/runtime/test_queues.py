@@ -82,12 +82,12 @@ def test_a_continuation_is_enqueued_once_by_its_name(emulator: Any) -> None:
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_queue_that_takes_no_task_leaves_the_event_unacknowledged(status: int, emulator: Any) -> None:
     emulator.status = status
-    with pytest.raises(Unavailable, match="takes no task"):
+    with pytest.raises(Unavailable, match="accepts no task"):
         firebase_enqueuer(continuations(), emulated(emulator.host))(REST)
 
 
 def test_a_queue_that_does_not_answer_leaves_the_event_unacknowledged() -> None:
-    with pytest.raises(Unavailable, match="takes no task"):
+    with pytest.raises(Unavailable, match="accepts no task"):
         firebase_enqueuer(continuations(), emulated("127.0.0.1:1"))(REST)
 
 

@@ -405,7 +405,7 @@ def test_whoever_is_told_may_read_models_and_write_none(target: type[Any]) -> No
         (letter,) = letters(testing)
         assert testing.fields("cities/TOK") == {"name": "Tokyo"}
     assert seen == ["Tokyo"]
-    assert "tell writes cities/TOK, but may only read" in letter["message"]
+    assert "tell writes cities/TOK, but a function of `@app.on_change` may only read models" in letter["message"]
 
 
 # A model.
@@ -668,13 +668,13 @@ async def later(change: Changed[Any]) -> None: ...
 
 @pytest.mark.parametrize("function", [later, print, lambda change: None, Receiver()])
 def test_what_is_no_plain_function_is_refused(function: Any) -> None:
-    with pytest.raises(DeclarationError, match=r"@app\.on_change\(City\) decorates a plain function"):
+    with pytest.raises(DeclarationError, match=r"@app\.on_change\(City\) decorates .*; it needs a plain function"):
         Boiler("demo").on_change(City)(function)
 
 
 @pytest.mark.parametrize("target", [CityStore, "City", None])
 def test_what_is_no_model_has_no_changes(target: Any) -> None:
-    with pytest.raises(DeclarationError, match="the changes are those of a DomainModel or a ViewModel"):
+    with pytest.raises(DeclarationError, match="give the DomainModel or ViewModel whose changes it receives"):
         Boiler("demo").on_change(target)
 
 
