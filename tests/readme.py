@@ -32,6 +32,11 @@ class Command:
     line: str
     printed: str
 
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments of a `boiler` command."""
+        return self.line.split()[1:]
+
     def prints(self, output: str) -> bool:
         shown, printed = (_SPACES.sub("", _DURATION.sub("0s", text.strip())) for text in (self.printed, output))
         return re.fullmatch(".*".join(map(re.escape, shown.split("…"))), printed, re.DOTALL) is not None
@@ -45,6 +50,11 @@ def blocks() -> list[Block]:
 def files() -> dict[str, str]:
     """The files that the tour writes, by name."""
     return {block.name: block.text for block in blocks() if block.name}
+
+
+def shown(name: str) -> list[Command]:
+    """The commands in a block of that name, which need a database and are run by the tests of the commands."""
+    return [each for block in blocks() if block.name == name for each in commands(block)]
 
 
 def commands(block: Block) -> Iterator[Command]:

@@ -121,12 +121,12 @@ def build(
     work = build_of(app, view, database, withdraw=withdraw)
     if root is not None:
         tally = Tally()
-        with _letters() as letters:
+        with letters_written() as letters:
             _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
     else:
         position = Position.of(context, name)
         tally = position.read() if resume else Tally()
-        with _resumable(name), _letters() as letters:
+        with _resumable(name), letters_written() as letters:
             _follow(name, _noted(work.run(tally.after), tally, position), tally, console)
         position.clear()
     usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
@@ -162,7 +162,7 @@ class Letters(logging.Handler):
 
 
 @contextmanager
-def _letters() -> Iterator[Letters]:
+def letters_written() -> Iterator[Letters]:
     """Takes the package's log records from the other handlers, which would print a traceback for each letter."""
     package, letters = logging.getLogger(__name__.partition(".")[0]), Letters()
     propagated = package.propagate

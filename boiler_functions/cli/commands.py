@@ -6,9 +6,10 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -218,6 +219,90 @@ def withdraw(context: Context, view: str | None, dropped: bool, former: str | No
     from boiler_functions.cli.withdraw import withdraw as withdraw_views
 
     withdraw_views(context, Console(), view=view, dropped=dropped, former=former)
+
+
+@boiler.group()
+def letters() -> None:
+    """List, show, retry or drop dead letters: what failed and will fail again until something is mended.
+
+    Exit status of each command: 0 done, 1 some letters are not done, 2 an error with its code.
+    """
+
+
+def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command ids and conditions, as the argument `chosen`."""
+
+    def run(context: Context, /, *args: Any, **given: Any) -> Any:
+        from boiler_functions.cli.answer import age_of
+        from boiler_functions.cli.letters import Chosen
+
+        older, newer = age_of(given.pop("older")), age_of(given.pop("newer"))
+        others = {name: given.pop(name) for name in ("ids", "kind", "view", "every") if name in given}
+        return command(context, *args, chosen=Chosen(older=older, newer=newer, **others), **given)
+
+    update_wrapper(run, command)
+    options = (
+        click.argument("ids", nargs=-1, metavar="[ID]..."),
+        click.option("--kind", metavar="KIND", help="Only letters of this kind, such as schema or bug."),
+        click.option("--view", metavar="NAME", help="Only letters about this view, form or receiver of changes."),
+        click.option("--older", metavar="AGE", help="Only failures last seen before this time, such as 12h or 7d."),
+        click.option("--newer", metavar="AGE", help="Only failures seen within this time, such as 30m."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    )
+    for option in reversed(options):
+        run = option(run)
+    return run
+
+
+_EVERY = click.option("--all", "every", is_flag=True, help="All letters that fit the conditions.")
+
+
+@letters.command("list")
+@in_context
+@_of_letters
+def list_letters(context: Context, chosen: Any, as_json: bool) -> None:
+    """List the letters, the latest failure first. Reads only."""
+    from boiler_functions.cli.letters import list_letters as listed
+
+    listed(context, chosen).show(context, as_json=as_json)
+
+
+@letters.command("show")
+@click.option("--contents", is_flag=True, help="Also show the message, which may quote a document.")
+@in_context
+@_of_letters
+def show_letters(context: Context, chosen: Any, contents: bool, as_json: bool) -> None:
+    """Show all that the letters say, without contents of documents. Reads only."""
+    from boiler_functions.cli.letters import show_letters as shown
+
+    shown(context, chosen, contents=contents).show(context, as_json=as_json)
+
+
+@letters.command("retry")
+@_EVERY
+@in_context
+@_of_letters
+def retry_letters(context: Context, chosen: Any, as_json: bool) -> None:
+    """Do the work of the letters again, with the code that is here; a letter ends when its work is done.
+
+    A form takes effect exactly once, however often it is tried again. A view is built from the documents as they are
+    now. A change is delivered again under its key.
+    """
+    from boiler_functions.cli.letters import retry_letters as retried
+
+    retried(context, chosen).show(context, as_json=as_json)
+
+
+@letters.command("drop")
+@_EVERY
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@in_context
+@_of_letters
+def drop_letters(context: Context, chosen: Any, yes: bool, as_json: bool) -> None:
+    """Delete the letters, after asking. Their work is not done; a view that is owed a build stays so."""
+    from boiler_functions.cli.letters import drop_letters as dropped
+
+    dropped(context, chosen, yes=yes).show(context, as_json=as_json)
 
 
 @boiler.command()

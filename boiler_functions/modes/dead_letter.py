@@ -1,18 +1,20 @@
 """Dead letters: a document about each view or form that will fail again, with the kind of its error.
 
-A letter stays until its TTL, even if the view was built since: deleting it would cost every build a write. Its
-`last_time` says when the failure was last seen.
+No build deletes a letter, which would cost each of them a write. Upkeep deletes the letters of what was done since, and
+the TTL those of the rest. `last_time` says when the failure was last seen.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from boiler_functions.database import Put, unchanged
+from boiler_functions.database import NAME, Cursor, Database, Document, Filter, Order, Put, Query, unchanged
 from boiler_functions.exceptions import Conflict, Permanent
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.types import Fields, digest, to_datetime
+from boiler_functions.types import Fields, Instant, Reference, digest, to_datetime, to_instant
 
 COLLECTION = "boilerDeadLetters"
 
@@ -25,6 +27,61 @@ MAX_ATTEMPTS = 5
 _LONGEST_MESSAGE = 10_000
 
 log = logging.getLogger(__name__)
+
+
+class Letter(NamedTuple):
+    """A dead letter as it was read."""
+
+    document: Document
+    function: str
+    view: str
+    """The views that it is about, separated by commas; of a function that receives changes, its name."""
+    subject: str
+    source: str
+    event: str
+    code: str
+    kind: str
+    reason: str
+    message: str
+    first_time: datetime
+    last_time: datetime
+    attempts: int
+
+    @classmethod
+    def of(cls, document: Document) -> Letter:
+        """Returns the letter that a document holds."""
+        fields = document.fields or {}
+        return cls(document, *(fields[name] for name in cls._fields[1:]))
+
+    @property
+    def id(self) -> str:
+        return self.document.id
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return tuple(self.view.split(", "))
+
+    def is_older_than(self, moment: Instant) -> bool:
+        """Whether the failure was last seen before this moment."""
+        return to_instant(self.last_time) < moment
+
+
+def letters_of(
+    database: Database, app: str, *, after: str = "", until: str = "", limit: int | None = None, page: int = 300
+) -> Iterator[Letter]:
+    """Yields the letters of an app in the order of their ids, which are random; `after` and `until` are such ids."""
+    query = Query(COLLECTION, filters=(Filter("app", "==", app),), orders=(Order(NAME),))
+    query = query._replace(limit=limit or page, end=_cursor(until) if until else None)
+    while True:
+        found = database.query(query._replace(start=_cursor(after) if after else None)).documents
+        yield from map(Letter.of, found)
+        if limit or len(found) < page:
+            return
+        after = found[-1].id
+
+
+def _cursor(letter: str) -> Cursor:
+    return Cursor((Reference(f"{COLLECTION}/{letter}"),), before=False)
 
 
 def write_dead_letter(

@@ -7,7 +7,7 @@ folder, the list in `modes.all` and the decorators of Boiler name a mode.
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from boiler_functions.exceptions import InvalidOption
 from boiler_functions.manifest import Function, HttpTrigger, Service
 from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node
 from boiler_functions.modes.event_function import EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
@@ -129,6 +130,18 @@ class Mode(ABC, Generic[D]):
 
     def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
         """Builds again what other code built, as `boiler dev` does at each reload."""
+
+    # Dead letters.
+
+    def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
+        """Returns the work that a letter's function gave up on; None if the letter is not about work of this mode."""
+        return None
+
+    def settled_letters(
+        self, declarations: Declarations, letters: Collection[Letter], database: Database
+    ) -> Iterable[Letter]:
+        """Returns the letters whose work was done since, or has nothing left that it could be done for."""
+        return ()
 
     # Facts about it, for the plan, the picture and the checks of an app.
 

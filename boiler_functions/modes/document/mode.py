@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
+from boiler_functions.database import Database
 from boiler_functions.exceptions import InvalidPattern
 from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.document.mutation_task import MutationTask, mutation_path, mutation_schema
 from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.task.checks import check_forms, check_writes
-from boiler_functions.modes.task.mode import TASK, functions_of
+from boiler_functions.modes.task.mode import TASK, functions_of, retry_of, settled_of
 from boiler_functions.modes.task.words import OUTCOME
 
 
@@ -34,6 +37,16 @@ class DocumentMode(Mode[MutationTask]):
 
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
         return functions_of(self, declarations)
+
+    def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
+        mutations = declarations.of(self)
+        return retry_of(mutations, letter)
+
+    def settled_letters(
+        self, declarations: Declarations, letters: Collection[Letter], database: Database
+    ) -> Iterator[Letter]:
+        mutations = declarations.of(self)
+        return settled_of(mutations, letters, database)
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for each in declarations.of(self):

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-from boiler_functions.database import PRESENT, Document, Put, Write
+from boiler_functions.database import PRESENT, Document, Put, Write, unchanged
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Permanent, UndeclaredWrite, Undeliverable, Undelivered
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model, differs
 from boiler_functions.models.session import Direct, active
-from boiler_functions.modes.dead_letter import write_dead_letter
+from boiler_functions.modes.dead_letter import Letter, write_dead_letter
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.on_change.declaration import Changed, Sink
 from boiler_functions.modes.outbox import state
@@ -38,6 +38,29 @@ def deliver(invocation: Invocation, sink: Sink, change: Change) -> None:
         return
     delivery = _OfView(invocation, sink, change) if sink.view else _OfModel(invocation, sink, change)
     delivery.run()
+
+
+def deliver_again(invocation: Invocation, sink: Sink, letter: Letter) -> None:
+    """Delivers the change that a letter is about, under the same key; raises Undelivered if it fails again.
+
+    A record holds its view as it was before and after the change. A model's change comes without its images, with the
+    document as it is now, as that of a large document does.
+    """
+    record = invocation.database.read([letter.subject]).documents[0]
+    if (record.fields or {}).get("status") == "dead":
+        # On this condition, so that of two retries at once only one delivers.
+        pending = state(invocation, "pending", _attempts(record.fields or {}))
+        invocation.database.commit([Put(record.path, pending, mask=tuple(pending), precondition=unchanged(record))])
+    path = record.path if sink.view else letter.source
+    nowhere = Document(path)
+    change = Change(letter.event, "", path, nowhere, nowhere, invocation.now())
+    telling = _OfView(invocation, sink, change) if sink.view else _Again(invocation, sink, change, letter.subject)
+    telling.run()
+
+
+def is_delivered(record: Document) -> bool:
+    """Whether a record's change was delivered, or the record has expired."""
+    return not record.exists or (record.fields or {}).get("status") == "delivered"
 
 
 @dataclass(eq=False, repr=False)
@@ -175,6 +198,17 @@ class _OfModel(_Delivery):
         if self.change.has_images and not differs(before, after):
             return None
         return self._changed(record, self.change.path, before, after)
+
+
+@dataclass(eq=False, repr=False)
+class _Again(_OfModel):
+    """A change of a model's document that a letter is about, whose record the letter names."""
+
+    named: str
+
+    @property
+    def record(self) -> str:
+        return self.named
 
 
 class _ReadOnly(Direct):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+from boiler_functions.database import Database
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import InvalidSink
 from boiler_functions.manifest import CREATED, WRITTEN, collection_name, snake_case
+from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node, source_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.on_change.declaration import Sink
-from boiler_functions.modes.on_change.delivery import deliver
+from boiler_functions.modes.on_change.delivery import deliver, deliver_again, is_delivered
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.paths import Pattern
 from boiler_functions.views.view_model import View
@@ -70,6 +72,21 @@ class OnChangeMode(Mode[Sink]):
 
     def recipients(self, declarations: Declarations) -> Iterator[Recipient]:
         return (sink for sink in declarations.of(self) if sink.view)
+
+    def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
+        sink = self._sink_of(declarations, letter)
+        return None if sink is None else lambda invocation: deliver_again(invocation, sink, letter)
+
+    def settled_letters(
+        self, declarations: Declarations, letters: Collection[Letter], database: Database
+    ) -> Iterator[Letter]:
+        if own := [letter for letter in letters if self._sink_of(declarations, letter)]:
+            records = {each.path: each for each in database.read({letter.subject for letter in own}).documents}
+            yield from (letter for letter in own if is_delivered(records[letter.subject]))
+
+    def _sink_of(self, declarations: Declarations, letter: Letter) -> Sink | None:
+        own = (each for each in declarations.of(self) if each.name == letter.view)
+        return next((each for each in own if letter.subject.startswith(f"{each.outbox(declarations.app)}/")), None)
 
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
         """Returns one function for each sink."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from boiler_functions.database import Database
 from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import NameCollision, OverlappingPaths
 from boiler_functions.manifest import Function, QueueTrigger, collection_name, function_name, snake_case
 from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation
@@ -21,6 +23,7 @@ from boiler_functions.modes.query.advice import advice_on, advice_on_grouping
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
 from boiler_functions.modes.query.costs import cost_of
 from boiler_functions.modes.query.declaration import Stored
+from boiler_functions.modes.query.letters import Letters
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.query.upkeep import Upkeep
 from boiler_functions.paths import Pattern
@@ -117,6 +120,14 @@ class QueryMode(Mode[Stored]):
     def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
         Upkeep(invocation, declarations.views_of(self), declarations.recipients).follow_code()
 
+    def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
+        return _letters(self, declarations).retry(letter)
+
+    def settled_letters(
+        self, declarations: Declarations, letters: Collection[Letter], database: Database
+    ) -> Iterator[Letter]:
+        return _letters(self, declarations).settled(letters, database)
+
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):
             yield Documents(f"{view.__name__}, a view", view.pattern(), view.__readers__())
@@ -129,6 +140,10 @@ class QueryMode(Mode[Stored]):
 
 
 QUERY = QueryMode()
+
+
+def _letters(mode: QueryMode, declarations: Declarations) -> Letters:
+    return Letters(declarations.app, declarations.views_of(mode), declarations.recipients)
 
 
 def _check_apart(view: View, other: View) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from boiler_functions.access import Owner, any_of
+from boiler_functions.database import Database
 from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Usage
 from boiler_functions.manifest import snake_case
 from boiler_functions.modes.advice import Advice, is_one_for_all
 from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import MODEL, Look, Node, source_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.costs import cost_of
-from boiler_functions.modes.task.task import Task, run_task
+from boiler_functions.modes.task.task import Task, is_settled, retry_form, run_task
 from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.paths import Pattern
 from boiler_functions.views.fetching import Assumed
@@ -74,6 +76,14 @@ class TaskMode(Mode[Task]):
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
         return functions_of(self, declarations)
 
+    def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
+        return retry_of(declarations.of(self), letter)
+
+    def settled_letters(
+        self, declarations: Declarations, letters: Collection[Letter], database: Database
+    ) -> Iterator[Letter]:
+        return settled_of(declarations.of(self), letters, database)
+
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for task in declarations.of(self):
             senders = task.view.__writers__()
@@ -96,6 +106,25 @@ def functions_of(mode: Mode[T], declarations: Declarations) -> Iterator[EventFun
         name = f"{snake_case(task.view.__name__)}_{mode.name}"
         options = declarations.options_of(mode, name, [task])
         yield TaskFunction(declarations.app, mode.name, name, task.pattern, options, task)
+
+
+def retry_of(tasks: Iterable[Task], letter: Letter) -> Callable[[Invocation], None] | None:
+    """Returns the work of the letter's form, if it belongs to one of the tasks."""
+    task = _task_of(tasks, letter)
+    return None if task is None else lambda invocation: retry_form(invocation, task, letter.subject)
+
+
+def settled_of(tasks: Collection[Task], letters: Iterable[Letter], database: Database) -> Iterator[Letter]:
+    """Yields the letters of forms that took effect since, or that are gone."""
+    found = [(letter, task) for letter in letters if (task := _task_of(tasks, letter))]
+    if found:
+        forms = {each.path: each for each in database.read({letter.subject for letter, _ in found}).documents}
+        yield from (letter for letter, task in found if is_settled(forms[letter.subject], task))
+
+
+def _task_of(tasks: Iterable[Task], letter: Letter) -> Task | None:
+    own = (each for each in tasks if each.view.__name__ == letter.view and each.pattern.match(letter.subject))
+    return next(own, None)
 
 
 def _advice_on(task: Task) -> Iterator[Advice]:

@@ -158,6 +158,10 @@ class Run(NamedTuple):
         """Lets the form take effect unless it already has; raises a Transient error to receive the event again."""
         self.invocation.note(self._needless() or self._outcome())
 
+    def again(self) -> None:
+        """Applies a document whose event ended in a dead letter, whatever its stamp says of that failure."""
+        self.invocation.note(self._outcome())
+
     def _outcome(self) -> Outcome:
         if self._age() > self.task.max_event_age:
             raise EventTooOld(
@@ -370,6 +374,25 @@ class Run(NamedTuple):
 def run_task(invocation: Invocation, task: Task, change: Change) -> None:
     """Lets a form take effect exactly once; raises a Permanent error for an event that will fail again."""
     Run(invocation, task, change).run()
+
+
+def retry_form(invocation: Invocation, task: Task, path: str) -> None:
+    """Lets a form take effect that failed before; does nothing if it did since.
+
+    The form itself, or the record of a kept one, tells whether it did. So this is safe after the markers of its events
+    have expired, beside a late delivery of its event, and beside another retry.
+    """
+    form = invocation.database.read([path]).documents[0]
+    # The form exists before the change, or a kept form would be taken for a new one of the same name.
+    earlier = Document(path, {}, MISSING)
+    event = f"retry of {form.version}"
+    Run(invocation, task, Change(event, path, path, earlier, form, invocation.now())).again()
+
+
+def is_settled(form: Document, task: Task) -> bool:
+    """Whether a form that once failed has nothing left to be done: it is gone, or has another outcome by now."""
+    fields = form.fields or {}
+    return not form.exists or (task.on_completion == "stamp" and is_stamped(fields) and not _has_failed(fields))
 
 
 def _told(rejection: Rejected) -> Fields:

@@ -12,8 +12,10 @@ from typing import Any
 
 from boiler_functions.modes.drawing import Look, Node, view_node
 from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.letters import end_settled
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.scheduled_function import ScheduledFunction
+from boiler_functions.types import Instant
 
 ENTRY_POINT = "upkeep"
 
@@ -44,6 +46,11 @@ class UpkeepMode(Mode[Any]):
             served = tuple(view.__name__ for view in declarations.stored)
             options = declarations.settled(self, ENTRY_POINT, declarations.options)
             yield UpkeepFunction(declarations.app, self.name, ENTRY_POINT, options, served, declarations)
+
+    def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
+        """Ends dead letters whose work was done since; the last of the modes, so that what was just built counts."""
+        if not invocation.is_out_of_time:
+            end_settled(declarations, invocation)
 
     def drawn(self, declarations: Declarations) -> Iterator[tuple[Node, ...]]:
         for function in self.scheduled_functions(declarations):

@@ -1,0 +1,113 @@
+"""What the commands for operating an app print: lines for a person, or with --json one object of the same form.
+
+    {"command": "letters list", "app": "towns", "project": "my-project", "database": "(default)", "emulator": null,
+     "time": "2026-11-27T06:40:00+00:00", "is_fine": true, "result": {…}}
+
+The exit status is a contract, too: 0 if all is fine, 1 if the command ran and something is not, 2 for an error, which
+goes to the standard error with its code and leaves the standard output empty, and 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.errors import Unfinished
+from boiler_functions.exceptions import ConfigurationError
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a command, as JSON and as lines; `is_fine` decides on the exit status."""
+
+    command: str
+    result: Mapping[str, Any]
+    lines: Sequence[str]
+    is_fine: bool = True
+
+    def show(self, context: Context, *, as_json: bool) -> None:
+        """Prints the answer; raises Unfinished, without a further line, if something is not fine."""
+        if as_json:
+            click.echo(json.dumps(self._envelope(context), indent=2, default=_plain))
+        else:
+            click.echo("\n".join((f"{context.app.name}: {place_of(context)}", *self.lines)))
+        if not self.is_fine:
+            raise NotFine("")
+
+    def _envelope(self, context: Context) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "app": context.app.name,
+            "project": _project(context),
+            "database": context.database_id,
+            "emulator": context.emulator,
+            "time": datetime.now(UTC),
+            "is_fine": self.is_fine,
+            "result": self.result,
+        }
+
+
+class NotFine(Unfinished):
+    """The command has printed what is not fine; only its exit status is left to say so."""
+
+    def show(self, file: Any = None) -> None:
+        """Prints nothing."""
+
+
+def place_of(context: Context) -> str:
+    """Returns the project and the database that a command speaks of: `project demo-x, database (default)`."""
+    emulator = f", emulator {context.emulator}" if context.emulator else ""
+    return f"project {_project(context)}, database {context.database_id}{emulator}"
+
+
+def confirm(context: Context, what: str, *, yes: bool) -> bool:
+    """Asks whether to change the database that is named, unless `yes` was given."""
+    return yes or click.confirm(f"{what} in {place_of(context)}?", err=True)
+
+
+def table(rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yields the rows as lines with aligned columns."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def age_of(text: str | None) -> timedelta | None:
+    """Returns the age that an option gives, such as 30m, 12h or 7d; raises ConfigurationError for any other text."""
+    if text is None:
+        return None
+    if found := re.fullmatch(r"(\d{1,6})([smhd])", text):
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    raise ConfigurationError(f"{text!r} is not an age. Write a number with s, m, h or d, such as 30m, 12h or 7d.")
+
+
+def shown_age(age: timedelta) -> str:
+    """Returns an age in its largest unit: `3 h`."""
+    seconds = max(0, int(age.total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def as_json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the option --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def _project(context: Context) -> str:
+    return context.named_project or "of the credentials"
+
+
+def _plain(value: object) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,99 @@
+"""The commands for operating an app on the real emulator, as a user runs them."""
+
+import json
+import os
+import secrets
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boiler_functions.app import Boiler
+from boiler_functions.cli.project import Project
+from boiler_functions.compile.compiler import Compiled
+from boiler_functions.database import Document, Put
+from boiler_functions.database.change import Change
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from tests.emulator.test_cli import BOILER
+from tests.unit.cli.conftest import APP
+
+FORM = "users/ann/cityForms/OSA"
+
+
+class Place:
+    """A project on disk with its database on the emulator; events are handled when a test says so."""
+
+    def __init__(self, folder: Path, host: str, project: str) -> None:
+        self.folder, self.host, self.project = folder, host, project
+        self.database = FirestoreDatabase(project, emulator=host)
+        self.app = self.compiled = None  # type: Any
+
+    def deploy(self, text: str = APP) -> Compiled:
+        name = f"app_{secrets.token_hex(6)}"
+        (self.folder / "functions").mkdir(exist_ok=True)
+        (self.folder / "functions" / f"{name}.py").write_text(text)
+        (self.folder / "pyproject.toml").write_text(f'[tool.boiler_functions]\napp = "{name}:app"\n')
+        app: Boiler = Project.find(start=self.folder).load()
+        self.compiled = app.compiled
+        return app.compiled
+
+    def write(self, path: str, fields: dict[str, Any]) -> None:
+        """Writes a document, and delivers its event."""
+        before = self.database.read([path]).documents[0]
+        self.database.commit([Put(path, fields)])
+        after = self.database.read([path]).documents[0]
+        for function in self.compiled.functions.values():
+            if function.is_triggered_by(before, after):
+                event = Change(secrets.token_hex(6), "", path, before, after, after.version)
+                function.handle(event, self.database)
+
+    def read(self, path: str) -> Document:
+        return self.database.read([path]).documents[0]
+
+    def run(self, *arguments: str, status: int = 0) -> dict[str, Any]:
+        """The answer of a command, run in a process of its own."""
+        environment = {**os.environ, EMULATOR_HOST: self.host, PROJECT: self.project}
+        done = subprocess.run(
+            [*BOILER, *arguments, "--json"],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == status, f"{done.stdout}{done.stderr}"
+        answer: dict[str, Any] = json.loads(done.stdout)
+        assert (answer["project"], answer["emulator"]) == (self.project, self.host)
+        result: dict[str, Any] = answer["result"]
+        return result
+
+
+@pytest.fixture
+def place(
+    firestore_emulator: FirestoreEmulator, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    monkeypatch.syspath_prepend(str(tmp_path / "unused"))
+    return Place(tmp_path, firestore_emulator.host, project)
+
+
+def test_letters_are_listed_retried_once_mended_and_dropped(place: Place) -> None:
+    place.deploy(APP.replace("City.new(", 'raise ValueError("closed")\n        City.new('))
+    place.write("cities/TOK", {})
+    place.write("cities/PAR", {})
+    place.write(FORM, {"name": "Osaka"})
+    assert place.run("letters", "list")["kinds"] == {"bug": 1, "schema": 2}
+    assert [each["is_done"] for each in place.run("letters", "retry", "--kind", "bug", status=1)["letters"]] == [False]
+
+    place.deploy(APP)
+    place.database.commit([Put("cities/TOK", {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"})])
+    retried = place.run("letters", "retry", "--all", status=1)["letters"]
+    assert sorted(each["outcome"] for each in retried) == ["built", "done", "failed again"]
+    assert (place.read("cityView/TOK").fields or {})["title"] == "Tokyo"
+    assert (place.read("cities/OSA").fields or {})["name"] == "Osaka"
+    (left,) = place.run("letters", "list")["letters"]
+    assert (left["subject"], left["attempts"]) == ("cities/PAR", 2)
+    assert place.run("letters", "drop", left["id"], "--yes")["dropped"] == [left["id"]]
+    assert place.run("letters", "list")["letters"] == []
