@@ -1,13 +1,10 @@
 """The README is true: its files work together, and its commands print what it shows."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.readme import Command, blocks, commands, files
+from tests.pages import Command, blocks, check, commands, files, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,17 +17,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
-
-
-def run(command: Command, folder: Path) -> str:
-    """What the command prints, run as a user would: with the environment's tools first on PATH."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "error", "COLUMNS": "100"}
-    done = subprocess.run(
-        command.line, cwd=folder, env=environment, shell=True, capture_output=True, text=True, check=False, timeout=240
-    )
-    assert done.returncode == 0, f"{command.line}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def test_every_block_is_a_file_a_command_or_a_picture() -> None:
@@ -48,9 +34,7 @@ TARGETS = [command for command in CONSOLE if command.line.startswith("make ")]
 def test_the_commands_of_the_tour_print_what_is_shown(project: Path) -> None:
     assert TOUR
     for command in TOUR:
-        printed = run(command, project)
-        # pytest says how long it took; what is shown is the rest.
-        assert command.prints(printed), f"$ {command.line}\nshows:\n{command.printed}\nprints:\n{printed}"
+        check(command, project)
 
 
 @pytest.mark.parametrize("command", TARGETS, ids=lambda command: command.line)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import files
+from tests.pages import files
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "tests" / "unit" / "typed").glob("*.py")]

@@ -13,7 +13,7 @@ from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.modes.dead_letter import COLLECTION
 from boiler_functions.testing import MemoryApp, memory_app
-from tests.readme import shown
+from tests.pages import shown
 from tests.unit.cli.conftest import APP, LABEL, Run, Write
 
 SECRET = "a secret name"
