@@ -369,7 +369,7 @@ def test_before_the_platform_drops_the_event_there_is_a_dead_letter_with_the_las
         now[0] += 24 * 3600 * 1_000_000_000
         assert outcomes([testing.handle(event)]) == ["dead letter"]
         (letter,) = letters(testing)
-    assert "1 day, 0:00:00 (`max_event_age`)" in letter["message"]
+    assert "1 day, 0:00:00 old, more than `max_event_age`" in letter["message"]
     assert "OSError: no route" in letter["message"]
     assert receiver.told == []
 
