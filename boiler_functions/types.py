@@ -25,6 +25,10 @@ Fields: TypeAlias = Mapping[str, Any]
 """The fields of a document: None, bool, int, float, str, bytes, datetime, GeoPoint, Reference, list, mapping."""
 
 
+# json.dumps makes a new encoder at each call that asks for compact text.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A reference to another document, as Firestore stores it: `Reference("users/uid1")`."""
@@ -101,7 +105,7 @@ def digest(*values: Any) -> str:
     >>> digest("users/uid1", 1) == digest("users/uid1", 1.0)
     False
     """
-    text = json.dumps([_tagged(value) for value in values], separators=(",", ":"), ensure_ascii=False)
+    text = _ENCODER.encode([_tagged(value) for value in values])
     return urlsafe_b64encode(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18).digest()).decode()
 
 
