@@ -23,10 +23,15 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     """
     found = {_document_token(scope, path) for path in resolution.named if path != root}
     for source, query in resolution.queries.values():
-        found.add(_collection_token(scope, source))
-        if is_exact(query):
-            found.add(_query_token(scope, query))
+        found.update(_tokens_of_query(scope, source, query))
     return frozenset(found)
+
+
+def new_in(resolution: Resolution, tokens: frozenset[str], scope: str, root: str) -> tuple[set[str], set[str]]:
+    """Returns the documents, and the keys of the queries, of which a change would not find the view by the tokens."""
+    documents = {path for path in resolution.named if path != root and _document_token(scope, path) not in tokens}
+    found = ((key, _tokens_of_query(scope, *query)) for key, query in resolution.queries.items())
+    return documents, {key for key, names in found if not names <= tokens}
 
 
 def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozenset[str]:
@@ -47,7 +52,7 @@ def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozense
 
 def depends_on_document(tokens: frozenset[str], scope: str, path: str) -> bool:
     """Returns whether the tokens hold the document itself, rather than a query that found it."""
-    return _document_token(scope, path) in tokens
+    return bool(tokens) and _document_token(scope, path) in tokens
 
 
 def sources_of(store: type[Store], path: str) -> Iterable[Source]:
@@ -62,6 +67,11 @@ def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[s
                 yield _collection_token(scope, source)
             elif matches(query, image):
                 yield _query_token(scope, query)
+
+
+def _tokens_of_query(scope: str, source: Source, query: Query) -> frozenset[str]:
+    collection = _collection_token(scope, source)
+    return frozenset({collection, _query_token(scope, query)} if is_exact(query) else {collection})
 
 
 def is_exact(query: Query) -> bool:

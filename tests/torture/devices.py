@@ -153,6 +153,10 @@ def _registration(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rebuild, "_must_register", lambda self, instance, ledger, resolution: False)
 
 
+def _second_reading(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rebuild, "_read_what_was_new", lambda self, reader, former, resolved: None)
+
+
 def _before_image_tokens(patch: pytest.MonkeyPatch) -> None:
     after_alone = property(lambda self: (self.after,) if self.after.exists else ())
     patch.setattr(Change, "images", after_alone)
@@ -266,6 +270,10 @@ DEVICES = (
     ),
     Device(
         "registration", _registration,
+        test_races.test_a_source_that_changes_between_the_reads_and_the_first_commit_is_in_the_view,
+    ),
+    Device(
+        "second reading of new dependencies", _second_reading,
         test_races.test_a_source_that_changes_between_the_reads_and_the_first_commit_is_in_the_view,
     ),
     Device(

@@ -10,6 +10,7 @@ from tests.unit.modes.cities import (
     Country,
     CountryView,
     Meeting,
+    MeetingView,
     PlaceView,
     User,
     app_of,
@@ -76,6 +77,34 @@ def test_a_source_that_changes_before_a_new_dependency_is_registered_is_in_the_v
 
         testing.handle(only(testing), Hooked(testing.database).before("commit", 1, change))
         assert place(testing) == "Tokyo, Corea"
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_known_source_that_changes_before_or_after_a_new_dependency_is_registered_is_in_the_view(nth: int) -> None:
+    """It is not read again, and its event finds the view, so that one of the two builders meets a conflict."""
+    with memory_app(app_of(MeetingView)) as testing:
+        meeting(testing, "a")
+        changed(Meeting, "m", tickets=["ta", "tb"])
+
+        def change() -> None:
+            changed(User, "a", name="Ada")
+            testing.handle(only(testing), testing.database)
+
+        testing.handle(only(testing), Hooked(testing.database).before("commit", nth, change))
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_root_whose_deletion_removed_the_ledger_before_a_torn_read_of_both_leaves_no_ghost() -> None:
+    with memory_app(app_of(PlaceView)) as testing:
+        tokyo(testing, stored=False)
+        created = testing.take()[-1]
+        old = testing.database.read(["cities/TOK"]).read_time
+        testing.handle(created)
+        deleted(City, "TOK")
+        testing.handle(only(testing))
+        testing.handle(created, Hooked(testing.database).tear("cities/TOK", old))
+        assert place(testing) is None
+        assert_views_equal_rebuild(testing)
 
 
 def test_a_source_that_changes_between_registration_and_commit_is_in_the_view() -> None:
