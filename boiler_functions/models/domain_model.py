@@ -6,10 +6,7 @@ import copy
 import secrets
 import string
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from enum import Enum
-from functools import cache
-from types import NoneType
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from marshmallow import ValidationError
@@ -24,13 +21,11 @@ from boiler_functions.exceptions import (
 from boiler_functions.models import session
 from boiler_functions.models.conditions import Condition
 from boiler_functions.models.fields import flatten
-from boiler_functions.models.model import DOC_ID, DOC_REF, OBJ_TYPE, RESERVED_KEYS, Model, differs
+from boiler_functions.models.model import DOC_ID, DOC_REF, OBJ_TYPE, RESERVED_KEYS, Model
+from boiler_functions.models.original import Original
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
-from boiler_functions.types import Fields, GeoPoint, Reference, subclasses
-
-# Values of these types cannot change in place.
-_IMMUTABLE = (str, int, float, bytes, datetime, Reference, GeoPoint, Enum, NoneType)
+from boiler_functions.types import Fields, subclasses
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 
@@ -54,13 +49,8 @@ class DomainModel(Model):
     is_document = True
 
     path: str
-    _document: Document | None
-    _loaded: Fields | None = None
-    """The fields as the model would have stored them unchanged; computed at the first comparison."""
-    _filled: Mapping[str, Any]
-    """The defaults of attributes that the document lacks; for a callable default, the value that it returned."""
-    _first: Mapping[str, Any] = {}
-    """The loaded values themselves, for a comparison by identity."""
+    _original: Original | None
+    """What `save` compares with; None for a model that was never stored."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -136,8 +126,7 @@ class DomainModel(Model):
         model = cls.__new__(cls)
         chosen = document_id(doc_id) if doc_id is not None else random_id()
         model.path = cls.path_of(chosen, **parents)
-        model._document = None
-        model._filled = {}
+        model._original = None
         model._initialize(values)
         return model
 
@@ -169,11 +158,18 @@ class DomainModel(Model):
     def _of_values(cls, document: Document, values: Mapping[str, Any]) -> Self:
         model = cls.__new__(cls)
         model.path = document.path
-        model._document = document
         model._initialize(values, is_read=True)
-        model._filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
-        model._first = dict(model.values)
+        # For a callable default, the value that it returned: calling it again may return another.
+        filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
+        model._original = Original(document.fields, model.values, partial(cls._as_read, document, filled))
         return model
+
+    @classmethod
+    def _as_read(cls, document: Document, filled: Mapping[str, Any]) -> Fields:
+        """Returns the fields as a model read from the document stores them unchanged."""
+        before = cls.from_document(document)
+        before.values.update(filled)
+        return before._spelled()
 
     @classmethod
     def _loadable(cls, fields: Fields) -> Fields:
@@ -213,52 +209,30 @@ class DomainModel(Model):
         """Writes the declared fields; for a model that was read, only those that changed. Undeclared fields survive."""
         fields = {**self.stored_fields(), OBJ_TYPE: type(self).__name__, DOC_ID: self.doc_id, DOC_REF: self.path}
         active = session.current()
-        if self._document is None or not self._document.exists:
+        names: Iterable[str]
+        if self._original is not None and self._original.exists:
+            names, precondition = self._original.changed(fields), PRESENT
+        else:
             declared = [each.data_key for each in self.exported().values()]
-            names = dict.fromkeys((*declared, *fields))
-            active.write(Put(self.path, fields, mask=tuple(map(field_path, names))))
-        elif changed := self._changed(fields):
-            kept = {name: fields[name] for name in changed if name in fields}
-            active.write(Put(self.path, kept, mask=tuple(map(field_path, changed)), precondition=PRESENT))
-        stored = self._document.fields if self._document else None
-        self._document, self._loaded, self._first = Document(self.path, {**(stored or {}), **fields}), None, {}
+            names, precondition = dict.fromkeys((*declared, *fields)), None
+        if names:
+            kept = {name: fields[name] for name in names if name in fields}
+            active.write(Put(self.path, kept, tuple(map(field_path, names)), precondition))
+            self._original = Original.saved(fields, self.values)
         active.models[self._root(), self.path] = self
 
     @property
     def is_changed(self) -> bool:
         """Whether `save` has something to write; False for a deleted model."""
-        if self._document is None:
+        original = self._original
+        if original is None:
             return True
-        return self._document.exists and not self._is_untouched() and bool(self._changed(self._spelled()))
-
-    def _is_untouched(self) -> bool:
-        """Returns whether all values are the loaded ones, and of types that cannot change in place.
-
-        A shortcut: it spares most models the full comparison.
-        """
-        first = self._first
-        return self.values.keys() == first.keys() and all(
-            value is first[name] and isinstance(value, _IMMUTABLE) for name, value in self.values.items()
-        )
+        return original.exists and not original.is_untouched(self.values) and bool(original.changed(self._spelled()))
 
     def delete(self) -> None:
         """Deletes the document; relations to it then read as None."""
         session.current().write(Delete(self.path))
-        self._document, self._loaded = Document(self.path), None
-
-    def _changed(self, fields: Fields) -> list[str]:
-        # Compares with the loaded values rather than noting assignments, so that a list changed in place counts; and
-        # not with the stored fields, where a filled-in default, or a 5 that reads as 5.0, would look like a change.
-        assert self._document is not None
-        if self._loaded is None:
-            before = type(self).from_document(self._document)
-            before.values.update(self._filled)
-            self._loaded = before._spelled()
-        loaded = self._loaded
-        new = [key for key in RESERVED_KEYS if key in fields and key not in (self._document.fields or {})]
-        declared = {key: value for key, value in fields.items() if key not in RESERVED_KEYS}
-        changed = [key for key, value in declared.items() if key not in loaded or differs(loaded[key], value)]
-        return [*(key for key in loaded if key not in fields), *changed, *(new if changed else ())]
+        self._original = Original.deleted()
 
     @classmethod
     def _read(cls, paths: list[str]) -> list[Self]:
