@@ -1,14 +1,14 @@
 """Adds to the site the pages that lie elsewhere in the repository, each where its links expect it.
 
-mkdocs calls `on_files` once it has found the pages in `docs/`.
+mkdocs calls `on_files` once it has found the pages in `docs/`, and `on_page_markdown` for each page.
 """
 
-import re
 from pathlib import Path
 from typing import Final
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -28,7 +28,13 @@ PAGES: Final = {
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Returns the pages of `docs/` and those that lie elsewhere."""
     for page, source in PAGES.items():
-        text = (ROOT / source).read_text("utf-8")
-        # In the repository the pages of the site lie in `docs/`; in the site they lie beside the others.
-        files.append(File.generated(config, page, content=re.sub(r"\]\(docs/", "](", text)))
+        files.append(File.generated(config, page, content=(ROOT / source).read_text("utf-8")))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Returns the page with its links as the site has them: there, `docs/` is the root."""
+    up = "../" * page.file.src_uri.count("/")
+    if page.file.src_uri in PAGES:
+        return markdown.replace(f"]({up}docs/", f"]({up}")
+    return markdown.replace(f"]({up}../", f"]({up}")
