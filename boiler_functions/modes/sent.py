@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from boiler_functions.exceptions import InvalidValue
+from boiler_functions.exceptions import InvalidPath, InvalidValue, Permanent, TooLarge
 from boiler_functions.types import Reference
+
+REASONS: Mapping[type[Permanent], str] = {
+    InvalidPath: "A value is used as the id of a document, and no document can have it.",
+    TooLarge: "With these values a document would be larger than Firestore can hold.",
+}
+"""The reasons that a sender reads if the values cause these errors, which no declaration could prevent."""
 
 
 def is_of_sender(error: InvalidValue, sent: object) -> bool:

@@ -20,7 +20,6 @@ from boiler_functions.exceptions import (
     InvalidValue,
     NewerSchema,
     Rejected,
-    TooLarge,
     Transient,
     UnknownOutcome,
 )
@@ -38,7 +37,7 @@ from boiler_functions.modes.rest.listing import Listing
 from boiler_functions.modes.rest.mutation import Creation, Mutation, Work
 from boiler_functions.modes.rest.page_token import PageTokens, after
 from boiler_functions.modes.rest.representation import etag_of, represent
-from boiler_functions.modes.sent import is_of_sender
+from boiler_functions.modes.sent import REASONS, is_of_sender
 from boiler_functions.paths import id_of
 from boiler_functions.settings.http import ID, HttpSettings
 from boiler_functions.types import MISSING, Fields, Version
@@ -207,10 +206,8 @@ class Resource:
             if not is_of_sender(error, call.sent):
                 raise
             raise Rejected("The values do not fit.", error.errors) from error
-        except InvalidPath as error:
-            raise Rejected("A value names a document by an invalid id.") from error
-        except TooLarge as error:
-            raise Rejected("With these values a document would be larger than Firestore allows.") from error
+        except tuple(REASONS) as error:
+            raise Rejected(REASONS[type(error)]) from error
         return self._awaited(instance, answer, call.wait) if call.wait else answer
 
     def _mutated(self, mutation: Mutation) -> Answer:

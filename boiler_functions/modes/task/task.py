@@ -29,7 +29,6 @@ from boiler_functions.exceptions import (
     Permanent,
     Rejected,
     TaskFailed,
-    TooLarge,
     Unavailable,
     UndeclaredWrite,
     UnknownOutcome,
@@ -38,6 +37,7 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.session import UnitOfWork, active
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.marker import Marker
+from boiler_functions.modes.sent import REASONS
 from boiler_functions.modes.task.words import (
     OUTCOME,
     declared,
@@ -62,12 +62,6 @@ _LONGEST_REASON, _LONGEST_ERROR, _MOST_ERRORS = 2_000, 200, 50
 
 FAILED = "failed"
 """The status of a form that could not take effect for a reason that its sender cannot correct."""
-
-TELLS_SENDER: Mapping[type[Permanent], str] = {
-    InvalidPath: "A value is used as the id of a document, and no document can have it.",
-    TooLarge: "With these values a document would be larger than Firestore can hold.",
-}
-"""The reasons that a sender reads if a form's values cause these errors, which no declaration could prevent."""
 
 log = logging.getLogger(__name__)
 
@@ -307,7 +301,7 @@ class Run(NamedTuple):
         A sender can choose ids and sizes that no declaration of the form could refuse. Every other value that a model
         refuses was made by user code.
         """
-        reason = TELLS_SENDER.get(type(error)) if self.task.on_completion == "stamp" else None
+        reason = REASONS.get(type(error)) if self.task.on_completion == "stamp" else None
         return effect.refused(reason) if reason else effect.failed(error)
 
     def _check_declared(self, unit: UnitOfWork) -> None:
