@@ -1,4 +1,4 @@
-"""Poll: changed by a document beside its copy, and told to a webhook when it changes."""
+"""Poll: changed by a document beside its copy, closes by itself at its time, and a webhook is told of both."""
 
 from boiler_functions import Boiler, Changed, DomainModel, Rejected, Store, ViewModel, Webhook, access, attrs, reference
 
@@ -9,6 +9,7 @@ class Poll(DomainModel):
 
     question = attrs.string(required=True)
     open = attrs.boolean(default=True)
+    closes_at = attrs.timestamp()
     owner = attrs.string(required=True)
 
 
@@ -35,7 +36,8 @@ class PollView(ViewModel[PollStore]):
 
     @attrs.computed
     def open(self) -> bool:
-        return self.store.poll.open
+        poll = self.store.poll
+        return poll.open and not (poll.closes_at and self.store.now.has_passed(poll.closes_at))
 
     @open.setter
     def set_open(self, value: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from boiler_functions.database import (
@@ -38,9 +39,11 @@ _SPARE_BYTES = 64 * 1024
 """What is left free of a ledger's document for all but its tokens, its lists and a content."""
 
 RANGED = ("code", "due", "plan")
-"""The fields that are found by ranges: ledgers of other code, debts that are due, ledgers of a view or another plan."""
+"""The fields that are found by ranges: ledgers of other code, what is due, ledgers of a view or another plan."""
 
 _UNKNOWN = Edition()
+
+_LAST = to_instant(datetime.max)
 
 ROLL_OUT = "code before may have taken events"
 """Why a view is built once more after a deployment."""
@@ -75,6 +78,22 @@ class Debt(NamedTuple):
         return {"since": to_datetime(self.since), "why": self.why, "tries": self.tries}
 
 
+class Wake(NamedTuple):
+    """The moment at which an answer about the time becomes another, so that upkeep must build the view again."""
+
+    at: Instant
+    due: str
+    """The first microsecond at which the moment has come, as the `due` of a debt: one query finds both."""
+
+    @classmethod
+    def of(cls, app: str, at: Instant | None) -> Wake | None:
+        """Returns the wake of a view whose answers change at the moment; None for a view that asked for no time."""
+        return None if at is None else cls(at, due_at(app, min(at + 999, _LAST)))
+
+    def to_fields(self) -> Fields:
+        return {"wake_at": to_datetime(self.at)}
+
+
 class Ledger(NamedTuple):
     """The bookkeeping of a view instance: its dependencies, the versions it was built from, and where it is stored.
 
@@ -94,6 +113,7 @@ class Ledger(NamedTuple):
     """Whether `versions` has every document that the view was built from; if they are too many, it has the newest."""
     edition: Edition = _UNKNOWN
     debt: Debt | None = None
+    wake: Wake | None = None
 
     @classmethod
     def of(cls, instance: Instance, document: Document) -> Ledger:
@@ -120,6 +140,7 @@ class Ledger(NamedTuple):
             lists.is_whole,
             edition_of(fields),
             _debt_of(fields),
+            _wake_of(fields),
         )
 
     def is_owed_to(self, edition: Edition) -> bool:
@@ -151,7 +172,8 @@ class Ledger(NamedTuple):
 
     def owing(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """Returns the ledger of a view that could not be built: with old and new tokens, and otherwise unchanged."""
-        owing = self._replace(depends_on=self.depends_on | tokens, debt=debt)
+        # The debt takes the place of the wake: its pauses grow, while a moment that has come would be due each minute.
+        owing = self._replace(depends_on=self.depends_on | tokens, debt=debt, wake=None)
         return owing if self.document.exists else owing._replace(edition=edition)
 
     def describing(
@@ -161,6 +183,7 @@ class Ledger(NamedTuple):
         cause: str,
         edition: Edition = _UNKNOWN,
         debt: Debt | None = None,
+        wake: Wake | None = None,
         *,
         with_content: bool = False,
     ) -> Ledger:
@@ -179,6 +202,7 @@ class Ledger(NamedTuple):
             cause=cause,
             edition=edition.after(self.edition),
             debt=debt,
+            wake=wake,
         )
 
     def knows(self, versions: Mapping[str, Version]) -> bool:
@@ -202,7 +226,8 @@ class Ledger(NamedTuple):
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),
             "cause": self.cause,
-            **_debt_fields(self.debt),
+            **_debt_fields(self.debt, self.wake),
+            **(self.wake.to_fields() if self.wake else {}),
             **({} if self.content is None else {"content": self.content}),
         }
         return Put(self.document.path, fields, precondition=unchanged(self.document))
@@ -239,8 +264,15 @@ def is_current(ledger: Document, edition: Edition) -> bool:
     return found.plan == edition.plan and found.is_same_code(edition)
 
 
-def _debt_fields(debt: Debt | None) -> dict[str, Any]:
-    return {"owed": None, "due": None} if debt is None else {"owed": debt.to_fields(), "due": debt.due}
+def is_due(ledger: Document, now: Instant) -> bool:
+    """Whether an answer about the time has changed since the view was built, so that its copies are out of date."""
+    at = (ledger.fields or {}).get("wake_at")
+    return at is not None and to_instant(at) <= now
+
+
+def _debt_fields(debt: Debt | None, wake: Wake | None = None) -> dict[str, Any]:
+    due = min((each.due for each in (debt, wake) if each), default=None)
+    return {"owed": debt.to_fields() if debt else None, "due": due}
 
 
 def _debt_of(fields: Fields) -> Debt | None:
@@ -249,9 +281,15 @@ def _debt_of(fields: Fields) -> Debt | None:
     return Debt(to_instant(owed["since"]), owed["why"], owed["tries"], fields.get("due") or "")
 
 
+def _wake_of(fields: Fields) -> Wake | None:
+    if (at := fields.get("wake_at")) is None:
+        return None
+    return Wake(to_instant(at), fields.get("due") or "")
+
+
 def due_at(app: str, moment: Instant) -> str:
     """Returns the value of the field `due` for a moment; within an app these strings sort by time."""
-    return f"{app}/{to_datetime(moment):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{app}/{to_datetime(moment):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def ledger_path(scope: str, instance: Instance) -> str:
@@ -280,7 +318,7 @@ def dependents(
 
 
 def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[list[Document]]:
-    """Yields the ledgers of an app whose debt is due, the longest due first, in pages."""
+    """Yields the ledgers of an app whose debt is due, or whose moment has come, the longest due first, in pages."""
     due = (Filter("due", ">=", f"{app}/"), Filter("due", "<=", due_at(app, now)))
     return _pages(database, "due", due, page)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
 from boiler_functions.app import Boiler
@@ -56,8 +57,9 @@ class MemoryApp:
     def __init__(self, app: Boiler, surroundings: Surroundings) -> None:
         self.compiled: Compiled = app.compiled
         self.release = Release(deployment=1)
-        self.surroundings = surroundings
-        self.database = MemoryDatabase(surroundings.clock)
+        self._advanced: Instant = 0
+        self.surroundings = surroundings._replace(clock=lambda: surroundings.clock() + self._advanced)
+        self.database = MemoryDatabase(self.surroundings.clock)
         self.through: Database = self.database
         self.pending: list[Delivery] = []
         self.seeds: list[int] = []
@@ -100,6 +102,22 @@ class MemoryApp:
         invocation = Invocation(declarations.app, "upkeep", database, surroundings)
         for mode in declarations.modes:
             mode.look_after(declarations, invocation, invocation.now() + LONGEST_PAUSE * 1_000_000_000)
+        return invocation.outcomes
+
+    def advance(self, **duration: float) -> Counter[Outcome]:
+        """Moves the clock of the app and its database forward, and runs upkeep once: `testing.advance(hours=2)`.
+
+        Takes what `timedelta` takes. Upkeep builds the views whose getters asked for the time and whose moment has
+        come. Returns how many views had each outcome; their events are `pending`, as those of any commit.
+        """
+        if (moved := timedelta(**duration)) < timedelta():
+            raise ValueError(f"testing.advance({duration}): time only moves forward; give a positive duration.")
+        self._advanced += moved // timedelta(microseconds=1) * 1000
+        surroundings = self.surroundings._replace(release=self.release)
+        declarations = self.compiled.declarations
+        invocation = Invocation(declarations.app, "upkeep", Metered(self.through), surroundings)
+        for mode in declarations.modes:
+            mode.look_after(declarations, invocation, invocation.now())
         return invocation.outcomes
 
     def _readdressed(self, delivery: Delivery) -> Delivery | None:

@@ -21,7 +21,7 @@ from boiler_functions.testing.app import MemoryApp
 from boiler_functions.testing.other_process import Contents, contents
 from boiler_functions.testing.plain import Documents, is_a, is_at
 from boiler_functions.testing.reached import Plan, Reached, key_of
-from boiler_functions.types import Fields, digest
+from boiler_functions.types import Fields, Instant, digest
 from boiler_functions.views.view_model import View
 
 _LONGEST_TEXT = 500
@@ -34,8 +34,8 @@ def assert_views_equal_rebuild(testing: MemoryApp) -> None:
     A view that cannot be built or stored may keep earlier content, but only where its copies still belong. A view whose
     Store has no root is expected to be stored only after an event has concerned it.
     """
-    documents = testing.documents()
-    faults = [fault for view in testing.compiled.declarations.stored for fault in _faults(view, documents)]
+    documents, now = testing.documents(), testing.surroundings.clock()
+    faults = [fault for view in testing.compiled.declarations.stored for fault in _faults(view, documents, now)]
     assert not faults, "\n".join(["The stored views are not what a fresh build makes:", *faults])
 
 
@@ -51,7 +51,7 @@ class _Expected(NamedTuple):
     content: Fields | None = None
 
 
-def _faults(view: View, documents: Documents) -> Iterator[str]:
+def _faults(view: View, documents: Documents, now: Instant) -> Iterator[str]:
     ledgers = {
         str((each.fields or {})["root"]): each.fields or {}
         for each in documents.values()
@@ -62,7 +62,7 @@ def _faults(view: View, documents: Documents) -> Iterator[str]:
     for root in _roots(view, documents, ledgers):
         ledger = ledgers.get(root)
         known = tuple(Lists.of(ledger).destinations) if ledger else ()
-        expected = _expected(view, root, documents) if root or ledger else _Expected(view.__name__, {})
+        expected = _expected(view, root, documents, now) if root or ledger else _Expected(view.__name__, {})
         built.append(expected)
         if expected.copies is None:
             wanted.update(dict.fromkeys(known))
@@ -114,13 +114,13 @@ def _has_root(view: View, path: str, documents: Documents) -> bool:
     return root is not None and is_a(root.model, documents.get(path))
 
 
-def _expected(view: View, path: str, documents: Documents) -> _Expected:
+def _expected(view: View, path: str, documents: Documents, now: Instant) -> _Expected:
     name = f"{view.__name__} of {path}" if path else view.__name__
     root = view.store_class.root()
     if root is not None and not is_a(root.model, documents.get(path)):
         return _Expected(name, {})
     try:
-        reached = Plan(view, key_of(root.model.pattern().text, path) if root else {}, documents).reached()
+        reached = Plan(view, key_of(root.model.pattern().text, path) if root else {}, documents, now).reached()
     except Permanent:
         return _Expected(name, None)
     copies = reached.copies()

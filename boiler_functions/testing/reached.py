@@ -16,6 +16,7 @@ from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named
+from boiler_functions.types import Instant
 from boiler_functions.views.references import Matching, One, Referrers, Related
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
@@ -30,11 +31,12 @@ class Reached(NamedTuple):
     key: Mapping[str, str]
     paths: Mapping[str, tuple[str, ...]]
     documents: Mapping[str, Document]
+    now: Instant
 
     def content(self) -> dict[str, Any]:
         """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""
         with active(Snapshot(self.documents, self.view.__name__)):
-            store = self.view.store_class(self.paths, self.documents)
+            store = self.view.store_class(self.paths, self.documents, lambda: self.now)
             return self.view.of(store, self.key).to_view_dict()
 
     def copies(self) -> list[str]:
@@ -73,6 +75,7 @@ class Plan:
     view: View
     key: Mapping[str, str]
     all: Documents
+    now: Instant
     named: dict[str, list[str]] = field(default_factory=dict)
     """The paths that each reference leads to, including those of missing documents and of other classes."""
 
@@ -83,7 +86,7 @@ class Plan:
             self.named[source.name] = self._named(source)
         members = {each.name: tuple(self._members(each, self.named[each.name])) for each in sources}
         documents = {path: self.all.get(path) or Document(path) for paths in self.named.values() for path in paths}
-        return Reached(self.view, self.key, members, documents)
+        return Reached(self.view, self.key, members, documents, self.now)
 
     def _members(self, source: Source, paths: Iterable[str]) -> Iterator[str]:
         return (path for path in paths if is_a(source.model, self.all.get(path)))

@@ -20,6 +20,9 @@ from boiler_functions.views.dependencies import tokens_of
 from boiler_functions.views.store import Resolution, Store
 from boiler_functions.views.view_model import ViewModel
 
+_NOWHERE = "boilerNothing/now"
+"""A document that never exists, to be read for the time of the answer."""
+
 _MERGED = {"==": "in", "array-contains": "array-contains-any"}
 
 
@@ -57,6 +60,8 @@ class Built(NamedTuple):
     """For each document that should have given a copy and could not, the reason."""
     failure: Permanent | None = None
     """Why the content could not be computed; `destinations` is correct nevertheless."""
+    wake_at: Instant | None = None
+    """When an answer about the time becomes another, so that the content may change without any document."""
 
     @property
     def content_hash(self) -> str | None:
@@ -83,6 +88,12 @@ class Reader:
             reading = self.database.read(missing, at=self.read_time)
             self.documents.update((document.path, document) for document in reading.documents)
             self.read_time = self.read_time or reading.read_time
+
+    def time(self) -> Instant:
+        """Returns the time at which everything is read; if nothing was, asks the database for its time."""
+        if self.read_time is None:
+            self.read_time = self.database.read([_NOWHERE]).read_time
+        return self.read_time
 
     def resolve(self, instances: Iterable[Instance]) -> dict[Instance, Resolution]:
         """Follows the fetch plan of every instance to its end, with one BatchGet per level for all of them."""
@@ -213,7 +224,7 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
     # one of them would be a dependency without a token.
     documents = {path: reader.documents[path] for path in versions}
     with active(Snapshot(documents, view.__name__)):
-        store = view.store_class(resolution.paths, documents)
+        store = view.store_class(resolution.paths, documents, reader.time)
         root = view.store_class.root()
         if not instance.is_possible or (root is not None and root.name not in resolution.paths):
             return Built(None, (), tokens, versions)
@@ -221,7 +232,7 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
         copies = built.__copies__()
         empty = Built(None, copies.paths, tokens, versions, built, copies.refused)
         try:
-            return empty._replace(content=content_of(built))
+            return empty._replace(content=content_of(built), wake_at=store.now.changes_at)
         except Permanent as error:
             return empty._replace(failure=error)
 

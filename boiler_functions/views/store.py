@@ -11,13 +11,15 @@ class MeetingStore(Store):
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from boiler_functions.database import Document, Query
 from boiler_functions.exceptions import InvalidReference, Rejected
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.types import Instant
+from boiler_functions.views.now import Now
 
 M = TypeVar("M", bound=DomainModel)
 Documents = Mapping[str, Document]
@@ -138,6 +140,8 @@ class Store:
 
     paths: Mapping[str, tuple[str, ...]]
     documents: Documents
+    now: Now
+    """The time at which the documents were read, to ask questions about: `self.store.now.has_passed(moment)`."""
     _models: dict[str, list[Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -177,9 +181,12 @@ class Store:
         """Returns the placeholders that a key must fill: those of the root's path, and of references with `doc_id`."""
         return {name for source in cls.sources for name in source.key_names()}
 
-    def __init__(self, paths: Mapping[str, tuple[str, ...]], documents: Documents) -> None:
+    def __init__(
+        self, paths: Mapping[str, tuple[str, ...]], documents: Documents, read_time: Callable[[], Instant]
+    ) -> None:
         self.paths = paths
         self.documents = documents
+        self.now = Now(read_time)
         self._models = {}
 
     def begin(self, key: Mapping[str, str]) -> None:

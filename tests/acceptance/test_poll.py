@@ -1,12 +1,14 @@
 """Poll: its owner closes it by a document, once, and whoever is told of that knows it by a key."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from boiler_functions import Changed, Webhook
 from boiler_functions.models.model import Model
-from boiler_functions.testing import MemoryApp, memory_app
+from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+from boiler_functions.types import to_datetime
 from functions.poll import Poll, app
 
 COPY = "owners/ada/polls/lunch"
@@ -51,3 +53,17 @@ def test_who_saw_an_older_version_is_refused(testing: MemoryApp) -> None:
     seen = (testing.fields(COPY) or {})["doc_version"]
     assert sent(testing, "m1", open=False, if_version=seen) == "done"
     assert sent(testing, "m2", open=False, if_version=seen) == "rejected"
+
+
+def test_it_closes_by_itself_at_its_time_and_that_is_told_once(testing: MemoryApp, told: list[Changed[Model]]) -> None:
+    moment = to_datetime(testing.surroundings.clock()) + timedelta(hours=2)
+    Poll.new(doc_id="lunch", question="Soup?", owner="ada", closes_at=moment).save()
+    testing.deliver()
+    assert testing.advance(hours=1) == {}
+    assert (testing.fields(COPY) or {})["open"] is True
+    assert testing.advance(hours=1) == {"built": 1}
+    testing.deliver(duplicates=2, shuffle=3)
+    assert (testing.fields(COPY) or {})["open"] is False
+    assert [change.path for change in told] == ["polls/lunch"]
+    assert sent(testing, "m1", open=True) == "rejected"
+    assert_views_equal_rebuild(testing)

@@ -5,6 +5,7 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     ALONE   the root alone                  QUERY   all of `x`, `y` that match (their value ends in 1)
     LINK    the root, and `b`               CHAIN   the root and `b`, and `y` when `b` is 3
     COPIED  the root, and `b`, whose value is the path that the view is stored at: none without `b`
+    TIMED   the root, and `b`, and whether a moment has passed, which it asks the time
     OWNED   as COPIED, and `y`, of which a getter raises when it is FAILS
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
@@ -28,11 +29,15 @@ ALONE, LINK, QUERY, CHAIN, COPIED = range(5)
 OWNED = 6, 7
 """Two values that mean the same, so that a root can change while its view does not."""
 REFUSED, FAILS = 8, 9
+TIMED = 12
 INITIAL = 1
 """The version of all documents that exist before the script."""
-LINKED = (LINK, CHAIN, COPIED, *OWNED)
+LINKED = (LINK, CHAIN, COPIED, TIMED, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
+NOW = "now"
+"""The time, kept among the documents: 1 once the moment has come. What a handler reads first fixes it."""
+PASSED = ("passed", 1)
 UNTAKEN = -1
 """The deployment of a handler that no process runs yet."""
 
@@ -47,6 +52,9 @@ OWED = (
     "reread_owed",
 )
 """The devices for builds that are owed and code that changes; only scenarios with upkeep need them."""
+
+WOKEN = ("wake", "wake_with_content", "read_time", "reread_older_answer")
+"""The devices for views that change because time passes; only scenarios with a moment need them."""
 
 DEVICES = (
     "register",
@@ -65,6 +73,7 @@ DEVICES = (
     "next_page",
     "withdrawal",
     *OWED,
+    *WOKEN,
 )
 
 
@@ -120,7 +129,8 @@ class View(NamedTuple):
 class Ledger(NamedTuple):
     """`versions`: of a missing document the negated version that is over, as far as any is known.
 
-    `edition` is the deployment that built it; it is `owed` a build that could not be done.
+    `edition` is the deployment that built it; it is `owed` a build that could not be done. It `wakes` when the moment
+    comes, and `now` is the time at which it was built.
     """
 
     tokens: frozenset[str]
@@ -130,6 +140,8 @@ class Ledger(NamedTuple):
     as_of: int = 0
     edition: int = 0
     owed: bool = False
+    wakes: bool = False
+    now: int = 0
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -206,7 +218,7 @@ class World(NamedTuple):
     """The last deployment."""
     is_indexed: bool = True
     went_back: str = ""
-    """A view that older code stored over one of newer code."""
+    """What older code stored over newer, or an older answer about the time over a newer."""
 
 
 class Scenario(NamedTuple):
@@ -230,6 +242,8 @@ class Scenario(NamedTuple):
     """The codes that are deployed after code 1, each at any time."""
     unbuilt: bool = False
     """No view is built before the script."""
+    moment: bool = False
+    """The moment that TIMED views ask for comes at any time."""
     live: bool = False
     """Deeper levels are read at their own times, torn, instead of at the time of the first."""
 
@@ -248,6 +262,8 @@ class QueryProtocol:
         """Returns the world in which the initial documents exist and every view is built from them."""
         docs = dict.fromkeys(self.paths, MISSING)
         docs.update({path: Document(value, INITIAL) for path, value in self.scenario.initial})
+        if self.scenario.moment:
+            docs[NOW] = Document(0, 0)
         ledgers: dict[str, Ledger | None] = {}
         stored = {}
         for view in () if self.scenario.unbuilt else self.views.values():
@@ -271,7 +287,9 @@ class QueryProtocol:
     def fault(self, world: World, *, is_final: bool) -> str | None:
         """Returns a fault if old code overwrote new; or, once all work is done, if a view differs from its rebuild."""
         if world.went_back:
-            return f"WENT BACK: older code stored {world.went_back} over newer"
+            return f"WENT BACK: {world.went_back}"
+        if dict(world.docs).get(NOW) == Document(0, 0) and any(PASSED in content for _, content in world.stored):
+            return "EARLY: a view says that the moment has passed, and it has not"
         if not is_final:
             return None
         docs = dict(world.docs)
@@ -323,6 +341,8 @@ class QueryProtocol:
             yield "the index is ready", world._replace(is_indexed=True)
         if world.deployed < len(self.scenario.deployments):
             yield f"code {self._code(world.deployed + 1)} is deployed", world._replace(deployed=world.deployed + 1)
+        if dict(world.docs).get(NOW) == Document(0, 0):
+            yield "the moment comes", world._replace(docs=_pairs({**dict(world.docs), NOW: Document(1, 0)}))
         yield from self._upkeep(world)
         for place, handler in enumerate(world.handlers):
             if handler not in world.handlers[:place]:
@@ -342,7 +362,7 @@ class QueryProtocol:
         due = [
             view.name
             for view in self._declared(world.deployed)
-            if self._is_owed(dict(world.ledgers)[view.name], world.deployed)
+            if (self._is_owed(dict(world.ledgers)[view.name], world.deployed) or self._is_due(view.name, world))
             # At the end, a view that still cannot be built would be retried forever.
             and not (self._is_over(world) and (build(view, docs, _hits(docs)) is None or _is_refused(view, docs)))
         ]
@@ -351,6 +371,11 @@ class QueryProtocol:
             change = Change(UPKEEP, 0, MISSING, MISSING, False)
             handler = Handler(change, tuple(due), edition=world.deployed)
             yield f"upkeep finds {', '.join(due)} owed", _with(world, handler)
+
+    def _is_due(self, name: str, world: World) -> bool:
+        """Returns whether the moment has come for which the view waits."""
+        ledger = dict(world.ledgers)[name]
+        return bool(ledger and ledger.wakes and dict(world.docs)[NOW].value) and "wake" not in self.off
 
     def _write(self, world: World) -> Iterator[tuple[str, World]]:
         if world.written == len(self.scenario.script):
@@ -393,6 +418,8 @@ class QueryProtocol:
                 known = Known(dict(world.ledgers)[name])
                 after = handler._replace(phase="commit", ledgers=((name, known),), owes=True)
                 yield f"{who}: fails for good, reads the ledger of {name} once more", _with(world, after)
+            case "wake":
+                yield from self._woken_later(handler, world, who)
             case _:
                 yield from self._commit(handler, world, who)
 
@@ -441,6 +468,10 @@ class QueryProtocol:
     def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
         """Reads one document of a BatchGet, each at its own time: the read may be torn in any order."""
         handler = handler._replace(awaited=handler.awaited - {item})
+        if self.scenario.moment and NOW not in dict(handler.seen):
+            # Without the device, by a clock of the process that is ahead.
+            now = Document(1, 0) if "read_time" in self.off else dict(world.docs)[NOW]
+            handler = handler._replace(seen=_pairs({**dict(handler.seen), NOW: now}))
         if item in self.views:
             ledger = dict(world.ledgers)[item]
             after = handler._replace(ledgers=((item, Known(ledger)),))
@@ -532,7 +563,8 @@ class QueryProtocol:
             unchanging = item not in self.views and all(
                 self.last_write.get(path, 0) <= world.written for path in (("x", "y") if item == "query" else (item,))
             )
-            if unchanging:
+            is_timed = self.scenario.moment and NOW not in dict(handler.seen) and not dict(world.docs)[NOW].value
+            if unchanging and not is_timed:
                 return self._read(handler, item, world._replace(handlers=()), "")[1].handlers[0]
         return handler
 
@@ -554,7 +586,7 @@ class QueryProtocol:
         if is_known and not self._is_owed(ledger, handler.edition):
             return _fresh(handler)
         if ledger and (self._is_behind(handler, ledger) or (ledger.owed and "reread_owed" not in self.off)):
-            return handler._replace(phase="read", awaited=frozenset(dict(handler.seen)), seen=())
+            return handler._replace(phase="read", awaited=frozenset(dict(handler.seen)) - {NOW}, seen=())
         return handler._replace(phase="read")
 
     def _is_unaffected(self, handler: Handler, ledger: Ledger | None) -> bool:
@@ -575,7 +607,9 @@ class QueryProtocol:
         return change.covered_by(known)
 
     def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
-        return any(self._is_older(handler.change, path, read, ledger) for path, read in handler.seen)
+        if "reread_older_answer" not in self.off and ledger.now > (dict(handler.seen).get(NOW, MISSING).value or 0):
+            return True
+        return any(self._is_older(handler.change, path, read, ledger) for path, read in handler.seen if path != NOW)
 
     def _is_older(self, change: Change, path: str, read: Document, ledger: Ledger) -> bool:
         known = ledger.version(path)
@@ -685,6 +719,8 @@ class QueryProtocol:
                 versions = _with_tombstones(built.ledger, old, handler.change)
                 edition = max(handler.edition, old.edition if old and "later_stays" not in self.off else 0)
                 new = built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of, edition=edition)
+                if "wake_with_content" in self.off:
+                    new = new._replace(wakes=False)
                 ledgers.append((name, known, new))
             stored.update({(name, to): built.content for to in wanted})
             stored.update({(name, to): None for to in gone})
@@ -707,7 +743,7 @@ class QueryProtocol:
         reached = frozenset({path for path in resolution.named if path and path != view.root})
         tokens = old.tokens | reached | (tokens_of(view, resolution) if resolution.queries else frozenset())
         destinations = tuple(to for to in old.destinations if kept is None or to in kept)
-        return [(name, known, old._replace(tokens=tokens, owed=True, destinations=destinations))]
+        return [(name, known, old._replace(tokens=tokens, owed=True, wakes=False, destinations=destinations))]
 
     def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         commit = self._registration(handler) if handler.phase == "register" else self._commit_of(handler)
@@ -719,11 +755,24 @@ class QueryProtocol:
             yield f"{who}: its commit is refused for good", _with(world, self._refused(handler))
             return
         if applied := self._applied(commit, world):
-            following = self._registered(handler) if handler.phase == "register" else _fresh(handler)
+            following = self._registered(handler) if handler.phase == "register" else self._committed(handler)
             yield f"{who}: {what} {commit}", _with(applied, following)
             yield from self._without_answer(handler, commit, world, who)
         else:
             yield f"{who}: meets a conflict", _with(world, self._conflicted(handler))
+
+    def _committed(self, handler: Handler) -> Handler:
+        """Returns the handler after its commit; without the device, another commit is to say when the views wake."""
+        is_timed = self.scenario.moment and dict(handler.seen).get(NOW) == Document(0, 0)
+        if "wake_with_content" in self.off and is_timed:
+            return handler._replace(phase="wake", ledgers=(), seen=())
+        return _fresh(handler)
+
+    def _woken_later(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
+        found = ((name, Known(ledger), ledger._replace(wakes=True)) for name, ledger in world.ledgers if ledger)
+        applied = self._applied(Commit(tuple(each for each in found if each[0] in handler.views)), world)
+        assert applied is not None
+        yield f"{who}: says when to wake {', '.join(handler.views)}", _with(applied, _fresh(handler))
 
     def _without_answer(self, handler: Handler, commit: Commit, world: World, who: str) -> Iterator[tuple[str, World]]:
         if not world.faults:
@@ -750,10 +799,16 @@ class QueryProtocol:
             return None
         changed = {name for name, _, _ in commit.ledgers}
         before = dict(world.ledgers)
+        both = [(name, old, ledger) for name, _, ledger in commit.ledgers if ledger and (old := before[name])]
         back = [
-            name
-            for name, _, ledger in commit.ledgers
-            if ledger and (old := before[name]) and ledger.edition < old.edition and ledger.content != old.content
+            f"older code stored {name} over newer"
+            for name, old, ledger in both
+            if ledger.edition < old.edition and ledger.content != old.content
+        ]
+        back += [
+            f"an older answer about the time of {name} was stored over a newer"
+            for name, old, ledger in both
+            if PASSED in (old.content or ()) and ("passed", 0) in (ledger.content or ())
         ]
         ledgers = _pairs({**dict(world.ledgers), **{name: ledger for name, _, ledger in commit.ledgers}})
         kept = {**dict(world.stored), **dict(commit.stored)}
@@ -831,12 +886,17 @@ def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Docum
     if resolution.queries:
         versions.update({path: min(read.version, seen[path].version) for path, read in hits})
         content += tuple((path, seen[path].value) for path, _ in hits)
+    now = seen.get(NOW, MISSING).value or 0
+    wakes = view.root != "" and seen[view.root].value == TIMED
+    if wakes:
+        content += (("passed", now),)
     destinations: tuple[int, ...] = (0,)
     if view.root and seen[view.root].value in (COPIED, *OWNED):
         destinations = () if seen["b"].value is None else (seen["b"].value,)
         if "y" in resolution.named and seen["y"].value == FAILS:
             return Built(None, destinations, Ledger(tokens_of(view, resolution)), failed=True)
-    return Built(content, destinations, Ledger(tokens_of(view, resolution), _pairs(versions), content, destinations))
+    ledger = Ledger(tokens_of(view, resolution), _pairs(versions), content, destinations)
+    return Built(content, destinations, ledger._replace(wakes=wakes and not now, now=now))
 
 
 def _matches(document: Document) -> bool:

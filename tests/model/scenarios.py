@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tests.model import query, task
 from tests.model.explorer import Explorable, Explored, explore_all
-from tests.model.query import ALONE, CHAIN, COPIED, FAILS, LINK, OWNED, QUERY, REFUSED, QueryProtocol, View
+from tests.model.query import ALONE, CHAIN, COPIED, FAILS, LINK, OWNED, QUERY, REFUSED, TIMED, QueryProtocol, View
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
 
 ONE = (View("A", "a"),)
@@ -108,6 +108,15 @@ FAMILIES = (
         "a deployment and a rollback", 1, 2,
         {"a": (ALONE, None), "y": (0, 1)}, views=ADDING, initial=_OLD, deployments=(2, 1), upkeep=True,
     ),
+    _family("a moment that comes", 2, 3, {"a": (TIMED, ALONE, None), "b": (0, 1)}, moment=True, upkeep=True),
+    _family(
+        "a moment that comes, crashes and lost answers", 1, 2,
+        {"a": (TIMED, None), "b": (0, 1)}, initial=(("a", TIMED),), moment=True, upkeep=True, faults=1,
+    ),
+    _family(
+        "a moment that comes while a getter raises", 2, 3,
+        {"b": (0, FAILS)}, initial=(("a", TIMED), ("b", 1)), moment=True, upkeep=True,
+    ),
 )  # fmt: skip
 
 
@@ -152,6 +161,8 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     off = frozenset(off)
     for family in FAMILIES:
         if off & set(query.OWED) and not family.template.upkeep:
+            continue
+        if off & set(query.WOKEN) and not family.template.moment:
             continue
         if not off or off & set(query.DEVICES):
             yield f"query: {family.name}", (QueryProtocol(each, off) for each in family.scenarios(deep=deep))

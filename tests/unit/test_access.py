@@ -159,14 +159,14 @@ def database() -> MemoryDatabase:
 
 def test_the_owners_of_a_view_are_the_users_of_its_copies(database: MemoryDatabase) -> None:
     documents = {each.path: each for each in database.read(["meetings/m1", "users/ada", "users/bob"]).documents}
-    store = MeetingStore({"meeting": ("meetings/m1",), "users": ("users/ada", "users/bob")}, documents)
+    store = MeetingStore({"meeting": ("meetings/m1",), "users": ("users/ada", "users/bob")}, documents, int)
     with active(UnitOfWork(database, documents)):
         assert view(path=PATH).of(store, {}).__owners__("users.doc_id") == {"ada"}
 
 
 def test_only_a_unit_of_work_has_a_caller(database: MemoryDatabase) -> None:
     unit = UnitOfWork(database, {})
-    made = view().of(MeetingStore({}, {}), {})
+    made = view().of(MeetingStore({}, {}, int), {})
     assert made.caller is None
     unit.caller = ADA
     with active(unit):

@@ -24,13 +24,13 @@ from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, Wake, dependents, instance_of, ledger_path
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.commits import Commits, Result
 from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
-from boiler_functions.types import MISSING, Version
+from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, new_in, tokens_of, tokens_of_change
 from boiler_functions.views.store import Resolution
@@ -238,6 +238,9 @@ class Rebuild(NamedTuple):
         if ledger.is_unpaid:
             # A failed build records no versions, but it may have withdrawn a copy. Older sources would restore it.
             return True
+        if ledger.as_of > (reader.read_time or 0):
+            # The documents may be the same and the answers about the time older.
+            return True
         for path, document in reader.documents.items():
             is_unknown = document.collection != COLLECTION and path not in ledger.versions
             is_registered = depends_on_document(ledger.depends_on, self._scope(instance), path)
@@ -317,7 +320,7 @@ class Rebuild(NamedTuple):
         if built.content is None:
             if not ledger.document.exists:
                 return [], Outcome.IGNORED
-            outbox = self._records(instance, ledger, built)
+            outbox = self._records(instance, ledger, built, reader.read_time or 0)
             deletes = self._deletes(instance, ledger, ledger.destinations)
             return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
         same = built.content_hash == ledger.content_hash and not self.force
@@ -332,12 +335,13 @@ class Rebuild(NamedTuple):
             self._commits.cause,
             edition,
             self._once_more(),
+            Wake.of(self.invocation.app, built.wake_at),
             with_content=bool(self._recipients_of(instance)),
         )
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
         writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
         writes += self._deletes(instance, ledger, gone)
-        writes += self._records(instance, ledger, built)
+        writes += self._records(instance, ledger, built, reader.read_time or 0)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
 
     def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
@@ -346,18 +350,19 @@ class Rebuild(NamedTuple):
             return [Delete(path) for path in paths]  # No other view, and no other root, has its copies there.
         return deletes_of_former(instance, paths, self.invocation.database, self._ledger_path)
 
-    def _records(self, instance: Instance, ledger: Ledger, built: Built) -> list[Write]:
+    def _records(self, instance: Instance, ledger: Ledger, built: Built, read_time: Instant) -> list[Write]:
         """Returns the outbox records of a change of content.
 
-        A build by hand has none, unless it was faster than the event of a changed source: that event is then covered,
-        and nothing else would record the change.
+        A build by hand has none, unless it was faster than the event of a changed source, or than the upkeep of a view
+        whose moment has come: these find nothing to do then, and nothing else would record the change.
         """
         recipients = self._recipients_of(instance)
         # The view of a root that its declaration no longer allows was not deleted by a change of data.
         if not recipients or built.content_hash == ledger.content_hash or not instance.is_possible:
             return []
         is_by_hand = self.change is None or self.force
-        if is_by_hand and (ledger.content_hash is None or ledger.knows(built.versions)):
+        is_woken = ledger.wake is not None and ledger.wake.at <= read_time
+        if is_by_hand and not is_woken and (ledger.content_hash is None or ledger.knows(built.versions)):
             return []
         return list(records(self.invocation, recipients, instance, ledger, built))
 

@@ -1,8 +1,8 @@
 """Upkeep: builds what is owed, so that no view waits for an event that may never come.
 
-It looks for debts that are due, and for views that another fetch plan built: of those, changes of what the new plan
-reads would find nobody. All state is in the ledgers, so each run goes on where the last one stopped, and two at once
-do no harm.
+It looks for debts that are due, for views that asked for the time and whose moment has come, and for views that another
+fetch plan built: of those, changes of what the new plan reads would find nobody. All state is in the ledgers, so each
+run goes on where the last one stopped, and two at once do no harm.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Upkeep:
                 self._rebuild.rebuild_page(page)
 
     def _pages(self, due_by: Instant) -> Iterator[list[Document]]:
-        """Yields ledgers with a debt that is due, then those of another fetch plan, which no event may ever find."""
+        """Yields ledgers with a debt or moment that is due, then those of another plan, which no event may find."""
         database = self._invocation.database
         for page in owed_by(database, self._invocation.app, due_by, PAGE):
             # A view that is no longer declared has nothing that could build it.

@@ -11,7 +11,7 @@ from boiler_functions.database import Document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.modes.edition import Edition
-from boiler_functions.modes.ledger import has_others, is_current, ledger_path
+from boiler_functions.modes.ledger import has_others, is_current, is_due, ledger_path
 from boiler_functions.modes.rest.copies import At, Copies
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance, Reader, build
@@ -99,10 +99,18 @@ class Contents:
         return has_others(reader.database, self.scope, self.edition)
 
     def current(self, instances: Iterable[Instance], reader: Reader, beside: Iterable[str] = ()) -> list[Instance]:
-        """Returns the instances whose copies this code stored, by their ledgers; reads `beside` in the same request."""
+        """Returns the instances whose copies this code stored, and that no passing of time has changed since.
+
+        Their ledgers say so; reads `beside` in the same request.
+        """
         ledgers = {each: ledger_path(self.scope, each) for each in instances}
         reader.read([*beside, *ledgers.values()])
-        return [each for each, path in ledgers.items() if is_current(reader.documents[path], self.edition)]
+        found = {each: reader.documents[path] for each, path in ledgers.items()}
+        return [
+            each
+            for each, ledger in found.items()
+            if is_current(ledger, self.edition) and not is_due(ledger, reader.time())
+        ]
 
 
 def admits(
@@ -111,5 +119,5 @@ def admits(
     """Returns whether the audience admits the caller to the view, computed from what was read."""
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     with active(Snapshot(documents, instance.view.__name__)):
-        store = instance.view.store_class(resolution.paths, documents)
+        store = instance.view.store_class(resolution.paths, documents, reader.time)
         return audience.admits(caller, instance.view.of(store, instance.key))

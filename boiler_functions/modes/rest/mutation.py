@@ -85,7 +85,7 @@ class Mutation:
 
     def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution, *, is_new: bool) -> None:
         """Does the work if the caller may change the view, and if the conditions hold."""
-        store = self.instance.view.store_class(resolution.paths, unit.documents)
+        store = self.instance.view.store_class(resolution.paths, unit.documents, reader.time)
         if is_new:
             store.begin(self.instance.key)
         view = self.instance.view.of(store, self.instance.key)

@@ -274,7 +274,7 @@ class Run(NamedTuple):
                     values = self.task.load(form.path, without_outcome(form.fields or {}))
                 except InvalidDocument as error:
                     return self._unfit(effect, error)
-                self.task.take_effect(form.path, values, store(resolution.paths, effect.unit.documents))
+                self.task.take_effect(form.path, values, store(resolution.paths, effect.unit.documents, reader.time))
             self._check_declared(effect.unit)
         except Rejected as error:
             return effect.refused(error.reason, errors=error.errors)

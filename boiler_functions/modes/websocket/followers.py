@@ -145,13 +145,17 @@ class Follower(ABC):
 
 
 class BuiltFollower(Follower):
-    """Follows the documents and queries of the fetch plan, and builds the view again when one changes."""
+    """Follows the documents and queries of the fetch plan, and builds the view again when one changes.
+
+    Builds it again, too, at the moment at which an answer about the time changes.
+    """
 
     def start(self) -> None:
         """Begins to listen."""
         self._built: VersionsRead = {}
         self._heard: dict[str, tuple[tuple[str, Version], ...]] = {}
         self._building: asyncio.Task[None] | None = None
+        self._wake: asyncio.TimerHandle | None = None
         self._catch_up()
 
     def close(self) -> None:
@@ -159,6 +163,8 @@ class BuiltFollower(Follower):
         super().close()
         if self._building is not None:
             self._building.cancel()
+        if self._wake is not None:
+            self._wake.cancel()
 
     def _hear(self, name: str, reading: Reading) -> None:
         self._heard[name] = versions_of(reading.documents)
@@ -174,6 +180,12 @@ class BuiltFollower(Follower):
         if self._building is None:
             self._building = asyncio.create_task(self._build())
 
+    def _wake_after(self, seconds: float | None) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        # By the time of the database, as the answer was: a timer that is too early is set again by the build it causes.
+        self._wake = None if seconds is None else self._loop.call_later(seconds, self._catch_up)
+
     async def _build(self) -> None:
         pause = _FIRST_PAUSE
         try:
@@ -184,6 +196,7 @@ class BuiltFollower(Follower):
                 self._built = read.versions
                 self._heard = {name: heard for name, heard in self._heard.items() if name in read.targets}
                 self._follow(read.targets)
+                self._wake_after(read.wake_after)
                 self._become(read.state)
                 if not self._is_behind:
                     return
@@ -276,6 +289,8 @@ class Read:
     state: State
     targets: Mapping[str, Target]
     versions: VersionsRead
+    wake_after: float | None
+    """In how many seconds an answer about the time changes."""
 
 
 def versions_of(documents: Iterable[Document]) -> tuple[tuple[str, Version], ...]:
@@ -294,16 +309,17 @@ def read_now(instance: Instance, scope: str, database: LiveDatabase) -> Read:
     for key, (_, query) in resolution.queries.items():
         targets[key] = query
         versions[key] = versions_of(reader.results[key])
-    return Read(_state(instance, scope, reader, resolution), targets, versions)
+    built = build(instance, reader, resolution, scope)
+    wake_after = None if built.wake_at is None else (built.wake_at - reader.time()) / 1e9
+    return Read(_state(instance, built.content, reader, resolution), targets, versions, wake_after)
 
 
-def _state(instance: Instance, scope: str, reader: Reader, resolution: Resolution) -> State:
-    content = build(instance, reader, resolution, scope).content
+def _state(instance: Instance, content: Fields | None, reader: Reader, resolution: Resolution) -> State:
     if content is None:
         return State(None, Nowhere(), {}, "None")
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     with active(Snapshot(documents, instance.view.__name__)):
-        view = instance.view.of(instance.view.store_class(resolution.paths, documents), instance.key)
+        view = instance.view.of(instance.view.store_class(resolution.paths, documents, reader.time), instance.key)
     return State(content, view, documents, digest(content))
 
 

@@ -40,7 +40,7 @@ class SecondView(ViewModel[CityStore]):
 
 
 EDITION = Edition("demo/CityView/plan", "demo/CityView/code", 7, 1)
-DEBT = Debt(5_000, "not built yet", 0, "demo/1970-01-01T00:01:00Z")
+DEBT = Debt(5_000, "not built yet", 0, "demo/1970-01-01T00:01:00.000000Z")
 TOKYO = Instance(CityView, "cities/TOK")
 PATH = ledger_path("demo/CityView", TOKYO)
 BUILT = Built({"title": "Tokyo"}, ("cityViews/TOK",), frozenset({"b", "a"}), {"cities/TOK": 5, "countries/JP": MISSING})
@@ -147,8 +147,12 @@ def test_each_failure_is_paused_twice_as_long_as_the_one_before_and_at_most_six_
     for _ in range(12):
         debt = Debt.of("demo", "GetterFailed", 0, debt)
         pauses.append(debt.due)
-    assert pauses[:3] == ["demo/1970-01-01T00:01:00Z", "demo/1970-01-01T00:02:00Z", "demo/1970-01-01T00:04:00Z"]
-    assert pauses[-1] == "demo/1970-01-01T06:00:00Z"
+    assert pauses[:3] == [
+        "demo/1970-01-01T00:01:00.000000Z",
+        "demo/1970-01-01T00:02:00.000000Z",
+        "demo/1970-01-01T00:04:00.000000Z",
+    ]
+    assert pauses[-1] == "demo/1970-01-01T06:00:00.000000Z"
 
 
 def test_the_debts_of_an_app_come_in_the_order_in_which_they_are_due() -> None:

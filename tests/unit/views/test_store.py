@@ -124,7 +124,7 @@ class Fetched:
         instance = Instance(view, root)
         self.resolution: Resolution = self.reader.resolve([instance])[instance]
         self.session = Snapshot(self.reader.documents, "TheView")
-        self.store: Any = store(self.resolution.paths, self.reader.documents)
+        self.store: Any = store(self.resolution.paths, self.reader.documents, self.reader.time)
 
     def ids(self, name: str) -> list[str]:
         with active(self.session):
@@ -711,6 +711,6 @@ def test_documents_that_were_only_read_are_unchanged() -> None:
 
 def test_a_missing_root_raises_rejected_rather_than_stop_iteration() -> None:
     """StopIteration would end a generator of the user's silently, or as RuntimeError."""
-    store = MeetingStore({"meeting": ("meetings/none",)}, {"meetings/none": Document("meetings/none")})
+    store = MeetingStore({"meeting": ("meetings/none",)}, {"meetings/none": Document("meetings/none")}, int)
     with active(Snapshot({}, "TheView")), pytest.raises(BoilerError, match=r"no Meeting meetings/none"):
         _ = store.meeting

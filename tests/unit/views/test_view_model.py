@@ -320,7 +320,7 @@ def unit_of_work(database: MemoryDatabase) -> tuple[UnitOfWork, MeetingSession]:
     instance = Instance(MeetingSession, "meetings/m")
     resolution = reader.resolve([instance])[instance]
     unit = UnitOfWork(database, reader.documents)
-    return unit, MeetingSession.of(MeetingStore(resolution.paths, reader.documents), {"doc_id": "m"})
+    return unit, MeetingSession.of(MeetingStore(resolution.paths, reader.documents, reader.time), {"doc_id": "m"})
 
 
 def test_propagate_change_saves_what_a_setter_changed_and_nothing_else() -> None:
