@@ -60,7 +60,7 @@ class Now:
             self.changes_at = moment
 
 
-def _instant(question: str, moment: datetime) -> Instant:
+def _instant(question: str, moment: object) -> Instant:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise TypeError(
             f"self.store.now.{question}({shown(moment)}): give a datetime with a time zone, as attributes declared "

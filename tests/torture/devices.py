@@ -4,6 +4,7 @@ The source stays as it is: a device is taken out by patching, while its test run
 everything in place.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from boiler_functions.models.session import UnitOfWork
 from boiler_functions.modes import run as run_module
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import Outcome
-from boiler_functions.modes.ledger import COLLECTION, Ledger
+from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
 from boiler_functions.modes.query.commits import Result
@@ -31,12 +32,13 @@ from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.task.task import Run
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
+from boiler_functions.views.build import Reader
 from boiler_functions.views.dependencies import _document_token
 from tests.faults import test_bad_data, test_failures, test_races, test_torn_views
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
-from tests.unit.modes.query import test_debts, test_deployments
+from tests.unit.modes.query import test_debts, test_deployments, test_time
 
 SEEDS = 40
 """The seeds in which the simulator may find what goes wrong without a device."""
@@ -233,6 +235,24 @@ def _other_plan(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Edition, "of", alike)
 
 
+def _wake(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Wake, "of", lambda app, at: None)
+
+
+def _read_time(patch: pytest.MonkeyPatch) -> None:
+    """Answers by the clock of the process."""
+    patch.setattr(Reader, "time", lambda self: time.time_ns())
+
+
+def _rereading_of_an_older_answer(patch: pytest.MonkeyPatch) -> None:
+    is_behind = Rebuild._is_behind
+    patch.setattr(
+        Rebuild,
+        "_is_behind",
+        lambda self, instance, ledger, reader: is_behind(self, instance, ledger._replace(as_of=0), reader),
+    )
+
+
 DEVICES = (
     Device(
         "marker create", _marker_create,
@@ -328,6 +348,18 @@ DEVICES = (
     Device(
         "another fetch plan", _other_plan,
         test_deployments.test_a_source_that_new_code_adds_reaches_the_views_of_old_code_by_upkeep,
+    ),
+    Device(
+        "wake at a moment", _wake,
+        test_time.test_a_view_changes_when_its_moment_comes_and_not_before,
+    ),
+    Device(
+        "answers at the read time", _read_time,
+        test_time.test_a_process_whose_clock_is_ahead_or_behind_changes_no_answer,
+    ),
+    Device(
+        "re-reading of an older answer", _rereading_of_an_older_answer,
+        test_time.test_a_torn_read_from_before_the_moment_turns_no_answer_back,
     ),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """A view that asks for the time is built again when an answer changes, by whoever comes first, and never by a clock."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -20,11 +21,12 @@ from boiler_functions import (
     attrs,
     reference,
 )
+from boiler_functions.database import Put, Reading
 from boiler_functions.database.metered import Metered
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild, http_client, memory_app
-from boiler_functions.types import to_datetime
+from boiler_functions.types import Instant, to_datetime
 from boiler_functions.views.now import Now
 from tests.unit.modes.hooked import Hooked
 
@@ -97,15 +99,17 @@ class Done(ViewModel[TaskStore]):
 app.task("tasks/{doc_id}/done/{form_id}", writes=[Task])(Done)
 
 
-@pytest.fixture
-def clock() -> VirtualClock:
+@contextmanager
+def running() -> Iterator[MemoryApp]:
     told.clear()
-    return VirtualClock()
+    clock = VirtualClock()
+    with memory_app(app, Surroundings(clock.now, clock.sleep, Random(7))) as testing:
+        yield testing
 
 
 @pytest.fixture
-def testing(clock: VirtualClock) -> Iterator[MemoryApp]:
-    with memory_app(app, Surroundings(clock.now, clock.sleep, Random(7))) as memory:
+def testing() -> Iterator[MemoryApp]:
+    with running() as memory:
         yield memory
 
 
@@ -126,23 +130,24 @@ def answered(response: Any) -> Any:
     return response.json["answer"]
 
 
-def skewed_clock(clock: VirtualClock, seconds: int) -> int:
-    return clock.now() + seconds * 1_000_000_000
+def skewed(testing: MemoryApp, seconds: int) -> int:
+    return testing.surroundings.clock() + seconds * 1_000_000_000
 
 
 def ledger(testing: MemoryApp) -> Any:
     return next(each.fields for each in testing.documents().values() if each.collection == COLLECTION)
 
 
-def test_a_view_changes_when_its_moment_comes_and_not_before(testing: MemoryApp) -> None:
-    due(testing, after=2 * MINUTE)
-    assert testing.advance(minutes=1) == {}
-    assert answer(testing) == 0
-    assert testing.advance(minutes=1) == {"built": 1}
-    assert answer(testing) == 1
-    assert_views_equal_rebuild(testing)
-    assert ledger(testing).get("wake_at") is None
-    assert testing.advance(days=365) == {}
+def test_a_view_changes_when_its_moment_comes_and_not_before() -> None:
+    with running() as testing:
+        due(testing, after=2 * MINUTE)
+        assert testing.advance(minutes=1) == {}
+        assert answer(testing) == 0
+        assert testing.advance(minutes=1) == {"built": 1}
+        assert answer(testing) == 1
+        assert_views_equal_rebuild(testing)
+        assert ledger(testing).get("wake_at") is None
+        assert testing.advance(days=365) == {}
 
 
 def test_a_moment_between_two_seconds_is_met_neither_early_nor_late(testing: MemoryApp) -> None:
@@ -207,17 +212,18 @@ def test_a_build_by_hand_after_the_moment_is_told_too_as_upkeep_finds_nothing_le
     assert len(told) == 1
 
 
-def test_a_process_whose_clock_is_ahead_or_behind_changes_no_answer(testing: MemoryApp, clock: VirtualClock) -> None:
-    due(testing, after=2 * MINUTE)
-    for skew in (3600, -3600):
-        skewed = testing.surroundings._replace(clock=partial(skewed_clock, clock, skew))
-        declarations = app.compiled.declarations
-        invocation = Invocation(declarations.app, "upkeep", Metered(testing.database), skewed)
-        for mode in declarations.modes:
-            mode.look_after(declarations, invocation, invocation.now())
-        assert answer(testing) == 0
-    assert testing.advance(minutes=2) == {"built": 1}
-    assert_views_equal_rebuild(testing)
+def test_a_process_whose_clock_is_ahead_or_behind_changes_no_answer() -> None:
+    with running() as testing:
+        due(testing, after=2 * MINUTE)
+        for skew in (3600, -3600):
+            surroundings = testing.surroundings._replace(clock=partial(skewed, testing, skew))
+            declarations = app.compiled.declarations
+            invocation = Invocation(declarations.app, "upkeep", Metered(testing.database), surroundings)
+            for mode in declarations.modes:
+                mode.look_after(declarations, invocation, invocation.now())
+            assert answer(testing) == 0
+        assert testing.advance(minutes=2) == {"built": 1}
+        assert_views_equal_rebuild(testing)
 
 
 def test_upkeep_that_slept_for_days_builds_all_that_came_due_meanwhile(testing: MemoryApp) -> None:
@@ -248,6 +254,43 @@ def test_an_old_builder_cannot_turn_an_answer_back(testing: MemoryApp) -> None:
         testing.handle(each, Hooked(testing.database).before("commit", 1, wake))
     assert answer(testing) == 1
     assert_views_equal_rebuild(testing)
+
+
+def test_the_moment_is_in_the_commit_of_the_content(testing: MemoryApp) -> None:
+    hooked = Hooked(testing.database)
+    Task.new(doc_id="t", due_at=now(testing) + MINUTE).save()
+    for each in testing.take():
+        testing.handle(each, hooked)
+    (put,) = [
+        each for writes in hooked.written for each in writes if isinstance(each, Put) and "wake_at" in each.fields
+    ]
+    (commit,) = [writes for writes in hooked.written if put in writes]
+    assert "taskViews/t" in [each.path for each in commit]
+
+
+class Torn(Hooked):
+    """Answers a read with the time at which its first document was read, as a torn BatchGet may."""
+
+    since: int = 0
+
+    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+        reading = super().read(paths, at=at)
+        since, self.since = self.since, 0
+        return reading._replace(read_time=since or reading.read_time)
+
+
+def test_a_torn_read_from_before_the_moment_turns_no_answer_back() -> None:
+    with running() as testing:
+        due(testing, after=MINUTE)
+        testing.write("tasks/t", {**(testing.fields("tasks/t") or {}), "title": "Rewrite"})
+        (event,) = [
+            each.without_images() for each in testing.take() if each.function.entry_point == "task_view_on_tasks"
+        ]
+        torn = Torn(testing.database)
+        torn.since = testing.surroundings.clock()
+        testing.advance(minutes=1)
+        assert testing.handle(event.without_images(), torn).outcomes == {"unchanged": 1}
+        assert answer(testing) == 1
 
 
 def test_a_request_after_the_moment_and_before_upkeep_has_the_new_answer(testing: MemoryApp) -> None:
