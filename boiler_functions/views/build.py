@@ -232,7 +232,7 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
         copies = built.__copies__()
         empty = Built(None, copies.paths, tokens, versions, built, copies.refused)
         try:
-            return empty._replace(content=content_of(built), wake_at=store.now.changes_at)
+            return empty._replace(content=content_of(built), wake_at=store.changes_at)
         except Permanent as error:
             return empty._replace(failure=error)
 

@@ -140,8 +140,6 @@ class Store:
 
     paths: Mapping[str, tuple[str, ...]]
     documents: Documents
-    now: Now
-    """The time at which the documents were read, to ask questions about: `self.store.now.has_passed(moment)`."""
     _models: dict[str, list[Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -186,8 +184,21 @@ class Store:
     ) -> None:
         self.paths = paths
         self.documents = documents
-        self.now = Now(read_time)
+        self._read_time = read_time
+        self._now: Now | None = None
         self._models = {}
+
+    @property
+    def now(self) -> Now:
+        """The time at which the documents were read, to ask questions about: `self.store.now.has_passed(moment)`."""
+        if self._now is None:
+            self._now = Now(self._read_time)
+        return self._now
+
+    @property
+    def changes_at(self) -> Instant | None:
+        """When an answer about the time that was given becomes another; None if none will."""
+        return None if self._now is None else self._now.changes_at
 
     def begin(self, key: Mapping[str, str]) -> None:
         """Makes the root a new model with this key, which is not stored yet."""
