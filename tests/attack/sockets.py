@@ -1,7 +1,7 @@
-"""The surface of sockets: what one says, of which most is broken somewhere, and how it ends, at any point.
+"""The surface of sockets: sequences of messages, most of them malformed, and an ending at any point.
 
-Nothing of it may be left in any counter, no error may be the server's own, and nobody without a token may be told what
-is not public.
+Afterwards every counter must be zero, no answer may be an error of the server, and a client without a token must not
+have received a view that is not public.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ENDINGS = ("hang up", "break", "cancel")
 
 
 class Said(NamedTuple):
-    """What a socket says, after how many turns of the loop each, and how it ends."""
+    """The messages of a socket, each with the turns of the event loop that follow it, and how the socket ends."""
 
     texts: tuple[tuple[str, int], ...]
     ending: str
@@ -80,10 +80,10 @@ def judge() -> Iterator[Judge]:
                 return f"{left} are left"
             told = " ".join(wire.told())
             if '"code":500' in told:
-                return f"it was answered: {told}"
+                return f"the server failed: {told}"
             is_known = any(text.startswith("40") and '"ada' in text for text, _ in said.texts)
             is_leaked = not is_known and any(f"42{name}," in told for name in NAMESPACES if name != "/boards")
-            return f"somebody without a token was told {told}" if is_leaked else None
+            return f"a client without a token received {told}" if is_leaked else None
 
         try:
             yield lambda said: runner.run(judged(said))

@@ -1,6 +1,6 @@
 """The surface of uploads: folders with files to ignore, and files with private keys.
 
-Git is the judge of what is ignored; a key is found however it is quoted, escaped or encoded.
+Git decides which files are ignored. A key must be found however it is quoted, escaped or encoded.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def judge() -> Iterator[Judge]:
         folder = Path(name)
         own = {"HOME": name, "XDG_CONFIG_HOME": name, "GIT_CONFIG_NOSYSTEM": "1"}
         with patch.dict("os.environ", own):
-            # Where the judge of trees is not installed, keys alone are tried.
+            # Without git, which decides about trees, only keys are tried.
             if has_git := shutil.which("git") is not None:
                 subprocess.run(["git", "init", "-q", folder / "repository"], check=True)
             yield lambda each: _unseen(each) if isinstance(each, Key) else (has_git and _wrong(folder, each)) or None
@@ -133,7 +133,7 @@ def _wrong(folder: Path, tree: Tree) -> str | None:
     shutil.copytree(source, staged, ignore=Ignored(Project(repository, source, "main:app")).among)
     found = {path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()}
     expected = {*tree.files} - _ignored_by_git(source, tree.files)
-    return f"{found} is uploaded, and {expected} is to be" if found != expected else None
+    return f"{found} is uploaded, and not {expected}" if found != expected else None
 
 
 def _ignored_by_git(source: Path, files: tuple[str, ...]) -> set[str]:

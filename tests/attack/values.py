@@ -1,7 +1,7 @@
-"""The surface of values: what no document can hold, or holds in another spelling, in each place where one is made.
+"""The surface of values: user code returns values that a document cannot hold, or holds in another spelling.
 
-Whatever user code makes, no delivery fails: a view follows, or a letter names it; a form has an outcome. A view that is
-stored and one that is built now are equal to the letter.
+Whatever the value, no delivery may fail: the view is up to date, or a dead letter names the cause; a form has an
+outcome. A stored view and one that is built now must be equal, byte by byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.attack.surface import Judge
 
 
 class Made(NamedTuple):
-    """A value, and the place where user code makes it; None is where it does not."""
+    """A value, and the place in user code that returns it."""
 
     place: str
     value: Any
@@ -52,7 +52,7 @@ class ThingStore(Store):
 
 NOTHING = Made("nowhere", None)
 made = [NOTHING]
-"""What is made now."""
+"""The value that user code returns now, as the only item."""
 
 
 def value_at(place: str, otherwise: Any) -> Any:
@@ -209,7 +209,7 @@ def _wrong_at(testing: MemoryApp, place: str) -> str | None:
     testing.deliver()
     letters = _letters(testing)
     if any(not letter["message"].startswith(("ThingView", "users/ada/things/t has")) for letter in letters):
-        return f"a letter does not name what is at fault: {letters}"
+        return f"a letter does not name the cause: {letters}"
     return None if letters else _unequal(testing)
 
 
@@ -231,7 +231,7 @@ def _wrong_change(testing: MemoryApp) -> str | None:
         testing.deliver()
         return f"accepted, and then a letter: {_letters(testing)}" if _letters(testing) else _unequal(testing)
     if testing.fields("things/t") != before:
-        return f"{answer.status_code}, and all the same it was written"
+        return f"answered {answer.status_code}, but it was written"
     if answer.status_code not in (422, 500) or set(answer.json or ()) != {"code", "status", "message", "errors"}:
         return f"answered {answer.status_code}: {answer.text:.200}"
     return None
