@@ -25,7 +25,7 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.exceptions import InvalidAttribute
 from boiler_functions.models import fields
-from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Relation, Validator
+from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Relation, StoredBy, Validator
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
 from boiler_functions.types import GeoPoint
@@ -69,20 +69,37 @@ class Scalar(Generic[V]):
 
 
 @overload
-def relation(to: type[M], *, required: bool = False, data_key: str | None = None) -> Relation[M | None]: ...
-@overload
-def relation(to: type[M], *, many: Literal[True], data_key: str | None = None) -> Relation[Sequence[M]]: ...
-@overload
-def relation(to: str, *, many: bool = False, required: bool = False, data_key: str | None = None) -> Relation[Any]: ...
 def relation(
-    to: type[Any] | str, *, many: bool = False, required: bool = False, data_key: str | None = None
+    to: type[M], *, by: StoredBy = "reference", required: bool = False, data_key: str | None = None
+) -> Relation[M | None]: ...
+@overload
+def relation(
+    to: type[M], *, many: Literal[True], by: StoredBy = "reference", data_key: str | None = None
+) -> Relation[Sequence[M]]: ...
+@overload
+def relation(
+    to: str,
+    *,
+    many: bool = False,
+    by: StoredBy = "reference",
+    required: bool = False,
+    data_key: str | None = None,
+) -> Relation[Any]: ...
+def relation(
+    to: type[Any] | str,
+    *,
+    many: bool = False,
+    by: StoredBy = "reference",
+    required: bool = False,
+    data_key: str | None = None,
 ) -> Relation[Any]:
     """Declares a relation to another model, stored as a reference (with `many`, as a list of references).
 
     Reads as the model, or None if its document does not exist; with `many`, as a tuple of the models that exist.
     Accepts a model, its doc_id, or a Reference. Name a model that is declared later: `attrs.relation("City")`.
+    Where documents hold a string instead, say which: `by="id"` for `"uid1"`, `by="path"` for `"users/uid1"`.
     """
-    return Relation(to, many=many, required=required, data_key=data_key)
+    return Relation(to, many=many, by=by, required=required, data_key=data_key)
 
 
 @overload

@@ -19,7 +19,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache, cached_property
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
@@ -28,7 +28,7 @@ from boiler_functions.exceptions import GetterFailed, InvalidCondition, InvalidR
 from boiler_functions.models import fields, session
 from boiler_functions.models.chance import is_drawn
 from boiler_functions.models.conditions import Bound
-from boiler_functions.paths import field_path
+from boiler_functions.paths import collection_of, could_exist, fault_of_id, field_path, id_of
 from boiler_functions.types import Reference
 
 T = TypeVar("T")
@@ -44,6 +44,9 @@ class _Unset(Enum):
 
 
 _UNSET = _Unset.UNSET
+
+StoredBy = Literal["reference", "path", "id"]
+"""How a document holds a relation: as a Firestore reference, or as a string, the path or the id."""
 
 STORED_AS_THEY_ARE = (str, bool, int, builtins.float)
 
@@ -245,15 +248,23 @@ class Attribute(Generic[T]):
 
 
 class Relation(Attribute[T]):
-    """One or many references to documents of a model: stored as references, read as the models."""
+    """One or many references to documents of a model, stored as `by` says and read as the models.
 
-    def __init__(self, to: type[Any] | str, *, many: bool, required: bool, data_key: str | None) -> None:
+    A model holds References, whatever its document holds: only the field spells them as strings.
+    """
+
+    def __init__(self, to: type[Any] | str, *, many: bool, by: StoredBy, required: bool, data_key: str | None) -> None:
         default = builtins.list if many else _UNSET
         super().__init__(self._reference_field, required=required, data_key=data_key, default=default)
         if not isinstance(to, str) and not hasattr(to, "model_of"):
             raise InvalidReference(f"attrs.relation({to!r}): a relation leads to a DomainModel, or to the name of one.")
+        if by not in (known := typing.get_args(StoredBy)):
+            raise InvalidReference(f"attrs.relation(…, by={by!r}): a relation is stored by one of {', '.join(known)}.")
         self.to = to
         self.many = many
+        self.by: StoredBy = by
+        if not isinstance(to, str):
+            self._check_named(to)
 
     def __set__(self, instance: Holder, value: T | str | Reference | Iterable[str]) -> None:
         super().__set__(instance, typing.cast(T, value))
@@ -264,8 +275,17 @@ class Relation(Attribute[T]):
         if not isinstance(self.to, str):
             return self.to
         named: type[Any] = self.owner.model_named(self.to, self)
+        self._check_named(named)
         self.to = named
         return named
+
+    def _check_named(self, target: type[Any]) -> None:
+        """Raises InvalidReference if an id does not say which document of the model is meant."""
+        if self.by == "id" and (above := [name for name in target.pattern().names if name != "doc_id"]):
+            raise InvalidReference(
+                f'attrs.relation({target.__name__}, by="id"): an id does not say which {above[0]} the document of '
+                f'{target.pattern().text} belongs to; store its path, and write `by="path"`.'
+            )
 
     def accepts(self, path: str) -> bool:
         return self.target.pattern().match(path) is not None
@@ -273,11 +293,35 @@ class Relation(Attribute[T]):
     def paths(self, stored: Mapping[str, Any] | None) -> builtins.list[str]:
         """Returns the paths that a document's fields refer to.
 
-        Skips values that are not references into the collection; validation reports those.
+        Skips values that do not name a document of the collection; validation reports those.
         """
         value = (stored or {}).get(self.data_key)
         items = value if isinstance(value, builtins.list) else [value]
-        return [item.path for item in items if isinstance(item, Reference) and self.accepts(item.path)]
+        paths = map(self._path_in, items)
+        return [path for path in paths if path is not None and self.accepts(path)]
+
+    def _path_in(self, value: Any) -> str | None:
+        """Returns the path of the document that a stored value names; None for a value of another kind."""
+        match self.by, value:
+            case "reference", Reference(path=path):
+                return path
+            # As lenient as Firestore: a query finds documents by any string that an id can be, so one that is skipped
+            # here would leave the events of those documents without a token.
+            case "path", str() if could_exist(value):
+                return value
+            case "id", str() if fault_of_id(value) is None:
+                return f"{collection_of(self.target.pattern().text)}/{value}"
+        return None
+
+    def stored_path(self, path: str) -> Reference | str:
+        """Returns the path of a document as the field holds it, for a query."""
+        match self.by:
+            case "reference":
+                return Reference(path)
+            case "path":
+                return path
+            case "id":
+                return id_of(path)
 
     def adapted(self, value: Any) -> Any:
         if self.many and isinstance(value, str | builtins.bytes):
@@ -289,13 +333,20 @@ class Relation(Attribute[T]):
     def stored_item(self, value: Any) -> Any:
         if not self.many:
             raise InvalidCondition(f"{self!r} is not a list, it leads to one document; use `==` or `in_`.")
-        return self._reference(value)
+        return self._compared(self._related_field(), self._reference(value))
 
     def _reference_field(self, **options: Any) -> marshmallow_fields.Field[Any]:
-        def related(**inner: Any) -> fields.Related:
-            return fields.Related(self.accepts, lambda: self.target.pattern().text, **inner)
+        return fields.Items(self._related_field(), **options) if self.many else self._related_field(**options)
 
-        return fields.Items(related(), **options) if self.many else related(**options)
+    def _related_field(self, **options: Any) -> fields.Related:
+        options = {"accepts": self.accepts, "collection": lambda: self.target.pattern().text, **options}
+        match self.by:
+            case "reference":
+                return fields.Related(**options)
+            case "path":
+                return fields.RelatedText("path", self._path_in, str, **options)
+            case "id":
+                return fields.RelatedText("id", self._path_in, id_of, **options)
 
     def _reference(self, value: Any) -> Any:
         if value is None or isinstance(value, Reference):

@@ -225,6 +225,38 @@ class Related(_Strict):
             raise self.make_error("invalid") from error
 
 
+class RelatedText(Related):
+    """A reference to a document that is stored, and spelled in JSON, as a string: its path or its id.
+
+    `read` makes a path of it, or None of a value that names no document; `spell` undoes it.
+    """
+
+    default_error_messages = {
+        "invalid": "Not the {spelled} of a document of {collection}.",
+        "elsewhere": "Not the {spelled} of a document of {collection}.",
+    }
+
+    def __init__(
+        self, spelled: str, read: Callable[[Any], str | None], spell: Callable[[str], str], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.spelled = spelled
+        self._read = read
+        self._spell = spell
+
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        return super().make_error(key, **{"spelled": self.spelled, "collection": self.collection(), **kwargs})
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else self._spell(super()._deserialize(value, attr, None).path)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Reference:
+        path = self._read(value)
+        if path is None:
+            raise self.make_error("invalid")
+        return super()._deserialize(Reference(path), attr, data, **kwargs)
+
+
 class Items(fields.List[Any]):
     """A list; a string or a mapping is refused, as its letters or keys would become the items.
 

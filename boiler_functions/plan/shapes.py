@@ -53,7 +53,7 @@ _TYPES: tuple[tuple[type[marshmallow_fields.Field[Any]], str, str], ...] = (
     (marshmallow_fields.Nested, "map", "{}"),
 )
 
-_TEXTS = (fields.String, marshmallow_fields.Date)
+_TEXTS = (fields.String, fields.RelatedText, marshmallow_fields.Date)
 
 # Expressions: `data.a`, `data.get('a', null)`, ` is int`; and what stands around the names, or the items of a list.
 _MEMBER, _GET, _IS = 2, 4, 2
@@ -148,7 +148,7 @@ class _Shaped:
 
     def _add(self, each: _Field) -> None:
         match each.field:
-            case marshmallow_fields.String() | marshmallow_fields.Date():
+            case marshmallow_fields.String() | fields.RelatedText() | marshmallow_fields.Date():
                 default = "null" if each.may_be_null else "''"
                 is_new = each.may_be_null not in self._texts
                 if self._takes(each, each.cost(default) + _ARE_TEXTS * is_new):

@@ -53,11 +53,20 @@ def _names(model: type[Any]) -> set[str]:
     return {model.__name__}.union(*map(_names, model.__subclasses__()))
 
 
-def named(fields: Fields | None, key: str, pattern: str) -> list[str]:
-    """Returns the paths that a field refers to and that match the pattern; the field holds one reference or a list."""
+def named(fields: Fields | None, key: str, pattern: str, by: str) -> list[str]:
+    """Returns the paths that a field refers to and that match the pattern; the field holds one or a list.
+
+    `by` says what the field holds: a "reference", or a string, the "path" or the "id".
+    """
     value = (fields or {}).get(key)
     items = value if isinstance(value, list) else [value]
-    return [each.path for each in items if isinstance(each, Reference) and is_at(pattern, each.path)]
+    paths: list[str] = []
+    for each in items:
+        if by == "reference" and isinstance(each, Reference):
+            paths.append(each.path)
+        elif by != "reference" and isinstance(each, str):
+            paths.append(each if by == "path" else pattern.replace("{doc_id}", each))
+    return [path for path in paths if is_at(pattern, path)]
 
 
 def found(query: Query, documents: Documents) -> list[Document]:

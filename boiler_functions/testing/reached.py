@@ -113,7 +113,7 @@ class Plan:
         assert via is not None
         for path in self._members(via, self.named[via.name]):
             if is_a(relation.owner, self.all[path]):
-                yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text)
+                yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text, relation.by)
 
     def _starts(self, source: Referrers[Any]) -> Iterator[str]:
         """Yields the documents whose referrers count; a missing one does unless a subclass is required."""
@@ -125,11 +125,11 @@ class Plan:
                 yield path
 
     def _referring(self, source: Referrers[Any], starts: set[str]) -> Iterator[str]:
-        pattern, key = source.relation.target.pattern().text, source.relation.data_key
+        pattern, key, by = source.relation.target.pattern().text, source.relation.data_key, source.relation.by
         for start in starts:
             MemoryDatabase().query(source.query(start))  # Raises for a path that filters refuse.
         for document in self.all.values():
-            if is_a(source.model, document) and starts.intersection(named(document.fields, key, pattern)):
+            if is_a(source.model, document) and starts.intersection(named(document.fields, key, pattern, by)):
                 yield document.path
 
 

@@ -13,7 +13,6 @@ from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, collection_query, select
 from boiler_functions.paths import Pattern
-from boiler_functions.types import Reference as ReferenceValue
 from boiler_functions.views.store import Documents, Resolution, Results, Root, Source, Store
 
 M = TypeVar("M", bound=DomainModel)
@@ -160,7 +159,7 @@ class Referrers(Queried[M]):
     def query(self, path: str) -> Query:
         """Returns the query for the documents that refer to the path."""
         op = "array-contains" if self.relation.many else "=="
-        refers = Filter(self.relation.field_path, op, ReferenceValue(path))  # type: ignore[arg-type]
+        refers = Filter(self.relation.field_path, op, self.relation.stored_path(path))  # type: ignore[arg-type]
         return collection_query(self.model, {})._replace(filters=(*self.model.discriminator(), refers))
 
     def queries_of(self, image: Document) -> list[Query]:
@@ -191,7 +190,9 @@ def _led_by(relation: Relation[Any] | None) -> Iterable[Any]:
     if relation is None:
         return ()
     target = [(each.field, each.op, each.value) for each in relation.target.discriminator()]
-    return (relation.field_path, relation.many, relation.target.pattern().text, target)
+    # Without the default of `by`, so that upgrading this package leaves every fingerprint as it was.
+    by = () if relation.by == "reference" else (relation.by,)
+    return (relation.field_path, relation.many, relation.target.pattern().text, target, *by)
 
 
 def starting_point(

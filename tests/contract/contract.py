@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from boiler_functions import DomainModel, attrs, referrers, use
 from boiler_functions.database import (
     ABSENT,
     NAME,
@@ -29,6 +30,7 @@ from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.exceptions import Conflict, InvalidRequest, TooLarge
 from boiler_functions.paths import Pattern
 from boiler_functions.types import MISSING, GeoPoint, Reference
+from boiler_functions.views.references import Referrers
 
 HOUR = 3_600_000_000_000
 
@@ -109,6 +111,22 @@ def scattered_notes(database: Database, foreign: int) -> None:
     places = ("aaa/x/notes", "users/a/deep/x/notes", "notes", "zzz/x/notes")
     others = [Put(f"{places[n % 4]}/{n}", {"n": n % 6 - 0.5}) for n in range(foreign)]
     database.commit([*own, *others])
+
+
+class Customer(DomainModel):
+    class Meta:
+        collection_name = "customers"
+
+
+class Purchase(DomainModel):
+    class Meta:
+        collection_name = "purchases"
+
+    by_reference = attrs.relation(Customer)
+    by_id = attrs.relation(Customer, by="id")
+    by_path = attrs.relation(Customer, by="path")
+    ids = attrs.relation(Customer, by="id", many=True)
+    paths = attrs.relation(Customer, by="path", many=True)
 
 
 class DatabaseContract:
@@ -649,6 +667,20 @@ class DatabaseContract:
             with pytest.raises(Conflict):
                 database.commit([write])
         assert get(database) == old
+
+    @pytest.mark.parametrize("name", ["by_reference", "by_id", "by_path", "ids", "paths"])
+    def test_documents_are_found_by_a_relation_however_it_is_stored(self, database: Database, name: str) -> None:
+        bound, is_many = getattr(Purchase, name), name in ("ids", "paths")
+        with use(database):
+            ada = Customer.new("ada")
+            for doc_id, customer in (("1", "ada"), ("2", "grace"), ("3", "ada")):
+                Purchase.new(doc_id, **{name: [customer] if is_many else customer}).save()
+            found = Purchase.where(bound.contains(ada) if is_many else bound == ada)
+            assert [each.doc_id for each in found] == ["1", "3"]
+        source = referrers(bound)
+        assert isinstance(source, Referrers)
+        paths = [each.path for each in database.query(source.query(ada.path)).documents]
+        assert paths == ["purchases/1", "purchases/3"]
 
     @pytest.mark.parametrize("depth", [20, 21])
     def test_maps_are_nested_at_most_twenty_deep(self, database: Database, depth: int) -> None:

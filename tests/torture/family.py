@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.faults import Faults
 from boiler_functions.models.session import use
@@ -46,6 +46,8 @@ class Person(DomainModel):
 
     name = attrs.string(required=True)
     boss = attrs.relation("Manager")
+    mentor = attrs.relation("Person", by="id")
+    friends = attrs.relation("Person", many=True, by="path")
 
 
 class Manager(Person):
@@ -120,7 +122,36 @@ class PersonView(ViewModel[PersonStore]):
         return [each.name for each in self.store.reports]
 
 
-VIEWS: tuple[type[ViewModel[Any]], ...] = (FirstView, PinnedView, NoteView, PersonView)
+class FriendStore(Store):
+    person = reference(Person)
+    mentor = reference(Person.mentor, via=person)
+    pupils = referrers(Person.mentor, via=person)
+    friends = references(Person.friends, via=person)
+    admirers = referrers(Person.friends, via=person)
+
+
+class FriendView(ViewModel[FriendStore]):
+    class Meta:
+        path = "personFriends/{person.doc_id}"
+
+    @attrs.computed
+    def mentor(self) -> str | None:
+        return self.store.mentor.name if self.store.mentor else None
+
+    @attrs.computed
+    def pupils(self) -> list[str]:
+        return [each.name for each in self.store.pupils]
+
+    @attrs.computed
+    def friends(self) -> list[str]:
+        return [each.name for each in self.store.friends]
+
+    @attrs.computed
+    def admirers(self) -> list[str]:
+        return [each.name for each in self.store.admirers]
+
+
+VIEWS: tuple[type[ViewModel[Any]], ...] = (FirstView, PinnedView, NoteView, PersonView, FriendView)
 
 
 def family_app() -> Boiler:
@@ -163,6 +194,14 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             "reports": below(path) if person["obj_type"] == "Manager" else [],
             "obj_type": "PersonView",
         }
+        mentor = people.get(f"people/{person['mentor']}")
+        views[path.replace("people", "personFriends")] = {
+            "mentor": mentor["name"] if mentor else None,
+            "pupils": [people[each]["name"] for each in sorted(people) if f"people/{people[each]['mentor']}" == path],
+            "friends": [people[each]["name"] for each in sorted(people) if each in person["friends"]],
+            "admirers": [people[each]["name"] for each in sorted(people) if path in people[each]["friends"]],
+            "obj_type": "FriendView",
+        }
     return {path: {**fields, "doc_ref": path} for path, fields in views.items()}
 
 
@@ -179,7 +218,10 @@ def acts(testing: MemoryApp, chance: Random) -> list[Callable[[], object]]:
         boss = chance.choice([None, *(Reference(f"people/{name}") for name in "abcd")])
         kind = chance.choice(["Person", "Manager", "Guest"])
         path = f"people/{chance.choice('abc')}"
-        testing.database.commit([Put(path, {"name": chance.choice("ABC"), "boss": boss, "obj_type": kind})])
+        mentor = chance.choice([None, *"abcd"])
+        friends = [f"people/{name}" for name in chance.sample("abcd", chance.randint(0, 2))]
+        fields = {"name": chance.choice("ABC"), "boss": boss, "mentor": mentor, "friends": friends}
+        testing.database.commit([Put(path, {**fields, "obj_type": kind})])
 
     def delete() -> None:
         path = chance.choice(["people/a", "people/b", f"{chance.choice(PLACES)}/a"])
@@ -210,7 +252,11 @@ def torture(seed: int) -> Counter[str]:
 def _compare(testing: MemoryApp, seed: int, wrong: Counter[str]) -> None:
     documents = {path: dict(each.fields or {}) for path, each in testing.documents().items()}
     right = expected(documents)
-    stored = {path: fields for path, fields in documents.items() if path.startswith(("dashb", "readers", "personV"))}
+    stored = {
+        path: fields
+        for path, fields in documents.items()
+        if path.startswith(("dashb", "readers", "personV", "personF"))
+    }
     for path, fields in right.items():
         # A dashboard without content may be missing, as no event concerned it.
         if stored.get(path) != fields and not (path not in stored and fields.get("texts") == []):

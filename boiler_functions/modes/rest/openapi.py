@@ -122,8 +122,10 @@ class _Converter(OpenAPIConverter):
         match field:
             case fields.Bytes():
                 return {"contentEncoding": "base64"}
+            case fields.RelatedText():
+                return {"description": ret.get("description", f"The {field.spelled} of {_document_of(field)}.")}
             case fields.Related():
-                return {"description": ret.get("description", f"The path of a document of {field.collection()}.")}
+                return {"description": ret.get("description", f"The path of {_document_of(field)}.")}
             case fields.Place():
                 ref: dict[str, Any] = self.resolve_nested_schema(GeoPoint)  # type: ignore[no-untyped-call]
                 return ref
@@ -149,6 +151,10 @@ class _Converter(OpenAPIConverter):
         if (example := getattr(schema, _EXAMPLE, None)) is not None:
             described["examples"] = [example]
         return described
+
+
+def _document_of(field: fields.Related) -> str:
+    return f"a document of {field.collection()}"
 
 
 class _Plugin(MarshmallowPlugin):

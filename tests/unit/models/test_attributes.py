@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from marshmallow import validate
 
 from boiler_functions import Boiler, DomainModel, Embedded, GeoPoint, Store, ViewModel, attrs, reference, use
-from boiler_functions.database import Put
+from boiler_functions.database import Document, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
 from boiler_functions.models import attributes
+from boiler_functions.models.fields import JsonSchema
 from boiler_functions.types import Reference
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -641,6 +642,91 @@ def test_a_relation_into_a_sub_collection_takes_a_path_and_not_a_bare_id() -> No
     assert Key.new(room="houses/h/rooms/r").values["room"] == Reference("houses/h/rooms/r")
     with pytest.raises(InvalidValue, match=r"house: needed to find houses/\{house\}/rooms"):
         Key.new(room="r")
+
+
+class Visit(DomainModel):
+    class Meta:
+        collection_name = "visits"
+
+    country = attrs.relation(Country, by="id")
+    stops = attrs.relation(City, many=True, by="path")
+    hosts = attrs.relation("Country", many=True, by="id")
+
+
+def test_a_relation_by_id_or_by_path_is_stored_as_a_string_and_read_as_the_model() -> None:
+    database = MemoryDatabase()
+    with use(database):
+        japan, tokyo = Country.new("JP", name="Japan"), City.new("TOK")
+        japan.save()
+        tokyo.save()
+        Visit.new("v", country=japan, stops=[tokyo, "gone"], hosts=["JP"]).save()
+    with use(database):
+        visit = Visit.get("v")
+        assert visit is not None
+        before = database.read(["visits/v"]).documents[0].fields or {}
+        stored = {name: before[name] for name in ("country", "stops", "hosts")}
+        assert stored == {"country": "JP", "stops": ["cities/TOK", "cities/gone"], "hosts": ["JP"]}
+        assert visit.country == japan
+        assert list(visit.stops) == [tokyo]
+        assert not visit.is_changed
+        visit.country = None
+        visit.save()
+        assert database.read(["visits/v"]).documents[0].fields == {**before, "country": None}
+
+
+def test_a_condition_on_a_relation_by_id_or_by_path_compares_with_the_string() -> None:
+    with use(MemoryDatabase()):
+        Visit.new("v", country="JP", stops=["TOK"], hosts=["JP", "FR"]).save()
+        Visit.new("w", country="FR").save()
+        japan = Country.new("JP", name="Japan")
+
+        def found(*conditions: Any) -> list[str]:
+            return [each.doc_id for each in Visit.where(*conditions)]
+
+        assert found(Visit.country == japan) == ["v"]
+        assert found(Visit.country.in_([japan, "FR"])) == ["v", "w"]
+        assert found(Visit.stops.contains(City.new("TOK"))) == ["v"]
+        assert found(Visit.hosts.contains_any([japan])) == ["v"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"country": "a/b"}, r"country: Not the id of a document of countries/\{doc_id\}"),
+        ({"country": ""}, "country: Not the id"),
+        ({"country": 7}, "country: Not the id"),
+        ({"country": Reference("countries/JP")}, "country: Not the id"),
+        ({"stops": ["countries/JP"]}, r"stops\.0: Not the path of a document of cities/\{doc_id\}"),
+        ({"stops": ["/cities/TOK"]}, r"stops\.0: Not the path"),
+        ({"stops": ["TOK"]}, r"stops\.0: Not the path"),
+    ],
+)
+def test_a_stored_string_that_names_no_document_of_the_relation_is_refused_by_name(
+    fields: dict[str, Any], reason: str
+) -> None:
+    document = Document("visits/v", fields)
+    assert Visit.country.attribute.paths(fields) == Visit.stops.attribute.paths(fields) == []  # type: ignore[attr-defined]
+    with pytest.raises(InvalidDocument, match=reason):
+        Visit.from_document(document)
+
+
+def test_a_relation_by_id_into_a_sub_collection_is_refused_as_the_id_does_not_say_where() -> None:
+    class Room(DomainModel):
+        class Meta:
+            collection_name = "houses/{house}/rooms"
+
+    with pytest.raises(DeclarationError, match=r'Room, by="id"\): an id does not say which house .* `by="path"`'):
+        attrs.relation(Room, by="id")
+    with pytest.raises(DeclarationError, match=r"by='name'\): a relation is stored by one of reference, path, id"):
+        attrs.relation(Country, by="name")  # type: ignore[call-overload]
+
+
+def test_json_spells_a_relation_by_id_or_by_path_as_it_is_stored() -> None:
+    schema = Visit.schema(JsonSchema)
+    sent = {"country": "JP", "stops": ["cities/TOK"], "hosts": ["FR"]}
+    loaded = schema.load(sent)
+    assert loaded["country"] == Reference("countries/JP")
+    assert schema.dump(loaded) == sent
 
 
 def test_the_module_lists_its_factories_sorted() -> None:

@@ -110,6 +110,22 @@ def test_a_predicate_admits_nobody_and_a_comment_says_so() -> None:
     ) in rules(app)
 
 
+def test_a_relation_of_a_form_that_is_stored_as_a_string_is_checked_as_one() -> None:
+    app = Boiler("rules")
+
+    @app.task("users/{user_id}/wishes/{wish_id}", writes=[Thing])
+    class Wish(ViewModel):
+        class Meta:
+            write = access.owner("user_id")
+
+        thing = attrs.relation(Thing, by="id", required=True)
+
+        def propagate_change(self) -> None:
+            raise NotImplementedError
+
+    assert "areTexts([data.thing])" in rules(app)
+
+
 def test_a_form_without_senders_is_for_functions_alone() -> None:
     app = Boiler("sealed")
     app.task("sealed/{id}", writes=[Thing])(_Form)
