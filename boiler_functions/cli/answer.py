@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +21,7 @@ from typing import Any
 import click
 
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.errors import Unfinished
+from boiler_functions.cli.errors import Interrupted, Unfinished
 from boiler_functions.exceptions import ConfigurationError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -63,6 +65,18 @@ class NotFine(Unfinished):
         """Prints nothing."""
 
 
+def repeated(find: Callable[[], Answer], context: Context, seconds: float | None, *, as_json: bool) -> None:
+    """Shows the answer; with a number of seconds, again and again until Ctrl-C."""
+    while seconds is not None:
+        try:
+            with suppress(NotFine):
+                find().show(context, as_json=as_json)
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped.") from None
+    find().show(context, as_json=as_json)
+
+
 def place_of(context: Context) -> str:
     """Returns the project and the database that a command speaks of: `project demo-x, database (default)`."""
     emulator = f", emulator {context.emulator}" if context.emulator else ""
@@ -82,10 +96,8 @@ def table(rows: Iterable[Sequence[object]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def age_of(text: str | None) -> timedelta | None:
+def age_of(text: str) -> timedelta:
     """Returns the age that an option gives, such as 30m, 12h or 7d; raises ConfigurationError for any other text."""
-    if text is None:
-        return None
     if found := re.fullmatch(r"(\d{1,6})([smhd])", text):
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
     raise ConfigurationError(f"{text!r} is not an age. Write a number with s, m, h or d, such as 30m, 12h or 7d.")
@@ -98,11 +110,6 @@ def shown_age(age: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def as_json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the option --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
 def _project(context: Context) -> str:

@@ -221,6 +221,30 @@ def withdraw(context: Context, view: str | None, dropped: bool, former: str | No
     withdraw_views(context, Console(), view=view, dropped=dropped, former=former)
 
 
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@boiler.command()
+@click.option(
+    "--late", default="2m", metavar="AGE", show_default=True, help="How long a build may be owed until it is late."
+)
+@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Ask again and again, until Ctrl-C.")
+@_AS_JSON
+@in_context
+def status(context: Context, late: str, watch: float | None, as_json: bool) -> None:
+    """Show the state of each view, task and receiver of changes. Reads only.
+
+    The state is ok, stale code (built by other code than this checkout's), late, failing (it has dead letters, or
+    builds fail), stopped (work is long overdue) or unknown, which is never ok. Reads the names of all ledgers, and the
+    ledgers that are owed a build or built by other code. Exit status 0 if all are ok, 1 if not, 2 for an error.
+    """
+    from boiler_functions.cli.answer import age_of, repeated
+    from boiler_functions.cli.status import status as asked
+
+    limit = age_of(late)
+    repeated(lambda: asked(context, limit), context, watch, as_json=as_json)
+
+
 @boiler.group()
 def letters() -> None:
     """List, show, retry or drop dead letters: what failed and will fail again until something is mended.
@@ -236,7 +260,7 @@ def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
         from boiler_functions.cli.answer import age_of
         from boiler_functions.cli.letters import Chosen
 
-        older, newer = age_of(given.pop("older")), age_of(given.pop("newer"))
+        older, newer = (age_of(age) if (age := given.pop(name)) else None for name in ("older", "newer"))
         others = {name: given.pop(name) for name in ("ids", "kind", "view", "every") if name in given}
         return command(context, *args, chosen=Chosen(older=older, newer=newer, **others), **given)
 
@@ -247,7 +271,7 @@ def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--view", metavar="NAME", help="Only letters about this view, form or receiver of changes."),
         click.option("--older", metavar="AGE", help="Only failures last seen before this time, such as 12h or 7d."),
         click.option("--newer", metavar="AGE", help="Only failures seen within this time, such as 30m."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        _AS_JSON,
     )
     for option in reversed(options):
         run = option(run)

@@ -74,6 +74,16 @@ class Debt(NamedTuple):
         """Returns a debt that is due when the code before this deployment takes no more events, or None after that."""
         return cls(now, ROLL_OUT, 0, due_at(app, settled_at)) if now < settled_at else None
 
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether a build was not done; one that is only to be done once more waits for upkeep."""
+        return self.why != ROLL_OUT
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether a build failed: then `why` is the class of its error, a single word."""
+        return self.why.isidentifier()
+
     def to_fields(self) -> Fields:
         return {"since": to_datetime(self.since), "why": self.why, "tries": self.tries}
 
@@ -139,7 +149,7 @@ class Ledger(NamedTuple):
             fields["cause"],
             lists.is_whole,
             edition_of(fields),
-            _debt_of(fields),
+            debt_of(fields),
             _wake_of(fields),
         )
 
@@ -160,7 +170,7 @@ class Ledger(NamedTuple):
     @property
     def is_unpaid(self) -> bool:
         """Whether a build was not done; one that is only to be done once more waits for upkeep."""
-        return self.debt is not None and self.debt.why != ROLL_OUT
+        return self.debt is not None and self.debt.is_unpaid
 
     def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """Returns the ledger with the tokens added to the old ones, so that their changes find the view from now on.
@@ -275,7 +285,8 @@ def _debt_fields(debt: Debt | None, wake: Wake | None = None) -> dict[str, Any]:
     return {"owed": debt.to_fields() if debt else None, "due": due}
 
 
-def _debt_of(fields: Fields) -> Debt | None:
+def debt_of(fields: Fields) -> Debt | None:
+    """Returns the debt in a ledger, or None if nothing is owed."""
     if (owed := fields.get("owed")) is None:
         return None
     return Debt(to_instant(owed["since"]), owed["why"], owed["tries"], fields.get("due") or "")
@@ -327,6 +338,11 @@ def of_view(database: Database, scope: str, page: int, besides: Edition | None =
     """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
     other = () if besides is None else (Filter("plan", "!=", besides.plan),)
     return _pages(database, "plan", (*_within(scope, "plan"), *other), page)
+
+
+def number_of_view(database: Database, scope: str) -> int:
+    """Returns the number of ledgers of a view; reads their names alone."""
+    return len(database.query(Query(COLLECTION, filters=_within(scope, "plan"), names_only=True)).documents)
 
 
 def has_others(database: Database, scope: str, edition: Edition) -> bool:

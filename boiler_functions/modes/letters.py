@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 from boiler_functions.database import Database, Delete, unchanged
 from boiler_functions.exceptions import Conflict, InvalidEvent
@@ -77,7 +77,17 @@ def end_settled(declarations: Declarations, invocation: Invocation) -> None:
     found = list(letters_of(database, app, after=start, limit=EACH_RUN))
     if left := EACH_RUN - len(found):
         found += letters_of(database, app, until=start, limit=left)
-    if found:
-        settled = (mode.settled_letters(declarations, found, database) for mode in declarations.modes)
-        for letter in chain.from_iterable(settled):
-            drop(database, letter)
+    for letter in _settled(declarations, found, database):
+        drop(database, letter)
+
+
+def unsettled(declarations: Declarations, database: Database) -> list[Letter]:
+    """Returns the letters of an app whose work is still to be done."""
+    found = list(letters_of(database, declarations.app))
+    settled = {letter.id for letter in _settled(declarations, found, database)}
+    return [letter for letter in found if letter.id not in settled]
+
+
+def _settled(declarations: Declarations, letters: list[Letter], database: Database) -> Iterator[Letter]:
+    for mode in declarations.modes if letters else ():
+        yield from mode.settled_letters(declarations, letters, database)

@@ -22,6 +22,7 @@ from boiler_functions.modes.event_function import EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.scheduled_function import ScheduledFunction
+from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, Options
@@ -141,6 +142,12 @@ class Mode(ABC, Generic[D]):
         self, declarations: Declarations, letters: Collection[Letter], database: Database
     ) -> Iterable[Letter]:
         """Returns the letters whose work was done since, or has nothing left that it could be done for."""
+        return ()
+
+    # What can be asked of a deployed app; everything here only reads.
+
+    def standings(self, declarations: Declarations, asked: Asked) -> Iterable[tuple[str, Callable[[], Standing]]]:
+        """Returns each declaration that keeps something in the database, by name, and how to find its standing."""
         return ()
 
     # Facts about it, for the plan, the picture and the checks of an app.

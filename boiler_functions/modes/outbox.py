@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Protocol
 
-from boiler_functions.database import ABSENT, Put, Write
+from boiler_functions.database import ABSENT, Database, Filter, Put, Query, Write
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import Ledger
-from boiler_functions.types import digest, to_datetime
+from boiler_functions.types import Fields, digest, to_datetime
 from boiler_functions.views.build import Built, Instance
 from boiler_functions.views.view_model import View
 
@@ -46,6 +46,12 @@ def records(
             **state(invocation, "pending", 0),
         }
         yield Put(f"{each.outbox(invocation.app)}/{key}", fields, precondition=ABSENT)
+
+
+def undelivered(database: Database, outbox: str) -> list[Fields]:
+    """Returns the records of a recipient's outbox that still wait to be delivered."""
+    found = database.query(Query(outbox, filters=(Filter("status", "==", "pending"),))).documents
+    return [each.fields or {} for each in found]
 
 
 def state(invocation: Invocation, status: str, attempts: int) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Override:
         return {"collectionGroup": self.collection, "fieldPath": self.field, **ttl, "indexes": indexes}
 
 
-# An index of a rising timestamp is a hot spot, and bookkeeping is read by document name, so only RANGED is indexed.
+# An index of a rising timestamp is a hot spot, and bookkeeping is read by document name: all else is left out.
 BOOKKEEPING_OVERRIDES = (
     Override(ledger.COLLECTION, "*"),
     Override(ledger.COLLECTION, "depends_on", (Single(contains=True),)),
@@ -97,6 +97,7 @@ BOOKKEEPING_OVERRIDES = (
     Override(marker.COLLECTION, "expire_at", ttl=True),
     Override(dead_letter.COLLECTION, "expire_at", ttl=True),
     Override(outbox.COLLECTION, "*"),
+    Override(outbox.COLLECTION, "status", (Single(),)),
     Override(outbox.COLLECTION, "expire_at", ttl=True),
     Override(secret.COLLECTION, "*"),
     Override(registry.COLLECTION, "*"),

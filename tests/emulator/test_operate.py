@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.app import Boiler
 from boiler_functions.cli.project import Project
-from boiler_functions.compile.compiler import Compiled
+from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Document, Put
 from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
@@ -28,16 +27,16 @@ class Place:
     def __init__(self, folder: Path, host: str, project: str) -> None:
         self.folder, self.host, self.project = folder, host, project
         self.database = FirestoreDatabase(project, emulator=host)
-        self.app = self.compiled = None  # type: Any
+        self.app: Any = None
+        self.compiled: Any = None
 
-    def deploy(self, text: str = APP) -> Compiled:
+    def deploy(self, text: str = APP) -> None:
         name = f"app_{secrets.token_hex(6)}"
         (self.folder / "functions").mkdir(exist_ok=True)
         (self.folder / "functions" / f"{name}.py").write_text(text)
         (self.folder / "pyproject.toml").write_text(f'[tool.boiler_functions]\napp = "{name}:app"\n')
-        app: Boiler = Project.find(start=self.folder).load()
-        self.compiled = app.compiled
-        return app.compiled
+        self.app = Project.find(start=self.folder).load()
+        self.compiled = self.app.compiled
 
     def write(self, path: str, fields: dict[str, Any]) -> None:
         """Writes a document, and delivers its event."""
@@ -97,3 +96,20 @@ def test_letters_are_listed_retried_once_mended_and_dropped(place: Place) -> Non
     assert (left["subject"], left["attempts"]) == ("cities/PAR", 2)
     assert place.run("letters", "drop", left["id"], "--yes")["dropped"] == [left["id"]]
     assert place.run("letters", "list")["letters"] == []
+
+
+def test_status_names_what_fails_what_is_stale_and_what_is_unknown(place: Place) -> None:
+    place.deploy()
+    place.write("cities/TOK", {"name": "Tokyo"})
+
+    def states(status: int = 1) -> dict[str, str]:
+        return {each["name"]: each["state"] for each in place.run("status", status=status)["parts"]}
+
+    assert states() == {"CityView": "ok", "CityForm": "unknown"}
+    Registering.of(place.app.declarations, place.database, 7).now.write(place.database)
+    assert states(0) == {"CityView": "ok", "CityForm": "ok"}
+    place.write("cities/PAR", {})
+    assert states() == {"CityView": "failing", "CityForm": "ok"}
+    place.write("cities/PAR", {"name": "Paris"})
+    place.deploy(APP.replace("return self.store.city.name", "return self.store.city.name.upper()"))
+    assert states() == {"CityView": "stale code", "CityForm": "ok"}

@@ -12,8 +12,9 @@ from boiler_functions.modes.document.mutation_task import MutationTask, mutation
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.modes.task.checks import check_forms, check_writes
-from boiler_functions.modes.task.mode import TASK, functions_of, retry_of, settled_of
+from boiler_functions.modes.task.mode import TASK, functions_of, retry_of, settled_of, standings_of
 from boiler_functions.modes.task.words import OUTCOME
 
 
@@ -47,6 +48,10 @@ class DocumentMode(Mode[MutationTask]):
     ) -> Iterator[Letter]:
         mutations = declarations.of(self)
         return settled_of(mutations, letters, database)
+
+    def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
+        mutations = declarations.of(self)
+        return standings_of(self.name, mutations, asked)
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for each in declarations.of(self):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from boiler_functions.database import Database
 from boiler_functions.database.change import Change
@@ -16,8 +18,10 @@ from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.on_change.declaration import Sink
 from boiler_functions.modes.on_change.delivery import deliver, deliver_again, is_delivered
-from boiler_functions.modes.outbox import Recipient
+from boiler_functions.modes.outbox import Recipient, undelivered
+from boiler_functions.modes.standing import STOPPED, Asked, Standing, State, told_letters
 from boiler_functions.paths import Pattern
+from boiler_functions.types import to_instant
 from boiler_functions.views.view_model import View
 
 LOOK = Look("sink", "#fde8ef", "#be185d")
@@ -88,6 +92,10 @@ class OnChangeMode(Mode[Sink]):
         own = (each for each in declarations.of(self) if each.name == letter.view)
         return next((each for each in own if letter.subject.startswith(f"{each.outbox(declarations.app)}/")), None)
 
+    def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
+        for sink in declarations.of(self):
+            yield sink.name, partial(_standing_of, declarations.app, self.name, sink, asked)
+
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
         """Returns one function for each sink."""
         for sink in declarations.of(self):
@@ -103,3 +111,22 @@ class OnChangeMode(Mode[Sink]):
 
 
 ON_CHANGE = OnChangeMode()
+
+
+def _standing_of(app: str, mode: str, sink: Sink, asked: Asked) -> Standing:
+    """Returns the standing of a receiver by its letters and its records that were not delivered."""
+    pending = undelivered(asked.database, sink.outbox(app))
+    letters = asked.letters_of(sink.name)
+    oldest = min((each["time"] for each in pending), default=None)
+    waited = None if oldest is None else asked.age_of(to_instant(oldest))
+    figures: dict[str, Any] = {"undelivered": len(pending), "oldest_undelivered": oldest, "letters": letters}
+    # The record of a model's change is made by the function itself, so that no record does not mean no change.
+    is_known = asked.registration.deployment > 0 or (sink.view is not None and bool(pending))
+    waiting = f"{len(pending)} changes wait to be delivered"
+    whys = {
+        State.UNKNOWN: "" if is_known else "no deployment is registered here",
+        State.STOPPED: f"{waiting}: does its function run?" if waited and waited >= STOPPED else "",
+        State.FAILING: told_letters(letters),
+        State.LATE: waiting if waited and waited >= asked.late else "",
+    }
+    return Standing.worst(mode, sink.name, figures, whys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from boiler_functions.database import Database
@@ -25,7 +26,9 @@ from boiler_functions.modes.query.costs import cost_of
 from boiler_functions.modes.query.declaration import Stored
 from boiler_functions.modes.query.letters import Letters
 from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.query.standing import standing_of
 from boiler_functions.modes.query.upkeep import Upkeep
+from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
@@ -127,6 +130,10 @@ class QueryMode(Mode[Stored]):
         self, declarations: Declarations, letters: Collection[Letter], database: Database
     ) -> Iterator[Letter]:
         return _letters(self, declarations).settled(letters, database)
+
+    def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
+        for view in declarations.views_of(self):
+            yield view.__name__, partial(standing_of, declarations.app, view, self.name, asked)
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from boiler_functions.access import Owner, any_of
@@ -18,6 +19,7 @@ from boiler_functions.modes.drawing import MODEL, Look, Node, source_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.standing import Asked, Standing, State, told_letters
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.costs import cost_of
 from boiler_functions.modes.task.task import Task, is_settled, retry_form, run_task
@@ -84,6 +86,9 @@ class TaskMode(Mode[Task]):
     ) -> Iterator[Letter]:
         return settled_of(declarations.of(self), letters, database)
 
+    def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
+        return standings_of(self.name, declarations.of(self), asked)
+
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for task in declarations.of(self):
             senders = task.view.__writers__()
@@ -106,6 +111,25 @@ def functions_of(mode: Mode[T], declarations: Declarations) -> Iterator[EventFun
         name = f"{snake_case(task.view.__name__)}_{mode.name}"
         options = declarations.options_of(mode, name, [task])
         yield TaskFunction(declarations.app, mode.name, name, task.pattern, options, task)
+
+
+def standings_of(mode: str, tasks: Iterable[Task], asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
+    """Yields the tasks with how to find their standing, which follows from their letters.
+
+    No query finds the forms that wait, so without a deployment nothing is known of them.
+    """
+    for task in tasks:
+        yield task.view.__name__, partial(_standing_of, mode, task.view.__name__, asked)
+
+
+def _standing_of(mode: str, name: str, asked: Asked) -> Standing:
+    letters = asked.letters_of(name)
+    is_known = asked.registration.deployment > 0
+    whys = {
+        State.UNKNOWN: "" if is_known else "no deployment is registered here",
+        State.FAILING: told_letters(letters),
+    }
+    return Standing.worst(mode, name, {"letters": letters}, whys)
 
 
 def retry_of(tasks: Iterable[Task], letter: Letter) -> Callable[[Invocation], None] | None:

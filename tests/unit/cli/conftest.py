@@ -2,13 +2,18 @@
 
 import secrets
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from boiler_functions.app import Boiler
 from boiler_functions.cli.commands import boiler
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.project import Project
+from boiler_functions.testing import MemoryApp, memory_app
 
 APP = """
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
@@ -63,6 +68,7 @@ class CityFollowed(ViewModel[CityStore]):
 """
 Write = Callable[[str], str]
 Run = Callable[..., Result]
+Start = Callable[[str], MemoryApp]
 
 
 @pytest.fixture
@@ -99,3 +105,25 @@ def run(folder: Path) -> Run:
         return result
 
     return run
+
+
+@pytest.fixture
+def start(module: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Runs the app of a text in memory, on the database that the commands use; another text replaces its code."""
+    running: list[Any] = []
+    testings: list[MemoryApp] = []
+
+    def start(text: str) -> MemoryApp:
+        module(text)
+        app: Boiler = Project.find().load()
+        if testings:
+            testings[0].deploy(app)
+        else:
+            running.append(memory_app(app))
+            testings.append(running[0].__enter__())
+            monkeypatch.setattr(Context, "database", testings[0].database)
+        return testings[0]
+
+    yield start
+    for each in running:
+        each.__exit__(None, None, None)

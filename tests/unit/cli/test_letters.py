@@ -1,50 +1,22 @@
 """`boiler letters` lists, shows, retries and drops dead letters, and changes nothing else."""
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from boiler_functions.app import Boiler
-from boiler_functions.cli.context import Context
-from boiler_functions.cli.project import Project
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.modes.dead_letter import COLLECTION
-from boiler_functions.testing import MemoryApp, memory_app
+from boiler_functions.testing import MemoryApp
 from tests.pages import shown
-from tests.unit.cli.conftest import APP, LABEL, Run, Write
+from tests.unit.cli.conftest import APP, LABEL, Run, Start
 
 SECRET = "a secret name"
 
 BROKEN = APP.replace("City.new(", f'raise ValueError("{SECRET}")\n        City.new(')
 
 FORM = "users/ann/cityForms/TOK"
-
-Start = Callable[[str], MemoryApp]
-
-
-@pytest.fixture
-def start(module: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Runs the app of a text in memory, on the database that the commands use; another text replaces its code."""
-    running: list[Any] = []
-    testings: list[MemoryApp] = []
-
-    def start(text: str) -> MemoryApp:
-        module(text)
-        app: Boiler = Project.find().load()
-        if testings:
-            testings[0].deploy(app)
-        else:
-            running.append(memory_app(app))
-            testings.append(running[0].__enter__())
-            monkeypatch.setattr(Context, "database", testings[0].database)
-        return testings[0]
-
-    yield start
-    for each in running:
-        each.__exit__(None, None, None)
 
 
 def letters(database: MemoryDatabase | MemoryApp) -> dict[str, Any]:
