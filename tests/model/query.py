@@ -7,12 +7,13 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     COPIED  the root, and `b`, whose value is the path that the view is stored at: none without `b`
     TIMED   the root, and `b`, and whether a moment has passed, which it asks the time
     OWNED   as COPIED, and `y`, of which a getter raises when it is FAILS
+    SPREAD  the root, and `b`, which says both the content and the two paths that the view is stored at
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
 
 A getter raises when `b` is FAILS; the commit of a LINK is refused for good when `b` is REFUSED; a query is, until its
-index is ready. Code 2 of a view reads documents besides. Each deployment puts a code into place, and that before it
-may still take events; upkeep is of the last one.
+index is ready. Code 2 of a view reads documents besides, by which code 1 finds no view. Each deployment puts a code
+into place, and that before it may still take events until the roll-out is over; upkeep is of the last one.
 
 All deliveries of an event are handlers from the write on, so that delay and reordering need no steps of their own.
 Reading what no write can change any more is no step either: it is the same at any later time.
@@ -28,11 +29,12 @@ Value = TypeVar("Value")
 ALONE, LINK, QUERY, CHAIN, COPIED = range(5)
 OWNED = 6, 7
 """Two values that mean the same, so that a root can change while its view does not."""
+SPREAD = 5
 REFUSED, FAILS = 8, 9
 TIMED = 12
 INITIAL = 1
 """The version of all documents that exist before the script."""
-LINKED = (LINK, CHAIN, COPIED, TIMED, *OWNED)
+LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 NOW = "now"
@@ -50,11 +52,16 @@ OWED = (
     "debt_to_later",
     "debt_always_written",
     "reread_owed",
+    "once_more",
+    "once_more_as_read",
 )
 """The devices for builds that are owed and code that changes; only scenarios with upkeep need them."""
 
 WOKEN = ("wake", "wake_with_content", "read_time", "reread_older_answer")
 """The devices for views that change because time passes; only scenarios with a moment need them."""
+
+PARTS = ("part_ledger", "part_copies", "part_content", "part_cause")
+"""The devices for copies that are too large for one commit; only scenarios with parts need them."""
 
 DEVICES = (
     "register",
@@ -74,6 +81,7 @@ DEVICES = (
     "withdrawal",
     *OWED,
     *WOKEN,
+    *PARTS,
 )
 
 
@@ -129,8 +137,9 @@ class View(NamedTuple):
 class Ledger(NamedTuple):
     """`versions`: of a missing document the negated version that is over, as far as any is known.
 
-    `edition` is the deployment that built it; it is `owed` a build that could not be done. It `wakes` when the moment
-    comes, and `now` is the time at which it was built.
+    `edition` is the deployment that built it; it is `owed` a build that could not be done. One that was built during
+    a roll-out is built `once_more` after it. It `wakes` when the moment comes, and `now` is the time at which it was
+    built.
     """
 
     tokens: frozenset[str]
@@ -142,6 +151,7 @@ class Ledger(NamedTuple):
     owed: bool = False
     wakes: bool = False
     now: int = 0
+    once_more: bool = False
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -171,11 +181,15 @@ class Built(NamedTuple):
     failed: bool = False
 
 
+Stored = tuple[tuple[str, int], tuple[object, ...] | None]
+"""A copy of a view by name and destination, and its content, None to delete it."""
+
+
 class Commit(NamedTuple):
     """Ledgers with their preconditions, and the view documents; committed together."""
 
     ledgers: tuple[tuple[str, Known, Ledger | None], ...]
-    stored: tuple[tuple[tuple[str, int], tuple[object, ...] | None], ...] = ()
+    stored: tuple[Stored, ...] = ()
     refused: bool = False
 
     def __str__(self) -> str:
@@ -202,6 +216,10 @@ class Handler(NamedTuple):
     edition: int = 0
     owes: bool = False
     """Whether its attempt failed permanently, so that it only commits the debt."""
+    is_early: bool = False
+    """Whether it read something before the roll-out of its code was over."""
+    parts: tuple[tuple[Ledger | None, tuple[Stored, ...]], ...] = ()
+    """What is left of a commit in parts: each ledger, and the copies that go with it."""
 
 
 class World(NamedTuple):
@@ -216,6 +234,8 @@ class World(NamedTuple):
     """The number of crashes and lost answers that may still happen."""
     deployed: int = 0
     """The last deployment."""
+    settled: int = 0
+    """The last deployment whose roll-out is over, so that code before it takes no more events."""
     is_indexed: bool = True
     went_back: str = ""
     """What older code stored over newer, or an older answer about the time over a newer."""
@@ -244,6 +264,8 @@ class Scenario(NamedTuple):
     """No view is built before the script."""
     moment: bool = False
     """The moment that TIMED views ask for comes at any time."""
+    parts: bool = False
+    """Each copy of a view that has several to write is committed by itself."""
     live: bool = False
     """Deeper levels are read at their own times, torn, instead of at the time of the first."""
 
@@ -331,6 +353,13 @@ class QueryProtocol:
         other = self._code(ledger.edition) != self._code(edition) and "other_plan" not in self.off
         return ledger.owed or unbuilt or other
 
+    def _is_due(self, ledger: Ledger | None, world: World) -> bool:
+        """Returns whether upkeep builds the view: it is owed one, its roll-out is over, or its moment has come."""
+        if ledger is None or self._is_owed(ledger, world.deployed):
+            return ledger is not None
+        has_come = ledger.wakes and bool(dict(world.docs)[NOW].value) and "wake" not in self.off
+        return has_come or (ledger.once_more and ledger.edition <= world.settled)
+
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
         for label, following in self._steps(world):
             yield label, self._settled(following)
@@ -343,6 +372,9 @@ class QueryProtocol:
             yield f"code {self._code(world.deployed + 1)} is deployed", world._replace(deployed=world.deployed + 1)
         if dict(world.docs).get(NOW) == Document(0, 0):
             yield "the moment comes", world._replace(docs=_pairs({**dict(world.docs), NOW: Document(1, 0)}))
+        if world.settled < world.deployed:
+            over = world._replace(settled=world.settled + 1)
+            yield f"the roll-out of deployment {over.settled} is over", over
         yield from self._upkeep(world)
         for place, handler in enumerate(world.handlers):
             if handler not in world.handlers[:place]:
@@ -362,7 +394,7 @@ class QueryProtocol:
         due = [
             view.name
             for view in self._declared(world.deployed)
-            if (self._is_owed(dict(world.ledgers)[view.name], world.deployed) or self._is_due(view.name, world))
+            if self._is_due(dict(world.ledgers)[view.name], world)
             # At the end, a view that still cannot be built would be retried forever.
             and not (self._is_over(world) and (build(view, docs, _hits(docs)) is None or _is_refused(view, docs)))
         ]
@@ -371,11 +403,6 @@ class QueryProtocol:
             change = Change(UPKEEP, 0, MISSING, MISSING, False)
             handler = Handler(change, tuple(due), edition=world.deployed)
             yield f"upkeep finds {', '.join(due)} owed", _with(world, handler)
-
-    def _is_due(self, name: str, world: World) -> bool:
-        """Returns whether the moment has come for which the view waits."""
-        ledger = dict(world.ledgers)[name]
-        return bool(ledger and ledger.wakes and dict(world.docs)[NOW].value) and "wake" not in self.off
 
     def _write(self, world: World) -> Iterator[tuple[str, World]]:
         if world.written == len(self.scenario.script):
@@ -398,8 +425,8 @@ class QueryProtocol:
         """Yields the next steps of the handler, taken out of the world; puts it back unless it is done."""
         who = f"handler of {handler.change}"
         if handler.edition == UNTAKEN:
-            for edition in range(max(0, world.deployed - 1), world.deployed + 1):
-                taken = _with(world, handler._replace(edition=edition))
+            for edition in range(max(world.settled, world.deployed - 1), world.deployed + 1):
+                taken = _with(world, self._taken(handler.change, edition))
                 yield f"{who}: is taken by code {self._code(edition)} of deployment {edition}", taken
             return
         if world.faults and handler.phase != "start":
@@ -424,17 +451,21 @@ class QueryProtocol:
                 yield from self._commit(handler, world, who)
 
     def _delivered(self, change: Change) -> Handler:
-        """Starts a handler: it finds views by key, then by token."""
-        tokens = self._tokens(change)
+        """Starts a handler, which the code of a deployment takes at once if there is only one."""
+        is_untaken = self.scenario.deployments and change.path
+        return Handler(change, (), edition=UNTAKEN) if is_untaken else self._taken(change, 0)
+
+    def _taken(self, change: Change, edition: int) -> Handler:
+        """Returns the handler of a deployment: it finds views by key, then by token."""
+        tokens = self._tokens(change, edition)
         named = tuple(
             view.name for view in self.views.values() if change.path in ("", view.root) or (not view.root and tokens)
         )
-        edition = UNTAKEN if self.scenario.deployments and change.path else 0
         return Handler(change, (*named, FOLLOW) if tokens else named, edition=edition)
 
     def _follow(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         """Looks up ledgers by tokens: a query is a snapshot, which returns all ledgers of a page at one time."""
-        tokens = self._tokens(handler.change)
+        tokens = self._tokens(handler.change, handler.edition)
         after = handler.todo[0].removeprefix(FOLLOW)
         matching = (
             (name, each)
@@ -467,7 +498,8 @@ class QueryProtocol:
 
     def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
         """Reads one document of a BatchGet, each at its own time: the read may be torn in any order."""
-        handler = handler._replace(awaited=handler.awaited - {item})
+        is_early = handler.is_early or self._is_unsettled(handler, world)
+        handler = handler._replace(awaited=handler.awaited - {item}, is_early=is_early)
         if self.scenario.moment and NOW not in dict(handler.seen):
             # Without the device, by a clock of the process that is ahead.
             now = Document(1, 0) if "read_time" in self.off else dict(world.docs)[NOW]
@@ -484,6 +516,9 @@ class QueryProtocol:
         document = dict(world.docs)[item]
         after = handler._replace(seen=_pairs({**dict(handler.seen), item: document}))
         return f"{who}: reads {item} = {document.value}", _with(world, after)
+
+    def _is_unsettled(self, handler: Handler, world: World) -> bool:
+        return world.settled < handler.edition
 
     def _found(self, handler: Handler, hits: tuple[tuple[str, Document], ...]) -> Handler:
         return handler._replace(hits=hits, seen=_pairs({**dict(hits), **dict(handler.seen)}))
@@ -594,7 +629,7 @@ class QueryProtocol:
         (name,) = handler.views
         if ledger is None or self.views[name].root or handler.change.path in ("", UPKEEP):
             return False
-        return not self._tokens(handler.change) & ledger.tokens
+        return not self._tokens(handler.change, handler.edition) & ledger.tokens
 
     def _is_covered(self, change: Change, ledger: Ledger | None) -> bool:
         if ledger is None or change.path in ("", UPKEEP):
@@ -697,7 +732,7 @@ class QueryProtocol:
             if self._is_later(old, handler.edition):
                 assert old is not None
                 if "debt_to_later" not in self.off and not (old.owed and "debt_always_written" in self.off):
-                    ledgers.append((name, known, old._replace(owed=True)))
+                    ledgers.append((name, known, old._replace(owed=True, once_more=False)))
                 continue
             built = None if handler.owes else build(view, seen, handler.hits or ())
             if built is None or built.failed:
@@ -719,6 +754,7 @@ class QueryProtocol:
                 versions = _with_tombstones(built.ledger, old, handler.change)
                 edition = max(handler.edition, old.edition if old and "later_stays" not in self.off else 0)
                 new = built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of, edition=edition)
+                new = new._replace(once_more=handler.is_early and "once_more" not in self.off)
                 if "wake_with_content" in self.off:
                     new = new._replace(wakes=False)
                 ledgers.append((name, known, new))
@@ -743,10 +779,61 @@ class QueryProtocol:
         reached = frozenset({path for path in resolution.named if path and path != view.root})
         tokens = old.tokens | reached | (tokens_of(view, resolution) if resolution.queries else frozenset())
         destinations = tuple(to for to in old.destinations if kept is None or to in kept)
-        return [(name, known, old._replace(tokens=tokens, owed=True, wakes=False, destinations=destinations))]
+        owing = old._replace(tokens=tokens, owed=True, once_more=False, wakes=False, destinations=destinations)
+        return [(name, known, owing)]
+
+    def _in_parts(self, commit: Commit) -> tuple[tuple[Ledger | None, tuple[Stored, ...]], ...]:
+        """Returns the parts of a commit with several copies: first the deletes, last the ledger that describes all."""
+        ((_, known, final),) = commit.ledgers
+        assert known.ledger
+        assert final
+        copies = known.ledger.destinations
+        if "part_copies" not in self.off:
+            copies = tuple(dict.fromkeys((*copies, *final.destinations)))
+        owing = known.ledger._replace(
+            tokens=known.ledger.tokens | final.tokens, owed=True, once_more=False, wakes=False, destinations=copies
+        )
+        unfinished = owing if "part_content" in self.off else owing._replace(content=())
+        first = [(unfinished, (each,)) for each in sorted(commit.stored, key=lambda each: each[1] is not None)]
+        return (*first, (final, ()))
+
+    def _is_in_parts(self, commit: Commit) -> bool:
+        if not self.scenario.parts or len(commit.ledgers) != 1 or len(commit.stored) < 2:
+            return False
+        (_, known, final) = commit.ledgers[0]
+        return bool(known.ledger and final and not final.owed)
+
+    def _divided(self, handler: Handler) -> Handler:
+        """Returns the handler with the parts of its commit, if it is to have any."""
+        if handler.phase == "register" or handler.parts:
+            return handler
+        commit = self._commit_of(handler)
+        return handler._replace(parts=self._in_parts(commit)) if commit and self._is_in_parts(commit) else handler
+
+    def _next_commit(self, handler: Handler) -> Commit | None:
+        if handler.phase == "register":
+            return self._registration(handler)
+        if not handler.parts:
+            return self._commit_of(handler)
+        ((name, known),) = handler.ledgers
+        (ledger, stored), *rest = handler.parts
+        return Commit((((name, known, ledger),) if not rest or "part_ledger" not in self.off else ()), stored)
+
+    def _after_commit(self, handler: Handler) -> Handler:
+        if handler.phase == "register":
+            return self._registered(handler)
+        if len(handler.parts) < 2:
+            return self._committed(handler)
+        ((name, known),) = handler.ledgers
+        if "part_ledger" not in self.off:
+            known = Known(handler.parts[0][0])
+        return handler._replace(ledgers=((name, known),), parts=handler.parts[1:])
 
     def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
-        commit = self._registration(handler) if handler.phase == "register" else self._commit_of(handler)
+        if "once_more_as_read" in self.off:
+            handler = handler._replace(is_early=self._is_unsettled(handler, world))
+        handler = self._divided(handler)
+        commit = self._next_commit(handler)
         if commit is None:
             yield f"{who}: leaves nothing behind", _with(world, _fresh(handler))
             return
@@ -755,8 +842,7 @@ class QueryProtocol:
             yield f"{who}: its commit is refused for good", _with(world, self._refused(handler))
             return
         if applied := self._applied(commit, world):
-            following = self._registered(handler) if handler.phase == "register" else self._committed(handler)
-            yield f"{who}: {what} {commit}", _with(applied, following)
+            yield f"{who}: {what} {commit}", _with(applied, self._after_commit(handler))
             yield from self._without_answer(handler, commit, world, who)
         else:
             yield f"{who}: meets a conflict", _with(world, self._conflicted(handler))
@@ -797,9 +883,10 @@ class QueryProtocol:
         """Returns the world after the commit; None if a ledger is not as it was read."""
         if "precondition" not in self.off and not _is_fresh(commit):
             return None
-        changed = {name for name, _, _ in commit.ledgers}
         before = dict(world.ledgers)
         both = [(name, old, ledger) for name, _, ledger in commit.ledgers if ledger and (old := before[name])]
+        # An equal write keeps the version, so each part names its builder and its number.
+        changed = {name for name, _, ledger in commit.ledgers if "part_cause" not in self.off or ledger != before[name]}
         back = [
             f"older code stored {name} over newer"
             for name, old, ledger in both
@@ -835,9 +922,13 @@ class QueryProtocol:
             return tokens - {path for path in resolution.named if seen[path].value is None}
         return tokens
 
-    def _tokens(self, change: Change) -> frozenset[str]:
-        """Returns the tokens of a change: of its two images; without images, of the document and its collection."""
-        if change.path in ("", "a", "c", UPKEEP):
+    def _tokens(self, change: Change, edition: int) -> frozenset[str]:
+        """Returns the tokens of a change: of its two images; without images, of the document and its collection.
+
+        Code has none of what only later code reads.
+        """
+        added = {path for view in self.views.values() for path in view.added}
+        if change.path in ("", "a", "c", UPKEEP) or (change.path in added and self._code(edition) == 1):
             return frozenset()
         tokens = {change.path} if change.path in ("b", "y") else set()
         images = (change.after,) if "before_image" in self.off else (change.before, change.after)
@@ -891,6 +982,9 @@ def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Docum
     if wakes:
         content += (("passed", now),)
     destinations: tuple[int, ...] = (0,)
+    if view.root and seen[view.root].value == SPREAD:
+        first = seen["b"].value
+        destinations = () if first is None else (first // 2, first // 2 + 1)
     if view.root and seen[view.root].value in (COPIED, *OWNED):
         destinations = () if seen["b"].value is None else (seen["b"].value,)
         if "y" in resolution.named and seen["y"].value == FAILS:

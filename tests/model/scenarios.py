@@ -6,7 +6,20 @@ from typing import Any, NamedTuple
 
 from tests.model import query, task
 from tests.model.explorer import Explorable, Explored, explore_all
-from tests.model.query import ALONE, CHAIN, COPIED, FAILS, LINK, OWNED, QUERY, REFUSED, TIMED, QueryProtocol, View
+from tests.model.query import (
+    ALONE,
+    CHAIN,
+    COPIED,
+    FAILS,
+    LINK,
+    OWNED,
+    QUERY,
+    REFUSED,
+    SPREAD,
+    TIMED,
+    QueryProtocol,
+    View,
+)
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
 
 ONE = (View("A", "a"),)
@@ -50,6 +63,7 @@ def _family(name: str, length: int, deep: int, values: Mapping[str, tuple[int | 
 _DOCUMENTS = {"a": (ALONE, LINK, None), "b": (0, 1, None)}
 _PREDICATES = {"a": (QUERY, None), "x": (1, 2, 11, None), "y": (1, None)}
 _MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
+_SPREAD = (("a", SPREAD), ("b", 0))
 _CHAIN = {"a": (CHAIN, None), "b": (CHAIN, 0), "y": (0, 1, None)}
 
 FAMILIES = (
@@ -68,6 +82,8 @@ FAMILIES = (
     _family("two levels, each read at its own time", 3, 4, _CHAIN, live=True),
     _family("destinations that change", 3, 4, _MOVING, initial=(("a", COPIED), ("b", 5))),
     _family("destinations that change, lost answers", 2, 3, _MOVING, initial=(("a", COPIED), ("b", 5)), faults=1),
+    _family("copies in parts", 2, 3, {"a": (ALONE, None), "b": (0, 1, 2)}, initial=_SPREAD, parts=True),
+    _family("copies in parts, crashes and lost answers", 2, 3, {"b": (0, 1, 2)}, initial=_SPREAD, parts=True, faults=1),
     _family("a getter that raises", 3, 4, {"a": (ALONE, LINK), "b": (0, FAILS)}),
     _family(
         "an owner who changes while a getter raises", 4, 4,
@@ -160,9 +176,9 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     """Returns each group of scenarios by name, with the devices switched off."""
     off = frozenset(off)
     for family in FAMILIES:
-        if off & set(query.OWED) and not family.template.upkeep:
-            continue
-        if off & set(query.WOKEN) and not family.template.moment:
+        template = family.template
+        needs = ((query.OWED, template.upkeep), (query.PARTS, template.parts), (query.WOKEN, template.moment))
+        if any(off & set(devices) and not has for devices, has in needs):
             continue
         if not off or off & set(query.DEVICES):
             yield f"query: {family.name}", (QueryProtocol(each, off) for each in family.scenarios(deep=deep))
