@@ -70,7 +70,11 @@ class Invocation:
     lag: float | None = None
     has_met_earlier_ledgers: bool = False
     """Whether it read a ledger of an earlier version of this package, which no query by view finds."""
+    started: Instant = field(init=False)
     _editions: dict[type[ViewModel[Any]], Edition] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started = self.now()
 
     def edition_of(self, view: type[ViewModel[Any]]) -> Edition:
         """Returns the edition of the view that this process builds."""

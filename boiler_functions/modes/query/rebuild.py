@@ -218,8 +218,10 @@ class Rebuild(NamedTuple):
         return not self.force and ledger.is_left_by(self._edition(instance))
 
     def _once_more(self) -> Debt | None:
+        # By the time of the start rather than of the commit: the sources were read in between, and a change of them may
+        # have gone to the code before.
         release = self.invocation.surroundings.release
-        return Debt.once_more(self.invocation.app, self.invocation.now(), release.settled_at)
+        return Debt.once_more(self.invocation.app, self.invocation.started, release.settled_at)
 
     def _known_documents(self, instance: Instance, ledger: Ledger) -> Iterator[str]:
         """Yields the paths that the last build read by name; this build needs most of them again."""

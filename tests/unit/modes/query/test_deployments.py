@@ -3,16 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
 from boiler_functions.database import Query
-from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.invocation import Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.query.rebuild_all import RebuildAll
-from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
+from boiler_functions.modes.release import ROLL_OUT
+from boiler_functions.testing import Delivery, MemoryApp, VirtualClock, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.cities import City, app_of, put
 from tests.unit.modes.hooked import Hooked
 
@@ -200,6 +202,28 @@ def test_what_old_code_could_not_find_during_the_roll_out_is_built_once_it_is_ov
         assert said(testing) == "Tokyo, Nihon, Kyo"
         assert_views_equal_rebuild(testing)
         assert testing.upkeep() == {}
+
+
+def test_what_a_builder_reads_before_the_end_of_the_roll_out_and_builds_after_it_is_built_once_more() -> None:
+    clock = VirtualClock()
+    with memory_app(place(), Surroundings(clock.now, clock.sleep, Random(0))) as testing:
+        tokyo(testing)
+        functions, release = testing.compiled.functions, testing.release
+        testing.deploy(place(store=TwinPlaceStore))
+        rename(testing, "Nihon")
+        slow = only(testing)
+
+        def ends() -> None:
+            City.new(doc_id="KYO", name="Kyo").save()
+            event = only(testing)
+            testing.handle(replace(event, function=functions[event.function.entry_point], release=release))
+            clock.sleep(ROLL_OUT.total_seconds() + 1)
+
+        testing.handle(slow, Hooked(testing.database).after("read", 3, ends))
+        assert said(testing) == "Tokyo, Nihon, Kyoto"
+        testing.upkeep()
+        assert said(testing) == "Tokyo, Nihon, Kyo"
+        assert_views_equal_rebuild(testing)
 
 
 def test_a_view_that_is_to_be_built_once_more_is_covered_meanwhile_as_any_other() -> None:
