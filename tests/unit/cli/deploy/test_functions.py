@@ -1,0 +1,182 @@
+"""`boiler deploy` deploys what is new or changed, leaves the rest alone, and prints each command."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from boiler_functions.cli.commands import boiler
+from boiler_functions.cli.gcloud import gcloud
+from tests.unit.cli.conftest import APP, Run
+from tests.unit.cli.deploy.standin import FUNCTIONS, Standin
+
+
+def test_all_is_deployed_where_nothing_is(standin: Standin, run: Run) -> None:
+    result = run("deploy")
+    assert result.exit_code == 0
+    assert re.search(r"towns is deployed to my-project: \d+ changes\.\n$", result.stdout)
+    assert standin.deployed == FUNCTIONS
+
+
+def test_apis_that_are_missing_are_enabled_before_anything_else(standin: Standin, run: Run) -> None:
+    standin.answers("services list", [])
+    run("deploy")
+    assert standin.changes[0].startswith("services enable artifactregistry.googleapis.com cloudbuild.googleapis.com")
+
+
+def test_what_is_there_is_left_alone(standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    standin.works()
+    assert run("deploy").exit_code == 0
+    assert standin.deployed == set()
+
+
+@pytest.mark.parametrize("state", ["FAILED", "DEPLOYING"])
+def test_a_function_whose_deployment_did_not_end_well_is_deployed_again(state: str, standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    functions = standin.functions
+    standin.answers("functions list", [{**functions[0], "state": state}, *functions[1:]])
+    standin.works()
+    run("deploy")
+    assert standin.deployed == {functions[0]["name"].rpartition("/")[2]}
+
+
+def test_what_ctrl_c_left_undone_behind_a_function_is_done_by_the_next_run(standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    standin.answers("pubsub subscriptions list", [])
+    standin.works()
+    run("deploy")
+    assert standin.deployed == set()
+    granted = [line.split()[2] for line in standin.commands if line.startswith("functions add-invoker")]
+    assert sorted(granted) == sorted(FUNCTIONS)
+    assert len([line for line in standin.commands if "--dead-letter-topic=towns-undelivered" in line]) == 2
+
+
+def test_an_invoker_that_is_known_is_not_asked_for_again(standin: Standin, run: Run) -> None:
+    run("deploy")
+    standin.remember()
+    member = "serviceAccount:towns-invoke@my-project.iam.gserviceaccount.com"
+    bindings = [{"role": "roles/run.invoker", "members": [member]}]
+    for name in ("continuations", "upkeep"):
+        standin.answers(f"run services get-iam-policy towns-{name}", {"bindings": bindings})
+    standin.works()
+    run("deploy")
+    assert not any(line.startswith("functions add-invoker") for line in standin.commands)
+
+
+def test_upkeep_has_one_job_that_calls_it_as_the_invoker_once_a_minute(standin: Standin, run: Run) -> None:
+    run("deploy")
+    (job,) = (line for line in standin.commands if line.startswith("scheduler jobs create http "))
+    url = "https://us-central1-my-project.cloudfunctions.net/towns-upkeep"
+    account = "towns-invoke@my-project.iam.gserviceaccount.com"
+    assert job.startswith("scheduler jobs create http towns-upkeep --location=us-central1 --schedule=* * * * * ")
+    assert {f"--uri={url}", f"--oidc-token-audience={url}", f"--oidc-service-account-email={account}"} < {*job.split()}
+    standin.remember()
+    standin.works()
+    run("deploy")
+    assert not any(line.startswith("scheduler jobs create") for line in standin.commands)
+
+
+def test_the_job_of_an_upkeep_that_is_switched_off_is_removed_with_it(
+    standin: Standin, run: Run, write: Callable[[str], None]
+) -> None:
+    run("deploy")
+    standin.remember()
+    standin.works()
+    write(APP.replace('Boiler("towns"', 'Boiler("towns", upkeep=False'))
+    run("deploy", "--prune", "--yes")
+    removed = [line for line in standin.commands if "towns-upkeep" in line and " delete " in line]
+    assert [line.split(" delete ")[0] for line in removed] == ["scheduler jobs", "functions"]
+
+
+def test_an_option_of_one_view_concerns_its_functions_alone(
+    standin: Standin, run: Run, write: Callable[[str], None], folder: Path
+) -> None:
+    (name,) = (path for path in (folder / "functions").glob("app_*.py"))
+    run("deploy")
+    standin.remember()
+    standin.works()
+    text = APP.replace("@app.query", "@app.query(memory=1024)")
+    name.unlink()
+    write(text)
+    (renamed,) = (path for path in (folder / "functions").glob("app_*.py"))
+    renamed.rename(name)
+    (folder / "functions" / "main.py").write_text(f"from {name.stem} import app\n\napp.export(globals())\n")
+    (folder / "pyproject.toml").write_text(f'[tool.boiler_functions]\napp = "{name.stem}:app"\n')
+    sys.modules.pop(name.stem)
+    run("deploy")
+    assert "towns-city-form-task" not in standin.deployed
+    assert "towns-city-view-on-cities" in standin.deployed
+
+
+@pytest.mark.parametrize("only", ["CityForm", "*task", "city_form_task", "towns-city-form-task"])
+def test_only_these_are_deployed(only: str, standin: Standin, run: Run) -> None:
+    run("deploy", "--only", only)
+    assert standin.deployed == {"towns-city-form-task"}
+
+
+def test_only_of_nothing_names_what_there_is(standin: Standin, run: Run) -> None:
+    result = run("deploy", "--only", "Town")
+    assert result.exit_code == 2
+    assert (
+        "--only Town matches no function and no view of the app. Use one of its functions: city_view_on_cities"
+        in result.stderr
+    )
+    assert standin.commands == []
+
+
+OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": "ACTIVE", "labels": {}}
+
+
+def test_a_function_that_is_no_longer_declared_is_named_and_stays(standin: Standin, run: Run) -> None:
+    standin.answers("functions list", [OLD])
+    assert "towns no longer declares towns-old (us-central1); --prune removes" in run("deploy").stdout
+    assert not any(line.startswith("functions delete") for line in standin.commands)
+
+
+@pytest.mark.parametrize(("answer", "is_removed"), [("y\n", True), ("n\n", False)])
+def test_prune_asks_before_it_removes(answer: str, is_removed: bool, standin: Standin) -> None:
+    standin.answers("functions list", [OLD])
+    result = CliRunner().invoke(boiler, ["deploy", "--prune"], input=answer)
+    assert "Remove towns-old (us-central1), which towns no longer declares?" in result.stdout
+    assert any(line.startswith("functions delete towns-old") for line in standin.commands) is is_removed
+
+
+def test_prune_asks_nothing_with_yes(standin: Standin, run: Run) -> None:
+    standin.answers("functions list", [OLD])
+    run("deploy", "--prune", "--yes")
+    assert any(line.startswith("functions delete towns-old") for line in standin.commands)
+
+
+def test_accounts_of_an_app_with_a_long_name_are_ones_that_google_takes(run: Run, write: Callable[[str], None]) -> None:
+    write(APP.replace('"towns"', f'"{"long-" * 9}towns"'))
+    printed = run("deploy", "--dry-run").stdout
+    accounts = re.findall(r"service-accounts create (\S+)", printed)
+    assert len(set(accounts)) == 2
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", each) for each in accounts)
+
+
+def test_a_command_within_a_command_is_printed_for_a_shell_and_run_for_what_it_prints() -> None:
+    inner = gcloud("projects", "describe", "p", "--format=value(projectNumber)")
+    outer = gcloud("x", inner.within("--member=service-", "@y"), "--filter=a b")
+    assert str(outer) == (
+        """gcloud x --member=service-"$(gcloud projects describe p --format='value(projectNumber)')"@y --filter='a b'"""
+    )
+    assert outer.filled(lambda command: "123\n") == ["gcloud", "x", "--member=service-123@y", "--filter=a b"]
+
+
+def test_dry_run_asks_nothing_and_says_what_to_put_in(
+    standin: Standin, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
+    result = run("deploy", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# No project is configured: pass --project, or replace PROJECT_ID with yours.\n")
+    assert "gcloud functions deploy towns-city-view-on-cities --gen2 --region=us-central1" in result.stdout
+    assert standin.commands == []
