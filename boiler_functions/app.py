@@ -72,7 +72,8 @@ class Boiler:
     max_event_age    the age at which an event of a task or of `@app.on_change` becomes a dead letter.
     docs             whether the HTTP function serves its description at /openapi.json, and a page at /apidocs.
     upkeep           whether an app with stored views has a function `upkeep`, which Cloud Scheduler invokes once a
-                     minute; it builds the views that are owed a build, and for which no event may come.
+                     minute; it builds the views that are owed a build, and those whose getters asked for the time
+                     once the moment has come at which an answer changes.
     database         the id of the Firestore database.
     http             the HttpSettings of the function `api`.
     sockets          the SocketSettings of the WebSocket service.

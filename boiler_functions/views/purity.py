@@ -15,8 +15,8 @@ _CALLER = "self.caller"
 _OF_THE_PROCESS = "its value differs between processes. Use `hashlib`, or an id that is stored."
 
 _STORE_IT = (
-    "nothing would rebuild the view when its value changes. Store the moment, or the choice, in a document, and let "
-    "the front end compare."
+    "nothing would rebuild the view when its value changes. Store the moment, or the choice, in a document; about a "
+    "moment ask `self.store.now`, as in `self.store.now.has_passed(moment)`."
 )
 _ADVICE = {
     _CALLER: "a view is stored once, and the same for every reader. Give each reader a copy: add a placeholder for "

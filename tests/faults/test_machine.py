@@ -14,7 +14,7 @@ from boiler_functions.modes import marker
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.testing import Delivery, VirtualClock, assert_views_equal_rebuild
 from boiler_functions.testing.steps import Crashed
-from boiler_functions.types import Reference
+from boiler_functions.types import Reference, to_datetime
 from tests.faults.scenes import Raced, effects, world
 from tests.torture import oracle
 from tests.torture.world import FORMS, POISON
@@ -180,7 +180,7 @@ class Story(RuleBasedStateMachine):
         self.heal()
         self.deliver_all()
         documents = {path: dict(each.fields or {}) for path, each in self.testing.documents().items()}
-        expected = oracle.views(documents)
+        expected = oracle.views(documents, to_datetime(self.testing.surroundings.clock()))
         stored = {path: fields for path, fields in documents.items() if oracle.is_view(path)}
         # Nobody asks for a dashboard before there is something to show.
         asked = {path: fields for path, fields in expected.items() if path in stored or fields.get("names") != []}

@@ -1,20 +1,21 @@
 """The views of the tortured app, computed from the final documents in plain Python, without the package's code."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 Documents = Mapping[str, Mapping[str, Any]]
 
-PREFIXES = ("cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/")
+PREFIXES = ("cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/", "dueViews/")
 
 
 def is_view(path: str) -> bool:
     return path.startswith(PREFIXES) or "/meetingViews/" in path
 
 
-def views(documents: Documents) -> dict[str, dict[str, Any]]:
+def views(documents: Documents, now: datetime) -> dict[str, dict[str, Any]]:
     """Returns what should be stored, by path; a dashboard without content may be missing, as no event concerned it."""
-    return {path: {**content, "doc_ref": path} for path, content in _views(documents)}
+    return {path: {**content, "doc_ref": path} for path, content in [*_views(documents), *_due(documents, now)]}
 
 
 def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -38,6 +39,13 @@ def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
     names = [cities[doc_id]["name"] for _, doc_id in sorted(large, reverse=True)[:2]]
     yield "dashboards/large", {"names": names, "obj_type": "LargeView"}
     yield from _meetings(documents)
+
+
+def _due(documents: Documents, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
+    for doc_id, deadline in _collection(documents, "deadlines").items():
+        left = deadline["dueAt"] - now
+        soon = -timedelta(minutes=30) < left <= timedelta(minutes=30)
+        yield f"dueViews/{doc_id}", {"passed": left <= timedelta(), "soon": soon, "obj_type": "DueView"}
 
 
 def _meetings(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import get_context
@@ -12,13 +13,14 @@ from typing import Any
 
 from boiler_functions.database import Committed, Database, Document, Found, Query, Reading, Write
 from boiler_functions.database.faults import Faults
+from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Transient, Unavailable, UnknownOutcome
 from boiler_functions.models.session import use
 from boiler_functions.modes import dead_letter, ledger, marker
-from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.report import Report
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock
-from boiler_functions.types import MISSING, Instant
+from boiler_functions.types import MISSING, Instant, to_datetime
 from tests.torture import oracle
 from tests.torture.figures import LEAST_OF_A_KIND, Figure, fault_figures
 from tests.torture.unlogged import unlogged
@@ -30,6 +32,8 @@ SHORT_EVENTS = 1_000
 SHORT_SEEDS = 30
 
 ACTS = 24
+PASSINGS = 6
+"""How often time passes; fewer than 23 hours in all, after which the events of tasks are too old."""
 
 FIGURES = (
     "lost_events",
@@ -43,9 +47,10 @@ FIGURES = (
 )
 
 KINDS = (
-    "call delayed", "commit aborted", "commit answer lost", "commit lost", "commit refused", "database down",
-    "delivery dropped", "event delivered twice", "event without images", "handler crashed", "poisoned document",
-    "query answer lost", "query failed", "read answer lost", "read failed", "read torn",
+    "call delayed", "clock moved", "commit aborted", "commit answer lost", "commit lost", "commit refused",
+    "database down", "delivery dropped", "event delivered twice", "event without images", "handler crashed",
+    "poisoned document", "query answer lost", "query failed", "read answer lost", "read failed", "read torn",
+    "upkeep asleep", "upkeep with a wrong clock",
 )  # fmt: skip
 
 # The errors that bad data, or a bug in a getter, may cause; any other is unforeseen.
@@ -126,6 +131,22 @@ class Tortured(MemoryApp):
             self.note("acked_failure", f"{delivery.change} is done and had no effect")
         return report
 
+    def let_time_pass(self) -> None:
+        """Moves the clock, and lets upkeep run: at the right time, by a clock that is wrong, or not at all."""
+        self.surroundings.sleep(60 * self._chance.randint(1, 90))
+        self.injected["clock moved"] += 1
+        skew = self._chance.choice([None, 0, -3600, 3600])
+        if skew is None:
+            self.injected["upkeep asleep"] += 1
+            return
+        self.injected["upkeep with a wrong clock"] += bool(skew)
+        surroundings = self.surroundings._replace(clock=lambda: self.surroundings.clock() + skew * 1_000_000_000)
+        declarations = self.compiled.declarations
+        invocation = Invocation(declarations.app, "upkeep", Metered(self.through), surroundings)
+        with suppress(Transient):  # The next run does what this one could not.
+            for mode in declarations.modes:
+                mode.look_after(declarations, invocation, invocation.now())
+
     def note(self, figure: str, detail: str) -> None:
         self.wrong[figure] += 1
         self.details.append(f"{figure}: {detail}")
@@ -179,7 +200,7 @@ def torture(seed: int) -> Result:
     chance = Random(seed)
     clock = VirtualClock()
     app = Tortured(Surroundings(clock.now, clock.sleep, Random(seed)), chance)
-    clients = Clients(app.database.commit, chance)
+    clients = Clients(app.database.commit, chance, clock.now)
     weather: dict[str, Any] = {
         "duplicates": chance.choice([0, 1, 1, 2, 4]),
         "at_once": chance.randint(2, 6),
@@ -189,6 +210,8 @@ def torture(seed: int) -> Result:
     }
     acts: list[Callable[[], object]] = clients.acts(ACTS)
     acts.insert(chance.randrange(len(acts)), lambda: setattr(app.watched, "down", chance.randint(3, 12)))
+    for _ in range(PASSINGS):
+        acts.insert(chance.randrange(len(acts)), app.let_time_pass)
     reports: list[Report] = []
     try:
         with use(app.database):
@@ -196,6 +219,7 @@ def torture(seed: int) -> Result:
             app.injected["poisoned document"] += clients.poisonings
             clients.heal()
             reports += app.deliver(shuffle=seed + 1, **weather)
+            app.advance()
     except Exception as error:
         app.note("unclassified_errors", f"the run ended with {error!r}")
     compare(app, clients)
@@ -206,7 +230,7 @@ def torture(seed: int) -> Result:
 def compare(app: Tortured, clients: Clients) -> None:
     """Counts how the documents differ from those that the oracle computes."""
     documents = {path: dict(each.fields or {}) for path, each in app.documents().items()}
-    expected = oracle.views(documents)
+    expected = oracle.views(documents, to_datetime(app.surroundings.clock()))
     stored = {path: fields for path, fields in documents.items() if oracle.is_view(path)}
     for path, fields in expected.items():
         if path not in stored:

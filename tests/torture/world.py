@@ -1,16 +1,19 @@
 """The app that is tortured, and what its clients do: views of every shape, tasks of every completion, bad data."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
 from boiler_functions.database import Delete, Put, Write
 from boiler_functions.modes.task.task import Completion
-from boiler_functions.types import Reference
+from boiler_functions.types import Instant, Reference, to_datetime
 from tests.unit.modes.cities import QUERIES, CityStore
 
 COMPLETIONS: tuple[Completion, ...] = ("stamp", "keep", "delete")
+
+SOON = timedelta(minutes=30)
 
 POISON = 7
 """A name that is no string, so that the document does not fit its model."""
@@ -44,6 +47,32 @@ class InitialView(ViewModel[CityStore]):
     @attrs.computed
     def initial(self) -> str:
         return self.store.city.name[0]
+
+
+class Deadline(DomainModel):
+    class Meta:
+        collection_name = "deadlines"
+
+    due_at = attrs.timestamp(required=True)
+
+
+class DeadlineStore(Store):
+    deadline = reference(Deadline)
+
+
+class DueView(ViewModel[DeadlineStore]):
+    """A view that changes because time passes."""
+
+    class Meta:
+        path = "dueViews/{deadline.doc_id}"
+
+    @attrs.computed
+    def passed(self) -> bool:
+        return self.store.now.has_passed(self.store.deadline.due_at)
+
+    @attrs.computed
+    def soon(self) -> bool:
+        return self.store.now.is_within(self.store.deadline.due_at, SOON)
 
 
 class _Deposit(ViewModel[SettingsStore]):
@@ -84,7 +113,7 @@ def applied(view: str, doc_id: str, amount: int) -> str:
 
 def tortured_app() -> Boiler:
     app = Boiler("torture", max_retries=8)
-    for view in (*QUERIES, InitialView):
+    for view in (*QUERIES, InitialView, DueView):
         app.query(view)
     for collection, (form, completion) in FORMS.items():
         path = f"users/{{user_id}}/{collection}/{{form_id}}"
@@ -95,19 +124,20 @@ def tortured_app() -> Boiler:
 class Clients:
     """Random acts of clients; `forms` holds what they last wrote into each form (None: deleted)."""
 
-    def __init__(self, commit: Callable[[list[Write]], object], chance: Random) -> None:
+    def __init__(self, commit: Callable[[list[Write]], object], chance: Random, clock: Callable[[], Instant]) -> None:
         self.forms: dict[str, int | None] = {}
         self.poisoned: set[str] = set()
         self.poisonings = 0
         self._commit = commit
         self._chance = chance
+        self._clock = clock
         self._amounts = 0
 
     def acts(self, count: int) -> list[Callable[[], object]]:
         """Returns acts for `MemoryApp.deliver(meanwhile=…)`; each is drawn only when it happens."""
         kinds = (
             [self._city] * 6 + [self._country] * 3 + [self._meeting] * 3 + [self._form] * 4 + [self._settings]
-            + [self._delete] * 3 + [self._together] * 2
+            + [self._delete] * 3 + [self._together] * 2 + [self._deadline] * 3
         )  # fmt: skip
         return [self._chance.choice(kinds) for _ in range(count)]
 
@@ -182,8 +212,14 @@ class Clients:
     def _settings(self) -> None:
         self._put("settings/main", rate=self._chance.randint(1, 5))
 
+    def _deadline(self) -> None:
+        due_at = to_datetime(self._clock()) + timedelta(minutes=self._chance.randint(-60, 300))
+        self._put(f"deadlines/{self._any('hij')}", dueAt=due_at)
+
     def _delete(self) -> None:
-        path = self._chance.choice(["cities/a", "cities/b", "countries/x", "users/u", "meetings/m", "tickets/p"])
+        path = self._chance.choice(
+            ["cities/a", "cities/b", "countries/x", "users/u", "meetings/m", "tickets/p", "deadlines/h"]
+        )
         self.poisoned.discard(path)
         self._commit([Delete(path)])
 

@@ -46,6 +46,19 @@ def advice_on(view: View) -> Iterator[Advice]:
             )
 
 
+def advice_on_time(view: View) -> Iterator[Advice]:
+    """Warns that a view whose getters ask for the time is not woken, in an app without upkeep."""
+    for name, attribute in view.attributes.items():
+        # The names that its own code uses; a getter that asks through a function elsewhere is not seen.
+        if attribute.fget is not None and {"store", "now"} <= {*attribute.fget.__code__.co_names}:
+            yield Advice(
+                "never-woken",
+                f"{view.__name__}.{name}",
+                "It asks `self.store.now`, and the app has no upkeep, so it changes only when a document does. "
+                "Leave out `upkeep=False`.",
+            )
+
+
 def advice_on_grouping(functions: Iterable[EventFunction]) -> Iterator[Advice]:
     """Advises one function for each source where several serve the same."""
     shared: dict[str, set[str]] = {}

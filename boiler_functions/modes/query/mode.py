@@ -20,7 +20,7 @@ from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.outbox import Recipient
-from boiler_functions.modes.query.advice import advice_on, advice_on_grouping
+from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, advice_on_time
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
 from boiler_functions.modes.query.costs import cost_of
 from boiler_functions.modes.query.declaration import Stored
@@ -142,6 +142,8 @@ class QueryMode(Mode[Stored]):
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         for view in declarations.views_of(self):
             yield from advice_on(view)
+            if not declarations.upkeep:
+                yield from advice_on_time(view)
         if declarations.group_by == "view":
             yield from advice_on_grouping(self.event_functions(declarations))
 

@@ -336,3 +336,10 @@ def test_a_moment_that_no_timestamp_can_hold_wakes_nobody() -> None:
 def test_time_moves_forward_only(testing: MemoryApp) -> None:
     with pytest.raises(ValueError, match="time only moves forward"):
         testing.advance(hours=-1)
+
+
+def test_a_view_that_nobody_would_wake_is_named() -> None:
+    unkept = Boiler("time", upkeep=False)
+    unkept.query(TaskView)
+    told = [each for mode in unkept.compiled.declarations.modes for each in mode.advice(unkept.compiled.declarations)]
+    assert [each.about for each in told if each.name == "never-woken"] == ["TaskView.answer"]

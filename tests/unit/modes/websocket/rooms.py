@@ -52,6 +52,7 @@ class Room(DomainModel):
 
     title = attrs.string(required=True)
     host = attrs.string()
+    closes_at = attrs.timestamp()
     guests = attrs.relation(Guest, many=True)
 
 
@@ -122,6 +123,19 @@ class Hosted(ViewModel[RoomStore]):
     @attrs.computed
     def title(self) -> str:
         return self.store.room.title
+
+
+@app.websocket("/doors")
+class Door(ViewModel[RoomStore]):
+    """Not stored, and changed by time alone."""
+
+    class Meta:
+        read = access.public
+
+    @attrs.computed
+    def closed(self) -> bool:
+        closes_at = self.store.room.closes_at
+        return closes_at is not None and self.store.now.has_passed(closes_at)
 
 
 class Tokens:

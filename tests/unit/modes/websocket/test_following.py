@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -224,3 +225,18 @@ async def test_who_loses_their_copy_is_told_at_once_also_while_the_view_cannot_b
     stage.change(guests=[])
     event, told = await grace.told()
     assert (event, told.get("view")) in (("ended", None), ("view", None))
+
+
+@staged()
+async def test_a_view_that_is_built_for_its_subscriber_changes_at_its_moment(stage: Stage) -> None:
+    stage.room(closes_at=datetime.now(UTC) + timedelta(seconds=1))
+    client = await stage.client("/doors")
+    await client.subscribe("blue")
+    assert (await client.view()) == {"id": "blue", "closed": False}
+    assert (await client.view()) == {"id": "blue", "closed": True}
+    assert await client.is_told_nothing()
+    # A moment that is set again is awaited again, and no timer outlives its client.
+    stage.change(closes_at=datetime.now(UTC) + timedelta(hours=1))
+    assert (await client.view()) == {"id": "blue", "closed": False}
+    await client.socket.disconnect()
+    await stage.until(lambda: not stage.listeners)
