@@ -267,7 +267,9 @@ def _mergeable(queries: Iterable[Query]) -> Iterator[list[Query]]:
 
 def _shape(query: Query) -> str:
     last = query.filters[-1] if query.filters else None
-    if last is None or last.op not in _MERGED or not isinstance(last.value, Reference) or query.limit or query.orders:
+    # A relation is stored as a reference, or as a string.
+    names_one = last is not None and last.op in _MERGED and isinstance(last.value, Reference | str)
+    if last is None or not names_one or query.limit or query.orders:
         return query.key
     return query._replace(filters=(*query.filters[:-1], Filter(last.field, last.op, None))).key
 

@@ -463,6 +463,32 @@ def test_referrers_of_many_documents_are_asked_for_together() -> None:
     assert found.metered.usage.rpcs == 3
 
 
+def test_referrers_by_id_and_by_path_are_asked_for_together_as_those_by_reference_are() -> None:
+    class Member(DomainModel):
+        class Meta:
+            collection_name = "members"
+
+        chief = attrs.relation("Member", by="id")
+        friends = attrs.relation("Member", many=True, by="path")
+
+    class Deep(Store):
+        member = reference(Member)
+        team = referrers(Member.chief)
+        juniors = referrers(Member.chief, via=team)
+        admirers = referrers(Member.friends, via=team)
+
+    documents: dict[str, dict[str, Any]] = {
+        "members/x": {},
+        "members/a": {"chief": "x", "friends": []},
+        "members/b": {"chief": "x", "friends": ["members/a"]},
+        "members/c": {"chief": "a", "friends": ["members/a", "members/b"]},
+        "members/d": {"chief": "b", "friends": ["members/x"]},
+    }
+    found = Fetched(Deep, "members/x", documents)
+    assert [found.ids(name) for name in ("team", "juniors", "admirers")] == [["a", "b"], ["c", "d"], ["b", "c"]]
+    assert found.metered.usage.rpcs == 4
+
+
 def test_referrers_of_a_missing_document_are_still_found() -> None:
     class Gone(Store):
         meeting = reference(Meeting)
