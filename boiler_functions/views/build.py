@@ -60,12 +60,10 @@ class Built(NamedTuple):
     """For each document that should have given a copy and could not, the reason."""
     failure: Permanent | None = None
     """Why the content could not be computed; `destinations` is correct nevertheless."""
+    content_hash: str | None = None
+    """The digest of the content, by which a ledger knows it; only of a build to store."""
     wake_at: Instant | None = None
     """When an answer about the time becomes another, so that the content may change without any document."""
-
-    @property
-    def content_hash(self) -> str | None:
-        return None if self.content is None else digest(self.content)
 
     def document(self, path: str) -> dict[str, Any]:
         """Returns the fields of the copy at one of the destinations."""
@@ -205,14 +203,17 @@ def build_to_store(instance: Instance, reader: Reader, resolution: Resolution, s
     failure, too.
     """
     built = _built(instance, reader, resolution, scope)
-    if built.content is None or not built.destinations:
+    if built.content is None:
+        return built
+    built = built._replace(content_hash=digest(built.content))
+    if not built.destinations:
         return built
     # The copies differ only in their path, so if the one with the longest path fits, all do.
     longest = max(built.destinations, key=len)
     try:
         check_document(longest, built.document(longest))
     except Permanent as error:
-        return built._replace(content=None, failure=error)
+        return built._replace(content=None, content_hash=None, failure=error)
     return built
 
 

@@ -5,6 +5,7 @@ for its collection; a query for a range gives only the latter, so that every wri
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from boiler_functions.database import Query
 from boiler_functions.database.change import Change
@@ -78,6 +79,8 @@ def is_exact(query: Query) -> bool:
     return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
 
 
+# The views of a page share most of their documents, and each view asks several times.
+@lru_cache(maxsize=1024)
 def _document_token(scope: str, path: str) -> str:
     return digest(scope, "document", path)
 

@@ -228,7 +228,9 @@ class Rebuild(NamedTuple):
         if instance.root:
             yield instance.root
         yield from (
-            path for path in ledger.versions if depends_on_document(ledger.depends_on, self._scope(instance), path)
+            path
+            for path in ledger.versions
+            if path != instance.root and depends_on_document(ledger.depends_on, self._scope(instance), path)
         )
 
     def _is_behind(self, instance: Instance, ledger: Ledger, reader: Reader) -> bool:

@@ -43,7 +43,13 @@ EDITION = Edition("demo/CityView/plan", "demo/CityView/code", 7, 1)
 DEBT = Debt(5_000, "not built yet", 0, "demo/1970-01-01T00:01:00.000000Z")
 TOKYO = Instance(CityView, "cities/TOK")
 PATH = ledger_path("demo/CityView", TOKYO)
-BUILT = Built({"title": "Tokyo"}, ("cityViews/TOK",), frozenset({"b", "a"}), {"cities/TOK": 5, "countries/JP": MISSING})
+BUILT = Built(
+    {"title": "Tokyo"},
+    ("cityViews/TOK",),
+    frozenset({"b", "a"}),
+    {"cities/TOK": 5, "countries/JP": MISSING},
+    content_hash="of the content",
+)
 
 
 def stored(ledger: Ledger, instance: Instance = TOKYO, **changes: Any) -> Document:
