@@ -271,7 +271,8 @@ def _faults(query: Query) -> Iterator[str]:
     for field, value in _compared(query):
         if (size := compared_size(value)) > MAX_COMPARED_BYTES:
             yield f"{field} is compared with a value of {size} bytes; an index holds at most {MAX_COMPARED_BYTES}"
-    if sum(op in ("!=", "not-in") for op in ops) > 1:
+    # Equal ones too: Firestore counts these before it takes them as one.
+    if sum(condition.op in ("!=", "not-in") for condition in query.filters) > 1:
         yield "it has more than one '!=' or 'not-in'; use at most one"
     if "not-in" in ops and not set(_ALTERNATIVE).isdisjoint(ops):
         yield "'not-in' cannot be combined with 'in' or 'array-contains-any'"

@@ -519,6 +519,8 @@ class DatabaseContract:
             Query("cities", filters=(Filter("n", "in", ()),)),
             Query("cities", filters=(Filter("n", "in", tuple(range(31))),)),
             Query("cities", filters=(Filter("n", "not-in", tuple(range(11))),)),
+            Query("cities", filters=(Filter("n", "!=", 1), Filter("n", "!=", 1))),
+            Query("cities", filters=(Filter("n", "not-in", (1,)), Filter("n", "not-in", (1,)))),
             Query("cities", filters=(Filter("n", "in", tuple(range(6))), Filter("name", "in", tuple("abcdef")))),
             Query("cities", filters=(Filter("n", "in", (1, 1.0)), Filter("name", "in", tuple("abcdefghijklmnop")))),
             Query("cities", filters=(Filter("n", "in", (1, 2, 3)), Filter("n", "in", tuple(range(12))))),

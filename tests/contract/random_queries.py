@@ -96,7 +96,11 @@ def _operand(random: Random, field: str, op: Operator) -> Any:
         exact = op in ("==", "!=") or op in LISTS
         return random_value(random) if exact else _comparable(random)
 
-    return tuple(value() for _ in range(random.randint(1, 4))) if op in LISTS else value()
+    if op not in LISTS:
+        return value()
+    values = tuple(value() for _ in range(random.randint(1, 4)))
+    # A `not-in` of null alone is such a comparison, too.
+    return (0,) if op == "not-in" and not any(each is not None for each in values) else values
 
 
 def random_filter(random: Random) -> Filter:

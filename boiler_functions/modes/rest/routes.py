@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from flask import Response, g, request
 from flask_smorest import Blueprint
+from werkzeug.exceptions import PreconditionFailed
 
 from boiler_functions.models.domain_model import random_id
 from boiler_functions.modes.rest.answer import Answer
@@ -90,6 +92,9 @@ def _responding(route: Route) -> Callable[..., Response]:
         if route.method == "GET":
             # Answers 304 if `If-None-Match` names the current ETag.
             response.make_conditional(request)
+            if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+                # Werkzeug sets the status alone, and the body would still be the view.
+                raise PreconditionFailed("The view has changed: its `ETag` does not match `If-Match`. Get it again.")
         return response
 
     return respond

@@ -124,3 +124,11 @@ def test_the_answer_has_times_and_lists_as_they_are_stored(client: Client) -> No
     assert answer.json["remark"] == {"since": "2023-12-31T19:00:00+00:00", "of": ["a", "b"]}
     assert answer.json == client.get("/songs/a").json
     assert client.get("/songs/a", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_a_get_whose_if_match_does_not_hold_is_answered_with_an_error_instead_of_the_view(client: Client) -> None:
+    answer = client.post("/songs", json={"id": "a"})
+    assert client.get("/songs/a", headers={"If-Match": answer.headers["ETag"]}).json == answer.json
+    refused = client.get("/songs/a", headers={"If-Match": '"x"'})
+    assert refused.json is not None
+    assert (refused.status_code, set(refused.json)) == (412, {"code", "status", "message", "errors"})
