@@ -282,7 +282,7 @@ def test_every_name_of_a_continuation_is_one_that_a_task_may_have() -> None:
         tasks.drain()
 
 
-def test_a_queue_that_is_not_there_is_an_invalid_request() -> None:
+def test_a_missing_queue_is_an_invalid_request() -> None:
     with CloudTasksEmulator([]) as tasks, pytest.raises(InvalidRequest, match="There is no queue"):
         enqueuer(environment(tasks.host))(CONTINUATION)
 

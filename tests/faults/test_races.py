@@ -52,7 +52,7 @@ def test_a_slow_builder_with_an_old_snapshot_does_not_overwrite_a_newer_view() -
         assert_views_equal_rebuild(testing)
 
 
-def test_a_slow_builder_does_not_overwrite_a_newer_one_that_changed_nothing() -> None:
+def test_a_slow_builder_does_not_overwrite_a_newer_one_that_found_no_change() -> None:
     """The newer builder finds the content as it is stored, writes no view, and must leave a trace all the same."""
     for testing, _ in raced_at_every_call(tokyo_changed, tokyo):
         assert place(testing) == "Tokyo, Japan"
@@ -97,7 +97,7 @@ def test_a_document_that_enters_a_query_before_the_first_commit_is_in_the_view()
         assert_views_equal_rebuild(testing)
 
 
-def test_a_document_that_leaves_a_query_is_told_by_its_before_image() -> None:
+def test_a_document_that_leaves_a_query_is_found_by_its_before_image() -> None:
     with world() as testing:
         stored_tokyo(testing)
         put(testing, TOKYO.path, name="Tokyo", country=KOREA)

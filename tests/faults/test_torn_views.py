@@ -221,7 +221,7 @@ class BranchView(ViewModel[BranchStore]):
         self.store.branch.account = value
 
 
-def test_who_may_create_rests_on_what_is_so_at_the_commit() -> None:
+def test_the_right_to_create_is_that_at_the_time_of_the_commit() -> None:
     """The account is read after the setters ran, to know whether the caller may make what names it."""
     with memory_app(owned) as testing:
         put(testing, "accounts/a", owner="ann", balance=0)

@@ -282,7 +282,7 @@ DEVICES = (
     ),
     Device(
         "always-written ledger", _always_written_ledger,
-        test_races.test_a_slow_builder_does_not_overwrite_a_newer_one_that_changed_nothing,
+        test_races.test_a_slow_builder_does_not_overwrite_a_newer_one_that_found_no_change,
     ),
     Device(
         "per-source versions", _per_source_versions,
@@ -298,7 +298,7 @@ DEVICES = (
     ),
     Device(
         "before-image tokens", _before_image_tokens,
-        test_races.test_a_document_that_leaves_a_query_is_told_by_its_before_image,
+        test_races.test_a_document_that_leaves_a_query_is_found_by_its_before_image,
     ),
     Device(
         "miss tokens", _miss_tokens,

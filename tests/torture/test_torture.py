@@ -57,7 +57,7 @@ def test_the_tests_of_the_safety_devices_are_run_by_pytest_under_their_names() -
     assert len(DEVICES) == 23
 
 
-def test_a_device_whose_test_does_not_fall_is_not_proven() -> None:
+def test_a_device_whose_test_does_not_fail_is_not_proven() -> None:
     assert not proven(Device("nothing", lambda patch: None, DEVICES[-1].test))
 
 

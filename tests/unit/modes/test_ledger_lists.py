@@ -46,7 +46,7 @@ def test_the_newest_versions_are_kept_where_there_is_no_room_for_all() -> None:
     assert len(lists.versions) > 1000
 
 
-def test_what_is_left_of_a_list_that_had_no_room_is_never_taken_for_the_whole() -> None:
+def test_the_rest_of_a_list_that_was_cut_is_never_taken_for_the_whole_list() -> None:
     lists = Lists(versions(5000)).fitting(500)
     assert not Lists.of(lists.fields()).is_whole
     assert sum(map(len, lists.versions)) < READABLE_BYTES

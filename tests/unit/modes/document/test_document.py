@@ -253,7 +253,7 @@ def letters(testing: MemoryApp) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("user", ["eve", "nobody"])
-def test_who_has_no_copy_changes_nothing(testing: MemoryApp, user: str) -> None:
+def test_a_client_without_a_copy_changes_nothing(testing: MemoryApp, user: str) -> None:
     path = f"users/{user}/counters/one/_PATCH_CounterView/m1"
     put(testing, path, add=2)
     testing.deliver()
@@ -261,7 +261,7 @@ def test_who_has_no_copy_changes_nothing(testing: MemoryApp, user: str) -> None:
     assert count(testing) == 0
 
 
-def test_who_had_a_copy_when_the_mutation_was_sent_and_has_none_now_changes_nothing(testing: MemoryApp) -> None:
+def test_a_client_that_lost_its_copy_after_it_sent_the_mutation_changes_nothing(testing: MemoryApp) -> None:
     put(testing, MUTATION, add=2)
     (event,) = testing.take()
     counter = Counter.get("one")
@@ -352,7 +352,7 @@ def test_a_commit_whose_answer_is_lost_takes_effect_once(testing: MemoryApp) -> 
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_fails_each_mutation_takes_effect_exactly_once(seed: int) -> None:
+def test_under_any_faults_each_mutation_takes_effect_exactly_once(seed: int) -> None:
     faults = Faults(before=0.03, after=0.05)
     with opened(counting()) as testing:
         copies = [f"users/{user}/counters/one" for user in ("ann", "ben")]
@@ -427,7 +427,7 @@ def test_strict_without_a_version_in_the_copies_is_refused() -> None:
         declared(strict=True)
 
 
-def test_a_view_that_is_not_stored_has_no_copy_to_lie_beside() -> None:
+def test_a_view_that_is_not_stored_cannot_take_mutations() -> None:
     with pytest.raises(InvalidPattern, match=r"decorate it with `@app\.query` too"):
         _ = declared().compiled
 
@@ -447,7 +447,7 @@ def test_a_view_without_setters_is_refused() -> None:
 
 
 @pytest.mark.parametrize("key", ["outcome", "if_version"])
-def test_an_attribute_that_is_called_as_a_field_of_the_mutation_is_refused(key: str) -> None:
+def test_an_attribute_with_the_name_of_a_field_of_mutations_is_refused(key: str) -> None:
     class Clash(ViewModel[CounterStore]):
         class Meta:
             path = "clashes/{counter.doc_id}"
@@ -466,7 +466,7 @@ def test_an_attribute_that_is_called_as_a_field_of_the_mutation_is_refused(key: 
         Boiler("demo").document()(Clash)
 
 
-def test_an_attribute_that_is_called_as_the_version_seen_is_refused_however_it_is_stored() -> None:
+def test_an_attribute_named_if_version_is_refused_even_with_another_data_key() -> None:
     class Clash(ViewModel[CounterStore]):
         class Meta:
             path = "clashes/{counter.doc_id}"

@@ -150,7 +150,7 @@ def sent(testing: MemoryApp) -> Delivery:
 # A view.
 
 
-def test_a_view_is_told_of_as_it_is_created_changed_and_deleted(testing: MemoryApp, receiver: Receiver) -> None:
+def test_a_view_is_delivered_when_it_is_created_changed_and_deleted(testing: MemoryApp, receiver: Receiver) -> None:
     for name in ("Tokyo", "Edo"):
         put(testing, "cities/TOK", name=name)
         testing.deliver()
@@ -160,7 +160,7 @@ def test_a_view_is_told_of_as_it_is_created_changed_and_deleted(testing: MemoryA
     assert len(set(receiver.keys)) == 3
 
 
-def test_what_is_told_of_a_view_names_its_root_and_its_copies(testing: MemoryApp, receiver: Receiver) -> None:
+def test_the_change_of_a_view_names_its_root_and_its_copies(testing: MemoryApp, receiver: Receiver) -> None:
     put(testing, "cities/TOK", name="Tokyo")
     testing.deliver()
     (change,) = receiver.told
@@ -171,7 +171,7 @@ def test_what_is_told_of_a_view_names_its_root_and_its_copies(testing: MemoryApp
     assert change.attempt == 1
 
 
-def test_a_view_whose_content_is_the_same_is_not_told_of(testing: MemoryApp, receiver: Receiver) -> None:
+def test_a_build_that_leaves_the_content_as_it_is_delivers_no_change(testing: MemoryApp, receiver: Receiver) -> None:
     put(testing, "cities/TOK", name="Tokyo")
     testing.deliver()
     put(testing, "cities/TOK", name="Tokyo", population=1)
@@ -202,9 +202,7 @@ def test_repeated_events_of_a_source_tell_of_one_change(testing: MemoryApp, rece
     assert receiver.titles == [(None, "TOKYO")]
 
 
-def test_a_change_that_was_told_is_not_told_again_when_its_event_is_repeated(
-    testing: MemoryApp, receiver: Receiver
-) -> None:
+def test_a_change_is_not_delivered_again_when_its_event_is_repeated(testing: MemoryApp, receiver: Receiver) -> None:
     put(testing, "cities/TOK", name="Tokyo")
     event = sent(testing)
     assert outcomes([testing.handle(event), testing.handle(event)]) == ["delivered", "duplicate"]
@@ -229,7 +227,7 @@ def test_stamping_a_record_is_no_event_of_its_sink(testing: MemoryApp, receiver:
     assert (record["status"], record["attempts"]) == ("delivered", 1)
 
 
-def test_each_who_is_told_has_a_record_of_its_own() -> None:
+def test_each_receiver_has_a_record_of_its_own() -> None:
     app, deaf, other = Boiler("demo"), Receiver(*[raises(OSError("busy"))] * 2), Receiver()
     app.query(CityView)
 
@@ -297,7 +295,7 @@ def test_what_was_there_before_a_build_by_hand_is_known_to_the_next_change(
 
 
 @pytest.mark.parametrize("after", ["Edo", None])
-def test_a_change_that_a_build_by_hand_takes_in_before_its_event_comes_is_told(
+def test_a_change_that_a_build_by_hand_includes_before_its_event_comes_is_delivered(
     testing: MemoryApp, receiver: Receiver, after: str | None
 ) -> None:
     put(testing, "cities/TOK", name="Tokyo")
@@ -314,7 +312,7 @@ def test_a_change_that_a_build_by_hand_takes_in_before_its_event_comes_is_told(
 
 
 @pytest.mark.parametrize("target", [CityView, City])
-def test_whoever_fails_is_told_again_under_the_same_key(target: type[Any]) -> None:
+def test_a_receiver_that_fails_gets_the_change_again_under_the_same_key(target: type[Any]) -> None:
     receiver = Receiver(raises(OSError("no route")), raises(Undelivered("busy")))
     keys: list[str] = []
     with memory_app(telling(receiver, target)) as testing:
@@ -389,7 +387,7 @@ def test_a_crash_before_the_stamp_repeats_the_key(target: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("target", [CityView, City])
-def test_whoever_is_told_may_read_models_and_write_none(target: type[Any]) -> None:
+def test_a_receiver_may_read_models_but_not_write_them(target: type[Any]) -> None:
     seen: list[str] = []
 
     def write() -> None:
@@ -417,7 +415,7 @@ def cities(receiver: Receiver) -> Iterator[MemoryApp]:
         yield memory
 
 
-def test_a_model_is_told_of_whoever_writes_its_document(cities: MemoryApp, receiver: Receiver) -> None:
+def test_the_change_of_a_model_is_delivered_whoever_writes_its_document(cities: MemoryApp, receiver: Receiver) -> None:
     City.new(doc_id="TOK", name="Tokyo").save()
     cities.deliver(duplicates=1)
     put(cities, "cities/TOK", name="Edo", population=5)
@@ -436,7 +434,9 @@ def test_a_field_that_the_model_does_not_declare_is_no_change_of_it(cities: Memo
     assert receiver.names == [(None, "Tokyo")]
 
 
-def test_a_change_that_equal_values_hide_is_told_as_firestore_tells_them_apart(receiver: Receiver) -> None:
+def test_a_change_between_values_that_are_equal_in_python_is_delivered_if_firestore_distinguishes_them(
+    receiver: Receiver,
+) -> None:
     class Light(DomainModel):
         class Meta:
             collection_name = "lights"
@@ -485,7 +485,7 @@ def test_an_event_without_images_tells_of_the_document_as_it_is(cities: MemoryAp
     assert receiver.names == [(None, "Tokyo")]
 
 
-def test_an_event_without_images_of_a_document_that_is_gone_is_still_told(
+def test_an_event_without_images_of_a_deleted_document_is_still_delivered(
     cities: MemoryApp, receiver: Receiver
 ) -> None:
     put(cities, "cities/TOK", name="Tokyo")
@@ -504,7 +504,7 @@ def test_a_document_that_becomes_another_class_leaves_the_one_and_enters_the_oth
     assert receiver.names == [(None, "Tokyo"), ("Tokyo", None)]
 
 
-def test_a_document_that_does_not_fit_is_a_dead_letter_and_its_repair_is_told(
+def test_a_document_that_does_not_fit_is_a_dead_letter_and_its_repair_is_delivered(
     cities: MemoryApp, receiver: Receiver
 ) -> None:
     put(cities, "cities/TOK", name=5)
@@ -578,7 +578,7 @@ def deployed(testing: MemoryApp, app: Boiler) -> None:
     ],
     ids=["added", "removed", "of another type", "replaced"],
 )
-def test_a_view_that_older_code_stored_is_given_as_far_as_it_goes(
+def test_a_view_that_older_code_stored_is_delivered_as_far_as_it_fits(
     old: dict[str, Any], new: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     given: list[Given] = []
@@ -592,7 +592,7 @@ def test_a_view_that_older_code_stored_is_given_as_far_as_it_goes(
         assert letters(testing) == []
 
 
-def test_a_record_that_older_code_left_is_told_as_far_as_it_goes() -> None:
+def test_a_record_that_older_code_left_is_delivered_as_far_as_it_fits() -> None:
     given: list[Given] = []
     with memory_app(app_with(city_view(**TITLE), [])) as testing:
         put(testing, "cities/TOK", name="Tokyo", population=0)
@@ -603,7 +603,7 @@ def test_a_record_that_older_code_left_is_told_as_far_as_it_goes() -> None:
         assert letters(testing) == []
 
 
-def test_a_record_of_fewer_fields_is_told_as_far_as_it_goes() -> None:
+def test_a_record_with_fewer_fields_is_delivered_as_far_as_it_fits() -> None:
     given: list[Given] = []
     with memory_app(app_with(city_view(**TITLE), given)) as testing:
         put(testing, "cities/TOK", name="Tokyo", population=0)
@@ -631,7 +631,7 @@ def test_a_model_that_older_code_wrote_is_given_as_far_as_it_goes(cities: Memory
 # What is declared.
 
 
-def test_a_view_that_is_not_stored_has_no_changes_to_tell_of() -> None:
+def test_a_view_that_is_not_stored_has_no_changes_to_receive() -> None:
     app = Boiler("demo")
 
     @app.on_change(CityView)
@@ -651,7 +651,7 @@ def test_without_retry_a_notification_would_be_lost_and_is_refused() -> None:
         _ = app.compiled
 
 
-def test_whoever_is_told_may_have_options_of_its_own() -> None:
+def test_a_receiver_may_have_options_of_its_own() -> None:
     app = Boiler("demo", timeout_sec=60)
 
     @app.on_change(City, timeout_sec=120, secrets=["CITIES_SECRET"])
@@ -667,18 +667,18 @@ async def later(change: Changed[Any]) -> None: ...
 
 
 @pytest.mark.parametrize("function", [later, print, lambda change: None, Receiver()])
-def test_what_is_no_plain_function_is_refused(function: Any) -> None:
+def test_only_a_plain_function_is_accepted(function: Any) -> None:
     with pytest.raises(DeclarationError, match=r"@app\.on_change\(City\) decorates .*; it needs a plain function"):
         Boiler("demo").on_change(City)(function)
 
 
 @pytest.mark.parametrize("target", [CityStore, "City", None])
-def test_what_is_no_model_has_no_changes(target: Any) -> None:
+def test_only_a_model_or_a_view_has_changes(target: Any) -> None:
     with pytest.raises(DeclarationError, match="give the DomainModel or ViewModel whose changes it receives"):
         Boiler("demo").on_change(target)
 
 
-def test_the_manifest_has_a_function_for_each_who_is_told() -> None:
+def test_the_manifest_has_a_function_for_each_receiver() -> None:
     app = telling(Receiver())
 
     @app.on_change(City)
@@ -726,7 +726,7 @@ class Faulty:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_fails_every_change_is_told_and_each_under_one_key(seed: int) -> None:
+def test_under_any_faults_every_change_is_delivered_under_one_key(seed: int) -> None:
     chance = Random(seed)
     failures = [raises(OSError("no route")) if chance.random() < 0.2 else lambda: None for _ in range(2000)]
     of_view, of_model = Receiver(*failures), Receiver(*failures)
@@ -761,7 +761,7 @@ def test_whatever_fails_every_change_is_told_and_each_under_one_key(seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whoever_crashes_every_change_is_told_and_each_under_one_key(seed: int) -> None:
+def test_under_any_crashes_every_change_is_delivered_under_one_key(seed: int) -> None:
     of_view, of_model = Receiver(), Receiver()
     app = Boiler("demo")
     app.query(CityView)

@@ -168,7 +168,7 @@ def test_no_answer_is_delivered_again(receiver: Receiver) -> None:
         hook(url).notify(change())
 
 
-def test_an_answer_that_is_no_http_is_delivered_again() -> None:
+def test_a_change_is_delivered_again_after_an_answer_that_is_not_http() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -200,7 +200,7 @@ def test_a_receiver_that_echoes_the_request_puts_nothing_of_the_url_into_the_mes
         thread.join()
 
 
-def test_what_only_announces_an_answer_is_none() -> None:
+def test_an_informational_answer_is_not_the_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -395,7 +395,7 @@ def test_without_its_secret_nothing_is_sent(receiver: Receiver, monkeypatch: pyt
         "",
     ],
 )
-def test_a_url_that_cannot_be_told_is_refused_as_it_is_declared(url: str) -> None:
+def test_a_url_that_cannot_be_posted_to_is_refused_when_it_is_declared(url: str) -> None:
     with pytest.raises(DeclarationError, match="Webhook"):
         hook(url)
 

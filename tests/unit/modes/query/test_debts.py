@@ -152,7 +152,7 @@ FAILURES: dict[str, tuple[str, int, Permanent]] = {
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("repair", ["event", "upkeep"])
-def test_whatever_fails_for_good_before_the_first_build_leaves_what_wakes_the_view(failure: str, repair: str) -> None:
+def test_a_permanent_failure_before_the_first_build_leaves_tokens_that_find_the_view(failure: str, repair: str) -> None:
     kind, nth, error = FAILURES[failure]
     with memory_app(app_of(CountryView)) as testing:
         put(testing, "countries/JP", name="Japan")
@@ -171,7 +171,7 @@ def test_whatever_fails_for_good_before_the_first_build_leaves_what_wakes_the_vi
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_whatever_fails_for_good_later_leaves_the_previous_view_with_what_wakes_it(failure: str) -> None:
+def test_a_later_permanent_failure_leaves_the_previous_view_and_tokens_that_find_it(failure: str) -> None:
     kind, nth, error = FAILURES[failure]
     nth = 1 if kind == "commit" else nth
     with memory_app(app_of(CountryView)) as testing:

@@ -117,7 +117,7 @@ def by_the_code_of(delivery: Delivery, other: Delivery) -> Delivery:
     return replace(delivery, function=other.function, release=other.release)
 
 
-def test_whoever_meets_a_view_of_another_fetch_plan_builds_it_whatever_the_event_says() -> None:
+def test_any_event_that_finds_a_view_of_another_fetch_plan_builds_it() -> None:
     with memory_app(place()) as testing:
         tokyo(testing)
         rename(testing, "Nippon")
@@ -399,7 +399,7 @@ def test_a_change_of_data_that_takes_the_last_right_away_takes_effect_under_new_
         assert letters(testing) == []
 
 
-def test_an_owner_who_is_taken_out_loses_the_copy_under_new_code() -> None:
+def test_an_owner_who_is_removed_loses_the_copy_under_new_code() -> None:
     with memory_app(owned_by(attrs.string())) as testing:
         testing.write("notes/n", {"owner": "ada", "ownerId": "ada"})
         testing.deliver()

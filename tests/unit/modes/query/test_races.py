@@ -35,7 +35,7 @@ def test_a_slow_builder_with_an_old_snapshot_does_not_overwrite_a_newer_view() -
         assert_views_equal_rebuild(testing)
 
 
-def test_a_slow_builder_does_not_overwrite_a_newer_one_that_changed_nothing() -> None:
+def test_a_slow_builder_does_not_overwrite_a_newer_one_that_found_no_change() -> None:
     with memory_app(app_of(CityView)) as testing:
         City.new(doc_id="TOK", name="Tokyo").save()
         testing.deliver()

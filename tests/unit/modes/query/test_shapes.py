@@ -87,7 +87,7 @@ def test_a_view_has_every_document_that_refers_to_its_root() -> None:
         assert (testing.fields("countryViews/JP") or {})["cities"] == ["Kyoto", "Tokyo"]
 
 
-def test_a_document_that_leaves_a_predicate_is_told_by_its_before_image() -> None:
+def test_a_document_that_leaves_a_predicate_is_found_by_its_before_image() -> None:
     with memory_app(app_of(CountryView, CapitalsView)) as testing:
         tokyo(testing)
         changed(City, "TOK", capital=True)
@@ -212,7 +212,7 @@ def test_one_function_for_a_source_serves_all_views_that_read_it() -> None:
         assert_views_equal_rebuild(testing)
 
 
-def test_a_document_that_is_no_city_any_more_has_no_view() -> None:
+def test_a_document_that_is_no_longer_a_city_has_no_view() -> None:
     class Animal(DomainModel):
         class Meta:
             collection_name = "animals"

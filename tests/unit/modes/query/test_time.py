@@ -195,7 +195,7 @@ def test_a_moved_moment_is_followed(testing: MemoryApp) -> None:
     assert testing.advance(minutes=2) == {"built": 1}
 
 
-def test_what_the_time_changes_is_told_once(testing: MemoryApp) -> None:
+def test_a_change_by_time_is_delivered_once(testing: MemoryApp) -> None:
     due(testing, after=MINUTE)
     told.clear()
     testing.advance(minutes=1)
@@ -203,7 +203,7 @@ def test_what_the_time_changes_is_told_once(testing: MemoryApp) -> None:
     assert [(each.before and each.before.answer, each.after and each.after.answer) for each in told] == [(0, 1)]
 
 
-def test_a_build_by_hand_after_the_moment_is_told_too_as_upkeep_finds_nothing_left(testing: MemoryApp) -> None:
+def test_a_build_by_hand_after_the_moment_delivers_the_change_as_upkeep_finds_nothing_left(testing: MemoryApp) -> None:
     due(testing, after=MINUTE)
     told.clear()
     testing.surroundings.sleep(60)

@@ -159,7 +159,7 @@ def break_plan(testing: MemoryApp) -> None:
 
 
 @pytest.mark.parametrize("nobody", [None, ""])
-def test_an_owner_who_is_unset_has_no_copy_and_that_is_no_fault(testing: MemoryApp, nobody: str | None) -> None:
+def test_a_missing_owner_has_no_copy_and_that_is_not_an_error(testing: MemoryApp, nobody: str | None) -> None:
     room(testing, owner=nobody)
     testing.deliver()
     assert copies(testing, "rooms") == {}
@@ -173,7 +173,7 @@ IMPOSSIBLE = [".", "..", "__x__", "a/b", "x" * 1501, " ada", "a\nb"]
 
 
 @pytest.mark.parametrize("nobody", IMPOSSIBLE)
-def test_an_owner_whom_no_path_can_name_has_no_copy_and_the_letter_tells(testing: MemoryApp, nobody: str) -> None:
+def test_an_owner_whose_id_no_path_can_contain_has_no_copy_but_a_letter(testing: MemoryApp, nobody: str) -> None:
     room(testing, owner=nobody)
     testing.deliver()
     assert copies(testing, "rooms") == {}
@@ -181,7 +181,7 @@ def test_an_owner_whom_no_path_can_name_has_no_copy_and_the_letter_tells(testing
 
 
 @pytest.mark.parametrize("nobody", [None, "", *IMPOSSIBLE])
-def test_one_owner_of_many_whom_no_path_can_name_leaves_the_other_copies_right(
+def test_one_owner_of_many_whose_id_no_path_can_contain_leaves_the_other_copies_right(
     testing: MemoryApp, nobody: str | None
 ) -> None:
     seat(testing, "two", user=nobody)
@@ -204,7 +204,9 @@ def test_a_member_who_is_removed_while_a_source_is_broken_loses_the_copy_and_the
     assert copies(testing, "shared") == {"users/bob/shared/r": "Trip: Pisa"}
 
 
-def test_who_is_removed_and_returns_while_a_source_is_broken_has_a_copy_once_it_is_mended(testing: MemoryApp) -> None:
+def test_a_member_who_is_removed_and_returns_while_a_source_is_broken_has_a_copy_once_it_is_repaired(
+    testing: MemoryApp,
+) -> None:
     break_plan(testing)
     for members in ([], [Reference("users/ada")]):
         room(testing, members=members)
@@ -227,7 +229,7 @@ def test_a_new_owner_gets_no_copy_of_content_that_cannot_be_built_and_the_former
     assert copies(testing, "rooms") == {"users/bob/rooms/r": "Trip: Pisa"}
 
 
-def test_a_root_that_does_not_fit_still_says_whose_it_is(testing: MemoryApp) -> None:
+def test_a_root_that_does_not_fit_still_names_its_owner(testing: MemoryApp) -> None:
     room(testing, title=5)
     testing.deliver()
     assert copies(testing, "rooms") == {"users/ada/rooms/r": "Trip: Paris"}
@@ -291,7 +293,9 @@ def test_a_withdrawal_keeps_the_ledger_as_it_was_so_that_the_event_is_not_taken_
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
 
 
-def test_who_lost_the_right_is_not_served_and_changes_nothing_while_a_source_is_broken(testing: MemoryApp) -> None:
+def test_a_user_who_lost_the_right_is_not_served_and_changes_nothing_while_a_source_is_broken(
+    testing: MemoryApp,
+) -> None:
     break_plan(testing)
     room(testing, owner="bob", members=[Reference("users/bob")])
     seat(testing, "one", user="")
@@ -308,7 +312,7 @@ def test_who_lost_the_right_is_not_served_and_changes_nothing_while_a_source_is_
     assert (outcome["status"], outcome["reason"]) == ("rejected", "There is no Shared at users/ada/shared/r.")
 
 
-def test_a_member_whose_document_does_not_fit_spoils_no_request_of_the_others(testing: MemoryApp) -> None:
+def test_a_member_whose_document_does_not_fit_does_not_break_the_requests_of_others(testing: MemoryApp) -> None:
     put(testing, "users/ada", name=5)
     testing.deliver()
     bob, ada = http_client(testing, "bob"), http_client(testing, "ada")

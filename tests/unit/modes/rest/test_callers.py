@@ -29,14 +29,14 @@ def test_an_owner_gets_their_copy_by_one_read(api: Api) -> None:
     assert api.database.usage == Usage(rpcs=1, reads=2)
 
 
-def test_another_users_view_is_answered_as_one_that_is_missing(api: Api) -> None:
+def test_reading_another_users_view_is_answered_as_if_it_did_not_exist(api: Api) -> None:
     missing = api.get("/notes/nowhere", by="ada")
     others = api.get("/notes/n2", by="ada")
     assert (missing.status_code, missing.json) == (others.status_code, others.json) == (404, missing.json)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE", "POST"])
-def test_another_users_view_is_changed_as_one_that_is_missing(api: Api, method: str) -> None:
+def test_changing_another_users_view_is_answered_as_if_it_did_not_exist(api: Api, method: str) -> None:
     path = "/notes/{}:addStar" if method == "POST" else "/notes/{}"
     body = {"PATCH": {"text": "x"}, "PUT": {"text": "x", "stars": 1}, "POST": {}, "DELETE": None}[method]
     before = api.document("notes/n2")
@@ -68,7 +68,7 @@ def test_the_list_is_of_the_callers_own_copies_by_one_query(api: Api) -> None:
     assert ids(api.get("/profiles", by="bob")) == ["bob"]
 
 
-def test_a_fresh_list_leaves_out_what_is_no_longer_the_callers(api: Api) -> None:
+def test_a_fresh_list_omits_views_that_the_caller_may_no_longer_see(api: Api) -> None:
     with use(api.memory):
         note = Note.get("n1")
         assert note is not None
@@ -93,7 +93,7 @@ def test_a_predicate_looks_into_the_view(api: Api) -> None:
     assert api.get("/open_notes/n3").status_code == 404
 
 
-def test_who_may_write_and_not_read_is_told_nothing_of_it(api: Api) -> None:
+def test_a_caller_who_may_write_but_not_read_sees_no_content(api: Api) -> None:
     with use(api.memory):
         Note.new(doc_id="n3", text="three", status="closed").save()
     answer = api.ask("PATCH", "/open_notes/n3", "eve:editor", {"text": "new"})
@@ -115,7 +115,7 @@ def test_what_declares_nobody_admits_nobody(api: Api, by: str | None) -> None:
     assert api.database.usage == Usage()
 
 
-def test_who_lacks_the_claim_is_a_403_before_the_body_is_looked_at(api: Api) -> None:
+def test_a_caller_without_the_claim_gets_a_403_before_the_body_is_read(api: Api) -> None:
     assert api.ask("PATCH", "/open_notes/n1", "ada", {"nonsense": 1}).status_code == 403
     assert api.ask("PATCH", "/open_notes/n1", None, {"nonsense": 1}).status_code == 401
     assert api.database.usage == Usage()

@@ -30,7 +30,7 @@ def markers(api: Api) -> list[Any]:
 # ETags
 
 
-def test_the_etag_is_of_the_content_stored_or_built_whoever_asks(api: Api) -> None:
+def test_the_etag_is_that_of_the_content_for_every_caller_and_for_a_stored_or_built_view(api: Api) -> None:
     stored, built = api.get("/notes/n1", by="ada"), api.get("/notes/n1", by="ada", fresh="true")
     others, admins = api.get("/notes/n1", by="bob"), api.get("/notes/n1", by="eve:admin")
     (etag,) = {each.headers["ETag"] for each in (stored, built, others, admins)}
@@ -209,7 +209,7 @@ def test_the_arguments_of_an_operation_may_be_a_schema(api: Api) -> None:
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["title"])
 
 
-def test_what_is_no_operation_is_a_405(api: Api) -> None:
+def test_an_unknown_operation_is_a_405(api: Api) -> None:
     for name in ("set_text", "on_delete", "propagate_change", "nothing"):
         assert api.ask("POST", f"/notes/n1:{name}", "ada", {}).status_code == 405
 
@@ -357,7 +357,7 @@ def test_a_key_costs_no_further_rpc(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
-def test_a_key_that_is_none_is_a_400(api: Api, key: str) -> None:
+def test_an_invalid_key_is_a_400(api: Api, key: str) -> None:
     assert api.ask("PATCH", "/notes/n1", "ada", {"stars": 1}, Idempotency_Key=key).status_code == 400
     assert api.database.usage == Usage()
 
@@ -376,7 +376,7 @@ def following(api: Api, after: int) -> list[float]:
     return api.pauses
 
 
-def test_who_waits_is_answered_once_the_stored_view_has_the_change(api: Api) -> None:
+def test_a_client_that_waits_is_answered_once_the_stored_view_has_the_change(api: Api) -> None:
     pauses = following(api, 3)
     answer = api.ask("PATCH", "/notes/n1", "ada", {"stars": 4}, Prefer="wait=5")
     assert (answer.status_code, answer.headers["Preference-Applied"], len(pauses)) == (200, "wait=5", 3)
@@ -413,7 +413,7 @@ def test_a_repeated_key_waits_too(api: Api) -> None:
     assert (answer.status_code, len(pauses)) == (200, 2)
 
 
-def test_a_view_that_is_not_stored_and_a_change_of_nothing_are_not_waited_for(api: Api) -> None:
+def test_there_is_no_wait_for_a_view_that_is_not_stored_or_a_request_that_changes_nothing(api: Api) -> None:
     for path, by in (("/open_notes/n1", "ada:editor"), ("/notes/n1", "ada")):
         answer = api.ask("PATCH", f"{path}?wait=5", by, {} if by == "ada" else {"text": "new"})
         assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=5")
@@ -427,7 +427,7 @@ def test_a_preference_that_is_not_understood_is_ignored(api: Api, preference: st
 
 
 @pytest.mark.parametrize("wait", ["x", "-1", "1.5", ""])
-def test_a_wait_that_is_no_number_of_seconds_is_a_422(api: Api, wait: str) -> None:
+def test_a_wait_that_is_not_a_number_of_seconds_is_a_422(api: Api, wait: str) -> None:
     answer = api.ask("PATCH", f"/notes/n1?wait={wait}", "ada", {"stars": 4})
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["wait"])
 

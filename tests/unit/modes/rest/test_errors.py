@@ -61,7 +61,7 @@ def test_a_method_that_a_route_does_not_have_is_a_405_that_says_which_it_has(api
         '{"guest": "\n"}',
     ],
 )
-def test_a_body_that_is_no_json_is_a_400(api: Api, body: str | bytes) -> None:
+def test_a_body_that_is_not_json_is_a_400(api: Api, body: str | bytes) -> None:
     check(api, api.send(body), 400)
 
 
@@ -99,7 +99,7 @@ def test_a_body_over_the_cap_is_a_413(api: Api) -> None:
     check(api, api.send('{"notes": "' + "x" * MAX_BODY_BYTES + '"}'), 413)
 
 
-def test_a_body_of_untold_length_over_the_cap_is_a_413(api: Api) -> None:
+def test_a_body_without_a_length_that_exceeds_the_limit_is_a_413(api: Api) -> None:
     body = b'{"notes": "a"}' + b" " * MAX_BODY_BYTES
     terminated = {"wsgi.input_terminated": True}
     headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
@@ -108,7 +108,7 @@ def test_a_body_of_untold_length_over_the_cap_is_a_413(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"seats"', "true", '[{"seats": 1}]'])
-def test_a_body_that_is_no_object_is_a_422(api: Api, body: str) -> None:
+def test_a_body_that_is_not_an_object_is_a_422(api: Api, body: str) -> None:
     assert check(api, api.send(body), 422) == {"_schema": ["Invalid input type."]}
 
 

@@ -72,7 +72,7 @@ def test_an_app_check_token_is_demanded_where_it_is_asked_for() -> None:
     assert api.client.get("/rooms", headers={"X-Firebase-AppCheck": "our app"}).status_code == 200
 
 
-def test_who_sends_too_often_is_told_when_to_come_back_and_others_are_served() -> None:
+def test_a_client_over_the_rate_learns_when_to_come_back_and_others_are_served() -> None:
     api = api_with(rate=2, burst=3)
     assert [api.get("/rooms", by="ada").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
     answer = api.get("/rooms", by="ada")
@@ -82,7 +82,7 @@ def test_who_sends_too_often_is_told_when_to_come_back_and_others_are_served() -
     assert [api.get("/rooms", by="ada").status_code for _ in range(3)] == [200, 200, 429]
 
 
-def test_who_tries_tokens_is_slowed_down_by_address() -> None:
+def test_a_client_that_tries_tokens_is_limited_by_its_address() -> None:
     api = api_with(rate=1, burst=2)
     assert [api.get("/rooms", by="expired").status_code for _ in range(3)] == [401, 401, 429]
     assert api.get("/rooms").status_code == 429
@@ -260,7 +260,7 @@ def test_a_client_is_an_address_of_ipv4_or_a_network_of_ipv6(address: str, expec
         ("PATCH", "/meetings/m1", {"Content-Type": "text/plain"}),
     ],
 )
-def test_whatever_is_refused_counts_and_ends_in_a_429(method: str, path: str, headers: dict[str, str]) -> None:
+def test_every_refused_request_counts_towards_the_rate(method: str, path: str, headers: dict[str, str]) -> None:
     api = api_with(rate=1, burst=3)
     statuses = [api.client.open(path, method=method, headers=headers).status_code for _ in range(4)]
     assert 400 <= statuses[0] < 500
@@ -279,7 +279,7 @@ def test_addresses_of_one_network_of_ipv6_are_one_client(monkeypatch: pytest.Mon
     ("path", "status"),
     [("/meetings/%ff", 404), ("/meetings/m1%c3", 404), ("/meetings/m1?x=%fe", 400), ("/meetings?status=%ff", 400)],
 )
-def test_a_url_that_is_not_utf_8_names_nothing(api: Api, path: str, status: int) -> None:
+def test_a_url_that_is_not_utf_8_is_not_found(api: Api, path: str, status: int) -> None:
     assert api.client.get(path).status_code == status
     assert api.database.usage == Usage()
 

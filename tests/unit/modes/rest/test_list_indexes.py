@@ -137,7 +137,7 @@ class Indexless(Faulty):
         raise InvalidRequest("FAILED_PRECONDITION: The query requires an index. You can create it here: https://x")
 
 
-def test_a_missing_index_is_logged_for_the_operator_and_told_to_the_client_without_detail(
+def test_a_missing_index_is_logged_in_full_and_answered_without_details(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     memory = MemoryDatabase()

@@ -286,7 +286,7 @@ def test_the_document_names_nothing_of_the_root_that_the_view_does_not_show() ->
     assert parameters == {"fresh", "limit", "pageToken", "orderBy", "size"}
 
 
-def test_two_objects_of_one_name_are_told_apart() -> None:
+def test_two_objects_with_one_name_get_different_names() -> None:
     app = Boiler("two")
 
     def serve(rule: str, kind: Any) -> None:
@@ -393,7 +393,7 @@ def test_an_answer_has_the_statuses_and_headers_that_it_can_have() -> None:
     assert "409" in created
 
 
-def test_an_operation_of_a_view_is_told_by_its_docstring_and_takes_its_arguments() -> None:
+def test_an_operation_of_a_view_is_described_by_its_docstring_and_takes_its_arguments() -> None:
     found = document(shop.compiled.declarations)
     rename = operation_of(found, "renameArticleView")
     assert (rename["summary"], rename["description"]) == (

@@ -64,7 +64,7 @@ def test_of_a_view_with_a_copy_per_user_the_caller_gets_their_own(api: Api) -> N
     assert api.get("/meetings/m1", by="bob").json["seats"] == 1
 
 
-def test_whoever_has_no_copy_gets_one_that_is_built(api: Api) -> None:
+def test_a_caller_without_a_copy_gets_a_view_that_is_built_now(api: Api) -> None:
     store_views(api)
     edit(api, COPY, seats=7)
     assert api.get("/meetings/m1", by="carl").json == api.get("/meetings/m1").json == M1
@@ -78,7 +78,7 @@ def test_a_view_at_one_place_is_read_at_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("path", "view"), [("/meetings/m1", COPY), ("/rooms/r1", "roomViews/r1")])
-def test_a_fresh_view_is_built_whatever_is_stored(api: Api, path: str, view: str) -> None:
+def test_a_fresh_view_is_built_even_if_a_copy_is_stored(api: Api, path: str, view: str) -> None:
     store_views(api)
     built = api.get(path, by="ada").json
     edit(api, view, seats=7, keyLength=7)

@@ -36,7 +36,7 @@ def test_too_many_names_are_refused_before_their_values_are_kept() -> None:
     assert parse('[{"a":1},{"a":1,"b":2}]', max_keys=3) == [{"a": 1}, {"a": 1, "b": 2}]
 
 
-def test_each_name_that_is_given_twice_is_told() -> None:
+def test_each_name_that_is_given_twice_is_listed() -> None:
     with pytest.raises(ValidationError) as caught:
         parse('{"a":1,"b":2,"a":3,"c":{}}')
     assert caught.value.messages == {"a": ["Given more than once."]}

@@ -68,7 +68,7 @@ def test_two_tasks_that_could_take_one_document_are_refused_by_name(path: str, o
         _ = app.compiled
 
 
-def test_two_tasks_whose_forms_never_share_a_document_are_fine() -> None:
+def test_two_tasks_whose_forms_never_share_a_document_are_accepted() -> None:
     app = Boiler("demo")
     app.task("wishes/{wish_id}", writes=[])(form("Wish"))
     app.task("users/{user_id}/wishes/{wish_id}", writes=[])(form("Check"))

@@ -117,7 +117,7 @@ def test_the_event_of_a_failed_stamp_that_has_no_images_does_not_answer_itself_f
 
 
 @pytest.mark.parametrize("error", [SystemExit, SystemExit(3), AssertionError, NotImplementedError])
-def test_whatever_a_task_raises_is_a_dead_letter_and_the_form_has_failed(error: Any) -> None:
+def test_any_exception_of_a_task_is_a_dead_letter_and_the_form_has_failed(error: Any) -> None:
     def fail(form: object) -> None:
         raise error
 

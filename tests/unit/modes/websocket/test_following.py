@@ -10,7 +10,7 @@ from tests.unit.modes.websocket.rooms import Guest, Room, Stage, staged
 
 
 @staged()
-async def test_a_subscriber_is_told_the_state_at_once_and_then_every_change(stage: Stage) -> None:
+async def test_a_subscriber_receives_the_state_at_once_and_then_every_change(stage: Stage) -> None:
     for namespace in ("/boards", "/cards", "/copies"):
         stage.room(title="Blue", guests=["ada"])
         client = await stage.client(namespace)
@@ -30,7 +30,7 @@ async def test_a_subscriber_is_told_the_state_at_once_and_then_every_change(stag
 
 
 @staged()
-async def test_what_does_not_change_the_view_is_not_told(stage: Stage) -> None:
+async def test_a_write_that_does_not_change_the_view_is_not_sent(stage: Stage) -> None:
     stage.room()
     for namespace in ("/boards", "/cards"):
         client = await stage.client(namespace)
@@ -94,7 +94,7 @@ async def test_a_caller_whom_no_view_admits_is_refused_without_a_listener(stage:
 
 
 @staged()
-async def test_who_is_admitted_no_longer_is_told_so_and_nothing_else(stage: Stage) -> None:
+async def test_a_client_that_is_no_longer_admitted_receives_the_reason_and_nothing_else(stage: Stage) -> None:
     stage.room(guests=["ada", "grace"], host="ada")
     ada, grace = await stage.client("/copies", "ada"), await stage.client("/copies", "grace")
     host = await stage.client("/hosted", "ada")
@@ -112,7 +112,7 @@ async def test_who_is_admitted_no_longer_is_told_so_and_nothing_else(stage: Stag
 
 
 @staged()
-async def test_the_deletion_of_a_view_is_told_and_its_return(stage: Stage) -> None:
+async def test_the_deletion_of_a_view_and_its_return_are_sent(stage: Stage) -> None:
     for namespace in ("/boards", "/cards"):
         stage.room(title="Blue")
         client = await stage.client(namespace)
@@ -128,7 +128,7 @@ async def test_the_deletion_of_a_view_is_told_and_its_return(stage: Stage) -> No
 
 
 @staged()
-async def test_a_view_that_is_about_to_be_stored_is_told_already(stage: Stage) -> None:
+async def test_a_view_is_sent_even_before_it_is_stored(stage: Stage) -> None:
     Room.new(doc_id="blue", title="Blue", guests=["ada"]).save()
     client = await stage.client("/copies")
     assert (await client.subscribe("blue"))["code"] == 200
@@ -140,7 +140,7 @@ async def test_a_view_that_is_about_to_be_stored_is_told_already(stage: Stage) -
 
 
 @staged()
-async def test_who_unsubscribed_is_told_no_more(stage: Stage) -> None:
+async def test_a_client_that_unsubscribed_receives_nothing_more(stage: Stage) -> None:
     stage.room()
     client = await stage.client("/boards")
     await client.subscribe("blue")
@@ -152,7 +152,7 @@ async def test_who_unsubscribed_is_told_no_more(stage: Stage) -> None:
 
 
 @staged()
-async def test_a_client_that_connects_again_is_told_the_newest_state(stage: Stage) -> None:
+async def test_a_client_that_connects_again_receives_the_newest_state(stage: Stage) -> None:
     stage.room()
     client = await stage.client("/boards")
     await client.subscribe("blue")
@@ -165,7 +165,7 @@ async def test_a_client_that_connects_again_is_told_the_newest_state(stage: Stag
 
 
 @staged()
-async def test_a_slow_client_is_told_the_newest_state_and_no_queue_grows_for_it(stage: Stage) -> None:
+async def test_a_slow_client_receives_the_newest_state_and_no_queue_grows_for_it(stage: Stage) -> None:
     # Chance cannot be compressed.
     stage.room(title=secrets.token_hex(50_000))
     quick = await stage.client("/boards")
@@ -212,7 +212,9 @@ def test_a_key_that_no_view_can_have_is_refused(key: dict[str, object]) -> None:
 
 
 @staged()
-async def test_who_loses_their_copy_is_told_at_once_also_while_the_view_cannot_be_built(stage: Stage) -> None:
+async def test_an_owner_who_loses_the_copy_is_notified_at_once_even_while_the_view_cannot_be_built(
+    stage: Stage,
+) -> None:
     stage.room(guests=["ada", "grace"])
     ada, grace = await stage.client("/copies"), await stage.client("/copies", "grace")
     for client in (ada, grace):

@@ -18,7 +18,7 @@ def title() -> str:
 
 
 @staged()
-async def test_a_mutation_is_acknowledged_with_the_view_and_told_to_everybody(stage: Stage) -> None:
+async def test_a_mutation_is_acknowledged_with_the_view_and_sent_to_all_subscribers(stage: Stage) -> None:
     stage.room(guests=["ada", "grace"])
     ada, grace = await stage.client("/copies", "ada"), await stage.client("/copies", "grace")
     for client in (ada, grace):
@@ -56,7 +56,7 @@ def test_values_that_do_not_fit_are_answered_by_field(values: Any, fields: set[s
 
 
 @staged()
-async def test_who_may_not_write_is_refused_as_over_http(stage: Stage) -> None:
+async def test_a_caller_who_may_not_write_is_refused_as_over_http(stage: Stage) -> None:
     stage.room(guests=["grace"])
     nobody, stranger = await stage.client("/boards", None), await stage.client("/copies", "ada")
     assert (await mutate(nobody, title="Mine"))["code"] == 401

@@ -19,7 +19,7 @@ NEWER = 99
 
 @pytest.mark.parametrize("view", [Card, Copy])
 @pytest.mark.parametrize("field", ["code", "plan"])
-def test_a_client_is_told_what_this_code_builds_until_it_stored_the_view(view: Any, field: str) -> None:
+def test_a_client_receives_what_this_code_builds_until_it_has_stored_the_view(view: Any, field: str) -> None:
     @staged()
     async def run(stage: Stage) -> None:
         stage.room(title="Blue", guests=["ada"])
@@ -55,7 +55,7 @@ async def test_what_newer_code_keeps_is_followed_by_its_documents_alone(stage: S
 
 
 @staged()
-async def test_who_may_see_a_copy_of_other_code_is_what_this_code_says(stage: Stage) -> None:
+async def test_this_code_decides_who_may_see_a_copy_of_other_code(stage: Stage) -> None:
     stage.room(guests=["grace"])
     elsewhere = {"code": other_code(Copy), "destinations": [COPIES[Copy]]}
     stored_by_other_code(stage.testing, Copy, "blue", COPIES[Copy], **elsewhere)

@@ -73,7 +73,7 @@ def test_a_token_that_proves_nothing_is_refused_and_its_socket_closed(token: str
 
 
 @pytest.mark.parametrize("auth", ['{"token":7}', '{"token":"x"', '{"tok":"x"}'])
-def test_what_is_no_token_is_refused(auth: str) -> None:
+def test_an_invalid_token_is_refused(auth: str) -> None:
     @staged()
     async def refused(stage: Stage) -> None:
         async with stage.raw() as socket:
@@ -202,7 +202,7 @@ async def test_a_socket_that_is_not_admitted_sends_no_large_message(stage: Stage
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "sent", "message", "error", "__init__", "trigger_event", ""])
-def test_an_event_is_the_clients_whatever_it_is_called(name: str) -> None:
+def test_an_event_of_any_name_is_handled_as_the_clients(name: str) -> None:
     @staged()
     async def answered(stage: Stage) -> None:
         stage.room()
@@ -300,7 +300,7 @@ MALFORMED: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_message_closes_its_socket(message: str | bytes) -> None:
+def test_a_malformed_message_closes_its_socket(message: str | bytes) -> None:
     @staged()
     async def closed_by(stage: Stage) -> None:
         bystander = await Bystander.on(stage)
