@@ -116,13 +116,13 @@ def build(
 ) -> None:
     """Rebuilds the view `name`; raises Unfinished if a dead letter was written, Interrupted for Ctrl-C."""
     app = context.app
-    view = _view_named(app, name)
+    view = view_named(app, name)
     database = Metered(context.database)
     work = build_of(app, view, database, withdraw=withdraw)
     if root is not None:
         tally = Tally()
         with letters_written() as letters:
-            _follow(name, [work.rebuild([_root_path(view, root)])], tally, console)
+            _follow(name, [work.rebuild([root_path(view, root)])], tally, console)
     else:
         position = Position.of(context, name)
         tally = position.read() if resume else Tally()
@@ -226,7 +226,8 @@ def _lines(name: str, console: Console) -> Iterator[Callable[[Tally], None]]:
     yield show
 
 
-def _view_named(app: Boiler, name: str) -> type[ViewModel[Any]]:
+def view_named(app: Boiler, name: str) -> type[ViewModel[Any]]:
+    """Returns the stored view of that name; raises ConfigurationError if the app stores none."""
     views = {view.__name__: view for view in app.compiled.declarations.stored}
     if name not in views:
         known = ", ".join(views) or "none"
@@ -234,7 +235,7 @@ def _view_named(app: Boiler, name: str) -> type[ViewModel[Any]]:
     return views[name]
 
 
-def _root_path(view: type[ViewModel[Any]], root: str) -> str:
+def root_path(view: type[ViewModel[Any]], root: str) -> str:
     """Returns the path of a root that is given by its path, or by its id if that is the whole key."""
     reference = view.store_class.root()
     if reference is None:

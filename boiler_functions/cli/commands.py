@@ -245,6 +245,65 @@ def status(context: Context, late: str, watch: float | None, as_json: bool) -> N
     repeated(lambda: asked(context, limit), context, watch, as_json=as_json)
 
 
+_SAMPLE = click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N instances, chosen by chance.")
+_ROOT = click.option("--root", metavar="ID", help="Only the instance of this root: its id or path.")
+
+
+@boiler.command()
+@click.argument("view", required=False)
+@_SAMPLE
+@_ROOT
+@click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long an event may take.")
+@click.option("--repair", is_flag=True, help="Build what is wrong again, and delete copies without a ledger.")
+@click.option("--yes", is_flag=True, help="Do not ask before a repair.")
+@_AS_JSON
+@in_context
+def audit(
+    context: Context,
+    view: str | None,
+    sample: int | None,
+    root: str | None,
+    late: str,
+    repair: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Compare the copies of VIEW, or of all views, with a fresh build. Only reads, unless --repair is given.
+
+    Writers and functions may go on. A copy is wrong if it differs although its sources are as they were; lost if a
+    source changed longer ago than --late; late if it changed since; without a ledger if no function follows it. Exit
+    status 0 if nothing is wrong, lost or without a ledger, 1 if something is, 2 for an error.
+    """
+    from boiler_functions.cli.answer import age_of
+    from boiler_functions.cli.audit import audit as compared
+
+    _check_one(view, sample, root)
+    answer = compared(context, view, sample=sample, root=root, late=age_of(late), repair=repair, yes=yes)
+    answer.show(context, as_json=as_json)
+
+
+@boiler.command()
+@click.argument("view", required=False)
+@_SAMPLE
+@_ROOT
+@_AS_JSON
+@in_context
+def diff(context: Context, view: str | None, sample: int | None, root: str | None, as_json: bool) -> None:
+    """Show what this checkout's code would change of VIEW, or of all views, that other code has stored. Reads only.
+
+    Exit status 0 if nothing would change, 1 if something would, 2 for an error.
+    """
+    from boiler_functions.cli.audit import diff as compared
+
+    _check_one(view, sample, root)
+    compared(context, view, sample=sample, root=root).show(context, as_json=as_json)
+
+
+def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
+    if root is not None and (view is None or sample is not None):
+        raise click.UsageError("--root names the one instance of a VIEW. Name the view, and leave --sample out.")
+
+
 @boiler.group()
 def letters() -> None:
     """List, show, retry or drop dead letters: what failed and will fail again until something is mended.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -343,6 +343,15 @@ def of_view(database: Database, scope: str, page: int, besides: Edition | None =
 def number_of_view(database: Database, scope: str) -> int:
     """Returns the number of ledgers of a view; reads their names alone."""
     return len(database.query(Query(COLLECTION, filters=_within(scope, "plan"), names_only=True)).documents)
+
+
+def sampled(database: Database, scope: str, edition: Edition, after: str, number: int) -> Sequence[Document]:
+    """Returns up to so many ledgers of a view from the id `after` on, which makes it a sample: ids are digests."""
+    orders = (Order("plan"), Order(NAME))
+    query = Query(COLLECTION, filters=_within(scope, "plan"), orders=orders, limit=number)
+    start = Cursor((edition.plan, Reference(f"{COLLECTION}/{after}")), before=False)
+    found = database.query(query._replace(start=start)).documents
+    return found if len(found) == number else database.query(query).documents
 
 
 def has_others(database: Database, scope: str, edition: Edition) -> bool:

@@ -4,17 +4,22 @@ import json
 import os
 import secrets
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+from random import Random
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from boiler_functions.cli.build import build_of
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Document, Put
 from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.modes.query.audit import FAULTS, Audit, Verdict
 from tests.emulator.test_cli import BOILER
 from tests.unit.cli.conftest import APP
 
@@ -113,3 +118,36 @@ def test_status_names_what_fails_what_is_stale_and_what_is_unknown(place: Place)
     place.write("cities/PAR", {"name": "Paris"})
     place.deploy(APP.replace("return self.store.city.name", "return self.store.city.name.upper()"))
     assert states() == {"CityView": "stale code", "CityForm": "ok"}
+
+
+def test_audit_finds_what_was_edited_and_nothing_else_while_writers_write_and_repairs_it(place: Place) -> None:
+    place.deploy()
+    names = ("PAR", "ROM", "TOK", "OSA", "LIM")
+    for name in names:
+        place.write(f"cities/{name}", {"name": name})
+    copy = place.read("cityView/ROM")
+    place.database.commit([Put(copy.path, {**(copy.fields or {}), "title": "by hand"})])
+    stop, chance = Event(), Random(3)
+
+    def write() -> None:
+        while not stop.is_set():
+            name = chance.choice([each for each in names if each != "ROM"])
+            place.write(f"cities/{name}", {"name": f"{name} {chance.random()}"})
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(20):
+            audit = Audit(build_of(place.app, place.app.declarations.stored[0], place.database), timedelta(minutes=2))
+            found = [(each.verdict, each.root) for each in audit.whole() if each.verdict in FAULTS]
+            assert found == [(Verdict.WRONG, "cities/ROM")], "seed 3"
+        (view,) = place.run("audit", status=1)["views"].values()
+        assert [each["root"] for each in view["faults"]] == ["cities/ROM"]
+        assert place.run("audit", "--repair", "--yes")["views"]["CityView"]["repaired"] == 1
+    finally:
+        stop.set()
+        writer.join()
+    assert place.run("audit")["views"]["CityView"]["verdicts"] == {"right": 5}
+    assert (place.read("cityView/ROM").fields or {})["title"] == "ROM"
+    place.deploy(APP.replace("return self.store.city.name", "return self.store.city.name.lower()"))
+    assert place.run("diff", status=1)["views"]["CityView"]["changed"] == 5

@@ -84,7 +84,7 @@ class RebuildAll:
         return Step(instances[-1].root, invocation.outcomes - before)
 
     def _living(self, after: str, invocation: Invocation) -> Iterator[Step]:
-        for roots in self._roots(after):
+        for roots in self.roots(after):
             for chunk in chunks(roots, PAGE):
                 yield self._rebuild([Instance(self.view, root) for root in chunk], invocation)
 
@@ -98,7 +98,8 @@ class RebuildAll:
             if ghosts:
                 yield self._rebuild(ghosts, self._invocation())._replace(after="")
 
-    def _roots(self, after: str) -> Iterator[list[str]]:
+    def roots(self, after: str = "") -> Iterator[list[str]]:
+        """Yields the roots that there are, page by page; of a view without a root, the empty path."""
         root = self.view.store_class.root()
         if root is None:
             yield [""]

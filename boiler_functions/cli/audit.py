@@ -1,0 +1,105 @@
+"""`boiler audit` and `boiler diff`: compare what is stored with what the code of the checkout builds now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from boiler_functions.cli.answer import Answer, confirm
+from boiler_functions.cli.build import build_of, letters_written, root_path, view_named
+from boiler_functions.cli.context import Context
+from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.modes.query.audit import FAULTS, Audit, Finding, Verdict
+
+LONGEST = timedelta(hours=1)
+"""The past that Firestore reads, in which a deleted document is looked up."""
+
+SHOWN = 20
+"""Findings that are listed for each view; --json has all."""
+
+
+def audit(
+    context: Context,
+    view: str | None,
+    *,
+    sample: int | None,
+    root: str | None,
+    late: timedelta,
+    repair: bool = False,
+    yes: bool = False,
+) -> Answer:
+    """Returns the comparison of one view, or of all; fine if no copy is wrong, lost, or without a ledger."""
+    if late >= LONGEST:
+        raise ConfigurationError(f"--late is {late}; give less than an hour, the past that Firestore reads.")
+    results: dict[str, Any] = {}
+    lines: list[str] = []
+    is_fine = True
+    for name, work, found in _found(context, view, sample, root, late):
+        faults = [each for each in found if each.verdict in FAULTS]
+        lines += _lines(name, found, faults)
+        result = _result(found, faults)
+        if faults and repair and confirm(context, f"Repair {len(faults)} faults of {name}", yes=yes):
+            with letters_written():
+                work.repair(faults)
+                left = [each for each in _once_more(work, faults) if each.verdict in FAULTS]
+            lines.append(f"{name}: {len(faults) - len(left)} of {len(faults)} are repaired")
+            result["repaired"], faults = len(faults) - len(left), left
+        is_fine = is_fine and not faults
+        results[name] = result
+    return Answer("audit", {"views": results}, lines, is_fine)
+
+
+def diff(context: Context, view: str | None, *, sample: int | None, root: str | None) -> Answer:
+    """Returns what a build by the code of the checkout would change of what other code has stored."""
+    results: dict[str, Any] = {}
+    lines: list[str] = []
+    for name, _, found in _found(context, view, sample, root, timedelta(minutes=2)):
+        changed = [each for each in found if each.verdict is Verdict.OTHER_CODE]
+        lines += [f"{name}: {len(changed)} of {len(found)} would change", *_listed(changed)]
+        results[name] = {"compared": len(found), "changed": len(changed), "changes": list(map(_as_json, changed))}
+    return Answer("diff", {"views": results}, lines, not any(each["changed"] for each in results.values()))
+
+
+def _found(
+    context: Context, view: str | None, sample: int | None, root: str | None, late: timedelta
+) -> Iterator[tuple[str, Audit, list[Finding]]]:
+    app = context.app
+    for each in [view_named(app, view)] if view else app.compiled.declarations.stored:
+        work = Audit(build_of(app, each, context.database), late)
+        if root is not None:
+            found = work.of([root_path(each, root)])
+        else:
+            found = work.whole() if sample is None else work.sample(sample)
+        yield each.__name__, work, list(found)
+
+
+def _once_more(work: Audit, faults: Sequence[Finding]) -> Iterator[Finding]:
+    yield from work.of([each.root for each in faults if each.verdict is not Verdict.NO_LEDGER])
+    yield from work.without_ledger([each.root for each in faults if each.verdict is Verdict.NO_LEDGER])
+
+
+def _result(found: Sequence[Finding], faults: Sequence[Finding]) -> dict[str, Any]:
+    counts = Counter(str(each.verdict) for each in found)
+    return {"compared": len(found), "verdicts": dict(counts), "faults": list(map(_as_json, faults))}
+
+
+def _lines(name: str, found: Sequence[Finding], faults: Sequence[Finding]) -> Iterator[str]:
+    counts = Counter(each.verdict for each in found)
+    told = ", ".join(f"{counts[each]} {each}" for each in Verdict if counts[each]) or "nothing is stored"
+    yield f"{name}: {told}"
+    yield from _listed(faults)
+
+
+def _listed(found: Sequence[Finding]) -> Iterator[str]:
+    for each in found[:SHOWN]:
+        copies = "; ".join(f"{path}: {', '.join(names) or 'as a whole'}" for path, names in each.differing[:SHOWN])
+        yield f"  {each.verdict}  {each.root}{f'  {copies}' if copies else ''}"
+    if len(found) > SHOWN:
+        yield f"  and {len(found) - SHOWN} more; --json lists all"
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    copies = [{"path": path, "fields": list(names)} for path, names in finding.differing]
+    return {"verdict": finding.verdict, "root": finding.root, "differing": copies}

@@ -1,0 +1,256 @@
+"""Compares the stored copies of a view with a fresh build, while writers and functions go on; it only reads.
+
+All of one page is read at one time. What differs is looked at again by itself, since the emulator tears batched reads:
+it counts only if the ledger did not change while its sources and copies were read. The ledger's versions then tell a
+copy that is wrong from one that is late, whose sources have changed since.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from boiler_functions.database import Database, Delete, Document, Query, unchanged
+from boiler_functions.exceptions import Conflict
+from boiler_functions.models.model import OBJ_TYPE
+from boiler_functions.modes.edition import Edition, scope_of
+from boiler_functions.modes.ledger import Ledger, instance_of, is_due, ledger_path, of_view, sampled
+from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
+from boiler_functions.modes.release import Release
+from boiler_functions.paths import collection_of
+from boiler_functions.types import MISSING, Fields, Instant, digest, to_instant
+from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
+
+PAGE = 100
+
+LOOKS = 5
+"""How often an instance is looked at whose ledger changes meanwhile; then it is in work."""
+
+
+class Verdict(StrEnum):
+    """What a comparison found."""
+
+    RIGHT = "right"
+    LATE = "late"
+    """A source has changed just now, and its event is still to come."""
+    OWED = "owed"
+    """The ledger itself says that a build is owed; `boiler status` says since when."""
+    OTHER_CODE = "other code"
+    """What is stored is what other code built, and this code builds something else."""
+    LOST = "lost"
+    """A source changed longer ago than an event takes, and the view does not show it."""
+    WRONG = "wrong"
+    """It was built from the very documents that there are, and a copy says something else or is missing."""
+    NO_LEDGER = "no ledger"
+    """A copy that no ledger names, so that no function follows it."""
+
+
+FAULTS = (Verdict.LOST, Verdict.WRONG, Verdict.NO_LEDGER)
+
+
+class Finding(NamedTuple):
+    """The verdict on one instance, or on a copy without a ledger, and where stored and built differ."""
+
+    verdict: Verdict
+    root: str
+    differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The paths of copies with the names of the fields in which they differ; none if the copy is missing or extra."""
+
+
+class _Look(NamedTuple):
+    """All that one look at an instance saw."""
+
+    instance: Instance
+    ledger: Ledger
+    built: Built
+    copies: tuple[Document, ...]
+    reader: Reader
+
+
+class Audit(NamedTuple):
+    """The audit of one view; `late` is how long an event may take."""
+
+    work: RebuildAll
+    late: timedelta
+
+    def whole(self) -> Iterator[Finding]:
+        """Yields a finding for each root, each ledger whose root is gone, and each copy without a ledger."""
+        for roots in self.work.roots():
+            yield from self.of(roots)
+        yield from self._ghosts()
+        yield from self._without_ledger()
+
+    def sample(self, number: int) -> Iterator[Finding]:
+        """Yields findings of about so many instances that have a ledger, chosen by chance."""
+        start = digest(random.SystemRandom().getrandbits(64))
+        found = sampled(self._database, self._scope, self._edition, start, number)
+        for page in chunks((instance_of(self.work.view, each).root for each in found), PAGE):
+            yield from self.of(page)
+
+    def of(self, roots: Iterable[str]) -> Iterator[Finding]:
+        """Yields a finding for each of the roots."""
+        for page in chunks(roots, PAGE):
+            for look in self._look([Instance(self.work.view, root) for root in page]):
+                finding = self._judged(look)
+                yield finding if finding.verdict is Verdict.RIGHT else self._again(look.instance)
+
+    def repair(self, findings: Iterable[Finding]) -> None:
+        """Builds the faulty instances again, and deletes the copies of this view that no ledger names even then."""
+        roots = [each.root for each in findings if each.verdict in (Verdict.LOST, Verdict.WRONG)]
+        for page in chunks(roots, PAGE):
+            self.work.rebuild(page)
+        for path in [each.root for each in findings if each.verdict is Verdict.NO_LEDGER]:
+            self._delete(path)
+
+    def _look(self, instances: list[Instance]) -> Iterator[_Look]:
+        """Reads ledgers, sources and copies at one time, and builds."""
+        reader = Reader(self._database)
+        paths = {each: ledger_path(self._scope, each) for each in instances}
+        reader.read([*paths.values(), *(each.root for each in instances if each.root)])
+        resolved = reader.resolve(instances)
+        ledgers = {each: Ledger.of(each, reader.documents[path]) for each, path in paths.items()}
+        built = {each: build_to_store(each, reader, resolved[each], self._scope) for each in instances}
+        copies = {each: sorted({*ledgers[each].destinations, *built[each].destinations}) for each in instances}
+        reader.read(path for each in copies.values() for path in each)
+        for each in instances:
+            found = tuple(reader.documents[path] for path in copies[each])
+            yield _Look(each, ledgers[each], built[each], found, reader)
+
+    def _again(self, instance: Instance) -> Finding:
+        """Looks again, each time as of now, until the ledger stayed as it was from the first read to the last."""
+        path = ledger_path(self._scope, instance)
+        for _ in range(LOOKS):
+            before = self._database.read([path]).documents[0]
+            (look,) = self._look([instance])
+            stored = self._database.read([each.path for each in look.copies]).documents if look.copies else ()
+            after = self._database.read([path]).documents[0]
+            if before.version == look.ledger.document.version == after.version:
+                return self._judged(look._replace(copies=tuple(stored)))
+        return Finding(Verdict.LATE, instance.root)
+
+    def _judged(self, look: _Look) -> Finding:
+        built = look.built
+        wanted = {path: built.document(path) for path in built.destinations} if built.content is not None else {}
+        differing = tuple(_differing(look.copies, wanted))
+        return Finding(self._verdict(look, differing), look.instance.root, differing)
+
+    def _verdict(self, look: _Look, differing: tuple[Any, ...]) -> Verdict:
+        ledger, built = look.ledger, look.built
+        if ledger.is_unpaid or built.failure is not None:
+            # What cannot be built keeps its earlier copies, as far as they still belong to somebody.
+            return Verdict.OWED
+        # A view without a root is stored once an event has concerned it.
+        is_unasked = not look.instance.root and not any(each.exists for each in look.copies)
+        if not ledger.document.exists and (is_unasked or built.content is None):
+            return Verdict.RIGHT
+        if not differing and ledger.document.exists and built.content is not None:
+            return Verdict.RIGHT
+        if not ledger.knows(built.versions) or not ledger.document.exists:
+            return Verdict.LATE if self._is_recent(look) else Verdict.LOST
+        if is_due(ledger.document, look.reader.time()):
+            at = to_instant((ledger.document.fields or {})["wake_at"])
+            return Verdict.LATE if look.reader.time() - at < self._limit else Verdict.LOST
+        is_same_code = ledger.edition.code in self._own_codes
+        return Verdict.WRONG if is_same_code or self._is_edited(look) else Verdict.OTHER_CODE
+
+    def _is_edited(self, look: _Look) -> bool:
+        """Whether the copies are not what any code built, by the digest in the ledger."""
+        stored = {each.path: each.fields for each in look.copies if each.exists}
+        if stored.keys() != {*look.ledger.destinations}:
+            return True
+        return any(_hash(fields or {}) != look.ledger.content_hash for fields in stored.values())
+
+    def _is_recent(self, look: _Look) -> bool:
+        """Whether a document in which ledger and build differ has changed just now, so that its event may come.
+
+        One is enough: what a changed document leads to, or no longer leads to, may be old.
+        """
+        known, now = look.ledger.versions, look.built.versions
+        changed = sorted(path for path in {*known, *now} if known.get(path) != now.get(path))
+        if not changed:
+            return False
+        since = look.reader.time() - self._limit
+        current = self._database.read(changed).documents
+        if any(max(each.version, known.get(each.path, MISSING)) > since for each in current):
+            return True
+        # Of a document that is gone, only the past says since when.
+        gone = [each.path for each in current if not each.exists]
+        return bool(gone) and any(each.exists for each in self._database.read(gone, at=since).documents)
+
+    def _ghosts(self) -> Iterator[Finding]:
+        for page in of_view(self._database, self._scope, PAGE):
+            roots = {instance_of(self.work.view, each).root for each in page} - {""}
+            found = self._database.read(sorted(roots)).documents if roots else ()
+            yield from self.of([each.path for each in found if not each.exists])
+
+    def _without_ledger(self) -> Iterator[Finding]:
+        pattern = self.work.view.pattern()
+        *_, collection, _ = pattern.segments
+        is_one = not any("{" in each for each in pattern.segments[:-1])
+        query = Query(collection_of(pattern.text)) if is_one else Query(collection, group=True, pattern=pattern)
+        for page in pages(self._database, query._replace(limit=PAGE, names_only=True)):
+            yield from self.without_ledger([each.path for each in page])
+
+    def without_ledger(self, paths: list[str]) -> Iterator[Finding]:
+        """Yields those of the copies that no ledger names."""
+        having = self.work.having(paths)
+        left = [path for path in paths if path not in having]
+        yield from (Finding(Verdict.NO_LEDGER, path) for path in left if self._is_without_ledger(path))
+
+    def _is_without_ledger(self, path: str) -> bool:
+        """Whether the copy is there, and its ledger names it neither before nor after that was read."""
+        if path in self.work.having([path]) or not self._database.read([path]).documents[0].exists:
+            return False
+        return path not in self.work.having([path])
+
+    def _delete(self, path: str) -> None:
+        (copy,) = self._database.read([path]).documents
+        if (copy.fields or {}).get(OBJ_TYPE) == self.work.view.__name__ and self._is_without_ledger(path):
+            try:
+                self._database.commit([Delete(path, precondition=unchanged(copy))])
+            except Conflict:
+                return  # A function has written it since: then a ledger names it.
+
+    @property
+    def _database(self) -> Database:
+        return self.work.database
+
+    @property
+    def _scope(self) -> str:
+        return scope_of(self.work.app, self.work.view)
+
+    @property
+    def _edition(self) -> Edition:
+        return Edition.of(self.work.app, self.work.view, self.work.surroundings.release)
+
+    @property
+    def _own_codes(self) -> tuple[str, str]:
+        """The fingerprint of this source, and that of the class, which a function without a release records."""
+        return self._edition.code, Edition.of(self.work.app, self.work.view, Release()).code
+
+    @property
+    def _limit(self) -> Instant:
+        return int(self.late.total_seconds() * 1_000_000_000)
+
+
+def _differing(copies: Iterable[Document], wanted: dict[str, dict[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yields the copies that differ from what is wanted, with the names of the fields."""
+    for each in copies:
+        expected = wanted.get(each.path)
+        if each.fields is None or expected is None:
+            if each.exists or expected is not None:
+                yield each.path, ()
+        elif digest(each.fields) != digest(expected):
+            names = sorted({*each.fields, *expected})
+            yield each.path, tuple(name for name in names if _told(each.fields, name) != _told(expected, name))
+
+
+def _told(fields: Fields, name: str) -> str | None:
+    return digest(fields[name]) if name in fields else None
+
+
+def _hash(copy: Fields) -> str:
+    return digest({name: value for name, value in copy.items() if name != "doc_ref"})
