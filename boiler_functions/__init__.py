@@ -1,5 +1,10 @@
 """Serverless read models on Firestore: compiles declared views into Cloud Functions."""
 
+# First, as the other modules import marshmallow.
+from boiler_functions.models import deferred as _deferred  # noqa: F401
+
+# isort: split
+
 from boiler_functions import access, attrs
 from boiler_functions.access import Caller
 from boiler_functions.app import Boiler
