@@ -19,6 +19,7 @@ PARTS: Mapping[str, str] = {
     "family": "tests.torture.family",
     "transfers": "tests.torture.transfers",
     "deployments": "tests.torture.deployments",
+    "clubs": "tests.torture.clubs",
     "contract": "tests.torture.contract",
 }
 """The parts by name: the module of each, with a function `run` that is a Part. Imported only when it runs."""

@@ -3,11 +3,18 @@
 import logging
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from random import SystemRandom
+from typing import Any
 
 import pytest
 
-from tests.torture import transfers
+from boiler_functions.database import Write
+from boiler_functions.modes.ledger import Ledger
+from boiler_functions.modes.query import rebuild
+from boiler_functions.modes.query.commits import Commits
+from boiler_functions.views.build import Instance, build
+from tests.torture import clubs, transfers
 from tests.torture.__main__ import PARTS, main
 from tests.torture.devices import DEVICES, Device, found_by_search, proven
 from tests.torture.figures import Figure, fault_figures
@@ -39,6 +46,34 @@ def test_no_figure_of_deployments_is_off_in_the_short_form(capsys: pytest.Captur
     printed = capsys.readouterr().out
     print(printed)
     assert status == 0, printed
+
+
+def test_no_figure_of_access_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["clubs", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
+def without_a_ledger(self: Commits, instance: Instance, unfinished: Ledger, writes: Sequence[Write]) -> None:
+    """Commits each copy by itself, and the ledger after them."""
+    for write in (*writes[1:], writes[0]):
+        self.invocation.database.commit([write])
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "replacement", "figure"),
+    [
+        pytest.param(rebuild, "build_to_store", build, "reads_on", id="withdrawal"),
+        pytest.param(Commits, "_commit_in_parts", without_a_ledger, "view_divergence", id="parts"),
+    ],
+)
+def test_the_part_of_access_finds_what_goes_wrong_without_its_devices(
+    owner: Any, name: str, replacement: Any, figure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, replacement)
+    assert any(clubs.torture(seed).wrong[figure] for seed in range(40))
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
