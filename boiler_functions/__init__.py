@@ -18,7 +18,7 @@ from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.types import GeoPoint
 from boiler_functions.views.operations import operation
-from boiler_functions.views.references import matching, reference, references, referrers
+from boiler_functions.views.references import children, matching, reference, references, referrers
 from boiler_functions.views.store import Store
 from boiler_functions.views.view_model import ViewModel
 
@@ -38,6 +38,7 @@ __all__ = [
     "Webhook",
     "access",
     "attrs",
+    "children",
     "matching",
     "operation",
     "reference",

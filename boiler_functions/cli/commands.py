@@ -22,6 +22,7 @@ from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
 from boiler_functions.compile.compiler import Compiled
+from boiler_functions.plan.advice import leaks
 from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
@@ -80,6 +81,8 @@ def check(app: str | None, form: str, explain: str | None) -> None:
 
 def _summarise(compiled: Compiled) -> None:
     declared, functions = compiled.declarations, compiled.manifest.functions
+    for each in leaks(declared):
+        click.echo(f"warning {each.name} {each.about}\n  {each.text}", err=True)
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())
     counts = ", ".join(f"{mode.counted} {len(found)}" for mode in declared.modes if (found := declared.of(mode)))

@@ -10,11 +10,11 @@ from marshmallow import fields
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes.advice import Advice
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
-from boiler_functions.views.dependencies import is_exact
 from boiler_functions.views.queries import query_of
-from boiler_functions.views.references import Queried, Referrers
+from boiler_functions.views.references import Matching, Queried
 from boiler_functions.views.view_model import View
 
 
@@ -25,15 +25,32 @@ def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advic
     return [
         *(each for mode in declared.modes for each in mode.advice(declared)),
         *(each for view in dict.fromkeys([*declared.stored, *forms]) for each in _of_any(view)),
+        *leaks(declared),
         *_missing_indexes(compiled, indexes_file),
         *_options(compiled),
     ]
 
 
+def leaks(declared: Declarations) -> Iterator[Advice]:
+    """Yields a warning for each view of a root that takes the documents below all others, too."""
+    for view in declared.views:
+        root = view.store_class.root()
+        for source in view.store_class.sources:
+            if root is None or not isinstance(source, Matching) or not source.selection.query.group:
+                continue
+            model = source.model.__name__
+            yield Advice(
+                "takes-from-everybody",
+                f"{view.__name__}.store.{source.name}",
+                f"Every {view.__name__} holds what it finds in all of {source.model.pattern().text}, whoever may read "
+                f"the view. For the documents below one of the Store, write `children({model})`.",
+            )
+
+
 def _of_any(view: View) -> Iterator[Advice]:
     unbounded = [each for each in view.store_class.sources if isinstance(each, Queried) and not _is_bounded(each)]
     for source in view.store_class.sources:
-        if isinstance(source, Queried) and not is_exact(query_of(source)):
+        if isinstance(source, Queried) and not source.is_exact(query_of(source)):
             yield Advice(
                 "range-predicate",
                 f"{view.__name__}.store.{source.name}",
@@ -89,7 +106,7 @@ def _options(compiled: Compiled) -> Iterator[Advice]:
 
 
 def _is_bounded(source: Queried[Any]) -> bool:
-    return not isinstance(source, Referrers) and query_of(source).limit is not None
+    return isinstance(source, Matching) and query_of(source).limit is not None
 
 
 def _collections_of(view: View) -> list[str]:

@@ -17,7 +17,7 @@ from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named
 from boiler_functions.types import Instant
-from boiler_functions.views.references import Matching, One, Referrers, Related
+from boiler_functions.views.references import Children, Matching, One, Referrers, Related
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
 
@@ -105,6 +105,8 @@ class Plan:
                 return sorted(set(self._followed(source.via, source.relation)))
             case Referrers():
                 return sorted(self._referring(source, set(self._starts(source))))
+            case Children():
+                return sorted(self._below(source))
             case Matching():
                 return [each.path for each in found(source.selection.query, self.all)]
         raise TypeError(f"{source!r} is a kind of reference that the oracle does not know.")
@@ -114,6 +116,14 @@ class Plan:
         for path in self._members(via, self.named[via.name]):
             if is_a(relation.owner, self.all[path]):
                 yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text, relation.by)
+
+    def _below(self, source: Children[Any]) -> Iterator[str]:
+        assert source.via is not None
+        for start in self.named[source.via.name]:
+            is_one = has_whole_collection(source.via.model)
+            if is_a(source.via.model, self.all.get(start)) or (start not in self.all and is_one):
+                below = (each for each in self.all.values() if each.path.startswith(f"{start}/"))
+                yield from (each.path for each in below if is_a(source.model, each))
 
     def _starts(self, source: Referrers[Any]) -> Iterator[str]:
         """Yields the documents whose referrers count; a missing one does unless a subclass is required."""

@@ -14,8 +14,6 @@ from boiler_functions.types import digest
 from boiler_functions.views.references import Queried
 from boiler_functions.views.store import Resolution, Root, Source, Store
 
-_EXACT = ("==", "in", "array-contains", "array-contains-any")
-
 
 def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     """Returns the tokens of everything that a build read, except the root, whose events find the view by its key.
@@ -64,19 +62,15 @@ def sources_of(store: type[Store], path: str) -> Iterable[Source]:
 def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[str]:  # type: ignore[type-arg]
     for image in change.images:
         for query in source.queries_of(image):
-            if not is_exact(query):
+            if not source.is_exact(query):
                 yield _collection_token(scope, source)
             elif matches(query, image):
                 yield _query_token(scope, query)
 
 
 def _tokens_of_query(scope: str, source: Source, query: Query) -> frozenset[str]:
-    collection = _collection_token(scope, source)
-    return frozenset({collection, _query_token(scope, query)} if is_exact(query) else {collection})
-
-
-def is_exact(query: Query) -> bool:
-    return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
+    is_exact = isinstance(source, Queried) and source.is_exact(query)
+    return frozenset({_collection_token(scope, source)} | ({_query_token(scope, query)} if is_exact else set()))
 
 
 # The views of a page share most of their documents, and each view asks several times.

@@ -13,7 +13,7 @@ from typing import Any
 from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
-from boiler_functions.views.references import Matching, One, Queried, Referrers, Related
+from boiler_functions.views.references import Children, Matching, One, Queried, Referrers, Related
 from boiler_functions.views.store import Source, Store
 from boiler_functions.views.view_model import View
 
@@ -32,7 +32,7 @@ def size_of(source: Source, assumed: Assumed) -> int:
         return source.selection.query.limit or assumed.many
     above = size_of(source.via, assumed) if source.via else 1
     relation = relation_of(source)
-    is_many = isinstance(source, Referrers) or (relation is not None and relation.many)
+    is_many = isinstance(source, Referrers | Children) or (relation is not None and relation.many)
     return above * (assumed.many if is_many else 1)
 
 
@@ -83,16 +83,19 @@ class Walk:
     def _is_due(self, source: Source) -> bool:
         if source.via is None:
             return True
-        return self._has_paths(source.via) if isinstance(source, Referrers) else source.via in self.known
+        return self._has_paths(source.via) if isinstance(source, Queried) else source.via in self.known
 
     def _has_paths(self, source: Source) -> bool:
         return source in self.known if isinstance(source, Queried) else self._is_due(source)
 
     def query(self, source: Queried[Any]) -> Usage:
         size = size_of(source, self.assumed)
-        if not isinstance(source, Referrers):
+        if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))
-        asked = self.instances * (size_of(source.via, self.assumed) if source.via else 1)
+        asked = self.instances * size_of(source.via, self.assumed)
+        if isinstance(source, Children):
+            # A query reads one collection, so the children of several documents take a query each.
+            return Usage(rpcs=asked, reads=max(size * self.instances, asked))
         others = prod(len(each.value) for each in source.model.discriminator() if each.op == "in")
         queries = ceil(asked / max(1, MAX_ALTERNATIVES // others))
         return Usage(rpcs=queries, reads=max(size * self.instances, queries))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from boiler_functions.database import Query
-from boiler_functions.views.references import Matching, Queried, Referrers
+from boiler_functions.views.references import Children, Matching, Queried, Referrers
 from boiler_functions.views.store import Store
 
 
@@ -18,7 +18,7 @@ def queries_of(store: type[Store]) -> Iterator[Query]:
 def query_of(source: Queried[Any]) -> Query:
     """Returns the query of a reference, for an arbitrary document where it depends on one."""
     match source:
-        case Referrers():
+        case Referrers() | Children():
             # The document makes no difference to an index.
             return source.query("any/document")
         case Matching():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
@@ -12,10 +13,13 @@ from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, collection_query, select
-from boiler_functions.paths import Pattern
+from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.store import Documents, Resolution, Results, Root, Source, Store
 
 M = TypeVar("M", bound=DomainModel)
+
+_PLACEHOLDER = re.compile(r"\{\w+(\.\w+)?\}")
+_EXACT = ("==", "in", "array-contains", "array-contains-any")
 
 
 class One(Source, Generic[M]):
@@ -117,6 +121,10 @@ class Queried(Many[M]):
     def queries_of(self, image: Document) -> list[Query]:
         """Returns the queries that any root's view may run for this reference and that may find this image."""
 
+    def is_exact(self, query: Query) -> bool:
+        """Returns whether an image says which of the queries find it, so that a change wakes their views alone."""
+        return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
+
     def _add_query(self, resolution: Resolution, query: Query, results: Results) -> None:
         key = query.key
         resolution.queries[key] = (self, query)
@@ -164,6 +172,50 @@ class Referrers(Queried[M]):
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self.query(path) for path in self.relation.paths(image.fields)]
+
+
+class Children(Queried[M]):
+    """All documents of a sub-collection below the documents of another reference."""
+
+    def __init__(self, model: type[M], *, via: Source | None) -> None:
+        self._model = model
+        self.via = via
+
+    @property
+    def model(self) -> type[M]:
+        return self._model
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        above = Pattern(collection_of(collection_of(self.model.pattern().text)))
+        found = [each for each in earlier if above.overlaps(each.model.pattern())]
+        if self.via is None and len(found) == 1:
+            self.via = found[0]
+        if self.via is None or self.via not in found:
+            names = ", ".join(each.name for each in found)
+            how = f"choose one with `via=`: {names}" if found else f"declare a reference to {above.text} before it"
+            raise InvalidReference(f"{store}.{self.name}: a {self.model.__name__} lies below {above.text}; {how}.")
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        assert self.via is not None
+        starts = resolution.paths.get(self.via.name)
+        if starts is None:
+            return
+        for start in starts:
+            # In the same level as the start itself, and below a missing document, too, as Firestore keeps those.
+            if start not in documents or leads_on(self.via, self.via.model, documents[start]):
+                self._add_query(resolution, self.query(start), results)
+        resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
+
+    def query(self, path: str) -> Query:
+        """Returns the query for the documents below the path."""
+        name = self.model.pattern().segments[-2]
+        return Query(f"{path}/{name}", filters=self.model.discriminator())
+
+    def queries_of(self, image: Document) -> list[Query]:
+        return [self.query(collection_of(image.collection))]
+
+    def is_exact(self, query: Query) -> bool:
+        return True  # The image's own path says below which document it lies, whatever its fields.
 
 
 class Matching(Queried[M]):
@@ -292,13 +344,44 @@ def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Many[M]:
     return Referrers(relation.owner, found, via=via)
 
 
+def children(model: type[M], *, via: Source | None = None) -> Many[M]:
+    """Declares all documents of a sub-collection below a document of the Store.
+
+        ticket = reference(Ticket)
+        comments = children(Comment)    # tickets/{ticket_id}/comments of this ticket
+
+    `via` chooses the reference whose documents they lie below if several fit.
+    """
+    _check_model(model)
+    if len(model.pattern().segments) < 4:
+        raise InvalidReference(
+            f"children({model.__name__}): {model.pattern().text} is no sub-collection, so its documents lie below "
+            f"nothing; use `matching(…)`, or `referrers(…)` of a relation."
+        )
+    return Children(model, via=via)
+
+
 def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Many[M]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
-        return Matching(condition)
-    if not isinstance(condition, Condition):
+        selection = condition
+    elif isinstance(condition, Condition):
+        selection = select(condition.owner, (condition, *more), {})
+    else:
         raise InvalidCondition(f"matching({condition!r}): give conditions, as `City.capital == True`, or a selection.")
-    return Matching(select(condition.owner, (condition, *more), {}))
+    _check_no_placeholder(selection)
+    return Matching(selection)
+
+
+def _check_no_placeholder(selection: Selection[Any]) -> None:
+    """Raises InvalidCondition for text like "{ticket_id}", which would be compared as it is and find nothing."""
+    values = [*selection.query.collection.split("/"), *(each.value for each in selection.query.filters)]
+    if found := next((each for each in values if isinstance(each, str) and _PLACEHOLDER.fullmatch(each)), None):
+        raise InvalidCondition(
+            f"matching({selection.model.__name__}.where(…)) has the value {found!r}, and a selection is the same for "
+            f"every view, so it has no placeholders. Use `children({selection.model.__name__})` for the documents "
+            f"below one of the Store, or `referrers(…)` for those that refer to it."
+        )
 
 
 def _check_model(model: Any) -> None:

@@ -5,6 +5,7 @@ class MeetingStore(Store):
     tickets = references(Meeting.tickets)     # the documents that a relation refers to
     users = references(Ticket.user)
     notes = referrers(Note.meeting)           # all documents whose relation refers to the meeting
+    guests = children(Guest)                  # all documents of a sub-collection below the meeting
     capitals = matching(City.capital == True) # all documents that meet a condition
 """
 

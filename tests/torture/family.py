@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    Store,
+    ViewModel,
+    attrs,
+    children,
+    matching,
+    reference,
+    references,
+    referrers,
+)
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.faults import Faults
 from boiler_functions.models.session import use
@@ -56,6 +67,13 @@ class Manager(Person):
 
 class Guest(Person):
     pass
+
+
+class Badge(DomainModel):
+    class Meta:
+        collection_name = "people/{person_id}/badges"
+
+    title = attrs.string(required=True)
 
 
 class FirstStore(Store):
@@ -128,6 +146,8 @@ class FriendStore(Store):
     pupils = referrers(Person.mentor, via=person)
     friends = references(Person.friends, via=person)
     admirers = referrers(Person.friends, via=person)
+    badges = children(Badge, via=person)
+    honours = children(Badge, via=mentor)
 
 
 class FriendView(ViewModel[FriendStore]):
@@ -145,6 +165,14 @@ class FriendView(ViewModel[FriendStore]):
     @attrs.computed
     def friends(self) -> list[str]:
         return [each.name for each in self.store.friends]
+
+    @attrs.computed
+    def badges(self) -> list[str]:
+        return [each.title for each in self.store.badges]
+
+    @attrs.computed
+    def honours(self) -> list[str]:
+        return [each.title for each in self.store.honours]
 
     @attrs.computed
     def admirers(self) -> list[str]:
@@ -165,7 +193,7 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     """Returns what should be stored, by path, given the documents by path."""
     notes = {path: each for path, each in documents.items() if path.rpartition("/")[0] in OWN}
     pinned = {path: each for path, each in notes.items() if each["obj_type"] == "Pinned"}
-    people = {path: each for path, each in documents.items() if path.startswith("people/")}
+    people = {path: each for path, each in documents.items() if path.startswith("people/") and path.count("/") == 1}
     first = sorted((each["text"], path) for path, each in notes.items())[:2]
     high = sorted(((each["rank"], path) for path, each in pinned.items() if each["rank"] > 1), reverse=True)[:2]
     views: dict[str, dict[str, Any]] = {
@@ -186,6 +214,9 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         found = (path for path in sorted(people) if (people[path].get("boss") or Reference("")).path == boss)
         return [people[path]["name"] for path in found]
 
+    def badges(person: str) -> list[str]:
+        return [each["title"] for path, each in sorted(documents.items()) if path.startswith(f"{person}/badges/")]
+
     for path, person in people.items():
         boss = manager(path)
         views[path.replace("people", "personViews")] = {
@@ -200,6 +231,8 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             "pupils": [people[each]["name"] for each in sorted(people) if f"people/{people[each]['mentor']}" == path],
             "friends": [people[each]["name"] for each in sorted(people) if each in person["friends"]],
             "admirers": [people[each]["name"] for each in sorted(people) if path in people[each]["friends"]],
+            "badges": badges(path),
+            "honours": badges(f"people/{person['mentor']}") if person["mentor"] else [],
             "obj_type": "FriendView",
         }
     return {path: {**fields, "doc_ref": path} for path, fields in views.items()}
@@ -223,11 +256,16 @@ def acts(testing: MemoryApp, chance: Random) -> list[Callable[[], object]]:
         fields = {"name": chance.choice("ABC"), "boss": boss, "mentor": mentor, "friends": friends}
         testing.database.commit([Put(path, {**fields, "obj_type": kind})])
 
+    def badge() -> None:
+        path = f"people/{chance.choice('abcd')}/badges/{chance.choice('xy')}"
+        testing.database.commit([Put(path, {"title": chance.choice("ABC")})])
+
     def delete() -> None:
-        path = chance.choice(["people/a", "people/b", f"{chance.choice(PLACES)}/a"])
+        places = ["people/a", "people/b", "people/a/badges/x", "people/b/badges/y", f"{chance.choice(PLACES)}/a"]
+        path = chance.choice(places)
         testing.database.commit([Delete(path)])
 
-    return [chance.choice([note, note, person, person, delete]) for _ in range(ACTS)]
+    return [chance.choice([note, note, person, person, badge, delete]) for _ in range(ACTS)]
 
 
 @unlogged()

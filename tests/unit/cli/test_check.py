@@ -204,3 +204,17 @@ def test_an_unknown_code_is_refused_with_the_codes_that_exist(run: Run) -> None:
     result = run("check", "--explain", "BF999")
     assert result.exit_code == 2
     assert result.stderr.startswith("error BF200 There is no code BF999; there are BF000, BF100")
+
+
+def test_a_view_that_would_hold_the_documents_below_all_others_is_warned_of(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    note = 'class Note(DomainModel):\n    class Meta:\n        collection_name = "cities/{city_id}/notes"\n\n\n'
+    app = APP.replace("class CityStore(Store):\n", f"{note}class CityStore(Store):\n    notes = matching(Note.all())\n")
+    write(app.replace("attrs, reference", "attrs, matching, reference", 1))
+    result = run("check")
+    assert result.exit_code == 0
+    warning, text = result.stderr.splitlines()
+    assert warning == "warning takes-from-everybody CityView.store.notes"
+    assert "in all of cities/{city_id}/notes/{doc_id}" in text
+    assert "write `children(Note)`" in text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Store, ViewModel, attrs, reference, referrers
+from boiler_functions import DomainModel, Store, ViewModel, attrs, children, reference, referrers
 from boiler_functions.database import Document, Put
 from boiler_functions.database.change import Change
 from boiler_functions.database.memory import MemoryDatabase
@@ -141,3 +141,27 @@ def test_the_sources_of_a_path_are_the_references_that_can_reach_it_besides_the_
     assert [each.name for each in sources_of(PlaceStore, "countries/JP")] == ["country"]
     assert sources_of(PlaceStore, "cities/TOK") == []
     assert sources_of(PlaceStore, "elsewhere/x") == []
+
+
+class Remark(DomainModel):
+    class Meta:
+        collection_name = "cities/{city_id}/remarks"
+
+
+class RemarkStore(Store):
+    city = reference(City)
+    remarks = children(Remark)
+
+
+class RemarkView(ViewModel[RemarkStore]):
+    class Meta:
+        path = "remarkViews/{city.doc_id}"
+
+
+def test_a_child_wakes_the_views_of_the_document_that_it_lies_below_and_no_others() -> None:
+    found, some = tokens(RemarkView, "cities/TOK", TOK={"name": "Tokyo"}), {"text": "x"}
+    assert wakes(RemarkStore, found, change("cities/TOK/remarks/1", after=some))
+    assert wakes(RemarkStore, found, change("cities/TOK/remarks/1", before=some))
+    assert not wakes(RemarkStore, found, change("cities/LA/remarks/1", after=some))
+    assert not wakes(RemarkStore, found, change("towns/TOK/remarks/1", after=some))
+    assert wakes(RemarkStore, found, change("cities/LA/remarks/1"))  # Without images, as of a document too large.

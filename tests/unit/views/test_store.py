@@ -10,6 +10,7 @@ from boiler_functions import (
     Store,
     ViewModel,
     attrs,
+    children,
     matching,
     reference,
     references,
@@ -487,6 +488,69 @@ def test_referrers_by_id_and_by_path_are_asked_for_together_as_those_by_referenc
     found = Fetched(Deep, "members/x", documents)
     assert [found.ids(name) for name in ("team", "juniors", "admirers")] == [["a", "b"], ["c", "d"], ["b", "c"]]
     assert found.metered.usage.rpcs == 4
+
+
+class Talk(DomainModel):
+    class Meta:
+        collection_name = "meetings/{meeting_id}/talks"
+
+
+class Keynote(Talk):
+    pass
+
+
+TALKS: dict[str, dict[str, Any]] = {
+    "meetings/m": {},
+    "meetings/m/talks/1": {"obj_type": "Talk"},
+    "meetings/m/talks/2": {"obj_type": "Keynote"},
+    "meetings/m/talks/2/talks/3": {"obj_type": "Talk"},
+    "meetings/n": {},
+    "meetings/n/talks/4": {"obj_type": "Talk"},
+    "others/m/talks/5": {"obj_type": "Talk"},
+}
+
+
+def test_children_are_the_documents_below_this_document_and_of_this_class() -> None:
+    class WithTalks(Store):
+        meeting = reference(Meeting)
+        talks = children(Talk)
+        keynotes = children(Keynote)
+
+    found = Fetched(WithTalks, "meetings/m", TALKS)
+    assert found.ids("talks") == ["1", "2"]
+    assert found.ids("keynotes") == ["2"]
+    assert Fetched(WithTalks, "meetings/n", TALKS).ids("talks") == ["4"]
+
+
+def test_children_without_a_document_to_lie_below_are_refused_with_what_to_declare() -> None:
+    with pytest.raises(DeclarationError, match=r"Lost\.talks: a Talk lies below meetings/\{meeting_id\}; declare"):
+
+        class Lost(Store):
+            user = reference(User)
+            talks = children(Talk)
+
+    with pytest.raises(DeclarationError, match=r"Torn\.talks: a Talk lies below .*; choose one with `via=`: one, two"):
+
+        class Torn(Store):
+            one = reference(Meeting)
+            two = reference(Meeting, doc_id="main")
+            talks = children(Talk)
+
+    with pytest.raises(DeclarationError, match=r"children\(Meeting\): meetings/\{doc_id\} is no sub-collection"):
+        children(Meeting)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Talk.where(meeting_id="{meeting_id}"),
+        Meeting.where(status="{status}"),
+        Talk.where(meeting_id="{meeting.doc_id}"),
+    ],
+)
+def test_a_placeholder_as_the_value_of_a_selection_is_refused(selection: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"has the value '\{.*no placeholders\. Use `children\("):
+        matching(selection)
 
 
 def test_referrers_of_a_missing_document_are_still_found() -> None:
