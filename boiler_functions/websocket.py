@@ -9,22 +9,31 @@ import importlib
 import os
 import sys
 from socket import socket
+from typing import Any, Protocol
 
 import uvicorn
 
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.runtime.logs import log_as_json
 from boiler_functions.settings.sockets import SocketSettings
 
 _STOP_SECONDS = 8  # Cloud Run kills the process ten seconds after SIGTERM.
 
 
+class Drained(Protocol):
+    """An ASGI application that ends its sessions before its server stops, such as `app.asgi()` returns."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    async def drain(self) -> None:
+        """Refuses new sockets, answers the events received, and ends every session with the reason."""
+
+
 class Server(uvicorn.Server):
     """A server that ends its sessions with a reason before it stops."""
 
-    def __init__(self, sockets: Sockets, config: uvicorn.Config) -> None:
+    def __init__(self, sockets: Drained, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._sockets = sockets
 
@@ -40,7 +49,7 @@ def server_of(app: Boiler, host: str, port: int) -> Server:
     return Server(sockets, config_of(sockets, app.compiled.declarations.socket_settings, host, port))
 
 
-def config_of(sockets: Sockets, settings: SocketSettings, host: str, port: int) -> uvicorn.Config:
+def config_of(sockets: Drained, settings: SocketSettings, host: str, port: int) -> uvicorn.Config:
     """Returns the configuration of uvicorn."""
     return uvicorn.Config(
         sockets,

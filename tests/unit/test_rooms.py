@@ -22,7 +22,6 @@ KNOWN = {
 KNOWN_ONE = {
     ("modes.document", "task"): "a mutation is a task whose effect is that of the setters",
     ("modes.websocket", "rest"): "a change over a socket is the change that a PATCH makes",
-    ("websocket", "websocket"): "is the process that holds the sockets",
     ("cli.build", "query"): "is the command that rebuilds stored views",
     ("cli.audit", "query"): "is the command that compares stored views with a fresh build",
     ("cli.withdraw", "query"): "is the command that deletes copies which nothing follows",

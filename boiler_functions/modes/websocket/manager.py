@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import socketio
 
 
@@ -10,7 +12,7 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # socketio has no t
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
         """Registers a client and returns its id; None if it is refused."""
-        if eio_sid not in self.server.environ:
+        if eio_sid not in cast(Any, self.server).environ:
             return None
         sid: str | None = await super().pre_connect(eio_sid, namespace)
         return sid

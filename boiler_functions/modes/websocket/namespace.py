@@ -195,8 +195,9 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     def _leave(self, sid: str) -> None:
         # Socket.IO never releases a client whose socket ends while it connects, or while the server disconnects it.
-        if self.server.manager.eio_sid_from_sid(sid, self.namespace) is not None:
-            self.server.manager.basic_disconnect(sid, self.namespace)
+        manager = cast(Any, self.server).manager
+        if manager.eio_sid_from_sid(sid, self.namespace) is not None:
+            manager.basic_disconnect(sid, self.namespace)
 
     def _forget(self, sid: str) -> None:
         self.clients.pop(sid, None)
