@@ -159,7 +159,7 @@ def run(short: bool, seed: int) -> Iterator[Figure]:
     for detail in [detail for each in results for detail in each.details][:20]:
         print(f"    {detail}")
     yield Figure("seeds", len(results), "≥", SHORT_SEEDS if short else SEEDS)
-    yield Figure("withdrawals", sum(each.withdrawals for each in results), "≥", len(results) // 2)
+    yield Figure("withdrawals", sum(each.withdrawals for each in results), "≥", len(results) // 20)
     yield Figure("parts", sum(each.parts for each in results), "≥", len(results))
     for name in FIGURES:
         yield Figure(name, sum(each.wrong[name] for each in results), "=", 0)
