@@ -245,10 +245,12 @@ class Rebuild(NamedTuple):
         if ledger.as_of > (reader.read_time or 0):
             # The documents may be the same and the answers about the time older.
             return True
+        scope = self._scope(instance)
         for path, document in reader.documents.items():
-            is_unknown = document.collection != COLLECTION and path not in ledger.versions
-            is_registered = depends_on_document(ledger.depends_on, self._scope(instance), path)
-            if is_unknown and (is_registered or not ledger.is_whole):
+            # Asked for each document and each instance of a page, so the cheap question comes first.
+            if path in ledger.versions or document.collection == COLLECTION:
+                continue
+            if not ledger.is_whole or depends_on_document(ledger.depends_on, scope, path):
                 return True
         for path, known in ledger.versions.items():
             read = reader.documents.get(path)
