@@ -1,4 +1,4 @@
-"""Who is told of changes, and mutations beside copies, on the real emulator from end to end."""
+"""Receivers of changes, and mutations beside copies, on the real emulator from end to end."""
 
 import json
 import threading
@@ -81,7 +81,7 @@ class Receiver:
 
     @property
     def topics(self) -> list[tuple[str, str | None, str | None]]:
-        """What a receiver that knows each key once was told: the class, the topic before and after."""
+        """Returns the changes of a receiver, one for each key: the class, the topic before and after."""
         messages = {headers["webhook-id"]: json.loads(body) for headers, body in self.came}
         told = (
             (each["type"], *((each["data"][when] or {}).get("topic") for when in ("before", "after")))
@@ -91,7 +91,7 @@ class Receiver:
 
 
 def rooms(url: str) -> Boiler:
-    """An app whose view is changed by documents, and whose changes are told to the URL."""
+    """An app whose view is changed by documents, and whose changes are posted to the URL."""
     app = Boiler("rooms")
     hook = Webhook(url, secret_env="ROOMS_SECRET")
 

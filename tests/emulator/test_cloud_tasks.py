@@ -88,7 +88,7 @@ app.export(globals())
 
 
 class Worker:
-    """A target that remembers what it was given and does as it is told first."""
+    """A target that remembers each payload, and answers with the status that the test's function returns."""
 
     def __init__(self, act: Callable[[int], int] = lambda _: 200) -> None:
         self.received: list[tuple[Any, Mapping[str, str]]] = []

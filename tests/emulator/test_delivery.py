@@ -50,7 +50,7 @@ def greet(request):
 
 
 class Recorder:
-    """A target that remembers its events and does as it is told first."""
+    """A target that remembers each event, and answers as the test's function does."""
 
     def __init__(self, act: Callable[[int], int] = lambda _: 200) -> None:
         self.events: list[Event] = []

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.xdist_group("fresh environment"), pytest.mark.timeout(
 
 
 def run(*command: str, folder: Path, env: Mapping[str, str] | None = None) -> str:
-    """What the command prints; its failure fails the test with what it said."""
+    """Returns the output of the command; fails the test with that output if the command fails."""
     done = subprocess.run(
         command,
         cwd=folder,

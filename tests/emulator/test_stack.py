@@ -1,4 +1,4 @@
-"""LocalStack runs every function of an app on the real emulator, tells of each delivery, and serves the app's rules."""
+"""LocalStack runs every function of an app on the real emulator, reports each delivery, and serves the app's rules."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ FORM = "users/uid1/cityForms/LA"
 
 
 class Recorded:
-    """A stack, and what its observer was told."""
+    """A stack, and the deliveries that its observer received."""
 
     def __init__(self) -> None:
         self.handled: list[Handled] = []

@@ -146,7 +146,7 @@ def test_events_of_two_roots_at_once_converge() -> None:
 
 
 def test_a_view_that_a_torn_read_left_old_is_mended_by_the_event_of_what_it_missed() -> None:
-    """However new its ledger is: what counts is which version of each document was read."""
+    """Even if its ledger is new: the versions of the documents that were read decide."""
     with world() as testing:
         stored_tokyo(testing)
         old = testing.database.read([JAPAN.path]).read_time

@@ -84,9 +84,9 @@ class Receiver:
 
 
 def broken_chains(changes: list[tuple[str, Any, Any]], stored: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Finds gaps in the changes of a document, which must lead from nothing to what is stored: lost or doubled ones.
+    """Finds lost and doubled changes of a document: its changes must form a chain from nothing to the stored state.
 
-    It holds where no state comes back, so that a state has one change that makes it and one that ends it.
+    It applies only if no state occurs twice, so that one change leads to each state, and one away from it.
     """
     lost, twice = [], []
     steps: dict[str, dict[str, Any]] = {}

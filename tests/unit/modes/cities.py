@@ -31,7 +31,7 @@ class CityStore(Store):
 
 
 class CityView(ViewModel[CityStore]):
-    """The root alone."""
+    """Reads only its root."""
 
     class Meta:
         path = "cityViews/{city.doc_id}"

@@ -1,4 +1,4 @@
-"""Models of sub-collections, beside collections of the same name elsewhere: every mode sees its own documents alone."""
+"""Models of sub-collections, beside collections of the same name elsewhere: every mode sees only its own documents."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The lists of a ledger: readable while short, packed when long, and never what keeps a view from being stored."""
+"""The lists of a ledger: readable while short, packed when long, and never a reason why a view cannot be stored."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -65,7 +65,7 @@ class Counting(ViewModel[CounterStore]):
 
     @attrs.computed
     def add(self) -> int:
-        """Always 0: what is written here is added, so that an effect shows when it is doubled."""
+        """Always 0: a value that is written here is added, so that a doubled effect shows."""
         return 0
 
     @add.setter

@@ -1,4 +1,4 @@
-"""The outbox: whoever is told of changes is told of each at least once, under one key."""
+"""The outbox: a receiver gets every change at least once, always under the same key."""
 
 import dataclasses
 import logging
@@ -72,7 +72,7 @@ class Plug(Embedded):
 
 
 class Receiver:
-    """Notes what it is told, and does what is next in `plan` before: raising is a failure."""
+    """Runs the next function in `plan`, which may raise, and then notes the change."""
 
     def __init__(self, *plan: Callable[[], object]) -> None:
         self.told: list[Changed[Any]] = []
@@ -97,7 +97,7 @@ class Receiver:
 
 
 def telling(receiver: Receiver, target: type[Any] = CityView, *, max_attempts: int | None = None) -> Boiler:
-    """An app with a stored view, and one who is told of the target's changes."""
+    """An app with a stored view, and a receiver of the target's changes."""
     app = Boiler("demo", max_event_age=timedelta(hours=23))
     app.query(CityView)
 
@@ -560,7 +560,7 @@ def app_with(view: type[ViewModel[Any]], given: list[Given]) -> Boiler:
 
 
 def deployed(testing: MemoryApp, app: Boiler) -> None:
-    """The app's code is replaced; what is pending comes to the functions of the same names."""
+    """Replaces the app's code; pending events go to the functions of the same names."""
     testing.compiled = app.compiled
     testing.pending = [
         dataclasses.replace(each, function=app.compiled.functions[each.function.entry_point])
@@ -820,7 +820,7 @@ def changes_of(testing: MemoryApp) -> Callable[[str, str], list[tuple[str | None
 
 
 def told_of(receiver: Receiver, attribute: str) -> list[tuple[str | None, str | None]]:
-    """What a receiver that knows each key once was told; a repetition must tell the same."""
+    """Returns the changes of a receiver, one for each key; asserts that repetitions are equal."""
     by_key: dict[str, tuple[str | None, str | None]] = {}
     for change in receiver.told:
         pair = (change.before and getattr(change.before, attribute), change.after and getattr(change.after, attribute))

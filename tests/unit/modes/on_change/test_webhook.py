@@ -1,4 +1,4 @@
-"""Webhook: a change as a signed POST, to a public address alone."""
+"""Webhook: a change as a signed POST, only to public addresses."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ class City(DomainModel):
 
 
 class Receiver:
-    """An HTTP server that answers as it is told, and keeps what came."""
+    """An HTTP server that answers as the test sets it, and keeps the requests."""
 
     def __init__(self) -> None:
         self.status, self.location = 204, ""

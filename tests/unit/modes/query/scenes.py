@@ -1,4 +1,4 @@
-"""What the tests of the query mode do again and again: cities that are written, and what is stored of them."""
+"""Shared steps of the tests of the query mode: writing cities, and reading what is stored for them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ def deleted(model: type[DomainModel], doc_id: str) -> None:
 
 
 def tokyo(testing: MemoryApp, *, stored: bool = True) -> None:
-    """Tokyo in Japan, its views stored unless told otherwise."""
+    """Writes Tokyo in Japan; delivers the events, so that its views are stored, unless the test says otherwise."""
     Country.new(doc_id="JP", name="Japan").save()
     City.new(doc_id="TOK", name="Tokyo", country="JP").save()
     if stored:

@@ -83,7 +83,7 @@ class OldStore(Store):
 
 
 def versioned(version: int) -> Boiler:
-    """The app with a view of that schema_version: what the old, and what the new code deploys."""
+    """The app as one version of the code deploys it: with a view of that schema_version."""
     app = Boiler("demo")
 
     class VersionedView(ViewModel[OldStore]):

@@ -109,7 +109,7 @@ def all_of(database: Database, collection: str) -> dict[str, Fields | None]:
 
 
 class Library:
-    """Books of one author, each with its card, and what happens to ledgers from then on."""
+    """Books of one author, each with a card, and a record of later writes of ledgers."""
 
     def __init__(self, books: int) -> None:
         self.database = MemoryDatabase()
@@ -274,7 +274,7 @@ def test_a_continuation_that_is_delivered_again_is_covered_and_writes_nothing() 
 def test_an_event_whose_rest_was_not_handed_on_is_not_acknowledged_and_its_redelivery_completes(
     refusal: BoilerError,
 ) -> None:
-    """A dead letter would acknowledge it too, so even what the queue refuses for good is raised as transient."""
+    """A dead letter would acknowledge the event, so even a permanent refusal of the queue is raised as transient."""
     library = Library(BOOKS)
     change = library.change_author("Grace")
     tasks = Tasks({1: refusal})

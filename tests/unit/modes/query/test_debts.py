@@ -1,4 +1,4 @@
-"""A build that could not be done leaves a debt in the ledger: whoever meets it builds, and upkeep does in any case."""
+"""A build that failed leaves a debt in the ledger: the next event that finds the view pays it, or else upkeep."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ class SettingsStore(Store):
 
 
 class DashboardView(ViewModel[SettingsStore]):
-    """Has no root, and depends on one country alone, which any event of a country could be of."""
+    """Has no root, and depends on one country, so that every event of a country may concern it."""
 
     class Meta:
         path = "dashboards/home"

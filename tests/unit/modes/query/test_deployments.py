@@ -1,4 +1,4 @@
-"""Code that changes is part of the protocol: what stands is rebuilt, left to newer code, or held, and never lost."""
+"""Changes of code are part of the protocol: a stored view is rebuilt, left to newer code, or held, but never lost."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ class TwinPlaceStore(Store):
 
 
 def place(schema: int = 1, says: str = "", store: Any = PlaceStore) -> Boiler:
-    """An edition of one view: its schema_version, what it says, and its fetch plan."""
+    """An edition of one view: its schema_version, its content, and its fetch plan."""
 
     class PlaceView(ViewModel[store]):
         class Meta:
@@ -49,7 +49,7 @@ def place(schema: int = 1, says: str = "", store: Any = PlaceStore) -> Boiler:
 
 
 def capitals(*, wanted: bool) -> Boiler:
-    """A view of a country's cities that are a capital, or that are none."""
+    """A view of a country's cities that are a capital, or of those that are not."""
 
     class Cities(Store):
         home = reference(City, doc_id="HOME")
@@ -315,7 +315,7 @@ class Meeting(DomainModel):
 
 
 def seated(relation: Any) -> Boiler:
-    """A copy for everybody who has a seat, by this relation."""
+    """A view with a copy for each user whom this relation gives a seat."""
 
     class Seats(Store):
         meeting = reference(Meeting)
@@ -415,7 +415,7 @@ def nobody(_: Any) -> str:
 
 
 def owned_by(attribute: Any) -> Boiler:
-    """A view that is stored for the owner of its root, as an attribute says who that is."""
+    """A view that is stored for the owner of its root, whom an attribute names."""
 
     class Note(DomainModel):
         class Meta:

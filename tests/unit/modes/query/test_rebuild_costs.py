@@ -1,4 +1,4 @@
-"""An event costs what it must: RPCs, reads and writes."""
+"""An event costs no more RPCs, reads and writes than it must."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Access is decided before content: who loses the right to a copy loses it, also while the view cannot be built."""
+"""Access is decided before content: a user who loses the right to a copy loses it even if the view cannot be built."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -242,7 +242,7 @@ class TalkView(ViewModel[TalkStore]):
 
     @attrs.computed
     def tags(self) -> list[str]:
-        """Returns what the view shows of it."""
+        """Returns the part of it that the view shows."""
         return self.store.meeting.tags
 
     @attrs.computed

@@ -52,7 +52,7 @@ class Renaming(Schema):
 
 
 class NoteView(ViewModel[NoteStore]):
-    """A copy for each reader, who may all write it; an admin may read it."""
+    """Has a copy for each reader; all readers may write, and an admin may read."""
 
     class Meta:
         path = "users/{readers.doc_id}/notes/{note.doc_id}"

@@ -243,7 +243,7 @@ def test_an_operation_that_cannot_be_called_is_refused_by_name() -> None:
     class Odd(Wrong):
         @operation
         def close(self, reason: complex) -> None:
-            """Takes what no JSON has."""
+            """Takes a value that JSON cannot express."""
 
     for view, told in (
         (Untyped, "has no type"),

@@ -34,7 +34,7 @@ def is_owner(caller: Caller | None, view: Any) -> bool:
 
 
 class DiaryView(ViewModel[DiaryStore]):
-    """Who may see it is what the document says; it does not say so of each."""
+    """The document says who may see it, and some documents do not."""
 
     class Meta:
         read = write = staticmethod(is_owner)

@@ -1,4 +1,4 @@
-"""Users test their API in memory, as whoever they say."""
+"""Users test their API in memory, as any caller they name."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who is at fault when a form has no effect, and what tells that a form has had its effect."""
+"""Whether the sender or the code is at fault when a form has no effect, and how a task knows that a form is done."""
 
 import itertools
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A client is never told a copy of other code as this code's own: the view is built until this code stored it."""
+"""A client never receives a copy of other code: the view is built now until this code has stored it."""
 
 import asyncio
 from pathlib import Path
