@@ -60,6 +60,12 @@ class Project:
             raise ConfigurationError(
                 f"The app {self.app!r} is not of the form 'module:name'. Write it like 'meeting_room:app'."
             )
+        if (package := module_name.partition(".")[0]) in sys.stdlib_module_names:
+            # Python may have imported its own already, or would give the user's file to its own modules.
+            raise ConfigurationError(
+                f"The app's module {package!r} has the name of a module of Python's standard library, and one would be "
+                f"imported for the other. Rename {package}.py, and name it in 'app' of {PYPROJECT} (or in --app)."
+            )
         module = self._import(module_name)
         app = getattr(module, name, None)
         if not isinstance(app, Boiler):

@@ -94,6 +94,16 @@ def test_a_name_that_is_not_a_boiler_is_refused_with_those_that_are(
     assert told.format(module=name) in result.stderr
 
 
+@pytest.mark.parametrize("name", ["calendar", "queue.app"])
+def test_an_app_that_is_named_as_a_standard_module_is_refused_by_name(name: str, run: Run, folder: Path) -> None:
+    (folder / "functions" / "calendar.py").write_text(APP)
+    result = run("--app", f"{name}:app", "check")
+    assert result.exit_code == 2
+    standard = name.partition(".")[0]
+    assert f"module {standard!r} has the name of a module of Python's standard library" in result.stderr
+    assert f"Rename {standard}.py" in result.stderr
+
+
 def test_a_module_that_does_not_import_shows_the_users_own_traceback(module: Write, run: Run, folder: Path) -> None:
     name = module("def broken() -> None:\n    raise KeyError('gone')\n\nbroken()\n")
     result = run("check")

@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    Store,
+    ViewModel,
+    attrs,
+    children,
+    matching,
+    reference,
+    references,
+    referrers,
+)
 from boiler_functions.database.metered import Usage
 from boiler_functions.testing import MemoryApp, memory_app
 from boiler_functions.views.fetching import Assumed
@@ -175,6 +186,45 @@ def test_queries_cost_one_each_level_however_many_ask() -> None:
         "places/{doc_id}": ("places/p11", {"name": "new"}),
     }
     compare(app, changes, Assumed(many=MANY), seed_user)
+
+
+class Talk(DomainModel):
+    class Meta:
+        collection_name = "meetings/{meeting_id}/talks"
+
+    title = attrs.string(default="")
+
+
+class Line(DomainModel):
+    class Meta:
+        collection_name = "meetings/{meeting_id}/talks/{talk_id}/lines"
+
+    text = attrs.string(default="")
+
+
+class TalkStore(Store):
+    meeting = reference(Meeting)
+    talks = children(Talk)
+    lines = children(Line)
+
+
+def test_children_cost_a_query_for_each_document_above() -> None:
+    app = Boiler("demo")
+    app.query(view_of(TalkStore, "talkViews/{meeting.doc_id}", "TalkView"))
+
+    def fill() -> None:
+        Meeting.new(doc_id="m0").save()
+        for talk in range(MANY):
+            Talk.new(doc_id=f"t{talk}", meeting_id="m0").save()
+            for line in range(MANY):
+                Line.new(doc_id=f"l{line}", meeting_id="m0", talk_id=f"t{talk}").save()
+
+    changes = {
+        "meetings/{doc_id}": ("meetings/m0", {"status": "new"}),
+        "meetings/{meeting_id}/talks/{doc_id}": ("meetings/m0/talks/t1", {"title": "new"}),
+        "meetings/{meeting_id}/talks/{talk_id}/lines/{doc_id}": ("meetings/m0/talks/t1/lines/l1", {"text": "new"}),
+    }
+    compare(app, changes, Assumed(many=MANY), fill)
 
 
 def test_a_view_without_a_root_is_one_for_all() -> None:
