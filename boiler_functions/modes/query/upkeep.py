@@ -32,7 +32,7 @@ class Upkeep:
         self._rebuild = Rebuild(invocation, tuple(self._views.values()), recipients=recipients)
 
     def run(self, due_by: Instant) -> None:
-        """Builds the views whose debts are due by this moment, page by page, until the invocation is out of time.
+        """Builds the views that are due by this moment, page by page, until the invocation is out of time.
 
         Raises NewerSchema in the end for a ledger that only a newer version of this package can read.
         """
