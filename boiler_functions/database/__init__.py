@@ -203,7 +203,7 @@ class Database(Protocol):
 Target: TypeAlias = tuple[str, ...] | Query
 """The documents to listen to: some paths, or the result of a query."""
 
-Receive: TypeAlias = Callable[[Reading], None]
+OnReading: TypeAlias = Callable[[Reading], None]
 """Receives the current documents of a target, as `read` or `query` would return them."""
 
 Failed: TypeAlias = Callable[[BoilerError], None]
@@ -221,7 +221,7 @@ class Listener(Protocol):
 class LiveDatabase(Database, Protocol):
     """A database that can also be listened to."""
 
-    def listen(self, target: Target, changed: Receive, failed: Failed) -> Listener:
+    def listen(self, target: Target, changed: OnReading, failed: Failed) -> Listener:
         """Calls `changed` with the current documents of the target, and again after every change of them.
 
         The first call may come before this method returns. States that a newer one has replaced may be skipped; no

@@ -22,9 +22,9 @@ from boiler_functions.database import (
     Document,
     Failed,
     Found,
+    OnReading,
     Query,
     Reading,
-    Receive,
     Target,
     Write,
 )
@@ -165,7 +165,7 @@ class FirestoreDatabase:
             channel, project = _production_channel(self._project, self._key_file)
         return Connection(channel, f"projects/{project}/databases/{self._database}", bool(self._emulator))
 
-    def listen(self, target: Target, changed: Receive, failed: Failed) -> WatchedListener:
+    def listen(self, target: Target, changed: OnReading, failed: Failed) -> WatchedListener:
         """Calls `changed` with the current documents of the target, and after every change; all share one stream."""
         return self._connection.listening.add(target, changed, failed)
 

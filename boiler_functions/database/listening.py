@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Condition, Thread
 from typing import Final, Protocol
 
-from boiler_functions.database import Failed, Receive, Target
+from boiler_functions.database import Failed, OnReading, Target
 from boiler_functions.database.codec import Codec, Message, to_nanoseconds
 from boiler_functions.database.watched import Watched
 from boiler_functions.exceptions import BoilerError, Transient
@@ -67,7 +67,7 @@ class Listening:
     def __len__(self) -> int:
         return len(self._targets)
 
-    def add(self, target: Target, changed: Receive, failed: Failed) -> WatchedListener:
+    def add(self, target: Target, changed: OnReading, failed: Failed) -> WatchedListener:
         """Listens to the target from now on."""
         watched = Watched(target, changed, failed)
         with self._changed:

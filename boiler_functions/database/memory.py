@@ -23,11 +23,11 @@ from boiler_functions.database import (
     Document,
     Failed,
     Found,
+    OnReading,
     Precondition,
     Put,
     Query,
     Reading,
-    Receive,
     Target,
     Write,
 )
@@ -164,7 +164,7 @@ class MemoryListener:
     """A target that is listened to, which is read again after every commit, in the committing thread."""
 
     def __init__(
-        self, look: Callable[[], Reading], changed: Receive, close: Callable[["MemoryListener"], None]
+        self, look: Callable[[], Reading], changed: OnReading, close: Callable[["MemoryListener"], None]
     ) -> None:
         self._look = look
         self._changed = changed
@@ -210,7 +210,7 @@ class MemoryDatabase:
         """
         self._listeners.append(listener)
 
-    def listen(self, target: Target, changed: Receive, failed: Failed) -> MemoryListener:
+    def listen(self, target: Target, changed: OnReading, failed: Failed) -> MemoryListener:
         """Calls `changed` with the current documents of the target, and after every commit that changes them."""
         look = partial(self.query, target) if isinstance(target, Query) else partial(self.read, target)
         listener = MemoryListener(look, changed, lambda closed: self._live.pop(closed, None))

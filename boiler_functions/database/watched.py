@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from boiler_functions.database import Document, Failed, Query, Reading, Receive, Target
+from boiler_functions.database import Document, Failed, OnReading, Query, Reading, Target
 from boiler_functions.database.matching import result_of
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.types import Instant
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Watched:
     """The documents of one target, as the stream has reported them so far."""
 
-    def __init__(self, target: Target, changed: Receive, failed: Failed) -> None:
+    def __init__(self, target: Target, changed: OnReading, failed: Failed) -> None:
         self.target = target
         self._changed = changed
         self._failed = failed

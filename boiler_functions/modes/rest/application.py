@@ -18,7 +18,7 @@ from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.apidocs import apidocs, as_text
 from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
-from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.modes.rest.description import security_schemes, tag
 from boiler_functions.modes.rest.errors import answer_errors
 from boiler_functions.modes.rest.gate import Gate
@@ -127,7 +127,7 @@ def document(declarations: Declarations) -> dict[str, Any]:
 def list_queries(declarations: Declarations) -> Iterator[Query]:
     """Yields one query of each kind that the lists of an app's REST rules run, to derive indexes from."""
     for rule in declarations.of(REST):
-        yield from Listing(Copies(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
+        yield from Listing(CopyPaths(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
 
 
 def _no_database() -> Database:

@@ -14,7 +14,7 @@ from marshmallow import fields
 from boiler_functions.exceptions import InvalidRule
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound
-from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.views.view_model import ViewModel
 
 View = type[ViewModel[Any]]
@@ -38,7 +38,7 @@ def columns_of(view: View, *, is_stored: bool) -> dict[str, Column]:
     A list of stored copies has all attributes. The list of a view that is built on request is a query of the roots; it
     has the attributes of the root that a getter returns unchanged: `return self.store.note.text`.
     """
-    if is_stored and Copies(view).are_listed:
+    if is_stored and CopyPaths(view).are_listed:
         return {name: Column(each.data_key, getattr(view, name)) for name, each in view.exported().items()}
     return dict(_of_roots(view))
 

@@ -12,7 +12,7 @@ from boiler_functions.exceptions import Permanent
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.ledger import has_others, is_current, is_due, ledger_path
-from boiler_functions.modes.rest.copies import At, Copies
+from boiler_functions.modes.rest.copies import At, CopyPaths
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance, Reader, build
 from boiler_functions.views.store import Resolution
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Contents:
     """Reads or builds the instances of one view; `is_stored` says whether Query mode stores copies of it."""
 
-    copies: Copies
+    copies: CopyPaths
     scope: str
     is_stored: bool
     edition: Edition

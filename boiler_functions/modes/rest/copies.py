@@ -28,7 +28,7 @@ class At:
 
 
 @dataclass(frozen=True)
-class Copies:
+class CopyPaths:
     """The stored copies of a view that has a root; each caller has their own if the path names an owner."""
 
     view: type[ViewModel[Any]]

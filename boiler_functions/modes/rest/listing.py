@@ -15,7 +15,7 @@ from boiler_functions.models.conditions import Condition
 from boiler_functions.models.selection import select
 from boiler_functions.modes.rest.arguments import conditions, filterable, order_of, orderable
 from boiler_functions.modes.rest.columns import Column, columns_of
-from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.paths import document_id
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance
@@ -32,7 +32,7 @@ class Listing:
     each field. `filtered_orders` can be used with filters; each needs a composite index with every attribute.
     """
 
-    copies: Copies
+    copies: CopyPaths
     is_stored: bool
     filtered_orders: tuple[str, ...] = ()
 

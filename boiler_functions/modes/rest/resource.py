@@ -30,7 +30,7 @@ from boiler_functions.modes.ledger import Ledger, ledger_path
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.call import Call
 from boiler_functions.modes.rest.contents import Contents
-from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.modes.rest.gate import unauthorized
 from boiler_functions.modes.rest.kept_answer import KeptAnswer
 from boiler_functions.modes.rest.listing import Listing
@@ -96,8 +96,8 @@ class Resource:
         return scope_of(self.app, self.view)
 
     @cached_property
-    def copies(self) -> Copies:
-        return Copies(self.view)
+    def copies(self) -> CopyPaths:
+        return CopyPaths(self.view)
 
     @cached_property
     def listing(self) -> Listing:

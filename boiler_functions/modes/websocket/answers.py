@@ -17,15 +17,15 @@ from boiler_functions.modes.websocket.hub import Full
 
 log = logging.getLogger(__name__)
 
-Answer = dict[str, Any]
+Acknowledgement = dict[str, Any]
 
 
-def answer(code: int, message: str = "", errors: Mapping[str, list[str]] | None = None, **more: Any) -> Answer:
+def answer(code: int, message: str = "", errors: Mapping[str, list[str]] | None = None, **more: Any) -> Acknowledgement:
     """Returns what the client's callback receives."""
     return {"code": code, "status": HTTP_STATUS_CODES[code], "message": message, "errors": errors or {}, **more}
 
 
-def answer_to(error: Exception) -> Answer:
+def answer_to(error: Exception) -> Acknowledgement:
     """Returns the answer to an error; logs an unexpected one, and reveals nothing about it."""
     match error:
         case Rejected():

@@ -50,7 +50,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Copies:
+class StoredCopies:
     """The stored copies of a view, as an audience sees them."""
 
     pattern: Pattern
@@ -260,7 +260,7 @@ class StoredFollower(Follower):
         self._stop_building()
         copy = documents[copies[0]] if copies else None
         content = None if copy is None else copy.fields
-        owned = Copies(self.instance.view.pattern(), copies)
+        owned = StoredCopies(self.instance.view.pattern(), copies)
         self._become(State(content, owned, {}, str(None if copy is None else copy.version)))
 
     def _build_instead(self) -> None:

@@ -20,7 +20,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequ
 from boiler_functions.access import Caller
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.modes.rest.authentication import InvalidToken, Tokens
-from boiler_functions.modes.websocket.answers import Answer, answer, answer_to
+from boiler_functions.modes.websocket.answers import Acknowledgement, answer, answer_to
 from boiler_functions.modes.websocket.followers import State
 from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Connection, Ended
 from boiler_functions.modes.websocket.hub import Hub
@@ -94,7 +94,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         self._settings = settings
         self.clients: dict[str, Client] = {}
         self._packets: WeakKeyDictionary[State, Packet] = WeakKeyDictionary()
-        self._events: Mapping[str, Callable[[Client, Any], Awaitable[Answer]]] = {
+        self._events: Mapping[str, Callable[[Client, Any], Awaitable[Acknowledgement]]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
             "mutate": self._mutate,
@@ -202,7 +202,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
     def _forget(self, sid: str) -> None:
         self.clients.pop(sid, None)
 
-    async def _answer(self, client: Client, sent: list[Any]) -> Answer:
+    async def _answer(self, client: Client, sent: list[Any]) -> Acknowledgement:
         if len(client.calls) >= MOST_WAITING:
             return answer(429, "Too many events wait. Wait for the answers to earlier ones.")
         call = asyncio.current_task()
@@ -216,7 +216,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         finally:
             client.calls.discard(call)
 
-    async def _done(self, client: Client, event: Any, *args: Any) -> Answer:
+    async def _done(self, client: Client, event: Any, *args: Any) -> Acknowledgement:
         if isinstance(event, Malformed):
             raise BadRequest(f"The event cannot be read as JSON. {event}")
         do = self._events.get(event) if isinstance(event, str) else None
@@ -226,7 +226,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             raise BadRequest(f"Send {event} with one object.")
         return await do(client, args[0])
 
-    async def _subscribe(self, client: Client, data: dict[str, Any]) -> Answer:
+    async def _subscribe(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
         instance = self._instance(data)
         session = client.session
         if not instance.view.__readers__().may_admit(session.caller):
@@ -240,11 +240,11 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
                 raise self._not_found()
         return answer(200)
 
-    async def _unsubscribe(self, client: Client, data: dict[str, Any]) -> Answer:
+    async def _unsubscribe(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
         client.session.unsubscribe(self._instance(data))
         return answer(200)
 
-    async def _mutate(self, client: Client, data: dict[str, Any]) -> Answer:
+    async def _mutate(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
         values = data.pop("values", None)
         instance = self._instance(data)
         loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidRequest
 from boiler_functions.models import fields
 from boiler_functions.modes.rest.arguments import list_arguments
-from boiler_functions.modes.rest.copies import Copies
+from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.modes.rest.listing import Listing
 from boiler_functions.modes.rest.mode import REST
 from boiler_functions.plan.indexes import Index, Indexes
@@ -43,7 +43,7 @@ class Recorder(Faulty):
 def lists_of(app: Boiler) -> Iterator[tuple[str, Mapping[str, str], list[str]]]:
     """Yields the path of each list, a value for each filter, and its orders."""
     for rule in app.declarations.of(REST):
-        listing = Listing(Copies(rule.view), rule.view in app.declarations.stored)
+        listing = Listing(CopyPaths(rule.view), rule.view in app.declarations.stored)
         arguments = list_arguments(rule.view.__name__, listing.columns, 100).fields
         parents = "".join("/x" for _ in listing.copies.root.pattern().names[:-1])
         filters = {
@@ -118,7 +118,7 @@ def test_an_index_less_than_are_made_leaves_a_query_of_a_list_without() -> None:
     kinds = [
         kind
         for rule in rooms.declarations.of(REST)
-        for kind in Listing(Copies(rule.view), rule.view in rooms.declarations.stored, rule.filtered_orders).kinds()
+        for kind in Listing(CopyPaths(rule.view), rule.view in rooms.declarations.stored, rule.filtered_orders).kinds()
     ]
     assert indexes
     assert all(is_answered(kind, indexes) for kind in kinds)
