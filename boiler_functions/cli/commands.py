@@ -307,6 +307,35 @@ def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
         raise click.UsageError("--root names the one instance of a VIEW. Name the view, and leave --sample out.")
 
 
+@boiler.command()
+@click.argument("path")
+@_AS_JSON
+@in_context
+def explain(context: Context, path: str, as_json: bool) -> None:
+    """Explain the document at PATH: a copy, a form, a source or a dead letter. Reads only, and prints no content.
+
+    Says what a copy was built from, in which versions then and now, why and by which code, who may read it, and what
+    depends on it. Exit status 0, or 2 for an error.
+    """
+    from boiler_functions.cli.explain import explain as explained
+
+    explained(context, path).show(context, as_json=as_json)
+
+
+@boiler.command()
+@click.argument("path", metavar="SOURCE")
+@_AS_JSON
+@in_context
+def impact(context: Context, path: str, as_json: bool) -> None:
+    """Show which instances of which views a change of the document SOURCE would build. Reads only.
+
+    Exit status 0, or 2 for an error.
+    """
+    from boiler_functions.cli.explain import impact as changed
+
+    changed(context, path).show(context, as_json=as_json)
+
+
 @boiler.group()
 def letters() -> None:
     """List, show, retry or drop dead letters: what failed and will fail again until something is mended.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from boiler_functions.database import Database, Query
+from boiler_functions.database import Database, Document, Query
 from boiler_functions.exceptions import InvalidOption
 from boiler_functions.manifest import Function, HttpTrigger, Service
 from boiler_functions.modes.advice import Advice
@@ -21,6 +21,7 @@ from boiler_functions.modes.drawing import Look, Node
 from boiler_functions.modes.event_function import EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.outbox import Recipient
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
@@ -149,6 +150,16 @@ class Mode(ABC, Generic[D]):
     def standings(self, declarations: Declarations, asked: Asked) -> Iterable[tuple[str, Callable[[], Standing]]]:
         """Returns each declaration that keeps something in the database, by name, and how to find its standing."""
         return ()
+
+    def explained(
+        self, declarations: Declarations, path: str, database: Database, release: Release
+    ) -> Iterable[Mapping[str, Any]]:
+        """Returns what is known of the document at a path, for each declaration that has documents there."""
+        return ()
+
+    def dependents(self, declarations: Declarations, document: Document, database: Database) -> Mapping[str, list[str]]:
+        """Returns the roots of the stored instances that a change of the document would build, by view."""
+        return {}
 
     # Facts about it, for the plan, the picture and the checks of an app.
 

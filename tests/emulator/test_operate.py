@@ -151,3 +151,11 @@ def test_audit_finds_what_was_edited_and_nothing_else_while_writers_write_and_re
     assert (place.read("cityView/ROM").fields or {})["title"] == "ROM"
     place.deploy(APP.replace("return self.store.city.name", "return self.store.city.name.lower()"))
     assert place.run("diff", status=1)["views"]["CityView"]["changed"] == 5
+
+
+def test_a_copy_and_its_source_are_explained(place: Place) -> None:
+    place.deploy()
+    place.write("cities/TOK", {"name": "Tokyo"})
+    (copy,) = place.run("explain", "cityView/TOK")["found"]
+    assert [(each["path"], each["has_changed"]) for each in copy["sources"]] == [("cities/TOK", False)]
+    assert place.run("impact", "cities/TOK")["views"] == {"CityView": {"instances": 1, "roots": ["cities/TOK"]}}

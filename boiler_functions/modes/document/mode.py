@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 from boiler_functions.database import Database
 from boiler_functions.exceptions import InvalidPattern
@@ -12,9 +13,10 @@ from boiler_functions.modes.document.mutation_task import MutationTask, mutation
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.modes.task.checks import check_forms, check_writes
-from boiler_functions.modes.task.mode import TASK, functions_of, retry_of, settled_of, standings_of
+from boiler_functions.modes.task.mode import TASK, forms_at, functions_of, retry_of, settled_of, standings_of
 from boiler_functions.modes.task.words import OUTCOME
 
 
@@ -52,6 +54,12 @@ class DocumentMode(Mode[MutationTask]):
     def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
         mutations = declarations.of(self)
         return standings_of(self.name, mutations, asked)
+
+    def explained(
+        self, declarations: Declarations, path: str, database: Database, release: Release
+    ) -> Iterator[dict[str, Any]]:
+        mutations = declarations.of(self)
+        return forms_at(mutations, path, database)
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for each in declarations.of(self):

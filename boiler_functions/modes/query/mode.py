@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from boiler_functions.database import Database
+from boiler_functions.database import Database, Document
 from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import NameCollision, OverlappingPaths
@@ -24,10 +24,12 @@ from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, a
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
 from boiler_functions.modes.query.costs import cost_of
 from boiler_functions.modes.query.declaration import Stored
+from boiler_functions.modes.query.explained import dependents_of, explained
 from boiler_functions.modes.query.letters import Letters
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.query.standing import standing_of
 from boiler_functions.modes.query.upkeep import Upkeep
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
@@ -134,6 +136,15 @@ class QueryMode(Mode[Stored]):
     def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
         for view in declarations.views_of(self):
             yield view.__name__, partial(standing_of, declarations.app, view, self.name, asked)
+
+    def explained(
+        self, declarations: Declarations, path: str, database: Database, release: Release
+    ) -> Iterator[dict[str, Any]]:
+        found = (explained(declarations.app, view, path, database, release) for view in declarations.views_of(self))
+        return (each for each in found if each is not None)
+
+    def dependents(self, declarations: Declarations, document: Document, database: Database) -> dict[str, list[str]]:
+        return dependents_of(declarations.app, declarations.views_of(self), document, database)
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):

@@ -95,7 +95,7 @@ def having(
     view: View, paths: Iterable[str], database: Database, ledger_path: Callable[[Instance], str]
 ) -> dict[str, Instance]:
     """Returns the instances of a view that have copies at the paths, as their ledgers say."""
-    instances = {path: each for path in paths if (each := _instance_at(view, path))}
+    instances = {path: each for path in paths if (each := instance_at(view, path))}
     ledgers = {path: ledger_path(each) for path, each in instances.items()}
     documents = {each.path: each for each in database.read({*ledgers.values()}).documents}
     return {
@@ -103,7 +103,7 @@ def having(
     }
 
 
-def _instance_at(view: View, path: str) -> Instance | None:
+def instance_at(view: View, path: str) -> Instance | None:
     """Returns the instance of the view whose copy belongs at the path by the current declarations, or None."""
     filled = view.pattern().match(path)
     if filled is None:

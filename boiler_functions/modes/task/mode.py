@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from boiler_functions.access import Owner, any_of
 from boiler_functions.database import Database
@@ -19,6 +19,7 @@ from boiler_functions.modes.drawing import MODEL, Look, Node, source_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import Asked, Standing, State, told_letters
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.costs import cost_of
@@ -89,6 +90,11 @@ class TaskMode(Mode[Task]):
     def standings(self, declarations: Declarations, asked: Asked) -> Iterator[tuple[str, Callable[[], Standing]]]:
         return standings_of(self.name, declarations.of(self), asked)
 
+    def explained(
+        self, declarations: Declarations, path: str, database: Database, release: Release
+    ) -> Iterator[dict[str, Any]]:
+        return forms_at(declarations.of(self), path, database)
+
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for task in declarations.of(self):
             senders = task.view.__writers__()
@@ -130,6 +136,23 @@ def _standing_of(mode: str, name: str, asked: Asked) -> Standing:
         State.FAILING: told_letters(letters),
     }
     return Standing.worst(mode, name, {"letters": letters}, whys)
+
+
+def forms_at(tasks: Iterable[Task], path: str, database: Database) -> Iterator[dict[str, Any]]:
+    """Yields what is known of a form, without its values."""
+    for task in tasks:
+        if task.pattern.match(path):
+            form = database.read([path]).documents[0]
+            stamp = (form.fields or {}).get(OUTCOME)
+            told = stamp if isinstance(stamp, dict) else {}
+            yield {
+                "what": f"a form of {task.view.__name__}",
+                "exists": form.exists,
+                "outcome": told.get("status"),
+                "time": told.get("time"),
+                "on_completion": task.on_completion,
+                "writes": [model.__name__ for model in task.writes],
+            }
 
 
 def retry_of(tasks: Iterable[Task], letter: Letter) -> Callable[[Invocation], None] | None:

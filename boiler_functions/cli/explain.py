@@ -1,0 +1,112 @@
+"""`boiler explain` and `boiler impact`: what a document was built from, who may read it, and what depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn
+from boiler_functions.cli.answer import Answer
+from boiler_functions.cli.context import Context
+from boiler_functions.database.values import check_path
+from boiler_functions.modes.dead_letter import letters_of
+from boiler_functions.modes.release import Release
+from boiler_functions.modes.source_code import code_fingerprints
+
+SHOWN = 20
+"""Roots that are listed for each view; --json has all."""
+
+
+def explain(context: Context, path: str) -> Answer:
+    """Returns all that is known of a document, without its content: a copy, a form, a source or a letter."""
+    check_path(path)
+    declarations, database = context.app.compiled.declarations, context.database
+    letters = list(letters_of(database, context.app.name))
+    about = next((each.subject for each in letters if each.document.path == path), path)
+    release = Release(codes=code_fingerprints(declarations.stored))
+    found = [each for mode in declarations.modes for each in mode.explained(declarations, about, database, release)]
+    clients = [each for mode in declarations.modes for each in mode.clients(declarations) if each.pattern.match(about)]
+    result = {
+        "path": path,
+        "about": about,
+        "found": found,
+        "clients": [
+            {"title": each.title, "read": _who(each.readers), "create": _who(each.senders)} for each in clients
+        ],
+        "letters": [each.id for each in letters if about in (each.subject, each.source)],
+        "dependents": _dependents(context, about),
+    }
+    return Answer("explain", result, list(_explained(result)))
+
+
+def impact(context: Context, path: str) -> Answer:
+    """Returns which instances a change of the document would build."""
+    check_path(path)
+    found = _dependents(context, path)
+    result = {"path": path, "views": {view: {"instances": len(roots), "roots": roots} for view, roots in found.items()}}
+    return Answer("impact", result, list(_impact(path, found)))
+
+
+def _dependents(context: Context, path: str) -> dict[str, list[str]]:
+    declarations = context.app.compiled.declarations
+    document = context.database.read([path]).documents[0]
+    found = [mode.dependents(declarations, document, context.database) for mode in declarations.modes]
+    return {view: roots for each in found for view, roots in each.items() if roots}
+
+
+def _explained(result: Mapping[str, Any]) -> Iterator[str]:
+    yield result["path"] if result["path"] == result["about"] else f"{result['path']}, a letter about {result['about']}"
+    for each in result["found"]:
+        yield f"  {each['what']}"
+        yield from (f"    {name}: {_told(value)}" for name, value in each.items() if _is_told(name, value))
+        yield from (f"    {line}" for line in _sources(each.get("sources", ())))
+    for each in result["clients"]:
+        yield f"  {each['title']}: read by {each['read']}, created by {each['create']}"
+    if result["letters"]:
+        yield f"  letters: {', '.join(result['letters'])}"
+    yield from (f"  {line}" for line in _impact(result["about"], result["dependents"]))
+
+
+def _sources(sources: Any) -> Iterator[str]:
+    for each in sources:
+        changed = f", changed since: {_told(each['now'])}" if each["has_changed"] else ""
+        yield f"from {each['path']} of {_told(each['then'])}{changed}"
+
+
+def _impact(path: str, found: Mapping[str, list[str]]) -> Iterator[str]:
+    for view, roots in found.items():
+        more = f" and {len(roots) - SHOWN} more" if len(roots) > SHOWN else ""
+        named = ", ".join(each or view for each in roots[:SHOWN])
+        yield f"a change of {path} builds {len(roots)} of {view}: {named}{more}"
+    if not found:
+        yield f"a change of {path} builds nothing"
+
+
+def _who(audience: Audience) -> str:
+    """Returns whom an audience admits; what user code decides is not run."""
+    parts = [each for each in audience.parts() if not isinstance(each, Nobody)]
+    return " or ".join(map(_named, parts)) or "nobody"
+
+
+def _named(audience: Audience) -> str:
+    match audience:
+        case Public():
+            return "everybody"
+        case SignedIn():
+            return "all who are signed in"
+        case Owner():
+            return f"the owner by {audience.placeholder}"
+        case Claim():
+            return f"holders of the claim {audience.name}"
+        case _:
+            return "those whom the app's code admits"
+
+
+def _is_told(name: str, value: object) -> bool:
+    return name not in ("what", "sources") and value is not None and value != []
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "missing" if value is None else str(value)
