@@ -165,6 +165,48 @@ class Found(NamedTuple):
     versions: Mapping[str, Version]
 
 
+Function: TypeAlias = Literal["count", "sum", "average"]
+
+Number: TypeAlias = int | float | None
+"""The result of an aggregation; an average of nothing is None."""
+
+
+class Aggregation(NamedTuple):
+    """A question for one number over the result of a query; `field` is what is summed, and None for a count.
+
+    A sum and an average take only the values that are numbers. A sum of integers beyond 64 bits is a float.
+    The query has no pattern, as the server cannot check it.
+    """
+
+    query: Query
+    function: Function
+    field: str | None = None
+
+    @property
+    def asked(self) -> Query:
+        """The query as Firestore runs it: in the order of the field as well, whose index holds the values."""
+        is_ordered = self.field is None or any(each.field == self.field for each in self.query.orders)
+        return self.query if is_ordered else self.query._replace(orders=(*self.query.orders, Order(self.field or "")))
+
+    @property
+    def key(self) -> str:
+        """A digest that equal questions share."""
+        return digest(self.query.key, self.function, self.field)
+
+
+class Aggregated(NamedTuple):
+    """The answer to an aggregation, in a form that a commit can verify; `reads` is what it cost."""
+
+    aggregation: Aggregation
+    value: Number
+    read_time: Instant
+    reads: int = 1
+
+
+Verified: TypeAlias = Found | Aggregated
+"""A result that a commit can verify."""
+
+
 class Committed(NamedTuple):
     """The time of a commit, and the version of each written document after it (MISSING for a deleted one)."""
 
@@ -191,11 +233,15 @@ class Database(Protocol):
         """Returns the documents that match, as of `at` or now; one RunQuery per page."""
         ...
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        """Returns a number over the documents that match, as of `at` or now; one RunAggregationQuery."""
+        ...
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Applies all writes or none; one Commit, which no layer below retries.
 
-        With `verify`, the queries are run again in a transaction that the commit closes (a RunQuery each). If one of
-        them returns anything else now, the commit raises Conflict.
+        With `verify`, the queries and aggregations are run again in a transaction that the commit closes (an RPC each).
+        If one of them returns anything else now, the commit raises Conflict.
         """
         ...
 

@@ -17,6 +17,7 @@ from boiler_functions.database.messages import (
     ListenRequest,
     ListenResponse,
     RollbackRequest,
+    RunAggregationQueryResponse,
     RunQueryResponse,
 )
 from boiler_functions.database.requests import encode_query
@@ -52,6 +53,9 @@ class Connection:
             f"{service}/BatchGetDocuments", None, BatchGetDocumentsResponse.FromString
         )
         self._run_query = channel.unary_stream(f"{service}/RunQuery", None, RunQueryResponse.FromString)
+        self._run_aggregation = channel.unary_stream(
+            f"{service}/RunAggregationQuery", None, RunAggregationQueryResponse.FromString
+        )
         self._commit = channel.unary_unary(f"{service}/Commit", None, CommitResponse.FromString)
         self._rollback = channel.unary_unary(f"{service}/Rollback", None, None)
         self._listen = channel.stream_stream(
@@ -72,10 +76,14 @@ class Connection:
             raise translate(error, READ_ERRORS, "a read") from error
 
     def run_query(self, request: Message, errors: ErrorTable = READ_ERRORS) -> list[Message]:
+        return self._asked(self._run_query, request, errors)
+
+    def run_aggregation(self, request: Message, errors: ErrorTable = READ_ERRORS) -> list[Message]:
+        return self._asked(self._run_aggregation, request, errors)
+
+    def _asked(self, rpc: Callable[..., Any], request: Message, errors: ErrorTable) -> list[Message]:
         try:
-            return list(
-                self._call(self._run_query, request.SerializeToString(), READ_SECONDS, "parent", request.parent)
-            )
+            return list(self._call(rpc, request.SerializeToString(), READ_SECONDS, "parent", request.parent))
         except grpc.RpcError as error:
             raise translate(error, errors, "a query") from error
 

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from boiler_functions.database import NAME, Committed, Database, Found, Query, Reading, Write
+from boiler_functions.database import (
+    NAME,
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.database.matching import orders_of
 from boiler_functions.exceptions import Conflict, IndexBuilding, InvalidRequest, Transient, Unavailable, UnknownOutcome
 from boiler_functions.types import Instant
@@ -74,7 +84,11 @@ class Faulty:
         self._check_index(query)
         return self._asked("query", lambda: self._database.query(query, at=at))
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        """Aggregates; may raise Unavailable."""
+        return self._asked("aggregation", lambda: self._database.aggregate(aggregation, at=at))
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Commits; or fails before writing; or fails after writing (UnknownOutcome)."""
         self._perhaps_delayed()
         if self._happens(self._faults.before):

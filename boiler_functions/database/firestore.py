@@ -18,6 +18,8 @@ import grpc.experimental
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
     Committed,
     Document,
     Failed,
@@ -26,18 +28,19 @@ from boiler_functions.database import (
     Query,
     Reading,
     Target,
+    Verified,
     Write,
 )
 from boiler_functions.database.codec import Message, set_timestamp, to_nanoseconds
 from boiler_functions.database.connection import COMMIT_SECONDS, READ_SECONDS, Connection
-from boiler_functions.database.errors import NEXT_STEP, VERIFY_ERRORS
+from boiler_functions.database.errors import NEXT_STEP, VERIFY_ERRORS, ErrorTable
 from boiler_functions.database.listening import WatchedListener
-from boiler_functions.database.matching import check_unchanged
+from boiler_functions.database.matching import billed, check_aggregation, check_same, check_unchanged
 from boiler_functions.database.messages import (
     BatchGetDocumentsRequest,
 )
 from boiler_functions.database.pages import Pages
-from boiler_functions.database.requests import encode_query, encode_writes
+from boiler_functions.database.requests import COUNT, RESULT, encode_aggregation, encode_query, encode_writes
 from boiler_functions.exceptions import (
     ConfigurationError,
     Conflict,
@@ -210,10 +213,24 @@ class FirestoreDatabase:
             set_timestamp(request.read_time, at)
         return _retried(lambda: connection.run_query(request))
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        """Returns a number over the documents that match, as of `at` or now; one RunAggregationQuery."""
+        check_aggregation(aggregation)
+        connection = self._connection
+        request = encode_aggregation(aggregation, connection.codec)
+        if at is not None:
+            set_timestamp(request.read_time, at)
+        return self._aggregated(aggregation, _retried(lambda: connection.run_aggregation(request)))
+
+    def _aggregated(self, aggregation: Aggregation, responses: Sequence[Message]) -> Aggregated:
+        fields = self._connection.codec.decode_fields(responses[-1].result.aggregate_fields)
+        value = fields[COUNT if aggregation.field is None else RESULT]
+        return Aggregated(aggregation, value, to_nanoseconds(responses[-1].read_time), billed(fields[COUNT]))
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Applies all writes or none; one Commit, which no layer below retries.
 
-        With `verify`, the queries are run again in a transaction that the commit closes.
+        With `verify`, the queries and aggregations are run again in a transaction that the commit closes.
         """
         connection = self._connection
         request = encode_writes(writes, connection.database, connection.codec)
@@ -221,7 +238,7 @@ class FirestoreDatabase:
         versions = tuple(to_nanoseconds(result.update_time) for result in response.write_results)
         return Committed(to_nanoseconds(response.commit_time), versions)
 
-    def _commit_verified(self, request: Message, verify: Sequence[Found]) -> Message:
+    def _commit_verified(self, request: Message, verify: Sequence[Verified]) -> Message:
         # Each transaction locks the documents that its query returned, and waits for the locks of others to write
         # there. In the emulator two such transactions wait for each other for seconds, so a client opens one at a time.
         # After waiting, the commit first queries without locks, because the result has probably changed.
@@ -229,23 +246,32 @@ class FirestoreDatabase:
         if had_to_wait and not self._verifying.acquire(timeout=COMMIT_SECONDS):
             raise Conflict(f"Other commits that verify queries take too long. {NEXT_STEP[Conflict]}")
         try:
-            for found in verify if had_to_wait else ():
-                check_unchanged(found, self.query(found.query).documents)
+            for each in verify if had_to_wait else ():
+                if isinstance(each, Found):
+                    check_unchanged(each, self.query(each.query).documents)
+                else:
+                    check_same(each, self.aggregate(each.aggregation).value)
             return self._commit_in_transaction(request, verify)
         finally:
             self._verifying.release()
 
-    def _commit_in_transaction(self, request: Message, verify: Sequence[Found]) -> Message:
+    def _commit_in_transaction(self, request: Message, verify: Sequence[Verified]) -> Message:
         connection = self._connection
         transaction = b""
         try:
-            for found in verify:
-                pages = Pages(found.query)
-                while asked := pages.next:
-                    responses = self._run_in_transaction(asked, transaction)
+            for each in verify:
+                if isinstance(each, Found):
+                    pages = Pages(each.query)
+                    while asked := pages.next:
+                        responses = self._run_in_transaction(encode_query(asked, connection.codec), transaction)
+                        transaction = transaction or responses[0].transaction
+                        pages.add(*self._answer(responses))
+                    check_unchanged(each, pages.reading().documents)
+                else:
+                    asked_again = encode_aggregation(each.aggregation, connection.codec)
+                    responses = self._run_in_transaction(asked_again, transaction, connection.run_aggregation)
                     transaction = transaction or responses[0].transaction
-                    pages.add(*self._answer(responses))
-                check_unchanged(found, pages.reading().documents)
+                    check_same(each, self._aggregated(each.aggregation, responses).value)
             request.transaction = transaction
             return connection.commit(request)
         except BaseException:
@@ -253,13 +279,14 @@ class FirestoreDatabase:
                 connection.rollback(transaction)
             raise
 
-    def _run_in_transaction(self, query: Query, transaction: bytes) -> list[Message]:
-        request = encode_query(query, self._connection.codec)
+    def _run_in_transaction(
+        self, request: Message, transaction: bytes, run: Callable[[Message, ErrorTable], list[Message]] | None = None
+    ) -> list[Message]:
         if transaction:
             request.transaction = transaction
         else:
             request.new_transaction.read_write.SetInParent()
-        return self._connection.run_query(request, VERIFY_ERRORS)
+        return (run or self._connection.run_query)(request, VERIFY_ERRORS)
 
 
 @cache

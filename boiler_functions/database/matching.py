@@ -8,7 +8,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from boiler_functions.database import NAME, Cursor, Document, Filter, Found, Order, Query
+from boiler_functions.database import (
+    NAME,
+    Aggregated,
+    Aggregation,
+    Cursor,
+    Document,
+    Filter,
+    Found,
+    Number,
+    Order,
+    Query,
+)
 from boiler_functions.database.sizes import MAX_COMPARED_BYTES, compared_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
 from boiler_functions.paths import MAX_ID_BYTES, id_of
@@ -217,6 +228,60 @@ def check_unchanged(found: Found, documents: Iterable[Document]) -> None:
         raise Conflict(
             f"The query on {found.query.collection} returns another result than before: {', '.join(changed[:5])} "
             "changed. Nothing was written. Query again, and try again with the new result."
+        )
+
+
+READS_BILLED_TOGETHER: Final = 1000
+"""Firestore bills one read for so many index entries of an aggregation, and at least one."""
+
+
+def billed(entries: int) -> int:
+    """Returns the billed reads of an aggregation over so many index entries."""
+    return max(1, math.ceil(entries / READS_BILLED_TOGETHER))
+
+
+def aggregated(aggregation: Aggregation, documents: Iterable[Document]) -> Number:
+    """Returns the number over the documents that its query found, as Firestore works it out."""
+    if aggregation.field is None:
+        return len(list(documents))
+    values = [field_of(document, aggregation.field) for document in documents]
+    numbers = [each for each in values if isinstance(each, int | float) and not isinstance(each, bool)]
+    if aggregation.function == "sum":
+        return _sum(numbers)
+    return _sum(list(map(float, numbers))) / len(numbers) if numbers else None
+
+
+def _sum(numbers: Collection[int | float]) -> int | float:
+    if all(isinstance(each, int) for each in numbers):
+        total = sum(numbers)
+        return total if -(2**63) <= total < 2**63 else float(total)
+    total = 0.0
+    for each in numbers:
+        total += each  # Not math.fsum, which raises for an overflow and for opposite infinities.
+    return total
+
+
+def check_aggregation(aggregation: Aggregation) -> None:
+    """Raises InvalidRequest for an aggregation that Firestore refuses, or that it would answer wrongly."""
+    check_query(aggregation.asked)
+    if aggregation.query.pattern is not None:
+        raise InvalidRequest(
+            f"An aggregation over {aggregation.query.collection} has the pattern {aggregation.query.pattern.text}, "
+            f"which Firestore cannot check. Name one collection."
+        )
+    if (aggregation.field is None) is not (aggregation.function == "count"):
+        raise InvalidRequest(f"{aggregation.function} over {aggregation.query.collection}: a field goes with a sum.")
+    if aggregation.field is not None:
+        check_field(aggregation.field)
+
+
+def check_same(before: Aggregated, now: Number) -> None:
+    """Raises Conflict if an aggregation has another result than before."""
+    if digest(now) != digest(before.value):
+        asked = before.aggregation
+        raise Conflict(
+            f"The {asked.function} over {asked.query.collection} is {now} now, and was {before.value} when it was "
+            "read. Nothing was written. Read again, and try again with the new result."
         )
 
 

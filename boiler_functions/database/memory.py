@@ -18,23 +18,31 @@ from threading import Lock, RLock
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
     Committed,
     Delete,
     Document,
     Failed,
     Found,
+    Number,
     OnReading,
     Precondition,
     Put,
     Query,
     Reading,
     Target,
+    Verified,
     Write,
 )
 from boiler_functions.database.matching import (
     ABSENT,
+    aggregated,
+    billed,
+    check_aggregation,
     check_field,
     check_query,
+    check_same,
     check_unchanged,
     result_of,
     segments_of,
@@ -241,14 +249,22 @@ class MemoryDatabase:
                 return Reading(tuple(document._replace(fields={}) for document in documents), read_time)
             return Reading(tuple(map(_copied, documents)), read_time)
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
-        """Applies all writes or none; raises Conflict if a query in `verify` returns another result than before."""
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        """Returns a number over the documents that match, as of `at` or now."""
+        check_aggregation(aggregation)
+        with self._lock:
+            read_time = self._read_time(at)
+            value, entries = self._aggregate(aggregation, read_time)
+            return Aggregated(aggregation, value, read_time, billed(entries))
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
+        """Applies all writes or none; raises Conflict if what is in `verify` returns another result than before."""
         writes = list(map(_checked, writes))
         check_request(sum(map(_size, writes)))
         with self._lock:
             now = self._tick()
-            for found in verify:
-                check_unchanged(found, self._select(found.query, now))
+            for each in verify:
+                self._verify(each, now)
             before = {write.path: self._document(write.path, now) for write in writes}
             after = dict(before)
             for write in writes:
@@ -257,6 +273,12 @@ class MemoryDatabase:
             self._store(changes, now)
         self._notify(changes)
         return Committed(now, tuple(after[write.path].version for write in writes))
+
+    def _verify(self, before: Verified, now: Instant) -> None:
+        if isinstance(before, Found):
+            check_unchanged(before, self._select(before.query, now))
+        else:
+            check_same(before, self._aggregate(before.aggregation, now)[0])
 
     def _tick(self) -> Instant:
         """Returns the time of a commit, which is later than every earlier commit and read: the past never changes."""
@@ -279,6 +301,11 @@ class MemoryDatabase:
     def _select(self, query: Query, at: Instant) -> list[Document]:
         collections = [documents for name, documents in self._collections.items() if within(query, name)]
         return result_of(query, [self._document(path, at) for documents in collections for path in documents])
+
+    def _aggregate(self, aggregation: Aggregation, at: Instant) -> tuple[Number, int]:
+        """Returns the number, and how many index entries Firestore would look at."""
+        documents = self._select(aggregation.asked, at)
+        return aggregated(aggregation, documents), len(documents)
 
     def _store(self, changes: Sequence[tuple[Document, Document]], now: Instant) -> None:
         for _, after in changes:

@@ -3,7 +3,17 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
+from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Found,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.types import Instant
 
 
@@ -51,12 +61,18 @@ class Metered:
         self.usage += Usage(rpcs=reading.rpcs, reads=_billed(reads))
         return reading
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        """Aggregates; bills one read for each 1,000 index entries."""
+        answer = self._database.aggregate(aggregation, at=at)
+        self.usage += Usage(rpcs=1, reads=answer.reads)
+        return answer
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Commits; a query to verify is billed by the size of its earlier result, which a commit requires to be equal.
 
         The commit is counted before it is made: Firestore bills one that fails, too.
         """
-        reads = sum(_billed(len(found.versions)) for found in verify)
+        reads = sum(_billed(len(each.versions)) if isinstance(each, Found) else each.reads for each in verify)
         self.usage += Usage(rpcs=1 + len(verify), reads=reads, writes=len(writes))
         committed = self._database.commit(writes, verify=verify)
         self.commit_time = committed.commit_time

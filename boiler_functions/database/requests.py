@@ -4,14 +4,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from boiler_functions.database import NAME, Cursor, Delete, Filter, Precondition, Put, Query, Write
+from boiler_functions.database import NAME, Aggregation, Cursor, Delete, Filter, Precondition, Put, Query, Write
 from boiler_functions.database.codec import Codec, Message
 from boiler_functions.database.matching import orders_of
-from boiler_functions.database.messages import CommitRequest, RunQueryRequest, StructuredQuery
+from boiler_functions.database.messages import (
+    CommitRequest,
+    RunAggregationQueryRequest,
+    RunQueryRequest,
+    StructuredQuery,
+)
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, check_document
 from boiler_functions.database.values import check_fields, check_path
 from boiler_functions.exceptions import InvalidRequest
 from boiler_functions.paths import collection_of, id_of
+
+COUNT: Final = "entries"
+RESULT: Final = "result"
+"""The names of the numbers in the answer to an aggregation."""
 
 # The size that Firestore counts is at most four times that of the message (a geo point: 16 bytes, and 4), so that
 # smaller messages need not be measured.
@@ -132,4 +141,18 @@ def encode_query(query: Query, codec: Codec) -> Message:
         _encode_structure(query, request.structured_query, codec)
     except (TypeError, ValueError) as error:
         raise InvalidRequest(f"The query on {query.collection} has a value that Firestore refuses: {error}") from error
+    return request
+
+
+def encode_aggregation(aggregation: Aggregation, codec: Codec) -> Message:
+    asked = encode_query(aggregation.asked, codec)
+    request = RunAggregationQueryRequest(parent=asked.parent)
+    structured = request.structured_aggregation_query
+    structured.structured_query.CopyFrom(asked.structured_query)
+    # The count tells what the others cost: the number of index entries.
+    structured.aggregations.add(alias=COUNT).count.SetInParent()
+    if aggregation.field is not None:
+        asked_for = structured.aggregations.add(alias=RESULT)
+        operator = asked_for.sum if aggregation.function == "sum" else asked_for.avg
+        operator.field.field_path = aggregation.field
     return request

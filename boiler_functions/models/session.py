@@ -12,12 +12,14 @@ from typing import Any, NamedTuple, Protocol
 
 from boiler_functions.access import Caller
 from boiler_functions.database import (
+    Aggregated,
     Database,
     Delete,
     Document,
     Found,
     Put,
     Query,
+    Verified,
     Write,
     check,
     unchanged,
@@ -225,6 +227,7 @@ class UnitOfWork:
         self.database = database
         self.documents = dict(documents)
         self.found: list[Found] = []
+        self.totals: dict[str, Aggregated] = {}
         self.writes: dict[str, Write] = {}
         self.unverified: set[str] = set()
         self.read_time = at
@@ -271,6 +274,11 @@ class UnitOfWork:
                     f"query on {query.collection}. Nothing was written: read again, and decide again."
                 )
                 raise self._torn
+
+    @property
+    def verified(self) -> list[Verified]:
+        """What a commit verifies besides documents: results of queries, and numbers."""
+        return [*self.found, *self.totals.values()]
 
     def write(self, write: Write) -> None:
         if isinstance(write, Put):

@@ -13,8 +13,7 @@ from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
-from boiler_functions.views.queries import query_of
-from boiler_functions.views.references import Matching, Queried
+from boiler_functions.views.references import Found, Matching, Queried
 from boiler_functions.views.view_model import View
 
 
@@ -48,9 +47,9 @@ def leaks(declared: Declarations) -> Iterator[Advice]:
 
 
 def _of_any(view: View) -> Iterator[Advice]:
-    unbounded = [each for each in view.store_class.sources if isinstance(each, Queried) and not _is_bounded(each)]
+    unbounded = [each for each in view.store_class.sources if isinstance(each, Found) and not _is_bounded(each)]
     for source in view.store_class.sources:
-        if isinstance(source, Queried) and not source.is_exact(query_of(source)):
+        if isinstance(source, Queried) and not source.is_exact(source.example()):
             yield Advice(
                 "range-predicate",
                 f"{view.__name__}.store.{source.name}",
@@ -105,8 +104,8 @@ def _options(compiled: Compiled) -> Iterator[Advice]:
             )
 
 
-def _is_bounded(source: Queried[Any]) -> bool:
-    return isinstance(source, Matching) and query_of(source).limit is not None
+def _is_bounded(source: Found[Any]) -> bool:
+    return isinstance(source, Matching) and source.example().limit is not None
 
 
 def _collections_of(view: View) -> list[str]:

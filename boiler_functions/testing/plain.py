@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache, cmp_to_key
 from typing import Any, TypeAlias
 
-from boiler_functions.database import Cursor, Document, Filter, Query
+from boiler_functions.database import Cursor, Document, Filter, Function, Number, Query
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Fields, GeoPoint, Reference
 
@@ -99,6 +99,19 @@ def found(query: Query, documents: Documents) -> list[Document]:
         and is_between(each)
     ]
     return sorted(chosen, key=cmp_to_key(compared))[: query.limit]
+
+
+def number(function: Function, values: list[Any]) -> Number:
+    """Returns how many values there are, or the sum or the average of those that are numbers."""
+    if function == "count":
+        return len(values)
+    numbers = [each for each in values if type(each) in (int, float)]
+    total: int | float = 0
+    for each in numbers:
+        total += each
+    if function == "average":
+        return total / len(numbers) if numbers else None
+    return total if isinstance(total, float) or abs(total) < 2**63 else float(total)
 
 
 def _is_in(query: Query, path: str) -> bool:

@@ -7,17 +7,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Document
+from boiler_functions.database import Document, Number
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidDocument, InvalidPath, Permanent
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
-from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named
+from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named, number
 from boiler_functions.types import Instant
-from boiler_functions.views.references import Children, Matching, One, Referrers, Related
+from boiler_functions.views.references import Children, Matching, One, Referrers, Related, Total
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
 
@@ -32,11 +33,12 @@ class Reached(NamedTuple):
     paths: Mapping[str, tuple[str, ...]]
     documents: Mapping[str, Document]
     now: Instant
+    totals: Mapping[str, Number] = MappingProxyType({})
 
     def content(self) -> dict[str, Any]:
         """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""
         with active(Snapshot(self.documents, self.view.__name__)):
-            store = self.view.store_class(self.paths, self.documents, lambda: self.now)
+            store = self.view.store_class(self.paths, self.documents, lambda: self.now, self.totals)
             return self.view.of(store, self.key).to_view_dict()
 
     def copies(self) -> list[str]:
@@ -82,11 +84,22 @@ class Plan:
     def reached(self) -> Reached:
         """Follows the references to their ends; raises a Permanent error for a query that Firestore refuses."""
         sources = self.view.store_class.sources
-        for source in sources:
+        leading = [each for each in sources if not isinstance(each, Total)]
+        for source in leading:
             self.named[source.name] = self._named(source)
-        members = {each.name: tuple(self._members(each, self.named[each.name])) for each in sources}
+        members = {each.name: tuple(self._members(each, self.named[each.name])) for each in leading}
         documents = {path: self.all.get(path) or Document(path) for paths in self.named.values() for path in paths}
-        return Reached(self.view, self.key, members, documents, self.now)
+        totals = {each.name: self._total(each) for each in sources if isinstance(each, Total)}
+        return Reached(self.view, self.key, members, documents, self.now, totals)
+
+    def _total(self, source: Total[Any]) -> Number:
+        match source.of:
+            case Matching():
+                counted = [each.path for each in found(source.example(), self.all)]
+            case _:
+                counted = self._named(source.of)
+        key = source.attribute.data_key if source.attribute else None
+        return number(source.function, [(self.all[path].fields or {}).get(key or "") for path in counted])
 
     def _members(self, source: Source, paths: Iterable[str]) -> Iterator[str]:
         return (path for path in paths if is_a(source.model, self.all.get(path)))

@@ -7,7 +7,16 @@ from contextvars import copy_context
 from threading import Semaphore, Thread
 from typing import Generic, TypeVar
 
-from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
+from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.types import Instant
 
 T = TypeVar("T")
@@ -95,7 +104,12 @@ class Stepped:
         self._pause()
         return self._database.query(query, at=at)
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        """Aggregates as the database does, after a pause."""
+        self._pause()
+        return self._database.aggregate(aggregation, at=at)
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Commits as the database does, after a pause."""
         self._pause()
         return self._database.commit(writes, verify=verify)

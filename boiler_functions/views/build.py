@@ -8,8 +8,8 @@ from itertools import islice
 from math import prod
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Database, Document, Filter, Query
-from boiler_functions.database.matching import matches
+from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Number, Query
+from boiler_functions.database.matching import aggregated, matches, result_of
 from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
@@ -77,6 +77,7 @@ class Reader:
         self.database = database
         self.documents: dict[str, Document] = {}
         self.results: dict[str, tuple[Document, ...]] = {}
+        self.totals: dict[str, Aggregated] = {}
         self.read_time: Instant | None = None
 
     def read(self, paths: Iterable[str]) -> None:
@@ -102,6 +103,7 @@ class Reader:
             resolved.update(found)
             pending = [each for each in pending if not found[each].is_complete]
             self._fetch([found[each] for each in pending])
+        self.ask(resolved.values())
         return resolved
 
     def read_again(self, paths: Collection[str], known: Collection[str] = (), queries: Collection[str] = ()) -> None:
@@ -113,6 +115,8 @@ class Reader:
         found = {document.path for result in self.results.values() for document in result}
         kept = {*known, *found.difference(paths)}
         self.documents = {path: document for path, document in self.documents.items() if path in kept}
+        # Numbers bring no versions, so all of them are asked for again.
+        self.totals = {}
         self.read_time = None
         self.read(paths)
 
@@ -129,7 +133,33 @@ class Reader:
         """Follows one fetch plan to its end, for any key, such as that of a task's form."""
         while not (resolution := store.resolve(key, self.documents, self.results)).is_complete:
             self._fetch([resolution])
+        self.ask([resolution])
         return resolution
+
+    def ask(self, resolutions: Iterable[Resolution]) -> None:
+        """Asks for the numbers of the resolutions; last, as no reference starts from one."""
+        for each in resolutions:
+            for _, aggregation in each.totals.values():
+                if aggregation.key not in self.totals:
+                    self.totals[aggregation.key] = self.aggregate(aggregation)
+
+    def aggregate(self, aggregation: Aggregation) -> Aggregated:
+        """Asks for a number as of the time of the other reads."""
+        answer = self.database.aggregate(aggregation, at=self.read_time)
+        self.read_time = self.read_time or answer.read_time
+        return answer
+
+    def from_documents(self, aggregation: Aggregation) -> Aggregated:
+        """Works out a number from the documents themselves, which are read with their versions."""
+        query = aggregation.query
+        self.query([query])
+        value = aggregated(aggregation, result_of(aggregation.asked, self.results[query.key]))
+        return Aggregated(aggregation, value, self.read_time or 0)
+
+    def totals_of(self, resolution: Resolution) -> dict[str, Number]:
+        """Returns the numbers of a resolution, by the name of the reference."""
+        asked = resolution.totals.items()
+        return {name: self.totals[aggregation.key].value for name, (_, aggregation) in asked}
 
     def _fetch(self, resolutions: Sequence[Resolution]) -> None:
         self.read(path for each in resolutions for path in each.missing_documents)
@@ -160,6 +190,7 @@ class Reader:
         reader = Reader(self.database)
         reader.read_time = self.read_time
         reader.documents = {**self.documents, image.path: image}
+        reader.totals = self.totals
         for key, (_, query) in resolution.queries.items():
             others = [each for each in self.results[key] if each.path != image.path]
             reader.results[key] = (*others, *_matching(query, [image]))
@@ -182,6 +213,7 @@ def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> 
     unit = UnitOfWork(reader.database, reader.documents, reader.read_time)
     for key, (_, query) in resolution.queries.items():
         unit.add_found(query, reader.results[key])
+    unit.totals.update({each.key: reader.totals[each.key] for _, each in resolution.totals.values()})
     for source in store.sources:
         if not source.verify:
             unit.unverified.update(resolution.paths.get(source.name, ()))
@@ -225,7 +257,7 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
     # one of them would be a dependency without a token.
     documents = {path: reader.documents[path] for path in versions}
     with active(Snapshot(documents, view.__name__)):
-        store = view.store_class(resolution.paths, documents, reader.time)
+        store = view.store_class(resolution.paths, documents, reader.time, reader.totals_of(resolution))
         root = view.store_class.root()
         if not instance.is_possible or (root is not None and root.name not in resolution.paths):
             return Built(None, (), tokens, versions)

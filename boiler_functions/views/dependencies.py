@@ -21,7 +21,7 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     `scope` names the app and the view, so that a change finds the ledgers of that view only.
     """
     found = {_document_token(scope, path) for path in resolution.named if path != root}
-    for source, query in resolution.queries.values():
+    for source, query in resolution.asked:
         found.update(_tokens_of_query(scope, source, query))
     return frozenset(found)
 
@@ -59,7 +59,7 @@ def sources_of(store: type[Store], path: str) -> Iterable[Source]:
     return [each for each in store.sources if not isinstance(each, Root) and each.model.pattern().match(path)]
 
 
-def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[str]:  # type: ignore[type-arg]
+def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[str]:
     for image in change.images:
         for query in source.queries_of(image):
             if not source.is_exact(query):

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
+from boiler_functions.database.matching import billed
 from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
-from boiler_functions.views.references import Children, Matching, One, Queried, Referrers, Related
+from boiler_functions.views.references import Children, Matching, One, Queried, Referrers, Related, Total
 from boiler_functions.views.store import Source, Store
 from boiler_functions.views.view_model import View
 
@@ -88,7 +89,11 @@ class Walk:
     def _has_paths(self, source: Source) -> bool:
         return source in self.known if isinstance(source, Queried) else self._is_due(source)
 
-    def query(self, source: Queried[Any]) -> Usage:
+    def query(self, source: Queried) -> Usage:
+        if isinstance(source, Total):
+            # One for each instance: a number over the documents of several says nothing of each.
+            asked = self.instances if source.via else 1
+            return Usage(rpcs=asked, reads=asked * billed(size_of(source.of, self.assumed)))
         size = size_of(source, self.assumed)
         if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))

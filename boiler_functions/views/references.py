@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
-from boiler_functions.database import Document, Filter, Query
+from boiler_functions.database import Aggregation, Document, Filter, Function, Number, Query
 from boiler_functions.exceptions import InvalidCondition, InvalidReference
-from boiler_functions.models.attributes import Relation
+from boiler_functions.models import fields
+from boiler_functions.models.attributes import Attribute, Relation
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, collection_query, select
@@ -17,6 +18,7 @@ from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.store import Documents, Resolution, Results, Root, Source, Store
 
 M = TypeVar("M", bound=DomainModel)
+N = TypeVar("N", int, float, float | None)
 
 _PLACEHOLDER = re.compile(r"\{\w+(\.\w+)?\}")
 _EXACT = ("==", "in", "array-contains", "array-contains-any")
@@ -114,8 +116,8 @@ class Related(Many[M]):
         follow(self, self.relation, self.via, resolution, documents)
 
 
-class Queried(Many[M]):
-    """Documents that a query finds."""
+class Queried(Source):
+    """What a query finds: its documents, or a number over them."""
 
     @abstractmethod
     def queries_of(self, image: Document) -> list[Query]:
@@ -124,6 +126,44 @@ class Queried(Many[M]):
     def is_exact(self, query: Query) -> bool:
         """Returns whether an image says which of the queries find it, so that a change wakes their views alone."""
         return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
+
+    @abstractmethod
+    def example(self) -> Query:
+        """Returns its query for some document, which needs the same index as for any other."""
+
+
+class Found(Queried, Many[M]):
+    """Documents that a query finds."""
+
+    @abstractmethod
+    def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
+        """Returns the queries for the documents that the fetch plan led to; None if it has not come that far."""
+
+    def count(self) -> Total[int]:
+        """Declares how many documents there are, which Firestore counts: `referrers(Like.post).count()`."""
+        return Total(self, "count", None, 0)
+
+    @overload
+    def sum(self, attribute: Bound[M, int | None]) -> Total[int]: ...  # type: ignore[overload-overlap]
+    @overload
+    def sum(self, attribute: Bound[M, float | None]) -> Total[float]: ...
+    def sum(self, attribute: Bound[M, Any]) -> Total[Any]:
+        """Declares the sum of an attribute, which Firestore adds up; 0 without documents."""
+        return Total(self, "sum", _number(self, attribute), 0)
+
+    def average(self, attribute: Bound[M, Any]) -> Total[float | None]:
+        """Declares the average of an attribute; None if no document has a number there."""
+        return Total(self, "average", _number(self, attribute), None)
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        queries = self.queries(resolution, documents)
+        for query in queries or ():
+            self._add_query(resolution, query, results)
+        if queries is not None:
+            self._settle(resolution)
+
+    def _settle(self, resolution: Resolution) -> None:
+        """Puts the paths into their order."""
 
     def _add_query(self, resolution: Resolution, query: Query, results: Results) -> None:
         key = query.key
@@ -135,7 +175,72 @@ class Queried(Many[M]):
         resolution.paths[self.name] = (*resolution.paths.get(self.name, ()), *found)
 
 
-class Referrers(Queried[M]):
+class Total(Queried, Generic[N]):
+    """A number over the documents of a reference; on an instance of the Store, the number.
+
+    It is asked for at the build's read time, costs a read for each 1,000 documents, and reads none of them.
+    """
+
+    leads = False
+
+    def __init__(self, of: Found[Any], function: Function, attribute: Attribute[Any] | None, empty: N) -> None:
+        self.of = of
+        self.function = function
+        self.attribute = attribute
+        self.empty: Number = empty
+
+    def __set_name__(self, owner: type[Store], name: str) -> None:
+        super().__set_name__(owner, name)
+        self.of.__set_name__(owner, name)
+
+    @property
+    def model(self) -> type[DomainModel]:
+        return self.of.model
+
+    @property
+    def field(self) -> str | None:
+        return self.attribute.field_path if self.attribute else None
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self.of.bind(earlier, store)
+        self.via = self.of.via
+        if any(each.many for each in _ways(self.via)):
+            raise InvalidReference(
+                f"{store}.{self.name} is a {self.function} over the documents of many {self.via!r}; a total starts "
+                f"from one document. Keep it in a view of each, or declare the documents themselves."
+            )
+        if self.of.example().pattern is not None:
+            raise InvalidReference(
+                f"{store}.{self.name} is a {self.function} over {self.model.pattern().text}, and Firestore would also "
+                f"count documents of other collections named {self.of.example().collection!r}. Keep "
+                f"{self.model.__name__} in a collection at the top, or declare the documents themselves."
+            )
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        for query in self.of.queries(resolution, documents) or ():
+            resolution.totals[self.name] = (self, Aggregation(query, self.function, self.field))
+
+    def queries_of(self, image: Document) -> list[Query]:
+        return self.of.queries_of(image)
+
+    def is_exact(self, query: Query) -> bool:
+        return self.of.is_exact(query)
+
+    def example(self) -> Query:
+        return Aggregation(self.of.example(), self.function, self.field).asked
+
+    def _leads_by(self) -> Iterable[Any]:
+        return (self.function, self.field, *self.of.described())
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> Total[N]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> N: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else instance.totals.get(self.name, self.empty)
+
+
+class Referrers(Found[M]):
     """All documents of a model whose relation refers to a document of another reference."""
 
     def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
@@ -153,16 +258,22 @@ class Referrers(Queried[M]):
     def _leads_by(self) -> Iterable[Any]:
         return _led_by(self.relation)
 
-    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+    def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         assert self.via is not None
         starts = resolution.paths.get(self.via.name)
         if starts is None:
-            return
-        for start in starts:
-            # Queries before the start is read, in the same level: it almost always exists and has the right class.
-            if start not in documents or leads_on(self.via, self.relation.target, documents[start]):
-                self._add_query(resolution, self.query(start), results)
+            return None
+        return [self.query(each) for each in starts if self._has_referrers(self.via, each, documents)]
+
+    def _has_referrers(self, via: Source, start: str, documents: Documents) -> bool:
+        # Queries before the start is read, in the same level: it almost always exists and has the right class.
+        return start not in documents or leads_on(via, self.relation.target, documents[start])
+
+    def _settle(self, resolution: Resolution) -> None:
         resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
+
+    def example(self) -> Query:
+        return self.query("any/document")
 
     def query(self, path: str) -> Query:
         """Returns the query for the documents that refer to the path."""
@@ -174,7 +285,7 @@ class Referrers(Queried[M]):
         return [self.query(path) for path in self.relation.paths(image.fields)]
 
 
-class Children(Queried[M]):
+class Children(Found[M]):
     """All documents of a sub-collection below the documents of another reference."""
 
     def __init__(self, model: type[M], *, via: Source | None) -> None:
@@ -195,16 +306,20 @@ class Children(Queried[M]):
             how = f"choose one with `via=`: {names}" if found else f"declare a reference to {above.text} before it"
             raise InvalidReference(f"{store}.{self.name}: a {self.model.__name__} lies below {above.text}; {how}.")
 
-    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+    def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         assert self.via is not None
         starts = resolution.paths.get(self.via.name)
-        if starts is None:
-            return
-        for start in starts:
-            # In the same level as the start itself, and below a missing document, too, as Firestore keeps those.
-            if start not in documents or leads_on(self.via, self.via.model, documents[start]):
-                self._add_query(resolution, self.query(start), results)
+        return None if starts is None else [self.query(each) for each in starts if self._leads(self.via, each, documents)]
+
+    def _leads(self, via: Source, start: str, documents: Documents) -> bool:
+        # In the same level as the start itself, and below a missing document, too, as Firestore keeps those.
+        return start not in documents or leads_on(via, via.model, documents[start])
+
+    def _settle(self, resolution: Resolution) -> None:
         resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
+
+    def example(self) -> Query:
+        return self.query("any/document")
 
     def query(self, path: str) -> Query:
         """Returns the query for the documents below the path."""
@@ -218,7 +333,7 @@ class Children(Queried[M]):
         return True  # The image's own path says below which document it lies, whatever its fields.
 
 
-class Matching(Queried[M]):
+class Matching(Found[M]):
     """All documents that a selection finds, in its order."""
 
     def __init__(self, selection: Selection[M]) -> None:
@@ -228,14 +343,37 @@ class Matching(Queried[M]):
     def model(self) -> type[M]:
         return self.selection.model
 
-    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
-        self._add_query(resolution, self.selection.query, results)
+    def queries(self, resolution: Resolution, documents: Documents) -> list[Query]:
+        return [self.selection.query]
+
+    def example(self) -> Query:
+        return self.selection.query
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self.selection.query]
 
     def _leads_by(self) -> Iterable[Any]:
         return (self.selection.query.key,)
+
+
+def _ways(via: Source | None) -> Iterator[Source]:
+    """Yields the reference, and those that lead to it."""
+    while via is not None:
+        yield via
+        via = via.via
+
+
+def _number(of: Found[Any], bound: Any) -> Attribute[Any]:
+    """Returns the attribute that is added up; raises InvalidReference unless it is a number of the model."""
+    attribute = bound.attribute if isinstance(bound, Bound) else bound
+    if not isinstance(attribute, Attribute) or not isinstance(attribute.field(), fields.Integer | fields.Float):
+        raise InvalidReference(
+            f"{bound!r} is not a number; a sum or an average takes an attribute declared with `attrs.integer()` or "
+            f"`attrs.float()`, as `Review.stars`."
+        )
+    if not (issubclass(of.model, bound.owner) or issubclass(bound.owner, of.model)):
+        raise InvalidReference(f"{bound!r} is not an attribute of {of.model.__name__}, whose documents are added up.")
+    return attribute
 
 
 def _led_by(relation: Relation[Any] | None) -> Iterable[Any]:
@@ -338,13 +476,13 @@ def references(source: Any, *, via: Source | None = None, verify: bool = True) -
     return Related(_relation(source), via=via, verify=verify)
 
 
-def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Many[M]:
+def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Found[M]:
     """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`."""
     found = _relation(relation)
     return Referrers(relation.owner, found, via=via)
 
 
-def children(model: type[M], *, via: Source | None = None) -> Many[M]:
+def children(model: type[M], *, via: Source | None = None) -> Found[M]:
     """Declares all documents of a sub-collection below a document of the Store.
 
         ticket = reference(Ticket)
@@ -361,7 +499,7 @@ def children(model: type[M], *, via: Source | None = None) -> Many[M]:
     return Children(model, via=via)
 
 
-def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Many[M]:
+def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Found[M]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
         selection = condition

@@ -7,6 +7,7 @@ class MeetingStore(Store):
     notes = referrers(Note.meeting)           # all documents whose relation refers to the meeting
     guests = children(Guest)                  # all documents of a sub-collection below the meeting
     capitals = matching(City.capital == True) # all documents that meet a condition
+    likes = referrers(Like.meeting).count()   # a number over them, without reading them
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
-from boiler_functions.database import Document, Query
+from boiler_functions.database import Aggregation, Document, Number, Query
 from boiler_functions.exceptions import InvalidReference, Rejected
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Instant
@@ -38,8 +40,16 @@ class Resolution:
     """The paths of documents that are read by name, including the root; a dict, as a set has no order."""
     queries: dict[str, tuple[Source, Query]] = field(default_factory=dict)
     """The queries, by `Query.key`, each with its reference."""
+    totals: dict[str, tuple[Source, Aggregation]] = field(default_factory=dict)
+    """The questions for numbers, by the name of the reference."""
     missing_documents: dict[str, None] = field(default_factory=dict)
     missing_queries: dict[str, Query] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Iterator[tuple[Source, Query]]:
+        """The queries whose result matters, whether documents or a number were asked for."""
+        yield from self.queries.values()
+        yield from ((source, aggregation.query) for source, aggregation in self.totals.values())
 
     @property
     def is_complete(self) -> bool:
@@ -51,6 +61,8 @@ class Source(ABC):
 
     name: str
     many: bool = False
+    leads: bool = True
+    """Whether it has documents, from which other references may start."""
     verify: bool = True
     via: Source | None = None
     """The reference that this one starts from; None for a root, a fixed `doc_id`, and a selection."""
@@ -141,6 +153,7 @@ class Store:
 
     paths: Mapping[str, tuple[str, ...]]
     documents: Documents
+    totals: Mapping[str, Number]
     _models: dict[str, list[Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -166,7 +179,7 @@ class Store:
                 f"Reach the others by a relation, or give them a `doc_id`."
             )
         for position, source in enumerate(cls.sources):
-            source.bind(cls.sources[:position], cls.__name__)
+            source.bind([each for each in cls.sources[:position] if each.leads], cls.__name__)
         root = cls.root()
         for source in cls.sources:
             if root is not None and (unknown := source.key_names() - root.key_names()):
@@ -181,10 +194,15 @@ class Store:
         return {name for source in cls.sources for name in source.key_names()}
 
     def __init__(
-        self, paths: Mapping[str, tuple[str, ...]], documents: Documents, read_time: Callable[[], Instant]
+        self,
+        paths: Mapping[str, tuple[str, ...]],
+        documents: Documents,
+        read_time: Callable[[], Instant],
+        totals: Mapping[str, Number] = MappingProxyType({}),
     ) -> None:
         self.paths = paths
         self.documents = documents
+        self.totals = totals
         self._read_time = read_time
         self._now: Now | None = None
         self._models = {}

@@ -236,7 +236,7 @@ class ViewModel(Model, Generic[S]):
     @classmethod
     def _check_placeholder(cls, name: str) -> None:
         reference, _, attribute = name.partition(".")
-        declared = {source.name: source for source in cls.store_class.sources}
+        declared = {source.name: source for source in cls.store_class.sources if source.leads}
         if reference not in declared or not attribute:
             known = ", ".join(f"{{{each}.doc_id}}" for each in declared) or "nothing"
             raise InvalidPattern(

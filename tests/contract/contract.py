@@ -12,12 +12,15 @@ from boiler_functions.database import (
     ABSENT,
     NAME,
     PRESENT,
+    Aggregation,
     Cursor,
     Database,
     Delete,
     Document,
     Filter,
     Found,
+    Function,
+    Number,
     Order,
     Precondition,
     Put,
@@ -127,6 +130,19 @@ class Purchase(DomainModel):
     by_path = attrs.relation(Customer, by="path")
     ids = attrs.relation(Customer, by="id", many=True)
     paths = attrs.relation(Customer, by="path", many=True)
+
+
+GOALS = Query("goals")
+
+
+def total(database: Database, function: Function = "sum", query: Query = GOALS, field: str = "n") -> Number:
+    """Returns the number over the documents that the query finds."""
+    return database.aggregate(Aggregation(query, function, None if function == "count" else field)).value
+
+
+def goals(database: Database, *values: Any) -> None:
+    """Writes a document for each value, in the field that `total` adds."""
+    database.commit([Put(f"goals/g{number}", {"n": value}) for number, value in enumerate(values)])
 
 
 class DatabaseContract:
@@ -714,3 +730,86 @@ class DatabaseContract:
         with pytest.raises(TooLarge):
             database.commit(writes)
         assert database.query(Query("users")).documents == ()
+
+    @pytest.mark.parametrize(
+        ("values", "result", "average"),
+        [
+            ((), 0, None),
+            ((1, 2, 4), 7, 7 / 3),
+            ((1, 2.5), 3.5, 1.75),
+            ((1.0, 2.0), 3.0, 1.5),
+            ((1, None, "2", True, [3], {"n": 4}), 1, 1.0),
+            (("none",), 0, None),
+            ((2**63 - 1, 1), 2.0**63, 2.0**62),
+            ((-(2**63), -1), -(2.0**63), -(2.0**62)),
+            ((2**63 - 1, 1, -1), 2**63 - 1, 2.0**63 / 3),
+            ((1, math.inf), math.inf, math.inf),
+            ((1, math.nan), math.nan, math.nan),
+            ((math.inf, -math.inf), math.nan, math.nan),
+        ],
+    )
+    def test_a_total_takes_the_values_that_are_numbers(
+        self, database: Database, values: tuple[Any, ...], result: Number, average: Number
+    ) -> None:
+        goals(database, *values)
+        assert total(database, "count") == len(values)
+        for found, expected in ((total(database), result), (total(database, "average"), average)):
+            assert type(found) is type(expected)
+            assert found == pytest.approx(expected, nan_ok=True) if isinstance(expected, float) else found == expected
+
+    def test_a_total_is_of_the_documents_that_its_query_finds(self, database: Database) -> None:
+        goals(database, 1, 2, 4, 8)
+        database.commit([Put("goals/other", {"m": 16}), Put("clubs/goals", {"n": 32})])
+        assert total(database, "count") == 5
+        assert total(database) == 15
+        assert total(database, query=Query("goals", filters=(Filter("n", ">", 1),))) == 14
+        assert total(database, "count", Query("goals", filters=(Filter("n", "==", 3),))) == 0
+        top = Query("goals", orders=(Order("n", descending=True),), limit=2)
+        assert (total(database, "count", top), total(database, query=top)) == (2, 12)
+
+    def test_a_total_is_of_nested_fields(self, database: Database) -> None:
+        goals(database, {"a b": 1}, {"a b": 2}, {"c": 4})
+        assert total(database, field="n.`a b`") == 3
+
+    def test_a_total_over_a_group_has_the_collections_of_all_depths(self, database: Database) -> None:
+        database.commit([Put("goals/a", {"n": 1}), Put("clubs/x/goals/b", {"n": 2})])
+        assert total(database, query=Query("goals", group=True)) == 3
+
+    def test_a_total_is_as_of_its_read_time(self, database: Database) -> None:
+        goals(database, 1)
+        before = database.aggregate(Aggregation(Query("goals"), "count"))
+        goals(database, 1, 2)
+        after = database.aggregate(Aggregation(Query("goals"), "count"))
+        assert (before.value, after.value) == (1, 2)
+        assert after.read_time > before.read_time
+        again = database.aggregate(Aggregation(Query("goals"), "count"), at=before.read_time)
+        assert (again.value, again.read_time) == (1, before.read_time)
+
+    def test_a_total_costs_a_read_for_each_thousand_entries(self, database: Database) -> None:
+        goals(database, 1, 2)
+        assert database.aggregate(Aggregation(Query("goals"), "count")).reads == 1
+        assert database.aggregate(Aggregation(Query("none"), "sum", "n")).reads == 1
+
+    def test_a_commit_verifies_totals(self, database: Database) -> None:
+        goals(database, 1, 2)
+        asked = [
+            database.aggregate(each)
+            for each in (Aggregation(Query("goals"), "count"), Aggregation(Query("goals"), "sum", "n"))
+        ]
+        database.commit([Put("users/ada", {"n": 1})], verify=asked)
+        goals(database, 1, 3)
+        with pytest.raises(Conflict, match="sum over goals"):
+            database.commit([Put("users/ada", {"n": 2})], verify=asked)
+        assert get(database).fields == {"n": 1}
+        database.commit([Put("users/ada", {"n": 2})], verify=[*asked[:1], found(database, Query("goals"))])
+
+    def test_a_total_that_cannot_be_answered_is_refused(self, database: Database) -> None:
+        for refused in (
+            Aggregation(Query("goals", group=True, pattern=Pattern("clubs/{club}/goals/{doc_id}")), "count"),
+            Aggregation(Query("goals"), "sum"),
+            Aggregation(Query("goals"), "count", "n"),
+            Aggregation(Query("goals"), "sum", "a..b"),
+            Aggregation(Query("goals", limit=-1), "count"),
+        ):
+            with pytest.raises(InvalidRequest):
+                database.aggregate(refused)

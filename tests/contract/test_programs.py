@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from random import SystemRandom
 
-from boiler_functions.database import Committed, Found, Query, Reading, Write
+from boiler_functions.database import (
+    Committed,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
@@ -27,7 +33,7 @@ class Unlimited(MemoryDatabase):
 
 
 class Unverified(MemoryDatabase):
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         return super().commit(writes)
 
 
@@ -37,7 +43,7 @@ class Timeless(MemoryDatabase):
 
 
 class Unguarded(MemoryDatabase):
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         return super().commit([write._replace(precondition=None) for write in writes], verify=verify)
 
 

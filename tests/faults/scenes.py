@@ -5,7 +5,16 @@ from contextlib import contextmanager
 from random import Random, SystemRandom
 from typing import Any, TypeVar
 
-from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
+from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.modes import dead_letter
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.report import Report
@@ -102,7 +111,11 @@ class Raced:
         self._count()
         return self._database.query(query, at=at)
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        self._count()
+        return self._database.aggregate(aggregation, at=at)
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         self._count()
         return self._database.commit(writes, verify=verify)
 

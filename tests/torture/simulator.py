@@ -11,7 +11,17 @@ from random import Random
 from threading import get_ident
 from typing import Any
 
-from boiler_functions.database import Committed, Database, Document, Found, Query, Reading, Write
+from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Document,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.database.faults import Faults
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Transient, Unavailable, UnknownOutcome
@@ -74,7 +84,11 @@ class Watched:
         self._check_up()
         return self._database.query(query, at=at)
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        self._check_up()
+        return self._database.aggregate(aggregation, at=at)
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         self._check_up()
         self.committed.pop(get_ident(), None)
         committed = self._database.commit(writes, verify=verify)

@@ -32,7 +32,8 @@ from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
-from boiler_functions.views.dependencies import depends_on_document, new_in, tokens_of, tokens_of_change
+from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
+from boiler_functions.views.references import Total
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
 
@@ -41,6 +42,9 @@ PAGE = 100
 
 MAX_ATTEMPTS = 12
 """Attempts at one view before the event fails, so that the platform delivers it again."""
+
+SETTLING = 100_000_000
+"""Nanoseconds before a read time by which a commit surely shows; the emulator may miss later ones, production none."""
 
 Ledgers = dict[Instance, Ledger]
 
@@ -204,7 +208,7 @@ class Rebuild(NamedTuple):
         is_left = self._is_left(instance, ledger)
         if self.change is None:
             return not is_left
-        if self.change.covered_by(ledger.versions.get(self.change.path)):
+        if self.change.covered_by(ledger.versions.get(self.change.path)) or self._is_counted(instance, ledger):
             self.invocation.note(Outcome.COVERED)
             return False
         # The tokens are those of this edition's plan; of a later edition's, they say nothing.
@@ -212,6 +216,20 @@ class Rebuild(NamedTuple):
             self.invocation.note(Outcome.UNAFFECTED)
             return False
         return True
+
+    def _is_counted(self, instance: Instance, ledger: Ledger) -> bool:
+        """Whether the change concerns only totals of the view, which were asked for after it.
+
+        Totals bring no versions, so the ledger's read time tells: they had every commit up to it. The time of an event
+        of a deletion, or without images, is not that of its commit.
+        """
+        change = self.change
+        if change is None or not change.after.exists or change.path == instance.root:
+            return False
+        sources = list(sources_of(instance.view.store_class, change.path))
+        if not sources or not all(isinstance(each, Total) for each in sources) or change.path in ledger.versions:
+            return False
+        return change.after.version <= ledger.as_of - SETTLING
 
     def _is_left(self, instance: Instance, ledger: Ledger) -> bool:
         """Whether a later edition builds the view, and this one records a debt, unless a person asks for a build."""
@@ -368,7 +386,10 @@ class Rebuild(NamedTuple):
             return []
         is_by_hand = self.change is None or self.force
         is_woken = ledger.wake is not None and ledger.wake.at <= read_time
-        if is_by_hand and not is_woken and (ledger.content_hash is None or ledger.knows(built.versions)):
+        # Totals bring no versions, so that the ledger does not show whether the event was still to come.
+        has_totals = any(isinstance(each, Total) for each in instance.view.store_class.sources)
+        is_known = ledger.content_hash is None or (ledger.knows(built.versions) and not has_totals)
+        if is_by_hand and not is_woken and is_known:
             return []
         return list(records(self.invocation, recipients, instance, ledger, built))
 

@@ -119,5 +119,6 @@ def admits(
     """Returns whether the audience admits the caller to the view, computed from what was read."""
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     with active(Snapshot(documents, instance.view.__name__)):
-        store = instance.view.store_class(resolution.paths, documents, reader.time)
+        totals = reader.totals_of(resolution)
+        store = instance.view.store_class(resolution.paths, documents, reader.time, totals)
         return audience.admits(caller, instance.view.of(store, instance.key))

@@ -11,8 +11,8 @@ from werkzeug.exceptions import Conflict as AlreadyExists
 from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience
-from boiler_functions.database import Database, Delete, Document, Query
-from boiler_functions.database.matching import result_of
+from boiler_functions.database import Aggregated, Aggregation, Database, Delete, Document, Query
+from boiler_functions.database.matching import matches, result_of
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.call import Call
@@ -79,13 +79,14 @@ class Mutation:
             writes.append(self.kept.create(answer, concerning, deleted, now, self.keeps))
         if not writes:
             return answer
-        committed = database.commit(writes, verify=unit.found)
+        committed = database.commit(writes, verify=unit.verified)
         versions = dict(zip((write.path for write in writes), committed.versions, strict=True))
         return replace(answer, watched={path: versions[path] for path in concerning})
 
     def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution, *, is_new: bool) -> None:
         """Does the work if the caller may change the view, and if the conditions hold."""
-        store = self.instance.view.store_class(resolution.paths, unit.documents, reader.time)
+        totals = reader.totals_of(resolution)
+        store = self.instance.view.store_class(resolution.paths, unit.documents, reader.time, totals)
         if is_new:
             store.begin(self.instance.key)
         view = self.instance.view.of(store, self.instance.key)
@@ -165,6 +166,20 @@ class Afterwards(Reader):
         for query, wider in asked:
             self.unit.add_found(wider, self.results[wider.key])
             self.results[query.key] = self._selected(query, self.results[wider.key])
+
+    def aggregate(self, aggregation: Aggregation) -> Aggregated:
+        """Returns the number as it was, which the commit verifies; works it out anew if a write may change it."""
+        if not any(self._may_count(aggregation.query, path) for path in self.written):
+            answer = self.unit.totals.get(aggregation.key) or super().aggregate(aggregation)
+            self.unit.totals[aggregation.key] = answer
+            return answer
+        return self.from_documents(aggregation)
+
+    def _may_count(self, query: Query, path: str) -> bool:
+        # The unit holds a document as it was read, and this reader as it will be. One that was not read may be counted.
+        before = self.unit.documents.get(path)
+        images = (before, self.documents[path])
+        return before is None or any(matches(query, each) for each in images if each is not None)
 
     def _may_lack(self, query: Query, found: Sequence[Document]) -> bool:
         """Returns whether a full result may now include a document that came after it, as a write removed one."""

@@ -274,7 +274,9 @@ class Run(NamedTuple):
                     values = self.task.load(form.path, without_outcome(form.fields or {}))
                 except InvalidDocument as error:
                     return self._unfit(effect, error)
-                self.task.take_effect(form.path, values, store(resolution.paths, effect.unit.documents, reader.time))
+                totals = reader.totals_of(resolution)
+                read = store(resolution.paths, effect.unit.documents, reader.time, totals)
+                self.task.take_effect(form.path, values, read)
             self._check_declared(effect.unit)
         except Rejected as error:
             return effect.refused(error.reason, errors=error.errors)
@@ -324,7 +326,7 @@ class Run(NamedTuple):
             writes.insert(0, marker.create(self.invocation, self.change, effect.outcome, self.task.max_event_age))
             if record is not None:
                 writes.insert(1, marker.remember(self.invocation, record, form.version, self._said(form, effect)))
-        self.invocation.database.commit(writes, verify=unit.found if serializable else ())
+        self.invocation.database.commit(writes, verify=unit.verified if serializable else ())
         if effect.rejection:
             log.info("%s is rejected: %s", form.path, effect.rejection)
 

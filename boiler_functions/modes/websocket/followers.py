@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from boiler_functions.access import Audience, Caller, Owned
-from boiler_functions.database import Document, Listener, LiveDatabase, Reading, Target
+from boiler_functions.database import Aggregated, Aggregation, Document, Listener, LiveDatabase, Reading, Target
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.modes.edition import Edition
@@ -282,6 +282,13 @@ class StoredFollower(Follower):
             self._builder = None
 
 
+class Counting(Reader):
+    """Works out numbers from the documents, as a listener must receive these to tell that a number changes."""
+
+    def aggregate(self, aggregation: Aggregation) -> Aggregated:
+        return self.from_documents(aggregation)
+
+
 @dataclass(frozen=True)
 class Read:
     """The state of a view, the targets whose changes can change it, and the versions that it was built from."""
@@ -300,15 +307,15 @@ def versions_of(documents: Iterable[Document]) -> tuple[tuple[str, Version], ...
 
 def read_now(instance: Instance, scope: str, database: LiveDatabase) -> Read:
     """Reads and builds the view."""
-    reader = Reader(database)
+    reader = Counting(database)
     resolution = reader.resolve([instance])[instance]
     # The root does not exist, or is of another model: listen to it, as it may become one of this model.
     named = tuple(resolution.named) or (instance.root,)
     targets: dict[str, Target] = {"/".join(named): named}
     versions = {"/".join(named): versions_of(reader.documents[path] for path in named)}
-    for key, (_, query) in resolution.queries.items():
-        targets[key] = query
-        versions[key] = versions_of(reader.results[key])
+    for _, query in resolution.asked:
+        targets[query.key] = query
+        versions[query.key] = versions_of(reader.results[query.key])
     built = build(instance, reader, resolution, scope)
     wake_after = None if built.wake_at is None else (built.wake_at - reader.time()) / 1e9
     return Read(_state(instance, built.content, reader, resolution), targets, versions, wake_after)
@@ -319,7 +326,9 @@ def _state(instance: Instance, content: Fields | None, reader: Reader, resolutio
         return State(None, Nowhere(), {}, "None")
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     with active(Snapshot(documents, instance.view.__name__)):
-        view = instance.view.of(instance.view.store_class(resolution.paths, documents, reader.time), instance.key)
+        totals = reader.totals_of(resolution)
+        store = instance.view.store_class(resolution.paths, documents, reader.time, totals)
+        view = instance.view.of(store, instance.key)
     return State(content, view, documents, digest(content))
 
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, use
-from boiler_functions.database import Committed, Delete, Document, Found, Put, Query, Reading, Write
+from boiler_functions.database import (
+    Committed,
+    Delete,
+    Document,
+    Put,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Outcome
@@ -196,7 +205,7 @@ class Racing(MemoryDatabase):
 
     revived = False
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         ghost = [write for write in writes if isinstance(write, Delete) and write.path.startswith(COLLECTION)]
         if ghost and not self.revived:
             self.revived = True

@@ -4,7 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
-from boiler_functions.database import Committed, Database, Found, Query, Reading, Write
+from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.types import Instant
 
 T = TypeVar("T")
@@ -45,7 +54,10 @@ class Hooked:
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         return self._hooked("query", lambda: self._database.query(query, at=at))
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        return self._hooked("query", lambda: self._database.aggregate(aggregation, at=at))
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         self.written.append(writes)
         return self._hooked("commit", lambda: self._database.commit(writes, verify=verify))
 

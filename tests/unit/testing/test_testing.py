@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from boiler_functions import Store, ViewModel, attrs, reference
-from boiler_functions.database import Committed, Database, Delete, Found, Put, Reading, Write
+from boiler_functions.database import (
+    Committed,
+    Database,
+    Delete,
+    Put,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.exceptions import Unavailable
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.ledger import COLLECTION
@@ -250,7 +258,7 @@ def test_handlers_take_turns_at_every_call_of_the_database() -> None:
             calls.append("read")
             return super().read(paths, at=at)
 
-        def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+        def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
             calls.append("commit")
             return super().commit(writes, verify=verify)
 

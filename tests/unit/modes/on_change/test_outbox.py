@@ -712,6 +712,10 @@ class Faulty:
         self._perhaps("before", Unavailable("down"), 0.05)
         return self.database.query(*args, **kwargs)
 
+    def aggregate(self, *args: Any, **kwargs: Any) -> Any:
+        self._perhaps("before", Unavailable("down"), 0.05)
+        return self.database.aggregate(*args, **kwargs)
+
     def commit(self, *args: Any, **kwargs: Any) -> Any:
         self._perhaps("before", Unavailable("down"), 0.1)
         self._perhaps("conflict", Conflict("contended"), 0.1)

@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
-from boiler_functions.database import Committed, Database, Delete, Document, Found, Put, Query, Reading, Write
+from boiler_functions.database import (
+    Aggregated,
+    Aggregation,
+    Committed,
+    Database,
+    Delete,
+    Document,
+    Put,
+    Query,
+    Reading,
+    Verified,
+    Write,
+)
 from boiler_functions.database.change import Change
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
@@ -199,7 +211,10 @@ class Contended:
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         return self._database.query(query, at=at)
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
+        return self._database.aggregate(aggregation, at=at)
+
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         somebody, self._somebody = self._somebody, None
         if somebody:
             somebody()

@@ -26,7 +26,12 @@ from boiler_functions import (
     references,
     use,
 )
-from boiler_functions.database import Committed, Delete, Found, Write
+from boiler_functions.database import (
+    Committed,
+    Delete,
+    Verified,
+    Write,
+)
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError
@@ -325,7 +330,7 @@ class Faulty(Metered):
         self.before_commit: Callable[[], None] = lambda: None
         self.commits = 0
 
-    def commit(self, writes: Sequence[Write], *, verify: Sequence[Found] = ()) -> Committed:
+    def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         self.commits += 1
         self.before_commit()
         if self.faults:
