@@ -309,7 +309,9 @@ class Children(Found[M]):
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         assert self.via is not None
         starts = resolution.paths.get(self.via.name)
-        return None if starts is None else [self.query(each) for each in starts if self._leads(self.via, each, documents)]
+        return (
+            None if starts is None else [self.query(each) for each in starts if self._leads(self.via, each, documents)]
+        )
 
     def _leads(self, via: Source, start: str, documents: Documents) -> bool:
         # In the same level as the start itself, and below a missing document, too, as Firestore keeps those.
