@@ -11,6 +11,27 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
+# The pages that tell one story, in their order: the files of all of them lie in one folder.
+TOUR = (
+    README,
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in (
+            "totals",
+            "http",
+            "front-end",
+            "adopt",
+            "sockets",
+            "changes",
+            "time",
+            "failures",
+            "operate",
+            "testing",
+            "deploy",
+        )
+    ),
+)
+
 _BLOCK = re.compile(
     r"^```(?P<language>\w+)(?: (?P<name>\S+)(?P<added> \+)?)?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -57,9 +78,10 @@ class Command:
         return re.fullmatch(".*".join(map(re.escape, shown.split("…"))), printed, re.DOTALL) is not None
 
 
-def blocks(page: Path = README) -> list[Block]:
-    """All blocks in order."""
-    return [Block(**found.groupdict()) for found in _BLOCK.finditer(page.read_text("utf-8"))]
+def blocks(*pages: Path) -> list[Block]:
+    """All blocks of the pages in order; without pages, of the tour."""
+    texts = (page.read_text("utf-8") for page in pages or TOUR)
+    return [Block(**found.groupdict()) for text in texts for found in _BLOCK.finditer(text)]
 
 
 def files() -> dict[str, str]:
@@ -67,9 +89,9 @@ def files() -> dict[str, str]:
     return {block.name: block.text for block in blocks() if block.name}
 
 
-def shown(name: str, page: Path = README) -> list[Command]:
+def shown(name: str) -> list[Command]:
     """The commands in a block of that name, which need a database and are run by the tests of the commands."""
-    return [each for block in blocks(page) if block.name == name for each in commands(block)]
+    return [each for block in blocks() if block.name == name for each in commands(block)]
 
 
 def commands(block: Block) -> Iterator[Command]:

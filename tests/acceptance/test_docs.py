@@ -1,12 +1,13 @@
-"""The pages of `docs/` are true: step by step, their files work and their commands print what is shown."""
+"""The pages that stand by themselves are true: step by step, files work and commands print what is shown."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.pages import ROOT, blocks, check, commands
+from tests.pages import ROOT, TOUR, blocks, check, commands
 
-PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if any(block.name for block in blocks(page))]
+WITH_CODE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if blocks(page)]
+PAGES = [page for page in WITH_CODE if page not in TOUR]
 
 
 @pytest.mark.timeout(600)

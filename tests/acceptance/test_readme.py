@@ -1,4 +1,4 @@
-"""The README is true: its files work together, and its commands print what it shows."""
+"""The README and the pages that go on from it are true: their files work, and their commands print what is shown."""
 
 from pathlib import Path
 

@@ -41,7 +41,12 @@ def test_every_link_of_a_page_leads_to_a_file_and_a_title(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_file_and_command_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text("utf-8")
-    names = {*_FILE.findall(text)} - {"functions/", "venv/", *(block.name for block in blocks(page) if block.name)}
+    names = {*_FILE.findall(text)} - {
+        "functions/",
+        "venv/",
+        "main.py",
+        *(block.name for block in blocks(page) if block.name),
+    }
     rest = PACKAGE / "modes" / "rest"
     places = (ROOT, PACKAGE, rest, PACKAGE / "database", PACKAGE / "modes" / "query")
     assert [name for name in sorted(names) if not any((place / name).exists() for place in places)] == []
