@@ -185,7 +185,7 @@ class Total(Queried, Generic[N]):
 
     def __init__(self, of: Found[Any], function: Function, attribute: Attribute[Any] | None, empty: N) -> None:
         self.of = of
-        self.function = function
+        self.function: Function = function
         self.attribute = attribute
         self.empty: Number = empty
 
