@@ -6,10 +6,9 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import update_wrapper
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -18,6 +17,7 @@ from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Mistaken, Unfinished, reported
 from boiler_functions.cli.generated import Generated, generated, read_indexes, stage_functions
+from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.rules import firestore_rules
@@ -224,200 +224,8 @@ def withdraw(context: Context, view: str | None, dropped: bool, former: str | No
     withdraw_views(context, Console(), view=view, dropped=dropped, former=former)
 
 
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
-
-@boiler.command()
-@click.option(
-    "--late", default="2m", metavar="AGE", show_default=True, help="How long a build may be owed until it is late."
-)
-@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Ask again and again, until Ctrl-C.")
-@_AS_JSON
-@in_context
-def status(context: Context, late: str, watch: float | None, as_json: bool) -> None:
-    """Show the state of each view, task and receiver of changes. Reads only.
-
-    The state is ok, stale code (built by other code than this checkout's), late, failing (it has dead letters, or
-    builds fail), stopped (work is long overdue) or unknown, which is never ok. Reads the names of all ledgers, and the
-    ledgers that are owed a build or built by other code. Exit status 0 if all are ok, 1 if not, 2 for an error.
-    """
-    from boiler_functions.cli.answer import age_of, repeated
-    from boiler_functions.cli.status import status as asked
-
-    limit = age_of(late)
-    repeated(lambda: asked(context, limit), context, watch, as_json=as_json)
-
-
-_SAMPLE = click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N instances, chosen by chance.")
-_ROOT = click.option("--root", metavar="ID", help="Only the instance of this root: its id or path.")
-
-
-@boiler.command()
-@click.argument("view", required=False)
-@_SAMPLE
-@_ROOT
-@click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long an event may take.")
-@click.option("--repair", is_flag=True, help="Build what is wrong again, and delete copies without a ledger.")
-@click.option("--yes", is_flag=True, help="Do not ask before a repair.")
-@_AS_JSON
-@in_context
-def audit(
-    context: Context,
-    view: str | None,
-    sample: int | None,
-    root: str | None,
-    late: str,
-    repair: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    """Compare the copies of VIEW, or of all views, with a fresh build. Only reads, unless --repair is given.
-
-    Writers and functions may go on. A copy is wrong if it differs although its sources are as they were; lost if a
-    source changed longer ago than --late; late if it changed since; without a ledger if no function follows it. Exit
-    status 0 if nothing is wrong, lost or without a ledger, 1 if something is, 2 for an error.
-    """
-    from boiler_functions.cli.answer import age_of
-    from boiler_functions.cli.audit import audit as compared
-
-    _check_one(view, sample, root)
-    answer = compared(context, view, sample=sample, root=root, late=age_of(late), repair=repair, yes=yes)
-    answer.show(context, as_json=as_json)
-
-
-@boiler.command()
-@click.argument("view", required=False)
-@_SAMPLE
-@_ROOT
-@_AS_JSON
-@in_context
-def diff(context: Context, view: str | None, sample: int | None, root: str | None, as_json: bool) -> None:
-    """Show what this checkout's code would change of VIEW, or of all views, that other code has stored. Reads only.
-
-    Exit status 0 if nothing would change, 1 if something would, 2 for an error.
-    """
-    from boiler_functions.cli.audit import diff as compared
-
-    _check_one(view, sample, root)
-    compared(context, view, sample=sample, root=root).show(context, as_json=as_json)
-
-
-def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
-    if root is not None and (view is None or sample is not None):
-        raise click.UsageError("--root names the one instance of a VIEW. Name the view, and leave --sample out.")
-
-
-@boiler.command()
-@click.argument("path")
-@_AS_JSON
-@in_context
-def explain(context: Context, path: str, as_json: bool) -> None:
-    """Explain the document at PATH: a copy, a form, a source or a dead letter. Reads only, and prints no content.
-
-    Says what a copy was built from, in which versions then and now, why and by which code, who may read it, and what
-    depends on it. Exit status 0, or 2 for an error.
-    """
-    from boiler_functions.cli.explain import explain as explained
-
-    explained(context, path).show(context, as_json=as_json)
-
-
-@boiler.command()
-@click.argument("path", metavar="SOURCE")
-@_AS_JSON
-@in_context
-def impact(context: Context, path: str, as_json: bool) -> None:
-    """Show which instances of which views a change of the document SOURCE would build. Reads only.
-
-    Exit status 0, or 2 for an error.
-    """
-    from boiler_functions.cli.explain import impact as changed
-
-    changed(context, path).show(context, as_json=as_json)
-
-
-@boiler.group()
-def letters() -> None:
-    """List, show, retry or drop dead letters: what failed and will fail again until something is mended.
-
-    Exit status of each command: 0 done, 1 some letters are not done, 2 an error with its code.
-    """
-
-
-def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command ids and conditions, as the argument `chosen`."""
-
-    def run(context: Context, /, *args: Any, **given: Any) -> Any:
-        from boiler_functions.cli.answer import age_of
-        from boiler_functions.cli.letters import Chosen
-
-        older, newer = (age_of(age) if (age := given.pop(name)) else None for name in ("older", "newer"))
-        others = {name: given.pop(name) for name in ("ids", "kind", "view", "every") if name in given}
-        return command(context, *args, chosen=Chosen(older=older, newer=newer, **others), **given)
-
-    update_wrapper(run, command)
-    options = (
-        click.argument("ids", nargs=-1, metavar="[ID]..."),
-        click.option("--kind", metavar="KIND", help="Only letters of this kind, such as schema or bug."),
-        click.option("--view", metavar="NAME", help="Only letters about this view, form or receiver of changes."),
-        click.option("--older", metavar="AGE", help="Only failures last seen before this time, such as 12h or 7d."),
-        click.option("--newer", metavar="AGE", help="Only failures seen within this time, such as 30m."),
-        _AS_JSON,
-    )
-    for option in reversed(options):
-        run = option(run)
-    return run
-
-
-_EVERY = click.option("--all", "every", is_flag=True, help="All letters that fit the conditions.")
-
-
-@letters.command("list")
-@in_context
-@_of_letters
-def list_letters(context: Context, chosen: Any, as_json: bool) -> None:
-    """List the letters, the latest failure first. Reads only."""
-    from boiler_functions.cli.letters import list_letters as listed
-
-    listed(context, chosen).show(context, as_json=as_json)
-
-
-@letters.command("show")
-@click.option("--contents", is_flag=True, help="Also show the message, which may quote a document.")
-@in_context
-@_of_letters
-def show_letters(context: Context, chosen: Any, contents: bool, as_json: bool) -> None:
-    """Show all that the letters say, without contents of documents. Reads only."""
-    from boiler_functions.cli.letters import show_letters as shown
-
-    shown(context, chosen, contents=contents).show(context, as_json=as_json)
-
-
-@letters.command("retry")
-@_EVERY
-@in_context
-@_of_letters
-def retry_letters(context: Context, chosen: Any, as_json: bool) -> None:
-    """Do the work of the letters again, with the code that is here; a letter ends when its work is done.
-
-    A form takes effect exactly once, however often it is tried again. A view is built from the documents as they are
-    now. A change is delivered again under its key.
-    """
-    from boiler_functions.cli.letters import retry_letters as retried
-
-    retried(context, chosen).show(context, as_json=as_json)
-
-
-@letters.command("drop")
-@_EVERY
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@in_context
-@_of_letters
-def drop_letters(context: Context, chosen: Any, yes: bool, as_json: bool) -> None:
-    """Delete the letters, after asking. Their work is not done; a view that is owed a build stays so."""
-    from boiler_functions.cli.letters import drop_letters as dropped
-
-    dropped(context, chosen, yes=yes).show(context, as_json=as_json)
+for _command in OPERATOR_COMMANDS:
+    boiler.add_command(_command)
 
 
 @boiler.command()
