@@ -1,12 +1,15 @@
 """The views of the tortured app, computed from the final documents in plain Python, without the package's code."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 Documents = Mapping[str, Mapping[str, Any]]
 
-PREFIXES = ("cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/", "dueViews/")
+PREFIXES = (
+    "cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/", "dueViews/",
+    "totalsViews/",
+)  # fmt: skip
 
 
 def is_view(path: str) -> bool:
@@ -31,14 +34,24 @@ def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"initialViews/{doc_id}", {"initial": name[0], "obj_type": "InitialView"}
     for doc_id in _collection(documents, "countries"):
         path = f"countries/{doc_id}"
-        names = [each["name"] for each in cities.values() if each.get("country") and _path(each["country"]) == path]
-        yield f"countryViews/{doc_id}", {"cities": names, "obj_type": "CountryView"}
+        own = [each for each in cities.values() if each.get("country") and _path(each["country"]) == path]
+        yield f"countryViews/{doc_id}", {"cities": [each["name"] for each in own], "obj_type": "CountryView"}
+        totals = {
+            "cities": len(own),
+            "population": _people(own),
+            "inCapitals": _people(each for each in cities.values() if each.get("capital")),
+        }
+        yield f"totalsViews/{doc_id}", {**totals, "obj_type": "TotalsView"}
     capitals = [each["name"] for each in cities.values() if each.get("capital")]
     yield "dashboards/capitals", {"names": capitals, "obj_type": "CapitalsView"}
     large = [(each["population"], doc_id) for doc_id, each in cities.items() if each.get("population", 0) > 1_000_000]
     names = [cities[doc_id]["name"] for _, doc_id in sorted(large, reverse=True)[:2]]
     yield "dashboards/large", {"names": names, "obj_type": "LargeView"}
     yield from _meetings(documents)
+
+
+def _people(cities: Iterable[Mapping[str, Any]]) -> int:
+    return sum(each.get("population", 0) for each in cities)
 
 
 def _due(documents: Documents, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:

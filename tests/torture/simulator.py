@@ -57,7 +57,8 @@ FIGURES = (
 )
 
 KINDS = (
-    "call delayed", "clock moved", "commit aborted", "commit answer lost", "commit lost", "commit refused",
+    "aggregation answer lost", "aggregation failed", "call delayed", "clock moved", "commit aborted",
+    "commit answer lost", "commit lost", "commit refused",
     "database down", "delivery dropped", "event delivered twice", "event without images", "handler crashed",
     "poisoned document", "query answer lost", "query failed", "read answer lost", "read failed", "read torn",
     "upkeep asleep", "upkeep with a wrong clock",

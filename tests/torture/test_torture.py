@@ -13,7 +13,10 @@ from boiler_functions.database import Write
 from boiler_functions.modes.ledger import Ledger
 from boiler_functions.modes.query import rebuild
 from boiler_functions.modes.query.commits import Commits
+from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.views.build import Instance, build
+from boiler_functions.views.dependencies import sources_of
+from boiler_functions.views.references import Total
 from tests.torture import clubs, transfers
 from tests.torture.__main__ import PARTS, main
 from tests.torture.devices import DEVICES, Device, found_by_search, proven
@@ -89,7 +92,7 @@ def test_the_tests_of_the_safety_devices_are_run_by_pytest_under_their_names() -
         module = sys.modules[device.test.__module__]
         assert getattr(module, device.test.__name__) is device.test
         assert device.test.__name__.startswith("test_")
-    assert len(DEVICES) == 23
+    assert len(DEVICES) == 26
 
 
 def test_a_device_whose_test_does_not_fail_is_not_proven() -> None:
@@ -99,6 +102,18 @@ def test_a_device_whose_test_does_not_fail_is_not_proven() -> None:
 def test_the_simulator_finds_by_search_what_goes_wrong_without_the_ledgers_precondition() -> None:
     (device,) = (each for each in DEVICES if each.name == "ledger precondition")
     assert found_by_search(device, range(40))
+
+
+def test_the_simulator_finds_by_search_what_goes_wrong_if_every_change_is_taken_for_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def always(self: Rebuild, instance: Instance, ledger: Ledger) -> bool:
+        assert self.change is not None
+        sources = list(sources_of(instance.view.store_class, self.change.path))
+        return bool(sources) and all(isinstance(each, Total) for each in sources)
+
+    monkeypatch.setattr(Rebuild, "_is_counted", always)
+    assert any(torture(seed).wrong["view_divergence"] for seed in range(40))
 
 
 def test_transfers_between_accounts_never_show_a_sum_that_never_was_and_do_without_the_seen_version() -> None:

@@ -5,11 +5,11 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
 from boiler_functions.database import Delete, Put, Write
 from boiler_functions.modes.task.task import Completion
 from boiler_functions.types import Instant, Reference, to_datetime
-from tests.unit.modes.cities import QUERIES, CityStore
+from tests.unit.modes.cities import QUERIES, City, CityStore, Country
 
 COMPLETIONS: tuple[Completion, ...] = ("stamp", "keep", "delete")
 
@@ -75,6 +75,32 @@ class DueView(ViewModel[DeadlineStore]):
         return self.store.now.is_within(self.store.deadline.due_at, SOON)
 
 
+class TotalsStore(Store):
+    country = reference(Country)
+    cities = referrers(City.country).count()
+    population = referrers(City.country).sum(City.population)
+    in_capitals = matching(City.capital == True).sum(City.population)  # noqa: E712
+
+
+class TotalsView(ViewModel[TotalsStore]):
+    """Numbers over cities that the view does not read, in which they come, change, move and go."""
+
+    class Meta:
+        path = "totalsViews/{country.doc_id}"
+
+    @attrs.computed
+    def cities(self) -> int:
+        return self.store.cities
+
+    @attrs.computed
+    def population(self) -> int:
+        return self.store.population
+
+    @attrs.computed
+    def in_capitals(self) -> int:
+        return self.store.in_capitals
+
+
 class _Deposit(ViewModel[SettingsStore]):
     """Adds to an account, and records which version of which form did, so that doubled and lost effects show."""
 
@@ -113,7 +139,7 @@ def applied(view: str, doc_id: str, amount: int) -> str:
 
 def tortured_app() -> Boiler:
     app = Boiler("torture", max_retries=8)
-    for view in (*QUERIES, InitialView, DueView):
+    for view in (*QUERIES, InitialView, DueView, TotalsView):
         app.query(view)
     for collection, (form, completion) in FORMS.items():
         path = f"users/{{user_id}}/{collection}/{{form_id}}"
