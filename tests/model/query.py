@@ -8,6 +8,8 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     TIMED   the root, and `b`, and whether a moment has passed, which it asks the time
     OWNED   as COPIED, and `y`, of which a getter raises when it is FAILS
     SPREAD  the root, and `b`, which says both the content and the two paths that the view is stored at
+    COUNTED the root, and how many of `x`, `y` match and their sum: numbers, which bring no versions
+    BOTH    as COUNTED, and `y`, which it reads too
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
 
@@ -16,6 +18,8 @@ index is ready. Code 2 of a view reads documents besides, by which code 1 finds 
 into place, and that before it may still take events until the roll-out is over; upkeep is of the last one.
 
 All deliveries of an event are handlers from the write on, so that delay and reordering need no steps of their own.
+With `settling`, a write has its time before it shows, and its events are sent once it shows: what is asked in between
+is of a later time, and lacks it.
 Reading what no write can change any more is no step either: it is the same at any later time.
 """
 
@@ -32,6 +36,7 @@ OWNED = 6, 7
 SPREAD = 5
 REFUSED, FAILS = 8, 9
 TIMED = 12
+COUNTED, BOTH = 13, 14
 INITIAL = 1
 """The version of all documents that exist before the script."""
 LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, *OWNED)
@@ -63,6 +68,9 @@ WOKEN = ("wake", "wake_with_content", "read_time", "reread_older_answer")
 PARTS = ("part_ledger", "part_copies", "part_content", "part_cause")
 """The devices for copies that are too large for one commit; only scenarios with parts need them."""
 
+COUNTS = ("margin", "deletions_counted", "counted_alone")
+"""The devices for views that count documents which they do not read; only scenarios with settling need them."""
+
 DEVICES = (
     "register",
     "versions",
@@ -82,6 +90,7 @@ DEVICES = (
     *OWED,
     *WOKEN,
     *PARTS,
+    *COUNTS,
 )
 
 
@@ -139,7 +148,7 @@ class Ledger(NamedTuple):
 
     `edition` is the deployment that built it; it is `owed` a build that could not be done. One that was built during
     a roll-out is built `once_more` after it. It `wakes` when the moment comes, and `now` is the time at which it was
-    built.
+    built. It had counted every write up to `as_of`, if it counts at all.
     """
 
     tokens: frozenset[str]
@@ -165,11 +174,12 @@ class Known(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What a view reads, as far as is known: documents by name, and whether it queries."""
+    """What a view reads, as far as is known: documents by name, and whether it queries or counts."""
 
     exists: bool
     named: tuple[str, ...] = ()
     queries: bool = False
+    counts: bool = False
 
 
 class Built(NamedTuple):
@@ -212,6 +222,7 @@ class Handler(NamedTuple):
     awaited: frozenset[str] = frozenset()
     seen: tuple[tuple[str, Document], ...] = ()
     hits: tuple[tuple[str, Document], ...] | None = None
+    total: tuple[int, int] | None = None
     as_of: int = 0
     edition: int = 0
     owes: bool = False
@@ -237,6 +248,8 @@ class World(NamedTuple):
     settled: int = 0
     """The last deployment whose roll-out is over, so that code before it takes no more events."""
     is_indexed: bool = True
+    unshown: bool = False
+    """Whether the next write of the script has its time already, and does not show yet."""
     went_back: str = ""
     """What older code stored over newer, or an older answer about the time over a newer."""
 
@@ -266,6 +279,8 @@ class Scenario(NamedTuple):
     """The moment that TIMED views ask for comes at any time."""
     parts: bool = False
     """Each copy of a view that has several to write is committed by itself."""
+    settling: bool = False
+    """A write shows some time after its own time."""
     live: bool = False
     """Deeper levels are read at their own times, torn, instead of at the time of the first."""
 
@@ -289,7 +304,7 @@ class QueryProtocol:
         ledgers: dict[str, Ledger | None] = {}
         stored = {}
         for view in () if self.scenario.unbuilt else self.views.values():
-            built = build(view, docs, _hits(docs))
+            built = _rebuild(view, docs)
             ledgers[view.name] = None if built is None or built.content is None else built.ledger
             if built and built.content is not None:
                 stored.update({(view.name, to): built.content for to in built.destinations})
@@ -316,7 +331,7 @@ class QueryProtocol:
             return None
         docs = dict(world.docs)
         for view in self._declared(world.deployed):
-            built = build(view, docs, _hits(docs))
+            built = _rebuild(view, docs)
             if built is None or _is_refused(view, docs) or (not view.root and dict(world.ledgers)[view.name] is None):
                 continue
             found = {to: content for (name, to), content in world.stored if name == view.name}
@@ -396,7 +411,7 @@ class QueryProtocol:
             for view in self._declared(world.deployed)
             if self._is_due(dict(world.ledgers)[view.name], world)
             # At the end, a view that still cannot be built would be retried forever.
-            and not (self._is_over(world) and (build(view, docs, _hits(docs)) is None or _is_refused(view, docs)))
+            and not (self._is_over(world) and (_rebuild(view, docs) is None or _is_refused(view, docs)))
         ]
         is_running = any(handler.change.path == UPKEEP for handler in world.handlers)
         if due and not is_running:
@@ -410,9 +425,12 @@ class QueryProtocol:
         path, value = self.scenario.script[world.written]
         docs = dict(world.docs)
         number = INITIAL + world.written + 1
+        if self.scenario.settling and not world.unshown:
+            yield f"{path} = {value} has its time @{number}, and does not show yet", world._replace(unshown=True)
+            return
         before, after = docs[path], MISSING if value is None else Document(value, number)
-        label = f"{path} = {value} is written @{number}"
-        following = world._replace(docs=_pairs({**docs, path: after}), written=world.written + 1)
+        label = f"{path} = {value} {'shows' if world.unshown else 'is written'} @{number}"
+        following = world._replace(docs=_pairs({**docs, path: after}), written=world.written + 1, unshown=False)
         changes = [Change(path, number, before, after, True)]
         if self.scenario.imageless:
             changes.append(Change(path, number, MISSING, MISSING, False))
@@ -532,9 +550,14 @@ class QueryProtocol:
                     return f"{who}: has no index for its query", _with(world, self._refused(handler))
                 if item == "query":
                     handler = self._found(handler, _hits(docs))
+                elif item == "total":
+                    # The time of the answer may be after that of a write which does not show.
+                    late = world.unshown and "margin" in self.off
+                    handler = handler._replace(total=_total(docs), as_of=INITIAL + world.written + late)
                 else:
                     handler = handler._replace(seen=_pairs({**dict(handler.seen), item: docs[item]}))
-        read = f"{who}: reads the deeper levels: {_values(handler.seen)}"
+        counted = "" if handler.total is None else f", a total of {handler.total} as of @{handler.as_of}"
+        read = f"{who}: reads the deeper levels: {_values(handler.seen)}{counted}"
         return read, _with(world, handler._replace(phase="read"))
 
     def _missing(self, handler: Handler) -> list[str]:
@@ -543,6 +566,8 @@ class QueryProtocol:
         missing = {path for each in resolved for path in each.named if path not in seen}
         if handler.hits is None and any(each.queries for each in resolved):
             missing.add("query")
+        if handler.total is None and any(each.counts for each in resolved):
+            missing.add("total")
         return sorted(missing)
 
     def _mine(self, handler: Handler) -> list[str]:
@@ -634,12 +659,26 @@ class QueryProtocol:
     def _is_covered(self, change: Change, ledger: Ledger | None) -> bool:
         if ledger is None or change.path in ("", UPKEEP):
             return False
+        if self._is_counted(change, ledger):
+            return True
         if "versions" in self.off:
             return change.tells and ledger.as_of >= change.number
         known = ledger.version(change.path)
         if "tombstones" in self.off and known is not None and known <= MISSING.version:
             return change.over > 0
         return change.covered_by(known)
+
+    def _is_counted(self, change: Change, ledger: Ledger) -> bool:
+        """Returns whether the change concerns only the total of the view, which was asked for after it.
+
+        An event of a deletion does not say when that was, and one without images says nothing.
+        """
+        if not ledger.as_of or not change.tells or change.path not in ("x", "y") or "versions" in self.off:
+            return False
+        if ledger.version(change.path) is not None and "counted_alone" not in self.off:
+            return False
+        is_dated = change.after.value is not None or "deletions_counted" in self.off
+        return is_dated and change.after.version <= ledger.as_of
 
     def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
         if "reread_older_answer" not in self.off and ledger.now > (dict(handler.seen).get(NOW, MISSING).value or 0):
@@ -710,7 +749,9 @@ class QueryProtocol:
         kept = {path: each for path, each in seen.items() if path in (named | dict(hits or ()).keys()) - new}
         ledgers = _pairs({**dict(handler.ledgers), **written})
         awaited = frozenset(named - kept.keys())
-        return handler._replace(phase="read", ledgers=ledgers, awaited=awaited, seen=_pairs(kept), hits=hits)
+        return handler._replace(
+            phase="read", ledgers=ledgers, awaited=awaited, seen=_pairs(kept), hits=hits, total=None
+        )
 
     def _is_new(self, view: View, ledger: Ledger | None, token: str) -> bool:
         """Returns whether a change after the read may have missed the view, as the ledger did not name it."""
@@ -734,7 +775,7 @@ class QueryProtocol:
                 if "debt_to_later" not in self.off and not (old.owed and "debt_always_written" in self.off):
                     ledgers.append((name, known, old._replace(owed=True, once_more=False)))
                 continue
-            built = None if handler.owes else build(view, seen, handler.hits or ())
+            built = None if handler.owes else build(view, seen, handler.hits or (), handler.total)
             if built is None or built.failed:
                 kept = built.destinations if built and "withdrawal" not in self.off else None
                 ledgers += self._debt(name, known, handler, kept)
@@ -777,7 +818,11 @@ class QueryProtocol:
             return []
         old = known.ledger or Ledger(frozenset(), edition=handler.edition)
         reached = frozenset({path for path in resolution.named if path and path != view.root})
-        tokens = old.tokens | reached | (tokens_of(view, resolution) if resolution.queries else frozenset())
+        tokens = (
+            old.tokens
+            | reached
+            | (tokens_of(view, resolution) if resolution.queries or resolution.counts else frozenset())
+        )
         destinations = tuple(to for to in old.destinations if kept is None or to in kept)
         owing = old._replace(tokens=tokens, owed=True, once_more=False, wakes=False, destinations=destinations)
         return [(name, known, owing)]
@@ -947,7 +992,7 @@ def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
     root = seen.get(view.root, MISSING).value
     if root in LINKED:
         yield "b"
-    if root in OWNED:
+    if root in OWNED or root == BOTH:
         yield "y"
     if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
@@ -957,15 +1002,22 @@ def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
     """Returns what the view needs, given what was read; nothing if its root was read as missing."""
     if view.root in seen and seen[view.root].value is None:
         return Resolution(False)
-    return Resolution(True, tuple(_named(view, seen)), seen.get(view.root, MISSING).value == QUERY)
+    root = seen.get(view.root, MISSING).value
+    return Resolution(True, tuple(_named(view, seen)), root == QUERY, root in (COUNTED, BOTH))
 
 
 def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:
     named = frozenset(path for path in resolution.named if path != view.root)
-    return named | {"xy", "xy:1"} if resolution.queries else named
+    return named | {"xy", "xy:1"} if resolution.queries or resolution.counts else named
 
 
-def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Document], ...]) -> Built | None:
+def _rebuild(view: View, docs: Mapping[str, Document]) -> Built | None:
+    return build(view, docs, _hits(docs), _total(docs))
+
+
+def build(
+    view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Document], ...], total: tuple[int, int] | None
+) -> Built | None:
     """Returns the view of what was read, None if a getter raises; uses the older state of a document read twice."""
     resolution = resolve(view, seen)
     if not resolution.exists:
@@ -977,6 +1029,8 @@ def build(view: View, seen: Mapping[str, Document], hits: tuple[tuple[str, Docum
     if resolution.queries:
         versions.update({path: min(read.version, seen[path].version) for path, read in hits})
         content += tuple((path, seen[path].value) for path, _ in hits)
+    if resolution.counts:
+        content += (total,)
     now = seen.get(NOW, MISSING).value or 0
     wakes = view.root != "" and seen[view.root].value == TIMED
     if wakes:
@@ -1012,6 +1066,12 @@ def _hits(docs: Mapping[str, Document]) -> tuple[tuple[str, Document], ...]:
     return tuple((path, docs[path]) for path in ("x", "y") if path in docs and _matches(docs[path]))
 
 
+def _total(docs: Mapping[str, Document]) -> tuple[int, int]:
+    """Returns how many documents match, and the sum of their values."""
+    values = [each.value or 0 for _, each in _hits(docs)]
+    return len(values), sum(values)
+
+
 def _fresh(handler: Handler, first: tuple[str, ...] = ()) -> Handler:
     """Returns the handler before its next attempt, without anything of the last."""
     return Handler(handler.change, (*first, *handler.todo), edition=handler.edition)
@@ -1044,4 +1104,5 @@ def _values(documents: Iterable[tuple[str, Document]]) -> str:
 def _shown(ledger: Ledger | None) -> str:
     if ledger is None:
         return "none"
-    return f"(tokens {sorted(ledger.tokens)}, versions {dict(ledger.versions)})"
+    counted = f", counted as of @{ledger.as_of}" if ledger.as_of else ""
+    return f"(tokens {sorted(ledger.tokens)}, versions {dict(ledger.versions)}{counted})"

@@ -8,8 +8,10 @@ from tests.model import query, task
 from tests.model.explorer import Explorable, Explored, explore_all
 from tests.model.query import (
     ALONE,
+    BOTH,
     CHAIN,
     COPIED,
+    COUNTED,
     FAILS,
     LINK,
     OWNED,
@@ -62,6 +64,7 @@ def _family(name: str, length: int, deep: int, values: Mapping[str, tuple[int | 
 
 _DOCUMENTS = {"a": (ALONE, LINK, None), "b": (0, 1, None)}
 _PREDICATES = {"a": (QUERY, None), "x": (1, 2, 11, None), "y": (1, None)}
+_COUNTED = {"x": (1, 2, 11, None), "y": (1, None), "a": (COUNTED, BOTH, QUERY, None)}
 _MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
 _SPREAD = (("a", SPREAD), ("b", 0))
 _CHAIN = {"a": (CHAIN, None), "b": (CHAIN, 0), "y": (0, 1, None)}
@@ -133,6 +136,11 @@ FAMILIES = (
         "a moment that comes while a getter raises", 2, 3,
         {"b": (0, FAILS)}, initial=(("a", TIMED), ("b", 1)), moment=True, upkeep=True,
     ),
+    _family("a total", 3, 4, {**_COUNTED, "a": (COUNTED, None)}, initial=(("a", COUNTED), ("x", 1)), settling=True),
+    _family("a total, delivered twice", 2, 3, _COUNTED, initial=(("a", COUNTED),), settling=True, deliveries=2),
+    _family("a total, crashes and lost answers", 2, 3, _COUNTED, settling=True, faults=1),
+    _family("a total beside a document that is read", 2, 3, _COUNTED, initial=(("a", BOTH),), settling=True),
+    _family("a total, events without images", 2, 3, _COUNTED, initial=(("a", COUNTED),), settling=True, imageless=True),
 )  # fmt: skip
 
 
@@ -177,7 +185,12 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     off = frozenset(off)
     for family in FAMILIES:
         template = family.template
-        needs = ((query.OWED, template.upkeep), (query.PARTS, template.parts), (query.WOKEN, template.moment))
+        needs = (
+            (query.OWED, template.upkeep),
+            (query.PARTS, template.parts),
+            (query.WOKEN, template.moment),
+            (query.COUNTS, template.settling),
+        )
         if any(off & set(devices) and not has for devices, has in needs):
             continue
         if not off or off & set(query.DEVICES):

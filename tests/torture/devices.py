@@ -26,6 +26,7 @@ from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
+from boiler_functions.modes.query import rebuild as rebuild_module
 from boiler_functions.modes.query.commits import Result
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.rebuild import Rebuild
@@ -38,7 +39,7 @@ from tests.faults import test_bad_data, test_failures, test_races, test_torn_vie
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
-from tests.unit.modes.query import test_debts, test_deployments, test_time
+from tests.unit.modes.query import test_debts, test_deployments, test_time, test_totals
 
 SEEDS = 40
 """The seeds in which the simulator may find what goes wrong without a device."""
@@ -253,6 +254,10 @@ def _rereading_of_an_older_answer(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _margin_of_a_total(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rebuild_module, "SETTLING", 0)
+
+
 DEVICES = (
     Device(
         "marker create", _marker_create,
@@ -360,6 +365,10 @@ DEVICES = (
     Device(
         "re-reading of an older answer", _rereading_of_an_older_answer,
         test_time.test_a_torn_read_from_before_the_moment_turns_no_answer_back,
+    ),
+    Device(
+        "margin of a total", _margin_of_a_total,
+        test_totals.test_a_change_that_shows_after_its_own_time_is_counted_though_the_last_count_is_later,
     ),
 )  # fmt: skip
 
