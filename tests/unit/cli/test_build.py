@@ -1,12 +1,13 @@
-"""`boiler build` tells the causes of what it could not build once each, and no traceback."""
+"""`boiler build` stores what it can, and tells the causes of what it could not build once each, and no traceback."""
 
 import logging
 
 import pytest
 
 from boiler_functions.cli.context import Context
-from boiler_functions.database import Put
+from boiler_functions.database import Delete, Put
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.types import Reference
 from tests.unit.cli.conftest import APP, Run, Write
 
 FAILING = APP.replace("return self.store.city.name", "return str(1 / len(self.store.city.name.strip()))")
@@ -45,3 +46,53 @@ def test_other_log_records_are_printed_as_before(module: Write, database: Memory
     result = run("build", "CityView")
     assert (result.exit_code, result.stderr) == (0, "Look here.\n")
     assert logging.getLogger("boiler_functions").handlers == before
+
+
+REGIONS = """
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
+
+app = Boiler("regions")
+
+class Region(DomainModel):
+    class Meta:
+        collection_name = "regions"
+
+class City(DomainModel):
+    class Meta:
+        collection_name = "cities"
+    region = attrs.relation(Region)
+    people = attrs.integer()
+
+class RegionStore(Store):
+    region = reference(Region)
+    cities = referrers(City.region).count()
+    people = referrers(City.region).sum(City.people)
+    large = matching(City.people >= 1000).average(City.people)
+
+@app.query
+class RegionView(ViewModel[RegionStore]):
+    class Meta:
+        path = "regionViews/{region.doc_id}"
+
+    @attrs.computed
+    def shown(self) -> str:
+        return f"{self.store.cities} cities, {self.store.people} people, {self.store.large}"
+"""
+
+
+def test_a_build_stores_totals_as_they_are_now(module: Write, database: MemoryDatabase, run: Run) -> None:
+    def shown() -> tuple[str, ...]:
+        views = database.read(["regionViews/a", "regionViews/b"]).documents
+        return tuple((view.fields or {})["shown"] for view in views)
+
+    module(REGIONS)
+    database.commit([Put(f"regions/{each}", {}) for each in "ab"])
+    for number in range(4):
+        fields = {"region": Reference("regions/a"), "people": number * 1000}
+        database.commit([Put(f"cities/c{number}", fields)])
+    assert run("build", "RegionView").exit_code == 0
+    assert shown() == ("4 cities, 6000 people, 2000.0", "0 cities, 0 people, 2000.0")
+    # No event comes: the build alone finds what has changed.
+    database.commit([Delete("cities/c1"), Put("cities/c2", {"region": Reference("regions/b"), "people": 2000})])
+    assert run("build", "RegionView").exit_code == 0
+    assert shown() == ("2 cities, 3000 people, 2500.0", "1 cities, 2000 people, 2500.0")

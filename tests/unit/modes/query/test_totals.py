@@ -10,6 +10,7 @@ import pytest
 
 from boiler_functions import (
     Boiler,
+    Changed,
     DomainModel,
     HttpSettings,
     Store,
@@ -29,6 +30,7 @@ from boiler_functions.exceptions import InvalidPattern, InvalidReference
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.query.costs import cost_of
 from boiler_functions.modes.query.rebuild import SETTLING
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Instant, Reference
@@ -363,6 +365,72 @@ def test_a_total_has_no_documents_that_a_path_could_name() -> None:
         class View(ViewModel[LikeStore]):
             class Meta:
                 path = "x/{likes.doc_id}/y/{post.doc_id}"
+
+
+# Totals that a receiver follows, and in builds by hand
+
+
+Told = list[tuple[str, int | None, int | None]]
+"""The post, and the likes before and after, of each change that a receiver was told of."""
+
+
+def told_of_likes() -> tuple[Boiler, Told]:
+    """Returns an app with a receiver of its view's changes, and the changes as it receives them."""
+    app, told = liked(), Told()
+
+    @app.on_change(LikeView)
+    def tell(change: Changed[LikeView]) -> None:
+        before, after = (view and view.likes for view in (change.before, change.after))
+        told.append((change.path, before, after))
+
+    return app, told
+
+
+def build_by_hand(testing: MemoryApp) -> Counter[str]:
+    """Builds every view as `boiler build` does, and returns how often each outcome came."""
+    declared = testing.compiled.declarations
+    building = RebuildAll(declared.app, LikeView, testing.database, testing.surroundings, declared.recipients)
+    return sum((Counter(map(str, step.outcomes.elements())) for step in building.run()), Counter())
+
+
+def test_a_receiver_is_told_once_of_each_number() -> None:
+    app, told = told_of_likes()
+    with memory_app(app) as testing:
+        put(testing, "posts/a", title="A")
+        put(testing, "posts/b", title="B")
+        testing.deliver()
+        review(testing, 1)
+        testing.deliver(duplicates=2)
+        review(testing, 1, "b")
+        testing.deliver(duplicates=2)
+        testing.database.commit([Delete("reviews/r1")])
+        testing.deliver(duplicates=2)
+        review(testing, 2, "c")
+        testing.deliver(duplicates=2)
+    assert told[:2] == [("posts/a", None, 0), ("posts/b", None, 0)]
+    assert told[2] == ("posts/a", 0, 1)
+    assert sorted(told[3:5]) == [("posts/a", 1, 0), ("posts/b", 0, 1)]
+    assert told[5:] == [("posts/b", 1, 0)]
+
+
+@pytest.mark.parametrize("pause", [0, 1])
+def test_a_number_that_a_build_by_hand_finds_before_its_event_comes_is_delivered_once(pause: int) -> None:
+    app, told = told_of_likes()
+    clock = VirtualClock()
+    with memory_app(app, Surroundings(clock.now, clock.sleep, Random(0))) as testing:
+        put(testing, "posts/a", title="A")
+        testing.deliver()
+        review(testing, 1)
+        late = testing.take()
+        clock.sleep(pause)
+        assert build_by_hand(testing) == {"built": 1}
+        assert (testing.fields("likeViews/a") or {})["likes"] == 1
+        testing.pending += late
+        testing.deliver(duplicates=1)
+        assert build_by_hand(testing)
+        testing.deliver()
+        assert told == [("posts/a", None, 0), ("posts/a", 0, 1)]
+        assert_views_equal_rebuild(testing)
 
 
 # Totals in requests, sockets and tasks
