@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Document, Number
@@ -33,7 +32,7 @@ class Reached(NamedTuple):
     paths: Mapping[str, tuple[str, ...]]
     documents: Mapping[str, Document]
     now: Instant
-    totals: Mapping[str, Number] = MappingProxyType({})
+    totals: Mapping[str, Number]
 
     def content(self) -> dict[str, Any]:
         """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""

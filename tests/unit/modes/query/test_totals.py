@@ -380,7 +380,7 @@ def told_of_likes() -> tuple[Boiler, Told]:
 
     @app.on_change(LikeView)
     def tell(change: Changed[LikeView]) -> None:
-        before, after = (view and view.likes for view in (change.before, change.after))
+        before, after = (view.likes if view else None for view in (change.before, change.after))
         told.append((change.path, before, after))
 
     return app, told
