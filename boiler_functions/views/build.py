@@ -106,18 +106,9 @@ class Reader:
         self.ask(resolved.values())
         return resolved
 
-    def read_again(self, paths: Collection[str], known: Collection[str] = (), queries: Collection[str] = ()) -> None:
-        """Reads the documents as they are now, except those that are `known`, and forgets everything else.
-
-        Keeps the results of the `queries`, by key, with the documents that they found.
-        """
-        self.results = {key: self.results[key] for key in queries}
-        found = {document.path for result in self.results.values() for document in result}
-        kept = {*known, *found.difference(paths)}
-        self.documents = {path: document for path, document in self.documents.items() if path in kept}
-        # Numbers bring no versions, so all of them are asked for again.
-        self.totals = {}
-        self.read_time = None
+    def read_again(self, paths: Collection[str]) -> None:
+        """Forgets everything that was read, and reads these documents as they are now."""
+        self.documents, self.results, self.totals, self.read_time = {}, {}, {}, None
         self.read(paths)
 
     def reached(self, instance: Instance) -> Resolution:

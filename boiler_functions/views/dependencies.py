@@ -26,13 +26,6 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def new_in(resolution: Resolution, tokens: frozenset[str], scope: str, root: str) -> tuple[set[str], set[str]]:
-    """Returns the documents, and the keys of the queries, of which a change would not find the view by the tokens."""
-    documents = {path for path in resolution.named if path != root and _document_token(scope, path) not in tokens}
-    found = ((key, _tokens_of_query(scope, *query)) for key, query in resolution.queries.items())
-    return documents, {key for key, names in found if not names <= tokens}
-
-
 def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozenset[str]:
     """Returns the tokens to look up for a change: those of its images before and after.
 

@@ -157,7 +157,7 @@ def _registration(patch: pytest.MonkeyPatch) -> None:
 
 
 def _second_reading(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Rebuild, "_read_what_was_new", lambda self, reader, former, resolved: None)
+    patch.setattr(Rebuild, "_read_anew", lambda self, reader, resolved: None)
 
 
 def _before_image_tokens(patch: pytest.MonkeyPatch) -> None:
@@ -298,7 +298,7 @@ DEVICES = (
         test_races.test_a_source_that_changes_between_the_reads_and_the_first_commit_is_in_the_view,
     ),
     Device(
-        "second reading of new dependencies", _second_reading,
+        "second reading", _second_reading,
         test_races.test_a_source_that_changes_between_the_reads_and_the_first_commit_is_in_the_view,
     ),
     Device(

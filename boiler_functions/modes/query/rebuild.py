@@ -1,9 +1,9 @@
 """Query mode: a change of any document that a view read rebuilds the view; at least once, and convergent.
 
 For each view that a change may concern: read the ledger, then the sources; register dependencies that the ledger lacks
-and read these again; build; commit ledger and view together, on the condition that the ledger is unchanged since it was
-read. A conflict starts again with reading the ledger. `tests/model` checks this protocol over all its interleavings;
-the words are in docs/glossary.md.
+and read again; build; commit ledger and view together, on the condition that the ledger is unchanged since it was read.
+A conflict starts again with reading the ledger. `tests/model` checks this protocol over all its interleavings; the
+words are in docs/glossary.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
-from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
+from boiler_functions.views.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
 from boiler_functions.views.references import Total
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
@@ -166,28 +166,18 @@ class Rebuild(NamedTuple):
             reader.read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
         resolved = reader.resolve(instances)
         while unregistered := [each for each in instances if self._must_register(each, ledgers[each], resolved[each])]:
-            former, ledgers = ledgers, {**ledgers, **self._register(unregistered, ledgers, resolved)}
-            self._read_what_was_new(reader, former, resolved)
+            ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
+            self._read_anew(reader, resolved)
             resolved = reader.resolve(instances)
         return self._built(instances, ledgers, resolved, reader, failure)
 
-    def _read_what_was_new(self, reader: Reader, former: Ledgers, resolved: Mapping[Instance, Resolution]) -> None:
-        """Reads again what the ledgers did not name before: a change of it after the first reading found no view.
+    def _read_anew(self, reader: Reader, resolved: Mapping[Instance, Resolution]) -> None:
+        """Reads again, since a change of a new dependency after the first reading found no view.
 
-        A change of anything else has found the view since its ledger was read, so that the first reading is as good.
+        Everything, so that a document and the queries that may find it are of one time: else the ledger could record a
+        document's new version, which covers its event, beside the result of a query that is older.
         """
-        named = {path for each in resolved.values() for path in each.named}
-        queries = {key for each in resolved.values() for key in each.queries}
-        new_documents: set[str] = set()
-        new_queries: set[str] = set()
-        for each, resolution in resolved.items():
-            ledger = former[each].document
-            # Without a ledger, the root too: a torn read may have seen it before a deletion that removed its ledger.
-            root = each.root if ledger.exists else ""
-            documents, keys = new_in(resolution, former[each].depends_on, self._scope(each), root)
-            new_documents |= documents
-            new_queries |= keys
-        reader.read_again(named, named - new_documents, queries - new_queries)
+        reader.read_again({path for each in resolved.values() for path in each.named})
 
     def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
         """Reads the ledgers, together with the sources that can be named from the change's own image."""
