@@ -80,8 +80,7 @@ DEVICES = (
     "restart",
     "reread_behind",
     "reread_registered",
-    "reread_new",
-    "reread_unbuilt",
+    "reread",
     "tombstones",
     "miss_tokens",
     "page_fallback",
@@ -736,30 +735,14 @@ class QueryProtocol:
         )
 
     def _registered(self, handler: Handler) -> Handler:
-        """Reads again what was new, with the ledgers as this commit left them."""
+        """Reads again, with the ledgers as this commit left them."""
         written = {name: Known(ledger) for name, _, ledger in self._registration(handler).ledgers}
-        seen = dict(handler.seen)
-        mine = [(name, self._view(name, handler), dict(handler.ledgers)[name].ledger) for name in self._mine(handler)]
-        named = {path for _, view, _ in mine for path in resolve(view, seen).named}
-        new = {
-            path for _, view, ledger in mine for path in resolve(view, seen).named if self._is_new(view, ledger, path)
-        }
-        queries = any(self._is_new(view, ledger, "xy:1") for _, view, ledger in mine if resolve(view, seen).queries)
-        hits = None if queries else handler.hits
-        kept = {path: each for path, each in seen.items() if path in (named | dict(hits or ()).keys()) - new}
         ledgers = _pairs({**dict(handler.ledgers), **written})
-        awaited = frozenset(named - kept.keys())
-        return handler._replace(
-            phase="read", ledgers=ledgers, awaited=awaited, seen=_pairs(kept), hits=hits, total=None
-        )
-
-    def _is_new(self, view: View, ledger: Ledger | None, token: str) -> bool:
-        """Returns whether a change after the read may have missed the view, as the ledger did not name it."""
-        if "reread_new" in self.off:
-            return False
-        if ledger is None:
-            return token != view.root or "reread_unbuilt" not in self.off
-        return token != view.root and token not in ledger.tokens
+        if "reread" in self.off:
+            return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset())
+        seen = dict(handler.seen)
+        named = {path for name in self._mine(handler) for path in resolve(self._view(name, handler), seen).named}
+        return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None, total=None)
 
     def _commit_of(self, handler: Handler) -> Commit | None:
         """Returns the writes for the views; the debt for one that cannot be built, or is of later code."""

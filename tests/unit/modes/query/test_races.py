@@ -81,7 +81,7 @@ def test_a_source_that_changes_before_a_new_dependency_is_registered_is_in_the_v
 
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_known_source_that_changes_before_or_after_a_new_dependency_is_registered_is_in_the_view(nth: int) -> None:
-    """It is not read again, and its event finds the view, so that one of the two builders meets a conflict."""
+    """Its event finds the view, so that one of the two builders meets a conflict."""
     with memory_app(app_of(MeetingView)) as testing:
         meeting(testing, "a")
         changed(Meeting, "m", tickets=["ta", "tb"])
