@@ -4,9 +4,8 @@ Whoever lost the right to a copy has none once all events are handled, whatever 
 mended, everybody who has the right does.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +18,7 @@ from boiler_functions.modes.query import commits
 from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild
 from boiler_functions.types import Fields, Reference
 from tests.torture.figures import Figure
+from tests.torture.judged import Judged, wrong_figures
 from tests.torture.unlogged import unlogged
 
 SEEDS = 400
@@ -70,17 +70,11 @@ class ClubView(ViewModel[ClubStore]):
 
 
 @dataclass
-class Result:
+class Result(Judged):
     """The result of one seed."""
 
     withdrawals: int = 0
     parts: int = 0
-    wrong: Counter[str] = field(default_factory=Counter)
-    details: list[str] = field(default_factory=list)
-
-    def note(self, figure: str, detail: str) -> None:
-        self.wrong[figure] += 1
-        self.details.append(f"{figure}: {detail}")
 
     def count(self, _: Document, after: Document) -> None:
         """Counts the parts of commits, by the ledgers that go with them."""
@@ -121,45 +115,36 @@ def copies(app: MemoryApp) -> dict[str, Fields]:
 @unlogged()
 def torture(seed: int) -> Result:
     """Runs one seed: members come and go while everything goes wrong; then the sources are mended; compares all."""
-    chance, result, clock = Random(seed), Result(), VirtualClock()
+    chance, result, clock = Random(seed), Result(seed), VirtualClock()
     boiler = Boiler("clubs")
     boiler.query(ClubView)
     app = MemoryApp(boiler, Surroundings(clock.now, clock.sleep, Random(seed)))
     app.database.subscribe(result.count)
     faults = Faults(before=chance.choice([0.0, 0.03]), after=chance.choice([0.0, 0.03]), torn=0.2)
-    try:
-        with patch.multiple(commits, **PARTS):
-            for each in "pqrs":
-                app.write(f"members/{each}", {})
-            reports = app.deliver(
-                shuffle=seed, at_once=chance.randint(1, 5), crashes=chance.choice([0.0, 0.05]), faults=faults,
-                duplicates=chance.choice([0, 1]), meanwhile=[lambda: act(app, chance)] * ACTS,
-            )  # fmt: skip
-            result.withdrawals += sum(report.outcomes.get(Outcome.WITHDRAWN, 0) for report in reports)
-            for path in sorted(copies(app).keys() - allowed(app).keys()):
-                result.note("reads_on", path)
-            for each in "mn":
-                app.write(f"notes/{each}", {"text": "mended"})
-            app.deliver(shuffle=seed, at_once=2, faults=faults)
-            app.upkeep()
-            if copies(app) != allowed(app):
-                result.note("view_divergence", f"{sorted(copies(app))} instead of {sorted(allowed(app))}")
-            assert_views_equal_rebuild(app)
-    except AssertionError as error:
-        result.note("view_divergence", str(error))
-    except Exception as error:
-        result.note("unclassified_errors", f"the run ended with {error!r}")
-    result.details = [f"seed {seed}: {each}" for each in result.details]
+    with result.running(), patch.multiple(commits, **PARTS):
+        for each in "pqrs":
+            app.write(f"members/{each}", {})
+        reports = app.deliver(
+            shuffle=seed, at_once=chance.randint(1, 5), crashes=chance.choice([0.0, 0.05]), faults=faults,
+            duplicates=chance.choice([0, 1]), meanwhile=[lambda: act(app, chance)] * ACTS,
+        )  # fmt: skip
+        result.withdrawals += sum(report.outcomes.get(Outcome.WITHDRAWN, 0) for report in reports)
+        for path in sorted(copies(app).keys() - allowed(app).keys()):
+            result.note("reads_on", path)
+        for each in "mn":
+            app.write(f"notes/{each}", {"text": "mended"})
+        app.deliver(shuffle=seed, at_once=2, faults=faults)
+        app.upkeep()
+        if copies(app) != allowed(app):
+            result.note("view_divergence", f"{sorted(copies(app))} instead of {sorted(allowed(app))}")
+        assert_views_equal_rebuild(app)
     return result
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
     """Yields the figures of access."""
     results = [torture(each) for each in range(seed, seed + (SHORT_SEEDS if short else SEEDS))]
-    for detail in [detail for each in results for detail in each.details][:20]:
-        print(f"    {detail}")
     yield Figure("seeds", len(results), "≥", SHORT_SEEDS if short else SEEDS)
     yield Figure("withdrawals", sum(each.withdrawals for each in results), "≥", len(results) // 20)
     yield Figure("parts", sum(each.parts for each in results), "≥", len(results))
-    for name in FIGURES:
-        yield Figure(name, sum(each.wrong[name] for each in results), "=", 0)
+    yield from wrong_figures(results, FIGURES)

@@ -3,9 +3,8 @@
 Each deployment has another fetch plan or schema version, and says its own number in every view that it stores.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -16,6 +15,7 @@ from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock, assert_views_equal_rebuild
 from tests.torture.figures import Figure
+from tests.torture.judged import Judged, wrong_figures
 from tests.torture.unlogged import unlogged
 
 SEEDS = 300
@@ -103,17 +103,11 @@ def edition(number: int, store: Any) -> Boiler:
 
 
 @dataclass
-class Result:
+class Result(Judged):
     """The result of one seed."""
 
     events: int = 0
     deployments: int = 0
-    wrong: Counter[str] = field(default_factory=Counter)
-    details: list[str] = field(default_factory=list)
-
-    def note(self, figure: str, detail: str) -> None:
-        self.wrong[figure] += 1
-        self.details.append(f"{figure}: {detail}")
 
 
 class Deployed(MemoryApp):
@@ -186,7 +180,7 @@ class Deployed(MemoryApp):
 @unlogged()
 def torture(seed: int) -> Result:
     """Runs one seed: clients write and code is deployed while everything goes wrong; then upkeep; compares all."""
-    chance, result, clock = Random(seed), Result(), VirtualClock()
+    chance, result, clock = Random(seed), Result(seed), VirtualClock()
     app = Deployed(Surroundings(clock.now, clock.sleep, Random(seed)), chance, result)
     acts: list[Any] = [app.act] * ACTS
     for _ in range(DEPLOYMENTS):
@@ -198,36 +192,27 @@ def torture(seed: int) -> Result:
         index_missing=chance.randrange(4),
         index_building=chance.randrange(4),
     )
-    try:
-        with use(app.database):
-            app.deliver(
-                shuffle=seed, at_once=chance.randint(1, 5), crashes=chance.choice([0.0, 0.05]), faults=faults,
-                duplicates=chance.choice([0, 1]), meanwhile=acts,
-            )  # fmt: skip
-            app.end_roll_out()
-            app.upkeep()
-            # Once all views are of the last edition, only debts can say what went to the code before, or failed.
-            app.injected.clear()
-            app.deliver(shuffle=seed + 1, at_once=2, faults=faults, meanwhile=[app.act] * (ACTS // 4))
-            app.upkeep()
-            if left := app.upkeep():
-                result.note("debts_left", f"{dict(left)}")
-            assert_views_equal_rebuild(app)
-    except AssertionError as error:
-        result.note("view_divergence", str(error))
-    except Exception as error:
-        result.note("unclassified_errors", f"the run ended with {error!r}")
-    result.details = [f"seed {seed}: {each}" for each in result.details]
+    with result.running(), use(app.database):
+        app.deliver(
+            shuffle=seed, at_once=chance.randint(1, 5), crashes=chance.choice([0.0, 0.05]), faults=faults,
+            duplicates=chance.choice([0, 1]), meanwhile=acts,
+        )  # fmt: skip
+        app.end_roll_out()
+        app.upkeep()
+        # Once all views are of the last edition, only debts can say what went to the code before, or failed.
+        app.injected.clear()
+        app.deliver(shuffle=seed + 1, at_once=2, faults=faults, meanwhile=[app.act] * (ACTS // 4))
+        app.upkeep()
+        if left := app.upkeep():
+            result.note("debts_left", f"{dict(left)}")
+        assert_views_equal_rebuild(app)
     return result
 
 
 def run(short: bool, seed: int) -> Iterator[Figure]:
     """Yields the figures of deployments."""
     results = [torture(each) for each in range(seed, seed + (SHORT_SEEDS if short else SEEDS))]
-    for detail in [detail for each in results for detail in each.details][:20]:
-        print(f"    {detail}")
     yield Figure("seeds", len(results), "≥", SHORT_SEEDS if short else SEEDS)
     yield Figure("events", sum(each.events for each in results), "≥", len(results) * ACTS // 2)
     yield Figure("deployments", sum(each.deployments for each in results), "=", len(results) * DEPLOYMENTS)
-    for name in FIGURES:
-        yield Figure(name, sum(each.wrong[name] for each in results), "=", 0)
+    yield from wrong_figures(results, FIGURES)
