@@ -1,4 +1,4 @@
-"""Poll: changed by a document beside its copy, closes by itself at its time, and a webhook is told of both."""
+"""Poll: a document beside its copy changes it, it closes by itself at its time, and a webhook receives both changes."""
 
 from boiler_functions import Boiler, Changed, DomainModel, Rejected, Store, ViewModel, Webhook, access, attrs, reference
 

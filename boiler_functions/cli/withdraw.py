@@ -45,7 +45,7 @@ def _undeclared(context: Context, found: Registration, view: str | None) -> str:
 
 
 def _former(context: Context, database: Database, app: str) -> Registration:
-    """Returns the registration of another app; raises ConfigurationError if there is none, or if it is this app."""
+    """Returns the registration of another app; raises ConfigurationError for this app, or one that was not deployed."""
     known = registrations(database)
     others = ", ".join(known.keys() - {context.app.name}) or "none"
     if app not in known or app == context.app.name:

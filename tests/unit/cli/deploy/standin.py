@@ -1,4 +1,4 @@
-"""A gcloud that answers as it is told; `tests/emulator/test_deploy.py` runs the real one."""
+"""A gcloud that gives prepared answers; `tests/emulator/test_deploy.py` runs the real one."""
 
 import json
 import shlex
