@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from boiler_functions.views.references import One
+from boiler_functions.views.followed import One
 from boiler_functions.views.store import Source
 
 

@@ -13,7 +13,8 @@ from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
-from boiler_functions.views.references import Found, Matching, Queried
+from boiler_functions.views.found import Found, Matching
+from boiler_functions.views.queries import Queried
 from boiler_functions.views.view_model import View
 
 

@@ -17,8 +17,10 @@ from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named, number
 from boiler_functions.types import Instant
-from boiler_functions.views.references import Children, Matching, One, Referrers, Related, Total
+from boiler_functions.views.followed import One, Related
+from boiler_functions.views.found import Children, Matching, Referrers
 from boiler_functions.views.store import Root, Source
+from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View
 
 _PLACEHOLDER = re.compile(r"\{([^/}]+)\}")

@@ -11,7 +11,7 @@ from boiler_functions.database import Query
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches
 from boiler_functions.types import digest
-from boiler_functions.views.references import Queried
+from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Resolution, Root, Source, Store
 
 

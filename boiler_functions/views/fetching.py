@@ -14,8 +14,11 @@ from boiler_functions.database.matching import billed
 from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
-from boiler_functions.views.references import Children, Matching, One, Queried, Referrers, Related, Total
+from boiler_functions.views.followed import One, Related
+from boiler_functions.views.found import Children, Matching, Referrers
+from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source, Store
+from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View
 
 

@@ -1,12 +1,34 @@
-"""An example of each kind of query that a Store runs, to find the indexes that it needs and the events that wake it."""
+"""What a Store asks Firestore for by a query: for documents, or for a number over them."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 
-from boiler_functions.database import Query
-from boiler_functions.views.references import Queried
-from boiler_functions.views.store import Store
+from boiler_functions.database import Document, Query
+from boiler_functions.views.store import Documents, Resolution, Source, Store
+
+_EXACT = ("==", "in", "array-contains", "array-contains-any")
+
+
+class Queried(Source):
+    """What a query finds: its documents, or a number over them."""
+
+    @abstractmethod
+    def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
+        """Returns the queries for the documents that the fetch plan led to; None if it has not come that far."""
+
+    @abstractmethod
+    def queries_of(self, image: Document) -> list[Query]:
+        """Returns the queries that any root's view may run for this reference and that may find this image."""
+
+    def is_exact(self, query: Query) -> bool:
+        """Returns whether an image says which of the queries find it, so that a change wakes their views alone."""
+        return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
+
+    @abstractmethod
+    def example(self) -> Query:
+        """Returns its query for some document, which needs the same index as for any other."""
 
 
 def queries_of(store: type[Store]) -> Iterator[Query]:

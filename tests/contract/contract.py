@@ -33,7 +33,7 @@ from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.exceptions import Conflict, InvalidRequest, TooLarge
 from boiler_functions.paths import Pattern
 from boiler_functions.types import MISSING, GeoPoint, Reference
-from boiler_functions.views.references import Referrers
+from boiler_functions.views.found import Referrers
 
 HOUR = 3_600_000_000_000
 

@@ -16,7 +16,7 @@ from boiler_functions.modes.query.commits import Commits
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.views.build import Instance, build
 from boiler_functions.views.dependencies import sources_of
-from boiler_functions.views.references import Total
+from boiler_functions.views.totals import Total
 from tests.torture import clubs, transfers
 from tests.torture.__main__ import PARTS, main
 from tests.torture.devices import DEVICES, Device, found_by_search, proven

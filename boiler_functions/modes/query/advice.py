@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from boiler_functions.modes.advice import Advice, is_one_for_all
 from boiler_functions.modes.event_function import EventFunction
-from boiler_functions.views.references import Matching, One
+from boiler_functions.views.followed import One
+from boiler_functions.views.found import Matching
 from boiler_functions.views.view_model import View
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from boiler_functions.database.metered import Usage
 from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.views.fetching import Assumed, Walk, copies_of, is_keyed
-from boiler_functions.views.references import Queried
+from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
 

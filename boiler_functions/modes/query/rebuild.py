@@ -33,8 +33,8 @@ from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_forme
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
-from boiler_functions.views.references import Total
 from boiler_functions.views.store import Resolution
+from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import ViewModel
 
 PAGE = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from boiler_functions.database.metered import Usage
 from boiler_functions.modes.task.task import Task
 from boiler_functions.views.fetching import Assumed, Walk, size_of
-from boiler_functions.views.references import Queried
+from boiler_functions.views.queries import Queried
 
 
 def cost_of(task: Task, assumed: Assumed) -> Usage:

@@ -1,0 +1,170 @@
+"""Documents that a Store names: one by its id, and those that a relation of other documents refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast, overload
+
+from boiler_functions.database import Document
+from boiler_functions.exceptions import InvalidReference
+from boiler_functions.models.attributes import Relation
+from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.paths import Pattern
+from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
+
+M = TypeVar("M", bound=DomainModel)
+
+
+class One(Source, Generic[M]):
+    """One document, found by a fixed id or through a relation; on an instance of the Store, its model or None."""
+
+    def __init__(self, model: type[M] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool) -> None:
+        self._of = model
+        self._doc_id = doc_id
+        self.via = via
+        self.verify = verify
+
+    @property
+    def model(self) -> type[M]:
+        return cast(type[M], self._of.target if isinstance(self._of, Relation) else self._of)
+
+    def followed(self) -> Relation[Any] | None:
+        """Returns the relation that leads to the document; None for a document with a fixed id."""
+        return self._of if isinstance(self._of, Relation) else None
+
+    @property
+    def doc_id(self) -> str | None:
+        return self._doc_id
+
+    def _leads_by(self) -> Iterable[Any]:
+        return (self._doc_id, *led_by(self.followed()))
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        if not isinstance(self._of, Relation):
+            return
+        self.via = starting_point(self, self._of.owner, self.via, earlier, store)
+        if self.via.many or self._of.many:
+            raise InvalidReference(f"{store}.{self.name} leads to many documents; declare it with `references(…)`.")
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        if isinstance(self._of, Relation):
+            follow(self, self._of, self.via, resolution, documents)
+        else:
+            pattern = self.model.pattern()
+            self._add_named(resolution, [pattern.fill({**key, "doc_id": self._filled(key)})], documents)
+
+    def key_names(self) -> set[str]:
+        if self._doc_id is None:
+            return set()
+        return {*Pattern(self._doc_id).names, *(name for name in self.model.pattern().names if name != "doc_id")}
+
+    def _filled(self, key: Mapping[str, str]) -> str:
+        assert self._doc_id is not None
+        return Pattern(self._doc_id).fill(key)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> One[M]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> M | None: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else next(iter(instance.models(self)), None)
+
+
+class Many(Source, Generic[M]):
+    """Many documents; on an instance of the Store, a sequence of the existing models, ordered by path."""
+
+    many = True
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> Many[M]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> Sequence[M]: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else instance.models(self)
+
+
+class Related(Many[M]):
+    """The documents that a relation refers to."""
+
+    def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:
+        self.relation = relation
+        self.via = via
+        self.verify = verify
+
+    @property
+    def model(self) -> type[M]:
+        return cast(type[M], self.relation.target)
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self.via = starting_point(self, self.relation.owner, self.via, earlier, store)
+        if not self.via.many and not self.relation.many:
+            raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
+
+    def _leads_by(self) -> Iterable[Any]:
+        return led_by(self.relation)
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        follow(self, self.relation, self.via, resolution, documents)
+
+
+def led_by(relation: Relation[Any] | None) -> Iterable[Any]:
+    if relation is None:
+        return ()
+    target = [(each.field, each.op, each.value) for each in relation.target.discriminator()]
+    # Without the default of `by`, so that upgrading this package leaves every fingerprint as it was.
+    by = () if relation.by == "reference" else (relation.by,)
+    return (relation.field_path, relation.many, relation.target.pattern().text, target, *by)
+
+
+def starting_point(
+    source: Source, model: type[DomainModel] | type[Any], via: Source | None, earlier: Sequence[Source], store: str
+) -> Source:
+    """Returns the earlier reference that a relation of `model` starts from.
+
+    Raises InvalidReference if none fits, or several do and `via` chooses none.
+    """
+    found = [each for each in earlier if issubclass(each.model, model) or issubclass(model, each.model)]
+    if via is not None:
+        if via not in found:
+            reachable = ", ".join(each.name for each in found) or "none"
+            raise InvalidReference(
+                f"{store}.{source.name} goes via {via!r}, which is not a {model.__name__} "
+                f"declared before it; these are: {reachable}."
+            )
+        return via
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise InvalidReference(
+            f"{store}.{source.name} starts from {model.__name__}, which no reference before it reaches; "
+            f"declare one, for example `{model.__name__.lower()} = reference({model.__name__})`."
+        )
+    raise InvalidReference(
+        f"{store}.{source.name} could start from {', '.join(each.name for each in found)}; choose with `via=`."
+    )
+
+
+def follow(
+    source: Source, relation: Relation[Any], via: Source | None, resolution: Resolution, documents: Documents
+) -> None:
+    """Adds to the resolution the documents that the relation refers to from those of the reference `via`."""
+    assert via is not None
+    starts = resolution.paths.get(via.name)
+    if starts is None or any(path not in documents for path in starts):
+        return
+    found = [documents[start] for start in starts if leads_on(via, relation.owner, documents[start])]
+    paths = [path for document in found for path in relation.paths(document.fields)]
+    source._add_named(resolution, sorted(set(paths)) if source.many else paths, documents)
+
+
+def leads_on(source: Source, model: type[Any], document: Document) -> bool:
+    """Returns whether a relation of `model` can be followed from this document of the reference.
+
+    It can if the document belongs to `model` and to the model of the reference. A missing document belongs to every
+    class that holds a whole collection, so that documents which refer to it are found; it belongs to no subclass, as
+    only the field `obj_type` says that.
+    """
+    models = [each for each in (source.model, model) if issubclass(each, DomainModel)]
+    if not document.exists:
+        return not any(each.discriminator() for each in models)
+    return all(each.holds(document) for each in models)
