@@ -25,6 +25,7 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.exceptions import InvalidAttribute
 from boiler_functions.models import fields
+from boiler_functions.models.annotations import field_for
 from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Relation, StoredBy, Validator
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
@@ -224,7 +225,7 @@ def _computed(function: Callable[[Any], T], *, data_key: str | None) -> Attribut
         try:
             annotation = typing.get_type_hints(function)["return"]
             _check_storable(annotation)
-            return fields.field_for(annotation, **options)
+            return field_for(annotation, **options)
         except (TypeError, NameError) as error:
             raise InvalidAttribute(f"The return type of {function.__qualname__}: {error}.") from error
 
@@ -245,10 +246,10 @@ def bproperty(*, data_key: str | None = None) -> Attribute[Any]:
 def _typed_field(annotation: Any) -> MakeField:
     try:
         _check_storable(annotation)
-        fields.field_for(annotation)
+        field_for(annotation)
     except TypeError as error:
         raise InvalidAttribute(f"{error}; use one of Firestore's types, an Enum or an Embedded.") from error
-    return lambda **options: fields.field_for(annotation, **options)
+    return lambda **options: field_for(annotation, **options)
 
 
 def _check_storable(annotation: Any) -> None:

@@ -12,8 +12,9 @@ from marshmallow import fields as marshmallow_fields
 from boiler_functions.exceptions import (
     InvalidAttribute,
 )
-from boiler_functions.models.fields import Part, StoredSchema, spelling
+from boiler_functions.models.fields import Part
 from boiler_functions.models.model import Model
+from boiler_functions.models.spelling import StoredSchema, spelling
 
 
 class Embedded(Model):

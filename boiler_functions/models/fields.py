@@ -1,71 +1,22 @@
-"""marshmallow fields for Firestore's values, in two spellings: as documents hold them, and as JSON.
-
-A JsonSchema reads and writes what HTTP carries: ISO 8601 text, base64, a mapping of latitude and longitude, a path.
-Any other schema reads and writes Firestore's own values. Both are strict: "1" is not a number.
-"""
+"""marshmallow fields for Firestore's values, in both spellings; each is strict: "1" is not a number."""
 
 import copy
 import math
-import types
-import typing
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
-from enum import Enum
-from functools import cache, partial
-from typing import Any, is_typeddict
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from boiler_functions.database.matching import sort_key
 from boiler_functions.database.values import MAX_DEPTH, Fault, faults_of, is_instant
 from boiler_functions.exceptions import InvalidPath
+from boiler_functions.models.spelling import as_json, in_json, spelling
 from boiler_functions.paths import document_id
 from boiler_functions.types import GeoPoint, Reference, is_unicode
 
 INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
-
-
-class StoredSchema(Schema):
-    """Reads and writes Firestore's own values."""
-
-
-class JsonSchema(Schema):
-    """Reads and writes what HTTP carries."""
-
-
-class AnswerSchema(JsonSchema):
-    """Describes the answers of the API: a JsonSchema in which an attribute with a default is required, too."""
-
-
-def spelling(field: fields.Field[Any]) -> type[Schema]:
-    """Returns the kind of schema that the field is part of: StoredSchema, JsonSchema or AnswerSchema."""
-    return next((each for each in (AnswerSchema, JsonSchema) if isinstance(field.root, each)), StoredSchema)
-
-
-def _in_json(field: fields.Field[Any]) -> bool:
-    return isinstance(field.root, JsonSchema)
-
-
-def as_json(value: Any) -> Any:
-    """Returns a value of a document as JSON spells it; NaN and the infinities, which JSON lacks, become null."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case datetime():
-            return value.isoformat()
-        case bytes():
-            return b64encode(value).decode()
-        case GeoPoint():
-            return {"latitude": value.latitude, "longitude": value.longitude}
-        case Reference():
-            return value.path
-        case Mapping():
-            return {key: as_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [as_json(item) for item in value]
-        case _:
-            return value
 
 
 class _Strict(fields.Field[Any]):
@@ -74,7 +25,7 @@ class _Strict(fields.Field[Any]):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is None:
             return None
-        return self._in_text(value) if _in_json(self) else self._deserialize(value, attr, None)
+        return self._in_text(value) if in_json(self) else self._deserialize(value, attr, None)
 
     def _in_text(self, value: Any) -> Any:
         """Returns the value as JSON spells it."""
@@ -118,7 +69,7 @@ class Float(_Strict, fields.Float):
             number = float(value)
         except OverflowError as error:
             raise self.make_error("too_large", input=value) from error
-        if _in_json(self) and not math.isfinite(number):
+        if in_json(self) and not math.isfinite(number):
             raise self.make_error("special")
         return number
 
@@ -142,7 +93,7 @@ class Timestamp(_Strict, fields.AwareDateTime):
         return fields.AwareDateTime._serialize(self, value, None, None)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if _in_json(self):
+        if in_json(self):
             value = super()._deserialize(value, attr, data, **kwargs)
         if not isinstance(value, datetime):
             raise self.make_error("invalid", input=value, obj_type="timestamp")
@@ -162,7 +113,7 @@ class Bytes(_Strict):
         return as_json(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
-        if _in_json(self) and isinstance(value, str):
+        if in_json(self) and isinstance(value, str):
             try:
                 return b64decode(value, validate=True)
             except ValueError as error:  # binascii.Error, or a character outside ASCII
@@ -181,7 +132,7 @@ class Place(_Strict):
         return as_json(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> GeoPoint:
-        if _in_json(self) and isinstance(value, dict) and value.keys() == {"latitude", "longitude"}:
+        if in_json(self) and isinstance(value, dict) and value.keys() == {"latitude", "longitude"}:
             degrees = [value["latitude"], value["longitude"]]
             if all(isinstance(each, int | float) and not isinstance(each, bool) for each in degrees):
                 value = GeoPoint(*map(float, degrees))
@@ -207,13 +158,13 @@ class Related(_Strict):
         return as_json(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Reference:
-        if _in_json(self) and isinstance(value, str):
+        if in_json(self) and isinstance(value, str):
             value = Reference(value)
         if not isinstance(value, Reference):
             raise self.make_error("invalid")
         if not self.accepts(value.path):
             raise self.make_error("elsewhere", collection=self.collection())
-        if _in_json(self):
+        if in_json(self):
             self._check_path(value.path)
         return value
 
@@ -282,7 +233,7 @@ class Anything(fields.Raw):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         try:
-            return as_json(value) if _in_json(self) else copy.deepcopy(value)
+            return as_json(value) if in_json(self) else copy.deepcopy(value)
         except RecursionError as error:
             raise ValidationError(f"Nested more than {MAX_DEPTH} deep.") from error
 
@@ -306,6 +257,16 @@ def nested(faults: Iterable[Fault]) -> Any:
     return messages
 
 
+def flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Returns marshmallow's nested messages by dotted field: `{"address.city": ["Missing data…"]}`."""
+    if isinstance(messages, Mapping):
+        flat: dict[str, list[str]] = {}
+        for key, inner in messages.items():
+            flat.update(flatten(inner, f"{prefix}.{key}" if prefix else str(key)))
+        return flat
+    return {prefix: [str(message) for message in (messages if isinstance(messages, list) else [messages])]}
+
+
 class Part(fields.Nested):
     """An object inside a document; `make` returns its schema for the kind of schema that the whole is loaded with."""
 
@@ -323,88 +284,3 @@ class Member(fields.Enum[Any]):
 
     def __init__(self, enum: type[Any], **kwargs: Any) -> None:
         super().__init__(enum, by_value=True, **kwargs)
-
-
-_SCALARS: dict[Any, Callable[..., fields.Field[Any]]] = {
-    bool: Boolean,
-    int: Integer,
-    float: Float,
-    str: String,
-    bytes: Bytes,
-    datetime: Timestamp,
-    date: fields.Date,
-    GeoPoint: Place,
-    Any: Anything,
-    object: Anything,
-}
-
-_NAMES = [each.__name__ for each in _SCALARS if each not in (Any, object)]
-
-_ARRAYS = (list, Sequence, tuple)
-
-
-def field_for(annotation: Any, **options: Any) -> fields.Field[Any]:
-    """Returns the field for values of the type: `list[str] | None` gives `Items(String(), allow_none=True)`.
-
-    Raises TypeError for a type that no document can hold.
-    """
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if _is_union(annotation):
-        members = [each for each in arguments if each is not types.NoneType]
-        optional: dict[str, Any] = {"allow_none": True} if len(members) < len(arguments) else {}
-        return field_for(members[0], **options, **optional) if len(members) == 1 else Anything(**options)
-    if annotation in _SCALARS:
-        return _SCALARS[annotation](**options)
-    if origin in _ARRAYS or annotation is list:
-        alternatives = [each for item in arguments for each in (typing.get_args(item) if _is_union(item) else (item,))]
-        if any(typing.get_origin(each) in _ARRAYS or each is list for each in alternatives):
-            raise TypeError(f"{annotation!r} is a list of lists, which Firestore cannot hold; put a mapping between")
-        return Items(field_for(arguments[0]) if arguments else Anything(), **options)
-    if origin in (dict, Mapping) or annotation is dict:
-        values = field_for(arguments[1]) if arguments else Anything()
-        return fields.Dict(keys=String(), values=values, **options)
-    if is_typeddict(annotation):
-        return Part(partial(_typed_dict_schema, annotation), **options)
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return Member(annotation, **options)
-    if hasattr(annotation, "embedded_field"):
-        embedded: fields.Field[Any] = annotation.embedded_field(**options)
-        return embedded
-    name = annotation.__name__ if isinstance(annotation, type) else repr(annotation)
-    raise TypeError(
-        f"{name} is not a type that a document can hold; use {', '.join(_NAMES)}, a list or dict of them, a TypedDict, "
-        f"an Enum or an Embedded (a Decimal as its text, `str`, or as an `int` of its smallest unit)"
-    )
-
-
-def _is_union(annotation: Any) -> bool:
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
-
-
-@cache
-def _typed_dict_schema(annotation: Any, base: type[Schema]) -> Schema:
-    hints = typing.get_type_hints(annotation)
-    required = _required_keys(annotation)
-    members = {name: field_for(hint, required=name in required) for name, hint in hints.items()}
-    schema: type[Schema] = base.from_dict(members, name=annotation.__name__)
-    return schema()
-
-
-def _required_keys(annotation: Any) -> frozenset[str]:
-    # `__required_keys__` alone misses Required[…] and NotRequired[…] where `from __future__ import annotations` turns
-    # annotations into strings.
-    marks = {
-        name: typing.get_origin(hint) for name, hint in typing.get_type_hints(annotation, include_extras=True).items()
-    }
-    declared = {*annotation.__required_keys__, *(name for name, mark in marks.items() if mark is typing.Required)}
-    return frozenset(name for name in declared if marks[name] is not typing.NotRequired)
-
-
-def flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
-    """Returns marshmallow's nested messages by dotted field: `{"address.city": ["Missing data…"]}`."""
-    if isinstance(messages, Mapping):
-        flat: dict[str, list[str]] = {}
-        for key, inner in messages.items():
-            flat.update(flatten(inner, f"{prefix}.{key}" if prefix else str(key)))
-        return flat
-    return {prefix: [str(message) for message in (messages if isinstance(messages, list) else [messages])]}

@@ -20,7 +20,8 @@ from boiler_functions.exceptions import (
     InvalidValue,
 )
 from boiler_functions.models.attributes import Attribute
-from boiler_functions.models.fields import AnswerSchema, StoredSchema, flatten
+from boiler_functions.models.fields import flatten
+from boiler_functions.models.spelling import AnswerSchema, StoredSchema
 from boiler_functions.types import Fields, Reference, described, digest, shown, subclasses
 
 OBJ_TYPE = "obj_type"

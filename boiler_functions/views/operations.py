@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar, overload
 from marshmallow import Schema
 
 from boiler_functions.exceptions import InvalidAttribute
+from boiler_functions.models.annotations import field_for
 from boiler_functions.models.attributes import camel_case
-from boiler_functions.models.fields import JsonSchema, field_for
+from boiler_functions.models.spelling import JsonSchema
 
 F = TypeVar("F", bound=Callable[..., None])
 

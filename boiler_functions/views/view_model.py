@@ -22,8 +22,9 @@ from boiler_functions.exceptions import (
     Transient,
 )
 from boiler_functions.models import session
-from boiler_functions.models.fields import JsonSchema, String, flatten
+from boiler_functions.models.fields import String, flatten
 from boiler_functions.models.model import RESERVED_KEYS, Model
+from boiler_functions.models.spelling import JsonSchema
 from boiler_functions.paths import Pattern
 from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of

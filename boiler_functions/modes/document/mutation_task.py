@@ -16,8 +16,9 @@ from marshmallow import RAISE, Schema
 
 from boiler_functions.access import Caller, Owner
 from boiler_functions.exceptions import InvalidValue, Rejected
-from boiler_functions.models.fields import StoredSchema, String
+from boiler_functions.models.fields import String
 from boiler_functions.models.model import DOC_VERSION
+from boiler_functions.models.spelling import StoredSchema
 from boiler_functions.modes.sent import is_of_sender
 from boiler_functions.modes.task.task import Task
 from boiler_functions.paths import Pattern, collection_of

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from boiler_functions.exceptions import ConfigurationError, InvalidSink, Undeliverable, Undelivered
-from boiler_functions.models.fields import as_json
 from boiler_functions.models.model import Model
+from boiler_functions.models.spelling import as_json
 from boiler_functions.modes.on_change.declaration import Changed
 from boiler_functions.settings.checks import positive
 from boiler_functions.settings.place import is_deployed

@@ -15,7 +15,7 @@ from boiler_functions.exceptions import InvalidPath
 from boiler_functions.models import fields
 from boiler_functions.models.attributes import COMPARABLE
 from boiler_functions.models.conditions import Bound, Condition
-from boiler_functions.models.fields import JsonSchema
+from boiler_functions.models.spelling import JsonSchema
 from boiler_functions.modes.rest import strict_json
 from boiler_functions.modes.rest.columns import Column
 from boiler_functions.paths import document_id

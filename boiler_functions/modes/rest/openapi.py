@@ -15,7 +15,7 @@ from marshmallow import Schema
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.models import fields
-from boiler_functions.models.fields import AnswerSchema, JsonSchema
+from boiler_functions.models.spelling import AnswerSchema, JsonSchema
 from boiler_functions.modes.rest.arguments import CreateBody, PatchBody, ReplaceBody, SettersBody
 from boiler_functions.settings.http import ID
 from boiler_functions.views.operations import OperationArguments

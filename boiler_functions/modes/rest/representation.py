@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from boiler_functions.models.fields import as_json
 from boiler_functions.models.model import RESERVED_KEYS
+from boiler_functions.models.spelling import as_json
 from boiler_functions.settings.http import ID
 from boiler_functions.types import Fields, digest
 

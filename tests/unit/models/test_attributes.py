@@ -16,7 +16,7 @@ from boiler_functions.database import Document, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
 from boiler_functions.models import attributes
-from boiler_functions.models.fields import JsonSchema
+from boiler_functions.models.spelling import JsonSchema
 from boiler_functions.types import Reference
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -15,7 +15,9 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions import Embedded, attrs
 from boiler_functions.models import fields as ours
-from boiler_functions.models.fields import JsonSchema, StoredSchema, field_for, flatten
+from boiler_functions.models.annotations import field_for
+from boiler_functions.models.fields import flatten
+from boiler_functions.models.spelling import JsonSchema, StoredSchema
 from boiler_functions.types import GeoPoint, Reference
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -21,8 +21,8 @@ from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, GetterFailed, ImpureGetter, InvalidDocument, InvalidValue
 from boiler_functions.models.attributes import camel_case
-from boiler_functions.models.fields import JsonSchema
 from boiler_functions.models.session import UnitOfWork, active
+from boiler_functions.models.spelling import JsonSchema
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, Reader, build
 
