@@ -1,13 +1,16 @@
-"""Adds to the site the pages that lie elsewhere in the repository, each where its links expect it.
+"""Adds to the site the pages that lie elsewhere in the repository, each where its links expect it, and `llms.txt`.
 
-mkdocs calls `on_files` once it has found the pages in `docs/`, and `on_page_markdown` for each page.
+mkdocs calls `on_files` once it has found the pages in `docs/`, `on_page_markdown` for each page, and `on_post_build`
+when the site is written.
 """
 
+import re
 from pathlib import Path
 from typing import Final
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
 ROOT: Final = Path(__file__).parents[1]
@@ -24,6 +27,10 @@ PAGES: Final = {
     "reference/errors.md": "boiler_functions/cli/codes.md",
 }
 
+# What the hooks keep of a build for the next one, as mkdocs passes it to none of them whole.
+_pages: list[Page] = []
+_texts: dict[str, str] = {}
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Returns the pages of `docs/` and those that lie elsewhere."""
@@ -35,6 +42,28 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Returns the page with its links as the site has them: there, `docs/` is the root."""
     up = "../" * page.file.src_uri.count("/")
-    if page.file.src_uri in PAGES:
-        return markdown.replace(f"]({up}docs/", f"]({up}")
-    return markdown.replace(f"]({up}../", f"]({up}")
+    text = markdown.replace(f"]({up}docs/" if page.file.src_uri in PAGES else f"]({up}../", f"]({up}")
+    _texts[page.url] = text
+    return text
+
+
+def on_nav(nav: Navigation, **_: object) -> Navigation:
+    """Keeps the order of the pages."""
+    _pages[:] = nav.pages
+    return nav
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Writes `llms.txt`, an index of the pages in the form of https://llmstxt.org, and `llms-full.txt`, their text."""
+    index = [f"- [{page.title}]({page.url}): {_first_sentence(_texts[page.url])}" for page in _pages]
+    head = f"# {config.site_name}\n\n> {config.site_description}\n"
+    site = Path(config.site_dir)
+    (site / "llms.txt").write_text(f"{head}\n## Pages\n\n{chr(10).join(index)}\n", "utf-8")
+    (site / "llms-full.txt").write_text("\n\n".join([head, *(_texts[page.url] for page in _pages)]), "utf-8")
+
+
+def _first_sentence(text: str) -> str:
+    """Returns the first sentence of the page's first paragraph, without links."""
+    paragraphs = (part for part in text.split("\n\n") if part[0].isalpha() or part[0] in "`*")
+    words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", " ".join(next(paragraphs, "").split()))
+    return re.split(r"(?<=[.:])\s", words)[0].rstrip(":")

@@ -43,3 +43,9 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path) -> None:
     loaded = {page.name: _LOADED.findall(page.read_text("utf-8")) for page in pages}
     assert pages
     assert {name: found for name, found in loaded.items() if found} == {}
+
+
+def test_an_index_for_programs_lists_every_page_with_what_it_is_about(site: Path) -> None:
+    listed = dict(re.findall(r"^- \[[^]]+\]\(([^)]+)\): (\S.*)$", (site / "llms.txt").read_text("utf-8"), re.MULTILINE))
+    pages = {str(page.relative_to(site)) for page in site.rglob("*.html")} - {"404.html"}
+    assert set(listed) == pages
