@@ -273,7 +273,7 @@ class Run(NamedTuple):
                 try:
                     values = self.task.load(form.path, without_outcome(form.fields or {}))
                 except InvalidDocument as error:
-                    return self._unfit(effect, error)
+                    return effect.refused("The form does not fit.", fits=False, errors=error.errors)
                 totals = reader.totals_of(resolution)
                 read = store(resolution.paths, effect.unit.documents, reader.time, totals)
                 self.task.take_effect(form.path, values, read)
@@ -291,19 +291,13 @@ class Run(NamedTuple):
             return effect.failed(failure)
         return effect
 
-    def _unfit(self, effect: _Effect, error: InvalidDocument) -> _Effect:
-        """Returns the effect of values that the form's view refuses; without a stamp, a dead letter reports it."""
-        if self.task.on_completion != "stamp":
-            return effect.failed(error)
-        return effect.refused("The form does not fit.", fits=False, errors=error.errors)
-
     def _judged(self, effect: _Effect, error: Permanent) -> _Effect:
         """Returns the effect of an error in user code or its commit: a rejection if the sender caused it, or a failure.
 
         A sender can choose ids and sizes that no declaration of the form could refuse. Every other value that a model
         refuses was made by user code.
         """
-        reason = REASONS.get(type(error)) if self.task.on_completion == "stamp" else None
+        reason = REASONS.get(type(error))
         return effect.refused(reason) if reason else effect.failed(error)
 
     def _check_declared(self, unit: UnitOfWork) -> None:
@@ -327,8 +321,10 @@ class Run(NamedTuple):
             if record is not None:
                 writes.insert(1, marker.remember(self.invocation, record, form.version, self._said(form, effect)))
         self.invocation.database.commit(writes, verify=unit.verified if serializable else ())
-        if effect.rejection:
-            log.info("%s is rejected: %s", form.path, effect.rejection)
+        if rejection := effect.rejection:
+            # For a form without a stamp, the log alone shows this. Messages could quote the form, names do not.
+            names = ", ".join(list(rejection.errors)[:_MOST_ERRORS])
+            log.info("%s is rejected: %s%s", form.path, rejection.reason, names and f" ({names})")
 
     def _completion(self, form: Document, effect: _Effect) -> Write:
         """Returns the write on the form, which fails if the form has changed since it was read."""

@@ -145,20 +145,35 @@ def test_a_failure_of_a_torn_view_is_no_failure() -> None:
         assert letters(testing) == []
 
 
+def assert_rejected(testing: MemoryApp, on_completion: Completion, path: str = FORM, **fields: object) -> None:
+    """Sends a form, and asserts that it is rejected for good without a letter, whatever becomes of the form."""
+    put(testing, path, **fields)
+    (delivery,) = testing.take()
+    assert testing.handle(delivery).outcomes == {"rejected": 1}
+    assert testing.handle(delivery).outcomes == {"duplicate": 1}
+    testing.deliver()
+    assert outcome(testing, path).get("status") == ("rejected" if on_completion == "stamp" else None)
+    assert (testing.fields(path) is None) == (on_completion == "delete")
+    assert letters(testing) == []
+
+
+@pytest.mark.parametrize("on_completion", COMPLETIONS)
 @pytest.mark.parametrize("text", ["a/b", "..", "", " x", "__x__", "x" * 1501, "stock/.."])
-def test_an_id_in_a_form_that_no_document_can_have_is_an_outcome_and_no_letter(text: str) -> None:
-    with memory_app(orders(add)) as testing:
-        put(testing, FORM, count=1, stock=text)
-        testing.deliver()
-        assert outcome(testing)["status"] == "rejected"
-        assert letters(testing) == []
+def test_an_id_in_a_form_that_no_document_can_have_is_an_outcome_and_no_letter(
+    text: str, on_completion: Completion
+) -> None:
+    with memory_app(orders(add, on_completion)) as testing:
+        assert_rejected(testing, on_completion, count=1, stock=text)
 
 
+@pytest.mark.parametrize("on_completion", COMPLETIONS)
 @pytest.mark.parametrize("text", ["stock/..", "stock", "a/b/c", "", 5])
-def test_a_relation_in_a_form_that_no_document_can_have_is_an_outcome_and_no_letter(text: object) -> None:
+def test_a_relation_in_a_form_that_no_document_can_have_is_an_outcome_and_no_letter(
+    text: object, on_completion: Completion
+) -> None:
     app = Boiler("shop")
 
-    @app.task("moves/{move_id}", writes=[Shelf])
+    @app.task("moves/{move_id}", writes=[Shelf], on_completion=on_completion)
     class Move(ViewModel[Store]):
         to = attrs.relation(Stock)
 
@@ -166,40 +181,35 @@ def test_a_relation_in_a_form_that_no_document_can_have_is_an_outcome_and_no_let
             Shelf.new(doc_id="s", stock=self.to).save()
 
     with memory_app(app) as testing:
-        put(testing, "moves/m", to=text)
-        testing.deliver()
-        assert outcome(testing, "moves/m")["status"] == "rejected"
-        assert letters(testing) == []
+        assert_rejected(testing, on_completion, "moves/m", to=text)
 
 
+@pytest.mark.parametrize("on_completion", COMPLETIONS)
 @pytest.mark.parametrize("order", ["x ", "a\tb"])
-def test_the_id_of_a_form_that_no_root_can_have_is_an_outcome_and_no_letter(order: str) -> None:
+def test_the_id_of_a_form_that_no_root_can_have_is_an_outcome_and_no_letter(
+    order: str, on_completion: Completion
+) -> None:
     class StockStore(Store):
         stock = reference(Stock)
 
     app = Boiler("shop")
 
-    @app.task("orders/{doc_id}", writes=[Stock])
+    @app.task("orders/{doc_id}", writes=[Stock], on_completion=on_completion)
     class Order(ViewModel[StockStore]):
         def propagate_change(self) -> None:
             self.store.stock.save()
 
     with memory_app(app) as testing:
-        put(testing, f"orders/{order}", count=1)
-        testing.deliver(duplicates=1)
-        assert outcome(testing, f"orders/{order}")["status"] == "rejected"
-        assert letters(testing) == []
+        assert_rejected(testing, on_completion, f"orders/{order}", count=1)
 
 
-def test_a_form_that_makes_a_document_too_large_is_an_outcome_and_no_letter() -> None:
+@pytest.mark.parametrize("on_completion", COMPLETIONS)
+def test_a_form_that_makes_a_document_too_large_is_an_outcome_and_no_letter(on_completion: Completion) -> None:
     def copy_twice(form: Any) -> None:
         Stock.new(doc_id="main", note=form.stock * 2).save()
 
-    with memory_app(orders(copy_twice)) as testing:
-        put(testing, FORM, count=1, stock="x" * 600_000)
-        testing.deliver()
-        assert outcome(testing)["status"] == "rejected"
-        assert letters(testing) == []
+    with memory_app(orders(copy_twice, on_completion)) as testing:
+        assert_rejected(testing, on_completion, count=1, stock="x" * 600_000)
 
 
 # What tells that a form has had its effect.

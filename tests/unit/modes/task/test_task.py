@@ -181,10 +181,18 @@ def only_form(testing: MemoryApp) -> Delivery:
     return testing.take()[-1]
 
 
-def test_a_kept_form_that_does_not_fit_is_a_dead_letter() -> None:
-    with memory_app(deposits(on_completion="keep")) as testing:
-        assert testing.handle(sent(testing, amount="ten")).outcomes == {"dead letter": 1}
-        assert letters(testing)[0]["code"] == "BF501"
+@pytest.mark.parametrize("on_completion", ["keep", "delete"])
+def test_a_form_without_a_stamp_that_does_not_fit_is_rejected_and_the_log_names_its_fields(
+    on_completion: Completion, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "boiler_functions")
+    with memory_app(deposits(on_completion=on_completion)) as testing:
+        delivery = sent(testing, amount="ten")
+        assert testing.handle(delivery).outcomes == {"rejected": 1}
+        assert f"{FORM} is rejected: The form does not fit. (amount)" in caplog.messages
+        assert testing.handle(delivery).outcomes == {"duplicate": 1}
+        assert testing.fields(FORM) == ({"amount": "ten"} if on_completion == "keep" else None)
+        assert letters(testing) == []
 
 
 def test_a_bug_in_a_task_is_a_dead_letter_and_nothing_is_written() -> None:
