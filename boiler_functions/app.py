@@ -141,7 +141,8 @@ class Boiler:
         """Lets each document at the path take effect exactly once, through the view's `propagate_change`.
 
         `writes` lists the models that it may write. `on_completion` says what becomes of the document: "stamp" adds
-        its outcome (`done`, `rejected` with the reason, or `failed`), "keep" leaves it as it is, "delete" deletes it.
+        its outcome (`done`, `rejected` with the reason, or `failed`), "keep" leaves it as it is, "delete" deletes it
+        unless it failed; of these two, only the log shows a rejection.
         `isolation="serializable"` fails the commit if a document that was only read has changed; "snapshot" does not.
         """
         return self._decorator(TASK, task(path, writes, max_retries, isolation, on_completion, options))

@@ -29,6 +29,7 @@ from boiler_functions.exceptions import (
     Permanent,
     Rejected,
     TaskFailed,
+    TooLarge,
     Unavailable,
     UndeclaredWrite,
     UnknownOutcome,
@@ -211,8 +212,8 @@ class Run(NamedTuple):
         try:
             self._commit(marker, record, form, effect)
         except Permanent as error:
-            effect = self._judged(effect, error)
-            self._commit(marker, record, form, effect)
+            effect = effect if effect.failure else self._judged(effect, error)
+            self._commit_without_effect(marker, record, form, effect)
         if effect.failure:
             raise effect.failure
         return effect.outcome
@@ -310,11 +311,13 @@ class Run(NamedTuple):
                     f"`boiler check` can find cycles."
                 )
 
-    def _commit(self, marker: Marker, record: Document | None, form: Document, effect: _Effect) -> None:
+    def _commit(
+        self, marker: Marker, record: Document | None, form: Document, effect: _Effect, *, has_room: bool = True
+    ) -> None:
         serializable = self.task.isolation == "serializable"
         unit = effect.unit
         unit.unverified.add(form.path)
-        writes = [self._completion(form, effect), *unit.commit_writes(verify=serializable)]
+        writes = [self._completion(form, effect, has_room=has_room), *unit.commit_writes(verify=serializable)]
         if not effect.failure:
             # A failure leaves no marker, so that the next delivery, perhaps to corrected code, tries again.
             writes.insert(0, marker.create(self.invocation, self.change, effect.outcome, self.task.max_event_age))
@@ -326,12 +329,19 @@ class Run(NamedTuple):
             names = ", ".join(list(rejection.errors)[:_MOST_ERRORS])
             log.info("%s is rejected: %s%s", form.path, rejection.reason, names and f" ({names})")
 
-    def _completion(self, form: Document, effect: _Effect) -> Write:
+    def _commit_without_effect(self, marker: Marker, record: Document | None, form: Document, effect: _Effect) -> None:
+        try:
+            self._commit(marker, record, form, effect)
+        except TooLarge:
+            # The form itself has no room for a stamp.
+            self._commit(marker, record, form, effect, has_room=False)
+
+    def _completion(self, form: Document, effect: _Effect, *, has_room: bool) -> Write:
         """Returns the write on the form, which fails if the form has changed since it was read."""
         match self.task.on_completion:
             case "delete" if not effect.failure:
                 return Delete(form.path, precondition=unchanged(form))
-            case "stamp":
+            case "stamp" if has_room:
                 return Put(form.path, {OUTCOME: self._stamp(form, effect)}, (OUTCOME,), unchanged(form))
             case _:
                 return check(form)

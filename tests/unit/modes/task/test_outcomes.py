@@ -10,6 +10,7 @@ from marshmallow import validate
 
 from boiler_functions import Boiler, DomainModel, Embedded, Store, ViewModel, access, attrs, reference
 from boiler_functions.database import Delete, Put
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.modes.dead_letter import COLLECTION as LETTERS
 from boiler_functions.modes.marker import COLLECTION as MARKERS
 from boiler_functions.modes.task.task import Completion
@@ -210,6 +211,31 @@ def test_a_form_that_makes_a_document_too_large_is_an_outcome_and_no_letter(on_c
 
     with memory_app(orders(copy_twice, on_completion)) as testing:
         assert_rejected(testing, on_completion, count=1, stock="x" * 600_000)
+
+
+def put_full(testing: MemoryApp, room: int = 0) -> None:
+    """Writes a form that leaves only so many bytes of what a document can hold."""
+    # One value cannot fill a document.
+    half = "x" * 500_000
+    rest = MAX_DOCUMENT_BYTES - room - document_size(FORM, {"count": 1, "a": half, "b": ""})
+    put(testing, FORM, count=1, a=half, b="x" * rest)
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_form_without_room_for_a_stamp_is_rejected_without_one_and_has_no_effect(room: int) -> None:
+    with memory_app(orders(add)) as testing:
+        put_full(testing, room)
+        (delivery,) = testing.take()
+        assert testing.handle(delivery).outcomes == {"rejected": 1}
+        assert testing.handle(delivery).outcomes == {"duplicate": 1}
+        assert (count(testing), letters(testing)) == (0, [])
+
+
+def test_the_letter_of_a_form_without_room_for_a_stamp_names_the_error_of_the_code() -> None:
+    with memory_app(orders(lambda form: form.bug)) as testing:
+        put_full(testing)
+        testing.deliver()
+        assert [each["code"] for each in letters(testing)] == ["BF511"]
 
 
 # What tells that a form has had its effect.
