@@ -14,7 +14,7 @@ from benchmarks.stage import UNITED_STATES, Stage
 from boiler_functions.database.change import Change
 from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.modes.query.rebuild_all import RebuildAll
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from functions.world import CityView, app
 
 A = "(a) on four threads"

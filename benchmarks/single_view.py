@@ -13,7 +13,7 @@ from benchmarks.results import Row, Target, at_most, ratio_at_most
 from benchmarks.stage import Stage
 from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Metered, Usage
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.views.build import Instance, Reader
 from emulator import geonames
 

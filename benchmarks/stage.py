@@ -14,7 +14,7 @@ from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.modes.edition import scope_of
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, Reference
 from boiler_functions.views.build import Instance, Reader, build

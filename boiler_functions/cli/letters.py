@@ -16,7 +16,7 @@ from boiler_functions.modes.dead_letter import Letter, letters_of
 from boiler_functions.modes.invocation import REAL
 from boiler_functions.modes.letters import Retry, drop, is_done
 from boiler_functions.modes.release import Release
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.modes.source_code import code_fingerprints
 
 NO_WORK = "nothing here does such work: drop the letter, or deploy the code that does it"

@@ -23,7 +23,7 @@ from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import LOOPBACK, request
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes.event_function import EventFunction
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.runtime.events import change_of
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"

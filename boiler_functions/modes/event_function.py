@@ -15,8 +15,7 @@ from boiler_functions.manifest import CREATED, WRITTEN
 from boiler_functions.modes.dead_letter import refuse_event
 from boiler_functions.modes.drawing import Node
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
-from boiler_functions.modes.report import Report
-from boiler_functions.modes.run import nothing, run
+from boiler_functions.modes.run import Report, nothing, run
 from boiler_functions.paths import Pattern, could_exist
 from boiler_functions.settings.options import Options
 from boiler_functions.views.fetching import Assumed

@@ -10,8 +10,7 @@ from boiler_functions.exceptions import Conflict, InvalidEvent
 from boiler_functions.modes.dead_letter import Letter, letters_of
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.mode import Declarations
-from boiler_functions.modes.report import Report
-from boiler_functions.modes.run import nothing, run
+from boiler_functions.modes.run import Report, nothing, run
 from boiler_functions.settings.options import MAX_EVENT_SECONDS
 from boiler_functions.types import digest
 

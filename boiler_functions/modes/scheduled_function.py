@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from boiler_functions.database import Database
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
-from boiler_functions.modes.report import Report
-from boiler_functions.modes.run import nothing, run
+from boiler_functions.modes.run import Report, nothing, run
 from boiler_functions.settings.options import Options
 
 

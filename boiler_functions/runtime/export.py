@@ -30,7 +30,7 @@ from boiler_functions.modes.event_function import Enqueue, EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.mode import Mode
 from boiler_functions.modes.release import Release
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.modes.waiting import places
 from boiler_functions.runtime.body import Body

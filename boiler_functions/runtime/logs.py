@@ -24,7 +24,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import BoilerError, Permanent, Transient
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 
 CONTENTS = "BOILER_LOG_CONTENTS"
 

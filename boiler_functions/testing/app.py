@@ -21,7 +21,7 @@ from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import LONGEST_PAUSE
 from boiler_functions.modes.release import Release
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
 

@@ -15,7 +15,7 @@ from boiler_functions.exceptions import Transient
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.release import Release
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.testing.steps import Crashed, Stepped, Worker
 
 MAX_DELIVERIES = 20

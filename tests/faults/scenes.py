@@ -17,7 +17,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.modes import dead_letter
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock, memory_app
 from boiler_functions.types import Instant, Reference
 from tests.torture.world import tortured_app

@@ -28,6 +28,7 @@ from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
 from boiler_functions.modes.query import rebuild as rebuild_module
 from boiler_functions.modes.query.commits import Result
+from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.task.task import Run
@@ -131,13 +132,13 @@ def _on(write: Write, now: Document) -> Write:
 
 
 def _always_written_ledger(patch: pytest.MonkeyPatch) -> None:
-    writes = Rebuild._writes
+    writes = Composition._writes
 
-    def thrifty(self: Rebuild, *arguments: Any) -> tuple[list[Write], Outcome]:
+    def thrifty(self: Composition, *arguments: Any) -> tuple[list[Write], Outcome]:
         found, outcome = writes(self, *arguments)
         return ([], outcome) if outcome is Outcome.UNCHANGED else (found, outcome)
 
-    patch.setattr(Rebuild, "_writes", thrifty)
+    patch.setattr(Composition, "_writes", thrifty)
 
 
 def _per_source_versions(patch: pytest.MonkeyPatch) -> None:
@@ -226,7 +227,7 @@ def _debt_to_a_later_edition(patch: pytest.MonkeyPatch) -> None:
 
 
 def _once_more_after_a_roll_out(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Rebuild, "_once_more", lambda self: None)
+    patch.setattr(Composition, "_once_more", lambda self: None)
 
 
 def _other_plan(patch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from boiler_functions.exceptions import Transient, Unavailable, UnknownOutcome
 from boiler_functions.models.session import use
 from boiler_functions.modes import dead_letter, ledger, marker
 from boiler_functions.modes.invocation import Invocation, Surroundings
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock
 from boiler_functions.types import MISSING, Instant, to_datetime
 from tests.torture import oracle

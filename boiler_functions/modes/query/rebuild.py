@@ -8,30 +8,29 @@ words are in docs/glossary.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Delete, Document, Put, Write
+from boiler_functions.database import Document
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import (
     Conflict,
     NewerSchema,
     Permanent,
     UnknownOutcome,
-    WithdrawalHeld,
 )
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, Wake, dependents, instance_of, ledger_path
-from boiler_functions.modes.outbox import Recipient, records
+from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.commits import Commits, Result
+from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
-from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
-from boiler_functions.types import MISSING, Instant, Version
-from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
+from boiler_functions.types import MISSING, Version
+from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.totals import Total
@@ -169,7 +168,9 @@ class Rebuild(NamedTuple):
             ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
             self._read_anew(reader, resolved)
             resolved = reader.resolve(instances)
-        return self._built(instances, ledgers, resolved, reader, failure)
+        for each in instances:
+            built = build_to_store(each, reader, resolved[each], self._scope(each))
+            yield self._composition.result(each, ledgers[each], built, reader, resolved[each], failure)
 
     def _read_anew(self, reader: Reader, resolved: Mapping[Instance, Resolution]) -> None:
         """Reads again, since a change of a new dependency after the first reading found no view.
@@ -224,12 +225,6 @@ class Rebuild(NamedTuple):
     def _is_left(self, instance: Instance, ledger: Ledger) -> bool:
         """Whether a later edition builds the view, and this one records a debt, unless a person asks for a build."""
         return not self.force and ledger.is_left_by(self._edition(instance))
-
-    def _once_more(self) -> Debt | None:
-        # By the time of the start rather than of the commit: the sources were read in between, and a change of them may
-        # have gone to the code before.
-        release = self.invocation.surroundings.release
-        return Debt.once_more(self.invocation.app, self.invocation.started, release.settled_at)
 
     def _known_documents(self, instance: Instance, ledger: Ledger) -> Iterator[str]:
         """Yields the paths that the last build read by name; this build needs most of them again."""
@@ -298,103 +293,6 @@ class Rebuild(NamedTuple):
             for (each, ledger), version in zip(registering.items(), committed.versions, strict=True)
         }
 
-    def _built(
-        self,
-        instances: list[Instance],
-        ledgers: Ledgers,
-        resolved: Mapping[Instance, Resolution],
-        reader: Reader,
-        failure: Permanent | None,
-    ) -> Iterator[Result]:
-        for each in instances:
-            ledger = ledgers[each]
-            built = build_to_store(each, reader, resolved[each], self._scope(each))
-            held = self._held(each, ledger, built, reader, resolved[each])
-            if fault := failure or built.failure or held:
-                # The debt is committed with the other views of the page; the dead letter follows.
-                gone = [] if held else [path for path in ledger.destinations if path not in built.destinations]
-                is_owed = ledger.document.exists or bool(resolved[each].paths)
-                owing = [self._debts.owing(each, ledger, built.tokens, fault, gone)] if is_owed else []
-                writes = [*owing, *self._deletes(each, ledger, gone)]
-                yield Result(each, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
-            else:
-                writes, outcome = self._writes(each, ledger, built, reader)
-                refused = next(iter(built.refused), None)
-                yield Result(each, writes, outcome, refused, self._unfinished(each, ledger, built))
-
-    def _held(
-        self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
-    ) -> WithdrawalHeld | None:
-        """Returns the error if new code, rather than a change of data, would withdraw every copy."""
-        if self.withdraw or ledger.edition.plan == self._edition(instance).plan:
-            return None
-        return Withdrawal(instance, ledger, self.change, reader, resolution).held(built)
-
-    def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
-        if built.content is None:
-            if not ledger.document.exists:
-                return [], Outcome.IGNORED
-            outbox = self._records(instance, ledger, built, reader.read_time or 0)
-            deletes = self._deletes(instance, ledger, ledger.destinations)
-            return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
-        same = built.content_hash == ledger.content_hash and not self.force
-        wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
-        gone = [path for path in ledger.destinations if path not in built.destinations]
-        edition = self._edition(instance)
-        if ledger.document.exists and not ledger.edition.plan:
-            self.invocation.has_met_earlier_ledgers = True
-        described = ledger.describing(
-            built,
-            reader.read_time or 0,
-            self._commits.cause,
-            edition,
-            self._once_more(),
-            Wake.of(self.invocation.app, built.wake_at),
-            with_content=bool(self._recipients_of(instance)),
-        )
-        # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
-        writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
-        writes += self._deletes(instance, ledger, gone)
-        writes += self._records(instance, ledger, built, reader.read_time or 0)
-        return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
-
-    def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
-        """Returns the deletes of copies that do not belong there any more."""
-        if ledger.edition.plan == self._edition(instance).plan:
-            return [Delete(path) for path in paths]  # No other view, and no other root, has its copies there.
-        return deletes_of_former(instance, paths, self.invocation.database, self._ledger_path)
-
-    def _records(self, instance: Instance, ledger: Ledger, built: Built, read_time: Instant) -> list[Write]:
-        """Returns the outbox records of a change of content.
-
-        A build by hand has none, unless it was faster than the event of a changed source, or than the upkeep of a view
-        whose moment has come: these find nothing to do then, and nothing else would record the change.
-        """
-        recipients = self._recipients_of(instance)
-        # The view of a root that its declaration no longer allows was not deleted by a change of data.
-        if not recipients or built.content_hash == ledger.content_hash or not instance.is_possible:
-            return []
-        is_by_hand = self.change is None or self.force
-        is_woken = ledger.wake is not None and ledger.wake.at <= read_time
-        # Totals bring no versions, so that the ledger does not show whether the event was still to come.
-        has_totals = any(isinstance(each, Total) for each in instance.view.store_class.sources)
-        is_known = ledger.content_hash is None or (ledger.knows(built.versions) and not has_totals)
-        if is_by_hand and not is_woken and is_known:
-            return []
-        return list(records(self.invocation, recipients, instance, ledger, built))
-
-    def _recipients_of(self, instance: Instance) -> list[Recipient]:
-        return [each for each in self.recipients if each.view is instance.view]
-
-    def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger | None:
-        """Returns the ledger to commit with a part of the copies: it names old and new copies, and owes a build."""
-        if built.content is None:
-            return None
-        debt = Debt.of(self.invocation.app, "not all copies are written", self.invocation.now(), ledger.debt)
-        copies = tuple(dict.fromkeys((*ledger.destinations, *built.destinations)))
-        owing = ledger.owing(built.tokens, self._edition(instance), debt)
-        return owing._replace(destinations=copies, content_hash="")
-
     def _named_by(self, change: Change) -> Iterator[Instance]:
         """Yields the instances that need no look-up: those whose root changed, and those of views without a root."""
         for view in self.views:
@@ -417,6 +315,10 @@ class Rebuild(NamedTuple):
     @property
     def _debts(self) -> Debts:
         return Debts(self._commits, self.force)
+
+    @property
+    def _composition(self) -> Composition:
+        return Composition(self._commits, self.recipients, self.force, self.withdraw)
 
     def _edition(self, instance: Instance) -> Edition:
         return self.invocation.edition_of(instance.view)

@@ -11,8 +11,8 @@ from boiler_functions.exceptions import DeclarationError
 from boiler_functions.manifest import EventTrigger, HttpTrigger, QueueTrigger, snake_case
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.modes.query.continuation import CONTINUATIONS
-from boiler_functions.modes.report import Report
 from boiler_functions.modes.rest.declaration import API
+from boiler_functions.modes.run import Report
 from tests.unit.modes.cities import City, CityStore, CityView, Country, MeetingView, PlaceView, app_of
 
 

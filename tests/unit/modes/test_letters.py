@@ -12,7 +12,7 @@ from boiler_functions import Boiler, Changed, DomainModel, Store, ViewModel, att
 from boiler_functions.modes.dead_letter import COLLECTION, Letter, letters_of
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.letters import EACH_RUN, Retry
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.modes.task.task import Completion
 from boiler_functions.testing import MemoryApp, VirtualClock, memory_app
 

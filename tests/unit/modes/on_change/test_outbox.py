@@ -29,7 +29,7 @@ from boiler_functions.exceptions import (
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.outbox import COLLECTION
 from boiler_functions.modes.query.rebuild_all import RebuildAll
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.testing import Delivery, MemoryApp, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked, raises

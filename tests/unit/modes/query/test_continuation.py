@@ -32,7 +32,7 @@ from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
 from boiler_functions.modes.query.continuation import Continuation
 from boiler_functions.modes.query.rebuild import Rebuild
-from boiler_functions.modes.report import Report
+from boiler_functions.modes.run import Report
 from boiler_functions.types import Fields, Instant, Reference
 from boiler_functions.views.build import Instance
 

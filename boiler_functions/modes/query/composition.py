@@ -1,0 +1,146 @@
+"""Composes what is committed for a view that was built: its ledger, its copies and the records of its change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from boiler_functions.database import Delete, Put, Write
+from boiler_functions.database.change import Change
+from boiler_functions.exceptions import Permanent, WithdrawalHeld
+from boiler_functions.modes.edition import Edition, scope_of
+from boiler_functions.modes.invocation import Invocation, Outcome
+from boiler_functions.modes.ledger import Debt, Ledger, Wake, ledger_path
+from boiler_functions.modes.outbox import Recipient, records
+from boiler_functions.modes.query.commits import Commits, Result
+from boiler_functions.modes.query.debts import Debts
+from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
+from boiler_functions.types import Instant
+from boiler_functions.views.build import Built, Instance, Reader
+from boiler_functions.views.store import Resolution
+from boiler_functions.views.totals import Total
+
+
+class Composition(NamedTuple):
+    """Decides between the new content of a view and a debt, and returns the writes of either."""
+
+    commits: Commits
+    recipients: tuple[Recipient, ...]
+    force: bool
+    withdraw: bool
+
+    def result(
+        self,
+        instance: Instance,
+        ledger: Ledger,
+        built: Built,
+        reader: Reader,
+        resolution: Resolution,
+        failure: Permanent | None = None,
+    ) -> Result:
+        """Returns the writes for one instance: its new content, or a debt if it failed; the dead letter follows."""
+        held = self._held(instance, ledger, built, reader, resolution)
+        if fault := failure or built.failure or held:
+            gone = [] if held else [path for path in ledger.destinations if path not in built.destinations]
+            is_owed = ledger.document.exists or bool(resolution.paths)
+            debts = Debts(self.commits, self.force)
+            # The debt is committed with the other views of the page.
+            owing = [debts.owing(instance, ledger, built.tokens, fault, gone)] if is_owed else []
+            writes = [*owing, *self._deletes(instance, ledger, gone)]
+            return Result(instance, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
+        writes, outcome = self._writes(instance, ledger, built, reader)
+        refused = next(iter(built.refused), None)
+        return Result(instance, writes, outcome, refused, self._unfinished(instance, ledger, built))
+
+    def _held(
+        self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
+    ) -> WithdrawalHeld | None:
+        """Returns the error if new code, rather than a change of data, would withdraw every copy."""
+        if self.withdraw or ledger.edition.plan == self._edition(instance).plan:
+            return None
+        return Withdrawal(instance, ledger, self._change, reader, resolution).held(built)
+
+    def _writes(self, instance: Instance, ledger: Ledger, built: Built, reader: Reader) -> tuple[list[Write], Outcome]:
+        if built.content is None:
+            if not ledger.document.exists:
+                return [], Outcome.IGNORED
+            outbox = self._records(instance, ledger, built, reader.read_time or 0)
+            deletes = self._deletes(instance, ledger, ledger.destinations)
+            return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
+        same = built.content_hash == ledger.content_hash and not self.force
+        wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
+        gone = [path for path in ledger.destinations if path not in built.destinations]
+        edition = self._edition(instance)
+        if ledger.document.exists and not ledger.edition.plan:
+            self._invocation.has_met_earlier_ledgers = True
+        described = ledger.describing(
+            built,
+            reader.read_time or 0,
+            self.commits.cause,
+            edition,
+            self._once_more(),
+            Wake.of(self._invocation.app, built.wake_at),
+            with_content=bool(self._recipients_of(instance)),
+        )
+        # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
+        writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
+        writes += self._deletes(instance, ledger, gone)
+        writes += self._records(instance, ledger, built, reader.read_time or 0)
+        return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
+
+    def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
+        """Returns the deletes of copies that do not belong there any more."""
+        if ledger.edition.plan == self._edition(instance).plan:
+            return [Delete(path) for path in paths]  # No other view, and no other root, has its copies there.
+        return deletes_of_former(instance, paths, self._invocation.database, self._ledger_path)
+
+    def _records(self, instance: Instance, ledger: Ledger, built: Built, read_time: Instant) -> list[Write]:
+        """Returns the outbox records of a change of content.
+
+        A build by hand has none, unless it was faster than the event of a changed source, or than the upkeep of a view
+        whose moment has come: these find nothing to do then, and nothing else would record the change.
+        """
+        recipients = self._recipients_of(instance)
+        # The view of a root that its declaration no longer allows was not deleted by a change of data.
+        if not recipients or built.content_hash == ledger.content_hash or not instance.is_possible:
+            return []
+        is_by_hand = self._change is None or self.force
+        is_woken = ledger.wake is not None and ledger.wake.at <= read_time
+        # Totals bring no versions, so that the ledger does not show whether the event was still to come.
+        has_totals = any(isinstance(each, Total) for each in instance.view.store_class.sources)
+        is_known = ledger.content_hash is None or (ledger.knows(built.versions) and not has_totals)
+        if is_by_hand and not is_woken and is_known:
+            return []
+        return list(records(self._invocation, recipients, instance, ledger, built))
+
+    def _recipients_of(self, instance: Instance) -> list[Recipient]:
+        return [each for each in self.recipients if each.view is instance.view]
+
+    def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger | None:
+        """Returns the ledger to commit with a part of the copies: it names old and new copies, and owes a build."""
+        if built.content is None:
+            return None
+        debt = Debt.of(self._invocation.app, "not all copies are written", self._invocation.now(), ledger.debt)
+        copies = tuple(dict.fromkeys((*ledger.destinations, *built.destinations)))
+        owing = ledger.owing(built.tokens, self._edition(instance), debt)
+        return owing._replace(destinations=copies, content_hash="")
+
+    def _once_more(self) -> Debt | None:
+        # By the time of the start rather than of the commit: the sources were read in between, and a change of them may
+        # have gone to the code before.
+        release = self._invocation.surroundings.release
+        return Debt.once_more(self._invocation.app, self._invocation.started, release.settled_at)
+
+    @property
+    def _change(self) -> Change | None:
+        return self.commits.change
+
+    @property
+    def _invocation(self) -> Invocation:
+        return self.commits.invocation
+
+    def _edition(self, instance: Instance) -> Edition:
+        return self._invocation.edition_of(instance.view)
+
+    def _ledger_path(self, instance: Instance) -> str:
+        return ledger_path(scope_of(self._invocation.app, instance.view), instance)
