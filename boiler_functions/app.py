@@ -193,7 +193,12 @@ class Boiler:
         return self._decorator(REST, rule_of(REST, rule, create, delete, filtered_orders, options))
 
     def on_change(
-        self, target: type[M], *, max_attempts: int | None = None, **options: Unpack[FunctionOptions]
+        self,
+        target: type[M],
+        *,
+        name: str | None = None,
+        max_attempts: int | None = None,
+        **options: Unpack[FunctionOptions],
     ) -> Callable[[Callable[[Changed[M]], None]], Callable[[Changed[M]], None]]:
         """Calls the function with every change of a stored view, or of a model, whoever writes it.
 
@@ -203,9 +208,10 @@ class Boiler:
 
         Calls it at least once per change, with the same `change.key` at each attempt. If it raises, the platform calls
         it again, with growing pauses, until `max_event_age` or `max_attempts`; then a dead letter is written, at once
-        if it raises Undeliverable. The function may read models, but not write them.
+        if it raises Undeliverable. The function may read models, but not write them. `name` is the name under which it
+        is deployed: when you rename the function, give its former name, or the cloud has two receivers for a while.
         """
-        return self._decorator(ON_CHANGE, sink(target, max_attempts, options))
+        return self._decorator(ON_CHANGE, sink(target, name, max_attempts, options))
 
     def websocket(self, namespace: str) -> Callable[[V], V]:
         """Lets clients follow the view, and change it through its setters, in a namespace of Socket.IO.

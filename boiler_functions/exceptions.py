@@ -25,7 +25,8 @@ BoilerError
 │   ├── BillingDisabled      BF208  the project has no billing account
 │   ├── NotPermitted         BF209  the account lacks a permission that deploying needs
 │   ├── DeploymentFailed     BF210  a step of a deployment failed; the next run continues there
-│   └── KeyInUpload          BF211  a file with a private key would be uploaded
+│   ├── KeyInUpload          BF211  a file with a private key would be uploaded
+│   └── DoubledReceiver      BF212  a new function would receive what one receives that is no longer declared
 ├── Rejected                 BF300  user code refused a mutation; nothing was written
 ├── Transient                BF400  may succeed when tried again: raised, so that the platform redelivers
 │   ├── Conflict             BF401  a precondition failed, or a document is contended; nothing was written
@@ -68,6 +69,7 @@ __all__ = [
     "DeclarationError",
     "DeploymentFailed",
     "DoesNotImport",
+    "DoubledReceiver",
     "EventTooOld",
     "ForeignThread",
     "GetterFailed",
@@ -266,6 +268,12 @@ class KeyInUpload(ConfigurationError):
     """A file with a private key would be uploaded with the functions."""
 
     code = "BF211"
+
+
+class DoubledReceiver(ConfigurationError):
+    """A new function would receive the changes that a function receives which the app no longer declares."""
+
+    code = "BF212"
 
 
 class Rejected(BoilerError):

@@ -104,6 +104,8 @@ class Function(NamedTuple):
     """The extra of this package that must be installed where it runs."""
     hands_on: bool = False
     """Whether it hands work that does not fit into one invocation to the app's queue."""
+    receives: str | None = None
+    """What it receives the changes of, if a former function that still stands would receive them once more."""
 
     @property
     def cloud_run_name(self) -> str:

@@ -25,6 +25,7 @@ from boiler_functions.cli.upload import stage
 from boiler_functions.exceptions import (
     ConfigurationError,
     DeploymentFailed,
+    DoubledReceiver,
     NoSuchProject,
     Permanent,
     Transient,
@@ -91,6 +92,8 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     cloud = Gcloud(environ={**os.environ, **_credentials(context)})
     with interruptible(cloud):
         deployment = _looked_at(cloud, deployment, console)
+        if not wanted.prune:
+            _check_doubled(deployment, chosen)
         registering = _registering(context, console)
         found, undeployed = _firebase(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
@@ -108,6 +111,18 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
     if undeployed:
         raise Unfinished(undeployed)
+
+
+def _check_doubled(deployment: Deployment, chosen: frozenset[str] | None) -> None:
+    """Raises DoubledReceiver if a function that was probably renamed would stand beside its former self."""
+    for function, former, region in deployment.doubled():
+        if chosen is None or function.name in chosen:
+            raise DoubledReceiver(
+                f"{function.name} is new, and {former} ({region}), which {deployment.app} no longer declares, still "
+                f"receives changes of {function.receives}: a change could be handled twice, or by neither. If it is "
+                f"the same function with a new name, declare its former one, `@app.on_change({function.receives}, "
+                f"name=…)`; if it is another one, pass --prune, which removes {former}."
+            )
 
 
 def _registering(context: Context, console: Console) -> Registering | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 APP_LABEL = "boiler-app"
 HASH_LABEL = "boiler-hash"
+RECEIVES_LABEL = "boiler-receives"
 # Differs from APP_LABEL, because a function is a Cloud Run service too, and passes its labels on to that.
 SERVICE_LABEL = "boiler-service"
 
@@ -65,6 +66,11 @@ class Deployed:
         """Returns the fingerprint that the function was deployed with; None unless that deployment succeeded."""
         found = self.functions.get((name, region), {})
         return found.get("labels", {}).get(HASH_LABEL) if found.get("state") == "ACTIVE" else None
+
+    def receives(self, name: str, region: str) -> str | None:
+        """Returns the label of what the function receives the changes of, if it has one."""
+        labels: Mapping[str, str] = self.functions.get((name, region), {}).get("labels", {})
+        return labels.get(RECEIVES_LABEL)
 
     def service_fingerprint(self, name: str, region: str) -> str | None:
         """Returns the fingerprint that the service was deployed with; None unless that deployment succeeded."""

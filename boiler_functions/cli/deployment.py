@@ -6,7 +6,7 @@ else is listed. So a run continues where another one ended, on whichever machine
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -114,6 +114,18 @@ class Deployment:
         declared = {(each.name, self.region_of(each)) for each in self.manifest.parts}
         return sorted({*self.deployed.functions, *self.deployed.services} - declared)
 
+    def doubled(self) -> Iterator[tuple[Function, str, str]]:
+        """Yields each new function that receives what a function receives that is not declared any more.
+
+        With it come the name and region of that function, which may be its former self.
+        """
+        stale = self.stale()
+        for function in self.manifest.functions:
+            if function.receives is None or any(function.name == name for name, _ in self.deployed.functions):
+                continue
+            label = received_label(function.receives)
+            yield from ((function, *place) for place in stale if self.deployed.receives(*place) == label)
+
     def gcloud(self, *arguments: str | Command) -> Command:
         """Makes a command of gcloud in the project."""
         return gcloud(*arguments, f"--project={self.project}")
@@ -133,6 +145,12 @@ class Deployment:
             short = sha256(name.encode()).hexdigest()[:6]
             name = f"{name[: _LONGEST_ACCOUNT - 7].rstrip('-')}-{short}"
         return f"{name.ljust(6, 'x')}@{self.project}.iam.gserviceaccount.com"
+
+
+def received_label(receives: str) -> str:
+    """Returns the value of the label by which functions that receive the same changes are found."""
+    # A label cannot hold every name of a class.
+    return sha256(receives.encode()).hexdigest()[:20]
 
 
 def unless(done: bool, *commands: Command) -> tuple[Command, ...]:

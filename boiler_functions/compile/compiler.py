@@ -81,7 +81,14 @@ def _record(declarations: Declarations, function: EventFunction) -> Function:
     )
     name = function_name(declarations.app, function.entry_point)
     return Function(
-        name, function.entry_point, function.mode, trigger, function.serves, options, hands_on=function.hands_on
+        name,
+        function.entry_point,
+        function.mode,
+        trigger,
+        function.serves,
+        options,
+        hands_on=function.hands_on,
+        receives=function.receives,
     )
 
 

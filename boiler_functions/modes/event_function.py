@@ -108,6 +108,11 @@ class EventFunction(ABC):
         return tuple(view.__name__ for view in self.views)
 
     @property
+    def receives(self) -> str | None:
+        """What it receives the changes of, if a former function that still stands would receive them once more."""
+        return None
+
+    @property
     def timeout_sec(self) -> int:
         return self.options.time_limit
 

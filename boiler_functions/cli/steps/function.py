@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from boiler_functions.cli.deployed import APP_LABEL, HASH_LABEL
-from boiler_functions.cli.deployment import Deployment, Step, unless
+from boiler_functions.cli.deployed import APP_LABEL, HASH_LABEL, RECEIVES_LABEL
+from boiler_functions.cli.deployment import Deployment, Step, received_label, unless
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
 from boiler_functions.cli.upload import RUNTIME
@@ -64,6 +64,8 @@ def _invokers(deployment: Deployment, function: Function) -> tuple[str, ...]:
 
 def _deploy(deployment: Deployment, function: Function, fingerprint: str) -> Command:
     own = {APP_LABEL: deployment.manifest.app.lower(), HASH_LABEL: fingerprint}
+    if function.receives is not None:
+        own[RECEIVES_LABEL] = received_label(function.receives)
     location = (_location(deployment, function.trigger),) if isinstance(function.trigger, EventTrigger) else ()
     return deployment.gcloud(
         "functions",

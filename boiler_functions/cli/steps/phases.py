@@ -11,7 +11,7 @@ from boiler_functions.cli.steps.function import function_step
 from boiler_functions.cli.steps.resources import api_step, resource_steps
 from boiler_functions.cli.steps.roles import role_steps
 from boiler_functions.cli.steps.service import service_step
-from boiler_functions.manifest import HttpTrigger
+from boiler_functions.manifest import Function, HttpTrigger
 
 DATABASE_PHASE = "database"
 
@@ -25,13 +25,23 @@ def phases(deployment: Deployment, only: frozenset[str] | None = None) -> Iterat
     # One at a time: gcloud reads and writes a policy as a whole, so two writers would conflict.
     yield Phase("roles", tuple(role_steps(deployment)), at_once=1)
     yield Phase(DATABASE_PHASE, tuple(database_steps(deployment)))
-    # Triggers before the API, so that views follow every change by the time that the API shows them.
-    for title, is_public in (("functions", False), ("API", True)):
-        chosen = [each for each in functions if isinstance(each.trigger, HttpTrigger) is is_public]
+    groups: dict[str, list[Function]] = {"receivers": [], "functions": [], "API": []}
+    for each in functions:
+        groups[_group(deployment, each)].append(each)
+    for title, chosen in groups.items():
         if chosen:
             yield Phase(title, tuple(function_step(deployment, each) for each in chosen))
     if services := [each for each in manifest.services if only is None or each.name in only]:
         yield Phase("services", tuple(service_step(deployment, each) for each in services))
+
+
+def _group(deployment: Deployment, function: Function) -> str:
+    # Triggers before the API, so that views follow every change by the time that the API shows them.
+    if isinstance(function.trigger, HttpTrigger):
+        return "API"
+    # A new receiver before the functions that write its records, as only the creation of a record invokes it.
+    is_new = (function.name, deployment.region_of(function)) not in deployment.deployed.functions
+    return "receivers" if function.receives is not None and is_new else "functions"
 
 
 def removal(deployment: Deployment, stale: Iterable[tuple[str, str]]) -> Phase:

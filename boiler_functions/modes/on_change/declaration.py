@@ -14,7 +14,7 @@ from boiler_functions.models.model import Model
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.outbox import COLLECTION
 from boiler_functions.paths import Pattern, id_of
-from boiler_functions.settings.checks import optional, whole
+from boiler_functions.settings.checks import fits, optional, whole
 from boiler_functions.settings.options import FunctionOptions, Options
 from boiler_functions.views.view_model import View, ViewModel
 
@@ -47,17 +47,17 @@ class Changed(NamedTuple, Generic[M_co]):
 
 @dataclass(frozen=True, eq=False)
 class Sink:
-    """A function that receives every change of a model or a view."""
+    """A function that receives every change of a model or a view.
 
+    Its name is that of its records, its letters and the function in the cloud, so a new name would be a new receiver.
+    """
+
+    name: str
     function: Callable[[Changed[Any]], None]
     target: type[DomainModel] | View
     max_attempts: int | None
     max_age: timedelta
     options: Options = field(default_factory=Options)
-
-    @property
-    def name(self) -> str:
-        return self.function.__name__
 
     @property
     def view(self) -> View | None:
@@ -73,22 +73,30 @@ class Sink:
         return Pattern(f"{self.outbox(app)}/{{key}}") if self.view else self.target.pattern()
 
 
-def sink(target: Any, max_attempts: int | None, options: Mapping[str, Any]) -> Callable[[Declarations, Any], Sink]:
+def sink(
+    target: Any, name: str | None, max_attempts: int | None, options: Mapping[str, Any]
+) -> Callable[[Declarations, Any], Sink]:
     """Returns a decorator that declares the function."""
     changing = _with_changes(target)
-    own = Options.of(f"@app.on_change({target.__name__})", options, FunctionOptions)
-    optional(whole(1))(f"@app.on_change({target.__name__}): max_attempts", max_attempts)
+    where = f"@app.on_change({target.__name__})"
+    own = Options.of(where, options, FunctionOptions)
+    optional(whole(1))(f"{where}: max_attempts", max_attempts)
+    optional(fits("the name of a function", _is_name))(f"{where}: name", name)
 
     def declare(declarations: Declarations, function: Any) -> Sink:
-        name = getattr(function, "__name__", repr(function))
-        if not inspect.isfunction(function) or inspect.iscoroutinefunction(function) or not name.isidentifier():
+        own_name = getattr(function, "__name__", repr(function))
+        if not inspect.isfunction(function) or inspect.iscoroutinefunction(function) or not _is_name(own_name):
             raise InvalidSink(
-                f"@app.on_change({target.__name__}) decorates {name}; it needs a plain function, whose name the "
-                f"compiled function gets: `def tell(change: Changed[{target.__name__}]) -> None`."
+                f"{where} decorates {own_name}; it needs a plain function, whose name the compiled function gets: "
+                f"`def tell(change: Changed[{target.__name__}]) -> None`."
             )
-        return Sink(function, changing, max_attempts, declarations.max_event_age, own)
+        return Sink(name or own_name, function, changing, max_attempts, declarations.max_event_age, own)
 
     return declare
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier()
 
 
 def _with_changes(target: Any) -> type[DomainModel] | View:

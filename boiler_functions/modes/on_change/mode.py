@@ -50,6 +50,10 @@ class SinkFunction(EventFunction):
     def serves(self) -> tuple[str, ...]:
         return (self.sink.name,)
 
+    @property
+    def receives(self) -> str:
+        return self.sink.target.__name__
+
     def drawn(self) -> Iterator[tuple[Node, ...]]:
         # The trigger is a record of the outbox, but the picture shows the view whose change it holds.
         name, target = self.entry_point, self.sink.target.__name__
