@@ -31,7 +31,7 @@ from boiler_functions.modes.query.commits import Result
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.rebuild import Rebuild
-from boiler_functions.modes.task.task import Run
+from boiler_functions.modes.task.effect import Run
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
 from boiler_functions.views.build import Reader

@@ -23,7 +23,8 @@ from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import Asked, Standing, State, told_letters
 from boiler_functions.modes.task.checks import check_forms, check_writes
 from boiler_functions.modes.task.costs import cost_of
-from boiler_functions.modes.task.task import Task, is_settled, retry_form, run_task
+from boiler_functions.modes.task.effect import is_settled, retry_form, run_task
+from boiler_functions.modes.task.task import Task
 from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.paths import Pattern
 from boiler_functions.views.fetching import Assumed
