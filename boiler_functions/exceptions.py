@@ -39,7 +39,7 @@ BoilerError
 │   ├── InvalidDocument      BF501  a stored document does not fit its model
 │   ├── InvalidValue         BF502  a value that the declaration of its attribute refuses
 │   ├── InvalidPath          BF503  a document id or path that Firestore, or a trigger, cannot take
-│   ├── TooLarge             BF504  a document over 1 MiB, or a commit over the limit of a request
+│   ├── TooLarge             BF504  a document over 1 MiB, a request over its limit, or a total by over 100 values
 │   ├── GetterFailed         BF505  user code raised while a view was built
 │   ├── ImpureGetter         BF506  a getter used more than its Store fetched, so its view could not be followed
 │   ├── UndeclaredWrite      BF507  a task wrote a model that is not in its `writes=[…]`
@@ -402,7 +402,7 @@ class InvalidPath(Permanent):
 
 
 class TooLarge(Permanent):
-    """A document over 1 MiB, or a commit over the limit of a request."""
+    """A document over 1 MiB, a commit over the limit of a request, or a total by over 100 values."""
 
     code = "BF504"
     kind = "size"

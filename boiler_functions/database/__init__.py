@@ -170,17 +170,26 @@ Function: TypeAlias = Literal["count", "sum", "average"]
 Number: TypeAlias = int | float | None
 """The result of an aggregation; an average of nothing is None."""
 
+Groups: TypeAlias = tuple[tuple[Any, Number], ...]
+"""The results of an aggregation by value, each after its value, in Firestore's order of values."""
+
+Result: TypeAlias = Number | Groups
+
 
 class Aggregation(NamedTuple):
     """A question for one number over the result of a query; `field` is what is summed, and None for a count.
 
     A sum and an average take only the values that are numbers. A sum of integers beyond 64 bits is a float.
     The query has no pattern, as the server cannot check it.
+
+    With `by`, there is a number for each value of that field, and documents without the field are in none. Firestore
+    has no such question, so it is asked in parts: for the next value, and for the number of this value.
     """
 
     query: Query
     function: Function
     field: str | None = None
+    by: str | None = None
 
     @property
     def asked(self) -> Query:
@@ -189,18 +198,29 @@ class Aggregation(NamedTuple):
         return self.query if is_ordered else self.query._replace(orders=(*self.query.orders, Order(self.field or "")))
 
     @property
+    def first_value(self) -> Query:
+        """The query for a document with the first value of the field `by`."""
+        return self.query._replace(orders=(Order(self.by or ""),), limit=1)
+
+    def of(self, value: Any) -> "Aggregation":
+        """Returns the question for the number of one value."""
+        same = Filter(self.by or "", "==", value)
+        return self._replace(query=self.query._replace(filters=(*self.query.filters, same)), by=None)
+
+    @property
     def key(self) -> str:
         """A digest that equal questions share."""
-        return digest(self.query.key, self.function, self.field)
+        return digest(self.query.key, self.function, self.field, self.by)
 
 
 class Aggregated(NamedTuple):
-    """The answer to an aggregation, in a form that a commit can verify; `reads` is what it cost."""
+    """The answer to an aggregation, in a form that a commit can verify; `rpcs` and `reads` are what it cost."""
 
     aggregation: Aggregation
-    value: Number
+    value: Result
     read_time: Instant
     reads: int = 1
+    rpcs: int = 1
 
 
 Verified: TypeAlias = Found | Aggregated
@@ -217,8 +237,8 @@ class Committed(NamedTuple):
 class Database(Protocol):
     """The calls of Firestore that the engine uses. Each may be made from any thread, and is one RPC.
 
-    There is one exception: a query with a pattern and a limit reads page after page, all at the same read time, until
-    the limit is reached.
+    There are two exceptions: a query with a pattern and a limit reads page after page, all at the same read time, until
+    the limit is reached; and an aggregation by value asks twice for each value.
 
     Calls raise Conflict (a precondition failed, or Firestore aborted), UnknownOutcome (of a commit that may have been
     applied), Unavailable (a later call may succeed), TooLarge (before anything is sent) and InvalidRequest (the same
@@ -234,7 +254,10 @@ class Database(Protocol):
         ...
 
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
-        """Returns a number over the documents that match, as of `at` or now; one RunAggregationQuery."""
+        """Returns a number over the documents that match, as of `at` or now; one RunAggregationQuery.
+
+        With `by`, returns a number for each value, and raises TooLarge if there are more than MAX_VALUES.
+        """
         ...
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:

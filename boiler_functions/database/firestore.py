@@ -31,11 +31,12 @@ from boiler_functions.database import (
     Verified,
     Write,
 )
-from boiler_functions.database.codec import Message, set_timestamp, to_nanoseconds
+from boiler_functions.database.codec import Codec, Message, set_timestamp, to_nanoseconds
 from boiler_functions.database.connection import COMMIT_SECONDS, READ_SECONDS, Connection
 from boiler_functions.database.errors import NEXT_STEP, VERIFY_ERRORS, ErrorTable
+from boiler_functions.database.groups import by_value
 from boiler_functions.database.listening import WatchedListener
-from boiler_functions.database.matching import billed, check_aggregation, check_same, check_unchanged
+from boiler_functions.database.matching import billed, check_aggregation, check_query, check_same, check_unchanged
 from boiler_functions.database.messages import (
     BatchGetDocumentsRequest,
 )
@@ -199,12 +200,8 @@ class FirestoreDatabase:
         """Returns the documents that match, as of `at` or now; one RunQuery per page."""
         pages = Pages(query, at)
         while asked := pages.next:
-            pages.add(*self._answer(self._run(asked, pages.read_time)))
+            pages.add(*_documents_of(self._run(asked, pages.read_time), self._connection.codec))
         return pages.reading()
-
-    def _answer(self, responses: Sequence[Message]) -> tuple[list[Document], Instant]:
-        found = (each.document for each in responses if each.HasField("document"))
-        return list(map(self._connection.codec.decode_document, found)), to_nanoseconds(responses[-1].read_time)
 
     def _run(self, query: Query, at: Instant | None) -> list[Message]:
         connection = self._connection
@@ -214,18 +211,27 @@ class FirestoreDatabase:
         return _retried(lambda: connection.run_query(request))
 
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
-        """Returns a number over the documents that match, as of `at` or now; one RunAggregationQuery."""
+        """Returns a number over the documents that match, as of `at` or now; one RunAggregationQuery.
+
+        With `by`, asks twice for each value, and returns a number for each.
+        """
+        check_aggregation(aggregation)
+        if aggregation.by is None:
+            return self._number(aggregation, at)
+        return by_value(aggregation, self._checked, self._number, at)
+
+    def _checked(self, query: Query, at: Instant | None) -> Reading:
+        check_query(query)
+        return self.query(query, at=at)
+
+    def _number(self, aggregation: Aggregation, at: Instant | None) -> Aggregated:
         check_aggregation(aggregation)
         connection = self._connection
         request = encode_aggregation(aggregation, connection.codec)
         if at is not None:
             set_timestamp(request.read_time, at)
-        return self._aggregated(aggregation, _retried(lambda: connection.run_aggregation(request)))
-
-    def _aggregated(self, aggregation: Aggregation, responses: Sequence[Message]) -> Aggregated:
-        fields = self._connection.codec.decode_fields(responses[-1].result.aggregate_fields)
-        value = fields[COUNT if aggregation.field is None else RESULT]
-        return Aggregated(aggregation, value, to_nanoseconds(responses[-1].read_time), billed(fields[COUNT]))
+        responses = _retried(lambda: connection.run_aggregation(request))
+        return _number_of(aggregation, responses, connection.codec)
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Applies all writes or none; one Commit, which no layer below retries.
@@ -256,37 +262,65 @@ class FirestoreDatabase:
             self._verifying.release()
 
     def _commit_in_transaction(self, request: Message, verify: Sequence[Verified]) -> Message:
-        connection = self._connection
-        transaction = b""
+        transaction = _Transaction(self._connection)
         try:
             for each in verify:
                 if isinstance(each, Found):
-                    pages = Pages(each.query)
-                    while asked := pages.next:
-                        responses = self._run_in_transaction(encode_query(asked, connection.codec), transaction)
-                        transaction = transaction or responses[0].transaction
-                        pages.add(*self._answer(responses))
-                    check_unchanged(each, pages.reading().documents)
+                    check_unchanged(each, transaction.query(each.query).documents)
                 else:
-                    asked_again = encode_aggregation(each.aggregation, connection.codec)
-                    responses = self._run_in_transaction(asked_again, transaction, connection.run_aggregation)
-                    transaction = transaction or responses[0].transaction
-                    check_same(each, self._aggregated(each.aggregation, responses).value)
-            request.transaction = transaction
-            return connection.commit(request)
+                    check_same(each, transaction.aggregate(each.aggregation).value)
+            request.transaction = transaction.id
+            return self._connection.commit(request)
         except BaseException:
-            if transaction:
-                connection.rollback(transaction)
+            if transaction.id:
+                self._connection.rollback(transaction.id)
             raise
 
-    def _run_in_transaction(
-        self, request: Message, transaction: bytes, run: Callable[[Message, ErrorTable], list[Message]] | None = None
-    ) -> list[Message]:
-        if transaction:
-            request.transaction = transaction
+
+class _Transaction:
+    """A transaction that its first query opens; all of them lock what they return until its commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.id = b""
+        self._connection = connection
+
+    def query(self, query: Query, at: Instant | None = None) -> Reading:
+        """Returns the documents that match now."""
+        pages = Pages(query)
+        while asked := pages.next:
+            responses = self._run(encode_query(asked, self._connection.codec), self._connection.run_query)
+            pages.add(*_documents_of(responses, self._connection.codec))
+        return pages.reading()
+
+    def aggregate(self, aggregation: Aggregation) -> Aggregated:
+        """Returns the number now, or the numbers by value."""
+        if aggregation.by is None:
+            return self._number(aggregation)
+        return by_value(aggregation, self.query, self._number)
+
+    def _number(self, aggregation: Aggregation, at: Instant | None = None) -> Aggregated:
+        request = encode_aggregation(aggregation, self._connection.codec)
+        return _number_of(aggregation, self._run(request, self._connection.run_aggregation), self._connection.codec)
+
+    def _run(self, request: Message, run: Callable[[Message, ErrorTable], list[Message]]) -> list[Message]:
+        if self.id:
+            request.transaction = self.id
         else:
             request.new_transaction.read_write.SetInParent()
-        return (run or self._connection.run_query)(request, VERIFY_ERRORS)
+        responses = run(request, VERIFY_ERRORS)
+        self.id = self.id or responses[0].transaction
+        return responses
+
+
+def _documents_of(responses: Sequence[Message], codec: Codec) -> tuple[list[Document], Instant]:
+    found = (each.document for each in responses if each.HasField("document"))
+    return list(map(codec.decode_document, found)), to_nanoseconds(responses[-1].read_time)
+
+
+def _number_of(aggregation: Aggregation, responses: Sequence[Message], codec: Codec) -> Aggregated:
+    fields = codec.decode_fields(responses[-1].result.aggregate_fields)
+    value = fields[COUNT if aggregation.field is None else RESULT]
+    return Aggregated(aggregation, value, to_nanoseconds(responses[-1].read_time), billed(fields[COUNT]))
 
 
 @cache

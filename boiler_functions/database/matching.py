@@ -19,6 +19,7 @@ from boiler_functions.database import (
     Number,
     Order,
     Query,
+    Result,
 )
 from boiler_functions.database.sizes import MAX_COMPARED_BYTES, compared_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
@@ -271,11 +272,14 @@ def check_aggregation(aggregation: Aggregation) -> None:
         )
     if (aggregation.field is None) is not (aggregation.function == "count"):
         raise InvalidRequest(f"{aggregation.function} over {aggregation.query.collection}: a field goes with a sum.")
-    if aggregation.field is not None:
-        check_field(aggregation.field)
+    for field in filter(None, (aggregation.field, aggregation.by)):
+        check_field(field)
+    is_cut = aggregation.query.orders or aggregation.query.limit or aggregation.query.start or aggregation.query.end
+    if aggregation.by is not None and is_cut:
+        raise InvalidRequest(f"A total of {aggregation.query.collection} by value takes no order, limit or cursor.")
 
 
-def check_same(before: Aggregated, now: Number) -> None:
+def check_same(before: Aggregated, now: Result) -> None:
     """Raises Conflict if an aggregation has another result than before."""
     if digest(now) != digest(before.value):
         asked = before.aggregation

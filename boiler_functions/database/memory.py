@@ -25,7 +25,6 @@ from boiler_functions.database import (
     Document,
     Failed,
     Found,
-    Number,
     OnReading,
     Precondition,
     Put,
@@ -35,6 +34,7 @@ from boiler_functions.database import (
     Verified,
     Write,
 )
+from boiler_functions.database.groups import by_value
 from boiler_functions.database.matching import (
     ABSENT,
     aggregated,
@@ -253,9 +253,7 @@ class MemoryDatabase:
         """Returns a number over the documents that match, as of `at` or now."""
         check_aggregation(aggregation)
         with self._lock:
-            read_time = self._read_time(at)
-            value, entries = self._aggregate(aggregation, read_time)
-            return Aggregated(aggregation, value, read_time, billed(entries))
+            return self._aggregate(aggregation, self._read_time(at))
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
         """Applies all writes or none; raises Conflict if what is in `verify` returns another result than before."""
@@ -278,7 +276,7 @@ class MemoryDatabase:
         if isinstance(before, Found):
             check_unchanged(before, self._select(before.query, now))
         else:
-            check_same(before, self._aggregate(before.aggregation, now)[0])
+            check_same(before, self._aggregate(before.aggregation, now).value)
 
     def _tick(self) -> Instant:
         """Returns the time of a commit, which is later than every earlier commit and read: the past never changes."""
@@ -302,10 +300,19 @@ class MemoryDatabase:
         collections = [documents for name, documents in self._collections.items() if within(query, name)]
         return result_of(query, [self._document(path, at) for documents in collections for path in documents])
 
-    def _aggregate(self, aggregation: Aggregation, at: Instant) -> tuple[Number, int]:
-        """Returns the number, and how many index entries Firestore would look at."""
+    def _aggregate(self, aggregation: Aggregation, at: Instant) -> Aggregated:
+        if aggregation.by is None:
+            return self._number(aggregation, at)
+        return by_value(aggregation, lambda query, _: self._first(query, at), lambda of, _: self._number(of, at), at)
+
+    def _number(self, aggregation: Aggregation, at: Instant) -> Aggregated:
+        check_aggregation(aggregation)
         documents = self._select(aggregation.asked, at)
-        return aggregated(aggregation, documents), len(documents)
+        return Aggregated(aggregation, aggregated(aggregation, documents), at, billed(len(documents)))
+
+    def _first(self, query: Query, at: Instant) -> Reading:
+        check_query(query)
+        return Reading(tuple(self._select(query, at)), at)
 
     def _store(self, changes: Sequence[tuple[Document, Document]], now: Instant) -> None:
         for _, after in changes:

@@ -64,7 +64,7 @@ class Metered:
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
         """Aggregates; bills one read for each 1,000 index entries."""
         answer = self._database.aggregate(aggregation, at=at)
-        self.usage += Usage(rpcs=1, reads=answer.reads)
+        self.usage += Usage(rpcs=answer.rpcs, reads=answer.reads)
         return answer
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
@@ -73,7 +73,8 @@ class Metered:
         The commit is counted before it is made: Firestore bills one that fails, too.
         """
         reads = sum(_billed(len(each.versions)) if isinstance(each, Found) else each.reads for each in verify)
-        self.usage += Usage(rpcs=1 + len(verify), reads=reads, writes=len(writes))
+        rpcs = sum(1 if isinstance(each, Found) else each.rpcs for each in verify)
+        self.usage += Usage(rpcs=1 + rpcs, reads=reads, writes=len(writes))
         committed = self._database.commit(writes, verify=verify)
         self.commit_time = committed.commit_time
         return committed

@@ -114,6 +114,20 @@ def number(function: Function, values: list[Any]) -> Number:
     return total if isinstance(total, float) or abs(total) < 2**63 else float(total)
 
 
+def by_value(documents: list[Fields], key: str) -> list[tuple[Any, list[Fields]]]:
+    """Returns the documents that have the field, in lists of those whose values are equal to Firestore."""
+    groups: list[tuple[Any, list[Fields]]] = []
+    for each in documents:
+        if key not in each:
+            continue
+        group = next((found for value, found in groups if compare(value, each[key]) == 0), None)
+        if group is None:
+            groups.append((each[key], [each]))
+        else:
+            group.append(each)
+    return groups
+
+
 def _is_in(query: Query, path: str) -> bool:
     collection = path.rsplit("/", 1)[0]
     if query.pattern is not None and not is_at(query.pattern.text, path):

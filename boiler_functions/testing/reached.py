@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Document, Number
+from boiler_functions.database import Document, Result
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidDocument, InvalidPath, Permanent
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
-from boiler_functions.testing.plain import Documents, found, has_whole_collection, is_a, is_at, named, number
+from boiler_functions.testing.plain import Documents, by_value, found, has_whole_collection, is_a, is_at, named, number
 from boiler_functions.types import Instant
 from boiler_functions.views.followed import One, Related
 from boiler_functions.views.found import Children, Matching, Referrers
@@ -34,7 +34,7 @@ class Reached(NamedTuple):
     paths: Mapping[str, tuple[str, ...]]
     documents: Mapping[str, Document]
     now: Instant
-    totals: Mapping[str, Number]
+    totals: Mapping[str, Result]
 
     def content(self) -> dict[str, Any]:
         """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""
@@ -93,14 +93,18 @@ class Plan:
         totals = {each.name: self._total(each) for each in sources if isinstance(each, Total)}
         return Reached(self.view, self.key, members, documents, self.now, totals)
 
-    def _total(self, source: Total[Any]) -> Number:
+    def _total(self, source: Total[Any]) -> Result:
         match source.of:
             case Matching():
-                counted = [each.path for each in found(source.example(), self.all)]
+                counted = [each.path for each in found(source.of.example(), self.all)]
             case _:
                 counted = self._named(source.of)
-        key = source.attribute.data_key if source.attribute else None
-        return number(source.function, [(self.all[path].fields or {}).get(key or "") for path in counted])
+        fields = [self.all[path].fields or {} for path in counted]
+        key = source.attribute.data_key if source.attribute else ""
+        if source.by is None:
+            return number(source.function, [each.get(key) for each in fields])
+        grouped = by_value(fields, source.by.data_key)
+        return tuple((value, number(source.function, [each.get(key) for each in group])) for value, group in grouped)
 
     def _members(self, source: Source, paths: Iterable[str]) -> Iterator[str]:
         return (path for path in paths if is_a(source.model, self.all.get(path)))

@@ -8,8 +8,9 @@ from itertools import islice
 from math import prod
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Number, Query
-from boiler_functions.database.matching import aggregated, matches, result_of
+from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Query, Result
+from boiler_functions.database.groups import from_documents
+from boiler_functions.database.matching import matches
 from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
@@ -142,12 +143,10 @@ class Reader:
 
     def from_documents(self, aggregation: Aggregation) -> Aggregated:
         """Works out a number from the documents themselves, which are read with their versions."""
-        query = aggregation.query
-        self.query([query])
-        value = aggregated(aggregation, result_of(aggregation.asked, self.results[query.key]))
-        return Aggregated(aggregation, value, self.read_time or 0)
+        self.query([aggregation.query])
+        return from_documents(aggregation, self.results[aggregation.query.key], self.read_time or 0)
 
-    def totals_of(self, resolution: Resolution) -> dict[str, Number]:
+    def totals_of(self, resolution: Resolution) -> dict[str, Result]:
         """Returns the numbers of a resolution, by the name of the reference."""
         asked = resolution.totals.items()
         return {name: self.totals[aggregation.key].value for name, (_, aggregation) in asked}

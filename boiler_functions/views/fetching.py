@@ -12,8 +12,9 @@ from typing import Any
 
 from boiler_functions.database.matching import billed
 from boiler_functions.database.metered import Usage
-from boiler_functions.models.attributes import Relation
+from boiler_functions.models.attributes import Attribute, Relation
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
+from boiler_functions.models.fields import Boolean
 from boiler_functions.views.followed import One, Related
 from boiler_functions.views.found import Children, Matching, Referrers
 from boiler_functions.views.queries import Queried
@@ -92,11 +93,20 @@ class Walk:
     def _has_paths(self, source: Source) -> bool:
         return source in self.known if isinstance(source, Queried) else self._is_due(source)
 
+    def values_of(self, attribute: Attribute[Any]) -> int:
+        """Returns how many values an attribute is assumed to have in the documents of one total."""
+        return 2 if isinstance(attribute.field(), Boolean) else self.assumed.many
+
     def query(self, source: Queried) -> Usage:
         if isinstance(source, Total):
             # One for each instance: a number over the documents of several says nothing of each.
             asked = self.instances if source.via else 1
-            return Usage(rpcs=asked, reads=asked * billed(size_of(source.of, self.assumed)))
+            documents = size_of(source.of, self.assumed)
+            if source.by is None:
+                return Usage(rpcs=asked, reads=asked * billed(documents))
+            values = min(self.values_of(source.by), documents)
+            each = billed(ceil(documents / values))
+            return Usage(rpcs=asked * (2 * values + 1), reads=asked * (1 + values * (1 + each)))
         size = size_of(source, self.assumed)
         if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))

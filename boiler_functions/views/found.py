@@ -18,26 +18,50 @@ from boiler_functions.views.store import Documents, Resolution, Results, Source
 from boiler_functions.views.totals import Total, number_of
 
 M = TypeVar("M", bound=DomainModel)
+K = TypeVar("K")
+Q = TypeVar("Q", int, float)
 
 
 class Found(Queried, Many[M]):
     """Documents that a query finds."""
 
-    def count(self) -> Total[int]:
-        """Declares how many documents there are, which Firestore counts: `referrers(Like.post).count()`."""
-        return Total(self, "count", None, 0)
+    @overload
+    def count(self) -> Total[int]: ...
+    @overload
+    def count(self, *, by: Bound[M, DomainModel | None]) -> Total[dict[str, int]]: ...
+    @overload
+    def count(self, *, by: Bound[M, K | None]) -> Total[dict[K, int]]: ...
+    def count(self, *, by: Any = None) -> Total[Any]:
+        """Declares how many documents there are, which Firestore counts: `referrers(Like.post).count()`.
+
+        With `by`, declares how many there are of each value: `children(Vote).count(by=Vote.answer)`. A relation's
+        values are the paths of the documents that it leads to.
+        """
+        return Total(self, "count", None, 0, by)
 
     @overload
     def sum(self, attribute: Bound[M, int | None]) -> Total[int]: ...  # type: ignore[overload-overlap]
     @overload
     def sum(self, attribute: Bound[M, float | None]) -> Total[float]: ...
-    def sum(self, attribute: Bound[M, Any]) -> Total[Any]:
-        """Declares the sum of an attribute, which Firestore adds up; 0 without documents."""
-        return Total(self, "sum", number_of(self, attribute), 0)
+    @overload
+    def sum(self, attribute: Bound[M, Q], *, by: Bound[M, DomainModel | None]) -> Total[dict[str, Q]]: ...
+    @overload
+    def sum(self, attribute: Bound[M, Q | None], *, by: Bound[M, K | None]) -> Total[dict[K, Q]]: ...
+    def sum(self, attribute: Bound[M, Any], *, by: Any = None) -> Total[Any]:
+        """Declares the sum of an attribute, which Firestore adds up; 0 without documents. With `by`, of each value."""
+        return Total(self, "sum", number_of(self, attribute), 0, by)
 
-    def average(self, attribute: Bound[M, Any]) -> Total[float | None]:
-        """Declares the average of an attribute; None if no document has a number there."""
-        return Total(self, "average", number_of(self, attribute), None)
+    @overload
+    def average(self, attribute: Bound[M, Any]) -> Total[float | None]: ...
+    @overload
+    def average(
+        self, attribute: Bound[M, Any], *, by: Bound[M, DomainModel | None]
+    ) -> Total[dict[str, float | None]]: ...
+    @overload
+    def average(self, attribute: Bound[M, Any], *, by: Bound[M, K | None]) -> Total[dict[K, float | None]]: ...
+    def average(self, attribute: Bound[M, Any], *, by: Any = None) -> Total[Any]:
+        """Declares the average of an attribute; None if no document has a number there. With `by`, of each value."""
+        return Total(self, "average", number_of(self, attribute), None, by)
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         queries = self.queries(resolution, documents)

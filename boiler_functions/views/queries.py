@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from boiler_functions.database import Document, Query
 from boiler_functions.views.store import Documents, Resolution, Source, Store
@@ -30,7 +30,11 @@ class Queried(Source):
     def example(self) -> Query:
         """Returns its query for some document, which needs the same index as for any other."""
 
+    def examples(self) -> Iterable[Query]:
+        """Returns an example of each kind of query that it takes."""
+        return (self.example(),)
+
 
 def queries_of(store: type[Store]) -> Iterator[Query]:
     """Yields an example of each kind of query that the Store runs."""
-    return (source.example() for source in store.sources if isinstance(source, Queried))
+    return (query for source in store.sources if isinstance(source, Queried) for query in source.examples())

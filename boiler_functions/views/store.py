@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
-from boiler_functions.database import Aggregation, Document, Number, Query
+from boiler_functions.database import Aggregation, Document, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Instant
@@ -153,7 +153,7 @@ class Store:
 
     paths: Mapping[str, tuple[str, ...]]
     documents: Documents
-    totals: Mapping[str, Number]
+    totals: Mapping[str, Result]
     _models: dict[str, list[Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -198,7 +198,7 @@ class Store:
         paths: Mapping[str, tuple[str, ...]],
         documents: Documents,
         read_time: Callable[[], Instant],
-        totals: Mapping[str, Number] = MappingProxyType({}),
+        totals: Mapping[str, Result] = MappingProxyType({}),
     ) -> None:
         self.paths = paths
         self.documents = documents

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, overload
 
-from boiler_functions.database import Aggregation, Document, Function, Number, Query
+from marshmallow import ValidationError
+
+from boiler_functions.database import Aggregation, Document, Function, Groups, Number, Query
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models import fields
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.types import Reference
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 
-N = TypeVar("N", int, float, float | None)
+N = TypeVar("N")
+
+_KEYS = (fields.String, fields.Integer, fields.Boolean, fields.Member, fields.Related)
 
 
 class Total(Queried, Generic[N]):
     """A number over the documents of a reference; on an instance of the Store, the number.
 
-    It is asked for at the build's read time, costs a read for each 1,000 documents, and reads none of them.
+    It is asked for at the build's read time, costs a read for each 1,000 documents, and reads none of them. With `by`,
+    it is a dict of such numbers by the values of an attribute.
     """
 
     leads = False
 
-    def __init__(self, of: Queried, function: Function, attribute: Attribute[Any] | None, empty: N) -> None:
+    def __init__(
+        self, of: Queried, function: Function, attribute: Attribute[Any] | None, empty: Number, by: Any = None
+    ) -> None:
         self.of = of
         self.function: Function = function
         self.attribute = attribute
-        self.empty: Number = empty
+        self.empty = empty
+        self.by = None if by is None else _grouping(of, by)
 
     def __set_name__(self, owner: type[Store], name: str) -> None:
         super().__set_name__(owner, name)
@@ -39,9 +49,10 @@ class Total(Queried, Generic[N]):
     def model(self) -> type[DomainModel]:
         return self.of.model
 
-    @property
-    def field(self) -> str | None:
-        return self.attribute.field_path if self.attribute else None
+    def asked_of(self, query: Query) -> Aggregation:
+        """Returns the question for the number, or the numbers by value, of what the query finds."""
+        field = self.attribute.field_path if self.attribute else None
+        return Aggregation(query, self.function, field, self.by.field_path if self.by else None)
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.of.bind(earlier, store)
@@ -58,9 +69,16 @@ class Total(Queried, Generic[N]):
                 f"{self.model.__name__} in a collection at the top, or declare the documents themselves."
             )
 
+        example = self.of.example()
+        if self.by is not None and (example.orders or example.limit is not None):
+            raise InvalidReference(
+                f"{store}.{self.name} is a {self.function} by {self.by!r} of a selection in an order, or with a limit, "
+                f"and Firestore asks for each value by itself. Leave out `order_by` and `limit`, or `by`."
+            )
+
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         for query in self.queries(resolution, documents) or ():
-            resolution.totals[self.name] = (self, Aggregation(query, self.function, self.field))
+            resolution.totals[self.name] = (self, self.asked_of(query))
 
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         return self.of.queries(resolution, documents)
@@ -72,17 +90,34 @@ class Total(Queried, Generic[N]):
         return self.of.is_exact(query)
 
     def example(self) -> Query:
-        return Aggregation(self.of.example(), self.function, self.field).asked
+        return self.asked_of(self.of.example()).asked
+
+    def examples(self) -> Iterable[Query]:
+        question = self.asked_of(self.of.example())
+        return (question.asked,) if self.by is None else (question.first_value, question.of("any").asked)
 
     def _leads_by(self) -> Iterable[Any]:
-        return (self.function, self.field, *self.of.described())
+        # Without `by` where there is none, so that upgrading this package leaves every fingerprint as it was.
+        by = (self.by.field_path,) if self.by else ()
+        field = self.attribute.field_path if self.attribute else None
+        return (self.function, field, *self.of.described(), *by)
 
     @overload
     def __get__(self, instance: None, owner: type[Store]) -> Total[N]: ...
     @overload
     def __get__(self, instance: Store, owner: type[Store]) -> N: ...
     def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
-        return self if instance is None else instance.totals.get(self.name, self.empty)
+        if instance is None:
+            return self
+        found = instance.totals.get(self.name, self.empty if self.by is None else ())
+        return dict(self._keyed(found)) if isinstance(found, tuple) else found
+
+    def _keyed(self, groups: Groups) -> Iterator[tuple[Any, Number]]:
+        """Yields each number after the value as a model has it; without values that the attribute cannot have."""
+        assert self.by is not None
+        for value, number in groups:
+            with suppress(ValidationError):
+                yield _key_of(self.by, value), number
 
 
 def _ways(via: Source | None) -> Iterator[Source]:
@@ -90,6 +125,29 @@ def _ways(via: Source | None) -> Iterator[Source]:
     while via is not None:
         yield via
         via = via.via
+
+
+def _grouping(of: Queried, bound: Any) -> Attribute[Any]:
+    """Returns the attribute whose values have a number each; raises InvalidReference unless they can be keys."""
+    attribute = bound.attribute if isinstance(bound, Bound) else bound
+    if not isinstance(attribute, Attribute) or not isinstance(attribute.field(), _KEYS):
+        raise InvalidReference(
+            f"by={bound!r} has no values that could be the keys of a dict; a total by value takes an attribute "
+            f"declared with `attrs.string()`, `integer()`, `boolean()`, `enum(…)`, or a relation to one document."
+        )
+    if not (issubclass(of.model, bound.owner) or issubclass(bound.owner, of.model)):
+        raise InvalidReference(f"by={bound!r} is not an attribute of {of.model.__name__}, whose documents are counted.")
+    return attribute
+
+
+def _key_of(attribute: Attribute[Any], value: Any) -> Any:
+    """Returns a stored value as the key of a dict; raises ValidationError if the attribute cannot have it."""
+    if value is None:
+        raise ValidationError("No value is no key.")
+    # Firestore holds 2 and 2.0 for equal, and returns one of them for both.
+    is_whole = isinstance(value, float) and value.is_integer()
+    key = attribute.field().deserialize(int(value) if is_whole else value)
+    return key.path if isinstance(key, Reference) else key
 
 
 def number_of(of: Queried, bound: Any) -> Attribute[Any]:

@@ -25,6 +25,7 @@ from boiler_functions.database import (
     Precondition,
     Put,
     Query,
+    Result,
     Write,
     check,
     unchanged,
@@ -135,7 +136,7 @@ class Purchase(DomainModel):
 GOALS = Query("goals")
 
 
-def total(database: Database, function: Function = "sum", query: Query = GOALS, field: str = "n") -> Number:
+def total(database: Database, function: Function = "sum", query: Query = GOALS, field: str = "n") -> Result:
     """Returns the number over the documents that the query finds."""
     return database.aggregate(Aggregation(query, function, None if function == "count" else field)).value
 
@@ -790,6 +791,57 @@ class DatabaseContract:
         assert database.aggregate(Aggregation(Query("goals"), "count")).reads == 1
         assert database.aggregate(Aggregation(Query("none"), "sum", "n")).reads == 1
 
+    def test_a_total_by_value_has_a_number_for_each_in_firestores_order(self, database: Database) -> None:
+        stored: list[dict[str, Any]] = [
+            {"n": 1, "by": "b"},
+            {"n": 2, "by": Reference("users/ada")},
+            {"n": 4, "by": "a"},
+            {"n": 8, "by": "b"},
+            {"n": "none", "by": True},
+            {"by": 2},
+            {"n": 16},
+            {"n": 32, "by": None},
+            {"n": 64, "by": 2.0},
+        ]
+        database.commit([Put(f"goals/g{number}", fields) for number, fields in enumerate(stored)])
+        count = database.aggregate(Aggregation(GOALS, "count", by="by"))
+        ada = Reference("users/ada")
+        assert count.value == ((None, 1), (True, 1), (2, 2), ("a", 1), ("b", 2), (ada, 1))
+        assert (count.rpcs, count.reads) == (13, 13)
+        added = database.aggregate(Aggregation(GOALS, "sum", "n", by="by")).value
+        assert added == ((None, 32), (True, 0), (2, 64), ("a", 4), ("b", 9), (ada, 2))
+        means = database.aggregate(Aggregation(GOALS, "average", "n", by="by")).value
+        assert means == ((None, 32.0), (True, None), (2, 64.0), ("a", 4.0), ("b", 4.5), (ada, 2.0))
+        few = Query("goals", filters=(Filter("n", ">", 2), Filter("by", "!=", "a")))
+        assert database.aggregate(Aggregation(few, "count", by="by")).value == ((2, 1), ("b", 1))
+
+    def test_a_total_by_value_of_nothing_is_empty(self, database: Database) -> None:
+        nothing = database.aggregate(Aggregation(GOALS, "count", by="by"))
+        assert (nothing.value, nothing.rpcs, nothing.reads) == ((), 1, 1)
+
+    def test_a_total_by_value_is_as_of_one_time(self, database: Database) -> None:
+        goals(database, 1, 2, 1)
+        before = database.aggregate(Aggregation(GOALS, "count", by="n"))
+        goals(database, 3, 3, 3)
+        assert before.value == ((1, 2), (2, 1))
+        assert database.aggregate(Aggregation(GOALS, "count", by="n"), at=before.read_time) == before
+
+    def test_a_total_takes_at_most_a_hundred_values(self, database: Database) -> None:
+        goals(database, *range(100))
+        assert database.aggregate(Aggregation(GOALS, "count", by="n")).value == tuple((n, 1) for n in range(100))
+        put(database, "goals/more", n=100)
+        with pytest.raises(TooLarge, match="n has more than 100 values in the goals"):
+            database.aggregate(Aggregation(GOALS, "count", by="n"))
+
+    def test_a_commit_verifies_totals_by_value(self, database: Database) -> None:
+        goals(database, 1, 2, 1)
+        asked = database.aggregate(Aggregation(GOALS, "count", by="n"))
+        database.commit([Put("users/ada", {"n": 1})], verify=[asked, found(database, GOALS)])
+        goals(database, 1, 2, 2)
+        with pytest.raises(Conflict, match="count over goals"):
+            database.commit([Put("users/ada", {"n": 2})], verify=[asked])
+        assert get(database).fields == {"n": 1}
+
     def test_a_commit_verifies_totals(self, database: Database) -> None:
         goals(database, 1, 2)
         asked = [
@@ -810,6 +862,8 @@ class DatabaseContract:
             Aggregation(Query("goals"), "count", "n"),
             Aggregation(Query("goals"), "sum", "a..b"),
             Aggregation(Query("goals", limit=-1), "count"),
+            Aggregation(Query("goals", limit=2), "count", by="n"),
+            Aggregation(Query("goals"), "count", by="a..b"),
         ):
             with pytest.raises(InvalidRequest):
                 database.aggregate(refused)
