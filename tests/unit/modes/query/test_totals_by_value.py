@@ -8,7 +8,19 @@ from typing import Any, assert_type
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, children, matching, reference
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    HttpSettings,
+    Store,
+    ViewModel,
+    access,
+    attrs,
+    children,
+    matching,
+    operation,
+    reference,
+)
 from boiler_functions.database import Delete, Query
 from boiler_functions.database.faults import Faults
 from boiler_functions.database.metered import Usage
@@ -22,6 +34,8 @@ from boiler_functions.types import Reference
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.references import referrers
 from tests.unit.modes.cities import put
+from tests.unit.modes.hooked import Hooked
+from tests.unit.modes.rest.meeting_api import Api, Faulty
 
 
 class Size(Enum):
@@ -37,6 +51,8 @@ class Shop(DomainModel):
 class Thing(DomainModel):
     class Meta:
         collection_name = "things"
+
+    number = attrs.integer()
 
 
 class Sale(DomainModel):
@@ -276,3 +292,54 @@ def test_a_total_by_value_of_a_selection_with_an_order_or_a_limit_is_refused_by_
     for selection in (Sale.all().order_by(Sale.price), Sale.all().limit(10)):
         with pytest.raises(InvalidReference, match=r"FirstStore.first is a count by Sale.paid of a selection"):
             type("FirstStore", (Store,), {"first": matching(selection).count(by=Sale.paid)})
+
+
+class TalliedStore(Store):
+    shop = reference(Shop)
+    sizes = referrers(Sale.shop).count(by=Sale.size)
+
+
+class Tallied(ViewModel[TalliedStore]):
+    """Not stored, so that REST builds it itself; also the view of a task."""
+
+    class Meta:
+        read = access.public
+        write = access.public
+
+    @attrs.computed
+    def sizes(self) -> dict[str, int]:
+        return {size.value: number for size, number in self.store.sizes.items()}
+
+    @operation
+    def sell(self, size: str) -> None:
+        Sale.new(shop=self.store.shop.doc_id, size=Size(size)).save()
+
+    def propagate_change(self) -> None:
+        Thing.new("tally", number=sum(self.store.sizes.values())).save()
+
+
+def test_a_request_reads_changes_and_shows_numbers_by_value() -> None:
+    app = Boiler("tallied", http=HttpSettings(rate=None))
+    app.rest("/shops")(Tallied)
+    with memory_app(app) as testing:
+        put(testing, "shops/a")
+        sell(testing, 1, size="s")
+        api = Api(testing.database, Faulty(testing.database), app=app)
+        assert api.get("/shops/a").json == {"id": "a", "sizes": {"s": 1}}
+        assert api.ask("POST", "/shops/a:sell", body={"size": "l"}).json == {"id": "a", "sizes": {"l": 1, "s": 1}}
+        assert api.get("/shops/a").json == {"id": "a", "sizes": {"l": 1, "s": 1}}
+
+
+def test_a_task_commits_only_if_the_numbers_by_value_are_as_they_were() -> None:
+    app = Boiler("tallying")
+    app.task("shops/{doc_id}/orders/{order_id}", writes=[Thing])(Tallied)
+    with memory_app(app) as testing:
+        put(testing, "shops/a")
+        sell(testing, 1, size="s")
+        testing.take()
+        put(testing, "shops/a/orders/one")
+        (delivery,) = testing.take()
+        hooked = Hooked(testing.database).before("commit", 1, lambda: sell(testing, 2, size="l"))
+        assert testing.handle(delivery, hooked).outcomes == {"done": 1}
+        assert (testing.fields("things/tally") or {})["number"] == 2
+        assert hooked.calls["commit"] == 2
