@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from boiler_functions.database import Database, Delete, Write, unchanged
 from boiler_functions.database.change import Change
-from boiler_functions.exceptions import WithdrawalHeld
+from boiler_functions.exceptions import Permanent, WithdrawalHeld
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.ledger import Ledger
-from boiler_functions.types import MISSING
+from boiler_functions.types import MISSING, Instant
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store
 from boiler_functions.views.store import Resolution, Root, Source
 from boiler_functions.views.view_model import View
+
+_MICROSECOND = 1_000
+"""In nanoseconds: the smallest step between two times of Firestore."""
 
 
 class Withdrawal(NamedTuple):
@@ -41,11 +44,11 @@ class Withdrawal(NamedTuple):
     def is_by_data(self) -> bool:
         """Whether a change of data explains the withdrawal, which then takes effect although the code is new.
 
-        The old code is not there to say what it would store now. Two cases are certain without it: this code would
-        store copies if the event's document was still as before, or all documents of a reference through which the
-        copies were found are deleted.
+        The old code is not there to say what it would store now. Three cases are certain without it: this code would
+        store copies if the event's document was still as before; all documents of a reference through which the copies
+        were found are deleted; or this code would have stored copies at a time since the last build.
         """
-        return self._is_by_event() or self._is_by_deletions()
+        return self._is_by_event() or self._is_by_deletions() or self._is_since_last_build()
 
     def _is_by_event(self) -> bool:
         """Whether this code would store copies if the document was as it was before the change."""
@@ -65,6 +68,31 @@ class Withdrawal(NamedTuple):
             if known and not any(self.reader.documents[path].exists for path in known):
                 return True
         return False
+
+    def _is_since_last_build(self) -> bool:
+        """Whether this code would have stored copies over the documents of a time at which the old code did.
+
+        It needs no image of the change, but a database that still knows that time: Firestore looks back an hour, or
+        seven days with point-in-time recovery.
+        """
+        return any(self._would_have_stored(each) for each in self._moments() if each >= self.ledger.as_of)
+
+    def _moments(self) -> Iterator[Instant]:
+        """Yields the time of the last build, and those just before the change and before its document's last write."""
+        yield self.ledger.as_of
+        if self.change is not None:
+            self.reader.read([self.change.path])
+            last = self.reader.documents[self.change.path].version
+            yield from (each - _MICROSECOND for each in dict.fromkeys((self.change.time, last)) if each)
+
+    def _would_have_stored(self, at: Instant) -> bool:
+        reader = Reader(self.reader.database)
+        reader.read_time = at
+        try:
+            resolved = reader.resolve([self.instance])
+            return bool(build_to_store(self.instance, reader, resolved[self.instance], "").destinations)
+        except Permanent:
+            return False  # The database does not look back so far.
 
     def _leading(self) -> Iterator[Source]:
         """Yields the references that the view's path names, and those that lead to them."""

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
-from boiler_functions.database import Query
+from boiler_functions.database import Put, Query
 from boiler_functions.modes.invocation import Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.release import ROLL_OUT
 from boiler_functions.testing import Delivery, MemoryApp, VirtualClock, assert_views_equal_rebuild, memory_app
+from boiler_functions.types import Reference
 from tests.unit.modes.cities import City, app_of, put
 from tests.unit.modes.hooked import Hooked
 
@@ -408,6 +409,92 @@ def test_an_owner_who_is_removed_loses_the_copy_under_new_code() -> None:
         testing.deliver(duplicates=1)
         assert testing.fields("users/ada/notes/n") is None
         assert letters(testing) == []
+
+
+@pytest.mark.parametrize("step", ["event", "upkeep"])
+@pytest.mark.parametrize("end", ["changed", "deleted", "changed twice"])
+def test_a_right_that_an_event_without_images_takes_away_ends_under_new_code(step: str, end: str) -> None:
+    with memory_app(seated(Seat.meeting)) as testing:
+        User.new(doc_id="ada", name="Ada").save()
+        Seat.new(doc_id="ada", user="ada", meeting="m", held_for="m").save()
+        Meeting.new(doc_id="m", title="Monday").save()
+        testing.deliver()
+        testing.deploy(seated(Seat.held_for))
+        testing.write("seats/ada", None if end == "deleted" else {"meeting": Reference("meetings/m")})
+        if end == "changed twice":
+            testing.write("seats/ada", {"meeting": Reference("meetings/m"), "user": Reference("users/ada")})
+        if step == "upkeep":
+            testing.take()
+            testing.upkeep()
+        for each in testing.take():
+            testing.handle(each.without_images())
+        assert copies(testing) == []
+        assert letters(testing) == []
+
+
+def test_a_right_that_two_changes_together_take_away_ends_under_new_code() -> None:
+    """The former state of either document alone would give no copy."""
+    with memory_app(filed(reviewed=False)) as testing:
+        testing.write("folders/private", {"owner": "ada"})
+        testing.write("folders/lost", {"owner": ""})
+        testing.write("pages/p", {"folder": Reference("folders/private")})
+        testing.deliver()
+        assert testing.fields("users/ada/pages/p")
+        testing.deploy(filed(reviewed=True))
+        moved = Put("pages/p", {"folder": Reference("folders/lost")})
+        testing.database.commit([moved, Put("folders/private", {"owner": ""})])
+        testing.deliver(duplicates=1)
+        assert testing.fields("users/ada/pages/p") is None
+        assert letters(testing) == []
+
+
+def filed(*, reviewed: bool) -> Boiler:
+    """A view that is stored for the owner of its root's folder; newer code reads a reviewer, too."""
+
+    class Folder(DomainModel):
+        class Meta:
+            collection_name = "folders"
+
+        owner = attrs.string()
+
+    class Page(DomainModel):
+        class Meta:
+            collection_name = "pages"
+
+        folder = attrs.relation(Folder)
+        reviewer = attrs.relation(User)
+
+    class Pages(Store):
+        page = reference(Page)
+        folder = reference(Page.folder)
+        if reviewed:
+            reviewer = reference(Page.reviewer)
+
+    class PageView(ViewModel[Pages]):
+        class Meta:
+            path = "users/{folder.owner}/pages/{page.doc_id}"
+
+        @attrs.computed
+        def title(self) -> str:
+            return "a page"
+
+    return app_of(PageView)
+
+
+def test_a_change_whose_time_the_database_no_longer_knows_is_held() -> None:
+    clock = VirtualClock()
+    with memory_app(seated(Seat.meeting), Surroundings(clock.now, clock.sleep, Random(1))) as testing:
+        User.new(doc_id="ada", name="Ada").save()
+        Seat.new(doc_id="ada", user="ada", meeting="m", held_for="m").save()
+        Meeting.new(doc_id="m", title="Monday").save()
+        testing.deliver()
+        testing.deploy(seated(Seat.held_for))
+        testing.write("seats/ada", {"meeting": Reference("meetings/m")})
+        clock.sleep(3 * 3600)
+        for each in testing.take():
+            testing.handle(each.without_images())
+        assert copies(testing) == ["users/ada/seats/m"]
+        assert [each["code"] for each in letters(testing)] == ["BF513"]
 
 
 def nobody(_: Any) -> str:
