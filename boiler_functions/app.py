@@ -18,6 +18,7 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
 from boiler_functions.modes.all import DOCUMENT, MODES, ON_CHANGE, QUERY, REST, TASK, WEBSOCKET
 from boiler_functions.modes.document.declaration import document
+from boiler_functions.modes.forms.task import Completion, Isolation
 from boiler_functions.modes.invocation import REAL
 from boiler_functions.modes.mode import D, Declarations, GroupBy, Mode
 from boiler_functions.modes.on_change.declaration import Changed, sink
@@ -25,7 +26,6 @@ from boiler_functions.modes.query.declaration import stored
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.rest.declaration import rule as rule_of
 from boiler_functions.modes.task.declaration import task
-from boiler_functions.modes.task.task import Completion, Isolation
 from boiler_functions.modes.websocket.declaration import socket
 from boiler_functions.settings.checks import check_each, duration, flag, mapping, of_kind, one_of, optional, text, whole
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings

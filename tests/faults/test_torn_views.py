@@ -8,7 +8,7 @@ import pytest
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, matching, reference
 from boiler_functions.database import Put
 from boiler_functions.exceptions import Conflict
-from boiler_functions.modes.task.task import Isolation
+from boiler_functions.modes.forms.task import Isolation
 from boiler_functions.testing import MemoryApp, http_client, memory_app
 from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked

@@ -22,6 +22,7 @@ from boiler_functions.exceptions import Conflict
 from boiler_functions.models.session import UnitOfWork
 from boiler_functions.modes import run as run_module
 from boiler_functions.modes.edition import Edition
+from boiler_functions.modes.forms.effect import Run
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
@@ -31,7 +32,6 @@ from boiler_functions.modes.query.commits import Result
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.rebuild import Rebuild
-from boiler_functions.modes.task.effect import Run
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
 from boiler_functions.views.build import Reader

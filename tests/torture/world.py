@@ -7,7 +7,7 @@ from typing import Any
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
 from boiler_functions.database import Delete, Put, Write
-from boiler_functions.modes.task.task import Completion
+from boiler_functions.modes.forms.task import Completion
 from boiler_functions.types import Instant, Reference, to_datetime
 from tests.unit.modes.cities import QUERIES, City, CityStore, Country
 

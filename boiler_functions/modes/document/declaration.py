@@ -9,10 +9,10 @@ from boiler_functions.access import Nobody, Where
 from boiler_functions.exceptions import InvalidAccess, InvalidAttribute, InvalidPattern
 from boiler_functions.modes.decorated import check_view, models
 from boiler_functions.modes.document.mutation_task import IF_VERSION, MutationTask, trigger_path
+from boiler_functions.modes.forms.checks import check_effect
+from boiler_functions.modes.forms.task import Completion, Isolation
+from boiler_functions.modes.forms.words import OUTCOME
 from boiler_functions.modes.mode import Declarations
-from boiler_functions.modes.task.declaration import check_effect
-from boiler_functions.modes.task.task import Completion, Isolation
-from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.settings.options import EventOptions, Options
 from boiler_functions.views.view_model import View
 
@@ -35,6 +35,7 @@ def document(
         written = dict.fromkeys([*(source.model for source in view.store_class.sources), *declared])
         check_effect(where, max_retries, isolation, on_completion)
         return MutationTask(
+            "@app.document",
             view,
             trigger_path(view),
             tuple(written),

@@ -19,8 +19,8 @@ from boiler_functions.exceptions import InvalidValue, Rejected
 from boiler_functions.models.fields import String
 from boiler_functions.models.model import DOC_VERSION
 from boiler_functions.models.spelling import StoredSchema
+from boiler_functions.modes.forms.task import Task
 from boiler_functions.modes.sent import is_of_sender
-from boiler_functions.modes.task.task import Task
 from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.types import Fields
 from boiler_functions.views.build import content_of
@@ -43,8 +43,6 @@ class MutationTask(Task):
 
     strict: bool = False
     """Whether a mutation must name the version that its sender saw; if it need not and does not, the latest wins."""
-
-    mode: ClassVar[str] = "document"
 
     effect: ClassVar[str] = ", by a setter or propagate_change,"
 

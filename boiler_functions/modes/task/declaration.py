@@ -7,19 +7,13 @@ from typing import Any
 
 from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidPattern
 from boiler_functions.modes.decorated import check_view, models
+from boiler_functions.modes.forms.checks import check_effect
+from boiler_functions.modes.forms.task import Completion, Isolation, Task
+from boiler_functions.modes.forms.words import OUTCOME
 from boiler_functions.modes.mode import Declarations
-from boiler_functions.modes.task.task import Completion, Isolation, Task
-from boiler_functions.modes.task.words import OUTCOME
 from boiler_functions.paths import Pattern
-from boiler_functions.settings.checks import check_each, one_of, optional, whole
 from boiler_functions.settings.options import EventOptions, Options
 from boiler_functions.views.view_model import View, ViewModel
-
-_CHECKS = {
-    "max_retries": optional(whole(0)),
-    "isolation": one_of(Isolation),
-    "on_completion": one_of(Completion),
-}
 
 
 def task(
@@ -49,6 +43,7 @@ def task(
         _check_form(view, pattern)
         check_effect(where, max_retries, isolation, on_completion)
         return Task(
+            f"@app.task({path!r})",
             view,
             pattern,
             models(f"{where}writes", writes),
@@ -60,12 +55,6 @@ def task(
         )
 
     return declare
-
-
-def check_effect(where: str, max_retries: int | None, isolation: Isolation, on_completion: Completion) -> None:
-    """Raises InvalidOption if the options contradict each other."""
-    said = {"max_retries": max_retries, "isolation": isolation, "on_completion": on_completion}
-    check_each(where, said, _CHECKS)
 
 
 def _check_form(view: View, pattern: Pattern) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from boiler_functions import Boiler, Changed, DomainModel, Store, ViewModel, attrs, reference
 from boiler_functions.modes.dead_letter import COLLECTION, Letter, letters_of
+from boiler_functions.modes.forms.task import Completion
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.letters import EACH_RUN, Retry
 from boiler_functions.modes.run import Report
-from boiler_functions.modes.task.task import Completion
 from boiler_functions.testing import MemoryApp, VirtualClock, memory_app
 
 FORM = "users/ann/deposits/one"

@@ -6,7 +6,7 @@ import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference
 from boiler_functions.exceptions import OverlappingPaths
-from boiler_functions.modes.task.task import Completion
+from boiler_functions.modes.forms.task import Completion
 
 
 class Page(DomainModel):

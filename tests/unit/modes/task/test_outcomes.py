@@ -12,8 +12,8 @@ from boiler_functions import Boiler, DomainModel, Embedded, Store, ViewModel, ac
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.modes.dead_letter import COLLECTION as LETTERS
+from boiler_functions.modes.forms.task import Completion
 from boiler_functions.modes.marker import COLLECTION as MARKERS
-from boiler_functions.modes.task.task import Completion
 from boiler_functions.testing import Delivery, MemoryApp, memory_app
 from boiler_functions.types import digest
 from tests.unit.modes.cities import put

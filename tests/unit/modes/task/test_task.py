@@ -16,9 +16,9 @@ from boiler_functions import Boiler, DomainModel, Rejected, Store, ViewModel, ac
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import Conflict, Unavailable, UnknownOutcome
+from boiler_functions.modes.forms.task import Completion, Isolation
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.marker import COLLECTION as MARKERS
-from boiler_functions.modes.task.task import Completion, Isolation
 from boiler_functions.testing import Delivery, MemoryApp, memory_app
 from tests.unit.modes.cities import put
 from tests.unit.modes.hooked import Hooked, raises

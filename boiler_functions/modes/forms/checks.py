@@ -1,4 +1,4 @@
-"""Checks all tasks of an app together: a document is a form of one task, and no task writes where a view is stored."""
+"""Checks of forms: their options, and that a document is a form of one task, which writes where no view is stored."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from boiler_functions.exceptions import OverlappingPaths
-from boiler_functions.modes.task.task import Task
+from boiler_functions.modes.forms.task import Completion, Isolation, Task
 from boiler_functions.modes.written import check_written
 from boiler_functions.paths import Pattern
+from boiler_functions.settings.checks import check_each, one_of, optional, whole
 from boiler_functions.views.view_model import ViewModel
+
+_CHECKS = {
+    "max_retries": optional(whole(0)),
+    "isolation": one_of(Isolation),
+    "on_completion": one_of(Completion),
+}
+
+
+def check_effect(where: str, max_retries: int | None, isolation: Isolation, on_completion: Completion) -> None:
+    """Raises InvalidOption if the options contradict each other."""
+    said = {"max_retries": max_retries, "isolation": isolation, "on_completion": on_completion}
+    check_each(where, said, _CHECKS)
 
 
 def check_forms(tasks: Sequence[Task]) -> None:
@@ -39,5 +52,4 @@ def _written(task: Task) -> list[tuple[Pattern, str]]:
 
 
 def _declared(task: Task) -> str:
-    path = f"({task.pattern.text!r})" if task.mode == "task" else ""
-    return f"@app.{task.mode}{path} of {task.view.__name__}"
+    return f"{task.decorator} of {task.view.__name__}"

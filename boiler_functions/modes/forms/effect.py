@@ -30,11 +30,8 @@ from boiler_functions.exceptions import (
     UnknownOutcome,
 )
 from boiler_functions.models.session import UnitOfWork, active
-from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.marker import Marker
-from boiler_functions.modes.sent import REASONS
-from boiler_functions.modes.task.task import Task
-from boiler_functions.modes.task.words import (
+from boiler_functions.modes.forms.task import Task
+from boiler_functions.modes.forms.words import (
     OUTCOME,
     is_stamped,
     is_still_stamped,
@@ -42,6 +39,9 @@ from boiler_functions.modes.task.words import (
     says,
     without_outcome,
 )
+from boiler_functions.modes.invocation import Invocation, Outcome
+from boiler_functions.modes.marker import Marker
+from boiler_functions.modes.sent import REASONS
 from boiler_functions.types import MISSING, Fields, described, digest, to_datetime
 from boiler_functions.views.build import Reader, unit_of_work
 

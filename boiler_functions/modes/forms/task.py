@@ -11,7 +11,7 @@ from marshmallow import Schema
 
 from boiler_functions.access import Caller
 from boiler_functions.models.domain_model import DomainModel
-from boiler_functions.modes.task.words import declared
+from boiler_functions.modes.forms.words import declared
 from boiler_functions.paths import Pattern, id_of
 from boiler_functions.settings.options import Options
 from boiler_functions.types import Fields
@@ -26,6 +26,8 @@ Completion: TypeAlias = Literal["stamp", "keep", "delete"]
 class Task:
     """The rules by which the documents of a pattern take effect through a view model."""
 
+    decorator: str
+    """How it was declared, for messages: `@app.task('forms/{form_id}')`."""
     view: type[ViewModel[Any]]
     pattern: Pattern
     writes: tuple[type[DomainModel] | type[ViewModel[Any]], ...] = ()
@@ -34,8 +36,6 @@ class Task:
     on_completion: Completion = "stamp"
     max_event_age: timedelta = timedelta(hours=23)
     options: Options = field(default_factory=Options)
-
-    mode: ClassVar[str] = "task"
 
     effect: ClassVar[str] = ".propagate_change"
     """The part of the view that runs, for messages."""

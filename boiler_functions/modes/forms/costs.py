@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boiler_functions.database.metered import Usage
-from boiler_functions.modes.task.task import Task
+from boiler_functions.modes.forms.task import Task
 from boiler_functions.views.fetching import Assumed, Walk, size_of
 from boiler_functions.views.queries import Queried
 

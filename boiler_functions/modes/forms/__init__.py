@@ -1,0 +1,1 @@
+"""Forms: documents that clients write, each of which takes effect exactly once. Tasks and mutations are forms."""
