@@ -80,6 +80,10 @@ class Holder(Protocol):
         """Whether the values are those that older code stored, as far as they fit."""
         ...
 
+    def _unset(self, name: str) -> None:
+        """Returns None for an attribute without a value; raises InvalidDocument if a stored value does not fit."""
+        ...
+
 
 class Attribute(Generic[T]):
     """A declared attribute: its value on an instance, a Bound to build conditions from on the class."""
@@ -244,7 +248,8 @@ class Attribute(Generic[T]):
         return callable(self.default) and is_drawn(self.default)
 
     def _value(self, instance: Holder) -> Any:
-        return instance.values.get(self.name)
+        values = instance.values
+        return values[self.name] if self.name in values else instance._unset(self.name)
 
 
 class Relation(Attribute[T]):
@@ -299,6 +304,10 @@ class Relation(Attribute[T]):
         items = value if isinstance(value, builtins.list) else [value]
         paths = map(self._path_in, items)
         return [path for path in paths if path is not None and self.accepts(path)]
+
+    def check_followed(self, model: Holder) -> None:
+        """Raises InvalidDocument if the model's document does not fit the relation, which would skip a value."""
+        super()._value(model)
 
     def _path_in(self, value: Any) -> str | None:
         """Returns the path of the document that a stored value names; None for a value of another kind."""
@@ -362,7 +371,7 @@ class Relation(Attribute[T]):
         return Reference(path)
 
     def _value(self, instance: Holder) -> Any:
-        value = instance.values.get(self.name)
+        value = super()._value(instance)
         if self.many:
             return self._related([reference.path for reference in value or []])
         return next(iter(self._related([value.path])), None) if value is not None else None

@@ -5,11 +5,9 @@ from __future__ import annotations
 import copy
 import secrets
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self, cast
-
-from marshmallow import ValidationError
 
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import (
@@ -21,7 +19,7 @@ from boiler_functions.exceptions import (
 from boiler_functions.models import session
 from boiler_functions.models.conditions import Condition
 from boiler_functions.models.fields import flatten
-from boiler_functions.models.model import DOC_ID, DOC_REF, OBJ_TYPE, RESERVED_KEYS, Model
+from boiler_functions.models.model import DOC_ID, DOC_REF, OBJ_TYPE, RESERVED_KEYS, Misfit, Model
 from boiler_functions.models.original import Original
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
@@ -132,32 +130,41 @@ class DomainModel(Model):
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        """Returns the model of an existing document; raises InvalidDocument if the document does not fit."""
+        """Returns the model of an existing document.
+
+        An attribute that does not fit raises InvalidDocument when it is read, so that one that nobody reads does no
+        harm. `Meta.unknown = RAISE` refuses the document at once.
+        """
         actual = cls._class_of(document)
-        try:
-            values: Any = actual.schema().load(actual._loadable(document.fields or {}))
-        except ValidationError as error:
-            raise InvalidDocument(document.path, actual.__name__, flatten(error.messages)) from error
-        return actual._of_values(document, values)
+        fields = actual._loadable(document.fields or {})
+        values, messages = actual._fitting(actual.schema(), fields)
+        if undeclared := messages.keys() - {each.data_key for each in actual.attributes.values()}:
+            raise InvalidDocument(document.path, actual.__name__, flatten({key: messages[key] for key in undeclared}))
+        return actual._of_values(document, values, actual._misfits_of(fields, messages))
 
     @classmethod
     def recall(cls, document: Document) -> Self:
         """Returns the model of a document that other code may have written; an attribute that does not fit is None."""
         actual = cls._class_of(document)
         fields = actual._loadable(document.fields or {})
-        values = actual._fitting(actual.schema(), fields)
-        model = actual._of_values(document, values)
+        values, messages = actual._fitting(actual.schema(), fields)
+        model = actual._of_values(document, values, actual._misfits_of(fields, messages))
         model.recalled = True
-        # A default replaces a missing field, not one that cannot be read.
-        for name in model.values.keys() - values.keys():
-            if actual.attributes[name].data_key in fields:
-                del model.values[name]
         return model
 
     @classmethod
-    def _of_values(cls, document: Document, values: Mapping[str, Any]) -> Self:
+    def _misfits_of(cls, fields: Fields, messages: Mapping[str, Any]) -> Mapping[str, Misfit]:
+        return {
+            name: Misfit(fields.get(each.data_key), messages[each.data_key])
+            for name, each in cls.attributes.items()
+            if each.data_key in messages
+        }
+
+    @classmethod
+    def _of_values(cls, document: Document, values: Mapping[str, Any], misfits: Mapping[str, Misfit]) -> Self:
         model = cls.__new__(cls)
         model.path = document.path
+        model._misfits = misfits
         model._initialize(values, is_read=True)
         # For a callable default, the value that it returned: calling it again may return another.
         filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
@@ -168,6 +175,7 @@ class DomainModel(Model):
     def _as_read(cls, document: Document, filled: Mapping[str, Any]) -> Fields:
         """Returns the fields as a model read from the document stores them unchanged."""
         before = cls.from_document(document)
+        before.recalled = bool(before._misfits)  # A getter that reads a misfit gave nothing that could be stored.
         before.values.update(filled)
         return before._spelled()
 
@@ -194,6 +202,22 @@ class DomainModel(Model):
     def all(cls) -> Selection[Self]:
         """Selects all stored models, including those of subclasses."""
         return cls.where()
+
+    def _unset(self, name: str) -> None:
+        if name in self._misfits and not self.recalled:
+            raise self._misfit([name])
+
+    def _misfit(self, names: Collection[str]) -> InvalidDocument:
+        """Returns the error of the attributes of these names, which the document does not fit."""
+        messages = {self.attributes[name].data_key: self._misfits[name].reasons for name in names}
+        return InvalidDocument(self.path, type(self).__name__, flatten(messages))
+
+    def to_view_dict(self) -> dict[str, Any]:
+        """Returns the attributes by their names in documents; raises InvalidDocument if one does not fit."""
+        unfit = [name for name in self._misfits if name in self.exported() and name not in self.values]
+        if unfit and not self.recalled:
+            raise self._misfit(unfit)
+        return super().to_view_dict()
 
     @property
     def doc_id(self) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
 
@@ -50,6 +51,14 @@ def _option(model: Any, name: str) -> Any:
     return _UNSET
 
 
+class Misfit(NamedTuple):
+    """A stored value that does not fit its attribute; a missing one is None."""
+
+    value: Any
+    reasons: Any
+    """marshmallow's messages."""
+
+
 class Model:
     """The base of all models: declared attributes and their values."""
 
@@ -66,6 +75,9 @@ class Model:
 
     recalled: bool = False
     """Whether other code, an earlier deployment, may have written it; an attribute that does not fit reads as None."""
+
+    _misfits: Mapping[str, Misfit] = MappingProxyType({})
+    """What a document holds for attributes that it does not fit, by attribute; reading one of these raises."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -176,20 +188,29 @@ class Model:
         return _exported(cast(Any, cls))
 
     @classmethod
-    def _fitting(cls, schema: Schema, fields: Fields) -> dict[str, Any]:
-        """Returns the values that the schema loads from the fields, without those that are missing or do not fit."""
+    def _fitting(cls, schema: Schema, fields: Fields) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the values that the schema loads from the fields, and marshmallow's messages about the others."""
         try:
-            values = cast(dict[str, Any], schema.load(fields, partial=True))
+            return cast(dict[str, Any], schema.load(fields)), {}
         except ValidationError as error:
-            fitting = {key: value for key, value in fields.items() if key not in error.messages}
-            return cls._fitting(schema, fitting) if len(fitting) < len(fields) else {}
-        return values
+            messages = cast(dict[str, Any], error.messages)
+            # marshmallow keeps the valid items of a list that does not fit; half a value is none.
+            keys = {name: field.data_key for name, field in schema.fields.items()}
+            valid = cast(dict[str, Any], error.valid_data)
+            return {name: value for name, value in valid.items() if keys.get(name, name) not in messages}, messages
+
+    def _unset(self, name: str) -> None:
+        """Returns None, which an attribute without a value reads as."""
 
     def _initialize(self, values: Mapping[str, Any], *, is_read: bool = False) -> None:
         self.values = {
             name: each.initial()
             for name, each in self.attributes.items()
-            if each.has_default and name not in values and each.fget is None and not (is_read and each.is_drawn)
+            if each.has_default
+            and name not in values
+            and name not in self._misfits
+            and each.fget is None
+            and not (is_read and each.is_drawn)
         }
         for name, value in values.items():
             if name not in self.attributes and self.meta("unknown") != INCLUDE:
@@ -207,12 +228,17 @@ class Model:
         return {key: _without_references(value) for key, value in self.stored_fields().items()}
 
     def stored_fields(self) -> dict[str, Any]:
-        """Returns the attributes that are set, as a document holds them; raises InvalidValue if one does not fit."""
+        """Returns the attributes that are set, as a document holds them; raises InvalidValue if one does not fit.
+
+        Leaves out what was read and does not fit: it stays in the document as it is.
+        """
         fields = self._spelled()
         if self.recalled:
             return fields
         declared = {each.data_key for each in self.attributes.values()}
-        if errors := self.view_schema().validate({key: value for key, value in fields.items() if key in declared}):
+        errors = self.view_schema().validate({key: value for key, value in fields.items() if key in declared})
+        left = {self.attributes[name].data_key for name in self._misfits if name not in self.values}
+        if errors := {key: messages for key, messages in errors.items() if key not in left}:
             raise InvalidValue(type(self).__name__, flatten(errors), self._refused(errors))
         if faults := {name: found for name, value in fields.items() if (found := _faults(name, value))}:
             reasons = {dotted((name, *each.where)): [each.reason] for name, found in faults.items() for each in found}
@@ -284,7 +310,8 @@ def _plain(value: Any) -> Any:
     """Returns a loaded value in Firestore's own types; for a model, its class name and values."""
     match value:
         case Model():
-            return [type(value).__qualname__, _plain(value.values)]
+            unfit = {name: each.value for name, each in value._misfits.items()}
+            return [type(value).__qualname__, _plain(value.values), *([unfit] if unfit else [])]
         case Enum():
             return value.value
         case datetime():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from boiler_functions.database import Document, Result
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.exceptions import InvalidDocument, InvalidPath, Permanent
+from boiler_functions.exceptions import InvalidPath, Permanent
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
@@ -61,14 +61,8 @@ class Reached(NamedTuple):
                 continue
 
     def _value(self, source: Source, path: str, name: str) -> Any:
-        """Returns a document's value for a placeholder; that of a root even if another of its fields does not fit."""
-        try:
-            return getattr(source.model.from_document(self.documents[path]), name)
-        except InvalidDocument:
-            if not isinstance(source, Root):
-                raise
-            fields, attribute = self.documents[path].fields or {}, source.model.attributes.get(name)
-            return self.key[name] if attribute is None else fields.get(attribute.data_key)
+        """Returns a document's value for a placeholder, even if another of its fields does not fit."""
+        return getattr(source.model.from_document(self.documents[path]), name)
 
 
 @dataclass

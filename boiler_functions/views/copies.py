@@ -1,7 +1,7 @@
 """Works out where the copies of a view belong, and so who can read one, from the sources that its path names alone.
 
 A change that takes a copy away from somebody must take effect even when the content cannot be computed. So each
-document counts by itself: one that does not fit its model, or whose value cannot be a segment of a path, gives no copy.
+document counts by itself: one whose value does not fit its model, or cannot be a segment of a path, gives no copy.
 It neither blocks the other copies nor keeps the copy of an earlier owner alive.
 """
 
@@ -11,15 +11,12 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from marshmallow import ValidationError, missing
-
 from boiler_functions.database import Document
-from boiler_functions.exceptions import GetterFailed, InvalidDocument, InvalidPath, Permanent
+from boiler_functions.exceptions import GetterFailed, InvalidPath, Permanent
 from boiler_functions.models.domain_model import DomainModel
-from boiler_functions.models.fields import flatten
 from boiler_functions.paths import Pattern, document_id
 from boiler_functions.types import described
-from boiler_functions.views.store import Root, Source, Store
+from boiler_functions.views.store import Source, Store
 
 
 class Copies(NamedTuple):
@@ -82,33 +79,13 @@ def _segment(view: str, source: Source, candidate: Document | DomainModel, place
 
 
 def _value(source: Source, candidate: Document | DomainModel, name: str) -> Any:
-    try:
-        model = candidate if isinstance(candidate, DomainModel) else source.model.model_of(candidate)
-    except InvalidDocument:
-        # A root of which another field does not fit still has its owner; denying it would take the owner's copy away.
-        if not isinstance(source, Root) or not isinstance(candidate, Document):
-            raise
-        return _field(source.model, candidate, name)
+    model = candidate if isinstance(candidate, DomainModel) else source.model.model_of(candidate)
     try:
         return getattr(model, name)
     except Permanent:
         raise
     except (Exception, SystemExit) as error:
         raise GetterFailed(f"{type(model).__name__}.{name} raised {described(error)}") from error
-
-
-def _field(model: type[DomainModel], document: Document, name: str) -> Any:
-    """Returns the value of one field of a document that does not fit its model; raises if that field does not fit."""
-    captured = model.pattern().match(document.path) or {}
-    if name in captured:
-        return captured[name]
-    attribute = model.attributes[name]
-    if attribute.fget is not None:
-        model.from_document(document)  # A getter needs the whole model; this raises the InvalidDocument.
-    try:
-        return attribute.field().deserialize((document.fields or {}).get(attribute.data_key, missing))
-    except ValidationError as error:
-        raise InvalidDocument(document.path, model.__name__, flatten(error.messages, attribute.data_key)) from error
 
 
 def _source(store: Store, name: str) -> Source:

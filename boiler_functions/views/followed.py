@@ -58,6 +58,10 @@ class One(Source, Generic[M]):
             return set()
         return {*Pattern(self._doc_id).names, *(name for name in self.model.pattern().names if name != "doc_id")}
 
+    def _models(self, store: Store) -> list[Any]:
+        _check_followed(self.followed(), self.via, store)
+        return super()._models(store)
+
     def _filled(self, key: Mapping[str, str]) -> str:
         assert self._doc_id is not None
         return Pattern(self._doc_id).fill(key)
@@ -102,6 +106,10 @@ class Related(Many[M]):
 
     def _leads_by(self) -> Iterable[Any]:
         return led_by(self.relation)
+
+    def _models(self, store: Store) -> list[Any]:
+        _check_followed(self.relation, self.via, store)
+        return super()._models(store)
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         follow(self, self.relation, self.via, resolution, documents)
@@ -155,6 +163,15 @@ def follow(
     found = [documents[start] for start in starts if leads_on(via, relation.owner, documents[start])]
     paths = [path for document in found for path in relation.paths(document.fields)]
     source._add_named(resolution, sorted(set(paths)) if source.many else paths, documents)
+
+
+def _check_followed(relation: Relation[Any] | None, via: Source | None, store: Store) -> None:
+    """Raises InvalidDocument if a relation that was followed does not fit, so that its documents would be missing."""
+    if relation is None or via is None:
+        return
+    for start in store.models(via):
+        if isinstance(start, relation.owner):
+            relation.check_followed(start)
 
 
 def leads_on(source: Source, model: type[Any], document: Document) -> bool:

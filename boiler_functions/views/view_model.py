@@ -97,7 +97,7 @@ class ViewModel(Model, Generic[S]):
         view = cls.__new__(cls)
         view.params = params
         declared = {key: value for key, value in content.items() if key not in RESERVED_KEYS}
-        view.values = cls._fitting(cls.view_schema(), declared)
+        view.values, _ = cls._fitting(cls.view_schema(), declared)
         view.recalled = True
         return view
 
