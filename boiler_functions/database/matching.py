@@ -3,7 +3,7 @@
 import math
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeAlias
@@ -216,10 +216,16 @@ def _between(document: Document, query: Query, orders: tuple[Order, ...]) -> boo
 def result_of(query: Query, documents: Iterable[Document]) -> list[Document]:
     """Returns the documents that the query finds, in its order."""
     orders = orders_of(query)
-    selected = [each for each in documents if matches(query, each) and _between(each, query, orders)]
+    selected = (each for each in documents if matches(query, each) and _between(each, query, orders))
+    return in_order(selected, orders)[: query.limit]
+
+
+def in_order(documents: Iterable[Document], orders: Sequence[Order]) -> list[Document]:
+    """Returns the documents sorted by the orders."""
+    found = list(documents)
     for order in reversed(orders):
-        selected.sort(key=lambda each: sort_key(field_of(each, order.field)), reverse=order.descending)
-    return selected[: query.limit]
+        found.sort(key=lambda each: sort_key(field_of(each, order.field)), reverse=order.descending)
+    return found
 
 
 def check_unchanged(found: Found, documents: Iterable[Document]) -> None:

@@ -61,32 +61,40 @@ class Bound(Generic[Own, T]):
         return self._condition("!=", self.attribute.stored(other))
 
     def __lt__(self, other: object) -> Condition[Own]:
-        return self._condition("<", self.attribute.stored(other))
+        return self._condition("<", self._present(other))
 
     def __le__(self, other: object) -> Condition[Own]:
-        return self._condition("<=", self.attribute.stored(other))
+        return self._condition("<=", self._present(other))
 
     def __gt__(self, other: object) -> Condition[Own]:
-        return self._condition(">", self.attribute.stored(other))
+        return self._condition(">", self._present(other))
 
     def __ge__(self, other: object) -> Condition[Own]:
-        return self._condition(">=", self.attribute.stored(other))
+        return self._condition(">=", self._present(other))
+
+    def is_null(self) -> Condition[Own]:
+        """Matches documents whose attribute is null, as `== None` does; a document without the field has none."""
+        return self._condition("==", None)
+
+    def is_not_null(self) -> Condition[Own]:
+        """Matches documents that have the attribute, with a value that is not null, as `!= None` does."""
+        return self._condition("!=", None)
 
     def in_(self, values: Iterable[object]) -> Condition[Own]:
         """Matches documents whose attribute equals one of at most 30 values."""
-        return self._condition("in", self._alternatives(map(self.attribute.stored, values)))
+        return self._condition("in", self._alternatives(map(self._present, values)))
 
     def not_in(self, values: Iterable[object]) -> Condition[Own]:
         """Matches documents that have the attribute, with a value that equals none of at most 10 values."""
-        return self._condition("not-in", self._alternatives(map(self.attribute.stored, values), MAX_EXCLUSIONS))
+        return self._condition("not-in", self._alternatives(map(self._present, values), MAX_EXCLUSIONS))
 
     def contains(self, value: object) -> Condition[Own]:
         """Matches documents whose list holds the value."""
-        return self._condition("array-contains", self.attribute.stored_item(value))
+        return self._condition("array-contains", self._item(value))
 
     def contains_any(self, values: Iterable[object]) -> Condition[Own]:
         """Matches documents whose list holds one of at most 30 values."""
-        return self._condition("array-contains-any", self._alternatives(map(self.attribute.stored_item, values)))
+        return self._condition("array-contains-any", self._alternatives(map(self._item, values)))
 
     def asc(self) -> Order:
         return Order(self.attribute.field_path)
@@ -94,6 +102,21 @@ class Bound(Generic[Own, T]):
     def desc(self) -> Order:
         """Orders from high to low: `City.all().order_by(City.population.desc())`."""
         return Order(self.attribute.field_path, descending=True)
+
+    def _present(self, value: object) -> Any:
+        return self._not_null(self.attribute.stored(value))
+
+    def _item(self, value: object) -> Any:
+        return self._not_null(self.attribute.stored_item(value))
+
+    def _not_null(self, value: Any) -> Any:
+        """Returns the value; raises InvalidCondition for null, with which Firestore would find nothing."""
+        if value is None:
+            raise InvalidCondition(
+                f"{self!r} is compared with None by an operator for which Firestore finds nothing then; use "
+                f"`is_null()` or `is_not_null()`."
+            )
+        return value
 
     def _alternatives(self, values: Iterable[object], most: int = MAX_ALTERNATIVES) -> tuple[object, ...]:
         found = tuple(values)

@@ -139,15 +139,22 @@ def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[
     """
     pattern = model.pattern()
     parents = {name: value for name, value in equal.items() if name in pattern.names and name != "doc_id"}
-    conditions = [*conditions, *(_equals(model, name, equal[name]) for name in equal.keys() - parents.keys())]
+    filters = filters_of(model, conditions, {name: equal[name] for name in equal if name not in parents})
+    return Selection(model, collection_query(model, parents)._replace(filters=(*model.discriminator(), *filters)))
+
+
+def filters_of(
+    model: type[Selectable], conditions: Iterable[Condition[Any]], equal: Mapping[str, Any]
+) -> tuple[Filter, ...]:
+    """Returns the filters of conditions on a model, and on the equality of its attributes."""
+    conditions = [*conditions, *(_equals(model, name, value) for name, value in equal.items())]
     for condition in conditions:
         if not isinstance(condition, Condition):
             raise InvalidCondition(
                 f"{model.__name__}: where takes conditions, as `City.capital == True`; found {condition!r}."
             )
         _check_owner(model, condition.owner, "where takes conditions on the model itself, not on")
-    filters = (*model.discriminator(), *(condition.filter for condition in conditions))
-    return Selection(model, collection_query(model, parents)._replace(filters=filters))
+    return tuple(condition.filter for condition in conditions)
 
 
 def collection_query(model: type[Selectable], parents: Mapping[str, Any]) -> Query:

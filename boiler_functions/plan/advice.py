@@ -14,7 +14,6 @@ from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.views.found import Found, Matching
-from boiler_functions.views.queries import Queried
 from boiler_functions.views.view_model import View
 
 
@@ -48,22 +47,14 @@ def leaks(declared: Declarations) -> Iterator[Advice]:
 
 
 def _of_any(view: View) -> Iterator[Advice]:
-    unbounded = [each for each in view.store_class.sources if isinstance(each, Found) and not _is_bounded(each)]
-    for source in view.store_class.sources:
-        if isinstance(source, Queried) and not source.is_exact(source.example()):
-            yield Advice(
-                "range-predicate",
-                f"{view.__name__}.store.{source.name}",
-                f"Its condition is no equality, so that every write in {source.model.pattern().text} wakes every "
-                f"{view.__name__}. Compare a field that holds the answer: `==`.",
-            )
+    unbounded = [each for each in view.store_class.sources if isinstance(each, Found) and not each.example().limit]
     if unbounded and (lists := _collections_of(view)):
         names = ", ".join(each.name for each in unbounded)
         yield Advice(
             "may-outgrow-1-mib",
             f"{view.__name__}.{', '.join(lists)}",
             f"Nothing limits how many {names} there are, and a document has at most 1 MiB; a view that is larger stays "
-            f"as it was, with a dead letter. Limit the query (`matching(….limit(100))`), or keep a view for each.",
+            f"as it was, with a dead letter. Limit the query (`.limit(100)`), or keep a view for each.",
         )
 
 
@@ -103,10 +94,6 @@ def _options(compiled: Compiled) -> Iterator[Advice]:
                 f"It runs in {region}, and its database is in {trigger.location}: each RPC crosses an ocean. "
                 f"Say region={near!r}.",
             )
-
-
-def _is_bounded(source: Found[Any]) -> bool:
-    return isinstance(source, Matching) and source.example().limit is not None
 
 
 def _collections_of(view: View) -> list[str]:

@@ -18,7 +18,7 @@ from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, by_value, found, has_whole_collection, is_a, is_at, named, number
 from boiler_functions.types import Instant
 from boiler_functions.views.followed import One, Related
-from boiler_functions.views.found import Children, Matching, Referrers
+from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View
@@ -116,9 +116,9 @@ class Plan:
             case Related():
                 return sorted(set(self._followed(source.via, source.relation)))
             case Referrers():
-                return sorted(self._referring(source, set(self._starts(source))))
+                return self._chosen(source, (self._referring(source, each) for each in self._starts(source)))
             case Children():
-                return sorted(self._below(source))
+                return self._chosen(source, map(partial(self._below, source), self._starts_above(source)))
             case Matching():
                 return [each.path for each in found(source.selection.query, self.all)]
         raise TypeError(f"{source!r} is a kind of reference that the oracle does not know.")
@@ -129,13 +129,24 @@ class Plan:
             if is_a(relation.owner, self.all[path]):
                 yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text, relation.by)
 
-    def _below(self, source: Children[Any]) -> Iterator[str]:
+    def _chosen(self, source: Chosen[Any], groups: Iterable[Iterable[str]]) -> list[str]:
+        """Returns what conditions and the limit leave of the documents found from each, in the order of all."""
+        group = source.choice._replace(collection=source.model.pattern().text.split("/")[-2], group=True)
+        chosen = [each.path for one in groups for each in found(group, {path: self.all[path] for path in one})]
+        if not group.orders:
+            return sorted(set(chosen))
+        return [each.path for each in found(group._replace(limit=None), {path: self.all[path] for path in chosen})]
+
+    def _below(self, source: Children[Any], start: str) -> Iterator[str]:
+        below = (each for each in self.all.values() if each.path.startswith(f"{start}/"))
+        return (each.path for each in below if is_a(source.model, each))
+
+    def _starts_above(self, source: Children[Any]) -> Iterator[str]:
         assert source.via is not None
         for start in self.named[source.via.name]:
             is_one = has_whole_collection(source.via.model)
             if is_a(source.via.model, self.all.get(start)) or (start not in self.all and is_one):
-                below = (each for each in self.all.values() if each.path.startswith(f"{start}/"))
-                yield from (each.path for each in below if is_a(source.model, each))
+                yield start
 
     def _starts(self, source: Referrers[Any]) -> Iterator[str]:
         """Yields the documents whose referrers count; a missing one does unless a subclass is required."""
@@ -146,12 +157,11 @@ class Plan:
             if all(map(is_one, models)):
                 yield path
 
-    def _referring(self, source: Referrers[Any], starts: set[str]) -> Iterator[str]:
+    def _referring(self, source: Referrers[Any], start: str) -> Iterator[str]:
         pattern, key, by = source.relation.target.pattern().text, source.relation.data_key, source.relation.by
-        for start in starts:
-            MemoryDatabase().query(source.query(start))  # Raises for a path that filters refuse.
+        MemoryDatabase().query(source.query(start))  # Raises for a path that filters refuse.
         for document in self.all.values():
-            if is_a(source.model, document) and starts.intersection(named(document.fields, key, pattern, by)):
+            if is_a(source.model, document) and start in named(document.fields, key, pattern, by):
                 yield document.path
 
 

@@ -283,17 +283,26 @@ def _mergeable(queries: Iterable[Query]) -> Iterator[list[Query]]:
     for query in queries:
         groups.setdefault(_shape(query), []).append(query)
     for group in groups.values():
-        # Firestore allows 30 disjunctions, counted as the product of the alternatives of all filters.
-        others = prod(len(each.value) for each in group[0].filters[:-1] if each.op in ("in", "array-contains-any"))
-        yield from chunks(group, max(1, MAX_ALTERNATIVES // others))
+        yield from chunks(group, together(group[0]))
 
 
-def _shape(query: Query) -> str:
+def together(query: Query) -> int:
+    """Returns how many queries run as one if they differ from this one only in the document of the last filter."""
     last = query.filters[-1] if query.filters else None
     # A relation is stored as a reference, or as a string.
     names_one = last is not None and last.op in _MERGED and isinstance(last.value, Reference | str)
-    if last is None or not names_one or query.limit or query.orders:
+    # Firestore refuses `in` beside `not-in`.
+    if not names_one or query.limit or any(each.op == "not-in" for each in query.filters):
+        return 1
+    # Firestore allows 30 disjunctions, counted as the product of the alternatives of all filters.
+    others = prod(len(each.value) for each in query.filters[:-1] if each.op in ("in", "array-contains-any"))
+    return max(1, MAX_ALTERNATIVES // others)
+
+
+def _shape(query: Query) -> str:
+    if together(query) == 1:
         return query.key
+    last = query.filters[-1]
     return query._replace(filters=(*query.filters[:-1], Filter(last.field, last.op, None))).key
 
 

@@ -1,7 +1,8 @@
 """Tokens: the names of a view's dependencies. Ledgers hold them, and a change is looked up by them.
 
-A document that is read by name gives one token, even if it does not exist. A query gives one for its condition and one
-for its collection; a query for a range gives only the latter, so that every write in its collection wakes the view.
+A document that is read by name gives one token, even if it does not exist. A query gives one for itself, by which a
+change of a document that meets its conditions finds the view, whatever its limit; and one for its collection, for
+changes that do not say what the document was.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     """
     found = {_document_token(scope, path) for path in resolution.named if path != root}
     for source, query in resolution.asked:
-        found.update(_tokens_of_query(scope, source, query))
+        found.update((_collection_token(scope, source), _query_token(scope, query)))
     return frozenset(found)
 
 
@@ -55,15 +56,8 @@ def sources_of(store: type[Store], path: str) -> Iterable[Source]:
 def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[str]:
     for image in change.images:
         for query in source.queries_of(image):
-            if not source.is_exact(query):
-                yield _collection_token(scope, source)
-            elif matches(query, image):
+            if matches(query, image):
                 yield _query_token(scope, query)
-
-
-def _tokens_of_query(scope: str, source: Source, query: Query) -> frozenset[str]:
-    is_exact = isinstance(source, Queried) and source.is_exact(query)
-    return frozenset({_collection_token(scope, source)} | ({_query_token(scope, query)} if is_exact else set()))
 
 
 # The views of a page share most of their documents, and each view asks several times.

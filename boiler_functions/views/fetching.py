@@ -13,10 +13,10 @@ from typing import Any
 from boiler_functions.database.matching import billed
 from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Attribute, Relation
-from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.fields import Boolean
+from boiler_functions.views.build import together
 from boiler_functions.views.followed import One, Related
-from boiler_functions.views.found import Children, Matching, Referrers
+from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source, Store
 from boiler_functions.views.totals import Total
@@ -36,9 +36,10 @@ def size_of(source: Source, assumed: Assumed) -> int:
     if isinstance(source, Matching):
         return source.selection.query.limit or assumed.many
     above = size_of(source.via, assumed) if source.via else 1
+    if isinstance(source, Chosen):
+        return above * (source.choice.limit or assumed.many)
     relation = relation_of(source)
-    is_many = isinstance(source, Referrers | Children) or (relation is not None and relation.many)
-    return above * (assumed.many if is_many else 1)
+    return above * (assumed.many if relation is not None and relation.many else 1)
 
 
 def relation_of(source: Source) -> Relation[Any] | None:
@@ -111,11 +112,8 @@ class Walk:
         if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))
         asked = self.instances * size_of(source.via, self.assumed)
-        if isinstance(source, Children):
-            # A query reads one collection, so the children of several documents take a query each.
-            return Usage(rpcs=asked, reads=max(size * self.instances, asked))
-        others = prod(len(each.value) for each in source.model.discriminator() if each.op == "in")
-        queries = ceil(asked / max(1, MAX_ALTERNATIVES // others))
+        # The children of several documents take a query each, since a query reads one collection.
+        queries = asked if isinstance(source, Children) else ceil(asked / together(source.example()))
         return Usage(rpcs=queries, reads=max(size * self.instances, queries))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
-from boiler_functions.database import Document, Filter, Query
-from boiler_functions.exceptions import InvalidReference
+from boiler_functions.database import Document, Filter, Order, Query
+from boiler_functions.database.matching import check_query, in_order, orders_of
+from boiler_functions.exceptions import InvalidCondition, InvalidReference, InvalidRequest
 from boiler_functions.models.attributes import Relation
-from boiler_functions.models.conditions import Bound
+from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
-from boiler_functions.models.selection import Selection, collection_query
+from boiler_functions.models.selection import Selection, collection_query, filters_of
 from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.followed import Many, leads_on, led_by, starting_point
 from boiler_functions.views.queries import Queried
@@ -20,6 +24,9 @@ from boiler_functions.views.totals import Total, number_of
 M = TypeVar("M", bound=DomainModel)
 K = TypeVar("K")
 Q = TypeVar("Q", int, float)
+
+_EQUALITIES = ("==", "in", "array-contains", "array-contains-any")
+_PLACEHOLDER = re.compile(r"\{\w+(\.\w+)?\}")
 
 
 class Found(Queried, Many[M]):
@@ -65,79 +72,125 @@ class Found(Queried, Many[M]):
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         queries = self.queries(resolution, documents)
-        for query in queries or ():
-            self._add_query(resolution, query, results)
-        if queries is not None:
-            self._settle(resolution)
-
-    def _settle(self, resolution: Resolution) -> None:
-        """Puts the paths into their order."""
-
-    def _add_query(self, resolution: Resolution, query: Query, results: Results) -> None:
-        key = query.key
-        resolution.queries[key] = (self, query)
-        if key not in results:
-            resolution.missing_queries[key] = query
+        if queries is None:
             return
-        found = (document.path for document in results[key])
-        resolution.paths[self.name] = (*resolution.paths.get(self.name, ()), *found)
+        found: dict[str, Document] = {}
+        for query in queries:
+            resolution.queries[query.key] = (self, query)
+            if query.key in results:
+                found.update((document.path, document) for document in results[query.key])
+            else:
+                resolution.missing_queries[query.key] = query
+        resolution.paths[self.name] = tuple(self._in_order(found))
+
+    def _in_order(self, found: Mapping[str, Document]) -> Iterable[str]:
+        """Returns the paths of what all queries found, in the order that the Store gives them."""
+        return found
+
+    def _check_query(self, store: str) -> None:
+        try:
+            check_query(self.example())
+        except InvalidRequest as error:
+            raise InvalidReference(f"{store}.{self.name}: {error}") from error
 
 
-class Referrers(Found[M]):
-    """All documents of a model whose relation refers to a document of another reference."""
+class Chosen(Found[M]):
+    """Documents found from those of another reference, among which conditions, an order and a limit choose."""
 
-    def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
-        self._owner = owner
-        self.relation = relation
+    def __init__(self, model: type[M], *, via: Source | None) -> None:
+        self._model = model
         self.via = via
+        self.choice = Query("")
+        """The conditions, orders and limit; the rest of the query is that of each document to start from."""
 
     @property
     def model(self) -> type[M]:
-        return self._owner
+        return self._model
 
-    def bind(self, earlier: Sequence[Source], store: str) -> None:
-        self.via = starting_point(self, self.relation.target, self.via, earlier, store)
+    def where(self, *conditions: Condition[Any], **equal: Any) -> Self:
+        """Keeps the documents that meet every condition: `referrers(Ticket.customer).where(status="open")`."""
+        filters = filters_of(self.model, conditions, equal)
+        check_no_placeholder(self.model, (each.value for each in filters))
+        return self._choosing(self.choice._replace(filters=(*self.choice.filters, *filters)))
 
-    def _leads_by(self) -> Iterable[Any]:
-        return led_by(self.relation)
+    def order_by(self, *orders: Order | Bound[Any, Any]) -> Self:
+        """Orders by these attributes, and documents with equal ones by path; one that lacks any of them is left out."""
+        return self._choosing(Selection(self.model, self.choice).order_by(*orders).query)
+
+    def limit(self, count: int) -> Self:
+        """Keeps at most this many documents for each document that they are found from."""
+        return self._choosing(Selection(self.model, self.choice).limit(count).query)
+
+    def _choosing(self, choice: Query) -> Self:
+        changed = copy.copy(self)
+        changed.choice = choice
+        return changed
 
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         assert self.via is not None
         starts = resolution.paths.get(self.via.name)
         if starts is None:
             return None
-        return [self.query(each) for each in starts if self._has_referrers(self.via, each, documents)]
+        return [self.query(each) for each in starts if self._leads(self.via, each, documents)]
 
-    def _has_referrers(self, via: Source, start: str, documents: Documents) -> bool:
-        # Queries before the start is read, in the same level: it almost always exists and has the right class.
-        return start not in documents or leads_on(via, self.relation.target, documents[start])
+    @abstractmethod
+    def _leads(self, via: Source, start: str, documents: Documents) -> bool:
+        """Returns whether documents are found from this one; so it is while the document itself is not read.
 
-    def _settle(self, resolution: Resolution) -> None:
-        resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
+        Queries run in the same level as their start is read, as it almost always exists and has the right class.
+        """
+
+    @abstractmethod
+    def query(self, path: str) -> Query:
+        """Returns the query for the documents that are found from the one at the path."""
 
     def example(self) -> Query:
         return self.query("any/document")
 
+    def _in_order(self, found: Mapping[str, Document]) -> Iterable[str]:
+        if not self.choice.orders:
+            return sorted(found)
+        # The queries of several documents each have their own order.
+        return (document.path for document in in_order(found.values(), orders_of(self.choice)))
+
+    def _leads_by(self) -> Iterable[Any]:
+        # Without a choice nothing, so that upgrading this package leaves every fingerprint as it was.
+        return () if self.choice == Query("") else (self.choice.key,)
+
+
+class Referrers(Chosen[M]):
+    """All documents of a model whose relation refers to a document of another reference."""
+
+    def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
+        super().__init__(owner, via=via)
+        self.relation = relation
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self.via = starting_point(self, self.relation.target, self.via, earlier, store)
+        self._check_query(store)
+
+    def _leads_by(self) -> Iterable[Any]:
+        return (*led_by(self.relation), *super()._leads_by())
+
+    def _leads(self, via: Source, start: str, documents: Documents) -> bool:
+        return start not in documents or leads_on(via, self.relation.target, documents[start])
+
     def query(self, path: str) -> Query:
-        """Returns the query for the documents that refer to the path."""
         op = "array-contains" if self.relation.many else "=="
         refers = Filter(self.relation.field_path, op, self.relation.stored_path(path))  # type: ignore[arg-type]
-        return collection_query(self.model, {})._replace(filters=(*self.model.discriminator(), refers))
+        where = collection_query(self.model, {})
+        # The relation comes last, so that queries which differ in it alone run as one.
+        filters = (*self.model.discriminator(), *self.choice.filters, refers)
+        return self.choice._replace(
+            collection=where.collection, group=where.group, pattern=where.pattern, filters=filters
+        )
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self.query(path) for path in self.relation.paths(image.fields)]
 
 
-class Children(Found[M]):
+class Children(Chosen[M]):
     """All documents of a sub-collection below the documents of another reference."""
-
-    def __init__(self, model: type[M], *, via: Source | None) -> None:
-        self._model = model
-        self.via = via
-
-    @property
-    def model(self) -> type[M]:
-        return self._model
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         above = Pattern(collection_of(collection_of(self.model.pattern().text)))
@@ -148,34 +201,19 @@ class Children(Found[M]):
             names = ", ".join(each.name for each in found)
             how = f"choose one with `via=`: {names}" if found else f"declare a reference to {above.text} before it"
             raise InvalidReference(f"{store}.{self.name}: a {self.model.__name__} lies below {above.text}; {how}.")
-
-    def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
-        assert self.via is not None
-        starts = resolution.paths.get(self.via.name)
-        return (
-            None if starts is None else [self.query(each) for each in starts if self._leads(self.via, each, documents)]
-        )
+        self._check_query(store)
 
     def _leads(self, via: Source, start: str, documents: Documents) -> bool:
-        # In the same level as the start itself, and below a missing document, too, as Firestore keeps those.
+        # Below a missing document, too, as Firestore keeps those.
         return start not in documents or leads_on(via, via.model, documents[start])
 
-    def _settle(self, resolution: Resolution) -> None:
-        resolution.paths[self.name] = tuple(sorted(set(resolution.paths.get(self.name, ()))))
-
-    def example(self) -> Query:
-        return self.query("any/document")
-
     def query(self, path: str) -> Query:
-        """Returns the query for the documents below the path."""
         name = self.model.pattern().segments[-2]
-        return Query(f"{path}/{name}", filters=self.model.discriminator())
+        filters = (*self.model.discriminator(), *self.choice.filters)
+        return self.choice._replace(collection=f"{path}/{name}", filters=filters)
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self.query(collection_of(image.collection))]
-
-    def is_exact(self, query: Query) -> bool:
-        return True  # The image's own path says below which document it lies, whatever its fields.
 
 
 class Matching(Found[M]):
@@ -188,6 +226,9 @@ class Matching(Found[M]):
     def model(self) -> type[M]:
         return self.selection.model
 
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self._check_query(store)
+
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query]:
         return [self.selection.query]
 
@@ -198,4 +239,17 @@ class Matching(Found[M]):
         return [self.selection.query]
 
     def _leads_by(self) -> Iterable[Any]:
-        return (self.selection.query.key,)
+        query = self.selection.query
+        # Earlier versions of this package kept no token of a range: another fingerprint has those ledgers built again.
+        has_own_token = query.filters and all(each.op in _EQUALITIES for each in query.filters)
+        return (query.key,) if has_own_token else (query.key, "token")
+
+
+def check_no_placeholder(model: type[DomainModel], values: Iterable[Any]) -> None:
+    """Raises InvalidCondition for text like "{ticket_id}", which would be compared as it is and find nothing."""
+    if found := next((each for each in values if isinstance(each, str) and _PLACEHOLDER.fullmatch(each)), None):
+        raise InvalidCondition(
+            f"{model.__name__}.where(…) has the value {found!r}, and the conditions of a Store are the same for every "
+            f"view, so they have no placeholders. Use `children({model.__name__})` for the documents below one of the "
+            f"Store, or `referrers(…)` for those that refer to it."
+        )

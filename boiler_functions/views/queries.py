@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from boiler_functions.database import Document, Query
 from boiler_functions.views.store import Documents, Resolution, Source, Store
 
-_EXACT = ("==", "in", "array-contains", "array-contains-any")
-
 
 class Queried(Source):
     """What a query finds: its documents, or a number over them."""
@@ -21,10 +19,6 @@ class Queried(Source):
     @abstractmethod
     def queries_of(self, image: Document) -> list[Query]:
         """Returns the queries that any root's view may run for this reference and that may find this image."""
-
-    def is_exact(self, query: Query) -> bool:
-        """Returns whether an image says which of the queries find it, so that a change wakes their views alone."""
-        return bool(query.filters) and all(each.op in _EXACT for each in query.filters)
 
     @abstractmethod
     def example(self) -> Query:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
@@ -13,12 +12,10 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
 from boiler_functions.views.followed import Many, One, Related
-from boiler_functions.views.found import Children, Found, Matching, Referrers
+from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers, check_no_placeholder
 from boiler_functions.views.store import Root, Source
 
 M = TypeVar("M", bound=DomainModel)
-
-_PLACEHOLDER = re.compile(r"\{\w+(\.\w+)?\}")
 
 
 @overload
@@ -58,19 +55,23 @@ def references(source: Any, *, via: Source | None = None, verify: bool = True) -
     return Related(_relation(source), via=via, verify=verify)
 
 
-def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Found[M]:
-    """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`."""
+def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Chosen[M]:
+    """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`.
+
+    `where`, `order_by` and `limit` choose among them: `referrers(Ticket.meeting).where(status="open").limit(10)`.
+    """
     found = _relation(relation)
     return Referrers(relation.owner, found, via=via)
 
 
-def children(model: type[M], *, via: Source | None = None) -> Found[M]:
+def children(model: type[M], *, via: Source | None = None) -> Chosen[M]:
     """Declares all documents of a sub-collection below a document of the Store.
 
         ticket = reference(Ticket)
         comments = children(Comment)    # tickets/{ticket_id}/comments of this ticket
 
-    `via` chooses the reference whose documents they lie below if several fit.
+    `via` chooses the reference whose documents they lie below if several fit; `where`, `order_by` and `limit` choose
+    among them, as for `referrers`.
     """
     _check_model(model)
     if len(model.pattern().segments) < 4:
@@ -89,19 +90,9 @@ def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> F
         selection = select(condition.owner, (condition, *more), {})
     else:
         raise InvalidCondition(f"matching({condition!r}): give conditions, as `City.capital == True`, or a selection.")
-    _check_no_placeholder(selection)
+    query = selection.query
+    check_no_placeholder(selection.model, [*query.collection.split("/"), *(each.value for each in query.filters)])
     return Matching(selection)
-
-
-def _check_no_placeholder(selection: Selection[Any]) -> None:
-    """Raises InvalidCondition for text like "{ticket_id}", which would be compared as it is and find nothing."""
-    values = [*selection.query.collection.split("/"), *(each.value for each in selection.query.filters)]
-    if found := next((each for each in values if isinstance(each, str) and _PLACEHOLDER.fullmatch(each)), None):
-        raise InvalidCondition(
-            f"matching({selection.model.__name__}.where(…)) has the value {found!r}, and a selection is the same for "
-            f"every view, so it has no placeholders. Use `children({selection.model.__name__})` for the documents "
-            f"below one of the Store, or `referrers(…)` for those that refer to it."
-        )
 
 
 def _check_model(model: Any) -> None:

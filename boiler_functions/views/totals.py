@@ -86,9 +86,6 @@ class Total(Queried, Generic[N]):
     def queries_of(self, image: Document) -> list[Query]:
         return self.of.queries_of(image)
 
-    def is_exact(self, query: Query) -> bool:
-        return self.of.is_exact(query)
-
     def example(self) -> Query:
         return self.asked_of(self.of.example()).asked
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import DomainModel, attrs, referrers, use
+from boiler_functions import DomainModel, attrs, children, referrers, use
 from boiler_functions.database import (
     ABSENT,
     NAME,
@@ -131,6 +131,16 @@ class Purchase(DomainModel):
     by_path = attrs.relation(Customer, by="path")
     ids = attrs.relation(Customer, by="id", many=True)
     paths = attrs.relation(Customer, by="path", many=True)
+    paid = attrs.boolean()
+    price = attrs.integer()
+
+
+class Visit(DomainModel):
+    class Meta:
+        collection_name = "customers/{customer_id}/visits"
+
+    paid = attrs.boolean()
+    price = attrs.integer()
 
 
 GOALS = Query("goals")
@@ -700,6 +710,38 @@ class DatabaseContract:
         assert isinstance(source, Referrers)
         paths = [each.path for each in database.query(source.query(ada.path)).documents]
         assert paths == ["purchases/1", "purchases/3"]
+
+    def test_null_is_found_by_equality_and_left_out_by_inequality(self, database: Database) -> None:
+        with use(database):
+            Purchase.new("1", by_id="ada").save()
+            Purchase.new("2", by_id=None).save()
+            Purchase.new("3").save()
+            assert [each.doc_id for each in Purchase.where(by_id=None)] == ["2"]
+            assert [each.doc_id for each in Purchase.where(Purchase.by_id.is_null())] == ["2"]
+            assert [each.doc_id for each in Purchase.where(Purchase.by_id.is_not_null())] == ["1"]
+
+    def test_a_choice_among_referrers_and_children_is_made_by_firestore(self, database: Database) -> None:
+        database.commit(
+            [
+                Put(f"{collection}/{number}", {"byReference": Reference("customers/ada"), "paid": paid, "price": price})
+                for collection in ("purchases", "customers/ada/visits", "customers/bob/visits")
+                for number, (paid, price) in enumerate([(None, 3), (None, 1), (True, 5), (None, None), (None, 2)])
+            ]
+        )
+        chosen: list[tuple[Any, list[str]]] = [
+            (lambda source, model: source.where(paid=None), ["0", "1", "3", "4"]),
+            (lambda source, model: source.where(model.paid.is_not_null()), ["2"]),
+            (lambda source, model: source.where(model.price > 1, paid=None).order_by(model.price), ["4", "0"]),
+            (lambda source, model: source.order_by(model.price.desc()).limit(2), ["2", "0"]),
+            (lambda source, model: source.where(model.price.not_in([3, 5])).limit(1), ["1"]),
+        ]
+        for choose, wanted in chosen:
+            purchases = choose(referrers(Purchase.by_reference), Purchase).query("customers/ada")
+            visits = choose(children(Visit), Visit).query("customers/ada")
+            for query in (purchases, visits):
+                assert [each.id for each in database.query(query).documents] == wanted
+                count = database.aggregate(Aggregation(query, "count")).value
+                assert count == len(wanted)
 
     @pytest.mark.parametrize("depth", [20, 21])
     def test_maps_are_nested_at_most_twenty_deep(self, database: Database, depth: int) -> None:

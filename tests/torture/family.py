@@ -121,6 +121,8 @@ class PersonStore(Store):
     chief = reference(Person.boss, via=boss)
     colleagues = referrers(Person.boss, via=boss)
     reports = referrers(Person.boss, via=person)
+    last = referrers(Person.boss, via=boss).where(Person.name > "A").order_by(Person.name.desc()).limit(1)
+    alone = referrers(Person.boss, via=boss).where(mentor=None).count()
 
 
 class PersonView(ViewModel[PersonStore]):
@@ -139,6 +141,14 @@ class PersonView(ViewModel[PersonStore]):
     def reports(self) -> list[str]:
         return [each.name for each in self.store.reports]
 
+    @attrs.computed
+    def last(self) -> list[str]:
+        return [each.doc_id for each in self.store.last]
+
+    @attrs.computed
+    def alone(self) -> int:
+        return self.store.alone
+
 
 class FriendStore(Store):
     person = reference(Person)
@@ -147,6 +157,7 @@ class FriendStore(Store):
     friends = references(Person.friends, via=person)
     admirers = referrers(Person.friends, via=person)
     badges = children(Badge, via=person)
+    latest = children(Badge, via=person).where(Badge.title != "B").order_by(Badge.title.desc()).limit(1)
     honours = children(Badge, via=mentor)
 
 
@@ -169,6 +180,10 @@ class FriendView(ViewModel[FriendStore]):
     @attrs.computed
     def badges(self) -> list[str]:
         return [each.title for each in self.store.badges]
+
+    @attrs.computed
+    def latest(self) -> list[str]:
+        return [each.title for each in self.store.latest]
 
     @attrs.computed
     def honours(self) -> list[str]:
@@ -210,9 +225,15 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         is_one = boss is not None and people.get(boss.path, {}).get("obj_type") == "Manager"
         return str(boss.path) if boss is not None and is_one else None
 
+    def paths_below(boss: str | None) -> list[str]:
+        return [path for path in sorted(people) if (people[path].get("boss") or Reference("")).path == boss]
+
     def below(boss: str | None) -> list[str]:
-        found = (path for path in sorted(people) if (people[path].get("boss") or Reference("")).path == boss)
-        return [people[path]["name"] for path in found]
+        return [people[path]["name"] for path in paths_below(boss)]
+
+    def last(boss: str) -> list[str]:
+        found = sorted((people[path]["name"], path) for path in paths_below(boss) if people[path]["name"] > "A")
+        return [path.removeprefix("people/") for _, path in found[-1:]]
 
     def badges(person: str) -> list[str]:
         return [each["title"] for path, each in sorted(documents.items()) if path.startswith(f"{person}/badges/")]
@@ -222,6 +243,8 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         views[path.replace("people", "personViews")] = {
             "above": [people[each]["name"] for each in (boss, manager(boss)) if each],
             "colleagues": below(boss) if boss else [],
+            "last": last(boss) if boss else [],
+            "alone": sum(people[each]["mentor"] is None for each in paths_below(boss)) if boss else 0,
             "reports": below(path) if person["obj_type"] == "Manager" else [],
             "obj_type": "PersonView",
         }
@@ -232,6 +255,7 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             "friends": [people[each]["name"] for each in sorted(people) if each in person["friends"]],
             "admirers": [people[each]["name"] for each in sorted(people) if path in people[each]["friends"]],
             "badges": badges(path),
+            "latest": sorted((each for each in badges(path) if each != "B"), reverse=True)[:1],
             "honours": badges(f"people/{person['mentor']}") if person["mentor"] else [],
             "obj_type": "FriendView",
         }

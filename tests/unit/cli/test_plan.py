@@ -280,9 +280,9 @@ def test_a_relation_to_what_many_share_fans_out_without_bound() -> None:
     assert names(found) == [("unbounded-fan-out", "SomeView.store.country")]
 
 
-def test_a_range_wakes_every_view_at_every_write() -> None:
-    found = advised(country=reference(Country), large=matching(Settings.where(Settings.colour > "m").limit(5)))
-    assert ("range-predicate", "SomeView.store.large") in names(found)
+def test_a_choice_with_a_limit_is_bounded() -> None:
+    found = advised(country=reference(Country), towns=referrers(Town.country).where(Town.size > 1).limit(5))
+    assert names(found) == []
 
 
 def test_a_list_of_an_unbounded_query_may_outgrow_a_document() -> None:

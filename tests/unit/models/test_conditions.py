@@ -66,6 +66,9 @@ class City(DomainModel):
         (City.regions.contains("a"), "regions", "array-contains", "a"),
         (City.regions.contains_any(["a", "b"]), "regions", "array-contains-any", ("a", "b")),
         (City.city_name == None, "cityName", "==", None),  # noqa: E711
+        (City.city_name.is_null(), "cityName", "==", None),
+        (City.country.is_null(), "country", "==", None),
+        (City.country.is_not_null(), "country", "!=", None),
         (City.city_name == "Tokyo", "cityName", "==", "Tokyo"),
         (City.area > 1, "area", ">", 1.0),
         (City.capital == True, "capital", "==", True),  # noqa: E712
@@ -103,6 +106,22 @@ def test_a_relation_is_not_compared_with_a_model_of_another_collection() -> None
 def test_an_embedded_object_is_compared_as_it_is_stored() -> None:
     assert (City.address == Address(street_name="Ginza")).filter.value == {"streetName": "Ginza"}
     assert City.former.contains(Address(street_name="Edo")).filter.value == {"streetName": "Edo"}
+
+
+@pytest.mark.parametrize(
+    "compared",
+    [
+        lambda: City.population < None,
+        lambda: City.population >= None,
+        lambda: City.country.in_(["JP", None]),
+        lambda: City.country.not_in([None]),
+        lambda: City.twins.contains(None),
+        lambda: City.regions.contains_any([None, "a"]),
+    ],
+)
+def test_null_is_refused_where_firestore_would_find_nothing(compared: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"City\.\w+ is compared with None .*; use `is_null\(\)`"):
+        compared()
 
 
 @pytest.mark.parametrize("count", [0, 31])

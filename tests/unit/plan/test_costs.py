@@ -227,6 +227,43 @@ def test_children_cost_a_query_for_each_document_above() -> None:
     compare(app, changes, Assumed(many=MANY), fill)
 
 
+class Reply(DomainModel):
+    class Meta:
+        collection_name = "replies"
+
+    ticket = attrs.relation(Ticket)
+    text = attrs.string(default="")
+
+
+class TopStore(Store):
+    meeting = reference(Meeting)
+    tickets = references(Meeting.tickets)
+    replies = referrers(Reply.ticket).order_by(Reply.text).limit(2)
+    all = referrers(Reply.ticket).order_by(Reply.text).where(Reply.text != "old")
+    talks = children(Talk).where(Talk.title != "old").order_by(Talk.title).limit(3)
+
+
+def test_a_limit_costs_a_query_for_each_document_and_no_more_than_it_reads() -> None:
+    app = Boiler("demo")
+    app.query(view_of(TopStore, "topViews/{meeting.doc_id}", "TopView"))
+
+    def fill() -> None:
+        Meeting.new(doc_id="m0", tickets=[f"t{each}" for each in range(MANY)]).save()
+        for number in range(MANY):
+            Ticket.new(doc_id=f"t{number}").save()
+            Talk.new(doc_id=f"t{number}", meeting_id="m0", title="b").save()
+            for reply in range(MANY):
+                Reply.new(doc_id=f"r{number}{reply}", ticket=f"t{number}", text="b").save()
+
+    changes = {
+        "meetings/{doc_id}": ("meetings/m0", {"status": "new"}),
+        "tickets/{doc_id}": ("tickets/t0", {"note": "new"}),
+        "replies/{doc_id}": ("replies/r00", {"text": "a"}),
+        "meetings/{meeting_id}/talks/{doc_id}": ("meetings/m0/talks/t1", {"title": "a"}),
+    }
+    compare(app, changes, Assumed(many=MANY), fill)
+
+
 def test_a_view_without_a_root_is_one_for_all() -> None:
     app = Boiler("demo")
     app.query(VIEWS["Board"])

@@ -15,6 +15,7 @@ from tests.unit.modes.cities import (
     CapitalsStore,
     CapitalsView,
     City,
+    Country,
     CountryStore,
     CountryView,
     LargeStore,
@@ -80,10 +81,43 @@ def test_a_document_outside_of_the_predicate_wakes_no_view() -> None:
     assert not wakes(CountryStore, found, change("cities/X", {"country": ITALY}, {"country": None}))
 
 
-def test_any_write_of_the_collection_wakes_a_range() -> None:
+@pytest.mark.parametrize(("before", "after"), [(None, 2), (2, None), (1, 2), (2, 1), (2, 3)])
+def test_a_document_that_enters_leaves_or_stays_in_a_range_wakes_the_view(
+    before: int | None, after: int | None
+) -> None:
+    found = tokens(LargeView, "", **{name: {"name": name, "population": 9_000_000} for name in ("A", "B", "C")})
+    images = [{"population": number * 1_000_000} if number else None for number in (before, after)]
+    assert wakes(LargeStore, found, change("cities/X", *images)), "though the limit leaves it out"
+
+
+def test_a_document_outside_of_a_range_wakes_no_view() -> None:
     found = tokens(LargeView, "")
-    assert len(found) == 1
-    assert wakes(LargeStore, found, change("cities/X", {"population": 1}, {"population": 2}))
+    assert not wakes(LargeStore, found, change("cities/X", {"population": 1}, {"population": 1_000_000}))
+    assert not wakes(LargeStore, found, change("cities/X", {"population": "9000000"}, {"name": "X"}))
+    assert wakes(LargeStore, found, change("cities/X")), "an event without images"
+
+
+def test_a_choice_among_referrers_wakes_only_for_documents_that_meet_it() -> None:
+    class FewStore(Store):
+        country = reference(Country)
+        cities = referrers(City.country).where(City.population > 5, twin=None).order_by(City.name).limit(1)
+
+    class FewView(ViewModel[FewStore]):
+        @attrs.computed
+        def cities(self) -> int:
+            return len(self.store.cities)
+
+    def city(population: int, name: Any = "X", **more: Any) -> Fields:
+        return {"name": name, "population": population, "country": JAPAN, "twin": None, **more}
+
+    found = tokens(FewView, "countries/JP", A=city(9, "A"))
+    assert wakes(FewStore, found, change("cities/X", city(1), city(9))), "though the limit leaves it out"
+    assert wakes(FewStore, found, change("cities/X", city(9), None))
+    assert not wakes(FewStore, found, change("cities/X", city(1), city(2)))
+    assert not wakes(FewStore, found, change("cities/X", None, city(9, country=ITALY)))
+    assert not wakes(FewStore, found, change("cities/X", None, city(9, twin=Reference("cities/A"))))
+    assert not wakes(FewStore, found, change("cities/X", None, {"country": JAPAN, "population": 9, "twin": None}))
+    assert wakes(FewStore, found, change("cities/X"))
 
 
 def test_a_predicate_distinguishes_true_from_one() -> None:

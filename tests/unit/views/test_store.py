@@ -19,7 +19,7 @@ from boiler_functions import (
 from boiler_functions.database import Document, Filter, Put, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import BoilerError, DeclarationError, InvalidPath
+from boiler_functions.exceptions import BoilerError, DeclarationError, InvalidPath, InvalidValue
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, Reader
@@ -538,6 +538,112 @@ def test_children_without_a_document_to_lie_below_are_refused_with_what_to_decla
 
     with pytest.raises(DeclarationError, match=r"children\(Meeting\): meetings/\{doc_id\} is no sub-collection"):
         children(Meeting)
+
+
+class Task(DomainModel):
+    class Meta:
+        collection_name = "tasks"
+
+    done = attrs.boolean(default=False)
+    rank = attrs.integer()
+    colour = attrs.string()
+    owner = attrs.relation(User)
+    helpers = attrs.relation(User, many=True, by="id")
+
+
+TASKS: dict[str, dict[str, Any]] = {
+    "users/c": {"reports": [Reference("users/a"), Reference("users/b")]},
+    "users/a": {},
+    "users/b": {},
+    "tasks/1": {"owner": Reference("users/a"), "done": False, "rank": 3, "helpers": ["b"]},
+    "tasks/2": {"owner": Reference("users/a"), "done": True, "rank": 2, "helpers": ["b"]},
+    "tasks/3": {"owner": Reference("users/b"), "done": False, "rank": 1, "helpers": ["a"]},
+    "tasks/4": {"owner": Reference("users/b"), "done": False, "rank": None, "helpers": ["a", "b"]},
+    "tasks/5": {"owner": Reference("users/b"), "done": False},
+    "tasks/6": {"owner": Reference("users/a"), "done": False, "rank": 1},
+}
+
+
+def test_conditions_an_order_and_a_limit_choose_among_referrers() -> None:
+    class Board(Store):
+        user = reference(User)
+        all = referrers(Task.owner)
+        open = all.where(done=False)
+        ranked = open.where(Task.rank.is_not_null())
+        unranked = referrers(Task.owner).where(rank=None)
+        best = ranked.order_by(Task.rank.desc()).limit(1)
+        helped = referrers(Task.helpers).where(Task.rank > 1).order_by(Task.rank)
+        open_ones = all.where(done=False).count()
+
+    found = Fetched(Board, "users/a", TASKS)
+    names = ("all", "open", "ranked", "unranked", "best", "helped")
+    assert [found.ids(name) for name in names] == [["1", "2", "6"], ["1", "6"], ["1", "6"], [], ["1"], []]
+    again = Fetched(Board, "users/b", TASKS)
+    assert [again.ids(name) for name in names] == [["3", "4", "5"], ["3", "4", "5"], ["3"], ["4"], ["3"], ["2", "1"]]
+    assert again.reader.totals_of(again.resolution) == {"open_ones": 3}
+
+
+def test_a_limit_is_for_each_document_and_an_order_for_all_together() -> None:
+    class Team(Store):
+        lead = reference(User)
+        team = references(User.reports, via=lead)
+        ranked = referrers(Task.owner, via=team).order_by(Task.rank)
+        first = referrers(Task.owner, via=team).where(done=False).order_by(Task.rank.desc()).limit(1)
+
+    found = Fetched(Team, "users/c", TASKS)
+    assert found.ids("ranked") == ["4", "3", "6", "2", "1"]
+    assert found.ids("first") == ["1", "3"]
+    assert found.metered.usage.rpcs == 2 + 1 + 2, "one query for all without a limit, and one for each with it"
+
+
+def test_queries_beside_a_not_in_run_one_by_one_as_firestore_refuses_them_together() -> None:
+    class Team(Store):
+        lead = reference(User)
+        team = references(User.reports, via=lead)
+        tasks = referrers(Task.owner, via=team).where(Task.rank.not_in([2, 3]))
+
+    assert Fetched(Team, "users/c", TASKS).ids("tasks") == ["3", "6"]
+
+
+def test_conditions_an_order_and_a_limit_choose_among_children() -> None:
+    class WithTalks(Store):
+        meeting = reference(Meeting)
+        talks = children(RankedTalk).where(RankedTalk.rank > 1).order_by(RankedTalk.rank.desc()).limit(2)
+
+    ranks = {"a": 1, "b": 2, "c": 3, "d": 4, "e": None}
+    documents: dict[str, Any] = {f"meetings/m/ranked/{name}": {"rank": rank} for name, rank in ranks.items()}
+    assert Fetched(WithTalks, "meetings/m", {"meetings/m": {}, **documents}).ids("talks") == ["d", "c"]
+
+
+class RankedTalk(DomainModel):
+    class Meta:
+        collection_name = "meetings/{meeting_id}/ranked"
+
+    rank = attrs.integer()
+
+
+def test_a_choice_that_firestore_refuses_is_refused_where_it_is_declared() -> None:
+    with pytest.raises(DeclarationError, match=r"Board\.tasks: Firestore refuses .*more than one 'array-contains'"):
+
+        class Board(Store):
+            user = reference(User)
+            tasks = referrers(Task.helpers).where(Task.helpers.contains("a"))
+
+    with pytest.raises(DeclarationError, match=r"Shelf\.tasks: Firestore refuses .*more than one '!='"):
+
+        class Shelf(Store):
+            tasks = matching(Task.rank != 1, Task.done != True)  # noqa: E712
+
+
+def test_a_choice_takes_conditions_on_its_own_model_and_no_placeholders() -> None:
+    with pytest.raises(DeclarationError, match=r"Task\.where takes conditions on the model itself, not on Note"):
+        referrers(Task.owner).where(Note.text == "x")
+    with pytest.raises(DeclarationError, match=r"Task\.where\(…\) has the value '\{user_id\}'"):
+        referrers(Task.owner).where(Task.colour == "{user_id}")
+    with pytest.raises(InvalidValue, match="limit"):
+        children(Talk).limit(0)
+    with pytest.raises(InvalidValue, match=r"meeting_id: Undeclared"):
+        children(Talk).where(meeting_id="m")
 
 
 @pytest.mark.parametrize(
