@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from boiler_functions.app import Boiler
 from boiler_functions.cli.answer import Answer, confirm
-from boiler_functions.cli.build import build_of, letters_written, root_path, view_named
+from boiler_functions.cli.build import as_here, letters_written, root_path, view_named
 from boiler_functions.cli.context import Context
+from boiler_functions.database import Database
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.modes.query.audit import FAULTS, Audit, Finding, Verdict
+from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict
+from boiler_functions.views.view_model import View
 
 LONGEST = timedelta(hours=1)
 """The past that Firestore reads, in which a deleted document is looked up."""
@@ -62,12 +65,18 @@ def diff(context: Context, view: str | None, *, sample: int | None, root: str | 
     return Answer("diff", {"views": results}, lines, not any(each["changed"] for each in results.values()))
 
 
+def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) -> Comparison:
+    """Returns the comparison of a view of the app with what the code as it is here builds."""
+    declared = app.compiled.declarations
+    return declared.storing().comparison(declared, view, database, as_here([view]), late)
+
+
 def _found(
     context: Context, view: str | None, sample: int | None, root: str | None, late: timedelta
-) -> Iterator[tuple[str, Audit, list[Finding]]]:
+) -> Iterator[tuple[str, Comparison, list[Finding]]]:
     app = context.app
     for each in [view_named(app, view)] if view else app.compiled.declarations.stored:
-        work = Audit(build_of(app, each, context.database), late)
+        work = comparison_of(app, each, context.database, late)
         if root is not None:
             found = work.of([root_path(each, root)])
         else:
@@ -75,7 +84,7 @@ def _found(
         yield each.__name__, work, list(found)
 
 
-def _once_more(work: Audit, faults: Sequence[Finding]) -> Iterator[Finding]:
+def _once_more(work: Comparison, faults: Sequence[Finding]) -> Iterator[Finding]:
     yield from work.of([each.root for each in faults if each.verdict is not Verdict.NO_LEDGER])
     yield from work.without_ledger([each.root for each in faults if each.verdict is Verdict.NO_LEDGER])
 

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,10 @@ from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, Transient
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
-from boiler_functions.modes.invocation import REAL, Outcome
-from boiler_functions.modes.query.rebuild_all import RebuildAll, Step
+from boiler_functions.modes.invocation import REAL, Outcome, Surroundings
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
+from boiler_functions.modes.stored_copies import BuildOfAll, Step
 from boiler_functions.paths import id_of
 from boiler_functions.views.view_model import ViewModel
 
@@ -105,10 +105,15 @@ class Position:
         self.path.unlink(missing_ok=True)
 
 
-def build_of(app: Boiler, view: type[ViewModel[Any]], database: Database, *, withdraw: bool = False) -> RebuildAll:
+def build_of(app: Boiler, view: type[ViewModel[Any]], database: Database, *, withdraw: bool = False) -> BuildOfAll:
     """Returns the build of all instances of a view of the app, by the code as it is here."""
-    surroundings = REAL._replace(release=Release(codes=code_fingerprints([view])))
-    return RebuildAll(app.name, view, database, surroundings, app.compiled.declarations.recipients, withdraw)
+    declared = app.compiled.declarations
+    return declared.storing().build_of_all(declared, view, database, as_here([view]), withdraw=withdraw)
+
+
+def as_here(views: Sequence[type[ViewModel[Any]]]) -> Surroundings:
+    """Returns the surroundings in which these views are built by the code as it is here."""
+    return REAL._replace(release=Release(codes=code_fingerprints(views)))
 
 
 def build(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from boiler_functions.cli.build import build_of
+from boiler_functions.cli.build import as_here
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.errors import Unfinished
 from boiler_functions.database import Database
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.modes.query.leftovers import Leftovers
 from boiler_functions.modes.registry import Registration, registration, registrations
+from boiler_functions.modes.stored_copies import Removal
 
 
 def withdraw(context: Context, console: Console, *, view: str | None, dropped: bool, former: str | None) -> None:
     """Deletes the copies and ledgers of the chosen views, and their registration."""
     database = context.database
-    heirs = tuple(build_of(context.app, view, database) for view in context.app.declarations.stored)
+    declared = context.app.compiled.declarations
     if former is None:
         found = registration(database, context.app.name)
         names = [*found.dropped] if dropped else [_undeclared(context, found, view)]
@@ -26,7 +26,8 @@ def withdraw(context: Context, console: Console, *, view: str | None, dropped: b
     if not names:
         console.print(f"{found.app} has dropped no view; nothing is left to withdraw.", highlight=False)
     for name in names:
-        _withdraw(Leftovers(found.app, name, database, heirs), console)
+        left = declared.storing().removal(declared, found.app, name, database, as_here(declared.stored))
+        _withdraw(name, left, console)
         found = found.without(name)
         found.write(database)
     if former and not view:
@@ -53,13 +54,13 @@ def _former(context: Context, database: Database, app: str) -> Registration:
     return known[app]
 
 
-def _withdraw(left: Leftovers, console: Console) -> None:
+def _withdraw(view: str, left: Removal, console: Console) -> None:
     copies = changed = 0
     for deleted, others in left.delete():
         copies, changed = copies + deleted, changed + others
-    console.print(f"{left.view}: {copies} copies are deleted, with their ledgers", highlight=False)
+    console.print(f"{view}: {copies} copies are deleted, with their ledgers", highlight=False)
     if changed:
         raise Unfinished(
-            f"{changed} instances of {left.view} changed during the withdrawal, and were kept. Remove the functions "
+            f"{changed} instances of {view} changed during the withdrawal, and were kept. Remove the functions "
             f"that still build it (`boiler deploy --prune`), and run it again."
         )

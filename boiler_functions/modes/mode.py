@@ -35,6 +35,9 @@ from boiler_functions.views.view_model import View
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
+    from boiler_functions.modes.authentication import Tokens
+    from boiler_functions.modes.stored_copies import BuildOfAll, Comparison, Removal
+
 GroupBy: TypeAlias = Literal["view", "source"]
 
 
@@ -119,9 +122,18 @@ class Mode(ABC, Generic[D]):
         database: Callable[[], Database],
         surroundings: Surroundings = REAL,
         project: str | None = None,
+        tokens: Tokens | None = None,
+        secret: bytes | None = None,
     ) -> WSGIApplication:
-        """Returns the WSGI application that serves the project's users; it calls `database` once per request."""
+        """Returns the WSGI application that serves the project's users; it calls `database` once per request.
+
+        `tokens` verifies callers; by default firebase-admin does. `secret` encrypts what clients are to send back.
+        """
         raise NotImplementedError(f"{self!r} serves no requests.")
+
+    def openapi(self, declarations: Declarations) -> str | None:
+        """Returns the OpenAPI document of what it serves, as JSON; None if it serves nothing that has one."""
+        return None
 
     def rest_of(self, payload: Any) -> Rest:
         """Returns the work in the payload of a task from its queue; raises InvalidEvent for any other payload."""
@@ -160,6 +172,32 @@ class Mode(ABC, Generic[D]):
     def dependents(self, declarations: Declarations, document: Document, database: Database) -> Mapping[str, list[str]]:
         """Returns the roots of the stored instances that a change of the document would build, by view."""
         return {}
+
+    # What an operator can do with the copies of a view that the mode stores.
+
+    def build_of_all(
+        self,
+        declarations: Declarations,
+        view: View,
+        database: Database,
+        surroundings: Surroundings,
+        *,
+        withdraw: bool = False,
+    ) -> BuildOfAll:
+        """Returns the build of all copies of a view; with `withdraw`, it may delete the last copy of an instance."""
+        raise NotImplementedError(f"{self!r} stores no views.")
+
+    def comparison(
+        self, declarations: Declarations, view: View, database: Database, surroundings: Surroundings, late: timedelta
+    ) -> Comparison:
+        """Returns the comparison of a view's copies with a fresh build; `late` is how long an event may take."""
+        raise NotImplementedError(f"{self!r} stores no views.")
+
+    def removal(
+        self, declarations: Declarations, app: str, view: str, database: Database, surroundings: Surroundings
+    ) -> Removal:
+        """Returns the removal of all copies of a view of an app, which is known by its name alone."""
+        raise NotImplementedError(f"{self!r} stores no views.")
 
     # Facts about it, for the plan, the picture and the checks of an app.
 
@@ -225,6 +263,10 @@ class Declarations(NamedTuple):
     def stored(self) -> tuple[View, ...]:
         """The views that are stored."""
         return tuple(view for mode in self.modes if mode.stores for view in self.views_of(mode))
+
+    def storing(self) -> Mode[Any]:
+        """Returns the mode that stores views."""
+        return next(mode for mode in self.modes if mode.stores)
 
     @property
     def recipients(self) -> tuple[Recipient, ...]:

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.testing.app import MemoryApp
 
 if TYPE_CHECKING:
@@ -21,16 +22,18 @@ def http_client(testing: MemoryApp, uid: str | None = None, **claims: Any) -> Fl
         ada.patch("/meetings/standup", json={"inSession": False}).status_code
     """
     # Imported here because tests of views do not need the REST stack.
-    from boiler_functions.modes.rest.application import create_app
+    from flask import Flask
 
-    flask = create_app(
-        testing.compiled.declarations,
-        lambda: testing.through,
-        testing.surroundings._replace(release=testing.release),
-        _Tokens(),
-        bytes(32),
+    declared = testing.compiled.declarations
+    serving = [mode for mode in declared.modes if mode.serves(declared)]
+    if not serving:
+        raise ConfigurationError(f"{declared.app} serves no requests; decorate a view model with `@app.rest('/path')`.")
+    surroundings = testing.surroundings._replace(release=testing.release)
+    application = serving[0].application(
+        declared, lambda: testing.through, surroundings, tokens=_Tokens(), secret=bytes(32)
     )
-    client = flask.test_client()
+    assert isinstance(application, Flask)
+    client = application.test_client()
     if uid is not None:
         token = urlsafe_b64encode(json.dumps({"uid": uid, **claims}).encode()).decode()
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"

@@ -20,9 +20,9 @@ from flask.testing import FlaskClient
 from boiler_functions.database import Put
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.models.session import use
+from boiler_functions.modes.authentication import FirebaseTokens
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.rest.application import create_app
-from boiler_functions.modes.rest.authentication import FirebaseTokens
 from boiler_functions.testing import unsigned_token
 from boiler_functions.testing.app import MemoryApp, VirtualClock
 from tests.attack.diary import Entry, app

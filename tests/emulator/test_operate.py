@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.cli.build import build_of
+from boiler_functions.cli.audit import comparison_of
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Document, Put
 from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
-from boiler_functions.modes.query.audit import FAULTS, Audit, Verdict
+from boiler_functions.modes.stored_copies import FAULTS, Verdict
 from tests.emulator.test_cli import BOILER
 from tests.unit.cli.conftest import APP
 
@@ -138,7 +138,8 @@ def test_audit_finds_what_was_edited_and_nothing_else_while_writers_write_and_re
     writer.start()
     try:
         for _ in range(20):
-            audit = Audit(build_of(place.app, place.app.declarations.stored[0], place.database), timedelta(minutes=2))
+            view = place.app.declarations.stored[0]
+            audit = comparison_of(place.app, view, place.database, timedelta(minutes=2))
             found = [(each.verdict, each.root) for each in audit.whole() if each.verdict in FAULTS]
             assert found == [(Verdict.WRONG, "cities/ROM")], "seed 3"
         (view,) = place.run("audit", status=1)["views"].values()

@@ -21,11 +21,6 @@ KNOWN = {
 # Who may know one mode, and why.
 KNOWN_ONE = {
     ("modes.websocket", "rest"): "a change over a socket is the change that a PATCH makes",
-    ("cli.build", "query"): "is the command that rebuilds stored views",
-    ("cli.audit", "query"): "is the command that compares stored views with a fresh build",
-    ("cli.withdraw", "query"): "is the command that deletes copies which nothing follows",
-    ("cli.openapi", "rest"): "is the command that prints the API's document",
-    ("testing.http", "rest"): "is the test client of the API",
 }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Database, Delete, Document, Query, unchanged
@@ -20,6 +19,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledger import Ledger, instance_of, is_due, ledger_path, of_view, sampled
 from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
 from boiler_functions.modes.release import Release
+from boiler_functions.modes.stored_copies import Finding, Verdict
 from boiler_functions.paths import collection_of
 from boiler_functions.types import MISSING, Fields, Instant, digest, to_instant
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
@@ -28,36 +28,6 @@ PAGE = 100
 
 LOOKS = 5
 """How often an instance is looked at whose ledger changes meanwhile; then it is in work."""
-
-
-class Verdict(StrEnum):
-    """What a comparison found."""
-
-    RIGHT = "right"
-    LATE = "late"
-    """A source has changed just now, and its event is still to come."""
-    OWED = "owed"
-    """The ledger itself says that a build is owed; `boiler status` says since when."""
-    OTHER_CODE = "other code"
-    """What is stored is what other code built, and this code builds something else."""
-    LOST = "lost"
-    """A source changed longer ago than an event takes, and the view does not show it."""
-    WRONG = "wrong"
-    """It was built from the very documents that there are, and a copy says something else or is missing."""
-    NO_LEDGER = "no ledger"
-    """A copy that no ledger names, so that no function follows it."""
-
-
-FAULTS = (Verdict.LOST, Verdict.WRONG, Verdict.NO_LEDGER)
-
-
-class Finding(NamedTuple):
-    """The verdict on one instance, or on a copy without a ledger, and where stored and built differ."""
-
-    verdict: Verdict
-    root: str
-    differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """The paths of copies with the names of the fields in which they differ; none if the copy is missing or extra."""
 
 
 class _Look(NamedTuple):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boiler_functions.database import Database, Document
 from boiler_functions.database.change import Change
@@ -17,7 +18,7 @@ from boiler_functions.modes.clients import Documents
 from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
-from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, advice_on_time
@@ -35,6 +36,11 @@ from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.view_model import View
+
+if TYPE_CHECKING:
+    from boiler_functions.modes.query.audit import Audit
+    from boiler_functions.modes.query.leftovers import Leftovers
+    from boiler_functions.modes.query.rebuild_all import RebuildAll
 
 LOOK = Look("query", "#e0edff", "#2563eb")
 
@@ -145,6 +151,34 @@ class QueryMode(Mode[Stored]):
 
     def dependents(self, declarations: Declarations, document: Document, database: Database) -> dict[str, list[str]]:
         return dependents_of(declarations.app, declarations.views_of(self), document, database)
+
+    def build_of_all(
+        self,
+        declarations: Declarations,
+        view: View,
+        database: Database,
+        surroundings: Surroundings,
+        *,
+        withdraw: bool = False,
+    ) -> RebuildAll:
+        from boiler_functions.modes.query.rebuild_all import RebuildAll
+
+        return RebuildAll(declarations.app, view, database, surroundings, declarations.recipients, withdraw)
+
+    def comparison(
+        self, declarations: Declarations, view: View, database: Database, surroundings: Surroundings, late: timedelta
+    ) -> Audit:
+        from boiler_functions.modes.query.audit import Audit
+
+        return Audit(self.build_of_all(declarations, view, database, surroundings), late)
+
+    def removal(
+        self, declarations: Declarations, app: str, view: str, database: Database, surroundings: Surroundings
+    ) -> Leftovers:
+        from boiler_functions.modes.query.leftovers import Leftovers
+
+        heirs = (self.build_of_all(declarations, each, database, surroundings) for each in declarations.views_of(self))
+        return Leftovers(app, view, database, tuple(heirs))
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from boiler_functions.database import NAME, Cursor, Database, Document, Order, Query
 from boiler_functions.database.metered import Metered
@@ -20,6 +20,7 @@ from boiler_functions.modes.ledger import COLLECTION, ledger_path, of_view
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.modes.query.withdrawal import having
+from boiler_functions.modes.stored_copies import Step
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
@@ -29,13 +30,6 @@ NAMES = 500
 
 FUNCTION = "build"
 """The name of the function in dead letters."""
-
-
-class Step(NamedTuple):
-    """The outcomes of one page. Another run can go on after the root `after`, which is the last that is finished."""
-
-    after: str
-    outcomes: Counter[Outcome]
 
 
 @dataclass(frozen=True)

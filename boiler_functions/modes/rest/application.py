@@ -14,10 +14,10 @@ from flask.json.provider import DefaultJSONProvider
 
 from boiler_functions.database import Database, Query
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.modes.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.apidocs import apidocs, as_text
-from boiler_functions.modes.rest.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.modes.rest.description import security_schemes, tag
 from boiler_functions.modes.rest.errors import answer_errors

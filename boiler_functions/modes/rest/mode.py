@@ -18,6 +18,8 @@ from boiler_functions.settings.options import MAX_HTTP_SECONDS
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
+    from boiler_functions.modes.authentication import Tokens
+
 
 class RestMode(Mode[Rule]):
     """Serves views over HTTP."""
@@ -48,10 +50,20 @@ class RestMode(Mode[Rule]):
         database: Callable[[], Database],
         surroundings: Surroundings = REAL,
         project: str | None = None,
+        tokens: Tokens | None = None,
+        secret: bytes | None = None,
     ) -> WSGIApplication:
         from boiler_functions.modes.rest.application import create_app
 
-        return create_app(declarations, database, surroundings, project=project)
+        return create_app(declarations, database, surroundings, tokens, secret, project)
+
+    def openapi(self, declarations: Declarations) -> str | None:
+        if not declarations.of(self):
+            return None
+        from boiler_functions.modes.rest.apidocs import as_text
+        from boiler_functions.modes.rest.application import document
+
+        return as_text(document(declarations))
 
     def queries(self, declarations: Declarations) -> Iterator[Query]:
         yield from super().queries(declarations)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from boiler_functions.modes.rest.authentication import FirebaseTokens
+from boiler_functions.modes.authentication import FirebaseTokens
 from tests.unit.cli.conftest import Run
 
 
