@@ -18,7 +18,15 @@ from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.types import GeoPoint
 from boiler_functions.views.operations import operation
-from boiler_functions.views.references import children, matching, reference, references, referrers
+from boiler_functions.views.references import (
+    children,
+    matching,
+    parent,
+    parents,
+    reference,
+    references,
+    referrers,
+)
 from boiler_functions.views.store import Store
 from boiler_functions.views.view_model import ViewModel
 
@@ -41,6 +49,8 @@ __all__ = [
     "children",
     "matching",
     "operation",
+    "parent",
+    "parents",
     "reference",
     "references",
     "referrers",

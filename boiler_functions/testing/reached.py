@@ -17,7 +17,7 @@ from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import Documents, by_value, found, has_whole_collection, is_a, is_at, named, number
 from boiler_functions.types import Instant
-from boiler_functions.views.followed import One, Related
+from boiler_functions.views.followed import Above, One, Related
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.totals import Total
@@ -113,12 +113,15 @@ class Plan:
                 relation = source.followed()
                 assert relation is not None
                 return list(self._followed(source.via, relation))
+            case Above(via=Source() as via):
+                above = (each.rsplit("/", 2)[0] for each in self._leading(via))
+                return sorted({each for each in above if is_at(source.model.pattern().text, each)})
             case Related():
                 return sorted(set(self._followed(source.via, source.relation)))
             case Referrers():
                 return self._chosen(source, (self._referring(source, each) for each in self._starts(source)))
-            case Children():
-                return self._chosen(source, map(partial(self._below, source), self._starts_above(source)))
+            case Children(via=Source() as via):
+                return self._chosen(source, (self._below(source, each) for each in self._leading(via)))
             case Matching():
                 return [each.path for each in found(source.selection.query, self.all)]
         raise TypeError(f"{source!r} is a kind of reference that the oracle does not know.")
@@ -141,12 +144,11 @@ class Plan:
         below = (each for each in self.all.values() if each.path.startswith(f"{start}/"))
         return (each.path for each in below if is_a(source.model, each))
 
-    def _starts_above(self, source: Children[Any]) -> Iterator[str]:
-        assert source.via is not None
-        for start in self.named[source.via.name]:
-            is_one = has_whole_collection(source.via.model)
-            if is_a(source.via.model, self.all.get(start)) or (start not in self.all and is_one):
-                yield start
+    def _leading(self, source: Source) -> Iterator[str]:
+        """Yields the paths of a reference's documents, with missing ones unless a subclass is required."""
+        for path in self.named[source.name]:
+            if is_a(source.model, self.all.get(path)) or (path not in self.all and has_whole_collection(source.model)):
+                yield path
 
     def _starts(self, source: Referrers[Any]) -> Iterator[str]:
         """Yields the documents whose referrers count; a missing one does unless a subclass is required."""

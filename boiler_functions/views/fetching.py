@@ -15,7 +15,7 @@ from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Attribute, Relation
 from boiler_functions.models.fields import Boolean
 from boiler_functions.views.build import together
-from boiler_functions.views.followed import One, Related
+from boiler_functions.views.followed import Above, One, Related
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source, Store
@@ -89,7 +89,7 @@ class Walk:
     def _is_due(self, source: Source) -> bool:
         if source.via is None:
             return True
-        return self._has_paths(source.via) if isinstance(source, Queried) else source.via in self.known
+        return self._has_paths(source.via) if isinstance(source, Queried | Above) else source.via in self.known
 
     def _has_paths(self, source: Source) -> bool:
         return source in self.known if isinstance(source, Queried) else self._is_due(source)

@@ -1,4 +1,4 @@
-"""Documents that a Store names: one by its id, and those that a relation of other documents refers to."""
+"""Documents that a Store names: one by its id, those that a relation refers to, and those above sub-documents."""
 
 from __future__ import annotations
 
@@ -9,14 +9,25 @@ from boiler_functions.database import Document
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.domain_model import DomainModel
-from boiler_functions.paths import Pattern
+from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 
 M = TypeVar("M", bound=DomainModel)
 
 
-class One(Source, Generic[M]):
-    """One document, found by a fixed id or through a relation; on an instance of the Store, its model or None."""
+class Single(Source, Generic[M]):
+    """One document; on an instance of the Store, its model or None."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Store]) -> Single[M]: ...
+    @overload
+    def __get__(self, instance: Store, owner: type[Store]) -> M | None: ...
+    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
+        return self if instance is None else next(iter(instance.models(self)), None)
+
+
+class One(Single[M]):
+    """One document, found by a fixed id or through a relation."""
 
     def __init__(self, model: type[M] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool) -> None:
         self._of = model
@@ -66,13 +77,6 @@ class One(Source, Generic[M]):
         assert self._doc_id is not None
         return Pattern(self._doc_id).fill(key)
 
-    @overload
-    def __get__(self, instance: None, owner: type[Store]) -> One[M]: ...
-    @overload
-    def __get__(self, instance: Store, owner: type[Store]) -> M | None: ...
-    def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
-        return self if instance is None else next(iter(instance.models(self)), None)
-
 
 class Many(Source, Generic[M]):
     """Many documents; on an instance of the Store, a sequence of the existing models, ordered by path."""
@@ -113,6 +117,65 @@ class Related(Many[M]):
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         follow(self, self.relation, self.via, resolution, documents)
+
+
+class Above(Source, Generic[M]):
+    """What documents above those of another reference have in common: their paths are known before those are read."""
+
+    def __init__(self, model: type[M], *, via: Source | None, verify: bool) -> None:
+        self._model = model
+        self.via = via
+        self.verify = verify
+
+    @property
+    def model(self) -> type[M]:
+        return self._model
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        found = [each for each in earlier if lies_below(each.model, self.model)]
+        below = f"a document below {self.model.pattern().text}"
+        self.via = place_of(self, found, store, f"it is the document above others; declare a reference to {below}")
+        if self.via.many and not self.many:
+            raise InvalidReference(f"{store}.{self.name} leads to many documents; declare it with `parents(…)`.")
+        if self.many and not self.via.many:
+            raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `parent(…)`.")
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        via = self.via
+        assert via is not None
+        if (starts := resolution.paths.get(via.name)) is None:
+            return
+        # A document that is not read yet leads on, so that both are read in one level; a later round knows its class.
+        leading = [each for each in starts if each not in documents or leads_on(via, via.model, documents[each])]
+        paths = {collection_of(collection_of(each)) for each in leading}
+        self._add_named(resolution, sorted(filter(self.model.pattern().match, paths)), documents)
+
+
+class Parent(Above[M], Single[M]):
+    """The document above that of another reference."""
+
+
+class Parents(Above[M], Many[M]):
+    """The documents above those of another reference."""
+
+
+def lies_below(model: type[DomainModel], above: type[DomainModel]) -> bool:
+    """Returns whether the model's documents are in a sub-collection of documents of the other model."""
+    segments = model.pattern().segments
+    return len(segments) >= 4 and Pattern("/".join(segments[:-2])).overlaps(above.pattern())
+
+
+def place_of(source: Source, found: Sequence[Source], store: str, missing: str) -> Source:
+    """Returns the one of the references in `found` that `via` chooses, or the only one.
+
+    Raises InvalidReference if there is none, which `missing` explains, or `via` does not choose among several.
+    """
+    chosen = [each for each in found if source.via in (None, each)]
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(each.name for each in found)
+    how = f"choose where it starts with `via=`: {names}" if found else f"{missing} before it"
+    raise InvalidReference(f"{store}.{source.name}: {how}.")
 
 
 def led_by(relation: Relation[Any] | None) -> Iterable[Any]:

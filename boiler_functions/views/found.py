@@ -15,8 +15,8 @@ from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, collection_query, filters_of
-from boiler_functions.paths import Pattern, collection_of
-from boiler_functions.views.followed import Many, leads_on, led_by, starting_point
+from boiler_functions.paths import collection_of
+from boiler_functions.views.followed import Many, leads_on, led_by, lies_below, place_of, starting_point
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source
 from boiler_functions.views.totals import Total, number_of
@@ -193,14 +193,10 @@ class Children(Chosen[M]):
     """All documents of a sub-collection below the documents of another reference."""
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
-        above = Pattern(collection_of(collection_of(self.model.pattern().text)))
-        found = [each for each in earlier if above.overlaps(each.model.pattern())]
-        if self.via is None and len(found) == 1:
-            self.via = found[0]
-        if self.via is None or self.via not in found:
-            names = ", ".join(each.name for each in found)
-            how = f"choose one with `via=`: {names}" if found else f"declare a reference to {above.text} before it"
-            raise InvalidReference(f"{store}.{self.name}: a {self.model.__name__} lies below {above.text}; {how}.")
+        found = [each for each in earlier if lies_below(self.model, each.model)]
+        above = collection_of(collection_of(self.model.pattern().text))
+        missing = f"a {self.model.__name__} lies below {above}; declare a reference to that"
+        self.via = place_of(self, found, store, missing)
         self._check_query(store)
 
     def _leads(self, via: Source, start: str, documents: Documents) -> bool:

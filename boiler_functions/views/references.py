@@ -11,7 +11,7 @@ from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
-from boiler_functions.views.followed import Many, One, Related
+from boiler_functions.views.followed import Many, One, Parent, Parents, Related, Single
 from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers, check_no_placeholder
 from boiler_functions.views.store import Root, Source
 
@@ -82,6 +82,24 @@ def children(model: type[M], *, via: Source | None = None) -> Chosen[M]:
     return Children(model, via=via)
 
 
+def parent(model: type[M], *, via: Source | None = None, verify: bool = True) -> Single[M]:
+    """Declares the document that a sub-document of the Store lies below.
+
+        comment = reference(Comment)    # tickets/{ticket_id}/comments/{doc_id}
+        ticket = parent(Ticket)
+
+    `via` chooses the reference whose document lies below it if several fit.
+    """
+    _check_above(model, "parent")
+    return Parent(model, via=via, verify=verify)
+
+
+def parents(model: type[M], *, via: Source | None = None, verify: bool = True) -> Many[M]:
+    """Declares the documents that sub-documents of the Store lie below, each once: `parents(Ticket)` of comments."""
+    _check_above(model, "parents")
+    return Parents(model, via=via, verify=verify)
+
+
 def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Found[M]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
@@ -93,6 +111,11 @@ def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> F
     query = selection.query
     check_no_placeholder(selection.model, [*query.collection.split("/"), *(each.value for each in query.filters)])
     return Matching(selection)
+
+
+def _check_above(model: Any, name: str) -> None:
+    if not (isinstance(model, type) and issubclass(model, DomainModel)):
+        raise InvalidReference(f"{name}({model!r}): give the DomainModel of the documents above, as `{name}(Ticket)`.")
 
 
 def _check_model(model: Any) -> None:

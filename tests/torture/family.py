@@ -16,6 +16,8 @@ from boiler_functions import (
     attrs,
     children,
     matching,
+    parent,
+    parents,
     reference,
     references,
     referrers,
@@ -194,7 +196,29 @@ class FriendView(ViewModel[FriendStore]):
         return [each.name for each in self.store.admirers]
 
 
-VIEWS: tuple[type[ViewModel[Any]], ...] = (FirstView, PinnedView, NoteView, PersonView, FriendView)
+class BadgeStore(Store):
+    badge = reference(Badge)
+    owner = parent(Person)
+    boss = reference(Person.boss, via=owner)
+    others = children(Badge, via=boss)
+    holders = parents(Person, via=others)
+
+
+class BadgeView(ViewModel[BadgeStore]):
+    class Meta:
+        path = "personBadges/{badge.person_id}/badges/{badge.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        owner = self.store.owner
+        return f"{self.store.badge.title} of {owner.name if owner else None}"
+
+    @attrs.computed
+    def holders(self) -> list[str]:
+        return [each.name for each in self.store.holders]
+
+
+VIEWS: tuple[type[ViewModel[Any]], ...] = (FirstView, PinnedView, NoteView, PersonView, FriendView, BadgeView)
 
 
 def family_app() -> Boiler:
@@ -259,6 +283,15 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             "honours": badges(f"people/{person['mentor']}") if person["mentor"] else [],
             "obj_type": "FriendView",
         }
+    for path, badge in documents.items():
+        if path.startswith("people/") and path.endswith(("/x", "/y")):
+            owner = path.rsplit("/", 2)[0]
+            boss = manager(owner) if owner in people else None
+            views[path.replace("people", "personBadges")] = {
+                "text": f"{badge['title']} of {people[owner]['name'] if owner in people else None}",
+                "holders": [people[boss]["name"]] if boss and badges(boss) else [],
+                "obj_type": "BadgeView",
+            }
     return {path: {**fields, "doc_ref": path} for path, fields in views.items()}
 
 
@@ -317,7 +350,7 @@ def _compare(testing: MemoryApp, seed: int, wrong: Counter[str]) -> None:
     stored = {
         path: fields
         for path, fields in documents.items()
-        if path.startswith(("dashb", "readers", "personV", "personF"))
+        if path.startswith(("dashb", "readers", "personV", "personF", "personB"))
     }
     for path, fields in right.items():
         # A dashboard without content may be missing, as no event concerned it.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from boiler_functions.modes.advice import Advice, is_one_for_all
 from boiler_functions.modes.event_function import EventFunction
-from boiler_functions.views.followed import One
+from boiler_functions.views.followed import Single
 from boiler_functions.views.found import Matching
 from boiler_functions.views.view_model import View
 
@@ -38,7 +38,7 @@ def advice_on(view: View) -> Iterator[Advice]:
                 f"Every {view.__name__} reads the same query, so that each change of what it finds rebuilds all of "
                 f"them. Follow a relation of {root.name} instead, or keep what it finds out of this view.",
             )
-        elif root is not None and isinstance(source, One):
+        elif root is not None and isinstance(source, Single):
             yield Advice(
                 "unbounded-fan-out",
                 about,

@@ -12,12 +12,14 @@ from boiler_functions import (
     attrs,
     children,
     matching,
+    parent,
     reference,
     references,
     referrers,
 )
 from boiler_functions.database.metered import Usage
 from boiler_functions.testing import MemoryApp, memory_app
+from boiler_functions.types import Reference
 from boiler_functions.views.fetching import Assumed
 
 MANY = 3
@@ -223,6 +225,32 @@ def test_children_cost_a_query_for_each_document_above() -> None:
         "meetings/{doc_id}": ("meetings/m0", {"status": "new"}),
         "meetings/{meeting_id}/talks/{doc_id}": ("meetings/m0/talks/t1", {"title": "new"}),
         "meetings/{meeting_id}/talks/{talk_id}/lines/{doc_id}": ("meetings/m0/talks/t1/lines/l1", {"text": "new"}),
+    }
+    compare(app, changes, Assumed(many=MANY), fill)
+
+
+class LineStore(Store):
+    line = reference(Line)
+    talk = parent(Talk)
+    meeting = parent(Meeting, via=talk)
+    place = reference(Meeting.place)
+
+
+def test_a_parent_is_read_in_the_level_of_what_lies_below_it() -> None:
+    app = Boiler("demo")
+    app.query(view_of(LineStore, "lineViews/{line.meeting_id}/talks/{line.talk_id}/lines/{line.doc_id}", "LineView"))
+
+    def fill() -> None:
+        Place.new(doc_id="p0").save()
+        Meeting.new(doc_id="m0", place="p0").save()
+        Talk.new(doc_id="t0", meeting_id="m0").save()
+        Line.new(doc_id="l0", meeting_id="m0", talk_id="t0").save()
+
+    changes: dict[str, tuple[str, dict[str, Any]]] = {
+        "places/{doc_id}": ("places/p0", {"name": "new"}),
+        "meetings/{doc_id}": ("meetings/m0", {"status": "new", "place": Reference("places/p0")}),
+        "meetings/{meeting_id}/talks/{doc_id}": ("meetings/m0/talks/t0", {"title": "new"}),
+        "meetings/{meeting_id}/talks/{talk_id}/lines/{doc_id}": ("meetings/m0/talks/t0/lines/l0", {"text": "new"}),
     }
     compare(app, changes, Assumed(many=MANY), fill)
 

@@ -12,6 +12,8 @@ from boiler_functions import (
     attrs,
     children,
     matching,
+    parent,
+    parents,
     reference,
     references,
     referrers,
@@ -529,7 +531,7 @@ def test_children_without_a_document_to_lie_below_are_refused_with_what_to_decla
             user = reference(User)
             talks = children(Talk)
 
-    with pytest.raises(DeclarationError, match=r"Torn\.talks: a Talk lies below .*; choose one with `via=`: one, two"):
+    with pytest.raises(DeclarationError, match=r"Torn\.talks: choose where it starts with `via=`: one, two"):
 
         class Torn(Store):
             one = reference(Meeting)
@@ -538,6 +540,78 @@ def test_children_without_a_document_to_lie_below_are_refused_with_what_to_decla
 
     with pytest.raises(DeclarationError, match=r"children\(Meeting\): meetings/\{doc_id\} is no sub-collection"):
         children(Meeting)
+
+
+class Line(DomainModel):
+    class Meta:
+        collection_name = "meetings/{meeting_id}/talks/{talk_id}/lines"
+
+    talk = attrs.relation(Talk)
+
+
+def test_a_parent_is_the_document_above_and_is_read_together_with_what_lies_below_it() -> None:
+    class LineStore(Store):
+        line = reference(Line)
+        talk = parent(Talk)
+        keynote = parent(Keynote, via=line)
+        meeting = parent(Meeting, via=talk)
+        location = reference(Meeting.location)
+
+    documents = {**TALKS, "meetings/m/talks/2/lines/l": {}, "meetings/m": {"location": Reference("locations/l")}}
+    found = Fetched(LineStore, "meetings/m/talks/2/lines/l", {**documents, "locations/l": {}})
+    assert [found.one(each).path for each in ("talk", "keynote", "meeting", "location")] == [
+        "meetings/m/talks/2", "meetings/m/talks/2", "meetings/m", "locations/l",
+    ]  # fmt: skip
+    assert found.metered.usage.rpcs == 2
+    orphan = Fetched(LineStore, "meetings/m/talks/9/lines/l", {**documents, "meetings/m/talks/9/lines/l": {}})
+    assert (orphan.one("talk"), orphan.one("meeting").path) == (None, "meetings/m")
+    assert orphan.resolution.named.keys() >= {"meetings/m/talks/9"}, "its creation wakes the view"
+    plain = Fetched(LineStore, "meetings/m/talks/1/lines/l", {**documents, "meetings/m/talks/1/lines/l": {}})
+    assert (plain.one("talk").doc_id, plain.one("keynote")) == ("1", None)
+
+
+def test_parents_are_the_documents_above_many_each_once() -> None:
+    class NotedStore(Store):
+        meeting = reference(Meeting)
+        notes = referrers(Note.about)
+        authors = parents(User)
+
+    notes = {
+        f"users/{user}/notes/{note}": {"about": Reference("meetings/m")} for user, note in ("ax", "ay", "bz", "cz")
+    }
+    users: dict[str, dict[str, Any]] = {"users/a": {}, "users/b": {}, "meetings/m": {}}
+    assert Fetched(NotedStore, "meetings/m", {**notes, **users}).ids("authors") == ["a", "b"]
+
+
+def test_a_parent_that_nothing_or_too_much_leads_to_is_refused_by_name() -> None:
+    with pytest.raises(DeclarationError, match=r"Lost\.talk: it is .*a reference to a document below meetings/"):
+
+        class Lost(Store):
+            meeting = reference(Meeting)
+            talk = parent(Talk)
+
+    with pytest.raises(DeclarationError, match=r"Torn\.talk: choose where it starts with `via=`: one, two"):
+
+        class Torn(Store):
+            one = reference(Line)
+            two = reference(Line, doc_id="{doc_id}")
+            talk = parent(Talk)
+
+    with pytest.raises(DeclarationError, match=r"Lots\.again leads to many documents; declare it with `parents"):
+
+        class Lots(Store):
+            meeting = reference(Meeting, doc_id="{id}")
+            talks = children(Talk)
+            again = parent(Meeting)
+
+    with pytest.raises(DeclarationError, match=r"Few\.talks leads to one document; declare it with `parent\("):
+
+        class Few(Store):
+            line = reference(Line)
+            talks = parents(Talk)
+
+    with pytest.raises(DeclarationError, match=r"parent\(5\): give the DomainModel"):
+        parent(5)  # type: ignore[arg-type]
 
 
 class Task(DomainModel):
