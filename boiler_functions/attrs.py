@@ -24,9 +24,10 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.exceptions import InvalidAttribute
-from boiler_functions.models import fields
+from boiler_functions.models import coercion, fields
 from boiler_functions.models.annotations import field_for
 from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Relation, StoredBy, Validator
+from boiler_functions.models.coercion import Coercion
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
 from boiler_functions.types import GeoPoint
@@ -41,8 +42,9 @@ N = TypeVar("N", bound=Embedded)
 class Scalar(Generic[V]):
     """Makes attributes of one type; `str | None` unless the attribute is required or has a default."""
 
-    def __init__(self, make_field: MakeField) -> None:
+    def __init__(self, make_field: MakeField, coercion: Coercion | None = None) -> None:
         self._make_field = make_field
+        self._coercion = coercion
 
     @overload
     def __call__(
@@ -51,6 +53,8 @@ class Scalar(Generic[V]):
         required: Literal[True],
         validate: Validator | Iterable[Validator] | None = None,
         data_key: str | None = None,
+        aliases: Sequence[str] = (),
+        coerce: bool = False,
     ) -> Attribute[V]: ...
     @overload
     def __call__(
@@ -59,23 +63,47 @@ class Scalar(Generic[V]):
         default: V | Callable[[], V],
         validate: Validator | Iterable[Validator] | None = None,
         data_key: str | None = None,
+        aliases: Sequence[str] = (),
+        coerce: bool = False,
     ) -> Attribute[V]: ...
     @overload
     def __call__(
-        self, *, validate: Validator | Iterable[Validator] | None = None, data_key: str | None = None
+        self,
+        *,
+        validate: Validator | Iterable[Validator] | None = None,
+        data_key: str | None = None,
+        aliases: Sequence[str] = (),
+        coerce: bool = False,
     ) -> Attribute[V | None]: ...
-    def __call__(self, **options: Any) -> Attribute[Any]:
-        """Returns an attribute of this type."""
-        return Attribute(self._make_field, **options)
+    def __call__(self, *, coerce: bool = False, **options: Any) -> Attribute[Any]:
+        """Returns an attribute of this type.
+
+        `aliases` are former names of its field in documents. `coerce` reads stored values of another type as what they
+        clearly mean: "12.5" as 12.5. Both are for reading; a query over such an attribute is refused.
+        """
+        if coerce and self._coercion is None:
+            name = getattr(self._make_field, "__name__", "It")
+            raise InvalidAttribute(f"coerce=True: {name} reads no values of other types; leave `coerce` out.")
+        return Attribute(self._make_field, coercion=self._coercion if coerce else None, **options)
 
 
 @overload
 def relation(
-    to: type[M], *, by: StoredBy = "reference", required: bool = False, data_key: str | None = None
+    to: type[M],
+    *,
+    by: StoredBy = "reference",
+    required: bool = False,
+    data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Relation[M | None]: ...
 @overload
 def relation(
-    to: type[M], *, many: Literal[True], by: StoredBy = "reference", data_key: str | None = None
+    to: type[M],
+    *,
+    many: Literal[True],
+    by: StoredBy = "reference",
+    data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Relation[Sequence[M]]: ...
 @overload
 def relation(
@@ -85,6 +113,7 @@ def relation(
     by: StoredBy = "reference",
     required: bool = False,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Relation[Any]: ...
 def relation(
     to: type[Any] | str,
@@ -93,6 +122,7 @@ def relation(
     by: StoredBy = "reference",
     required: bool = False,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Relation[Any]:
     """Declares a relation to another model, stored as a reference (with `many`, as a list of references).
 
@@ -100,7 +130,7 @@ def relation(
     Accepts a model, its doc_id, or a Reference. Name a model that is declared later: `attrs.relation("City")`.
     Where documents hold a string instead, say which: `by="id"` for `"uid1"`, `by="path"` for `"users/uid1"`.
     """
-    return Relation(to, many=many, by=by, required=required, data_key=data_key)
+    return Relation(to, many=many, by=by, required=required, data_key=data_key, aliases=aliases)
 
 
 @overload
@@ -109,6 +139,7 @@ def list(
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[builtins.list[V]]: ...
 @overload
 def list(
@@ -116,6 +147,7 @@ def list(
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[builtins.list[Any]]: ...
 def list(item: Any, **options: Any) -> Attribute[Any]:
     """Declares a list of values of one type, empty by default: `regions = attrs.list(str)`."""
@@ -128,6 +160,7 @@ def mapping(
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[dict[str, V]]: ...
 @overload
 def mapping(
@@ -135,6 +168,7 @@ def mapping(
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[dict[str, Any]]: ...
 def mapping(value: Any, **options: Any) -> Attribute[Any]:
     """Declares a dict from names to values of one type, empty by default: `scores = attrs.mapping(int)`."""
@@ -148,6 +182,7 @@ def enum(
     required: Literal[True],
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[E]: ...
 @overload
 def enum(
@@ -156,6 +191,7 @@ def enum(
     default: E | Callable[[], E],
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[E]: ...
 @overload
 def enum(
@@ -163,6 +199,7 @@ def enum(
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[E | None]: ...
 def enum(members: type[Any], **options: Any) -> Attribute[Any]:
     """Declares a member of an Enum, stored as its value: `status = attrs.enum(Status, required=True)`."""
@@ -176,6 +213,7 @@ def embedded(
     required: Literal[True],
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[N]: ...
 @overload
 def embedded(
@@ -184,6 +222,7 @@ def embedded(
     default: N | Callable[[], N],
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[N]: ...
 @overload
 def embedded(
@@ -191,6 +230,7 @@ def embedded(
     *,
     validate: Validator | Iterable[Validator] | None = None,
     data_key: str | None = None,
+    aliases: Sequence[str] = (),
 ) -> Attribute[N | None]: ...
 def embedded(model: type[Any], **options: Any) -> Attribute[Any]:
     """Declares an object inside the document: `address = attrs.embedded(Address)`."""
@@ -271,15 +311,15 @@ def _check_members(members: type[Enum]) -> None:
             raise TypeError(f"{each} has the value {each.value!r}, which does not read back from a document unchanged")
 
 
-string = Scalar[str](fields.String)
+string = Scalar[str](fields.String, coercion.to_string)
 """Text: `attrs.string(required=True)`, at most 1 MiB with the rest of the document."""
-integer = Scalar[int](fields.Integer)
+integer = Scalar[int](fields.Integer, coercion.to_integer)
 """A whole number of 64 bits."""
-float = Scalar[builtins.float](fields.Float)
+float = Scalar[builtins.float](fields.Float, coercion.to_float)
 """A double; a whole number that is stored is read as one, too."""
-boolean = Scalar[bool](fields.Boolean)
+boolean = Scalar[bool](fields.Boolean, coercion.to_boolean)
 """True or false."""
-timestamp = Scalar[datetime](fields.Timestamp)
+timestamp = Scalar[datetime](fields.Timestamp, coercion.to_timestamp)
 """A moment with a time zone, kept in UTC to the microsecond."""
 bytes = Scalar[builtins.bytes](fields.Bytes)
 """Bytes."""

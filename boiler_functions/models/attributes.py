@@ -16,7 +16,7 @@ import copy
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache, cached_property
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
@@ -24,9 +24,16 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 from marshmallow import ValidationError
 from marshmallow import fields as marshmallow_fields
 
-from boiler_functions.exceptions import GetterFailed, InvalidCondition, InvalidReference, InvalidValue
+from boiler_functions.exceptions import (
+    GetterFailed,
+    InvalidAttribute,
+    InvalidCondition,
+    InvalidReference,
+    InvalidValue,
+)
 from boiler_functions.models import fields, session
 from boiler_functions.models.chance import is_drawn
+from boiler_functions.models.coercion import Coercion
 from boiler_functions.models.conditions import Bound
 from boiler_functions.paths import collection_of, could_exist, fault_of_id, field_path, id_of
 from boiler_functions.types import Reference
@@ -99,7 +106,13 @@ class Attribute(Generic[T]):
         default: Any = _UNSET,
         validate: Validator | Iterable[Validator] | None = None,
         data_key: str | None = None,
+        aliases: Sequence[str] = (),
+        coercion: Coercion | None = None,
     ) -> None:
+        if isinstance(aliases, str):
+            raise InvalidAttribute(f"aliases={aliases!r} is a single string; give a list, as `aliases=[{aliases!r}]`.")
+        self.aliases = tuple(aliases)
+        self.coercion = coercion
         self._make_field = make_field
         self.required = required
         self.default = default
@@ -178,6 +191,27 @@ class Attribute(Generic[T]):
     @property
     def field_path(self) -> str:
         return field_path(self.data_key)
+
+    @property
+    def queried_path(self) -> str:
+        """The path of the field for a query; raises InvalidCondition if documents may hold the value otherwise."""
+        if self.aliases:
+            raise InvalidCondition(
+                f"{self!r} is also read by its former names ({', '.join(self.aliases)}), and a query finds a document "
+                f"by the name that it holds, so it would miss the old ones. Bring the documents up to date "
+                f"(`boiler migrate`) and remove `aliases`, or fetch all documents and choose in the getter."
+            )
+        if self.coercion is not None:
+            raise InvalidCondition(
+                f"{self!r} is declared with `coerce=True`, and a query compares what a document holds, so it would "
+                f"miss the values of another type. Bring the documents up to date (`boiler migrate`) and remove "
+                f"`coerce`, or fetch all documents and choose in the getter."
+            )
+        return self.field_path
+
+    def stored_in(self, fields: Mapping[str, Any]) -> Any:
+        """Returns what a document holds for the attribute, under its name or a former one; None if nothing."""
+        return next((fields[key] for key in (self.data_key, *self.aliases) if key in fields), None)
 
     @cached_property
     def is_list(self) -> bool:
@@ -258,9 +292,18 @@ class Relation(Attribute[T]):
     A model holds References, whatever its document holds: only the field spells them as strings.
     """
 
-    def __init__(self, to: type[Any] | str, *, many: bool, by: StoredBy, required: bool, data_key: str | None) -> None:
+    def __init__(
+        self,
+        to: type[Any] | str,
+        *,
+        many: bool,
+        by: StoredBy,
+        required: bool,
+        data_key: str | None,
+        aliases: Sequence[str] = (),
+    ) -> None:
         default = builtins.list if many else _UNSET
-        super().__init__(self._reference_field, required=required, data_key=data_key, default=default)
+        super().__init__(self._reference_field, required=required, data_key=data_key, default=default, aliases=aliases)
         if not isinstance(to, str) and not hasattr(to, "model_of"):
             raise InvalidReference(f"attrs.relation({to!r}): a relation leads to a DomainModel, or to the name of one.")
         if by not in (known := typing.get_args(StoredBy)):
@@ -300,7 +343,7 @@ class Relation(Attribute[T]):
 
         Skips values that do not name a document of the collection; validation reports those.
         """
-        value = (stored or {}).get(self.data_key)
+        value = self.stored_in(stored or {})
         items = value if isinstance(value, builtins.list) else [value]
         paths = map(self._path_in, items)
         return [path for path in paths if path is not None and self.accepts(path)]

@@ -29,8 +29,8 @@ class Compared(Protocol):
     name: str
 
     @property
-    def field_path(self) -> str:
-        """The path of the attribute's field in documents."""
+    def queried_path(self) -> str:
+        """The path of the attribute's field in documents; raises InvalidCondition if a query would miss some."""
         ...
 
     def stored(self, value: Any) -> Any:
@@ -97,11 +97,11 @@ class Bound(Generic[Own, T]):
         return self._condition("array-contains-any", self._alternatives(map(self._item, values)))
 
     def asc(self) -> Order:
-        return Order(self.attribute.field_path)
+        return Order(self.attribute.queried_path)
 
     def desc(self) -> Order:
         """Orders from high to low: `City.all().order_by(City.population.desc())`."""
-        return Order(self.attribute.field_path, descending=True)
+        return Order(self.attribute.queried_path, descending=True)
 
     def _present(self, value: object) -> Any:
         return self._not_null(self.attribute.stored(value))
@@ -125,4 +125,4 @@ class Bound(Generic[Own, T]):
         return found
 
     def _condition(self, op: Operator, value: object) -> Condition[Own]:
-        return Condition(self.owner, Filter(self.attribute.field_path, op, value))
+        return Condition(self.owner, Filter(self.attribute.queried_path, op, value))

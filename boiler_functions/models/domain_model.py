@@ -181,7 +181,7 @@ class DomainModel(Model):
 
     @classmethod
     def _loadable(cls, fields: Fields) -> Fields:
-        return cls._without_unset({key: value for key, value in fields.items() if key not in RESERVED_KEYS})
+        return cls._current({key: value for key, value in fields.items() if key not in RESERVED_KEYS})
 
     @classmethod
     def get(cls, doc_id: str, **parents: str) -> Self | None:
@@ -230,20 +230,30 @@ class DomainModel(Model):
         return {name: value for name, value in captured.items() if name != "doc_id"}
 
     def save(self) -> None:
-        """Writes the declared fields; for a model that was read, only those that changed. Undeclared fields survive."""
+        """Writes the declared fields; for a model that was read, only those that changed. Undeclared fields survive.
+
+        A field that is written under its name is deleted under its former names, so that a document has one value.
+        """
         fields = {**self.stored_fields(), OBJ_TYPE: type(self).__name__, DOC_ID: self.doc_id, DOC_REF: self.path}
         active = session.current()
         names: Iterable[str]
         if self._original is not None and self._original.exists:
             names, precondition = self._original.changed(fields), PRESENT
+            names = [*names, *(each for each in self._former(names) if self._original.holds(each))]
         else:
             declared = [each.data_key for each in self.exported().values()]
-            names, precondition = dict.fromkeys((*declared, *fields)), None
+            names, precondition = dict.fromkeys((*declared, *fields, *self._former(declared))), None
         if names:
             kept = {name: fields[name] for name in names if name in fields}
             active.write(Put(self.path, kept, tuple(map(field_path, names)), precondition))
             self._original = Original.saved(fields, self.values)
         active.models[self._root(), self.path] = self
+
+    @classmethod
+    def _former(cls, keys: Iterable[str]) -> list[str]:
+        """Returns the former names of these fields."""
+        written = set(keys)
+        return [alias for each in cls.attributes.values() if each.data_key in written for alias in each.aliases]
 
     @property
     def is_changed(self) -> bool:

@@ -81,9 +81,9 @@ class _EmbeddedField(Part):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, partial: Any = None, **kwargs: Any
     ) -> Any:
         is_stored = isinstance(value, Mapping) and spelling(self) is StoredSchema
-        known = self.model._without_unset(value) if is_stored else value
+        known = self.model._current(value) if is_stored else value
         values: Any = super()._deserialize(known, attr, data, partial, **kwargs)
         embedded = self.model._of_values(values) if is_stored else self.model(**values)
-        declared = {each.data_key for each in self.model.attributes.values()}
+        declared = {key for each in self.model.attributes.values() for key in (each.data_key, *each.aliases)}
         embedded.undeclared = {key: copy.deepcopy(each) for key, each in value.items() if key not in declared}
         return embedded

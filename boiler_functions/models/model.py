@@ -140,6 +140,14 @@ class Model:
                     f"give one of them another `data_key`."
                 )
             names[key] = name
+        for name, attribute in cls.attributes.items():
+            for alias in attribute.aliases:
+                if other := names.get(alias) or ("" if alias in RESERVED_KEYS else None):
+                    raise InvalidAttribute(
+                        f"{cls.__name__}.{name} has the former name {alias!r}, under which {cls.__name__}.{other} is "
+                        f"stored; a value has one attribute."
+                    )
+                names[alias] = name
 
     @classmethod
     def meta(cls, name: str, default: Any = None) -> Any:
@@ -175,8 +183,20 @@ class Model:
         return _schema(cast(Any, cls), base, computed=True)
 
     @classmethod
-    def _without_unset(cls, fields: Fields) -> Fields:
-        """Returns the fields without a null that stands for a default, as a missing field does."""
+    def _current(cls, fields: Fields) -> Fields:
+        """Returns what a document holds as the declaration has it now.
+
+        Values under former names get the present one, values of another type are coerced where the attribute says so,
+        and a null that stands for a default is left out, as a missing field is.
+        """
+        for attribute in _read_otherwise(cast(Any, cls)):
+            found = attribute.stored_in(fields)
+            others = {
+                key: value for key, value in fields.items() if key not in (attribute.data_key, *attribute.aliases)
+            }
+            coerced = attribute.coercion(found) if attribute.coercion else found
+            is_held = len(others) < len(fields)
+            fields = {**others, attribute.data_key: coerced} if is_held else fields
         unset = {
             each.data_key for each in cls.attributes.values() if each.has_default and fields.get(each.data_key) is None
         }
@@ -330,6 +350,12 @@ def _faults(name: str, value: Any) -> list[Fault]:
     """Returns the reasons why no document can hold the field."""
     reason = fault_of_name(name)
     return faults_of(value, name) if reason is None else [Fault((), reason)]
+
+
+@cache
+def _read_otherwise(model: Any) -> list[Attribute[Any]]:
+    """Returns the attributes whose values a document may hold under another name, or as another type."""
+    return [each for each in model.attributes.values() if each.aliases or each.coercion]
 
 
 @cache

@@ -47,6 +47,10 @@ class Original:
     def exists(self) -> bool:
         return self._stored is not None
 
+    def holds(self, key: str) -> bool:
+        """Returns whether the document has the field."""
+        return key in (self._stored or {})
+
     def is_untouched(self, values: Mapping[str, Any]) -> bool:
         """Returns whether all values are the same objects as then, and of types that cannot change in place.
 

@@ -181,7 +181,7 @@ def _equals(model: type[Selectable], name: str, value: Any) -> Condition[Any]:
             declared = ", ".join(model.attributes)
             raise InvalidValue(model.__name__, {name: [f"Undeclared; the declared attributes are {declared}."]})
         attribute = owner.attributes[name]
-    return Condition(model, Filter(attribute.field_path, "==", attribute.stored(value)))
+    return Condition(model, Filter(attribute.queried_path, "==", attribute.stored(value)))
 
 
 def _ordered(query: Query) -> Query:

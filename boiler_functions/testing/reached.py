@@ -130,7 +130,10 @@ class Plan:
         assert via is not None
         for path in self._members(via, self.named[via.name]):
             if is_a(relation.owner, self.all[path]):
-                yield from named(self.all[path].fields, relation.data_key, relation.target.pattern().text, relation.by)
+                fields = self.all[path].fields or {}
+                names = (relation.data_key, *relation.aliases)
+                key = next((each for each in names if each in fields), relation.data_key)
+                yield from named(fields, key, relation.target.pattern().text, relation.by)
 
     def _chosen(self, source: Chosen[Any], groups: Iterable[Iterable[str]]) -> list[str]:
         """Returns what conditions and the limit leave of the documents found from each, in the order of all."""

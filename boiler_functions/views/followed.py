@@ -184,7 +184,7 @@ def led_by(relation: Relation[Any] | None) -> Iterable[Any]:
     target = [(each.field, each.op, each.value) for each in relation.target.discriminator()]
     # Without the default of `by`, so that upgrading this package leaves every fingerprint as it was.
     by = () if relation.by == "reference" else (relation.by,)
-    return (relation.field_path, relation.many, relation.target.pattern().text, target, *by)
+    return (relation.field_path, relation.many, relation.target.pattern().text, target, *by, *relation.aliases)
 
 
 def starting_point(

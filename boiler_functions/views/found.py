@@ -177,7 +177,7 @@ class Referrers(Chosen[M]):
 
     def query(self, path: str) -> Query:
         op = "array-contains" if self.relation.many else "=="
-        refers = Filter(self.relation.field_path, op, self.relation.stored_path(path))  # type: ignore[arg-type]
+        refers = Filter(self.relation.queried_path, op, self.relation.stored_path(path))  # type: ignore[arg-type]
         where = collection_query(self.model, {})
         # The relation comes last, so that queries which differ in it alone run as one.
         filters = (*self.model.discriminator(), *self.choice.filters, refers)

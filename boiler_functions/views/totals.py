@@ -51,8 +51,8 @@ class Total(Queried, Generic[N]):
 
     def asked_of(self, query: Query) -> Aggregation:
         """Returns the question for the number, or the numbers by value, of what the query finds."""
-        field = self.attribute.field_path if self.attribute else None
-        return Aggregation(query, self.function, field, self.by.field_path if self.by else None)
+        field = self.attribute.queried_path if self.attribute else None
+        return Aggregation(query, self.function, field, self.by.queried_path if self.by else None)
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.of.bind(earlier, store)
@@ -95,8 +95,8 @@ class Total(Queried, Generic[N]):
 
     def _leads_by(self) -> Iterable[Any]:
         # Without `by` where there is none, so that upgrading this package leaves every fingerprint as it was.
-        by = (self.by.field_path,) if self.by else ()
-        field = self.attribute.field_path if self.attribute else None
+        by = (self.by.queried_path,) if self.by else ()
+        field = self.attribute.queried_path if self.attribute else None
         return (self.function, field, *self.of.described(), *by)
 
     @overload

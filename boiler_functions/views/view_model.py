@@ -15,6 +15,7 @@ from boiler_functions.exceptions import (
     DeclarationError,
     GetterFailed,
     InvalidAccess,
+    InvalidAttribute,
     InvalidDocument,
     InvalidOption,
     InvalidPattern,
@@ -67,6 +68,11 @@ class ViewModel(Model, Generic[S]):
             for argument in typing.get_args(base):
                 if isinstance(argument, type) and issubclass(argument, Store):
                     cls.store_class = argument
+        if old := [name for name, each in cls.attributes.items() if each.aliases or each.coercion]:
+            raise InvalidAttribute(
+                f"{cls.__name__}.{old[0]} has `aliases` or `coerce`, which are for documents that are there already; "
+                f"declare them in a DomainModel. A form is checked strictly."
+            )
         if cls.meta("path") is not None:
             cls._check_path()
         for option in ("read", "write"):

@@ -128,7 +128,7 @@ def _ordered(query: Query, order: Order | None) -> Query:
 
 def _any_value(attribute: Attribute[Any]) -> Filter:
     """Returns a filter on the attribute, with any value, as an index does not depend on it."""
-    return Filter(attribute.field_path, "array-contains" if attribute.is_list else "==", None)
+    return Filter(attribute.queried_path, "array-contains" if attribute.is_list else "==", None)
 
 
 def _not_together(errors: dict[str, list[str]]) -> Rejected:
