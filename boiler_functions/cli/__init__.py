@@ -1,4 +1,4 @@
-"""The console script `boiler`; nothing else in the package imports it."""
+"""The console script `boiler`; only `python -m boiler_functions` imports it."""
 
 import sys
 

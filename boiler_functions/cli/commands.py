@@ -16,11 +16,17 @@ from rich.console import Console
 from boiler_functions.cli.build import build as build_view
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Mistaken, Unfinished, reported
-from boiler_functions.cli.generated import Generated, generated, read_indexes, stage_functions
+from boiler_functions.cli.generated import (
+    Generated,
+    firestore_rules,
+    generated,
+    read_indexes,
+    remarks,
+    stage_functions,
+)
 from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
-from boiler_functions.cli.rules import firestore_rules
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.plan.advice import leaks
 from boiler_functions.plan.graph import Graph, mermaid, svg
@@ -101,6 +107,8 @@ _CHECK = click.option(
 def compile_(context: Context, check_only: bool) -> None:
     """Write the files of firebase-tools: functions.yaml, firestore.indexes.json, and firebase.json if it is missing."""
     _update(list(generated(context)), "boiler compile", check_only)
+    for remark in remarks(context):
+        click.echo(f"warning {remark}", err=True)
     if not check_only and (staged := stage_functions(context)):
         click.echo(f"{staged} is staged for firebase-tools")
 
@@ -325,7 +333,11 @@ def deploy(
 @boiler.command()
 @click.argument("name", required=False)
 def init(name: str | None) -> None:
-    """Write a new project into a new folder NAME; without NAME, into this folder, with its name."""
+    """Write a new project into a new folder NAME; without NAME, into this folder, with its name.
+
+    Below a firebase.json, the project becomes one more of its codebases, beside the functions that are there; nothing
+    else changes. Without NAME, where an app is already, only that is done.
+    """
     from boiler_functions.cli.init import init as write_project
 
     folder = Path(name) if name else Path()

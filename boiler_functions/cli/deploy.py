@@ -16,6 +16,7 @@ from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import Deployment
 from boiler_functions.cli.errors import Unfinished
+from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.gcloud import Gcloud
 from boiler_functions.cli.listing import await_indexes, look
 from boiler_functions.cli.perform import interruptible, perform
@@ -54,7 +55,8 @@ def planned(context: Context, project: str) -> Deployment:
         indexes=Indexes.of(compiled.declarations),
         upload=stage(context.project, context.manifest, folder / "upload", context.release),
         environment=context.environment,
-        firebase=FIREBASE if (context.project.folder / "firebase.json").is_file() else None,
+        python=context.project.python,
+        firebase=FIREBASE if FirebaseJson.find(context.project).exists else None,
     )
 
 

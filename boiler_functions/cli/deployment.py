@@ -51,6 +51,7 @@ class Deployment:
     indexes: Indexes
     upload: Upload
     environment: Mapping[str, str]
+    python: str
     firebase: str | None = None
     rules: bool = True
     """Whether the security rules are deployed too."""

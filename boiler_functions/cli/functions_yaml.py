@@ -11,7 +11,7 @@ from boiler_functions.manifest import Manifest
 
 NAME = "functions.yaml"
 
-_HEADER = "# Written by `boiler compile` from what the app declares; `boiler compile --check` tells when it is stale.\n"
+HEADER = "# Written by `boiler compile` from what the app declares; `boiler compile --check` tells when it is stale.\n"
 
 # Words that need no quotes in any version of YAML: 1.1 reads `on` and `no` as booleans.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
@@ -20,7 +20,7 @@ _KEYWORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nul
 
 def functions_yaml(manifest: Manifest) -> str:
     """Returns the text of the file; equal declarations give equal texts."""
-    return _HEADER + "".join(f"{line}\n" for line in _lines(manifest.to_functions_yaml()))
+    return HEADER + "".join(f"{line}\n" for line in _lines(manifest.to_functions_yaml()))
 
 
 def _lines(value: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""The files that `boiler compile` writes for firebase-tools, from what the app declares.
+"""The files that `boiler compile` and `boiler rules` write for firebase-tools, from what the app declares.
 
-functions.yaml lies beside main.py; firestore.indexes.json, firebase.json and .env.PROJECT lie where firebase-tools
-reads them. Indexes that others wrote into firestore.indexes.json are kept; an existing firebase.json is not changed.
+functions.yaml lies beside main.py; firestore.indexes.json, firestore.rules, firebase.json and .env.PROJECT lie where
+firebase-tools reads them. What others wrote into the indexes and the rules is kept; an existing firebase.json is not
+changed.
 
 firebase.json names a staged folder as the source of the functions. firebase-tools runs `boiler compile` before each
 deployment, which stages the folder: without files that git or gcloud ignores, and with a wheel of this package unless
@@ -11,24 +12,22 @@ a release of it is installed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from boiler_functions.cli import jsonc
-from boiler_functions.cli.build import FOLDER, build_folder
+from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.functions_yaml import NAME, functions_yaml
-from boiler_functions.cli.upload import RUNTIME, is_complete, stage_for_firebase
+from boiler_functions.cli.firebase_json import INDEXES, RULES, STAGED, FirebaseJson, read_json, unreadable
+from boiler_functions.cli.functions_yaml import HEADER, NAME, functions_yaml
+from boiler_functions.cli.own_functions import own_functions
+from boiler_functions.cli.project import runtime_of
+from boiler_functions.cli.upload import is_complete, stage_for_firebase
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.plan import security_rules
 from boiler_functions.plan.indexes import Indexes, merged
-
-FIREBASE = "firebase.json"
-INDEXES = "firestore.indexes.json"
-RULES = "firestore.rules"
-STAGED = f"{FOLDER}/firebase"
 
 
 @dataclass(frozen=True)
@@ -49,85 +48,99 @@ class Generated:
 
 def generated(context: Context) -> Iterator[Generated]:
     """Yields all files with their text for the app and its stage."""
-    folder, source = context.project.folder, context.project.source
+    source = context.project.source
     # Read before anything is written, so that a mistake in it leaves all files unchanged.
-    firebase = read_firebase(context)
-    yield Generated(source / NAME, functions_yaml(context.manifest))
-    yield Generated(folder / INDEXES, indexes_json(context))
-    if firebase is None:
-        yield Generated(folder / FIREBASE, firebase_json())
+    firebase = FirebaseJson.find(context.project)
+    if not hidden_functions(context):
+        yield Generated(source / NAME, _functions_yaml(context))
+    yield Generated(firebase.indexes, indexes_json(context))
+    if not firebase.exists:
+        yield Generated(firebase.path, firebase.with_codebase(context.project, context.app.name))
     if context.environment:
         # firebase-tools reads the environment variables of functions only from this file.
         path = source / f".env.{context.project_id}"
         yield Generated(path, _with_variables(path, context.environment))
 
 
+def hidden_functions(context: Context) -> Sequence[str]:
+    """Returns the functions that a functions.yaml would hide from firebase-tools.
+
+    firebase-tools runs main.py to find functions of firebase-functions, unless a functions.yaml lies beside it.
+    """
+    source = context.project.source
+    return own_functions(source) if FirebaseJson.find(context.project).codebase_of(source) else ()
+
+
+def remarks(context: Context) -> Iterator[str]:
+    """Yields what `boiler compile` cannot write, with what to do."""
+    project = context.project
+    firebase = FirebaseJson.find(project)
+    if hidden := hidden_functions(context):
+        names = ", ".join(hidden)
+        if (project.source / NAME).is_file():
+            yield f"{project.source / NAME} hides functions from firebase-tools: {names}. Delete it."
+        else:
+            yield f"{project.source / NAME} is not written, as firebase-tools would no longer find {names} there."
+    staged = firebase.codebase_of(project.folder / STAGED)
+    if firebase.exists and not staged and (hidden or not firebase.codebase_of(project.source)):
+        yield f"{firebase.path} has no codebase for {context.app.name}. Run `boiler init`, which adds it."
+    if firebase.exists and "firestore" not in firebase.content:
+        record = json.dumps({"firestore": {"rules": RULES, "indexes": INDEXES}})[1:-1]
+        yield f"{firebase.path} names no rules and indexes, so firebase-tools deploys none. Add {record}."
+
+
+def _functions_yaml(context: Context) -> str:
+    path = context.project.source / NAME
+    if path.is_file() and not path.read_text().startswith(HEADER):
+        raise ConfigurationError(
+            f"{path} is not one that `boiler compile` wrote, and the functions that it names would be lost. Move them, "
+            f'or name another folder for the app in pyproject.toml: source = "…".'
+        )
+    return functions_yaml(context.manifest)
+
+
+def firestore_rules(context: Context) -> Generated:
+    """Returns the file of security rules with its text for the app; the user's own section in it is kept."""
+    path = FirebaseJson.find(context.project).rules
+    existing = path.read_text("utf-8") if path.is_file() else None
+    documents = security_rules.documents(context.compiled.declarations)
+    return Generated(path, security_rules.firestore_rules(documents, existing))
+
+
 def read_indexes(context: Context) -> Any:
     """Reads firestore.indexes.json, empty if it is missing; raises ConfigurationError if it is not JSON."""
-    content = _read(context.project.folder / INDEXES)
+    content = read_json(FirebaseJson.find(context.project).indexes)
     return {} if content is None else content
-
-
-def read_firebase(context: Context) -> Mapping[str, Any] | None:
-    """Reads firebase.json, None if it is missing; raises ConfigurationError if it is not a JSON object."""
-    path = context.project.folder / FIREBASE
-    content = _read(path)
-    if content is not None and not isinstance(content, dict):
-        raise _unreadable(path, TypeError("it is not a JSON object"))
-    return content
-
-
-def _read(path: Path) -> Any:
-    try:
-        return jsonc.loads(path.read_text()) if path.is_file() else None
-    except ValueError as error:
-        raise _unreadable(path, error) from error
 
 
 def indexes_json(context: Context) -> str:
     """Returns the text of firestore.indexes.json; raises ConfigurationError if the existing file is malformed."""
-    path = context.project.folder / INDEXES
+    path = FirebaseJson.find(context.project).indexes
     present = read_indexes(context)
     try:
         wanted = merged(present, Indexes.of(context.compiled.declarations))
     except (KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     # Unchanged if nothing is missing, because writing it as JSON would lose its comments.
     return path.read_text() if wanted == present else _json(wanted)
 
 
-def _unreadable(path: Path, error: Exception) -> ConfigurationError:
-    return ConfigurationError(f"{path} cannot be read: {error!r}. Correct it, or delete it and run the command again.")
-
-
-def firebase_json() -> str:
-    """Returns the text of a firebase.json that names the other files."""
-    functions = {
-        "codebase": "default",
-        "source": STAGED,
-        "runtime": RUNTIME,
-        "ignore": ["venv", ".*", "__pycache__", "*.log"],
-        "predeploy": ["boiler compile"],
-    }
-    return _json(
-        {
-            "firestore": {"rules": RULES, "indexes": INDEXES},
-            "functions": [functions],
-            # Without the Auth emulator, emulated functions would verify each token with Google, and answer 503.
-            "emulators": {"auth": {"port": 9099}, "ui": {"enabled": False}, "singleProjectMode": True},
-        }
-    )
-
-
 def stage_functions(context: Context) -> Path | None:
-    """Stages and returns the folder that firebase.json names; None if it names the sources themselves."""
+    """Stages and returns the folder that firebase.json names; None if it names the sources themselves.
+
+    Raises ConfigurationError if firebase.json and pyproject.toml name different versions of Python.
+    """
     project = context.project
-    functions = (read_firebase(context) or {}).get("functions", [])
-    listed = functions if isinstance(functions, list) else [functions]
-    record = next((each for each in listed if isinstance(each, dict) and each.get("source") == STAGED), None)
+    firebase = FirebaseJson.find(project)
+    record = firebase.codebase_of(project.folder / STAGED)
     if record is None or not is_complete(project.source):
         return None
-    _check_variables(project.folder / FIREBASE, project.source, record.get("ignore", ()))
+    _check_variables(firebase.path, project.source, record.get("ignore", ()))
+    if record.get("runtime") not in (None, runtime_of(project.python)):
+        raise ConfigurationError(
+            f"{firebase.path} runs the functions with {record['runtime']}, and pyproject.toml with Python "
+            f'{project.python}. Write the same in both; python = "…" is under [tool.boiler_functions].'
+        )
     build_folder(project.folder)
     return stage_for_firebase(project, context.manifest, project.folder / STAGED, context.release).folder
 

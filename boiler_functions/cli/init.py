@@ -13,6 +13,8 @@ from keyword import iskeyword, issoftkeyword
 from pathlib import Path
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.firebase_json import RULES, STAGED, FirebaseJson
+from boiler_functions.cli.project import PYPROJECT, PYTHON, PYTHONS, SOURCE, TABLE, Project
 from boiler_functions.cli.upload import PACKAGE
 from boiler_functions.exceptions import ConfigurationError
 
@@ -25,11 +27,45 @@ _OWN = frozenset({"main", "app", "functions", "tests", "conftest"})
 
 
 def init(folder: Path, name: str | None) -> list[Path]:
-    """Writes a new project, and returns its files; raises ConfigurationError if one of them exists."""
-    name = name or _name_of(folder)
+    """Writes a new project, and returns its files; raises ConfigurationError if one of them exists.
+
+    Below a firebase.json, the project becomes one more of its codebases, and no other file that is there changes. A
+    folder that has an app already only becomes a codebase.
+    """
+    if name is None and _has_app(folder):
+        return [_join(folder)]
+    above = FirebaseJson.above(folder.resolve())
+    if name is None and above and above.folder == folder.resolve():
+        raise ConfigurationError(
+            f"{above.path} is there already, so the app needs a folder of its own. Give a name: boiler init NAME"
+        )
+    return _written(folder, name or _name_of(folder), above)
+
+
+def _has_app(folder: Path) -> bool:
+    return (path := folder / PYPROJECT).is_file() and TABLE in path.read_text("utf-8")
+
+
+def _join(folder: Path) -> Path:
+    """Adds the app of the folder to the nearest firebase.json as a codebase; writes one if there is none."""
+    project = Project.find(start=folder.resolve())
+    firebase = FirebaseJson.above(folder.resolve()) or FirebaseJson.read(folder.resolve())
+    if firebase.codebase_of(project.folder / STAGED):
+        raise ConfigurationError(f"{firebase.path} has this app as a codebase already; there is nothing to do.")
+    firebase.path.write_text(firebase.with_codebase(project, project.load().name))
+    return firebase.path
+
+
+def _written(folder: Path, name: str, above: FirebaseJson | None) -> list[Path]:
     Boiler(name)
     module = module_of(name)
-    written = {folder / path.replace(_MODULE, module): text for path, text in _template()}
+    # The security rules of a project that is there are its own.
+    texts = ((path, text) for path, text in _template() if not (above and path == RULES))
+    written = {folder / path.replace(_MODULE, module): text for path, text in texts}
+    firebase = above or FirebaseJson(folder, {})
+    project = Project(folder, folder / SOURCE, f"{module}:app", python=_python())
+    # Made before anything is written, because the name of the codebase may be taken.
+    joined = firebase.with_codebase(project, name)
     if taken := [path for path in written if path.exists()]:
         raise ConfigurationError(
             f"{taken[0]} is there already, and nothing is overwritten. Run `boiler init` in an empty folder, or give "
@@ -37,8 +73,15 @@ def init(folder: Path, name: str | None) -> list[Path]:
         )
     for path, text in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_filled(text, name=name, module=module, **_versions()))
-    return list(written)
+        path.write_text(_filled(text, name=name, module=module, python=project.python, **_versions()))
+    firebase.path.write_text(joined)
+    return [*written, firebase.path]
+
+
+def _python() -> str:
+    """Returns the version of Python that runs this, if Google Cloud runs it too."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return here if here in PYTHONS else PYTHON
 
 
 def module_of(name: str) -> str:

@@ -21,6 +21,11 @@ PYPROJECT = "pyproject.toml"
 TABLE = "[tool.boiler_functions]"
 SOURCE = "functions"
 
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+"""The versions of Python that Google Cloud runs, of those that the package supports."""
+PYTHON = "3.13"
+"""The version of functions and services in the cloud, unless pyproject.toml names another one."""
+
 _EXAMPLE = f'{TABLE} app = "my_module:app"'
 
 
@@ -29,13 +34,15 @@ class Project:
     """The place of an app.
 
     `app` is "module:name". Its module is imported from `source`, the folder that is uploaded, as it is in the cloud;
-    `folder` is the one of pyproject.toml. `stages` are its tables [tool.boiler_functions.env.…].
+    `folder` is the one of pyproject.toml. `stages` are its tables [tool.boiler_functions.env.…]. `python` is the
+    version of Python that runs the functions in the cloud and in the emulators of firebase-tools.
     """
 
     folder: Path
     source: Path
     app: str
     stages: Mapping[str, Any] = field(default_factory=dict)
+    python: str = PYTHON
 
     @classmethod
     def find(cls, app: str | None = None, start: Path | None = None) -> Project:
@@ -51,7 +58,8 @@ class Project:
                 raise ConfigurationError(_nothing_names_the_app(pyproject, start))
             return cls(start, start, app)
         stages = table.get("env", {})
-        return cls(pyproject.parent, _source(pyproject, table), app or _app(pyproject, table), stages)
+        named = app or _app(pyproject, table)
+        return cls(pyproject.parent, _source(pyproject, table), named, stages, _python(pyproject, table))
 
     def load(self) -> Boiler:
         """Imports and returns the app; raises ConfigurationError if the module has no app of this name."""
@@ -132,3 +140,18 @@ def _source(pyproject: Path, table: dict[str, Any]) -> Path:
             f'Create it, or name another one under {TABLE} in {pyproject}: source = "."'
         )
     return source
+
+
+def _python(pyproject: Path, table: dict[str, Any]) -> str:
+    python = table.get("python", PYTHON)
+    if python not in PYTHONS:
+        raise ConfigurationError(
+            f"{TABLE} in {pyproject} has python = {python!r}. Write one of {', '.join(map(repr, PYTHONS))}, which "
+            f"Google Cloud runs."
+        )
+    return str(python)
+
+
+def runtime_of(python: str) -> str:
+    """Returns the name that Google gives to a version of Python: `runtime_of("3.13")` is `"python313"`."""
+    return f"python{python.replace('.', '')}"

@@ -39,9 +39,6 @@ from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import fingerprint_of
 
 PACKAGE = "boiler-functions"
-PYTHON = "3.13"
-"""The Python version of functions and services in the cloud."""
-RUNTIME = f"python{PYTHON.replace('.', '')}"
 
 MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"

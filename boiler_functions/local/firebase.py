@@ -31,9 +31,12 @@ class FirebaseEmulators:
         os.environ["FIRESTORE_EMULATOR_HOST"] = emulators.firestore_host
 
     Neither the folder nor firebase.json is changed: the emulators see links to the files, and a copy with free ports.
+    The folders of `beside` are further codebases.
     """
 
-    def __init__(self, source: Path, project: str, only: Sequence[str] = _EMULATORS) -> None:
+    def __init__(
+        self, source: Path, project: str, only: Sequence[str] = _EMULATORS, *, beside: Sequence[Path] = ()
+    ) -> None:
         firebase = firebase_command()
         if firebase is None:
             raise ConfigurationError(
@@ -44,7 +47,7 @@ class FirebaseEmulators:
         self._folder = TemporaryDirectory(prefix="boiler-firebase-")
         folder = Path(self._folder.name)
         try:
-            _lay_out(folder, source.resolve(), self._ports)
+            _lay_out(folder, [source.resolve(), *(each.resolve() for each in beside)], self._ports)
             # `exec` runs its script once every emulator is ready and every function loaded, which `start` only prints.
             self._server = ServerProcess(
                 "firebase emulators:exec",
@@ -102,33 +105,36 @@ class FirebaseEmulators:
         self._folder.cleanup()
 
 
-def _lay_out(folder: Path, source: Path, ports: dict[str, int]) -> None:
+def _lay_out(folder: Path, sources: Sequence[Path], ports: dict[str, int]) -> None:
     """Fills the folder with a firebase.json, and links to the files that it names."""
-    configuration = source.parent / "firebase.json"
+    top = sources[0].parent
+    configuration = top / "firebase.json"
     if not configuration.is_file():
         raise ConfigurationError(
             f"{configuration} does not exist; firebase-tools reads it. Write one, or name another folder."
         )
     content = json.loads(configuration.read_text())
     for name in content.get("firestore", {}).values():
-        (folder / name).symlink_to(source.parent / name)
-    (folder / "firebase.json").write_text(json.dumps(_configured(content, ports)))
-    functions = folder / "functions"
-    functions.mkdir()
-    for entry in source.iterdir():
-        (functions / entry.name).symlink_to(entry)
-    if not (functions / "venv").exists():
-        (functions / "venv").symlink_to(_virtual_environment())
+        (folder / name).symlink_to(top / name)
+    codebases = {f"codebase{number}": source for number, source in enumerate(sources)}
+    (folder / "firebase.json").write_text(json.dumps(_configured(content, list(codebases), ports)))
+    for codebase, source in codebases.items():
+        functions = folder / codebase
+        functions.mkdir()
+        for entry in source.iterdir():
+            (functions / entry.name).symlink_to(entry)
+        if not (functions / "venv").exists():
+            (functions / "venv").symlink_to(_virtual_environment())
     write_launcher(folder / "emulator.jar", emulator_jar())
 
 
-def _configured(content: dict[str, Any], ports: dict[str, int]) -> dict[str, Any]:
+def _configured(content: dict[str, Any], codebases: Sequence[str], ports: dict[str, int]) -> dict[str, Any]:
     emulators: dict[str, Any] = {
         name: {"host": LOOPBACK, "port": port} for name, port in ports.items() if "." not in name
     }
     emulators["firestore"]["websocketPort"] = ports["firestore.websocket"]
     runtime = f"python3{sys.version_info.minor}"
-    functions = [{"codebase": "default", "source": "functions", "runtime": runtime}]
+    functions = [{"codebase": name, "source": name, "runtime": runtime} for name in codebases]
     return {**content, "functions": functions, "emulators": {**content.get("emulators", {}), **emulators}}
 
 

@@ -1,6 +1,7 @@
-"""firebase-tools itself stages and packs what `firebase deploy` uploads: the sources, and the wheel of the package.
+"""firebase-tools itself finds, stages and packs what `firebase deploy` uploads, of the app and of functions beside it.
 
-The account is all that a deployment lacks here: its hook and its packing are called as the command calls them.
+The account is all that a deployment lacks here: its hook, its search for functions and its packing are called as the
+command calls them.
 """
 
 import json
@@ -26,11 +27,17 @@ const [tools, folder] = process.argv.slice(2);
 const { Config } = require(`${tools}/lib/config`);
 const { lifecycleHooks } = require(`${tools}/lib/deploy/lifecycleHooks`);
 const { prepareFunctionsUpload } = require(`${tools}/lib/deploy/functions/prepareFunctionsUpload`);
+const { loadCodebases } = require(`${tools}/lib/deploy/functions/prepare`);
+const { normalizeAndValidate } = require(`${tools}/lib/functions/projectConfig`);
 (async () => {
   const config = Config.load({ cwd: folder });
-  const options = { cwd: folder, projectRoot: folder, project: "my-project", config };
+  const options = { cwd: folder, projectRoot: folder, project: process.env.DEPLOYED, config };
   await lifecycleHooks("functions", "predeploy")({}, options);
-  const [functions] = config.get("functions");
+  const codebases = normalizeAndValidate(config.get("functions"));
+  const builds = await loadCodebases(codebases, options, { projectId: options.project }, {});
+  const found = Object.entries(builds).map(([name, build]) => [name, Object.keys(build.endpoints)]);
+  require("fs").writeFileSync(`${folder}/found.json`, JSON.stringify(Object.fromEntries(found)));
+  const functions = codebases[codebases.length - 1];
   const packed = await prepareFunctionsUpload(folder, config.path(functions.source), functions, []);
   require("fs").copyFileSync(packed.pathToSource, `${folder}/packed.zip`);
 })().catch((error) => { console.error(error); process.exit(1); });
@@ -54,18 +61,26 @@ def boiler(folder: Path, *arguments: str) -> None:
     subprocess.run([BIN / "boiler", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_firebase_tools_packs_the_sources_as_they_are_now_and_the_wheel_that_they_name(project: Path) -> None:
-    script = project / "pack.js"
+def deployed(folder: Path, project: str = "my-project", **variables: str) -> dict[str, list[str]]:
+    """Goes the way of `firebase deploy` up to the upload; returns the functions of each codebase."""
+    script = folder / "pack.js"
     script.write_text(SCRIPT)
     done = subprocess.run(
-        ["node", script, ROOT / "node_modules" / "firebase-tools", project],
-        cwd=project,
-        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+        ["node", script, ROOT / "node_modules" / "firebase-tools", folder],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DEPLOYED": project, **variables},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, list[str]] = json.loads((folder / "found.json").read_text())
+    return found
+
+
+def test_firebase_tools_packs_the_sources_as_they_are_now_and_the_wheel_that_they_name(project: Path) -> None:
+    (functions,) = deployed(project).values()
+    assert "meeting-room-api" in functions
     with ZipFile(project / "packed.zip") as packed:
         names = set(packed.namelist())
         (wheel,) = (name for name in names if name.endswith(".whl"))
@@ -76,13 +91,94 @@ def test_firebase_tools_packs_the_sources_as_they_are_now_and_the_wheel_that_the
         assert packed.read("functions.yaml") == (project / "functions" / "functions.yaml").read_bytes()
 
 
-def test_the_emulators_serve_the_folder_that_is_deployed(project: Path, tmp_path: Path) -> None:
+OWN = """
+from firebase_functions import firestore_fn, https_fn
+
+@https_fn.on_request(region="us-central1")
+def hello(request):
+    return https_fn.Response("hello")
+
+@firestore_fn.on_document_created(document="users/{user_id}", region="us-central1")
+def welcome(event):
+    pass
+"""
+
+FIREBASE = """{
+  "functions": {"source": "functions", "runtime": "%s", "ignore": ["venv"]}, // the shop's own
+  "firestore": {"rules": "firestore.rules", "indexes": "firestore.indexes.json"}
+}
+"""
+
+STAGE = """
+[tool.boiler_functions.env.prod]
+project = "shop-prod"
+region = "europe-west1"
+"""
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """firebase-functions, and what it needs beside the packages of this environment."""
+    folder = tmp_path_factory.mktemp("packages")
+    wanted = ("firebase-functions==0.6.0", "google-events==0.5.0", "flask-cors", "pyjwt", "pyyaml")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, *wanted]
+    subprocess.run(pip, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with functions of its own."""
+    folder = tmp_path_factory.mktemp("shop")
+    runtime = f"python3{sys.version_info.minor}"
+    (folder / "firebase.json").write_text(FIREBASE % runtime)
+    for name in ("firestore.rules", "firestore.indexes.json"):
+        shutil.copy(ROOT / name, folder)
+    functions = folder / "functions"
+    functions.mkdir()
+    (functions / "main.py").write_text(OWN)
+    (functions / "requirements.txt").write_text("firebase-functions\n")
+    (functions / "venv").symlink_to(sys.prefix)
+    return folder
+
+
+def test_functions_that_are_there_are_found_before_and_after_an_app_joins_them(shop: Path, packages: Path) -> None:
+    python = f"{packages}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    before = deployed(shop, PYTHONPATH=python)
+    assert before == {"default": ["hello", "welcome"]}
+    boiler(shop, "init", "views")
+    pyproject = shop / "views" / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + STAGE)
+    # Nothing is staged yet, as in a clean checkout; the project names the stage.
+    after = deployed(shop, "shop-prod", PYTHONPATH=python)
+    assert after.pop("views") == [
+        "views-shelf-view-on-shelves",
+        "views-shelf-view-on-books",
+        "views-loan-form-task",
+        "views-api",
+        "views-continuation",
+        "views-upkeep",
+    ]
+    assert after == before
+    with ZipFile(shop / "packed.zip") as packed:
+        functions = packed.read("functions.yaml").decode()
+    assert functions.count("region:\n      - europe-west1\n") == 6
+
+
+def test_the_emulators_serve_the_folder_that_is_deployed_and_the_functions_beside_it(
+    project: Path, shop: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (record,) = json.loads((project / "firebase.json").read_text())["functions"]
     for name in ("firebase.json", "firestore.rules", "firestore.indexes.json"):
         shutil.copy(project / name, tmp_path)
     shutil.copytree(project / record["source"], tmp_path / "functions", symlinks=True)
+    monkeypatch.setenv("PYTHONPATH", f"{packages}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    source, demo = tmp_path / "functions", f"demo-{secrets.token_hex(6)}"
     # On free ports, and else as they are configured.
-    with FirebaseEmulators(tmp_path / "functions", demo := f"demo-{secrets.token_hex(6)}") as emulators:
+    with FirebaseEmulators(source, demo, beside=[shop / "functions"]) as emulators:
+        assert {"meeting-room-api", "hello", "welcome"} < set(emulators.functions())
         place = f"/{demo}/us-central1/meeting-room-api/openapi.json"
         answer = request(emulators.functions_host, "GET", place, timeout=120)
         assert (answer.status, json.loads(answer.text)["info"]["title"]) == (200, "meeting-room"), emulators.log()
+        answer = request(emulators.functions_host, "GET", f"/{demo}/us-central1/hello", timeout=120)
+        assert (answer.status, answer.text) == (200, "hello"), emulators.log()

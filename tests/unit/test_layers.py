@@ -32,6 +32,7 @@ LAYERS = (
     "testing",
     "local",
     "cli",
+    "__main__",
 )
 
 # Who alone may import what.

@@ -8,8 +8,8 @@ from hashlib import sha256
 from boiler_functions.cli.deployed import APP_LABEL, HASH_LABEL, RECEIVES_LABEL
 from boiler_functions.cli.deployment import Deployment, Step, received_label, unless
 from boiler_functions.cli.gcloud import Command, gcloud
+from boiler_functions.cli.project import runtime_of
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
-from boiler_functions.cli.upload import RUNTIME
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, QueueTrigger, ScheduleTrigger
 from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
@@ -85,7 +85,7 @@ def _deploy(deployment: Deployment, function: Function, fingerprint: str) -> Com
 def _settings(deployment: Deployment, function: Function) -> Iterator[str]:
     """Yields a flag for every setting: gcloud keeps the earlier value of a setting that is left out."""
     options = function.options
-    yield f"--runtime={RUNTIME}"
+    yield f"--runtime={runtime_of(deployment.python)}"
     yield f"--entry-point={function.entry_point}"
     yield from compute(options, deployment.account_of(function))
     yield or_clear("min-instances", options.min_instances)

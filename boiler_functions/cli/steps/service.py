@@ -8,7 +8,6 @@ from hashlib import sha256
 from boiler_functions.cli.deployed import HASH_LABEL, SERVICE_LABEL
 from boiler_functions.cli.deployment import Deployment, Step, unless
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
-from boiler_functions.cli.upload import PYTHON
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.manifest import Service
 
@@ -44,7 +43,7 @@ def service_step(deployment: Deployment, service: Service) -> Step:
 def _settings(deployment: Deployment, service: Service) -> Iterator[str]:
     options = service.options
     command = f"python -m boiler_functions.websocket {deployment.app}"
-    yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={PYTHON}.x"
+    yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={deployment.python}.x"
     yield from compute(options, deployment.account_of(service))
     yield f"--min-instances={'default' if options.min_instances is None else options.min_instances}"
     yield f"--max-instances={'default' if options.max_instances is None else options.max_instances}"

@@ -70,7 +70,7 @@ def test_firebase_json_leads_to_the_staged_functions_and_says_the_python_that_gc
     run("compile")
     content = json.loads((folder / "firebase.json").read_text())
     assert content["functions"][0]["source"] == ".boiler/firebase"
-    assert content["functions"][0]["runtime"] == upload.RUNTIME == "python313"
+    assert content["functions"][0]["runtime"] == "python313"
     assert content["firestore"] == {"rules": "firestore.rules", "indexes": "firestore.indexes.json"}
 
 
@@ -191,3 +191,15 @@ def test_the_checked_in_files_are_what_the_sample_declares(run: Run, monkeypatch
     monkeypatch.chdir(ROOT)
     result = run("compile", "--check")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_two_versions_of_python_are_refused(run: Run, folder: Path, app: str) -> None:
+    _complete(folder, app)
+    run("compile")
+    pyproject = folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + 'python = "3.12"\n')
+    result = run("compile")
+    assert result.exit_code == 2
+    assert "runs the functions with python313, and pyproject.toml with Python 3.12" in result.stderr
+    pyproject.write_text(pyproject.read_text().replace("3.12", "3.9"))
+    assert "Write one of '3.11', '3.12', '3.13', '3.14'" in run("compile").stderr
