@@ -10,6 +10,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import boiler_functions
 from boiler_functions.cli.commands import boiler
@@ -89,3 +91,29 @@ def test_the_source_archive_builds_the_same_wheel(sdist: Path, wheel: Path, tmp_
 
 def test_the_source_archive_holds_what_its_readers_need(sdist: Path) -> None:
     assert {"README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"} <= {each.name for each in sdist.iterdir()}
+
+
+# What the releases of firebase-functions pin of the packages that this one needs too.
+CLOUDEVENTS_OF_FIREBASE_FUNCTIONS = {
+    **dict.fromkeys(("0.1.0", "0.1.1", "0.1.2", "0.2.0", "0.3.0", "0.4.0", "0.4.1", "0.4.2"), "==1.9.0"),
+    **dict.fromkeys(("0.4.3", "0.5.0", "0.6.0"), "<2.0.0,>=1.2.0"),
+}
+CLOUDEVENTS_OF_FUNCTIONS_FRAMEWORK = {"3.9.2": "<=1.11.0,>=1.2.0", "3.10.2": "<=1.12.0,>=1.11.0"}
+CLOUDEVENTS = ("1.9.0", "1.11.0", "1.12.0")
+
+
+@pytest.mark.parametrize(("release", "pinned"), CLOUDEVENTS_OF_FIREBASE_FUNCTIONS.items())
+def test_every_release_of_firebase_functions_installs_beside_the_package(
+    release: str, pinned: str, metadata: Message
+) -> None:
+    wanted = [Requirement(each) for each in metadata.get_all("Requires-Dist", [])]
+    framework = next(each.specifier for each in wanted if each.name == "functions-framework")
+    together = [
+        (each, version)
+        for each, accepted in CLOUDEVENTS_OF_FUNCTIONS_FRAMEWORK.items()
+        for version in CLOUDEVENTS
+        if each in framework and version in SpecifierSet(accepted) and version in SpecifierSet(pinned)
+    ]
+    assert together, f"no functions-framework of {framework} goes with firebase-functions {release}"
+    # It pins google-events, which the package must not need.
+    assert "google-events" not in {each.name for each in wanted}
