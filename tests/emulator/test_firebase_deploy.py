@@ -121,7 +121,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """firebase-functions, and what it needs beside the packages of this environment."""
     folder = tmp_path_factory.mktemp("packages")
     wanted = ("firebase-functions==0.6.0", "google-events==0.5.0", "flask-cors", "pyjwt", "pyyaml")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, *wanted]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *wanted]
     subprocess.run(pip, check=True, capture_output=True)
     return folder
 
