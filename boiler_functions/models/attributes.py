@@ -306,8 +306,14 @@ class Relation(Attribute[T]):
         super().__init__(self._reference_field, required=required, data_key=data_key, default=default, aliases=aliases)
         if not isinstance(to, str) and not hasattr(to, "model_of"):
             raise InvalidReference(f"attrs.relation({to!r}): a relation leads to a DomainModel, or to the name of one.")
-        if by not in (known := typing.get_args(StoredBy)):
-            raise InvalidReference(f"attrs.relation(…, by={by!r}): a relation is stored by one of {', '.join(known)}.")
+        said: object = by
+        # An attribute (`User.email`) equals everything: its `==` makes a condition.
+        if not isinstance(said, str) or said not in typing.get_args(StoredBy):
+            raise InvalidReference(
+                f"attrs.relation(…, by={by!r}): a document holds a relation as a reference, a path or an id, or as a "
+                f"list of them. Another field of the target, or the keys of a map, name no document; store the id "
+                f'beside them, and write `by="id"`.'
+            )
         self.to = to
         self.many = many
         self.by: StoredBy = by

@@ -9,6 +9,7 @@ from boiler_functions.exceptions import InvalidCondition, InvalidReference
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.embedded import Embedded
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
 from boiler_functions.views.followed import Many, One, Parent, Parents, Related, Single
@@ -127,4 +128,10 @@ def _relation(bound: Any) -> Relation[Any]:
     attribute = bound.attribute if isinstance(bound, Bound) else bound
     if not isinstance(attribute, Relation):
         raise InvalidReference(f"{bound!r} is not a relation; give an attribute declared with `attrs.relation(…)`.")
+    if issubclass(attribute.owner, Embedded):
+        raise InvalidReference(
+            f"{bound!r} is a relation inside an Embedded, and a Store follows only those of a document itself: "
+            f"Firestore finds no document by a field of a map in a list. Keep the ids in the model that holds "
+            f"{attribute.owner.__name__} as well: `attrs.relation({attribute.target.__name__}, many=True)`."
+        )
     return attribute

@@ -717,7 +717,7 @@ def test_a_relation_by_id_into_a_sub_collection_is_refused_as_the_id_does_not_sa
 
     with pytest.raises(DeclarationError, match=r'Room, by="id"\): an id does not say which house .* `by="path"`'):
         attrs.relation(Room, by="id")
-    with pytest.raises(DeclarationError, match=r"by='name'\): a relation is stored by one of reference, path, id"):
+    with pytest.raises(DeclarationError, match=r"by='name'\): a document holds a relation as a reference, a path or"):
         attrs.relation(Country, by="name")  # type: ignore[call-overload]
 
 

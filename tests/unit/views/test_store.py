@@ -7,6 +7,7 @@ import pytest
 
 from boiler_functions import (
     DomainModel,
+    Embedded,
     Store,
     ViewModel,
     attrs,
@@ -731,6 +732,22 @@ def test_a_choice_takes_conditions_on_its_own_model_and_no_placeholders() -> Non
 def test_a_placeholder_as_the_value_of_a_selection_is_refused(selection: Any) -> None:
     with pytest.raises(DeclarationError, match=r"has the value '\{.*no placeholders\. Use `children\("):
         matching(selection)
+
+
+class Seat(Embedded):
+    guest = attrs.relation(User)
+
+
+@pytest.mark.parametrize("declare", [reference, references, referrers])
+def test_a_relation_inside_an_embedded_is_refused_by_name(declare: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"Seat\.guest is a relation inside an .*attrs\.relation\(User"):
+        declare(Seat.guest)
+
+
+@pytest.mark.parametrize("by", [User.name, "key", "email", None])
+def test_a_relation_by_anything_but_the_document_is_refused_where_it_is_declared(by: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"attrs\.relation\(…, by=.*store the id"):
+        attrs.relation(User, by=by)
 
 
 def test_referrers_of_a_missing_document_are_still_found() -> None:
