@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: setup demo live test bench torture dev check docs
+.PHONY: setup demo live test bench torture compat dev check docs
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed node_modules/.installed live/node_modules/.installed
@@ -24,6 +24,10 @@ bench: setup
 
 torture: setup
 	$(BIN)/python -m tests.torture
+
+compat: setup
+	$(BIN)/python -m pip install --quiet --group compat
+	$(BIN)/python -m tests.compat
 
 live: setup
 	$(BIN)/python -m emulator.live
