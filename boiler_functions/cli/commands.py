@@ -186,15 +186,21 @@ def openapi(app: str | None, output: Path | None) -> None:
 
 
 @boiler.command()
+@click.option("--firestore", is_flag=True, help="Print a module for Firestore's web SDK: paths and types of documents.")
 @_OUTPUT
 @click.pass_obj
-def types(app: str | None, output: Path | None) -> None:
+def types(app: str | None, firestore: bool, output: Path | None) -> None:
     """Print TypeScript types of the views and of the HTTP function; needs openapi-typescript in node_modules."""
     from boiler_functions.cli.openapi import openapi_json
     from boiler_functions.cli.types import typescript
+    from boiler_functions.plan.security_rules import documents
+    from boiler_functions.plan.web_client import web_client
 
     project = Project.find(app)
-    _put(typescript(openapi_json(project.load()), project.folder), output)
+    if firestore:
+        _put(web_client(documents(project.load().declarations)), output)
+    else:
+        _put(typescript(openapi_json(project.load()), project.folder), output)
 
 
 @boiler.command()

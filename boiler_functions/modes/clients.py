@@ -12,16 +12,23 @@ from boiler_functions.paths import Pattern
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of a path, as clients may use them: read them, or create one that fits a schema; nothing else.
+    """The documents of a path, as clients may use them: read them, or create one that fits the schema; nothing else.
 
-    Without a schema only functions write them. `reserved` are fields that only functions write.
-    `tenant` is the one whose users are admitted; without it, only users of no tenant.
+    `name` names one of them in a program, and `kind` says what it is. Only functions write documents without
+    `is_sent`, and only they write the fields in `reserved`. `tenant` is the one whose users are admitted; without it,
+    only users of no tenant.
     """
 
-    title: str
+    name: str
+    kind: str
     pattern: Pattern
+    schema: Schema
     readers: Audience
     senders: Audience = nobody
-    schema: Schema | None = None
+    is_sent: bool = False
     reserved: tuple[str, ...] = ()
     tenant: str | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, {self.kind}"

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from marshmallow import Schema
-
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
@@ -56,7 +54,7 @@ def firestore_rules(declared: Iterable[Documents], existing: str | None = None) 
     """
     declared = list(declared)
     _check_overlaps(declared)
-    helpers = [HELPERS] if any(each.schema is not None for each in declared) else []
+    helpers = [HELPERS] if any(each.is_sent for each in declared) else []
     blocks = [_USERS, *map(_block, declared), *helpers, _closed(BOOKKEEPING)]
     own = _own_section(existing) if existing else ""
     inner = "\n".join("".join(f"    {line}\n" if line else "\n" for line in block) for block in blocks)
@@ -78,7 +76,7 @@ def _own_section(existing: str) -> str:
 
 
 def _check_overlaps(declared: Sequence[Documents]) -> None:
-    for sent in (each for each in declared if each.schema is not None):
+    for sent in (each for each in declared if each.is_sent):
         for other in declared:
             if other is not sent and sent.pattern.overlaps(other.pattern):
                 raise OverlappingPaths(
@@ -97,9 +95,9 @@ def _block(each: Documents) -> list[str]:
     readers, senders = path.condition(each.readers, each.tenant), path.condition(each.senders, each.tenant)
     head = [f"// {each.title}.", *_unexpressed(each)]
     opened = [f"match /{path.text} {{", f"  allow read: if {readers};"]
-    if each.schema is None or senders == "false":
+    if not each.is_sent or senders == "false":
         return [*head, *opened, "  allow write: if false;", "}"]
-    shape = _shape(each, each.schema)
+    shape = _shape(each)
     fits = "fits(request.resource.data)"
     return [
         *head,
@@ -112,13 +110,13 @@ def _block(each: Documents) -> list[str]:
     ]
 
 
-def _shape(each: Documents, schema: Schema) -> Shape:
+def _shape(each: Documents) -> Shape:
     parts = len(list(each.senders.parts())) + len(each.pattern.segments)
-    shape = shape_of("fits", schema, MOST_EXPRESSIONS - _AROUND - _PART * parts, closed=each.reserved)
+    shape = shape_of("fits", each.schema, MOST_EXPRESSIONS - _AROUND - _PART * parts, closed=each.reserved)
     if shape is None:
         raise ConfigurationError(
-            f"{each.title}, has {len(schema.fields)} fields, more than security rules can compare with their names: "
-            f"they evaluate at most {MOST_EXPRESSIONS} expressions. Put some of them into an Embedded or a dict."
+            f"{each.title}, has {len(each.schema.fields)} fields, more than security rules can compare with their "
+            f"names: they evaluate at most {MOST_EXPRESSIONS} expressions. Put some of them into an Embedded or a dict."
         )
     return shape
 

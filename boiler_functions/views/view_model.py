@@ -24,8 +24,8 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.models import session
 from boiler_functions.models.fields import String, flatten
-from boiler_functions.models.model import RESERVED_KEYS, Model
-from boiler_functions.models.spelling import JsonSchema
+from boiler_functions.models.model import DOC_VERSION, RESERVED_KEYS, Model
+from boiler_functions.models.spelling import AnswerSchema, JsonSchema
 from boiler_functions.paths import Pattern
 from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of
@@ -132,6 +132,12 @@ class ViewModel(Model, Generic[S]):
         if path is None:
             raise InvalidPattern(f'{cls.__name__} is not stored; add `class Meta: path = "…/{{root.doc_id}}"`.')
         return _pattern(path)
+
+    @classmethod
+    def copy_schema(cls) -> Schema:
+        """Returns the schema of a stored copy: what it always has is required."""
+        version: dict[str, Any] = {DOC_VERSION: String(required=True)} if cls.is_versioned() else {}
+        return cls.view_schema(AnswerSchema.from_dict(version))
 
     @classmethod
     def settable(cls) -> list[str]:

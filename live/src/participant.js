@@ -2,7 +2,8 @@
 
 import { initializeApp } from "firebase/app";
 import { connectAuthEmulator, getAuth, inMemoryPersistence, setPersistence, signInWithEmailAndPassword } from "firebase/auth";
-import { collection, connectFirestoreEmulator, doc, getFirestore, onSnapshot, setDoc, updateDoc } from "firebase/firestore";
+import { connectFirestoreEmulator, doc, getFirestore, onSnapshot, setDoc, updateDoc } from "firebase/firestore";
+import { cityFormCollection, meetingSession } from "./firestore.ts";
 
 export class Participant {
   constructor(settings, person) {
@@ -24,7 +25,7 @@ export class Participant {
 
   // Watches this participant's copy of the meeting, their ticket, and the connection.
   listen(onMeeting, onTicket, onProblem) {
-    const copy = doc(this.database, "users", this.person.uid, "meetingSessions", this.meeting);
+    const copy = meetingSession(this.database, this.person.uid, this.meeting);
     onSnapshot(copy, { includeMetadataChanges: true }, (found) => onMeeting(found.data(), found.metadata), onProblem);
     onSnapshot(this.ticket, (found) => onTicket(found.data()), onProblem);
   }
@@ -55,7 +56,7 @@ export class Participant {
 
   // The form is a document of this participant; the function writes the outcome into it.
   async foundCity(fields) {
-    const form = doc(collection(this.database, "users", this.person.uid, "cityForms"));
+    const form = doc(cityFormCollection(this.database, this.person.uid));
     const outcome = new Promise((resolve, reject) => {
       const stop = onSnapshot(
         form,

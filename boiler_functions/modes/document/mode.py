@@ -31,8 +31,8 @@ class DocumentMode(FormMode[MutationTask]):
         for each in declarations.of(self):
             # Readers of the view need not see who asked for which change; only its senders read a mutation's outcome.
             senders, schema = each.view.__writers__(), mutation_schema(each.view, strict=each.strict)
-            title, path = f"{each.view.__name__}, its mutations", mutation_path(each.view)
-            yield Documents(title, path, senders, senders, schema, (OUTCOME,))
+            name, kind = f"{each.view.__name__}Mutation", f"a change of {each.view.__name__}"
+            yield Documents(name, kind, mutation_path(each.view), schema, senders, senders, True, (OUTCOME,))
 
 
 DOCUMENT = DocumentMode()

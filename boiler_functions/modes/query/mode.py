@@ -182,7 +182,7 @@ class QueryMode(Mode[Stored]):
 
     def clients(self, declarations: Declarations) -> Iterator[Documents]:
         for view in declarations.views_of(self):
-            yield Documents(f"{view.__name__}, a view", view.pattern(), view.__readers__())
+            yield Documents(view.__name__, "a view", view.pattern(), view.copy_schema(), view.__readers__())
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         for view in declarations.views_of(self):

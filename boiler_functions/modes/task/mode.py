@@ -29,7 +29,8 @@ class TaskMode(FormMode[Task]):
             # The owner of a form may read its outcome.
             own = (each for each in senders.parts() if isinstance(each, Owner))
             readers, schema = any_of(task.view.__readers__(), *own), task.view.schema()
-            yield Documents(f"{task.view.__name__}, a form", task.pattern, readers, senders, schema, (OUTCOME,))
+            name = task.view.__name__
+            yield Documents(name, "a form", task.pattern, schema, readers, senders, True, (OUTCOME,))
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         for task in declarations.of(self):

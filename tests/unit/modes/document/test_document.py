@@ -495,7 +495,7 @@ def test_a_setter_that_writes_mutations_would_trigger_itself_and_is_refused() ->
 def test_the_rules_let_the_owner_create_and_check_the_types() -> None:
     declarations = counting(versioned=True).compiled.declarations
     assert """\
-    // CounterView, its mutations.
+    // CounterViewMutation, a change of CounterView.
     match /users/{users_doc_id}/counters/{counter_doc_id}/_PATCH_CounterView/{mutation_id} {
       allow read: if isUserOf(null) && request.auth.uid == users_doc_id;
       allow create: if isUserOf(null) && request.auth.uid == users_doc_id && fits(request.resource.data);
