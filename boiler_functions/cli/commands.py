@@ -192,15 +192,11 @@ def openapi(app: str | None, output: Path | None) -> None:
 def types(app: str | None, firestore: bool, output: Path | None) -> None:
     """Print TypeScript types of the views and of the HTTP function; needs openapi-typescript in node_modules."""
     from boiler_functions.cli.openapi import openapi_json
-    from boiler_functions.cli.types import typescript
-    from boiler_functions.plan.security_rules import documents
-    from boiler_functions.plan.web_client import web_client
+    from boiler_functions.cli.types import firestore_module, typescript
 
     project = Project.find(app)
-    if firestore:
-        _put(web_client(documents(project.load().declarations)), output)
-    else:
-        _put(typescript(openapi_json(project.load()), project.folder), output)
+    loaded = project.load()
+    _put(firestore_module(loaded) if firestore else typescript(openapi_json(loaded), project.folder), output)
 
 
 @boiler.command()

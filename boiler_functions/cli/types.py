@@ -1,4 +1,4 @@
-"""`boiler types`: makes TypeScript types of the views from the OpenAPI document, with openapi-typescript."""
+"""`boiler types`: makes TypeScript of what an app declares, for clients over HTTP and for Firestore's web SDK."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.node_modules import npm_command
+from boiler_functions.plan.security_rules import documents
+from boiler_functions.plan.web_client import web_client
 
 _TOOL = "openapi-typescript"
 
@@ -17,8 +20,16 @@ _OPTIONS = ("--root-types", "--root-types-no-schema-prefix")
 _HEADER = "// Written by `boiler types` from what the app declares.\n"
 
 
+def firestore_module(app: Boiler) -> str:
+    """Returns the text of a .ts file for clients that use Firestore's web SDK."""
+    return web_client(documents(app.declarations))
+
+
 def typescript(document: str, folder: Path) -> str:
-    """Returns the text of a .ts file; raises ConfigurationError if the tool is missing or fails."""
+    """Returns the text of a .ts file that openapi-typescript makes of an OpenAPI document.
+
+    Raises ConfigurationError if the tool is missing or fails.
+    """
     tool = _tool(folder)
     with tempfile.TemporaryDirectory(prefix="boiler-types-") as scratch:
         source, result = Path(scratch, "openapi.json"), Path(scratch, "types.ts")
