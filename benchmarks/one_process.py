@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.results import Row, at_most, ratio_at_most
 from benchmarks.stage import Stage
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
-from boiler_functions.local.delivery import DeliveryHarness, Trigger
+from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
@@ -59,7 +59,7 @@ def memory(_: Stage) -> Iterator[Row]:
             name: stack.enter_context(FunctionsProcess(SERVED / f"{name}.py", TARGET, env=environment))
             for name in ("ours", "bare")
         }
-        triggers = [Trigger(name, "cities/{city_id}", each.post) for name, each in functions.items()]
+        triggers = [LocalTrigger(name, "cities/{city_id}", each.post) for name, each in functions.items()]
         harness = stack.enter_context(DeliveryHarness(server, emulator, stage.project, triggers))
         stage.save(geonames.countries())
         stage.save(geonames.cities(EVENTS))

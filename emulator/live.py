@@ -23,7 +23,7 @@ from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.exceptions import BoilerError, ConfigurationError
-from boiler_functions.local.delivery import DeliveryHarness, Trigger
+from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firebase import FirebaseEmulators
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
@@ -38,7 +38,7 @@ LIVE = ROOT / "live"
 PAGE = LIVE / "dist"
 RULES = LIVE / "firestore.rules"
 
-ByHand = Callable[[firestore.Client], Sequence[Trigger]]
+ByHand = Callable[[firestore.Client], Sequence[LocalTrigger]]
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 MEETING = "standup"

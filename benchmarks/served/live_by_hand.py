@@ -6,13 +6,13 @@ from typing import Any
 from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from boiler_functions.local.delivery import Target, Trigger
+from boiler_functions.local.delivery import EventHandler, LocalTrigger
 from boiler_functions.local.events import Event
 
 SOURCES = ("meetings", "tickets", "users", "locations")
 
 
-def triggers(client: Client) -> list[Trigger]:
+def triggers(client: Client) -> list[LocalTrigger]:
     """A function for each collection that the meeting is made of."""
 
     def target(event: Event) -> int:
@@ -20,8 +20,8 @@ def triggers(client: Client) -> list[Trigger]:
             write_copies(client, meeting)
         return 204
 
-    functions: Target = target
-    return [Trigger(f"copy_meetings_on_{source}", f"{source}/{{doc_id}}", functions) for source in SOURCES]
+    functions: EventHandler = target
+    return [LocalTrigger(f"copy_meetings_on_{source}", f"{source}/{{doc_id}}", functions) for source in SOURCES]
 
 
 def meetings_of(client: Client, source: DocumentReference) -> Iterator[DocumentSnapshot[Any]]:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from boiler_functions.app import Boiler
-from boiler_functions.cli.answer import Answer, confirm
 from boiler_functions.cli.build import as_here, letters_written, root_path, view_named
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.output import Output, confirm
 from boiler_functions.database import Database
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict
@@ -32,7 +32,7 @@ def audit(
     late: timedelta,
     repair: bool = False,
     yes: bool = False,
-) -> Answer:
+) -> Output:
     """Returns the comparison of one view, or of all; fine if no copy is wrong, lost, or without a ledger."""
     if late >= LONGEST:
         raise ConfigurationError(f"--late is {late}; give less than an hour, the past that Firestore reads.")
@@ -51,10 +51,10 @@ def audit(
             result["repaired"], faults = len(faults) - len(left), left
         is_fine = is_fine and not faults
         results[name] = result
-    return Answer("audit", {"views": results}, lines, is_fine)
+    return Output("audit", {"views": results}, lines, is_fine)
 
 
-def diff(context: Context, view: str | None, *, sample: int | None, root: str | None) -> Answer:
+def diff(context: Context, view: str | None, *, sample: int | None, root: str | None) -> Output:
     """Returns what a build by the code of the checkout would change of what other code has stored."""
     results: dict[str, Any] = {}
     lines: list[str] = []
@@ -62,7 +62,7 @@ def diff(context: Context, view: str | None, *, sample: int | None, root: str | 
         changed = [each for each in found if each.verdict is Verdict.OTHER_CODE]
         lines += [f"{name}: {len(changed)} of {len(found)} would change", *_listed(changed)]
         results[name] = {"compared": len(found), "changed": len(changed), "changes": list(map(_as_json, changed))}
-    return Answer("diff", {"views": results}, lines, not any(each["changed"] for each in results.values()))
+    return Output("diff", {"views": results}, lines, not any(each["changed"] for each in results.values()))
 
 
 def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) -> Comparison:

@@ -26,7 +26,7 @@ from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
 from boiler_functions.modes.invocation import REAL, Outcome, Surroundings
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
-from boiler_functions.modes.stored_copies import BuildOfAll, Step
+from boiler_functions.modes.stored_copies import BuildOfAll, BuiltPage
 from boiler_functions.paths import id_of
 from boiler_functions.views.view_model import ViewModel
 
@@ -56,7 +56,7 @@ class Tally:
     rebuilt: int = 0
     seconds: float = 0.0
 
-    def add(self, step: Step, seconds: float) -> None:
+    def add(self, step: BuiltPage, seconds: float) -> None:
         self.after = step.after
         self.outcomes += Counter({str(outcome): count for outcome, count in step.outcomes.items()})
         self.rebuilt += step.outcomes.total()
@@ -141,7 +141,7 @@ def build(
         raise Unfinished("\n".join((failures, *letters.causes())))
 
 
-class Letters(logging.Handler):
+class LetterLog(logging.Handler):
     """Collects the dead letters of a build by their cause, instead of logging a traceback for each."""
 
     def __init__(self) -> None:
@@ -167,9 +167,9 @@ class Letters(logging.Handler):
 
 
 @contextmanager
-def letters_written() -> Iterator[Letters]:
+def letters_written() -> Iterator[LetterLog]:
     """Takes the package's log records from the other handlers, which would print a traceback for each letter."""
-    package, letters = logging.getLogger(__name__.partition(".")[0]), Letters()
+    package, letters = logging.getLogger(__name__.partition(".")[0]), LetterLog()
     propagated = package.propagate
     package.addHandler(letters)
     package.propagate = False
@@ -180,7 +180,7 @@ def letters_written() -> Iterator[Letters]:
         package.propagate = propagated
 
 
-def _noted(steps: Iterable[Step], tally: Tally, position: Position) -> Iterator[Step]:
+def _noted(steps: Iterable[BuiltPage], tally: Tally, position: Position) -> Iterator[BuiltPage]:
     """Yields the steps, and writes the position before the first and after each, once it is in the tally."""
     position.write(tally)
     for step in steps:
@@ -201,7 +201,7 @@ def _resumable(name: str) -> Iterator[None]:
         raise
 
 
-def _follow(name: str, steps: Iterable[Step], tally: Tally, console: Console) -> None:
+def _follow(name: str, steps: Iterable[BuiltPage], tally: Tally, console: Console) -> None:
     started = time.monotonic()
     with _bar(name, console) if console.is_terminal else _lines(name, console) as show:
         for step in steps:

@@ -21,7 +21,7 @@ from boiler_functions.cli.project import Project
 from boiler_functions.cli.served import FUNCTIONS, HOST, PLAN
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.local.delivery import Delivery, DeliveryHarness, Refused, Retries, Target, Trigger
+from boiler_functions.local.delivery import Delivered, DeliveryHarness, EventHandler, LocalTrigger, Refused, Retries
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import answers, free_ports, request
@@ -36,7 +36,7 @@ _STOP_SECONDS = 5.0
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 
-Plan = Mapping[str, Any]
+PlanJson = Mapping[str, Any]
 
 
 def develop(project: Project, port: int, project_id: str) -> None:
@@ -82,7 +82,7 @@ def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None
             deliveries.resume()
 
 
-def _introduce(environment: Mapping[str, str], app: App, plan: Plan) -> None:
+def _introduce(environment: Mapping[str, str], app: App, plan: PlanJson) -> None:
     variables = " ".join(f"{name}={value}" for name, value in environment.items())
     lines = {
         "Firestore": environment[EMULATOR_HOST],
@@ -98,7 +98,7 @@ def _introduce(environment: Mapping[str, str], app: App, plan: Plan) -> None:
         click.echo(f"{name:<11}{value}")
 
 
-def _described(plan: Plan) -> str:
+def _described(plan: PlanJson) -> str:
     return f"{plan['app']} with {len(plan['functions'])} functions"
 
 
@@ -114,7 +114,7 @@ class App:
         self._environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Plan | None:
+    def start(self) -> PlanJson | None:
         """Returns the app's plan once it is served; None if the process ended, after it has printed why."""
         # In a session of its own, so that Ctrl-C in the terminal reaches only the parent, which stops it in order.
         self._process = subprocess.Popen(
@@ -124,7 +124,7 @@ class App:
             if self._process.poll() is not None:
                 return None
             time.sleep(0.02)
-        plan: Plan = json.loads(request(self.host, "GET", PLAN).body)
+        plan: PlanJson = json.loads(request(self.host, "GET", PLAN).body)
         return plan
 
     def stop(self) -> None:
@@ -160,7 +160,7 @@ class Deliveries:
     def resume(self) -> None:
         self._running.set()
 
-    def use(self, host: str, plan: Plan) -> None:
+    def use(self, host: str, plan: PlanJson) -> None:
         """Delivers to the functions of the plan from now on."""
         records = [each for each in plan["functions"] if each["path_pattern"] is not None]
         sources = {each["entry_point"]: each["path_pattern"] for each in records}
@@ -179,12 +179,12 @@ class Deliveries:
 
     def _harness(self) -> DeliveryHarness:
         """Starts a harness that receives all events from now on; an earlier one finishes those that it has."""
-        triggers = [Trigger(name, source, self._target(name)) for name, source in self._sources.items()]
+        triggers = [LocalTrigger(name, source, self._target(name)) for name, source in self._sources.items()]
         return DeliveryHarness(
             self._server, self.emulator, self.project, triggers, observer=_show_failure, retries=_RETRIES
         )
 
-    def _target(self, function: str) -> Target:
+    def _target(self, function: str) -> EventHandler:
         def target(event: Event) -> int:
             self._running.wait()
             return _post(self._host, function, event) if function in self._functions else 204
@@ -203,7 +203,7 @@ def _post(host: str, function: str, event: Event) -> int:
     return answer.status
 
 
-def _show_failure(delivery: Delivery) -> None:
+def _show_failure(delivery: Delivered) -> None:
     # The app logs its successes itself.
     if not delivery.acknowledged:
         wait = _RETRIES.wait(delivery.attempt)

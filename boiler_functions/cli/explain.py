@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn
-from boiler_functions.cli.answer import Answer
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.output import Output
 from boiler_functions.database.values import check_path
 from boiler_functions.modes.dead_letter import letters_of
 from boiler_functions.modes.release import Release
@@ -17,7 +17,7 @@ SHOWN = 20
 """Roots that are listed for each view; --json has all."""
 
 
-def explain(context: Context, path: str) -> Answer:
+def explain(context: Context, path: str) -> Output:
     """Returns all that is known of a document, without its content: a copy, a form, a source or a letter."""
     check_path(path)
     declarations, database = context.app.compiled.declarations, context.database
@@ -36,15 +36,15 @@ def explain(context: Context, path: str) -> Answer:
         "letters": [each.id for each in letters if about in (each.subject, each.source)],
         "dependents": _dependents(context, about),
     }
-    return Answer("explain", result, list(_explained(result)))
+    return Output("explain", result, list(_explained(result)))
 
 
-def impact(context: Context, path: str) -> Answer:
+def impact(context: Context, path: str) -> Output:
     """Returns which instances a change of the document would build."""
     check_path(path)
     found = _dependents(context, path)
     result = {"path": path, "views": {view: {"instances": len(roots), "roots": roots} for view, roots in found.items()}}
-    return Answer("impact", result, list(_impact(path, found)))
+    return Output("impact", result, list(_impact(path, found)))
 
 
 def _dependents(context: Context, path: str) -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ _NEVER = ("venv", ".*", "__pycache__", "*.pyc", "*.log", "node_modules")
 
 
 @dataclass(frozen=True)
-class Pattern:
+class IgnoreLine:
     """One line of an ignore file; a `negated` one includes again what an earlier line ignores."""
 
     regex: re.Pattern[bytes]
@@ -37,7 +37,7 @@ class Pattern:
     by_name: bool
 
     @classmethod
-    def of(cls, line: bytes, flags: re.RegexFlag) -> Pattern | None:
+    def of(cls, line: bytes, flags: re.RegexFlag) -> IgnoreLine | None:
         """Parses a line; None for a comment, an empty line, or a pattern that matches nothing."""
         text = _without_trailing_spaces(line.removesuffix(b"\r"))
         if not text or text.startswith(b"#"):
@@ -64,11 +64,11 @@ class Patterns:
     """The patterns of an ignore file, for the paths below a folder."""
 
     base: Path
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[IgnoreLine, ...] = ()
 
     @classmethod
     def of(cls, base: Path, lines: Iterable[bytes], flags: re.RegexFlag) -> Patterns:
-        return cls(base, tuple(pattern for line in lines if (pattern := Pattern.of(line, flags))))
+        return cls(base, tuple(pattern for line in lines if (pattern := IgnoreLine.of(line, flags))))
 
     def verdict(self, path: Path) -> bool | None:
         """Returns whether the file ignores the path; None if no pattern matches."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from boiler_functions.cli.answer import Answer, confirm, shown_age, table
 from boiler_functions.cli.build import letters_written
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.output import Output, confirm, shown_age, table
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.dead_letter import Letter, letters_of
 from boiler_functions.modes.invocation import REAL
@@ -23,7 +23,7 @@ NO_WORK = "nothing here does such work: drop the letter, or deploy the code that
 
 
 @dataclass(frozen=True)
-class Chosen:
+class LetterChoice:
     """Which letters a command is about: those with the ids, or all that fit the other conditions."""
 
     ids: tuple[str, ...] = ()
@@ -64,23 +64,23 @@ class Chosen:
         )
 
 
-def list_letters(context: Context, chosen: Chosen) -> Answer:
+def list_letters(context: Context, chosen: LetterChoice) -> Output:
     """Returns the letters with their number by kind."""
     found = chosen.letters(context)
     kinds = Counter(each.kind for each in found)
     result = {"kinds": dict(kinds), "letters": [_as_json(each, contents=False) for each in found]}
-    return Answer("letters list", result, list(_listed(found, kinds)))
+    return Output("letters list", result, list(_listed(found, kinds)))
 
 
-def show_letters(context: Context, chosen: Chosen, *, contents: bool) -> Answer:
+def show_letters(context: Context, chosen: LetterChoice, *, contents: bool) -> Output:
     """Returns all that the letters say; without `contents`, not the message, which may quote a document."""
     found = chosen.letters(context)
     lines = [line for each in found for line in _told(each, contents=contents)]
     result = {"letters": [_as_json(each, contents=contents) for each in found]}
-    return Answer("letters show", result, lines)
+    return Output("letters show", result, lines)
 
 
-def retry_letters(context: Context, chosen: Chosen) -> Answer:
+def retry_letters(context: Context, chosen: LetterChoice) -> Output:
     """Does the work of the letters again, one after the other; those that are done end."""
     chosen.check("retry")
     declarations = context.app.compiled.declarations
@@ -95,21 +95,21 @@ def retry_letters(context: Context, chosen: Chosen) -> Answer:
             results.append({"id": letter.id, "outcome": outcome, "is_done": is_fine})
     failed = sum(not each["is_done"] for each in results)
     total = f"{len(results) - failed} of {len(results)} are done"
-    return Answer("letters retry", {"letters": results}, [*table(rows), total], is_fine=not failed)
+    return Output("letters retry", {"letters": results}, [*table(rows), total], is_fine=not failed)
 
 
-def drop_letters(context: Context, chosen: Chosen, *, yes: bool) -> Answer:
+def drop_letters(context: Context, chosen: LetterChoice, *, yes: bool) -> Output:
     """Deletes the letters, after asking; their work is not done."""
     chosen.check("drop")
     found = chosen.letters(context)
     if not found or not confirm(context, f"Drop {len(found)} letters of {context.app.name}", yes=yes):
-        return Answer("letters drop", {"dropped": [], "kept": [each.id for each in found]}, ["0 letters are dropped"])
+        return Output("letters drop", {"dropped": [], "kept": [each.id for each in found]}, ["0 letters are dropped"])
     dropped = [each.id for each in found if drop(context.database, each)]
     kept = [each.id for each in found if each.id not in dropped]
     lines = [f"{len(dropped)} letters are dropped"]
     if kept:
         lines.append(f"{len(kept)} failed again meanwhile, and are kept: {', '.join(kept)}")
-    return Answer("letters drop", {"dropped": dropped, "kept": kept}, lines, is_fine=not kept)
+    return Output("letters drop", {"dropped": dropped, "kept": kept}, lines, is_fine=not kept)
 
 
 def _outcome(report: Report | None) -> str:

@@ -30,7 +30,7 @@ def status(context: Context, late: str, watch: float | None, as_json: bool) -> N
     builds fail), stopped (work is long overdue) or unknown, which is never ok. Reads the names of all ledgers, and the
     ledgers that are owed a build or built by other code. Exit status 0 if all are ok, 1 if not, 2 for an error.
     """
-    from boiler_functions.cli.answer import age_of, repeated
+    from boiler_functions.cli.output import age_of, repeated
     from boiler_functions.cli.status import status as asked
 
     limit = age_of(late)
@@ -66,12 +66,12 @@ def audit(
     source changed longer ago than --late; late if it changed since; without a ledger if no function follows it. Exit
     status 0 if nothing is wrong, lost or without a ledger, 1 if something is, 2 for an error.
     """
-    from boiler_functions.cli.answer import age_of
     from boiler_functions.cli.audit import audit as compared
+    from boiler_functions.cli.output import age_of
 
     _check_one(view, sample, root)
-    answer = compared(context, view, sample=sample, root=root, late=age_of(late), repair=repair, yes=yes)
-    answer.show(context, as_json=as_json)
+    output = compared(context, view, sample=sample, root=root, late=age_of(late), repair=repair, yes=yes)
+    output.show(context, as_json=as_json)
 
 
 @click.command()
@@ -137,12 +137,12 @@ def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command ids and conditions, as the argument `chosen`."""
 
     def run(context: Context, /, *args: Any, **given: Any) -> Any:
-        from boiler_functions.cli.answer import age_of
-        from boiler_functions.cli.letters import Chosen
+        from boiler_functions.cli.letters import LetterChoice
+        from boiler_functions.cli.output import age_of
 
         older, newer = (age_of(age) if (age := given.pop(name)) else None for name in ("older", "newer"))
         others = {name: given.pop(name) for name in ("ids", "kind", "view", "every") if name in given}
-        return command(context, *args, chosen=Chosen(older=older, newer=newer, **others), **given)
+        return command(context, *args, chosen=LetterChoice(older=older, newer=newer, **others), **given)
 
     update_wrapper(run, command)
     options = (

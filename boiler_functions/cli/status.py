@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from boiler_functions.cli.answer import Answer, shown_age, table
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.output import Output, shown_age, table
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.modes.letters import unsettled
 from boiler_functions.modes.registry import registration
@@ -19,7 +19,7 @@ from boiler_functions.modes.standing import Asked, Standing, State
 from boiler_functions.types import to_datetime
 
 
-def status(context: Context, late: timedelta) -> Answer:
+def status(context: Context, late: timedelta) -> Output:
     """Returns the standing of all that is declared; fine only if all of it is OK."""
     declarations, database = context.app.compiled.declarations, context.database
     letters: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -42,7 +42,7 @@ def status(context: Context, late: timedelta) -> Answer:
         "parts": [{**each._asdict(), "figures": dict(each.figures)} for each in found],
     }
     is_fine = not others and all(each.state is State.OK for each in found)
-    return Answer("status", result, list(_lines(found, result, to_datetime(now))), is_fine)
+    return Output("status", result, list(_lines(found, result, to_datetime(now))), is_fine)
 
 
 def _found(mode: str, name: str, find: Callable[[], Standing]) -> Standing:

@@ -47,7 +47,7 @@ NO_RELEASE = Release()
 
 
 @dataclass(frozen=True)
-class Line:
+class RequirementLine:
     """The line of requirements.txt that names this package."""
 
     number: int
@@ -152,7 +152,7 @@ def is_complete(source: Path) -> bool:
     return all((source / name).is_file() for name in (MAIN, REQUIREMENTS))
 
 
-def check_source(source: Path, manifest: Manifest) -> Line:
+def check_source(source: Path, manifest: Manifest) -> RequirementLine:
     """Returns the line that names this package; raises IncompleteUpload if the functions could not start."""
     main = source / MAIN
     if not main.is_file():
@@ -188,14 +188,14 @@ def _version() -> str:
     return version(PACKAGE)
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def _lines(path: Path) -> Iterator[RequirementLine]:
     for number, text in enumerate(path.read_text().splitlines()):
         try:
             requirement = Requirement(text.partition(" #")[0].strip())
         except InvalidRequirement:
             continue
         if canonicalize_name(requirement.name) == PACKAGE:
-            yield Line(number, requirement)
+            yield RequirementLine(number, requirement)
 
 
 def _carried(folder: Path) -> str | None:

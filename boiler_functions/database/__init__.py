@@ -158,14 +158,14 @@ def check(document: Document) -> Write:
     return Delete(document.path, precondition=ABSENT)
 
 
-class Found(NamedTuple):
+class FoundVersions(NamedTuple):
     """The result of a query in the form that a commit can verify: the versions by path."""
 
     query: Query
     versions: Mapping[str, Version]
 
 
-Function: TypeAlias = Literal["count", "sum", "average"]
+AggregateFunction: TypeAlias = Literal["count", "sum", "average"]
 
 Number: TypeAlias = int | float | None
 """The result of an aggregation; an average of nothing is None."""
@@ -187,7 +187,7 @@ class Aggregation(NamedTuple):
     """
 
     query: Query
-    function: Function
+    function: AggregateFunction
     field: str | None = None
     by: str | None = None
 
@@ -223,7 +223,7 @@ class Aggregated(NamedTuple):
     rpcs: int = 1
 
 
-Verified: TypeAlias = Found | Aggregated
+Verified: TypeAlias = FoundVersions | Aggregated
 """A result that a commit can verify."""
 
 

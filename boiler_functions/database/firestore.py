@@ -23,7 +23,7 @@ from boiler_functions.database import (
     Committed,
     Document,
     Failed,
-    Found,
+    FoundVersions,
     OnReading,
     Query,
     Reading,
@@ -253,7 +253,7 @@ class FirestoreDatabase:
             raise Conflict(f"Other commits that verify queries take too long. {NEXT_STEP[Conflict]}")
         try:
             for each in verify if had_to_wait else ():
-                if isinstance(each, Found):
+                if isinstance(each, FoundVersions):
                     check_unchanged(each, self.query(each.query).documents)
                 else:
                     check_same(each, self.aggregate(each.aggregation).value)
@@ -265,7 +265,7 @@ class FirestoreDatabase:
         transaction = _Transaction(self._connection)
         try:
             for each in verify:
-                if isinstance(each, Found):
+                if isinstance(each, FoundVersions):
                     check_unchanged(each, transaction.query(each.query).documents)
                 else:
                     check_same(each, transaction.aggregate(each.aggregation).value)

@@ -15,7 +15,7 @@ from boiler_functions.database import (
     Cursor,
     Document,
     Filter,
-    Found,
+    FoundVersions,
     Number,
     Order,
     Query,
@@ -228,7 +228,7 @@ def in_order(documents: Iterable[Document], orders: Sequence[Order]) -> list[Doc
     return found
 
 
-def check_unchanged(found: Found, documents: Iterable[Document]) -> None:
+def check_unchanged(found: FoundVersions, documents: Iterable[Document]) -> None:
     """Raises Conflict if the query returns other documents, or other versions, than before."""
     versions = {document.path: document.version for document in documents}
     if changed := sorted({path for path, _ in versions.items() ^ found.versions.items()}):

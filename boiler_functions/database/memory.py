@@ -24,7 +24,7 @@ from boiler_functions.database import (
     Delete,
     Document,
     Failed,
-    Found,
+    FoundVersions,
     OnReading,
     Precondition,
     Put,
@@ -55,7 +55,7 @@ from boiler_functions.exceptions import Conflict, InvalidRequest
 from boiler_functions.paths import collection_of
 from boiler_functions.types import Fields, GeoPoint, Instant, Version, digest, to_datetime, to_instant
 
-Listener: TypeAlias = Callable[[Document, Document], None]
+OnCommit: TypeAlias = Callable[[Document, Document], None]
 """Receives a document before and after a change."""
 
 # Firestore keeps microseconds.
@@ -210,10 +210,10 @@ class MemoryDatabase:
         self._lock = Lock()
         self._latest: Instant = 0
         self._collections: defaultdict[str, dict[str, list[_State]]] = defaultdict(dict)
-        self._listeners: list[Listener] = []
+        self._listeners: list[OnCommit] = []
         self._live: dict[MemoryListener, None] = {}
 
-    def subscribe(self, listener: Listener) -> None:
+    def subscribe(self, listener: OnCommit) -> None:
         """Calls the listener after each commit with every changed document, before and after the commit.
 
         As in production, a write of what is already stored is not a change. The database is not locked during the
@@ -276,7 +276,7 @@ class MemoryDatabase:
         return Committed(now, tuple(after[write.path].version for write in writes))
 
     def _verify(self, before: Verified, now: Instant) -> None:
-        if isinstance(before, Found):
+        if isinstance(before, FoundVersions):
             check_unchanged(before, self._select(before.query, now))
         else:
             check_same(before, self._aggregate(before.aggregation, now).value)

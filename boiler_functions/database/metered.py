@@ -8,7 +8,7 @@ from boiler_functions.database import (
     Aggregation,
     Committed,
     Database,
-    Found,
+    FoundVersions,
     Query,
     Reading,
     Verified,
@@ -72,8 +72,8 @@ class Metered:
 
         The commit is counted before it is made: Firestore bills one that fails, too.
         """
-        reads = sum(_billed(len(each.versions)) if isinstance(each, Found) else each.reads for each in verify)
-        rpcs = sum(1 if isinstance(each, Found) else each.rpcs for each in verify)
+        reads = sum(_billed(len(each.versions)) if isinstance(each, FoundVersions) else each.reads for each in verify)
+        rpcs = sum(1 if isinstance(each, FoundVersions) else each.rpcs for each in verify)
         self.usage += Usage(rpcs=1 + rpcs, reads=reads, writes=len(writes))
         committed = self._database.commit(writes, verify=verify)
         self.commit_time = committed.commit_time

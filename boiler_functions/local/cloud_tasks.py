@@ -27,7 +27,7 @@ from boiler_functions.local.delivery import Refused, Retries
 from boiler_functions.local.loopback import LOOPBACK, request
 from boiler_functions.local.schedule import Schedule
 
-Target: TypeAlias = Callable[[bytes, Mapping[str, str]], int]
+TaskHandler: TypeAlias = Callable[[bytes, Mapping[str, str]], int]
 """Handles the body and the headers of a task and returns an HTTP status; it is called from several threads at once."""
 
 MAX_TASK_BYTES = 100 * 1024
@@ -95,7 +95,7 @@ class CloudTasksEmulator:
         self,
         queues: Sequence[str],
         *,
-        target: Target | None = None,
+        target: TaskHandler | None = None,
         observer: Callable[[Dispatch], None] | None = None,
         max_concurrent_dispatches: int = 8,
         retries: Retries | None = None,
@@ -299,7 +299,7 @@ def _headers(attempt: _Attempt) -> dict[str, str]:
     }
 
 
-def _post_to_url(attempt: _Attempt) -> Target:
+def _post_to_url(attempt: _Attempt) -> TaskHandler:
     """Returns a target that sends to the task's URL, with the task's deadline for the answer."""
     url = urlsplit(attempt.task.http_request.url)
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")

@@ -17,7 +17,7 @@ from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import request
 from boiler_functions.local.schedule import Schedule
 
-Target: TypeAlias = Callable[[Event], int]
+EventHandler: TypeAlias = Callable[[Event], int]
 """Handles an event and returns an HTTP status; 2xx acknowledges it. It is called from several threads at once."""
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
@@ -34,12 +34,12 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    """Sends the changes of documents to a function: `Trigger("city_view_on_cities", "cities/{city_id}", target)`."""
+class LocalTrigger:
+    """Sends changes to a function: `LocalTrigger("city_view_on_cities", "cities/{city_id}", target)`."""
 
     function: str
     document: str
-    target: Target
+    target: EventHandler
     event_type: str = WRITTEN
     retry: bool = True
 
@@ -61,7 +61,7 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class DeliveryFaults:
     """Faults to simulate: each a probability (0 to 1) or a time in seconds; equal seeds draw equal numbers."""
 
     seed: int = 0
@@ -81,7 +81,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivered:
     """The result of one attempt to deliver an event."""
 
     function: str
@@ -99,7 +99,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    trigger: Trigger
+    trigger: LocalTrigger
     event: Event
     number: int = 1
 
@@ -107,7 +107,7 @@ class _Attempt:
 class DeliveryHarness:
     """Delivers the events of one project to its functions until it is stopped.
 
-    with DeliveryHarness(server, emulator, "demo-x", [Trigger("f", "users/{id}", target)]) as harness:
+    with DeliveryHarness(server, emulator, "demo-x", [LocalTrigger("f", "users/{id}", target)]) as harness:
         client.document("users/uid1").set({"name": "Ada"})
         harness.drain()
 
@@ -119,12 +119,12 @@ class DeliveryHarness:
         server: EventServer,
         emulator: FirestoreEmulator,
         project: str,
-        triggers: Sequence[Trigger],
+        triggers: Sequence[LocalTrigger],
         *,
-        observer: Callable[[Delivery], None] | None = None,
+        observer: Callable[[Delivered], None] | None = None,
         workers: int = 4,
         retries: Retries | None = None,
-        faults: Faults | None = None,
+        faults: DeliveryFaults | None = None,
     ) -> None:
         self._server = server
         self._emulator = emulator
@@ -132,14 +132,14 @@ class DeliveryHarness:
         self._triggers = {trigger.function: trigger for trigger in triggers}
         self._observer = observer
         self._retries = retries or Retries()
-        self._faults = faults or Faults()
+        self._faults = faults or DeliveryFaults()
         self._random = random.Random(self._faults.seed)
         self._observing = threading.Lock()
         self._schedule: Schedule[_Attempt] = Schedule()
-        self._failing: dict[tuple[str, str], Delivery] = {}
+        self._failing: dict[tuple[str, str], Delivered] = {}
         self._rounds = count()
         self._sentinels: dict[str, threading.Event] = {}
-        self.discarded: list[Delivery] = []
+        self.discarded: list[Delivered] = []
         server.receive(project, self._receive)
         self._register()
         self._workers = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
@@ -240,7 +240,7 @@ class DeliveryHarness:
             status, error = self._attempt(attempt)
             milliseconds = (time.perf_counter() - started) * 1000
             event = attempt.event
-            delivery = Delivery(
+            delivery = Delivered(
                 attempt.trigger.function, event.id, event.document, attempt.number, status, milliseconds, error
             )
             again = self._next(attempt, delivery)
@@ -256,7 +256,7 @@ class DeliveryHarness:
         status, error = _call(attempt.trigger.target, attempt.event)
         return (504, "fault: the answer was lost") if self._chance(self._faults.crash) else (status, error)
 
-    def _next(self, attempt: _Attempt, delivery: Delivery) -> _Attempt | None:
+    def _next(self, attempt: _Attempt, delivery: Delivered) -> _Attempt | None:
         if delivery.acknowledged:
             return None
         if attempt.trigger.retry and attempt.number < self._retries.attempts:
@@ -264,7 +264,7 @@ class DeliveryHarness:
         self.discarded.append(delivery)
         return None
 
-    def _observe(self, delivery: Delivery) -> None:
+    def _observe(self, delivery: Delivered) -> None:
         with self._observing:
             self._failing.pop((delivery.function, delivery.event_id), None)
             if not delivery.acknowledged:
@@ -276,7 +276,7 @@ class DeliveryHarness:
         return self._random.random() < probability
 
 
-def _call(target: Target, event: Event) -> tuple[int, str]:
+def _call(target: EventHandler, event: Event) -> tuple[int, str]:
     try:
         status = target(event)
     except Refused as refused:
@@ -286,12 +286,12 @@ def _call(target: Target, event: Event) -> tuple[int, str]:
     return status, "" if 200 <= status < 300 else f"answered {status}"
 
 
-def _described(delivery: Delivery) -> str:
+def _described(delivery: Delivered) -> str:
     what = f"{delivery.function} on {delivery.subject}, attempt {delivery.attempt}"
     return f"{what}: {delivery.status} {delivery.error[-500:]}"
 
 
-def post_to(url: str, timeout: float = 60.0) -> Target:
+def post_to(url: str, timeout: float = 60.0) -> EventHandler:
     """Returns a target that posts events to the function at HOST:PORT, as Eventarc does."""
 
     def post(event: Event) -> int:

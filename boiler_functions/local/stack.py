@@ -17,7 +17,14 @@ from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, Retries, Target, Trigger
+from boiler_functions.local.delivery import (
+    Delivered,
+    DeliveryFaults,
+    DeliveryHarness,
+    EventHandler,
+    LocalTrigger,
+    Retries,
+)
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import LOOPBACK, request
@@ -36,7 +43,7 @@ class Handled:
     `event` is None if it did not reach the function, `report` if the function failed.
     """
 
-    delivery: Delivery
+    delivery: Delivered
     event: Event | None = None
     report: Report | None = None
 
@@ -75,7 +82,7 @@ class LocalStack:
         observer: Observer | None = None,
         workers: int = 4,
         retries: Retries | None = None,
-        faults: Faults | None = None,
+        faults: DeliveryFaults | None = None,
     ) -> None:
         if (emulator is None) is not (server is None):
             raise ConfigurationError("An emulator posts its events to one server; give LocalStack both, or neither.")
@@ -134,13 +141,13 @@ class LocalStack:
         self.last_request = Metered(self.database)
         return self.last_request
 
-    def _triggers(self) -> Iterator[Trigger]:
+    def _triggers(self) -> Iterator[LocalTrigger]:
         for record in self.app.manifest.functions:
             if isinstance(on := record.trigger, EventTrigger):
                 function = self.app.compiled.functions[record.entry_point]
-                yield Trigger(record.entry_point, on.document, self._target(function), on.event_type, on.retry)
+                yield LocalTrigger(record.entry_point, on.document, self._target(function), on.event_type, on.retry)
 
-    def _target(self, function: EventFunction) -> Target:
+    def _target(self, function: EventFunction) -> EventHandler:
         def target(event: Event) -> int:
             self._reached.event = event
             change = change_of(from_http(dict(event.headers), event.data))
@@ -149,7 +156,7 @@ class LocalStack:
 
         return target
 
-    def _observe(self, delivery: Delivery) -> None:
+    def _observe(self, delivery: Delivered) -> None:
         # The harness calls this in the thread that made the delivery, so what `target` stored is of this delivery.
         reached = dict(vars(self._reached))
         vars(self._reached).clear()

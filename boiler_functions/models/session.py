@@ -16,7 +16,7 @@ from boiler_functions.database import (
     Database,
     Delete,
     Document,
-    Found,
+    FoundVersions,
     Put,
     Query,
     Verified,
@@ -226,7 +226,7 @@ class UnitOfWork:
     def __init__(self, database: Database, documents: Mapping[str, Document], at: Instant | None = None) -> None:
         self.database = database
         self.documents = dict(documents)
-        self.found: list[Found] = []
+        self.found: list[FoundVersions] = []
         self.totals: dict[str, Aggregated] = {}
         self.writes: dict[str, Write] = {}
         self.unverified: set[str] = set()
@@ -265,7 +265,7 @@ class UnitOfWork:
 
         Choosing one of the versions would be wrong: the other documents fit at most one of them.
         """
-        self.found.append(Found(query, {document.path: document.version for document in documents}))
+        self.found.append(FoundVersions(query, {document.path: document.version for document in documents}))
         for document in documents:
             known = self.documents.setdefault(document.path, document)
             if known.version != document.version:

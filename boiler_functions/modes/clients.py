@@ -11,7 +11,7 @@ from boiler_functions.paths import Pattern
 
 
 @dataclass(frozen=True)
-class Documents:
+class Exposed:
     """The documents of a path, as clients may use them: read them, or create one that fits the schema; nothing else.
 
     `name` names one of them in a program, and `kind` says what it is. Only functions write documents without

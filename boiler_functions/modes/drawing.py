@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from boiler_functions.views.view_model import View
 
-Column: TypeAlias = Literal["sources", "functions", "views and models"]
+Lane: TypeAlias = Literal["sources", "functions", "views and models"]
 
 
 class Look(NamedTuple):
@@ -16,7 +16,7 @@ class Look(NamedTuple):
     name: str
     fill: str
     stroke: str
-    column: Column = "functions"
+    column: Lane = "functions"
 
 
 SOURCE = Look("source", "#eef2f7", "#64748b", "sources")

@@ -15,7 +15,7 @@ from boiler_functions.database import Database, Document, Query
 from boiler_functions.exceptions import InvalidOption
 from boiler_functions.manifest import Function, HttpTrigger, Service
 from boiler_functions.modes.advice import Advice
-from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node
 from boiler_functions.modes.event_function import EventFunction, Rest
@@ -205,7 +205,7 @@ class Mode(ABC, Generic[D]):
         """Returns one query of each kind that it makes, so that indexes can be planned for them."""
         return (query for view in declarations.views_of(self) for query in queries_of(view.store_class))
 
-    def clients(self, declarations: Declarations) -> Iterable[Documents]:
+    def clients(self, declarations: Declarations) -> Iterable[Exposed]:
         """Returns the documents that clients may read or create, for the security rules."""
         return ()
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from boiler_functions.modes.invocation import Outcome
 
 
-class Step(NamedTuple):
+class BuiltPage(NamedTuple):
     """The outcomes of one page. Another run can go on after the root `after`, which is the last that is finished."""
 
     after: str
@@ -50,11 +50,11 @@ class Finding(NamedTuple):
 class BuildOfAll(Protocol):
     """The build of all instances of a view, whatever their ledgers say."""
 
-    def run(self, after: str = "") -> Iterator[Step]:
+    def run(self, after: str = "") -> Iterator[BuiltPage]:
         """Builds page by page, and yields a step for each; with `after`, only the roots after it."""
         ...
 
-    def rebuild(self, roots: list[str]) -> Step:
+    def rebuild(self, roots: list[str]) -> BuiltPage:
         """Builds the instances of these roots."""
         ...
 

@@ -8,9 +8,9 @@ from html import escape
 from itertools import pairwise
 
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.modes.drawing import MODEL, SOURCE, VIEW, Column, Look, Node
+from boiler_functions.modes.drawing import MODEL, SOURCE, VIEW, Lane, Look, Node
 
-_COLUMNS: tuple[Column, ...] = ("sources", "functions", "views and models")
+_COLUMNS: tuple[Lane, ...] = ("sources", "functions", "views and models")
 
 # Text is measured, not rendered: a monospace letter of 12 px is 7.25 px wide.
 _LETTER, _SMALL_LETTER = 7.25, 6.1

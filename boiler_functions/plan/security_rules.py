@@ -11,7 +11,7 @@ from dataclasses import replace
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn, Where
 from boiler_functions.exceptions import ConfigurationError, OverlappingPaths
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
-from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import Pattern
 from boiler_functions.plan.rules_language import WORDS, is_segment, literal
@@ -39,14 +39,14 @@ function isUserOf(tenant) {
 """.splitlines()
 
 
-def documents(declarations: Declarations) -> Iterator[Documents]:
+def documents(declarations: Declarations) -> Iterator[Exposed]:
     """Yields the documents that clients may read or write."""
     for mode in declarations.modes:
         for each in mode.clients(declarations):
             yield replace(each, tenant=declarations.tenant)
 
 
-def firestore_rules(declared: Iterable[Documents], existing: str | None = None) -> str:
+def firestore_rules(declared: Iterable[Exposed], existing: str | None = None) -> str:
     """Returns the text of the rules, with the user's own section of the existing text.
 
     Raises ConfigurationError if the existing text has no such section, and OverlappingPaths if a client that may write
@@ -75,7 +75,7 @@ def _own_section(existing: str) -> str:
     return own.rpartition("\n")[0] + "\n" if own.strip() else ""
 
 
-def _check_overlaps(declared: Sequence[Documents]) -> None:
+def _check_overlaps(declared: Sequence[Exposed]) -> None:
     for sent in (each for each in declared if each.is_sent):
         for other in declared:
             if other is not sent and sent.pattern.overlaps(other.pattern):
@@ -90,7 +90,7 @@ def _closed(collections: Iterable[str]) -> list[str]:
     return ["// The bookkeeping of the functions.", *matches]
 
 
-def _block(each: Documents) -> list[str]:
+def _block(each: Exposed) -> list[str]:
     path = _Path(each.pattern)
     readers, senders = path.condition(each.readers, each.tenant), path.condition(each.senders, each.tenant)
     head = [f"// {each.title}.", *_unexpressed(each)]
@@ -110,7 +110,7 @@ def _block(each: Documents) -> list[str]:
     ]
 
 
-def _shape(each: Documents) -> Shape:
+def _shape(each: Exposed) -> Shape:
     parts = len(list(each.senders.parts())) + len(each.pattern.segments)
     shape = shape_of("fits", each.schema, MOST_EXPRESSIONS - _AROUND - _PART * parts, closed=each.reserved)
     if shape is None:
@@ -130,7 +130,7 @@ def _unchecked(shape: Shape) -> list[str]:
     ]
 
 
-def _unexpressed(each: Documents) -> list[str]:
+def _unexpressed(each: Exposed) -> list[str]:
     found = {
         "read": [part for part in each.readers.parts() if isinstance(part, Where)],
         "write": [part for part in each.senders.parts() if isinstance(part, Where)],

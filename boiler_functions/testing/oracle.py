@@ -18,9 +18,9 @@ from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE, RESERVED_KEYS
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.testing.app import MemoryApp
-from boiler_functions.testing.other_process import Contents, contents
-from boiler_functions.testing.plain import Documents, is_a, is_at
-from boiler_functions.testing.reached import Plan, Reached, key_of
+from boiler_functions.testing.other_process import BuiltContents, contents
+from boiler_functions.testing.plain import AllDocuments, is_a, is_at
+from boiler_functions.testing.reached import Reach, Reached, key_of
 from boiler_functions.types import Fields, Instant, digest
 from boiler_functions.views.view_model import View
 
@@ -51,7 +51,7 @@ class _Expected(NamedTuple):
     content: Fields | None = None
 
 
-def _faults(view: View, documents: Documents, now: Instant) -> Iterator[str]:
+def _faults(view: View, documents: AllDocuments, now: Instant) -> Iterator[str]:
     ledgers = {
         str((each.fields or {})["root"]): each.fields or {}
         for each in documents.values()
@@ -80,7 +80,7 @@ def _faults(view: View, documents: Documents, now: Instant) -> Iterator[str]:
 def _unsteady(built: Sequence[_Expected]) -> Iterator[str]:
     """Yields how views differ when they are built from the same documents again, or in another process."""
     views = [each.reached for each in built if each.reached is not None]
-    builds: list[tuple[str, Contents]] = [("a second time", [each.content() for each in views])]
+    builds: list[tuple[str, BuiltContents]] = [("a second time", [each.content() for each in views])]
     builds += [("in another process", found) for found in contents(views)]
     for where, found in builds:
         for expected, content in zip(built, found, strict=True):
@@ -88,7 +88,7 @@ def _unsteady(built: Sequence[_Expected]) -> Iterator[str]:
             yield from (f"{expected.name} differs when it is built {where}: {each}" for each in differing)
 
 
-def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | None]) -> Iterator[str]:
+def _compared(view: View, documents: AllDocuments, wanted: Mapping[str, Fields | None]) -> Iterator[str]:
     for path, fields in wanted.items():
         if fields is None:
             continue
@@ -102,25 +102,25 @@ def _compared(view: View, documents: Documents, wanted: Mapping[str, Fields | No
             yield f"{path} should not exist; it is {_short(documents[path].fields)}"
 
 
-def _roots(view: View, documents: Documents, ledgers: Mapping[str, Fields]) -> list[str]:
+def _roots(view: View, documents: AllDocuments, ledgers: Mapping[str, Fields]) -> list[str]:
     """Returns the roots that exist, and those that have a ledger."""
     root = view.store_class.root()
     found = [path for path, each in documents.items() if is_a(root.model, each)] if root else [""]
     return list(dict.fromkeys([*found, *ledgers]))
 
 
-def _has_root(view: View, path: str, documents: Documents) -> bool:
+def _has_root(view: View, path: str, documents: AllDocuments) -> bool:
     root = view.store_class.root()
     return root is not None and is_a(root.model, documents.get(path))
 
 
-def _expected(view: View, path: str, documents: Documents, now: Instant) -> _Expected:
+def _expected(view: View, path: str, documents: AllDocuments, now: Instant) -> _Expected:
     name = f"{view.__name__} of {path}" if path else view.__name__
     root = view.store_class.root()
     if root is not None and not is_a(root.model, documents.get(path)):
         return _Expected(name, {})
     try:
-        reached = Plan(view, key_of(root.model.pattern().text, path) if root else {}, documents, now).reached()
+        reached = Reach(view, key_of(root.model.pattern().text, path) if root else {}, documents, now).reached()
     except Permanent:
         return _Expected(name, None)
     copies = reached.copies()

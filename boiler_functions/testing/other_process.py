@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from boiler_functions.testing.by_value import dumps, loads
 from boiler_functions.testing.reached import Reached
 
-Contents: TypeAlias = Sequence[dict[str, Any] | None]
+BuiltContents: TypeAlias = Sequence[dict[str, Any] | None]
 """The contents of views as another process builds them; None for a view that it could not build."""
 
 SEEDS = ("1", "2", "3", "4")
@@ -31,7 +31,7 @@ _OURS = "boiler_functions"
 _SET_OPCODES = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}
 
 
-def contents(views: Sequence[Reached]) -> Iterator[Contents]:
+def contents(views: Sequence[Reached]) -> Iterator[BuiltContents]:
     """Yields the contents of views of one class, once for each process that can build it."""
     if not views:
         return
@@ -62,7 +62,7 @@ class _Process:
         self._numbers: dict[Any, int | None] = {}
         atexit.register(self.end)
 
-    def contents(self, views: Sequence[Reached]) -> Contents | None:
+    def contents(self, views: Sequence[Reached]) -> BuiltContents | None:
         """Returns the contents as the process builds them; None if the class of the views cannot be sent there."""
         try:
             number = self._number(views[0].view)

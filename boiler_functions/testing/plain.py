@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from functools import cache, cmp_to_key
 from typing import Any, TypeAlias
 
-from boiler_functions.database import Cursor, Document, Filter, Function, Number, Query
+from boiler_functions.database import AggregateFunction, Cursor, Document, Filter, Number, Query
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Fields, GeoPoint, Reference
 
-Documents: TypeAlias = Mapping[str, Document]
+AllDocuments: TypeAlias = Mapping[str, Document]
 """Every document that exists, by path."""
 
 _NOTHING = object()
@@ -69,7 +69,7 @@ def named(fields: Fields | None, key: str, pattern: str, by: str) -> list[str]:
     return [path for path in paths if is_at(pattern, path)]
 
 
-def found(query: Query, documents: Documents) -> list[Document]:
+def found(query: Query, documents: AllDocuments) -> list[Document]:
     """Returns the documents that the query returns, in its order."""
     orders = [(each.field, -1 if each.descending else 1) for each in query.orders]
     last = orders[-1][1] if orders else 1
@@ -101,7 +101,7 @@ def found(query: Query, documents: Documents) -> list[Document]:
     return sorted(chosen, key=cmp_to_key(compared))[: query.limit]
 
 
-def number(function: Function, values: list[Any]) -> Number:
+def number(function: AggregateFunction, values: list[Any]) -> Number:
     """Returns how many values there are, or the sum or the average of those that are numbers."""
     if function == "count":
         return len(values)

@@ -15,9 +15,18 @@ from boiler_functions.exceptions import InvalidPath, Permanent
 from boiler_functions.models.attributes import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
-from boiler_functions.testing.plain import Documents, by_value, found, has_whole_collection, is_a, is_at, named, number
+from boiler_functions.testing.plain import (
+    AllDocuments,
+    by_value,
+    found,
+    has_whole_collection,
+    is_a,
+    is_at,
+    named,
+    number,
+)
 from boiler_functions.types import Instant
-from boiler_functions.views.followed import Above, One, Related
+from boiler_functions.views.followed import Above, One, RelatedMany
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.totals import Total
@@ -66,12 +75,12 @@ class Reached(NamedTuple):
 
 
 @dataclass
-class Plan:
+class Reach:
     """Follows the references of a view's Store through all documents, from one root."""
 
     view: View
     key: Mapping[str, str]
-    all: Documents
+    all: AllDocuments
     now: Instant
     named: dict[str, list[str]] = field(default_factory=dict)
     """The paths that each reference leads to, including those of missing documents and of other classes."""
@@ -116,7 +125,7 @@ class Plan:
             case Above(via=Source() as via):
                 above = (each.rsplit("/", 2)[0] for each in self._leading(via))
                 return sorted({each for each in above if is_at(source.model.pattern().text, each)})
-            case Related():
+            case RelatedMany():
                 return sorted(set(self._followed(source.via, source.relation)))
             case Referrers():
                 return self._chosen(source, (self._referring(source, each) for each in self._starts(source)))

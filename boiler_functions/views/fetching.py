@@ -15,7 +15,7 @@ from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Attribute, Relation
 from boiler_functions.models.fields import Boolean
 from boiler_functions.views.build import together
-from boiler_functions.views.followed import Above, One, Related
+from boiler_functions.views.followed import Above, One, RelatedMany
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source, Store
@@ -46,7 +46,7 @@ def relation_of(source: Source) -> Relation[Any] | None:
     """Returns the relation that a reference follows, or None."""
     if isinstance(source, One):
         return source.followed()
-    return source.relation if isinstance(source, Related | Referrers) else None
+    return source.relation if isinstance(source, RelatedMany | Referrers) else None
 
 
 def is_keyed(source: Source) -> bool:

@@ -91,7 +91,7 @@ class Many(Source, Generic[M]):
         return self if instance is None else instance.models(self)
 
 
-class Related(Many[M]):
+class RelatedMany(Many[M]):
     """The documents that a relation refers to."""
 
     def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:

@@ -12,7 +12,7 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
-from boiler_functions.views.followed import Many, One, Parent, Parents, Related, Single
+from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single
 from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers, check_no_placeholder
 from boiler_functions.views.store import Root, Source
 
@@ -53,7 +53,7 @@ def references(source: Bound[Any, Sequence[M]], *, via: Source | None = None, ve
 def references(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
 def references(source: Any, *, via: Source | None = None, verify: bool = True) -> Many[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents."""
-    return Related(_relation(source), via=via, verify=verify)
+    return RelatedMany(_relation(source), via=via, verify=verify)
 
 
 def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Chosen[M]:

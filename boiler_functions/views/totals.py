@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from marshmallow import ValidationError
 
-from boiler_functions.database import Aggregation, Document, Function, Groups, Number, Query
+from boiler_functions.database import AggregateFunction, Aggregation, Document, Groups, Number, Query
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models import fields
 from boiler_functions.models.attributes import Attribute
@@ -33,10 +33,10 @@ class Total(Queried, Generic[N]):
     leads = False
 
     def __init__(
-        self, of: Queried, function: Function, attribute: Attribute[Any] | None, empty: Number, by: Any = None
+        self, of: Queried, function: AggregateFunction, attribute: Attribute[Any] | None, empty: Number, by: Any = None
     ) -> None:
         self.of = of
-        self.function: Function = function
+        self.function: AggregateFunction = function
         self.attribute = attribute
         self.empty = empty
         self.by = None if by is None else _grouping(of, by)

@@ -12,14 +12,14 @@ from boiler_functions.database import (
     ABSENT,
     NAME,
     PRESENT,
+    AggregateFunction,
     Aggregation,
     Cursor,
     Database,
     Delete,
     Document,
     Filter,
-    Found,
-    Function,
+    FoundVersions,
     Number,
     Order,
     Precondition,
@@ -89,8 +89,8 @@ def ids(database: Database, query: Query) -> list[str]:
     return [document.id for document in database.query(query).documents]
 
 
-def found(database: Database, query: Query) -> Found:
-    return Found(query, {each.path: each.version for each in database.query(query).documents})
+def found(database: Database, query: Query) -> FoundVersions:
+    return FoundVersions(query, {each.path: each.version for each in database.query(query).documents})
 
 
 def cities(database: Database) -> None:
@@ -146,7 +146,7 @@ class Visit(DomainModel):
 GOALS = Query("goals")
 
 
-def total(database: Database, function: Function = "sum", query: Query = GOALS, field: str = "n") -> Result:
+def total(database: Database, function: AggregateFunction = "sum", query: Query = GOALS, field: str = "n") -> Result:
     """Returns the number over the documents that the query finds."""
     return database.aggregate(Aggregation(query, function, None if function == "count" else field)).value
 

@@ -17,7 +17,7 @@ from boiler_functions.database import (
     Database,
     Delete,
     Document,
-    Found,
+    FoundVersions,
     Precondition,
     Put,
     Query,
@@ -59,7 +59,7 @@ class Run:
     times: dict[int, Instant] = field(default_factory=dict)
     """The commit time of each step that changed something."""
     numbers: dict[Version, int] = field(default_factory=lambda: {MISSING: 0})
-    founds: dict[int, Found] = field(default_factory=dict)
+    founds: dict[int, FoundVersions] = field(default_factory=dict)
     deletions: set[tuple[str, int]] = field(default_factory=set)
     """The path and the step of each deletion."""
     step: int = 0
@@ -87,7 +87,7 @@ class Run:
     def told(self, documents: tuple[Document, ...]) -> list[Any]:
         return [(each.path, comparable(each.fields), self.number(each.version)) for each in documents]
 
-    def commit(self, writes: list[Write], verify: list[Found]) -> list[int]:
+    def commit(self, writes: list[Write], verify: list[FoundVersions]) -> list[int]:
         committed = self.database.commit(writes, verify=verify)
         self.times[self.step] = committed.commit_time
         self.numbers.setdefault(committed.commit_time, self.step)
@@ -233,7 +233,7 @@ class _Drawn:
 
         def act(run: Run) -> Any:
             documents = run.database.query(query).documents
-            run.founds[number] = Found(query, {each.path: each.version for each in documents})
+            run.founds[number] = FoundVersions(query, {each.path: each.version for each in documents})
             return run.told(documents)
 
         return Step(act, f"find {query}")

@@ -22,7 +22,7 @@ from boiler_functions import (
     use,
 )
 from boiler_functions.database import Put
-from boiler_functions.local.delivery import Faults, Retries
+from boiler_functions.local.delivery import DeliveryFaults, Retries
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.stack import Handled, LocalStack
@@ -135,7 +135,7 @@ def test_a_mutation_reaches_every_copy_and_each_change_its_receiver_once_per_key
 ) -> None:
     handled: list[Handled] = []
     options: dict[str, Any] = {"emulator": firestore_emulator, "server": event_server, "observer": handled.append}
-    faults = Faults(seed=4, duplicate=0.3, drop=0.2)
+    faults = DeliveryFaults(seed=4, duplicate=0.3, drop=0.2)
     retries = Retries(first=0.01, longest=0.05)
     with LocalStack(rooms(receiver.url), project, faults=faults, retries=retries, **options) as stack:
         with use(stack.database):

@@ -32,7 +32,7 @@ from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import ConfigurationError, InvalidRequest, NotDrained, TooLarge, Unavailable
 from boiler_functions.local.cloud_tasks import CloudTasksEmulator, Dispatch
-from boiler_functions.local.delivery import DeliveryHarness, Retries, Trigger
+from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger, Retries
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
@@ -405,7 +405,7 @@ def test_a_fan_out_goes_through_the_queue_to_the_private_function_which_may_cras
         env = {**library.environment, **environment(tasks.host)}
         with FunctionsProcess(library.source, "continuations", "http", env) as function:
             on_authors = library.on_authors(enqueuer(environment(tasks.host, function.url)))
-            triggers = [Trigger("on_authors", "authors/{author_id}", on_authors)]
+            triggers = [LocalTrigger("on_authors", "authors/{author_id}", on_authors)]
             with DeliveryHarness(event_server, firestore_emulator, library.project, triggers) as harness:
                 function.kill()
                 library.rename("Grace")
@@ -430,7 +430,7 @@ def test_continuations_that_run_out_of_time_hand_on_until_every_view_is_done(
     put: list[Enqueue] = []
     with CloudTasksEmulator([QUEUE], target=lambda body, _: library.go_on(put[0], body), observer=seen.append) as tasks:
         put.append(enqueuer(environment(tasks.host)))
-        triggers = [Trigger("on_authors", "authors/{author_id}", library.on_authors(put[0]))]
+        triggers = [LocalTrigger("on_authors", "authors/{author_id}", library.on_authors(put[0]))]
         with DeliveryHarness(event_server, firestore_emulator, library.project, triggers) as harness:
             library.rename("Grace")
             harness.drain()

@@ -12,13 +12,13 @@ from google.events.cloud.firestore_v1 import DocumentEventData
 
 from boiler_functions.exceptions import NotDrained
 from boiler_functions.local.delivery import (
-    Delivery,
+    Delivered,
+    DeliveryFaults,
     DeliveryHarness,
-    Faults,
+    EventHandler,
+    LocalTrigger,
     Refused,
     Retries,
-    Target,
-    Trigger,
 )
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
@@ -73,16 +73,16 @@ class Stack:
 
     def __init__(self, server: EventServer, emulator: FirestoreEmulator, project: str, open_: ExitStack) -> None:
         self.server, self.emulator, self.project, self._open = server, emulator, project, open_
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[Delivered] = []
 
-    def harness(self, *triggers: Trigger, **options: Any) -> DeliveryHarness:
+    def harness(self, *triggers: LocalTrigger, **options: Any) -> DeliveryHarness:
         harness = DeliveryHarness(
             self.server, self.emulator, self.project, triggers, observer=self.deliveries.append, **options
         )
         return self._open.enter_context(harness)
 
-    def recording(self, target: Target, **options: Any) -> DeliveryHarness:
-        return self.harness(Trigger("record", "users/{user_id}", target), **options)
+    def recording(self, target: EventHandler, **options: Any) -> DeliveryHarness:
+        return self.harness(LocalTrigger("record", "users/{user_id}", target), **options)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> int:
         base = f"/v1/projects/{self.project}/databases/(default)/documents"
@@ -102,7 +102,8 @@ def stack(event_server: EventServer, firestore_emulator: FirestoreEmulator, proj
 def test_each_write_reaches_every_function_whose_pattern_it_matches(stack: Stack) -> None:
     users, tickets = Recorder(), Recorder()
     harness = stack.harness(
-        Trigger("on_users", "users/{user_id}", users), Trigger("on_tickets", "users/{user_id}/tickets/{id}", tickets)
+        LocalTrigger("on_users", "users/{user_id}", users),
+        LocalTrigger("on_tickets", "users/{user_id}/tickets/{id}", tickets),
     )
     stack.write("users/uid1")
     stack.write("users/uid1/tickets/t1")
@@ -136,7 +137,7 @@ def test_draining_waits_for_the_writes_that_the_functions_make(stack: Stack) -> 
         stack.write(f"steps/{number + 1}" if number < 8 else "ends/one")
         return 200
 
-    harness = stack.harness(Trigger("step", "steps/{number}", step), Trigger("end", "ends/{id}", ends))
+    harness = stack.harness(LocalTrigger("step", "steps/{number}", step), LocalTrigger("end", "ends/{id}", ends))
     stack.write("steps/1")
     harness.drain()
     assert ends.paths == ["ends/one"]
@@ -189,7 +190,7 @@ def test_an_event_that_always_fails_is_discarded_and_draining_says_which(stack: 
 
 
 def test_without_retry_one_failure_loses_the_event(stack: Stack) -> None:
-    harness = stack.harness(Trigger("record", "users/{user_id}", Recorder(lambda _: 500), retry=False))
+    harness = stack.harness(LocalTrigger("record", "users/{user_id}", Recorder(lambda _: 500), retry=False))
     stack.write("users/uid1")
     with pytest.raises(NotDrained, match="attempt 1"):
         harness.drain()
@@ -205,7 +206,7 @@ def test_draining_gives_up_in_time_and_names_what_fails(stack: Stack) -> None:
 
 def test_an_event_can_come_up_to_so_many_times(stack: Stack) -> None:
     recorder = Recorder()
-    harness = stack.recording(recorder, faults=Faults(duplicate=1.0, copies=5))
+    harness = stack.recording(recorder, faults=DeliveryFaults(duplicate=1.0, copies=5))
     stack.write("users/uid1")
     harness.drain()
     assert len(recorder.events) == 5
@@ -214,7 +215,7 @@ def test_an_event_can_come_up_to_so_many_times(stack: Stack) -> None:
 
 def test_duplicates_are_the_same_event_again(stack: Stack) -> None:
     recorder = Recorder()
-    harness = stack.recording(recorder, faults=Faults(duplicate=1.0))
+    harness = stack.recording(recorder, faults=DeliveryFaults(duplicate=1.0))
     for number in range(5):
         stack.write(f"users/uid{number}")
     harness.drain()
@@ -224,7 +225,7 @@ def test_duplicates_are_the_same_event_again(stack: Stack) -> None:
 
 def test_shuffled_events_lose_their_order_and_all_arrive(stack: Stack) -> None:
     recorder = Recorder()
-    harness = stack.recording(recorder, faults=Faults(shuffle=0.3), workers=1)
+    harness = stack.recording(recorder, faults=DeliveryFaults(shuffle=0.3), workers=1)
     written = [f"users/uid{number:02}" for number in range(20)]
     for path in written:
         stack.write(path)
@@ -235,7 +236,7 @@ def test_shuffled_events_lose_their_order_and_all_arrive(stack: Stack) -> None:
 
 def test_a_dropped_delivery_never_reaches_the_function_and_a_crashed_one_did(stack: Stack) -> None:
     recorder = Recorder()
-    harness = stack.recording(recorder, retries=SOON, faults=Faults(seed=1, drop=0.3, crash=0.3))
+    harness = stack.recording(recorder, retries=SOON, faults=DeliveryFaults(seed=1, drop=0.3, crash=0.3))
     for number in range(20):
         stack.write(f"users/uid{number}")
     harness.drain()
@@ -249,7 +250,7 @@ def test_a_dropped_delivery_never_reaches_the_function_and_a_crashed_one_did(sta
 @pytest.mark.parametrize(("equal_writes", "seen"), [(False, 1), (True, 3)])
 def test_writes_that_change_nothing_send_no_event_unless_asked_for(stack: Stack, equal_writes: bool, seen: int) -> None:
     recorder = Recorder()
-    harness = stack.recording(recorder, faults=Faults(equal_writes=equal_writes))
+    harness = stack.recording(recorder, faults=DeliveryFaults(equal_writes=equal_writes))
     stack.write("users/uid1")
     stack.write("users/uid1")
     assert stack.ask("DELETE", "users/missing") == 200

@@ -12,7 +12,7 @@ import pytest
 
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
-from boiler_functions.local.delivery import DeliveryHarness, Trigger
+from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
@@ -88,7 +88,7 @@ def test_the_uploaded_folder_alone_handles_an_event(
     env = {"FIRESTORE_EMULATOR_HOST": firestore_emulator.host, "GOOGLE_CLOUD_PROJECT": project, "PYTHONPATH": ""}
     target = "shelf_view_on_shelves"
     with FunctionsProcess(fresh.upload / "main.py", target, env=env, python=fresh.python) as function:
-        triggers = [Trigger(target, "shelves/{doc_id}", function.post)]
+        triggers = [LocalTrigger(target, "shelves/{doc_id}", function.post)]
         with DeliveryHarness(event_server, firestore_emulator, project, triggers) as harness:
             database.commit([Put("shelves/novels", {"room": "attic"})])
             harness.drain()

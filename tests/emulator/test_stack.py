@@ -10,7 +10,7 @@ import pytest
 from boiler_functions import use
 from boiler_functions.database import Put
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.local.delivery import Faults, Retries
+from boiler_functions.local.delivery import DeliveryFaults, Retries
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import request
@@ -71,7 +71,7 @@ def test_the_observer_receives_each_delivery_and_what_the_function_did(project: 
 def test_a_delivery_that_never_reached_the_function_has_no_report_and_says_why(
     project: str, options: dict[str, Any]
 ) -> None:
-    faults = Faults(seed=1, drop=0.5)
+    faults = DeliveryFaults(seed=1, drop=0.5)
     recorded = started(project, options, faults=faults, retries=Retries(first=0.01, longest=0.01))
     for number in range(8):
         save(f"Tokyo {number}")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from boiler_functions.compile import compiler as compile_module
-from boiler_functions.database import Committed, Document, Found, Precondition, Query, Write
+from boiler_functions.database import Committed, Document, FoundVersions, Precondition, Query, Write
 from boiler_functions.database import memory as memory_module
 from boiler_functions.database.change import Change
 from boiler_functions.database.metered import Metered
@@ -28,7 +28,7 @@ from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
 from boiler_functions.modes.query import rebuild as rebuild_module
-from boiler_functions.modes.query.commits import Result
+from boiler_functions.modes.query.commits import Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.rebuild import Rebuild
@@ -97,7 +97,7 @@ def _seen_version(patch: pytest.MonkeyPatch) -> None:
     """Shows user code the first of two versions of a document, while the commit verifies the second."""
 
     def choosing(self: UnitOfWork, query: Query, documents: Sequence[Document]) -> None:
-        self.found.append(Found(query, {document.path: document.version for document in documents}))
+        self.found.append(FoundVersions(query, {document.path: document.version for document in documents}))
         for document in documents:
             self.documents.setdefault(document.path, document)
 
@@ -223,7 +223,7 @@ def _later_edition_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def _debt_to_a_later_edition(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Debts, "left", lambda self, instance, ledger: Result(instance, [], Outcome.LEFT))
+    patch.setattr(Debts, "left", lambda self, instance, ledger: Prepared(instance, [], Outcome.LEFT))
 
 
 def _once_more_after_a_roll_out(patch: pytest.MonkeyPatch) -> None:

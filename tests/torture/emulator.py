@@ -24,7 +24,7 @@ from boiler_functions.database import Database, Delete, Document, Put, Query, Wr
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.exceptions import NotDrained
-from boiler_functions.local.delivery import Delivery, DeliveryHarness, Faults, Retries, Trigger, post_to
+from boiler_functions.local.delivery import Delivered, DeliveryFaults, DeliveryHarness, LocalTrigger, Retries, post_to
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
@@ -224,7 +224,7 @@ class Watch:
         self.latencies: list[float] = []
         self._codec = Codec(f"projects/{project}/databases/(default)")
 
-    def delivery(self, delivery: Delivery) -> None:
+    def delivery(self, delivery: Delivered) -> None:
         if delivery.acknowledged:
             if delivery.function == LEDGERS:
                 return
@@ -250,7 +250,7 @@ class Watch:
         return (fields or {}).get("versions") or {}
 
 
-def _is_classified(delivery: Delivery) -> bool:
+def _is_classified(delivery: Delivered) -> bool:
     """The worker is away, or answered with an error that asks for a retry."""
     return "did not answer" in delivery.error or delivery.error.startswith("BF40")
 
@@ -280,7 +280,10 @@ def torture(volume: Volume) -> Result:
         database = FirestoreDatabase(project, emulator=emulator.host)
         watch = Watch(project)
         workers = Workers(processes, _chance(volume, "faults"), volume.kills, lambda: _kills(_noted(notes)))
-        triggers = [*_triggers(app.compiled, workers), Trigger(LEDGERS, f"{ledger.COLLECTION}/{{id}}", watch.ledger)]
+        triggers = [
+            *_triggers(app.compiled, workers),
+            LocalTrigger(LEDGERS, f"{ledger.COLLECTION}/{{id}}", watch.ledger),
+        ]
         harness = opened.enter_context(
             DeliveryHarness(
                 server,
@@ -290,7 +293,7 @@ def torture(volume: Volume) -> Result:
                 observer=watch.delivery,
                 workers=SENDERS,
                 retries=Retries(first=0.05, longest=1.0, attempts=400),
-                faults=Faults(volume.seed, duplicate=0.5, copies=5, shuffle=0.5, drop=0.03, crash=0.03),
+                faults=DeliveryFaults(volume.seed, duplicate=0.5, copies=5, shuffle=0.5, drop=0.03, crash=0.03),
             )
         )
         writer = Writer(database, _chance(volume, "writes"))
@@ -383,10 +386,10 @@ def _drain(harness: DeliveryHarness, volume: Volume, started: float) -> list[str
     return []
 
 
-def _triggers(compiled: Compiled, workers: Workers) -> Iterator[Trigger]:
+def _triggers(compiled: Compiled, workers: Workers) -> Iterator[LocalTrigger]:
     for record in compiled.manifest.functions:
         if isinstance(on := record.trigger, EventTrigger):
-            yield Trigger(record.entry_point, on.document, workers.target(record.entry_point), on.event_type)
+            yield LocalTrigger(record.entry_point, on.document, workers.target(record.entry_point), on.event_type)
 
 
 def compared(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from boiler_functions.exceptions import InvalidPattern
-from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.document.mutation_task import MutationTask, mutation_path, mutation_schema
 from boiler_functions.modes.forms.form_mode import FormMode
 from boiler_functions.modes.forms.words import OUTCOME
@@ -27,12 +27,12 @@ class DocumentMode(FormMode[MutationTask]):
                 )
         super().check(declarations)
 
-    def clients(self, declarations: Declarations) -> Iterator[Documents]:
+    def clients(self, declarations: Declarations) -> Iterator[Exposed]:
         for each in declarations.of(self):
             # Readers of the view need not see who asked for which change; only its senders read a mutation's outcome.
             senders, schema = each.view.__writers__(), mutation_schema(each.view, strict=each.strict)
             name, kind = f"{each.view.__name__}Mutation", f"a change of {each.view.__name__}"
-            yield Documents(name, kind, mutation_path(each.view), schema, senders, senders, True, (OUTCOME,))
+            yield Exposed(name, kind, mutation_path(each.view), schema, senders, senders, True, (OUTCOME,))
 
 
 DOCUMENT = DocumentMode()

@@ -17,7 +17,7 @@ OUTCOME = "outcome"
 DONE = "done"
 """The status of a form that took effect."""
 
-Shape: TypeAlias = "dict[str, Shape] | list[Shape] | None"
+Parts: TypeAlias = "dict[str, Parts] | list[Parts] | None"
 """The declared parts of a value.
 
 A dict has the names in an object, a list the one shape of all items of a list or mapping; None is a value that is
@@ -68,11 +68,11 @@ def without_outcome(form: Fields) -> dict[str, Any]:
     return {name: value for name, value in form.items() if name != OUTCOME}
 
 
-def _names(schema: Schema) -> dict[str, Shape]:
+def _names(schema: Schema) -> dict[str, Parts]:
     return {each.data_key or name: _shape(each) for name, each in schema.fields.items()}
 
 
-def _shape(field: fields.Field[Any]) -> Shape:
+def _shape(field: fields.Field[Any]) -> Parts:
     match field:
         case Part():
             return _names(field.schema)
@@ -84,12 +84,12 @@ def _shape(field: fields.Field[Any]) -> Shape:
             return None
 
 
-def _shape_of_items(field: fields.Field[Any]) -> Shape:
+def _shape_of_items(field: fields.Field[Any]) -> Parts:
     shape = _shape(field)
     return None if shape is None else [shape]
 
 
-def _declared_part(value: Any, shape: Shape) -> Any:
+def _declared_part(value: Any, shape: Parts) -> Any:
     match shape, value:
         case dict(), Mapping():
             # A null reads as a missing field.

@@ -18,7 +18,7 @@ COMMIT_BYTES = 3 * 1024 * 1024
 """The size at which a page is split into several commits: the emulator refuses over 4 MiB, Firestore over 10."""
 
 
-class Result(NamedTuple):
+class Prepared(NamedTuple):
     """The writes for one view, the outcome to note, and the error that a dead letter names, if there is one."""
 
     instance: Instance
@@ -40,7 +40,7 @@ class Commits(NamedTuple):
         """The id of the event that led to the build, or the name of a function that runs without one."""
         return self.change.id if self.change else self.invocation.function
 
-    def commit(self, results: Iterable[Result]) -> None:
+    def commit(self, results: Iterable[Prepared]) -> None:
         """Commits the results, notes their outcomes and writes the dead letters of those that failed."""
         for page in _by_size(results):
             if len(page) == 1 and page[0].unfinished and sum(map(_weight, page[0].writes)) > COMMIT_BYTES:
@@ -82,9 +82,9 @@ class Commits(NamedTuple):
         )
 
 
-def _by_size(results: Iterable[Result]) -> Iterator[list[Result]]:
+def _by_size(results: Iterable[Prepared]) -> Iterator[list[Prepared]]:
     """Groups the results into commits that stay under the request limit."""
-    page: list[Result] = []
+    page: list[Prepared] = []
     size = 0
     for each in results:
         weight = sum(map(_weight, each.writes))

@@ -12,7 +12,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Debt, Ledger, Wake, ledger_path
 from boiler_functions.modes.outbox import Recipient, records
-from boiler_functions.modes.query.commits import Commits, Result
+from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import Instant
@@ -37,7 +37,7 @@ class Composition(NamedTuple):
         reader: Reader,
         resolution: Resolution,
         failure: Permanent | None = None,
-    ) -> Result:
+    ) -> Prepared:
         """Returns the writes for one instance: its new content, or a debt if it failed; the dead letter follows."""
         held = self._held(instance, ledger, built, reader, resolution)
         if fault := failure or built.failure or held:
@@ -47,10 +47,10 @@ class Composition(NamedTuple):
             # The debt is committed with the other views of the page.
             owing = [debts.owing(instance, ledger, built.tokens, fault, gone)] if is_owed else []
             writes = [*owing, *self._deletes(instance, ledger, gone)]
-            return Result(instance, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
+            return Prepared(instance, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
         writes, outcome = self._writes(instance, ledger, built, reader)
         refused = next(iter(built.refused), None)
-        return Result(instance, writes, outcome, refused, self._unfinished(instance, ledger, built))
+        return Prepared(instance, writes, outcome, refused, self._unfinished(instance, ledger, built))
 
     def _held(
         self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution

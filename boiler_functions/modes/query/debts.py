@@ -10,7 +10,7 @@ from boiler_functions.exceptions import Permanent
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Debt, Ledger, due_at, ledger_path
-from boiler_functions.modes.query.commits import Commits, Result
+from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.views.build import Instance, Reader
 from boiler_functions.views.dependencies import tokens_of
 
@@ -25,12 +25,12 @@ class Debts(NamedTuple):
     def invocation(self) -> Invocation:
         return self.commits.invocation
 
-    def left(self, instance: Instance, ledger: Ledger) -> Result:
+    def left(self, instance: Instance, ledger: Ledger) -> Prepared:
         """Returns the debt to a later edition, whose functions may not have received this event."""
         now, app = self.invocation.now(), self.invocation.app
         debt = ledger.debt if ledger.is_unpaid else None
         debt = debt or Debt(now, "an event came to older code", 0, due_at(app, now))
-        return Result(instance, [ledger.put_debt(debt, self.commits.cause)], Outcome.LEFT)
+        return Prepared(instance, [ledger.put_debt(debt, self.commits.cause)], Outcome.LEFT)
 
     def owing(
         self, instance: Instance, ledger: Ledger, tokens: frozenset[str], error: Permanent, gone: Collection[str] = ()

@@ -14,7 +14,7 @@ from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import NameCollision, OverlappingPaths
 from boiler_functions.manifest import Function, QueueTrigger, collection_name, function_name, snake_case
 from boiler_functions.modes.advice import Advice
-from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
@@ -180,9 +180,9 @@ class QueryMode(Mode[Stored]):
         heirs = (self.build_of_all(declarations, each, database, surroundings) for each in declarations.views_of(self))
         return Leftovers(app, view, database, tuple(heirs))
 
-    def clients(self, declarations: Declarations) -> Iterator[Documents]:
+    def clients(self, declarations: Declarations) -> Iterator[Exposed]:
         for view in declarations.views_of(self):
-            yield Documents(view.__name__, "a view", view.pattern(), view.copy_schema(), view.__readers__())
+            yield Exposed(view.__name__, "a view", view.pattern(), view.copy_schema(), view.__readers__())
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         for view in declarations.views_of(self):

@@ -25,7 +25,7 @@ from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.modes.outbox import Recipient
-from boiler_functions.modes.query.commits import Commits, Result
+from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
@@ -157,7 +157,7 @@ class Rebuild(NamedTuple):
 
     def _built_anew(
         self, instances: list[Instance], ledgers: Ledgers, reader: Reader, failure: Permanent | None, *, is_page: bool
-    ) -> Iterator[Result]:
+    ) -> Iterator[Prepared]:
         """Registers all that the instances depend on, then builds them."""
         if is_page:
             reader.read(path for each in instances for path in self._known_documents(each, ledgers[each]))

@@ -20,7 +20,7 @@ from boiler_functions.modes.ledger import COLLECTION, ledger_path, of_view
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.modes.query.withdrawal import having
-from boiler_functions.modes.stored_copies import Step
+from boiler_functions.modes.stored_copies import BuiltPage
 from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
@@ -48,7 +48,7 @@ class RebuildAll:
     withdraw: bool = False
     """Whether a build may delete every copy of an instance that another fetch plan stored, though its root exists."""
 
-    def run(self, after: str = "") -> Iterator[Step]:
+    def run(self, after: str = "") -> Iterator[BuiltPage]:
         """Rebuilds page by page, and yields a step for each; with `after`, rebuilds only the roots after it."""
         invocation = self._invocation()
         if not after:
@@ -62,7 +62,7 @@ class RebuildAll:
             if any(step.outcomes[Outcome.DELETED] for step in steps):
                 yield from self._living("", invocation)
 
-    def rebuild(self, roots: list[str]) -> Step:
+    def rebuild(self, roots: list[str]) -> BuiltPage:
         """Rebuilds the instances of these roots, whatever their ledgers say."""
         return self._rebuild([Instance(self.view, root) for root in roots], self._invocation())
 
@@ -70,19 +70,19 @@ class RebuildAll:
         """Returns the instances that have copies at the paths, by path."""
         return having(self.view, paths, self.database, lambda each: ledger_path(self._scope, each))
 
-    def _rebuild(self, instances: list[Instance], invocation: Invocation) -> Step:
+    def _rebuild(self, instances: list[Instance], invocation: Invocation) -> BuiltPage:
         before = Counter(invocation.outcomes)
         Rebuild(invocation, (self.view,), force=True, recipients=self.recipients, withdraw=self.withdraw).rebuild(
             instances
         )
-        return Step(instances[-1].root, invocation.outcomes - before)
+        return BuiltPage(instances[-1].root, invocation.outcomes - before)
 
-    def _living(self, after: str, invocation: Invocation) -> Iterator[Step]:
+    def _living(self, after: str, invocation: Invocation) -> Iterator[BuiltPage]:
         for roots in self.roots(after):
             for chunk in chunks(roots, PAGE):
                 yield self._rebuild([Instance(self.view, root) for root in chunk], invocation)
 
-    def _ghosts(self, ledgers: Iterable[list[Document]]) -> Iterator[Step]:
+    def _ghosts(self, ledgers: Iterable[list[Document]]) -> Iterator[BuiltPage]:
         """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have."""
         for page in ledgers:
             own = [instance for ledger in page if (instance := self._instance_of(ledger)) is not None]

@@ -50,7 +50,7 @@ class Json(DefaultJSONProvider):
     sort_keys = False
 
 
-class Server(Flask):
+class ApiServer(Flask):
     """A Flask application without static files, and with JSON in the order of declaration."""
 
     json_provider_class = Json
@@ -70,7 +70,7 @@ def create_app(
     """
     refuse_emulators(os.environ)
     settings = declarations.http
-    app = Server(__name__, static_folder=None)
+    app = ApiServer(__name__, static_folder=None)
     app.config.update(
         API_TITLE=declarations.app,
         API_VERSION="1",

@@ -15,9 +15,7 @@ from boiler_functions.exceptions import InvalidRule
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound
 from boiler_functions.modes.rest.copies import CopyPaths
-from boiler_functions.views.view_model import ViewModel
-
-View = type[ViewModel[Any]]
+from boiler_functions.views.view_model import View
 
 
 class Column(NamedTuple):

@@ -19,9 +19,7 @@ from boiler_functions.models.spelling import AnswerSchema, JsonSchema
 from boiler_functions.modes.rest.arguments import CreateBody, PatchBody, ReplaceBody, SettersBody
 from boiler_functions.settings.http import ID
 from boiler_functions.views.operations import OperationArguments
-from boiler_functions.views.view_model import ViewModel
-
-View = type[ViewModel[Any]]
+from boiler_functions.views.view_model import View
 
 VERSION = "3.1.0"
 
@@ -52,7 +50,7 @@ class Error(Schema):
 
 
 class GeoPoint(Schema):
-    """A GeoPoint in JSON."""
+    """A GeoPoint in JSON. The class gives the component in the document its name."""
 
     latitude = marshmallow_fields.Float(required=True, metadata={"minimum": -90, "maximum": 90})
     longitude = marshmallow_fields.Float(required=True, metadata={"minimum": -180, "maximum": 180})

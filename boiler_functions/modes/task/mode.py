@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from boiler_functions.access import Owner, any_of
 from boiler_functions.modes.advice import Advice, is_one_for_all
-from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.forms.form_mode import FormMode
 from boiler_functions.modes.forms.task import Task
 from boiler_functions.modes.forms.words import OUTCOME
@@ -23,14 +23,14 @@ class TaskMode(FormMode[Task]):
     def form(self, declaration: Task) -> Pattern | None:
         return declaration.pattern
 
-    def clients(self, declarations: Declarations) -> Iterator[Documents]:
+    def clients(self, declarations: Declarations) -> Iterator[Exposed]:
         for task in declarations.of(self):
             senders = task.view.__writers__()
             # The owner of a form may read its outcome.
             own = (each for each in senders.parts() if isinstance(each, Owner))
             readers, schema = any_of(task.view.__readers__(), *own), task.view.schema()
             name = task.view.__name__
-            yield Documents(name, "a form", task.pattern, schema, readers, senders, True, (OUTCOME,))
+            yield Exposed(name, "a form", task.pattern, schema, readers, senders, True, (OUTCOME,))
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         for task in declarations.of(self):

@@ -31,7 +31,7 @@ VersionsRead: TypeAlias = Mapping[str, tuple[tuple[str, Version], ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class ViewState:
     """The state of a view at one time: its content, None if it does not exist, and its owners."""
 
     content: Fields | None
@@ -86,7 +86,7 @@ class Follower(ABC):
         failed: Callable[[Exception], None],
     ) -> None:
         self.instance = instance
-        self.state: State | None = None
+        self.state: ViewState | None = None
         self._scope = scope
         self._database = database
         self._threads = threads
@@ -105,7 +105,7 @@ class Follower(ABC):
         self._is_open = False
         self._follow({})
 
-    def _become(self, state: State) -> None:
+    def _become(self, state: ViewState) -> None:
         # Even if the content is the same: the owners may have changed.
         self.state = state
         self._changed()
@@ -261,7 +261,7 @@ class StoredFollower(Follower):
         copy = documents[copies[0]] if copies else None
         content = None if copy is None else copy.fields
         owned = StoredCopies(self.instance.view.pattern(), copies)
-        self._become(State(content, owned, {}, str(None if copy is None else copy.version)))
+        self._become(ViewState(content, owned, {}, str(None if copy is None else copy.version)))
 
     def _build_instead(self) -> None:
         # Its documents are followed, too: other code may read other ones, so that not every change reaches the ledger.
@@ -293,7 +293,7 @@ class Counting(Reader):
 class Read:
     """The state of a view, the targets whose changes can change it, and the versions that it was built from."""
 
-    state: State
+    state: ViewState
     targets: Mapping[str, Target]
     versions: VersionsRead
     wake_after: float | None
@@ -321,15 +321,15 @@ def read_now(instance: Instance, scope: str, database: LiveDatabase) -> Read:
     return Read(_state(instance, built.content, reader, resolution), targets, versions, wake_after)
 
 
-def _state(instance: Instance, content: Fields | None, reader: Reader, resolution: Resolution) -> State:
+def _state(instance: Instance, content: Fields | None, reader: Reader, resolution: Resolution) -> ViewState:
     if content is None:
-        return State(None, Nowhere(), {}, "None")
+        return ViewState(None, Nowhere(), {}, "None")
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     with active(Snapshot(documents, instance.view.__name__)):
         totals = reader.totals_of(resolution)
         store = instance.view.store_class(resolution.paths, documents, reader.time, totals)
         view = instance.view.of(store, instance.key)
-    return State(content, view, documents, digest(content))
+    return ViewState(content, view, documents, digest(content))
 
 
 def only_copy(instance: Instance) -> tuple[str, ...]:

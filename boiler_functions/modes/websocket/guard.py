@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from boiler_functions.settings.sockets import SocketSettings
 
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
+AsgiMessage: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[AsgiMessage]]
+Send: TypeAlias = Callable[[AsgiMessage], Awaitable[None]]
 ASGI: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 T = TypeVar("T")
@@ -47,8 +47,8 @@ class Ended(Exception):
     """Raised when the connection ended before the work was done."""
 
 
-class Client(Protocol):
-    """A client on a connection, which closes it at its end."""
+class Held(Protocol):
+    """A client, as the connection that it came by holds it, and closes it at its end."""
 
     @property
     def idle_since(self) -> float | None:
@@ -65,7 +65,7 @@ class Guard:
     def __init__(self, app: ASGI, settings: SocketSettings) -> None:
         self._app = app
         self._settings = settings
-        self.connections: set[Connection] = set()
+        self.connections: set[SocketConnection] = set()
         self.is_closing = False
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Guard:
         if self.is_closing or len(self.connections) >= self._settings.max_connections:
             await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
             return
-        connection = Connection(self._settings, receive, send)
+        connection = SocketConnection(self._settings, receive, send)
         self.connections.add(connection)
         try:
             scope[CONNECTION] = connection
@@ -98,7 +98,7 @@ async def _refuse(send: Send) -> None:
     await send({"type": "http.response.body", "body": b"Connect by WebSocket."})
 
 
-class Connection:
+class SocketConnection:
     """One socket, with its limits and its clients."""
 
     def __init__(self, settings: SocketSettings, receive: Receive, send: Send) -> None:
@@ -109,7 +109,7 @@ class Connection:
         self._left = float(settings.burst)
         self._since = self._loop.time()
         self._ended: asyncio.Future[tuple[int, str]] = self._loop.create_future()
-        self._clients: set[Client] = set()
+        self._clients: set[Held] = set()
         self._at_end: dict[str, Callable[[], None]] = {}
         self._idle_since = self._since
         self._admission = self._loop.call_later(settings.admission_seconds, self._look_for_clients)
@@ -131,11 +131,11 @@ class Connection:
         """Calls `release` when the connection ends, instead of an earlier one of the same name."""
         self._at_end[name] = release
 
-    def hold(self, client: Client) -> None:
+    def hold(self, client: Held) -> None:
         """Holds the client, and closes it when the connection ends, unless it is let go before."""
         self._clients.add(client)
 
-    def let_go(self, client: Client) -> None:
+    def let_go(self, client: Held) -> None:
         """Holds the client no longer."""
         self._clients.discard(client)
         self._idle_since = self._loop.time()
@@ -179,7 +179,7 @@ class Connection:
         if not self._ended.done():
             self._ended.set_result((code, reason))
 
-    async def receive(self) -> Message:
+    async def receive(self) -> AsgiMessage:
         """Returns the next message; for a forbidden one, closes the socket and returns a disconnect."""
         receiving = asyncio.ensure_future(self._receive())
         either: set[asyncio.Future[Any]] = {receiving, self._ended}
@@ -196,7 +196,7 @@ class Connection:
         await self._close(code, reason)
         return {"type": "websocket.disconnect", "code": code}
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: AsgiMessage) -> None:
         """Sends the message; raises OSError if the socket is closed, or if the client does not receive it in time."""
         if self._ended.done() and message["type"] == "websocket.send":
             raise OSError("The socket is closed.")
@@ -243,7 +243,7 @@ class Connection:
         except Exception:
             pass
 
-    def _fault(self, message: Message) -> tuple[int, str] | None:
+    def _fault(self, message: AsgiMessage) -> tuple[int, str] | None:
         text = message.get("text")
         if text is None or not _MESSAGE.fullmatch(text):
             return MALFORMED, "malformed message"

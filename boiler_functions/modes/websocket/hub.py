@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from boiler_functions.access import Where
 from boiler_functions.database import LiveDatabase
 from boiler_functions.modes.edition import Edition, scope_of
-from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, State, StoredFollower, read_now
+from boiler_functions.modes.websocket.followers import BuiltFollower, Follower, StoredFollower, ViewState, read_now
 from boiler_functions.views.build import Instance
 
 THREADS = 8
@@ -65,12 +65,12 @@ class Hub:
     def __len__(self) -> int:
         return len(self._followed)
 
-    def state(self, instance: Instance) -> State | None:
+    def state(self, instance: Instance) -> ViewState | None:
         """Returns the current state of the instance, None before it is known."""
         followed = self._followed.get(instance)
         return None if followed is None else followed.follower.state
 
-    async def subscribe(self, instance: Instance, subscriber: Subscriber) -> State:
+    async def subscribe(self, instance: Instance, subscriber: Subscriber) -> ViewState:
         """Returns the state of the instance once it is known; calls the subscriber for later ones until it leaves."""
         followed = self._followed.get(instance) or self._follow(instance)
         followed.subscribers.add(subscriber)
@@ -90,7 +90,7 @@ class Hub:
         if not followed.subscribers:
             self._followed.pop(instance).follower.close()
 
-    async def built(self, instance: Instance) -> State:
+    async def built(self, instance: Instance) -> ViewState:
         """Returns the instance built now, for one that is not stored yet."""
         loop = asyncio.get_running_loop()
         read = await loop.run_in_executor(

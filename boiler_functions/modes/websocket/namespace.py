@@ -21,8 +21,8 @@ from boiler_functions.access import Caller
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.modes.authentication import InvalidToken, Tokens
 from boiler_functions.modes.websocket.answers import Acknowledgement, answer, answer_to
-from boiler_functions.modes.websocket.followers import State
-from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Connection, Ended
+from boiler_functions.modes.websocket.followers import ViewState
+from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Ended, SocketConnection
 from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.modes.websocket.socket_session import ENDED, VIEW, SocketSession, key_of, view_of
 from boiler_functions.modes.websocket.strict import Malformed
@@ -59,7 +59,7 @@ class Client:
     """A client that is connected to the namespace, and everything that it holds until `close`."""
 
     session: SocketSession
-    connection: Connection
+    connection: SocketConnection
     forget: Callable[[], None]
     """Removes the client from the namespace."""
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -93,7 +93,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         self._tokens = tokens
         self._settings = settings
         self.clients: dict[str, Client] = {}
-        self._packets: WeakKeyDictionary[State, Packet] = WeakKeyDictionary()
+        self._packets: WeakKeyDictionary[ViewState, Packet] = WeakKeyDictionary()
         self._events: Mapping[str, Callable[[Client, Any], Awaitable[Acknowledgement]]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -123,7 +123,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             async with client.order:
                 pass
 
-    def packet_of(self, instance: Instance, state: State) -> Packet:
+    def packet_of(self, instance: Instance, state: ViewState) -> Packet:
         """Returns the packet with the view, encoded once for all clients."""
         packet = self._packets.get(state)
         if packet is None:
@@ -137,7 +137,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         return Packet(MESSAGE, message.encode())
 
     async def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> bool:
-        connection: Connection = environ["asgi.scope"][CONNECTION]
+        connection: SocketConnection = environ["asgi.scope"][CONNECTION]
         connection.at_end(self.namespace, partial(self._leave, sid))
         try:
             caller, expires = await connection.before_end(self._caller(auth))
@@ -291,7 +291,7 @@ class _Line:
     async def freed(self) -> None:
         await self._queue.join()
 
-    def send_view(self, instance: Instance, state: State) -> None:
+    def send_view(self, instance: Instance, state: ViewState) -> None:
         self._queue.put_nowait(self._namespace.packet_of(instance, state))
 
     def send_end(self, instance: Instance, reason: str) -> None:

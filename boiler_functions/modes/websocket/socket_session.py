@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from boiler_functions.access import Caller
 from boiler_functions.modes.rest.representation import represent
-from boiler_functions.modes.websocket.followers import State
+from boiler_functions.modes.websocket.followers import ViewState
 from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance
@@ -24,7 +24,7 @@ class Line(Protocol):
     async def freed(self) -> None:
         """Returns once the line is free."""
 
-    def send_view(self, instance: Instance, state: State) -> None:
+    def send_view(self, instance: Instance, state: ViewState) -> None:
         """Sends the state of the instance, encoded once for all clients."""
 
     def send_end(self, instance: Instance, reason: str) -> None:
@@ -47,7 +47,7 @@ class SocketSession:
         """The instances, with the mark of the last state that was sent; None before the first."""
         self._hub = hub
         self._line = line
-        self._untold: dict[Instance, State | str | None] = {}
+        self._untold: dict[Instance, ViewState | str | None] = {}
         """What to send: None for the hub's newest state, a state that the hub does not have, or why it ended."""
         self._telling: asyncio.Task[None] | None = None
         self._idle_since = asyncio.get_running_loop().time()
@@ -103,18 +103,18 @@ class SocketSession:
         if self._telling is not None:
             self._telling.cancel()
 
-    def _may_see(self, instance: Instance, state: State) -> bool:
+    def _may_see(self, instance: Instance, state: ViewState) -> bool:
         """Returns whether the client may see the state; every subscriber may see that the view is gone."""
         return state.content is None or self._is_admitted(instance, state)
 
-    def _is_admitted(self, instance: Instance, state: State) -> bool:
+    def _is_admitted(self, instance: Instance, state: ViewState) -> bool:
         return state.admits(instance.view.__readers__(), self.caller)
 
     def _end(self, instance: Instance, reason: str) -> None:
         self.unsubscribe(instance)
         self._tell(instance, reason)
 
-    def _tell(self, instance: Instance, what: State | str | None) -> None:
+    def _tell(self, instance: Instance, what: ViewState | str | None) -> None:
         self._untold[instance] = what
         if self._telling is None:
             # At once if possible: a task for each client would cost more than what it sends.

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.cloud.firestore_v1.types.firestore import RunQueryResponse
 
-from boiler_functions.database import Found, Put, Query
+from boiler_functions.database import FoundVersions, Put, Query
 from boiler_functions.database.connection import Connection
 from boiler_functions.database.errors import COMMIT_ERRORS, READ_ERRORS, VERIFY_ERRORS, ErrorTable, translate
 from boiler_functions.database.firestore import FirestoreDatabase, _shared, connect
@@ -140,7 +140,7 @@ def verified_commit(channel: Channel) -> None:
     """Commits on the condition that a query still returns one document."""
     database = FirestoreDatabase("demo")
     database._opened = Connection(channel, "projects/demo/databases/(default)", emulator=True)
-    database.commit([Put("users/a", {})], verify=[Found(Query("users"), {"users/a": 1})])
+    database.commit([Put("users/a", {})], verify=[FoundVersions(Query("users"), {"users/a": 1})])
 
 
 def test_a_transaction_that_cannot_begin_is_a_conflict_and_writes_nothing() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.database import NAME, Document, Filter, Found, Order, Query
+from boiler_functions.database import NAME, Document, Filter, FoundVersions, Order, Query
 from boiler_functions.database.matching import (
     ABSENT,
     check_query,
@@ -94,7 +94,7 @@ def test_a_missing_document_and_one_of_another_collection_match_nothing() -> Non
 
 
 def test_a_query_that_returns_something_else_is_a_conflict_that_names_what_changed() -> None:
-    found = Found(Query("users"), {"users/a": 1, "users/b": 2})
+    found = FoundVersions(Query("users"), {"users/a": 1, "users/b": 2})
     check_unchanged(found, [Document("users/b", {}, 2), Document("users/a", {}, 1)])
     with pytest.raises(Conflict, match=r"The query on users .* users/a, users/c changed"):
         check_unchanged(found, [Document("users/b", {}, 2), Document("users/c", {}, 3)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from boiler_functions.database import PRESENT, Found, Put, Query
+from boiler_functions.database import PRESENT, FoundVersions, Put, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.exceptions import Conflict
@@ -34,7 +34,7 @@ def test_a_query_bills_what_it_returns_and_one_read_at_least(metered: Metered, c
 def test_a_commit_bills_its_writes_and_the_queries_that_it_verifies(metered: Metered) -> None:
     versions = {each.path: each.version for each in metered.query(Query("users")).documents}
     before = metered.usage
-    metered.commit([Put("users/d", {}), Put("users/e", {})], verify=[Found(Query("users"), versions)])
+    metered.commit([Put("users/d", {}), Put("users/e", {})], verify=[FoundVersions(Query("users"), versions)])
     assert metered.usage - before == Usage(rpcs=2, reads=3, writes=2)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from boiler_functions.modes.websocket.followers import Follower
-from boiler_functions.modes.websocket.guard import Connection
+from boiler_functions.modes.websocket.guard import SocketConnection
 from boiler_functions.modes.websocket.hub import Followed
 from boiler_functions.modes.websocket.namespace import Client
 from boiler_functions.modes.websocket.socket_session import SocketSession
@@ -22,7 +22,7 @@ from tests.unit.modes.websocket.rooms import Card, Copy, Guest, Room, Tokens, ap
 
 PROGRAMS = 20
 
-KINDS = (Client, SocketSession, Followed, Follower, Connection)
+KINDS = (Client, SocketSession, Followed, Follower, SocketConnection)
 
 SCOPE = {
     "type": "websocket",

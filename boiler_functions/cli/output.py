@@ -28,7 +28,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class Output:
     """The result of a command, as JSON and as lines; `is_fine` decides on the exit status."""
 
     command: str
@@ -37,7 +37,7 @@ class Answer:
     is_fine: bool = True
 
     def show(self, context: Context, *, as_json: bool) -> None:
-        """Prints the answer; raises Unfinished, without a further line, if something is not fine."""
+        """Prints the result; raises Unfinished, without a further line, if something is not fine."""
         if as_json:
             click.echo(json.dumps(self._envelope(context), indent=2, default=_plain))
         else:
@@ -65,8 +65,8 @@ class NotFine(Unfinished):
         """Prints nothing."""
 
 
-def repeated(find: Callable[[], Answer], context: Context, seconds: float | None, *, as_json: bool) -> None:
-    """Shows the answer; with a number of seconds, again and again until Ctrl-C."""
+def repeated(find: Callable[[], Output], context: Context, seconds: float | None, *, as_json: bool) -> None:
+    """Shows the result; with a number of seconds, again and again until Ctrl-C."""
     while seconds is not None:
         try:
             with suppress(NotFine):
