@@ -13,7 +13,7 @@ _COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _LAST_COMMA = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING}|(//[^\n]*|/\*.*?\*/)|[{{}}\[\],:]|[^\s{{}}\[\],:\"/]+", re.DOTALL)
 
-Tokens: TypeAlias = Sequence[re.Match[str]]
+_Tokens: TypeAlias = Sequence[re.Match[str]]
 
 
 def loads(text: str) -> Any:
@@ -43,7 +43,7 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _value_of(tokens: Tokens, key: str) -> int | None:
+def _value_of(tokens: _Tokens, key: str) -> int | None:
     """Returns the index of the first token of the key's value in the outermost object."""
     depth = 0
     for index, token in enumerate(tokens[:-1]):
@@ -53,7 +53,7 @@ def _value_of(tokens: Tokens, key: str) -> int | None:
     return None
 
 
-def _end(tokens: Tokens, start: int) -> int:
+def _end(tokens: _Tokens, start: int) -> int:
     """Returns the index of the last token of the value that begins at the token `start`."""
     depth = 0
     for index in range(start, len(tokens)):
@@ -63,7 +63,7 @@ def _end(tokens: Tokens, start: int) -> int:
     raise ValueError("the text ends inside of a value")
 
 
-def _with_entry(text: str, tokens: Tokens, closing: int, entry: str) -> str:
+def _with_entry(text: str, tokens: _Tokens, closing: int, entry: str) -> str:
     """Returns the text with an entry before the closing bracket, and a comma before it where one is needed."""
     last, close = tokens[closing - 1], tokens[closing].start()
     comma = "" if last[0] in ("{", "[", ",") else ","

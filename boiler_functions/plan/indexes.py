@@ -57,7 +57,7 @@ class Index:
 
 
 @dataclass(frozen=True, order=True)
-class Single:
+class SingleField:
     """An index of one field by itself."""
 
     scope: Scope = "COLLECTION"
@@ -69,7 +69,7 @@ class Single:
         return {key: value for key, value in config.items() if key != "fieldPath"} | {"queryScope": self.scope}
 
 
-AUTOMATIC = (Single(), Single(descending=True), Single(contains=True))
+AUTOMATIC = (SingleField(), SingleField(descending=True), SingleField(contains=True))
 """The indexes that Firestore keeps of every field without an override."""
 
 
@@ -79,7 +79,7 @@ class Override:
 
     collection: str
     field: str
-    indexes: tuple[Single, ...] = ()
+    indexes: tuple[SingleField, ...] = ()
     ttl: bool = False
 
     def to_wire(self) -> dict[str, Any]:
@@ -91,13 +91,13 @@ class Override:
 # An index of a rising timestamp is a hot spot, and bookkeeping is read by document name: all else is left out.
 BOOKKEEPING_OVERRIDES = (
     Override(ledger.COLLECTION, "*"),
-    Override(ledger.COLLECTION, "depends_on", (Single(contains=True),)),
-    *(Override(ledger.COLLECTION, field, (Single(),)) for field in ledger.RANGED),
+    Override(ledger.COLLECTION, "depends_on", (SingleField(contains=True),)),
+    *(Override(ledger.COLLECTION, field, (SingleField(),)) for field in ledger.RANGED),
     Override(marker.COLLECTION, "*"),
     Override(marker.COLLECTION, "expire_at", ttl=True),
     Override(dead_letter.COLLECTION, "expire_at", ttl=True),
     Override(outbox.COLLECTION, "*"),
-    Override(outbox.COLLECTION, "status", (Single(),)),
+    Override(outbox.COLLECTION, "status", (SingleField(),)),
     Override(outbox.COLLECTION, "expire_at", ttl=True),
     Override(secret.COLLECTION, "*"),
     Override(registry.COLLECTION, "*"),
@@ -117,7 +117,7 @@ class Indexes:
         asked = (query for mode in declarations.modes for query in mode.queries(declarations))
         needed = [need for query in asked for need in needs(query)]
         composite = {each for each in needed if isinstance(each, Index)}
-        singles: dict[tuple[str, str], set[Single]] = {}
+        singles: dict[tuple[str, str], set[SingleField]] = {}
         for each in needed:
             if not isinstance(each, Index):
                 singles.setdefault((each.collection, each.field), set(AUTOMATIC)).update(each.indexes)
@@ -158,7 +158,7 @@ def needs(query: Query) -> Iterator[Index | Override]:
         yield Index(collection, scope, fields)
     elif query.group:
         for each in fields:
-            single = Single(scope, each.descending, each.contains)
+            single = SingleField(scope, each.descending, each.contains)
             yield Override(collection, each.path, (single,))
 
 

@@ -12,7 +12,7 @@ from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.models import fields
 from boiler_functions.models.attributes import camel_case
-from boiler_functions.modes.clients import Documents
+from boiler_functions.modes.clients import Exposed
 from boiler_functions.paths import Pattern, collection_of
 
 _HEADER = """\
@@ -60,7 +60,7 @@ _TYPES: tuple[tuple[type[marshmallow_fields.Field[Any]], str], ...] = (
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
-def web_client(documents: Iterable[Documents]) -> str:
+def web_client(documents: Iterable[Exposed]) -> str:
     """Returns the text of a .ts file with a type and two functions for each kind of document.
 
     export const meetingSession = (db: Firestore, usersDocId: string, meetingDocId: string): …
@@ -69,7 +69,7 @@ def web_client(documents: Iterable[Documents]) -> str:
     return "\n".join([_HEADER, *map(_module, documents)])
 
 
-def _module(each: Documents) -> str:
+def _module(each: Exposed) -> str:
     pattern = each.pattern
     collection = Pattern(collection_of(pattern.text))
     name = each.name[0].lower() + each.name[1:]

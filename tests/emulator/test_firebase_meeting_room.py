@@ -26,7 +26,7 @@ from boiler_functions.plan.indexes import (
     IndexedField,
     Indexes,
     Override,
-    Single,
+    SingleField,
 )
 from boiler_functions.runtime.queues import firebase_enqueuer
 from functions.meeting_room import Location, Meeting, Ticket, User
@@ -221,7 +221,7 @@ def test_firebase_tools_accepts_every_kind_of_index(tmp_path: Path) -> None:
     lists = (IndexedField("open"), IndexedField("fleets", contains=True))
     indexes = Indexes(
         (Index("ports", "COLLECTION", fields), Index("ports", "COLLECTION_GROUP", lists)),
-        (*BOOKKEEPING_OVERRIDES, Override("ships", "`a b`", (*AUTOMATIC, Single("COLLECTION_GROUP")))),
+        (*BOOKKEEPING_OVERRIDES, Override("ships", "`a b`", (*AUTOMATIC, SingleField("COLLECTION_GROUP")))),
     )
     (tmp_path / "indexes.json").write_text(json.dumps(indexes.to_wire()))
     script = (
