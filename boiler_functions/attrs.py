@@ -26,10 +26,11 @@ from marshmallow import fields as marshmallow_fields
 from boiler_functions.exceptions import InvalidAttribute
 from boiler_functions.models import coercion, fields
 from boiler_functions.models.annotations import field_for
-from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Relation, StoredBy, Validator
+from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Validator
 from boiler_functions.models.coercion import Coercion
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
+from boiler_functions.models.relation import Relation, StoredBy
 from boiler_functions.types import GeoPoint
 
 T = TypeVar("T")

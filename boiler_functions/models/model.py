@@ -11,7 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
-from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, pre_load
+from marshmallow import INCLUDE, Schema, ValidationError
 
 from boiler_functions.database.values import Fault, dotted, fault_of_name, faults_of
 from boiler_functions.exceptions import (
@@ -22,7 +22,8 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import flatten
-from boiler_functions.models.spelling import AnswerSchema, StoredSchema
+from boiler_functions.models.schemas import schema_of
+from boiler_functions.models.spelling import StoredSchema
 from boiler_functions.types import Fields, Reference, described, digest, shown, subclasses
 
 OBJ_TYPE = "obj_type"
@@ -175,12 +176,12 @@ class Model:
     @classmethod
     def schema(cls, base: type[Schema] = StoredSchema) -> Schema:
         """Returns the marshmallow schema for input: all attributes except those that only a getter gives."""
-        return _schema(cast(Any, cls), base, computed=False)
+        return schema_of(cast(Any, cls), base, computed=False)
 
     @classmethod
     def view_schema(cls, base: type[Schema] = StoredSchema) -> Schema:
         """Returns the marshmallow schema of `to_view_dict`: all attributes, the computed ones always present."""
-        return _schema(cast(Any, cls), base, computed=True)
+        return schema_of(cast(Any, cls), base, computed=True)
 
     @classmethod
     def _current(cls, fields: Fields) -> Fields:
@@ -362,45 +363,6 @@ def _read_otherwise(model: Any) -> list[Attribute[Any]]:
 def _exported(model: Any) -> Mapping[str, Attribute[Any]]:
     excluded = set(model.meta("exclude", ()))
     return {name: each for name, each in model.attributes.items() if name not in excluded}
-
-
-@cache
-def _schema(model: Any, base: type[Schema], *, computed: bool) -> Schema:
-    class Meta:
-        unknown = model.meta("unknown") or EXCLUDE
-
-    chosen = {
-        name: each.field(always_present=_is_always_present(each, base, computed))
-        for name, each in model.exported().items()
-        if computed or each.fget is None or (each.fset is not None and model.takes_computed)
-    }
-    hooks = {"without_hidden": _without_hidden(model, chosen)} if model.meta("unknown") else {}
-    members = {**chosen, **hooks, "Meta": Meta, "__module__": model.__module__}
-    schema: type[Schema] = type(model.__name__, (base,), members)
-    return schema()
-
-
-def _without_hidden(model: type[Model], chosen: Iterable[str]) -> Any:
-    """Returns a hook that drops input keys that name an attribute which the schema does not load.
-
-    Such keys are `city_name` beside `cityName`, and read-only computed attributes. With `Meta.unknown = INCLUDE` they
-    would be kept unvalidated under the attribute's name. With RAISE, a client gets them reported as unknown fields; a
-    document of a domain model may hold them.
-    """
-    keys = {name: attribute.data_key for name, attribute in model.attributes.items()}
-    hidden = {*keys, *keys.values()} - {keys[name] for name in chosen}
-
-    def without_hidden(schema: Schema, data: Any, *, unknown: str | None, **_: Any) -> Any:
-        hides = isinstance(data, Mapping) and (unknown == INCLUDE or model.is_document)
-        return {key: each for key, each in data.items() if key not in hidden} if hides else data
-
-    return pre_load(without_hidden)
-
-
-def _is_always_present(attribute: Attribute[Any], base: type[Schema], computed: bool) -> bool:
-    if attribute.fget is None:
-        return issubclass(base, AnswerSchema) and attribute.has_default
-    return computed
 
 
 def _without_references(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from boiler_functions.database import Document, Result
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidPath, Permanent
-from boiler_functions.models.attributes import Relation
+from boiler_functions.models.relation import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import (

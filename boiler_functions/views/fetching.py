@@ -12,8 +12,9 @@ from typing import Any
 
 from boiler_functions.database.matching import billed
 from boiler_functions.database.metered import Usage
-from boiler_functions.models.attributes import Attribute, Relation
+from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import Boolean
+from boiler_functions.models.relation import Relation
 from boiler_functions.views.build import together
 from boiler_functions.views.followed import Above, One, RelatedMany
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers

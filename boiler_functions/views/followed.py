@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from boiler_functions.database import Document
 from boiler_functions.exceptions import InvalidReference
-from boiler_functions.models.attributes import Relation
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.relation import Relation
 from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 

@@ -11,9 +11,9 @@ from typing import Any, Self, TypeVar, overload
 from boiler_functions.database import Document, Filter, Order, Query
 from boiler_functions.database.matching import check_query, in_order, orders_of
 from boiler_functions.exceptions import InvalidCondition, InvalidReference, InvalidRequest
-from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.relation import Relation
 from boiler_functions.models.selection import Selection, collection_query, filters_of
 from boiler_functions.paths import collection_of
 from boiler_functions.views.followed import Many, leads_on, led_by, lies_below, place_of, starting_point

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
 from boiler_functions.exceptions import InvalidCondition, InvalidReference
-from boiler_functions.models.attributes import Relation
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
+from boiler_functions.models.relation import Relation
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
 from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single
