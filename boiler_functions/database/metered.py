@@ -1,6 +1,7 @@
 """A database that counts its RPCs, and its reads and writes as Firestore bills them."""
 
 from collections.abc import Collection, Sequence
+from threading import Lock
 from typing import NamedTuple
 
 from boiler_functions.database import (
@@ -37,7 +38,7 @@ def _billed(documents: int) -> int:
 
 
 class Metered:
-    """Wraps a database for one event, and counts its `usage`; `commit_time` is that of the last commit.
+    """Wraps a database for one event, and counts its `usage`; `commit_time` is that of the latest commit.
 
     metered = Metered(database)
     metered.read(["users/uid1"])
@@ -48,23 +49,24 @@ class Metered:
         self.usage = Usage()
         self.commit_time: Instant | None = None
         self._database = database
+        self._lock = Lock()
 
     def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
         """Reads; each path is billed once, and without paths there is no RPC."""
-        self.usage += Usage(rpcs=int(bool(paths)), reads=len(set(paths)))
+        self._count(Usage(rpcs=int(bool(paths)), reads=len(set(paths))))
         return self._database.read(paths, at=at)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         """Queries; bills every document that was read, also those that the pattern then dropped."""
         reading = self._database.query(query, at=at)
         reads = len(reading.documents) if reading.reads is None else reading.reads
-        self.usage += Usage(rpcs=reading.rpcs, reads=_billed(reads))
+        self._count(Usage(rpcs=reading.rpcs, reads=_billed(reads)))
         return reading
 
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
         """Aggregates; bills one read for each 1,000 index entries."""
         answer = self._database.aggregate(aggregation, at=at)
-        self.usage += Usage(rpcs=answer.rpcs, reads=answer.reads)
+        self._count(Usage(rpcs=answer.rpcs, reads=answer.reads))
         return answer
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
@@ -74,7 +76,12 @@ class Metered:
         """
         reads = sum(_billed(len(each.versions)) if isinstance(each, FoundVersions) else each.reads for each in verify)
         rpcs = sum(1 if isinstance(each, FoundVersions) else each.rpcs for each in verify)
-        self.usage += Usage(rpcs=1 + rpcs, reads=reads, writes=len(writes))
+        self._count(Usage(rpcs=1 + rpcs, reads=reads, writes=len(writes)))
         committed = self._database.commit(writes, verify=verify)
-        self.commit_time = committed.commit_time
+        with self._lock:
+            self.commit_time = max(self.commit_time or 0, committed.commit_time)
         return committed
+
+    def _count(self, usage: Usage) -> None:
+        with self._lock:
+            self.usage += usage

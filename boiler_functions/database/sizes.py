@@ -15,12 +15,13 @@ MAX_COMPARED_BYTES = 1500
 
 
 def text_size(text: str) -> int:
-    return len(text.encode()) + 1
+    return (len(text) if text.isascii() else len(text.encode())) + 1
 
 
 def name_size(path: str) -> int:
     """Returns the size of a document's name: 44 for "users/jeff/tasks/my_task_id"."""
-    return sum(map(text_size, path.split("/"))) + 16
+    # Each slash counts as the end of the text before it.
+    return text_size(path) + 16
 
 
 def map_size(fields: Fields) -> int:
@@ -28,6 +29,8 @@ def map_size(fields: Fields) -> int:
 
 
 def value_size(value: Any) -> int:
+    if type(value) is str:  # Most values are, and matching tries the other types first.
+        return text_size(value)
     match value:
         case None | bool():
             return 1

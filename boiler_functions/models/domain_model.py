@@ -20,7 +20,7 @@ from boiler_functions.models import session
 from boiler_functions.models.conditions import Condition
 from boiler_functions.models.fields import flatten
 from boiler_functions.models.model import DOC_ID, DOC_REF, OBJ_TYPE, RESERVED_KEYS, Misfit, Model
-from boiler_functions.models.original import Original
+from boiler_functions.models.original import IMMUTABLE, Original
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.types import Fields, subclasses
@@ -136,11 +136,15 @@ class DomainModel(Model):
         harm. `Meta.unknown = RAISE` refuses the document at once.
         """
         actual = cls._class_of(document)
-        fields = actual._loadable(document.fields or {})
-        values, messages = actual._fitting(actual.schema(), fields)
-        if undeclared := messages.keys() - {each.data_key for each in actual.attributes.values()}:
-            raise InvalidDocument(document.path, actual.__name__, flatten({key: messages[key] for key in undeclared}))
-        return actual._of_values(document, values, actual._misfits_of(fields, messages))
+        return actual._of_values(document, *actual._loaded(document))
+
+    @classmethod
+    def _loaded(cls, document: Document) -> tuple[Mapping[str, Any], Mapping[str, Misfit]]:
+        fields = cls._loadable(document.fields or {})
+        values, messages = cls._fitting(cls.schema(), fields)
+        if undeclared := messages.keys() - {each.data_key for each in cls.attributes.values()}:
+            raise InvalidDocument(document.path, cls.__name__, flatten({key: messages[key] for key in undeclared}))
+        return values, cls._misfits_of(fields, messages)
 
     @classmethod
     def recall(cls, document: Document) -> Self:
@@ -285,12 +289,21 @@ class DomainModel(Model):
         """
         if not cls.holds(document):
             return None
-        known = session.current().models
-        key = (cls._root(), document.path)
+        active = session.current()
+        known, key = active.models, (cls._root(), document.path)
         if key not in known:
-            known[key] = cls.from_document(document)
+            known[key] = cls._class_of(document)._with(document, active.loaded)
         model: Self = known[key]
         return model
+
+    @classmethod
+    def _with(cls, document: Document, loaded: dict[Any, Any]) -> Self:
+        """Returns a model of its own with the values that another of the same document has loaded."""
+        found = loaded.get((cls, document.path)) or cls._loaded(document)
+        values, misfits = found
+        if not misfits and all(isinstance(each, IMMUTABLE) for each in values.values()):
+            loaded[cls, document.path] = found
+        return cls._of_values(document, values, misfits)
 
     @classmethod
     def holds(cls, document: Document) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 from boiler_functions.models.model import RESERVED_KEYS, differs
 from boiler_functions.types import Fields, GeoPoint, Reference
 
-# Values of these types cannot change in place.
-_IMMUTABLE = (str, int, float, bytes, datetime, Reference, GeoPoint, Enum, NoneType)
+IMMUTABLE = (str, int, float, bytes, datetime, Reference, GeoPoint, Enum, NoneType)
+"""Types whose values cannot change in place."""
 
 
 class Original:
@@ -58,7 +58,7 @@ class Original:
         """
         then = self._values
         return values.keys() == then.keys() and all(
-            value is then[name] and isinstance(value, _IMMUTABLE) for name, value in values.items()
+            value is then[name] and isinstance(value, IMMUTABLE) for name, value in values.items()
         )
 
     def changed(self, fields: Mapping[str, Any]) -> list[str]:

@@ -40,6 +40,11 @@ class Session(Protocol):
         ...
 
     @property
+    def loaded(self) -> dict[Any, Any]:
+        """The values of documents, by class and path, which sessions over the same documents share."""
+        ...
+
+    @property
     def caller(self) -> Caller | None:
         """The sender of the request; None for an event, and for a request without a token."""
         ...
@@ -158,6 +163,8 @@ class Direct:
     def models(self) -> dict[Any, Any]:
         return {}
 
+    loaded = models
+
     def read(self, paths: Collection[str]) -> list[Document]:
         return list(self.database.read(paths).documents)
 
@@ -173,14 +180,19 @@ class Direct:
 class Snapshot:
     """A session over the documents that a view read: relations resolve, everything else raises ImpureGetter."""
 
-    def __init__(self, documents: Mapping[str, Document], view: str) -> None:
+    def __init__(self, documents: Mapping[str, Document], view: str, loaded: dict[Any, Any] | None = None) -> None:
         self.documents = documents
         self.view = view
         self._models: dict[Any, Any] = {}
+        self._loaded = {} if loaded is None else loaded
 
     @property
     def models(self) -> dict[Any, Any]:
         return self._models
+
+    @property
+    def loaded(self) -> dict[Any, Any]:
+        return self._loaded
 
     @property
     def caller(self) -> Caller | None:
@@ -237,6 +249,10 @@ class UnitOfWork:
     @property
     def models(self) -> dict[Any, Any]:
         return self._models
+
+    @property
+    def loaded(self) -> dict[Any, Any]:
+        return {}  # A document that was written here has other values afterwards.
 
     def read(self, paths: Collection[str]) -> list[Document]:
         missing = [path for path in dict.fromkeys(paths) if path not in self.documents]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Lock
 from typing import Any, NamedTuple
 
 from boiler_functions.database.metered import Metered
@@ -43,22 +44,24 @@ class Outcome(StrEnum):
 
 
 class Surroundings(NamedTuple):
-    """The clock, the random numbers and the release, passed in so that a simulation can replace them."""
+    """The clock, the random numbers, the release and the threads, passed in so that a simulation can replace them."""
 
     clock: Callable[[], Instant] = time.time_ns
     sleep: Callable[[float], None] = time.sleep
     random: random.Random = random.SystemRandom()
     release: Release = Release()
     """The deployment of this process."""
+    threads: int = 1
+    """How many pages of views are in work at once; with one, the calls come in the same order each time."""
 
 
-REAL = Surroundings()
-"""The clock and the random numbers of the machine."""
+REAL = Surroundings(threads=4)
+"""The clock and the random numbers of the machine, with threads, as most of the time goes by waiting for Firestore."""
 
 
 @dataclass(eq=False, repr=False)
 class Invocation:
-    """The work on one event; it is dropped with the event."""
+    """The work on one event, in one or several threads; it is dropped with the event."""
 
     app: str
     function: str
@@ -71,6 +74,7 @@ class Invocation:
     has_met_earlier_ledgers: bool = False
     """Whether it read a ledger of an earlier version of this package, which no query by view finds."""
     started: Instant = field(init=False)
+    _lock: Lock = field(default_factory=Lock)
     _editions: dict[type[ViewModel[Any]], Edition] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,11 +87,13 @@ class Invocation:
         return self._editions[view]
 
     def note(self, outcome: Outcome, count: int = 1) -> None:
-        self.outcomes[outcome] += count
+        with self._lock:
+            self.outcomes[outcome] += count
 
     def pause(self, attempt: int) -> None:
         """Counts the next attempt, and waits before it."""
-        self.attempts += 1
+        with self._lock:
+            self.attempts += 1
         bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
         self.surroundings.sleep(self.surroundings.random.uniform(0, bound))
 

@@ -20,12 +20,13 @@ from boiler_functions.database import (
     Write,
     unchanged,
 )
-from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, value_size
+from boiler_functions.database.matching import field_of
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size, value_size
 from boiler_functions.exceptions import NewerSchema
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Reference, Version, digest, to_datetime, to_instant
-from boiler_functions.views.build import Built, Instance
+from boiler_functions.views.build import Built, Instance, chunks
 
 COLLECTION = "boilerLedgers"
 
@@ -37,6 +38,12 @@ READABLE_FORMAT = 1
 
 _SPARE_BYTES = 64 * 1024
 """What is left free of a ledger's document for all but its tokens, its lists and a content."""
+
+LOOKED_UP = 10
+"""The most pages of ledgers that one query brings."""
+
+LOOKED_UP_BYTES = 4 * 1024 * 1024
+"""What they may have together, in bytes, as far as those of the query before tell."""
 
 RANGED = ("code", "due", "plan")
 """The fields that are found by ranges: ledgers of other code, what is due, ledgers of a view or another plan."""
@@ -316,28 +323,23 @@ def dependents(
         COLLECTION,
         filters=(Filter("depends_on", "array-contains-any", tuple(tokens)),),
         orders=(Order(NAME),),
-        limit=page,
+        start=cursor(after) if after else None,
         end=cursor(until) if until else None,
     )
-    while True:
-        documents = database.query(query._replace(start=cursor(after) if after else None)).documents
-        if documents:
-            yield list(documents)
-        if len(documents) < page:
-            return
-        after = documents[-1].id
+    return _pages(database, query, page)
 
 
 def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[list[Document]]:
     """Yields the ledgers of an app whose debt is due, or whose moment has come, the longest due first, in pages."""
     due = (Filter("due", ">=", f"{app}/"), Filter("due", "<=", due_at(app, now)))
-    return _pages(database, "due", due, page)
+    return _pages(database, Query(COLLECTION, filters=due, orders=(Order("due"), Order(NAME))), page)
 
 
 def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[list[Document]]:
     """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
     other = () if besides is None else (Filter("plan", "!=", besides.plan),)
-    return _pages(database, "plan", (*_within(scope, "plan"), *other), page)
+    filters = (*_within(scope, "plan"), *other)
+    return _pages(database, Query(COLLECTION, filters=filters, orders=(Order("plan"), Order(NAME))), page)
 
 
 def number_of_view(database: Database, scope: str) -> int:
@@ -362,7 +364,8 @@ def has_others(database: Database, scope: str, edition: Edition) -> bool:
 
 def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[list[Document]]:
     """Yields the ledgers of a view that other code than that of this edition wrote, in pages."""
-    return _pages(database, "code", _of_other_code(scope, edition), page)
+    filters, orders = _of_other_code(scope, edition), (Order("code"), Order(NAME))
+    return _pages(database, Query(COLLECTION, filters=filters, orders=orders), page)
 
 
 def _of_other_code(scope: str, edition: Edition) -> tuple[Filter, ...]:
@@ -374,17 +377,32 @@ def _within(scope: str, field: str) -> tuple[Filter, ...]:
     return (Filter(field, ">=", f"{scope}/"), Filter(field, "<", f"{scope}0"))
 
 
-def _pages(database: Database, field: str, filters: tuple[Filter, ...], page: int) -> Iterator[list[Document]]:
-    query = Query(COLLECTION, filters=filters, orders=(Order(field), Order(NAME)), limit=page)
+def _pages(database: Database, query: Query, page: int) -> Iterator[list[Document]]:
+    """Yields what the query finds in pages. Small ledgers come several pages by one query, after the first page."""
+    limit = page
     while True:
-        documents = list(database.query(query).documents)
-        if documents:
-            yield documents
-        if len(documents) < page:
+        documents = database.query(query._replace(limit=limit)).documents
+        yield from chunks(documents, page)
+        if len(documents) < limit:
             return
-        last = documents[-1]
         # The next page starts after this one, not at the beginning: ledgers that could not be built are still found.
-        query = query._replace(start=Cursor(((last.fields or {})[field], Reference(last.path)), before=False))
+        last = tuple(field_of(documents[-1], order.field) for order in query.orders)
+        query = query._replace(start=Cursor(last, before=False))
+        limit = page * _number_of_pages(documents[:page])
+
+
+def look_ups(number: int, page: int) -> Iterator[int]:
+    """Yields the numbers of small ledgers that the queries for so many of them return, the last perhaps none."""
+    limit = page
+    while number >= limit:
+        yield limit
+        number, limit = number - limit, page * LOOKED_UP
+    yield number
+
+
+def _number_of_pages(documents: Sequence[Document]) -> int:
+    size = sum(document_size(each.path, each.fields or {}) for each in documents)
+    return max(1, min(LOOKED_UP, LOOKED_UP_BYTES // size))
 
 
 def instance_of(view: Any, document: Document) -> Instance:

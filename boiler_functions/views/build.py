@@ -80,6 +80,8 @@ class Reader:
         self.results: dict[str, tuple[Document, ...]] = {}
         self.totals: dict[str, Aggregated] = {}
         self.read_time: Instant | None = None
+        self.loaded: dict[Any, Any] = {}
+        """The values of the documents, by class and path, so that the views that share a document load it once."""
 
     def read(self, paths: Iterable[str]) -> None:
         """Reads the documents that were not read before, in one BatchGet."""
@@ -109,7 +111,7 @@ class Reader:
 
     def read_again(self, paths: Collection[str]) -> None:
         """Forgets everything that was read, and reads these documents as they are now."""
-        self.documents, self.results, self.totals, self.read_time = {}, {}, {}, None
+        self.documents, self.results, self.totals, self.loaded, self.read_time = {}, {}, {}, {}, None
         self.read(paths)
 
     def reached(self, instance: Instance) -> Resolution:
@@ -246,7 +248,7 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
     # Only the documents that this instance's plan reached: the reader also holds those of other instances, and using
     # one of them would be a dependency without a token.
     documents = {path: reader.documents[path] for path in versions}
-    with active(Snapshot(documents, view.__name__)):
+    with active(Snapshot(documents, view.__name__, reader.loaded)):
         store = view.store_class(resolution.paths, documents, reader.time, reader.totals_of(resolution))
         root = view.store_class.root()
         if not instance.is_possible or (root is not None and root.name not in resolution.paths):

@@ -266,6 +266,8 @@ class Scenario(NamedTuple):
     """Forced builds by hand may run at any time."""
     page: int = 0
     """The number of ledgers that one query of the look-up returns; without it, all of them."""
+    at_once: bool = False
+    """The views that a look-up finds are pages of their own, in work at once, as is the look-up after it."""
     upkeep: bool = False
     """Upkeep may run at any time."""
     unindexed: bool = False
@@ -448,7 +450,9 @@ class QueryProtocol:
             return
         if world.faults and handler.phase != "start":
             again = self._delivered(handler.change)
-            yield f"{who}: crashes, is delivered again", _with(world._replace(faults=world.faults - 1), again)
+            left = tuple(each for each in world.handlers if not self._is_beside(handler, each))
+            crashed = world._replace(faults=world.faults - 1, handlers=left)
+            yield f"{who}: crashes, is delivered again", _with(crashed, again)
         match handler.phase:
             case "start":
                 yield from self._follow(handler, world, who)
@@ -466,6 +470,10 @@ class QueryProtocol:
                 yield from self._woken_later(handler, world, who)
             case _:
                 yield from self._commit(handler, world, who)
+
+    def _is_beside(self, handler: Handler, other: Handler) -> bool:
+        """Returns whether the other works on another page of the same delivery, and so ends with it."""
+        return self.scenario.at_once and other.change == handler.change
 
     def _delivered(self, change: Change) -> Handler:
         """Starts a handler, which the code of a deployment takes at once if there is only one."""
@@ -511,7 +519,13 @@ class QueryProtocol:
         attempt = done._replace(
             phase="read", views=tuple(concerned), ledgers=_pairs(concerned), awaited=frozenset(known)
         )
-        yield label, _with(world, attempt)
+        if not self.scenario.at_once:
+            yield label, _with(world, attempt)
+            return
+        begun = _with(world, _fresh(done))
+        for name, each in concerned.items():
+            begun = _with(begun, attempt._replace(todo=(), views=(name,), ledgers=((name, each),)))
+        yield label, begun
 
     def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
         """Reads one document of a BatchGet, each at its own time: the read may be torn in any order."""

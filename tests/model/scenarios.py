@@ -106,6 +106,19 @@ FAMILIES = (
         "pages of one view, lost answers", 2, 2,
         {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, page=1, faults=1,
     ),
+    _family("pages at once", 2, 3, {"a": (LINK, None), "c": (LINK, None), "b": (0, 1)}, views=TWO, at_once=True),
+    _family(
+        "pages at once, each looked up by itself", 2, 3,
+        {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, page=1, at_once=True,
+    ),
+    _family(
+        "pages at once, crashes and lost answers", 2, 2,
+        {"a": (LINK, None), "b": (0, 1)}, views=TWO, initial=LINK_AND_COPY, at_once=True, faults=1,
+    ),
+    _family(
+        "pages at once, one of which is refused", 2, 3,
+        {"a": (LINK, None), "c": (COPIED,), "b": (0, REFUSED)}, views=TWO, initial=LINK_AND_COPY, at_once=True,
+    ),
     _family(
         "a view without root", 2, 3,
         {"b": (0, CHAIN), "y": (0, 1)}, views=ROOTLESS, initial=(("b", 1),), unbuilt=True, faults=1, upkeep=True,

@@ -16,6 +16,7 @@ from boiler_functions.database import Database, Delete, Document, Query, unchang
 from boiler_functions.exceptions import Conflict
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.edition import Edition, scope_of
+from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.ledger import Ledger, instance_of, is_due, ledger_path, of_view, sampled
 from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
 from boiler_functions.modes.release import Release
@@ -48,9 +49,9 @@ class Audit(NamedTuple):
 
     def whole(self) -> Iterator[Finding]:
         """Yields a finding for each root, each ledger whose root is gone, and each copy without a ledger."""
-        for roots in self.work.roots():
-            yield from self.of(roots)
-        yield from self._ghosts()
+        roots = [root for page in self.work.roots() for root in page]
+        yield from self.of(roots)
+        yield from self._ghosts(roots)
         yield from self._without_ledger()
 
     def sample(self, number: int) -> Iterator[Finding]:
@@ -62,10 +63,13 @@ class Audit(NamedTuple):
 
     def of(self, roots: Iterable[str]) -> Iterator[Finding]:
         """Yields a finding for each of the roots."""
-        for page in chunks(roots, PAGE):
-            for look in self._look([Instance(self.work.view, root) for root in page]):
-                finding = self._judged(look)
-                yield finding if finding.verdict is Verdict.RIGHT else self._again(look.instance)
+        for found in in_order(self._compare, chunks(roots, PAGE), self.work.surroundings.threads):
+            yield from found
+
+    def _compare(self, roots: list[str]) -> list[Finding]:
+        looks = self._look([Instance(self.work.view, root) for root in roots])
+        judged = ((each.instance, self._judged(each)) for each in looks)
+        return [each if each.verdict is Verdict.RIGHT else self._again(instance) for instance, each in judged]
 
     def repair(self, findings: Iterable[Finding]) -> None:
         """Builds the faulty instances again, and deletes the copies of this view that no ledger names even then."""
@@ -150,10 +154,13 @@ class Audit(NamedTuple):
         gone = [each.path for each in current if not each.exists]
         return bool(gone) and any(each.exists for each in self._database.read(gone, at=since).documents)
 
-    def _ghosts(self) -> Iterator[Finding]:
-        for page in of_view(self._database, self._scope, PAGE):
-            roots = {instance_of(self.work.view, each).root for each in page} - {""}
-            found = self._database.read(sorted(roots)).documents if roots else ()
+    def _ghosts(self, living: Iterable[str]) -> Iterator[Finding]:
+        known = {*living, ""}
+        ledgers = (each for page in of_view(self._database, self._scope, PAGE) for each in page)
+        others = (instance_of(self.work.view, each).root for each in ledgers)
+        for roots in chunks((root for root in others if root not in known), PAGE):
+            # Read again: a root may be younger than the list of those that live.
+            found = self._database.read(roots).documents
             yield from self.of([each.path for each in found if not each.exists])
 
     def _without_ledger(self) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from boiler_functions.database import Put, Write, unchanged
@@ -25,8 +25,8 @@ class Prepared(NamedTuple):
     writes: list[Write]
     outcome: Outcome
     error: Permanent | None = None
-    unfinished: Ledger | None = None
-    """The ledger to commit with each part, if the copies are too large for one commit."""
+    unfinished: Callable[[], Ledger] | None = None
+    """Gives the ledger to commit with each part, if the copies are too large for one commit."""
 
 
 class Commits(NamedTuple):
@@ -44,7 +44,7 @@ class Commits(NamedTuple):
         """Commits the results, notes their outcomes and writes the dead letters of those that failed."""
         for page in _by_size(results):
             if len(page) == 1 and page[0].unfinished and sum(map(_weight, page[0].writes)) > COMMIT_BYTES:
-                self._commit_in_parts(page[0].instance, page[0].unfinished, page[0].writes)
+                self._commit_in_parts(page[0].instance, page[0].unfinished(), page[0].writes)
             elif writes := [write for each in page for write in each.writes]:
                 self.invocation.database.commit(writes)
             for each in page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import NamedTuple
 
 from boiler_functions.database import Delete, Put, Write
@@ -50,7 +51,8 @@ class Composition(NamedTuple):
             return Prepared(instance, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
         writes, outcome = self._writes(instance, ledger, built, reader)
         refused = next(iter(built.refused), None)
-        return Prepared(instance, writes, outcome, refused, self._unfinished(instance, ledger, built))
+        unfinished = partial(self._unfinished, instance, ledger, built) if built.content is not None else None
+        return Prepared(instance, writes, outcome, refused, unfinished)
 
     def _held(
         self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
@@ -116,10 +118,8 @@ class Composition(NamedTuple):
     def _recipients_of(self, instance: Instance) -> list[Recipient]:
         return [each for each in self.recipients if each.view is instance.view]
 
-    def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger | None:
+    def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger:
         """Returns the ledger to commit with a part of the copies: it names old and new copies, and owes a build."""
-        if built.content is None:
-            return None
         debt = Debt.of(self._invocation.app, "not all copies are written", self._invocation.now(), ledger.debt)
         copies = tuple(dict.fromkeys((*ledger.destinations, *built.destinations)))
         owing = ledger.owing(built.tokens, self._edition(instance), debt)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from boiler_functions.database.metered import Usage
+from boiler_functions.modes.ledger import look_ups
 from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.views.fetching import Assumed, Walk, copies_of, is_keyed
 from boiler_functions.views.queries import Queried
@@ -45,21 +46,21 @@ def _by_key(view: View, changed: list[Source], assumed: Assumed, records: int) -
 def _by_ledgers(view: View, changed: list[Source], assumed: Assumed, records: int) -> Usage:
     """Returns the cost for the instances whose ledgers name the document, which a query finds page by page."""
     usage = Usage()
+    for size in look_ups(assumed.dependents, PAGE):
+        usage += Usage(rpcs=1, reads=max(size, 1))
     for size in _pages(assumed.dependents):
         walk = Walk(view.store_class, assumed, size)
-        walk.usage += Usage(rpcs=1, reads=max(size, 1))
-        if size:
-            named = [each for each in view.store_class.sources if not isinstance(each, Queried)]
-            # All instances of the page share the changed document.
-            shared = size - 1 if any(each in named for each in changed) else 0
-            walk.read(named, beside=-shared)
-            walk.follow()
-            walk.commit(size * (1 + copies_of(view, assumed) + records))
+        named = [each for each in view.store_class.sources if not isinstance(each, Queried)]
+        # All instances of the page share the changed document.
+        shared = size - 1 if any(each in named for each in changed) else 0
+        walk.read(named, beside=-shared)
+        walk.follow()
+        walk.commit(size * (1 + copies_of(view, assumed) + records))
         usage += walk.usage
     return usage
 
 
 def _pages(dependents: int) -> Iterator[int]:
-    """Yields the sizes of the pages; after a full page another one, possibly empty, is queried."""
     yield from [PAGE] * (dependents // PAGE)
-    yield dependents % PAGE
+    if rest := dependents % PAGE:
+        yield rest

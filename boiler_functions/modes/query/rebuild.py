@@ -8,7 +8,7 @@ words are in docs/glossary.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Document
@@ -22,6 +22,7 @@ from boiler_functions.exceptions import (
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
+from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.modes.outbox import Recipient
@@ -46,6 +47,24 @@ SETTLING = 100_000_000
 """Nanoseconds before a read time by which a commit surely shows; the emulator may miss later ones, production none."""
 
 Ledgers = dict[Instance, Ledger]
+
+
+class Pages:
+    """Pages of ledgers until the time is over; `last` is then the last page that was given out."""
+
+    def __init__(self, pages: Iterable[list[Document]], is_over: Callable[[], bool]) -> None:
+        self.last: list[Document] | None = None
+        self._pages = pages
+        self._is_over = is_over
+
+    def __iter__(self) -> Iterator[list[Document]]:
+        for page in self._pages:
+            yield page
+            # Asked after a page, never before the first: a continuation that did nothing would hand on a task with its
+            # own name, which the queue refuses as a duplicate.
+            if self._is_over():
+                self.last = page
+                return
 
 
 class Rebuild(NamedTuple):
@@ -73,20 +92,27 @@ class Rebuild(NamedTuple):
             self.follow(chunk)
 
     def follow(self, tokens: Sequence[str], after: str = "", until: str = "") -> None:
-        """Rebuilds the views whose ledgers hold one of the tokens, page by page."""
-        newer: NewerSchema | None = None
-        for page in dependents(self.invocation.database, tokens, PAGE, after, until):
-            newer = self.rebuild_page(page) or newer
-            # Checked after a page, never before the first: a continuation that did nothing would hand on a task with
-            # its own name, which the queue refuses as a duplicate.
-            if self.enqueue and self.invocation.is_out_of_time:
-                self._hand_on(self.enqueue, tokens, after=page[-1].id, until=until)
-                break
+        """Rebuilds the views whose ledgers hold one of the tokens; hands the rest on once the time is over."""
+        enqueue = self.enqueue
+        pages = Pages(
+            dependents(self.invocation.database, tokens, PAGE, after, until),
+            lambda: enqueue is not None and self.invocation.is_out_of_time,
+        )
+        newer = self.rebuild_pages(pages)
+        if enqueue is not None and pages.last is not None:
+            self._hand_on(enqueue, tokens, after=pages.last[-1].id, until=until)
         if newer is not None:
             raise newer
 
-    def rebuild_page(self, page: Iterable[Document]) -> NewerSchema | None:
-        """Rebuilds the views of the ledgers, and returns the error of one that only a newer package can read."""
+    def rebuild_pages(self, pages: Iterable[list[Document]]) -> NewerSchema | None:
+        """Rebuilds the views of the ledgers, some pages at once; each page is read, built and committed by itself.
+
+        Returns the error of a ledger that only a newer package can read; the others are still built.
+        """
+        errors = in_order(self._rebuild_page, pages, self.invocation.surroundings.threads)
+        return next((error for error in list(errors) if error is not None), None)
+
+    def _rebuild_page(self, page: Iterable[Document]) -> NewerSchema | None:
         views = {view.__name__: view for view in self.views}
         ledgers: Ledgers = {}
         newer: NewerSchema | None = None
@@ -109,7 +135,7 @@ class Rebuild(NamedTuple):
         hand_on(rest, self.invocation, enqueue)
 
     def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
-        """Rebuilds the instances together; one by one if their common commit fails."""
+        """Rebuilds the instances together; in halves, each anew, if their common commit fails."""
         failure: Permanent | None = None
         for attempt in range(MAX_ATTEMPTS):
             try:
@@ -130,8 +156,10 @@ class Rebuild(NamedTuple):
                 # The builder that was faster may have covered the change: read the ledger again.
                 ledgers, failure = None, None
                 self.invocation.pause(attempt)
-        for each in instances:
-            self.rebuild([each])
+        # By halves, since mostly one view is at fault: it is found, and the others are built, in a few commits.
+        middle = len(instances) // 2
+        self.rebuild(instances[:middle])
+        self.rebuild(instances[middle:])
 
     def _attempt_or_owe(self, instances: list[Instance], known: Ledgers | None, failure: Permanent | None) -> None:
         """Tries the instances; after a second failure of one, commits its debt alone and the dead letter."""

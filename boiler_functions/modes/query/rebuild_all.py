@@ -6,7 +6,6 @@ traffic may go on, because each commit has the same precondition on the ledger a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from boiler_functions.database import NAME, Cursor, Database, Document, Order, Q
 from boiler_functions.database.metered import Metered
 from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, ledger_path, of_view
 from boiler_functions.modes.outbox import Recipient
@@ -25,8 +25,8 @@ from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
 
-NAMES = 500
-"""The number of roots in a page. Only their names are read; ledgers, which are read whole, come PAGE at a time."""
+NAMES = 3000
+"""The number of roots that one query names. Only their names are read; what is built comes PAGE at a time."""
 
 FUNCTION = "build"
 """The name of the function in dead letters."""
@@ -49,48 +49,58 @@ class RebuildAll:
     """Whether a build may delete every copy of an instance that another fetch plan stored, though its root exists."""
 
     def run(self, after: str = "") -> Iterator[BuiltPage]:
-        """Rebuilds page by page, and yields a step for each; with `after`, rebuilds only the roots after it."""
-        invocation = self._invocation()
+        """Rebuilds some pages at once, and yields a step for each in their order.
+
+        With `after`, rebuilds only the roots after it.
+        """
+        roots = [root for page in self.roots(after) for root in page]
         if not after:
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
-            yield from self._ghosts(of_view(self.database, self._scope, PAGE))
-        yield from self._living(after, invocation)
-        if invocation.has_met_earlier_ledgers:
+            yield from self._ghosts(roots, of_view(self.database, self._scope, PAGE))
+        has_met_earlier_ledgers = False
+        for step, done in self._living(roots):
+            has_met_earlier_ledgers |= done.has_met_earlier_ledgers
+            yield step
+        if has_met_earlier_ledgers:
             # Earlier ledgers are not indexed by view, so all ledgers are searched, once after such an upgrade.
-            steps = list(self._ghosts(pages(self.database, Query(COLLECTION, limit=PAGE))))
+            steps = list(self._ghosts(roots, pages(self.database, Query(COLLECTION, limit=PAGE))))
             yield from steps
             if any(step.outcomes[Outcome.DELETED] for step in steps):
-                yield from self._living("", invocation)
+                yield from (step for step, _ in self._living(root for page in self.roots() for root in page))
 
     def rebuild(self, roots: list[str]) -> BuiltPage:
         """Rebuilds the instances of these roots, whatever their ledgers say."""
-        return self._rebuild([Instance(self.view, root) for root in roots], self._invocation())
+        return self._rebuild([Instance(self.view, root) for root in roots])[0]
 
     def having(self, paths: Iterable[str]) -> dict[str, Instance]:
         """Returns the instances that have copies at the paths, by path."""
         return having(self.view, paths, self.database, lambda each: ledger_path(self._scope, each))
 
-    def _rebuild(self, instances: list[Instance], invocation: Invocation) -> BuiltPage:
-        before = Counter(invocation.outcomes)
+    def _rebuild(self, instances: list[Instance]) -> tuple[BuiltPage, Invocation]:
+        invocation = Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)
         Rebuild(invocation, (self.view,), force=True, recipients=self.recipients, withdraw=self.withdraw).rebuild(
             instances
         )
-        return BuiltPage(instances[-1].root, invocation.outcomes - before)
+        return BuiltPage(instances[-1].root, invocation.outcomes), invocation
 
-    def _living(self, after: str, invocation: Invocation) -> Iterator[BuiltPage]:
-        for roots in self.roots(after):
-            for chunk in chunks(roots, PAGE):
-                yield self._rebuild([Instance(self.view, root) for root in chunk], invocation)
+    def _living(self, roots: Iterable[str]) -> Iterator[tuple[BuiltPage, Invocation]]:
+        instances = (Instance(self.view, root) for root in roots)
+        return in_order(self._rebuild, chunks(instances, PAGE), self.surroundings.threads)
 
-    def _ghosts(self, ledgers: Iterable[list[Document]]) -> Iterator[BuiltPage]:
+    def _ghosts(self, living: Iterable[str], ledgers: Iterable[list[Document]]) -> Iterator[BuiltPage]:
         """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have."""
-        for page in ledgers:
-            own = [instance for ledger in page if (instance := self._instance_of(ledger)) is not None]
-            documents = self.database.read([each.root for each in own if each.root]).documents
-            gone = {document.path for document in documents if not document.exists}
-            ghosts = [each for each in own if each.root in gone or not each.is_possible]
-            if ghosts:
-                yield self._rebuild(ghosts, self._invocation())._replace(after="")
+        known = {*living, ""}
+        own = (instance for page in ledgers for ledger in page if (instance := self._instance_of(ledger)) is not None)
+        others = (each for each in own if each.root not in known or not each.is_possible)
+        steps = in_order(self._without_root, chunks(others, PAGE), self.surroundings.threads)
+        return (step for step in steps if step is not None)
+
+    def _without_root(self, instances: list[Instance]) -> BuiltPage | None:
+        # Read again: a root may be younger than the list of those that live.
+        documents = self.database.read([each.root for each in instances if each.root]).documents
+        gone = {document.path for document in documents if not document.exists}
+        ghosts = [each for each in instances if each.root in gone or not each.is_possible]
+        return self._rebuild(ghosts)[0]._replace(after="") if ghosts else None
 
     def roots(self, after: str = "") -> Iterator[list[str]]:
         """Yields the roots that there are, page by page; of a view without a root, the empty path."""
@@ -112,9 +122,6 @@ class RebuildAll:
     @property
     def _scope(self) -> str:
         return scope_of(self.app, self.view)
-
-    def _invocation(self) -> Invocation:
-        return Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)
 
 
 def pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from boiler_functions.database import Document
-from boiler_functions.exceptions import NewerSchema
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import edition_of, of_other_code, of_view, owed_by
 from boiler_functions.modes.outbox import Recipient
-from boiler_functions.modes.query.rebuild import PAGE, Rebuild
+from boiler_functions.modes.query.rebuild import PAGE, Pages, Rebuild
 from boiler_functions.types import Instant
 from boiler_functions.views.view_model import ViewModel
 
@@ -36,11 +35,8 @@ class Upkeep:
 
         Raises NewerSchema in the end for a ledger that only a newer version of this package can read.
         """
-        newer: NewerSchema | None = None
-        for page in self._pages(due_by):
-            newer = self._rebuild.rebuild_page(page) or newer
-            if self._invocation.is_out_of_time:
-                return  # The next run goes on where this one stops.
+        # The next run goes on where this one stops.
+        newer = self._rebuild.rebuild_pages(Pages(self._pages(due_by), lambda: self._invocation.is_out_of_time))
         if newer is not None:
             raise newer
 
@@ -48,8 +44,7 @@ class Upkeep:
         """Builds every view that other code built and that is not left to later code."""
         for view in self._views.values():
             scope, edition = scope_of(self._invocation.app, view), self._invocation.edition_of(view)
-            for page in of_other_code(self._invocation.database, scope, PAGE, edition):
-                self._rebuild.rebuild_page(page)
+            self._rebuild.rebuild_pages(of_other_code(self._invocation.database, scope, PAGE, edition))
 
     def _pages(self, due_by: Instant) -> Iterator[list[Document]]:
         """Yields ledgers with a debt or moment that is due, then those of another plan, which no event may find."""

@@ -17,15 +17,18 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.modes.edition import scope_of
-from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.invocation import Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, ledger_path
+from boiler_functions.modes.query import rebuild_all
 from boiler_functions.modes.query.rebuild import PAGE
-from boiler_functions.modes.query.rebuild_all import NAMES, RebuildAll
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.types import Fields, Instant
 from boiler_functions.views.build import Instance
 
 ADDED = ("plan", "code", "deployment", "owed", "due")
 """The fields of a ledger that the version before did not write."""
+
+NAMES = 5 * PAGE
 
 app = Boiler("harbour")
 
@@ -111,7 +114,10 @@ def outcomes(work: RebuildAll, after: str = "") -> dict[str, int]:
     return counted
 
 
-def test_views_over_data_that_was_there_before_are_built_page_by_page(database: MemoryDatabase) -> None:
+def test_views_over_data_that_was_there_before_are_built_page_by_page(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild_all, "NAMES", NAMES)
     number = NAMES + PAGE + 1
     harbours(database, number)
     steps = list(RebuildAll("harbour", HarbourView, database).run())
@@ -131,7 +137,7 @@ def test_a_view_that_was_edited_by_hand_heals(database: MemoryDatabase) -> None:
 
 def test_a_build_goes_on_after_the_root_where_another_stopped(database: MemoryDatabase) -> None:
     harbours(database, 3 * PAGE)
-    work = RebuildAll("harbour", HarbourView, database)
+    work = RebuildAll("harbour", HarbourView, database, Surroundings())
     stopped = next(iter(work.run()))
     assert len(stored(database, "harbourView")) == PAGE
     assert outcomes(work, stopped.after) == {"built": 2 * PAGE}

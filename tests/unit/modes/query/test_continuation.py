@@ -3,7 +3,7 @@
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
-from itertools import count, pairwise
+from itertools import chain, count, pairwise, repeat
 from typing import Any
 
 import pytest
@@ -35,6 +35,7 @@ from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.modes.run import Report
 from boiler_functions.types import Fields, Instant, Reference
 from boiler_functions.views.build import Instance
+from tests.unit.modes.hooked import raises
 
 BOOKS = 250
 FEW = 50
@@ -251,6 +252,45 @@ def test_without_a_queue_one_invocation_does_the_whole_fan_out_however_long_it_t
     library = Library(BOOKS)
     report = library.handle(library.change_author("Grace"), out_of_time(), None)
     assert report.outcomes == {"built": BOOKS}
+    assert library.cards == library.cards_of_a_rebuild
+
+
+@small
+def test_pages_in_work_at_once_give_what_one_after_the_other_gives() -> None:
+    library, other = Library(BOOKS), Library(BOOKS)
+    change = library.change_author("Grace", publisher="south")
+    report = ON_AUTHORS.handle(change, library.database, Surroundings(enough_time, threads=4))
+    alone = other.handle(other.change_author("Grace", publisher="south"), enough_time, None)
+    assert (report.outcomes, report.usage) == (alone.outcomes, alone.usage)
+    assert library.cards == library.cards_of_a_rebuild
+
+
+@small
+def test_what_is_in_work_when_the_time_is_over_is_finished_and_the_rest_handed_on() -> None:
+    library, tasks = Library(BOOKS), Tasks()
+    times = chain([HOUR] * 6, repeat(2 * HOUR))  # Over after some pages.
+    report = ON_AUTHORS.handle(
+        library.change_author("Grace"), library.database, Surroundings(times.__next__, threads=4), tasks.put
+    )
+    assert report.outcomes["continued"] == len(tasks.created) > 0
+    assert report.outcomes["built"] == len(library.ledger_writes)
+    built = [library.go_on(each, enough_time, None).outcomes for each in tasks.created]
+    assert all({*each} == {"built"} for each in built)
+    assert library.ledger_writes == dict.fromkeys(all_of(library.database, LEDGERS), 1)
+    assert library.cards == library.cards_of_a_rebuild
+
+
+@small
+def test_the_failure_of_a_page_fails_the_event_and_its_redelivery_completes_it() -> None:
+    library = Library(BOOKS)
+    change = library.change_author("Grace")
+    down = Contended(library.database, raises(Unavailable("the database is down")))
+    with pytest.raises(Unavailable):
+        ON_AUTHORS.handle(change, down, Surroundings(enough_time, threads=4))
+    assert 0 < len(library.ledger_writes) < BOOKS
+    again = ON_AUTHORS.handle(change, library.database, Surroundings(enough_time, threads=4))
+    assert again.outcomes["covered"] == BOOKS - again.outcomes["built"] > 0
+    assert library.ledger_writes == dict.fromkeys(all_of(library.database, LEDGERS), 1)
     assert library.cards == library.cards_of_a_rebuild
 
 

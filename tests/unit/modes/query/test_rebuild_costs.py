@@ -146,6 +146,38 @@ def test_a_page_of_dependents_costs_three_rpcs(dependents: int) -> None:
         assert_views_equal_rebuild(testing)
 
 
+def test_a_covered_event_of_a_document_in_many_views_costs_a_look_up_for_ten_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(query_mode, "PAGE", 3)
+    with memory_app(app_of(PlaceView)) as testing:
+        Country.new(doc_id="JP", name="Japan").save()
+        for number in range(3 + 30 + 1):
+            City.new(doc_id=f"C{number}", name="City", country="JP").save()
+        testing.deliver()
+        changed(Country, "JP", name="Nippon")
+        delivery = only(testing)
+        assert testing.handle(delivery).outcomes == {"built": 34}
+        hooked = Hooked(testing.database)
+        assert testing.handle(delivery, hooked).outcomes == {"covered": 34}
+        assert hooked.calls == {"query": 3}
+
+
+def test_a_page_with_one_view_at_fault_is_built_in_few_commits() -> None:
+    with memory_app(app_of(PlaceView)) as testing:
+        Country.new(doc_id="JP", name="Japan").save()
+        for number in range(16):
+            City.new(doc_id=f"C{number}", name="City", country="JP").save()
+        testing.deliver()
+        changed(Country, "JP", name="Nippon")
+        delivery = only(testing)
+        beaten = Hooked(testing.database)
+        beaten.before("commit", 1, lambda: rebuild(testing, PlaceView, "cities/C5", force=True))
+        assert testing.handle(delivery, beaten).outcomes == {"built": 15, "covered": 1}
+        assert beaten.calls["commit"] == 3  # Of the page, and of its halves, the first of which knows the newer ledger.
+        assert_views_equal_rebuild(testing)
+
+
 def test_the_referrers_of_a_page_are_found_thirty_roots_at_a_time() -> None:
     class Continent(DomainModel):
         class Meta:
