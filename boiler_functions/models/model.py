@@ -215,7 +215,7 @@ class Model:
             return cast(dict[str, Any], schema.load(fields)), {}
         except ValidationError as error:
             messages = cast(dict[str, Any], error.messages)
-            # marshmallow keeps the valid items of a list that does not fit; half a value is none.
+            # marshmallow keeps the valid items of a list that does not fit; half a list would pass for a value.
             keys = {name: field.data_key for name, field in schema.fields.items()}
             valid = cast(dict[str, Any], error.valid_data)
             return {name: value for name, value in valid.items() if keys.get(name, name) not in messages}, messages
