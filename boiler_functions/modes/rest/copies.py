@@ -73,15 +73,28 @@ class CopyPaths:
     def are_listed(self) -> bool:
         """Whether all copies that a caller may list are in one collection, so that a query of it gives the list.
 
-        If each owner has a collection, this holds only if nobody but owners and holders of a claim may read; the
-        latter list their own.
+        If each owner has a collection, this holds only if nobody but owners and holders of a claim may read; for the
+        latter, see `are_only_own`.
         """
-        *collection, last = self.pattern.segments
-        if last != f"{{{self.keys['doc_id']}}}":
+        if self.pattern.segments[-1] != f"{{{self.keys['doc_id']}}}":
             return False
-        unknown = set(Pattern("/".join(collection)).names) - set(self.keys.values())
         owned = all(isinstance(part, Owner | Claim | Nobody) for part in self.readers.parts())
-        return not unknown or (owned and unknown == self._owners == {self.owner})
+        return not self._unknown or (owned and self._unknown == self._owners == {self.owner})
+
+    def are_only_own(self, caller: Caller | None) -> bool:
+        """Whether the collection of the caller's list lacks views that they may read, as their claim admits to all."""
+        claims = (part for part in self.readers.parts() if isinstance(part, Claim))
+        return self.may_be_only_own and any(part.may_admit(caller) for part in claims)
+
+    @cached_property
+    def may_be_only_own(self) -> bool:
+        """Whether `are_only_own` holds for some caller."""
+        return bool(self._unknown) and any(isinstance(part, Claim) for part in self.readers.parts())
+
+    @cached_property
+    def _unknown(self) -> frozenset[str]:
+        """The placeholders of the copies' collection that the key of the root does not fill."""
+        return frozenset(Pattern("/".join(self.pattern.segments[:-1])).names) - set(self.keys.values())
 
     def collection(self, parents: Mapping[str, str], caller: Caller | None) -> str | None:
         """Returns the collection of the caller's list; None if key and caller do not determine it."""

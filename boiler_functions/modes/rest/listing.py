@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,16 +35,26 @@ class Listing:
     copies: CopyPaths
     is_stored: bool
     filtered_orders: tuple[str, ...] = ()
+    is_of_all: bool = False
+    """Whether it is the list of a caller whose claim admits to all views, each of which has a copy for its owner."""
+
+    def seen_by(self, caller: Caller | None) -> Listing:
+        """Returns the list that holds all that the caller may read.
+
+        For a holder of a claim it is of the roots, not of a collection group of copies: that would hold a view once
+        for each owner, and a view without an owner never.
+        """
+        return replace(self, is_of_all=True) if self.is_of_copies and self.copies.are_only_own(caller) else self
 
     @cached_property
     def is_of_copies(self) -> bool:
         """Whether the list is a query of stored copies."""
-        return self.is_stored and self.copies.are_listed
+        return self.is_stored and self.copies.are_listed and not self.is_of_all
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
         """The attributes that filters and orders can name."""
-        return columns_of(self.copies.view, is_stored=self.is_stored)
+        return columns_of(self.copies.view, is_stored=self.is_of_copies)
 
     def query(
         self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
@@ -62,6 +72,11 @@ class Listing:
 
     def kinds(self) -> Iterator[Query]:
         """Yields one query of each kind, to derive indexes from; one filter is enough, as Firestore merges indexes."""
+        yield from self._own_kinds()
+        if self.is_of_copies and self.copies.may_be_only_own:
+            yield from replace(self, is_of_all=True)._own_kinds()
+
+    def _own_kinds(self) -> Iterator[Query]:
         collection = Query(self.copies.pattern.segments[-2]) if self.is_of_copies else self._of_any_roots()
         filters = (None, *(_any_value(each.declared()) for each in filterable(self.columns).values()))
         orders = (None, *(f"{sign}{name}" for name in orderable(self.columns) for sign in ("", "-")))
@@ -83,6 +98,7 @@ class Listing:
 
     def _check(self, filters: Mapping[str, Any], order_by: str | None) -> None:
         by_name = filterable(self.columns)
+        self._check_columns(filters, order_by)
         lists = [by_name[name].key for name in filters if by_name[name].declared().is_list]
         if lists and len(filters) > 1:
             raise _not_together({lists[-1]: ["Not together with another filter."]})
@@ -92,6 +108,19 @@ class Listing:
             return
         possible = f"; only {', '.join(self.filtered_orders)}" if self.filtered_orders else ""
         raise _not_together({"orderBy": [f"Not together with a filter{possible}."]})
+
+    def _check_columns(self, filters: Mapping[str, Any], order_by: str | None) -> None:
+        """Raises Rejected for what the list of owners can be filtered or ordered by, and this one of roots cannot."""
+        shown = {*filterable(self.columns)}
+        unknown = {name: self.copies.view.attributes[name].data_key for name in filters if name not in shown}
+        reason = (
+            "Not in the list of all, which is of the documents themselves: these are filtered and ordered by what the "
+            "view shows of them unchanged."
+        )
+        if unknown:
+            raise _not_together({key: [reason] for key in unknown.values()})
+        if order_by is not None and order_by.removeprefix("-") not in orderable(self.columns):
+            raise _not_together({"orderBy": [reason]})
 
     def _of_any_roots(self) -> Query:
         return select(self.copies.root, (), dict.fromkeys(self.copies.root.pattern().names[:-1], "any")).query

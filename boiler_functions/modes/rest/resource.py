@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Semaphore
-from typing import Any
+from typing import Any, TypeAlias
 
 from werkzeug.exceptions import Forbidden, NotFound
 
@@ -60,6 +60,10 @@ LONGEST_STEP = 500
 # Seconds between looks at a stored view that a request waits for: short at first, as most follow within a second.
 _FIRST_LOOK = 0.02
 _LONGEST_LOOK = 0.5
+
+
+Shows: TypeAlias = Callable[[Sequence[Document]], Iterator[tuple[Document, dict[str, Any]]]]
+"""Yields the views that the caller may see among the documents of a list's query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,18 +135,20 @@ class Resource:
         """Returns the caller's views that match the filters, ordered; with `nextPageToken` if more follow."""
         check_possible(self.view.__readers__(), caller)
         assert self.secret is not None, "a list has pages"
-        query = self._query(parents, filters, order_by, caller)
+        listing = self.listing.seen_by(caller)
+        query = self._query(listing, parents, filters, order_by, caller)
         start = None if token is None else PageTokens(self.secret(), query, caller).opened(token)
         reader = Reader(self.database())
         # One query answers for all copies; reading the ledger of each copy would double the reads.
-        is_mixed = self.listing.is_of_copies and self.contents.has_others(reader)
-        shown, last = self._shown(query._replace(start=start), reader, caller, limit, fresh=fresh, is_mixed=is_mixed)
+        is_mixed = listing.is_of_copies and self.contents.has_others(reader)
+        shows = partial(self._contents_of, listing, reader=reader, caller=caller, fresh=fresh, is_mixed=is_mixed)
+        shown, last = self._shown(query._replace(start=start), reader, limit, shows)
         more = {} if last is None else {"nextPageToken": PageTokens(self.secret(), query, caller).after(last)}
         warned = {"Warning": _STALE} if is_mixed and (filters or order_by) else {}
         return Answer(200, {"results": shown, **more}, headers=warned)
 
     def _shown(
-        self, query: Query, reader: Reader, caller: Caller | None, limit: int, *, fresh: bool, is_mixed: bool
+        self, query: Query, reader: Reader, limit: int, shows: Shows
     ) -> tuple[list[dict[str, Any]], Document | None]:
         """Returns the first views that the caller may see, and the document after which more follow, if any do.
 
@@ -155,7 +161,7 @@ class Resource:
         while True:
             found = reader.database.query(query._replace(limit=step), at=reader.read_time)
             reader.read_time = reader.read_time or found.read_time
-            shown += self._contents_of(found.documents, reader, caller, fresh=fresh, is_mixed=is_mixed)
+            shown += shows(found.documents)
             if len(shown) > limit:
                 return [view for _, view in shown[:limit]], shown[limit - 1][0]
             read += len(found.documents)
@@ -166,25 +172,36 @@ class Resource:
             step = min(2 * step, LONGEST_STEP)
 
     def _query(
-        self, parents: Mapping[str, str], filters: Mapping[str, Any], order_by: str | None, caller: Caller | None
+        self,
+        listing: Listing,
+        parents: Mapping[str, str],
+        filters: Mapping[str, Any],
+        order_by: str | None,
+        caller: Caller | None,
     ) -> Query:
         try:
-            return self.listing.query(parents, filters, order_by, caller)
+            return listing.query(parents, filters, order_by, caller)
         except InvalidPath as error:
             raise self._not_found() from error
 
     def _contents_of(
-        self, documents: Sequence[Document], reader: Reader, caller: Caller | None, *, fresh: bool, is_mixed: bool
+        self,
+        listing: Listing,
+        documents: Sequence[Document],
+        reader: Reader,
+        caller: Caller | None,
+        fresh: bool,
+        is_mixed: bool,
     ) -> Iterator[tuple[Document, dict[str, Any]]]:
         """Yields the views that the caller may see among the documents, copies or roots, of a list's query."""
-        found = {instance: each for each in documents if (instance := self.listing.instance(each)) is not None}
+        found = {instance: each for each in documents if (instance := listing.instance(each)) is not None}
         shown: Mapping[Instance, Fields | None]
-        if self.listing.is_of_copies and self.contents.is_told_by_path and not fresh:
+        if listing.is_of_copies and self.contents.is_told_by_path and not fresh:
             current = self.contents.current(found, reader) if is_mixed else list(found)
             built = self.contents.many([each for each in found if each not in current], reader, caller, fresh=True)
             shown = {**built, **{each: self.contents.of_copy(found[each], caller) for each in current}}
         else:
-            if not self.listing.is_of_copies:
+            if not listing.is_of_copies:
                 reader.documents.update((root.path, root) for root in found.values())
             shown = self.contents.many(list(found), reader, caller, fresh=fresh)
         for instance, document in found.items():

@@ -85,6 +85,31 @@ def test_a_claim_admits_to_what_others_own_and_to_no_change_of_it(api: Api) -> N
     assert api.get("/notes/n2", by="eve:other").status_code == 404
 
 
+def test_the_list_of_whom_a_claim_admits_is_of_all_views_each_once(api: Api) -> None:
+    with use(api.memory):
+        Note.new(doc_id="n3", text="three", stars=5).save()
+    store_views(api)
+    for caller in ("eve:admin", "bob:admin"):
+        assert ids(api.get("/notes", by=caller)) == ["n1", "n2", "n3"], "n3 has no reader, and so no copy"
+        assert ids(api.get("/notes", by=caller, orderBy="-text")) == ["n2", "n3", "n1"]
+        assert ids(api.get("/notes", by=caller, stars="5", fresh="true")) == ["n2", "n3"]
+        first = api.get("/notes", by=caller, limit="2").json
+        assert [each["id"] for each in first["results"]] == ["n1", "n2"]
+        assert ids(api.get("/notes", by=caller, limit="2", pageToken=first["nextPageToken"])) == ["n3"]
+    assert ids(api.get("/notes", by="eve:other")) == []
+
+
+@pytest.mark.parametrize(
+    "query", [{"names": "Ada"}, {"names": "Ada", "stars": "5"}], ids=["of another document", "and another"]
+)
+def test_a_list_of_all_says_what_it_cannot_be_filtered_by(api: Api, query: dict[str, str]) -> None:
+    assert api.get("/notes", by="ada", names="Ada").status_code == 200
+    answer = api.get("/notes", by="eve:admin", **query)
+    assert answer.status_code == 422
+    assert answer.json["errors"].keys() == {"names"}
+    assert "the documents themselves" in answer.json["errors"]["names"][0]
+
+
 def test_a_predicate_looks_into_the_view(api: Api) -> None:
     with use(api.memory):
         Note.new(doc_id="n3", text="three", status="closed").save()
