@@ -12,6 +12,7 @@ security rules are generated from it. Use its members as `access.owner`, never b
 
 from __future__ import annotations
 
+import inspect
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -217,8 +218,25 @@ def audience(declared: object) -> Audience:
     if isinstance(declared, Audience):
         return declared
     if callable(declared) and not isinstance(declared, type):
+        _check_takes_two(declared)
         return Where(cast(Predicate, declared))
     raise InvalidAccess(
         f"{declared!r} is not an audience; use access.public, access.signed_in, access.owner(…), access.claim(…), a "
         f"function of (caller, view), or a combination of these by `|`."
     )
+
+
+def _check_takes_two(predicate: Callable[..., Any]) -> None:
+    """Raises InvalidAccess unless the function can be called with a caller and a view."""
+    try:
+        signature = inspect.signature(predicate)
+    except ValueError:  # some functions of C have none
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        name = getattr(predicate, "__name__", repr(predicate))
+        raise InvalidAccess(
+            f"the function {name}{signature} cannot be called with (caller, view): {error}. Give it these two "
+            f"parameters; the caller is None for a request without a token."
+        ) from error

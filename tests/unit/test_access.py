@@ -120,6 +120,16 @@ def test_anything_but_an_audience_is_refused_when_the_class_is_made(option: str,
         view(**{option: audience})
 
 
+@pytest.mark.parametrize("option", ["read", "write"])
+@pytest.mark.parametrize("predicate", [lambda: True, lambda caller: True, lambda caller, view, more: True])
+def test_a_function_that_cannot_take_a_caller_and_a_view_is_refused_when_the_class_is_made(
+    option: str, predicate: Any
+) -> None:
+    message = rf"MeetingView\.Meta\.{option}: the function <lambda>\(.*\) cannot be called with \(caller, view\)"
+    with pytest.raises(DeclarationError, match=message):
+        view(**{option: predicate})
+
+
 def test_an_owner_that_the_path_does_not_name_is_refused_by_name() -> None:
     with pytest.raises(DeclarationError, match=r"MeetingView\.Meta\.write has owner\('users\.email'\).*users\.doc_id"):
         view(path=PATH, write=access.signed_in | access.owner("users.email"))
