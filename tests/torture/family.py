@@ -228,11 +228,19 @@ def family_app() -> Boiler:
     return app
 
 
-def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+Stored = Mapping[str, Mapping[str, Any]]
+"""Documents by path."""
+
+
+def expected(documents: Stored) -> dict[str, dict[str, Any]]:
     """Returns what should be stored, by path, given the documents by path."""
+    views = {**_of_notes(documents), **Family(documents).views()}
+    return {path: {**fields, "doc_ref": path} for path, fields in views.items()}
+
+
+def _of_notes(documents: Stored) -> dict[str, dict[str, Any]]:
     notes = {path: each for path, each in documents.items() if path.rpartition("/")[0] in OWN}
     pinned = {path: each for path, each in notes.items() if each["obj_type"] == "Pinned"}
-    people = {path: each for path, each in documents.items() if path.startswith("people/") and path.count("/") == 1}
     first = sorted((each["text"], path) for path, each in notes.items())[:2]
     high = sorted(((each["rank"], path) for path, each in pinned.items() if each["rank"] > 1), reverse=True)[:2]
     views: dict[str, dict[str, Any]] = {
@@ -242,57 +250,81 @@ def expected(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     for path, note in pinned.items():
         _, user, _, doc_id = path.split("/")
         views[f"readers/{user}/noteViews/{doc_id}"] = {"text": note["text"], "obj_type": "NoteView"}
+    return views
 
-    def manager(person: str | None) -> str | None:
-        """Returns the boss of a person, if that is a manager."""
-        boss = people[person].get("boss") if person else None
-        is_one = boss is not None and people.get(boss.path, {}).get("obj_type") == "Manager"
-        return str(boss.path) if boss is not None and is_one else None
 
-    def paths_below(boss: str | None) -> list[str]:
-        return [path for path in sorted(people) if (people[path].get("boss") or Reference("")).path == boss]
+class Family:
+    """The people, and the views of them, in plain Python."""
 
-    def below(boss: str | None) -> list[str]:
-        return [people[path]["name"] for path in paths_below(boss)]
+    def __init__(self, documents: Stored) -> None:
+        self.documents = documents
+        self.people = {p: each for p, each in documents.items() if p.startswith("people/") and p.count("/") == 1}
 
-    def last(boss: str) -> list[str]:
-        found = sorted((people[path]["name"], path) for path in paths_below(boss) if people[path]["name"] > "A")
-        return [path.removeprefix("people/") for _, path in found[-1:]]
+    def views(self) -> dict[str, dict[str, Any]]:
+        views = {}
+        for path in self.people:
+            views[path.replace("people", "personViews")] = self._person(path)
+            views[path.replace("people", "personFriends")] = self._friends(path)
+        for path, badge in self.documents.items():
+            if path.startswith("people/") and path.endswith(("/x", "/y")):
+                views[path.replace("people", "personBadges")] = self._badge(path.rsplit("/", 2)[0], badge)
+        return views
 
-    def badges(person: str) -> list[str]:
-        return [each["title"] for path, each in sorted(documents.items()) if path.startswith(f"{person}/badges/")]
-
-    for path, person in people.items():
-        boss = manager(path)
-        views[path.replace("people", "personViews")] = {
-            "above": [people[each]["name"] for each in (boss, manager(boss)) if each],
-            "colleagues": below(boss) if boss else [],
-            "last": last(boss) if boss else [],
-            "alone": sum(people[each]["mentor"] is None for each in paths_below(boss)) if boss else 0,
-            "reports": below(path) if person["obj_type"] == "Manager" else [],
+    def _person(self, path: str) -> dict[str, Any]:
+        boss = self._manager(path)
+        return {
+            "above": [self._name(each) for each in (boss, self._manager(boss)) if each],
+            "colleagues": self._below(boss) if boss else [],
+            "last": self._last(boss) if boss else [],
+            "alone": sum(self.people[each]["mentor"] is None for each in self._paths_below(boss)) if boss else 0,
+            "reports": self._below(path) if self.people[path]["obj_type"] == "Manager" else [],
             "obj_type": "PersonView",
         }
-        mentor = people.get(f"people/{person['mentor']}")
-        views[path.replace("people", "personFriends")] = {
+
+    def _friends(self, path: str) -> dict[str, Any]:
+        person, everybody = self.people[path], sorted(self.people)
+        mentor = self.people.get(f"people/{person['mentor']}")
+        return {
             "mentor": mentor["name"] if mentor else None,
-            "pupils": [people[each]["name"] for each in sorted(people) if f"people/{people[each]['mentor']}" == path],
-            "friends": [people[each]["name"] for each in sorted(people) if each in person["friends"]],
-            "admirers": [people[each]["name"] for each in sorted(people) if path in people[each]["friends"]],
-            "badges": badges(path),
-            "latest": sorted((each for each in badges(path) if each != "B"), reverse=True)[:1],
-            "honours": badges(f"people/{person['mentor']}") if person["mentor"] else [],
+            "pupils": [self._name(each) for each in everybody if f"people/{self.people[each]['mentor']}" == path],
+            "friends": [self._name(each) for each in everybody if each in person["friends"]],
+            "admirers": [self._name(each) for each in everybody if path in self.people[each]["friends"]],
+            "badges": self._badges(path),
+            "latest": sorted((each for each in self._badges(path) if each != "B"), reverse=True)[:1],
+            "honours": self._badges(f"people/{person['mentor']}") if person["mentor"] else [],
             "obj_type": "FriendView",
         }
-    for path, badge in documents.items():
-        if path.startswith("people/") and path.endswith(("/x", "/y")):
-            owner = path.rsplit("/", 2)[0]
-            boss = manager(owner) if owner in people else None
-            views[path.replace("people", "personBadges")] = {
-                "text": f"{badge['title']} of {people[owner]['name'] if owner in people else None}",
-                "holders": [people[boss]["name"]] if boss and badges(boss) else [],
-                "obj_type": "BadgeView",
-            }
-    return {path: {**fields, "doc_ref": path} for path, fields in views.items()}
+
+    def _badge(self, owner: str, badge: Mapping[str, Any]) -> dict[str, Any]:
+        boss = self._manager(owner) if owner in self.people else None
+        return {
+            "text": f"{badge['title']} of {self._name(owner) if owner in self.people else None}",
+            "holders": [self._name(boss)] if boss and self._badges(boss) else [],
+            "obj_type": "BadgeView",
+        }
+
+    def _name(self, person: str) -> str:
+        return str(self.people[person]["name"])
+
+    def _manager(self, person: str | None) -> str | None:
+        """Returns the boss of a person, if that is a manager."""
+        boss = self.people[person].get("boss") if person else None
+        is_one = boss is not None and self.people.get(boss.path, {}).get("obj_type") == "Manager"
+        return str(boss.path) if boss is not None and is_one else None
+
+    def _paths_below(self, boss: str | None) -> list[str]:
+        return [path for path in sorted(self.people) if (self.people[path].get("boss") or Reference("")).path == boss]
+
+    def _below(self, boss: str | None) -> list[str]:
+        return [self._name(path) for path in self._paths_below(boss)]
+
+    def _last(self, boss: str) -> list[str]:
+        found = sorted((self._name(path), path) for path in self._paths_below(boss) if self._name(path) > "A")
+        return [path.removeprefix("people/") for _, path in found[-1:]]
+
+    def _badges(self, person: str) -> list[str]:
+        found = sorted(self.documents.items())
+        return [each["title"] for path, each in found if path.startswith(f"{person}/badges/")]
 
 
 def acts(testing: MemoryApp, chance: Random) -> list[Callable[[], object]]:

@@ -11,9 +11,10 @@ from boiler_functions.database.codec import Codec
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.local.events import Event
 from boiler_functions.types import Reference
-from tests.torture.emulator import POISONED, Result, Volume, Watch, Writer, compared
 from tests.torture.emulator_app import expected_views
+from tests.torture.emulator_comparison import Result, compared
 from tests.torture.emulator_receiver import Receiver, broken_chains
+from tests.torture.emulator_traffic import POISONED, Volume, Watch, Writer
 
 DATABASE = "projects/demo-seen/databases/(default)"
 DONE = {"status": "done"}

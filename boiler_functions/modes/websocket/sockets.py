@@ -30,6 +30,7 @@ from boiler_functions.modes.websocket.namespace import ViewNamespace
 from boiler_functions.modes.websocket.strict import StrictPacket
 from boiler_functions.modes.websocket.views import SocketViews
 from boiler_functions.settings.place import refuse_emulators
+from boiler_functions.settings.sockets import SocketSettings
 
 
 class Sockets:
@@ -52,19 +53,7 @@ class Sockets:
         settings = settings._replace(app_check=settings.app_check or declarations.http.app_check)
         stored = {each: Edition.of(declarations.app, each, surroundings.release) for each in declarations.stored}
         self.hub = Hub(declarations.app, stored, database, settings.max_views)
-        self.server = socketio.AsyncServer(
-            async_mode="asgi",
-            # Long polling would need all requests of a client to reach the same process.
-            transports=["websocket"],
-            # A page of any origin may open a socket: clients send a token, so there is no cookie to be abused. Empty,
-            # as `*` would let every page read HTTP answers with credentials.
-            cors_allowed_origins=[],
-            ping_interval=settings.ping_interval,
-            ping_timeout=settings.ping_timeout,
-            max_http_buffer_size=settings.max_message_bytes,
-            serializer=StrictPacket,
-            client_manager=Manager(),
-        )
+        self.server = _server_of(settings)
         self.namespaces = [
             ViewNamespace(
                 socket.namespace,
@@ -96,3 +85,19 @@ class Sockets:
         await self.drain()
         await self.server.shutdown()
         self.hub.close()
+
+
+def _server_of(settings: SocketSettings) -> socketio.AsyncServer:
+    return socketio.AsyncServer(
+        async_mode="asgi",
+        # Long polling would need all requests of a client to reach the same process.
+        transports=["websocket"],
+        # A page of any origin may open a socket: clients send a token, so there is no cookie to be abused. Empty,
+        # as `*` would let every page read HTTP answers with credentials.
+        cors_allowed_origins=[],
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        max_http_buffer_size=settings.max_message_bytes,
+        serializer=StrictPacket,
+        client_manager=Manager(),
+    )
