@@ -55,6 +55,9 @@ def _found(mode: str, name: str, find: Callable[[], Standing]) -> Standing:
 
 def _lines(found: Sequence[Standing], result: dict[str, Any], now: datetime) -> Iterator[str]:
     yield from table((each.name, each.mode, each.state, _told(each, now), each.why) for each in found)
+    for each in found:
+        for skipped in each.figures.get("skipped_documents", ()):
+            yield f"{each.name} leaves out {skipped}"
     if result["dropped"]:
         yield f"no longer declared: {', '.join(result['dropped'])}; `boiler withdraw --dropped` deletes what is left"
     for name, kinds in result["other_letters"].items():
@@ -72,6 +75,7 @@ _WORDS = {
     "instances": "instances",
     "other_code": "of other code",
     "owed": "owed",
+    "skipped": "skipped",
     "undelivered": "undelivered",
 }
 

@@ -22,7 +22,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.matching import field_of
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size, value_size
-from boiler_functions.exceptions import NewerSchema
+from boiler_functions.exceptions import InvalidDocument, NewerSchema
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Reference, Version, digest, to_datetime, to_instant
@@ -45,8 +45,11 @@ LOOKED_UP = 10
 LOOKED_UP_BYTES = 4 * 1024 * 1024
 """What they may have together, in bytes, as far as those of the query before tell."""
 
-RANGED = ("code", "due", "plan")
-"""The fields that are found by ranges: ledgers of other code, what is due, ledgers of a view or another plan."""
+RANGED = ("code", "due", "plan", "skips")
+"""The fields found by ranges: ledgers of other code, what is due, those of a view or another plan, those that skip."""
+
+_MOST_SKIPPED = 20
+"""The number of skipped documents that a ledger names; it has the number of all."""
 
 _UNKNOWN = Edition()
 
@@ -131,6 +134,9 @@ class Ledger(NamedTuple):
     edition: Edition = _UNKNOWN
     debt: Debt | None = None
     wake: Wake | None = None
+    skipped: Mapping[str, str] = {}
+    """The first documents that the view leaves out, with the reasons."""
+    number_skipped: int = 0
 
     @classmethod
     def of(cls, instance: Instance, document: Document) -> Ledger:
@@ -158,6 +164,8 @@ class Ledger(NamedTuple):
             edition_of(fields),
             debt_of(fields),
             _wake_of(fields),
+            skipped_of(fields),
+            fields.get("number_skipped", 0),
         )
 
     def is_owed_to(self, edition: Edition) -> bool:
@@ -220,6 +228,8 @@ class Ledger(NamedTuple):
             edition=edition.after(self.edition),
             debt=debt,
             wake=wake,
+            skipped={path: _reason(built.skipped[path]) for path in sorted(built.skipped)[:_MOST_SKIPPED]},
+            number_skipped=len(built.skipped),
         )
 
     def knows(self, versions: Mapping[str, Version]) -> bool:
@@ -246,8 +256,15 @@ class Ledger(NamedTuple):
             **_debt_fields(self.debt, self.wake),
             **(self.wake.to_fields() if self.wake else {}),
             **({} if self.content is None else {"content": self.content}),
+            **self._skipped_fields(),
         }
         return Put(self.document.path, fields, precondition=unchanged(self.document))
+
+    def _skipped_fields(self) -> Fields:
+        if not self.number_skipped:
+            return {}
+        skipped = [{"path": path, "why": why} for path, why in self.skipped.items()]
+        return {"skips": self.edition.plan, "skipped": skipped, "number_skipped": self.number_skipped}
 
     def put_debt(self, debt: Debt, cause: str) -> Write:
         """Returns a write of the debt alone, which leaves all other fields to the code that wrote them.
@@ -297,6 +314,15 @@ def debt_of(fields: Fields) -> Debt | None:
     if (owed := fields.get("owed")) is None:
         return None
     return Debt(to_instant(owed["since"]), owed["why"], owed["tries"], fields.get("due") or "")
+
+
+def skipped_of(fields: Fields) -> dict[str, str]:
+    """Returns the documents that a ledger names as left out of its view, with the reasons."""
+    return {each["path"]: each["why"] for each in fields.get("skipped", ())}
+
+
+def _reason(error: InvalidDocument) -> str:
+    return "; ".join(f"{field}: {' '.join(map(str, found))}" for field, found in error.errors.items())[:200]
 
 
 def _wake_of(fields: Fields) -> Wake | None:
@@ -354,6 +380,12 @@ def sampled(database: Database, scope: str, edition: Edition, after: str, number
     start = Cursor((edition.plan, Reference(f"{COLLECTION}/{after}")), before=False)
     found = database.query(query._replace(start=start)).documents
     return found if len(found) == number else database.query(query).documents
+
+
+def with_skipped(database: Database, scope: str, page: int) -> Iterator[list[Document]]:
+    """Yields the ledgers of a view that leaves out documents, in pages."""
+    orders = (Order("skips"), Order(NAME))
+    return _pages(database, Query(COLLECTION, filters=_within(scope, "skips"), orders=orders), page)
 
 
 def has_others(database: Database, scope: str, edition: Edition) -> bool:

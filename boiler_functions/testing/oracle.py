@@ -121,6 +121,7 @@ def _expected(view: View, path: str, documents: AllDocuments, now: Instant) -> _
         return _Expected(name, {})
     try:
         reached = Reach(view, key_of(root.model.pattern().text, path) if root else {}, documents, now).reached()
+        reached = reached.without_skipped()
     except Permanent:
         return _Expected(name, None)
     copies = reached.copies()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Document, Result
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.exceptions import InvalidPath, Permanent
+from boiler_functions.exceptions import InvalidDocument, InvalidPath, Permanent
 from boiler_functions.models.relation import Relation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
@@ -60,9 +60,37 @@ class Reached(NamedTuple):
         places = ({key: value for one in each for key, value in one.items()} for each in itertools.product(*chosen))
         return sorted({_filled(self.view.pattern().text, values) for values in places})
 
+    def without_skipped(self) -> Reached:
+        """Returns the view with those documents missing that cannot be read, and that all their references skip."""
+        sources = self.view.store_class.sources
+        needed = {path for each in sources if each.on_invalid != "skip" for path in self.paths.get(each.name, ())}
+        for error in self._unreadable():
+            document = self.documents.get(error.path)
+            if document is not None and document.exists and error.path not in needed:
+                left = {**self.documents, error.path: Document(error.path)}
+                return self._replace(documents=left).without_skipped()
+        return self
+
+    def _unreadable(self) -> Iterator[InvalidDocument]:
+        """Yields the errors of what the getters, and then the placeholders of the path, read of documents."""
+        sources = {each.name: each for each in self.view.store_class.sources}
+        placeholders = (each.partition(".") for each in _PLACEHOLDER.findall(self.view.pattern().text))
+        asked = ((sources[name], path, what) for name, _, what in placeholders for path in self.paths[name])
+        reads: list[Callable[[], Any]] = [self.content, *(partial(self._value, *each) for each in asked)]
+        for read in reads:
+            try:
+                with active(Snapshot(self.documents, self.view.__name__)):
+                    read()
+            except InvalidDocument as error:
+                yield error
+            except Exception:
+                continue  # Another error; the build reports it.
+
     def _values(self, reference: str, placeholders: list[str]) -> Iterator[dict[str, str]]:
         source = next(each for each in self.view.store_class.sources if each.name == reference)
         for path in self.paths[reference]:
+            if not self.documents[path].exists:
+                continue  # It is skipped.
             try:
                 values = {each: self._value(source, path, each.partition(".")[2]) for each in placeholders}
                 yield {each: document_id(value) for each, value in values.items()}

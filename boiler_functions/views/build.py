@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from itertools import islice
 from math import prod
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Query, Result
 from boiler_functions.database.groups import from_documents
 from boiler_functions.database.matching import matches
 from boiler_functions.database.sizes import check_document
-from boiler_functions.exceptions import Permanent
+from boiler_functions.exceptions import InvalidDocument, Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
@@ -20,6 +23,8 @@ from boiler_functions.types import Fields, Instant, Reference, Version, as_store
 from boiler_functions.views.dependencies import tokens_of
 from boiler_functions.views.store import Resolution, Store
 from boiler_functions.views.view_model import ViewModel
+
+log = logging.getLogger(__name__)
 
 _NOWHERE = "boilerNothing/now"
 """A document that never exists, to be read for the time of the answer."""
@@ -63,6 +68,8 @@ class Built(NamedTuple):
     """Why the content could not be computed; `destinations` is correct nevertheless."""
     content_hash: str | None = None
     """The digest of the content, by which a ledger knows it; only of a build to store."""
+    skipped: Mapping[str, InvalidDocument] = MappingProxyType({})
+    """Why documents were left out, by path, of references with `on_invalid="skip"`."""
     wake_at: Instant | None = None
     """When an answer about the time becomes another, so that the content may change without any document."""
 
@@ -197,6 +204,38 @@ class Reader:
         return versions
 
 
+class Seen:
+    """The documents of one view as its code sees them: missing are those that do not fit and may be left out.
+
+    They may be if every reference that reaches them has `on_invalid="skip"`. A document counts as missing for the whole
+    view once a value of it is read that does not fit. Its dependency stays, so that its next change builds the view.
+    """
+
+    def __init__(self, store: type[Store], resolution: Resolution, documents: Mapping[str, Document]) -> None:
+        self.documents = dict(documents)
+        self.skipped: dict[str, InvalidDocument] = {}
+        self._store = store
+        self._resolution = resolution
+
+    def skips(self, error: Exception | None) -> bool:
+        """Leaves out the document that an error is about; returns False if it is not to be skipped."""
+        if not isinstance(error, InvalidDocument) or error.path in self.skipped or error.path not in self._optional:
+            return False
+        self.skipped[error.path] = error
+        self.documents[error.path] = Document(error.path)
+        return True
+
+    @cached_property
+    def _optional(self) -> set[str]:
+        """The documents that each reference which reaches them may skip."""
+        skipping: set[str] = set()
+        others: set[str] = set()
+        for source in self._store.sources:
+            paths = self._resolution.paths.get(source.name, ())
+            (skipping if source.on_invalid == "skip" else others).update(paths)
+        return skipping - others
+
+
 def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> UnitOfWork:
     """Returns a unit of work for user code over the Store; its commit verifies everything that was read for it.
 
@@ -217,6 +256,8 @@ def build(instance: Instance, reader: Reader, resolution: Resolution, scope: str
     built = _built(instance, reader, resolution, scope)
     if built.failure is not None:
         raise built.failure
+    if built.skipped:
+        log.warning("%r leaves out documents that do not fit: %s", instance, ", ".join(sorted(built.skipped)))
     return built
 
 
@@ -247,19 +288,29 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
     view = instance.view
     # Only the documents that this instance's plan reached: the reader also holds those of other instances, and using
     # one of them would be a dependency without a token.
-    documents = {path: reader.documents[path] for path in versions}
-    with active(Snapshot(documents, view.__name__, reader.loaded)):
-        store = view.store_class(resolution.paths, documents, reader.time, reader.totals_of(resolution))
-        root = view.store_class.root()
-        if not instance.is_possible or (root is not None and root.name not in resolution.paths):
-            return Built(None, (), tokens, versions)
-        built = view.of(store, instance.key)
-        copies = built.__copies__()
-        empty = Built(None, copies.paths, tokens, versions, built, copies.refused)
+    seen = Seen(view.store_class, resolution, {path: reader.documents[path] for path in versions})
+    root = view.store_class.root()
+    if not instance.is_possible or (root is not None and root.name not in resolution.paths):
+        return Built(None, (), tokens, versions)
+    built = Built(None, (), tokens, versions, skipped=seen.skipped)
+    while True:
+        computed = _computed(instance, reader, resolution, seen, built)
+        if not any(seen.skips(each) for each in (computed.failure, *computed.refused)):
+            return computed
+
+
+def _computed(instance: Instance, reader: Reader, resolution: Resolution, seen: Seen, empty: Built) -> Built:
+    """Returns the build with the view's copies, and its content or the reason why it has none."""
+    with active(Snapshot(seen.documents, instance.view.__name__, reader.loaded)):
+        totals = reader.totals_of(resolution)
+        store = instance.view.store_class(resolution.paths, dict(seen.documents), reader.time, totals)
+        view = instance.view.of(store, instance.key)
+        copies = view.__copies__()
+        built = empty._replace(destinations=copies.paths, view=view, refused=copies.refused)
         try:
-            return empty._replace(content=content_of(built), wake_at=store.changes_at)
+            return built._replace(content=content_of(view), wake_at=store.changes_at)
         except Permanent as error:
-            return empty._replace(failure=error)
+            return built._replace(failure=error)
 
 
 def content_of(view: ViewModel[Any]) -> Fields:

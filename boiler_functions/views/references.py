@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 
 from boiler_functions.exceptions import InvalidCondition, InvalidReference
 from boiler_functions.models.conditions import Bound, Condition
@@ -14,19 +14,27 @@ from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
 from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single
 from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers, check_no_placeholder
-from boiler_functions.views.store import Root, Source
+from boiler_functions.views.store import OnInvalid, Root, Source
 
 M = TypeVar("M", bound=DomainModel)
+S = TypeVar("S", bound=Source)
 
 
 @overload
 def reference(source: type[M]) -> Root[M]: ...
 @overload
-def reference(source: type[M], *, doc_id: str, verify: bool = True) -> One[M]: ...
+def reference(source: type[M], *, doc_id: str, verify: bool = True, on_invalid: OnInvalid = "letter") -> One[M]: ...
 @overload
-def reference(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> One[M]: ...
 def reference(
-    source: Any, *, doc_id: str | None = None, via: Source | None = None, verify: bool = True
+    source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+) -> One[M]: ...
+def reference(
+    source: Any,
+    *,
+    doc_id: str | None = None,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
 ) -> Root[Any] | One[Any]:
     """Declares one document of a Store.
 
@@ -35,37 +43,49 @@ def reference(
         owner = reference(Meeting.owner)                 # the document that a relation refers to, or None
 
     `via` chooses the reference that the relation starts from if several fit. A task's commit fails if a document that
-    it read has changed; `verify=False` exempts this one, for example settings that every task reads.
+    it read has changed; `verify=False` exempts this one, for example settings that every task reads. With
+    `on_invalid="skip"`, a document that does not fit is left out of the view, and counted; by default the view keeps
+    its content, and a dead letter says why.
     """
     if isinstance(source, Bound):
-        return One(_relation(source), doc_id=None, via=via, verify=verify)
+        return _with(One(_relation(source), doc_id=None, via=via, verify=verify), on_invalid)
     _check_model(source)
     if doc_id is None:
+        if on_invalid != "letter":
+            raise InvalidReference(
+                f"reference({source.__name__}, on_invalid={on_invalid!r}): the root cannot be left out of its own view."
+            )
         return Root(source)
     if len(Pattern(doc_id).segments) > 1:
         raise InvalidReference(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
-    return One(source, doc_id=doc_id, via=None, verify=verify)
+    return _with(One(source, doc_id=doc_id, via=None, verify=verify), on_invalid)
 
 
 @overload
-def references(source: Bound[Any, Sequence[M]], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
+def references(
+    source: Bound[Any, Sequence[M]], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+) -> Many[M]: ...
 @overload
-def references(source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True) -> Many[M]: ...
-def references(source: Any, *, via: Source | None = None, verify: bool = True) -> Many[Any]:
+def references(
+    source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+) -> Many[M]: ...
+def references(
+    source: Any, *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+) -> Many[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents."""
-    return RelatedMany(_relation(source), via=via, verify=verify)
+    return _with(RelatedMany(_relation(source), via=via, verify=verify), on_invalid)
 
 
-def referrers(relation: Bound[M, Any], *, via: Source | None = None) -> Chosen[M]:
+def referrers(relation: Bound[M, Any], *, via: Source | None = None, on_invalid: OnInvalid = "letter") -> Chosen[M]:
     """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`.
 
     `where`, `order_by` and `limit` choose among them: `referrers(Ticket.meeting).where(status="open").limit(10)`.
     """
     found = _relation(relation)
-    return Referrers(relation.owner, found, via=via)
+    return _with(Referrers(relation.owner, found, via=via), on_invalid)
 
 
-def children(model: type[M], *, via: Source | None = None) -> Chosen[M]:
+def children(model: type[M], *, via: Source | None = None, on_invalid: OnInvalid = "letter") -> Chosen[M]:
     """Declares all documents of a sub-collection below a document of the Store.
 
         ticket = reference(Ticket)
@@ -80,10 +100,12 @@ def children(model: type[M], *, via: Source | None = None) -> Chosen[M]:
             f"children({model.__name__}): {model.pattern().text} is no sub-collection, so its documents lie below "
             f"nothing; use `matching(…)`, or `referrers(…)` of a relation."
         )
-    return Children(model, via=via)
+    return _with(Children(model, via=via), on_invalid)
 
 
-def parent(model: type[M], *, via: Source | None = None, verify: bool = True) -> Single[M]:
+def parent(
+    model: type[M], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+) -> Single[M]:
     """Declares the document that a sub-document of the Store lies below.
 
         comment = reference(Comment)    # tickets/{ticket_id}/comments/{doc_id}
@@ -92,16 +114,20 @@ def parent(model: type[M], *, via: Source | None = None, verify: bool = True) ->
     `via` chooses the reference whose document lies below it if several fit.
     """
     _check_above(model, "parent")
-    return Parent(model, via=via, verify=verify)
+    return _with(Parent(model, via=via, verify=verify), on_invalid)
 
 
-def parents(model: type[M], *, via: Source | None = None, verify: bool = True) -> Many[M]:
+def parents(
+    model: type[M], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+) -> Many[M]:
     """Declares the documents that sub-documents of the Store lie below, each once: `parents(Ticket)` of comments."""
     _check_above(model, "parents")
-    return Parents(model, via=via, verify=verify)
+    return _with(Parents(model, via=via, verify=verify), on_invalid)
 
 
-def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> Found[M]:
+def matching(
+    condition: Condition[M] | Selection[M], *more: Condition[Any], on_invalid: OnInvalid = "letter"
+) -> Found[M]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
         selection = condition
@@ -111,7 +137,14 @@ def matching(condition: Condition[M] | Selection[M], *more: Condition[Any]) -> F
         raise InvalidCondition(f"matching({condition!r}): give conditions, as `City.capital == True`, or a selection.")
     query = selection.query
     check_no_placeholder(selection.model, [*query.collection.split("/"), *(each.value for each in query.filters)])
-    return Matching(selection)
+    return _with(Matching(selection), on_invalid)
+
+
+def _with(source: S, on_invalid: OnInvalid) -> S:
+    if on_invalid not in get_args(OnInvalid):
+        raise InvalidReference(f"on_invalid={on_invalid!r}: give one of {', '.join(get_args(OnInvalid))}.")
+    source.on_invalid = on_invalid
+    return source
 
 
 def _check_above(model: Any, name: str) -> None:

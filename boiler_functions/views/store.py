@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from boiler_functions.database import Aggregation, Document, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
@@ -25,6 +25,7 @@ from boiler_functions.types import Instant
 from boiler_functions.views.now import Now
 
 M = TypeVar("M", bound=DomainModel)
+OnInvalid = Literal["letter", "skip"]
 Documents = Mapping[str, Document]
 Results = Mapping[str, tuple[Document, ...]]
 """The results of queries, by `Query.key`."""
@@ -64,6 +65,8 @@ class Source(ABC):
     leads: bool = True
     """Whether it has documents, from which other references may start."""
     verify: bool = True
+    on_invalid: OnInvalid = "letter"
+    """What happens when a document does not fit: the build fails with a dead letter, or the document is left out."""
     via: Source | None = None
     """The reference that this one starts from; None for a root, a fixed `doc_id`, and a selection."""
 
@@ -95,6 +98,8 @@ class Source(ABC):
             self.model.pattern().text,
             [(each.field, each.op, each.value) for each in self.model.discriminator()],
             *self._leads_by(),
+            # Without the default, so that upgrading this package leaves every fingerprint as it was.
+            *([self.on_invalid] if self.on_invalid != "letter" else []),
         ]
 
     def _leads_by(self) -> Iterable[Any]:

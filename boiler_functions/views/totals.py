@@ -35,6 +35,11 @@ class Total(Queried, Generic[N]):
     def __init__(
         self, of: Queried, function: AggregateFunction, attribute: Attribute[Any] | None, empty: Number, by: Any = None
     ) -> None:
+        if of.on_invalid != "letter":
+            raise InvalidReference(
+                f"A {function} over {of.model.__name__} with on_invalid={of.on_invalid!r}: a total reads no documents, "
+                f"so that none can be left out. Leave `on_invalid` out."
+            )
         self.of = of
         self.function: AggregateFunction = function
         self.attribute = attribute

@@ -8,7 +8,7 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 PREFIXES = (
     "cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/", "dueViews/",
-    "totalsViews/",
+    "totalsViews/", "listedViews/",
 )  # fmt: skip
 
 
@@ -41,6 +41,8 @@ def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
             "population": _people(own),
             "inCapitals": _people(each for each in cities.values() if each.get("capital")),
         }
+        listed = [each["name"] for each in own if isinstance(each["name"], str)]
+        yield f"listedViews/{doc_id}", {"cities": listed, "obj_type": "ListedView"}
         yield f"totalsViews/{doc_id}", {**totals, "obj_type": "TotalsView"}
     capitals = [each["name"] for each in cities.values() if each.get("capital")]
     yield "dashboards/capitals", {"names": capitals, "obj_type": "CapitalsView"}

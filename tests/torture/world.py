@@ -101,6 +101,22 @@ class TotalsView(ViewModel[TotalsStore]):
         return self.store.in_capitals
 
 
+class ListedStore(Store):
+    country = reference(Country)
+    cities = referrers(City.country, on_invalid="skip")
+
+
+class ListedView(ViewModel[ListedStore]):
+    """The names of the cities whose names can be read; a name that does not fit leaves out its city alone."""
+
+    class Meta:
+        path = "listedViews/{country.doc_id}"
+
+    @attrs.computed
+    def cities(self) -> list[str]:
+        return [city.name for city in self.store.cities]
+
+
 class _Deposit(ViewModel[SettingsStore]):
     """Adds to an account, and records which version of which form did, so that doubled and lost effects show."""
 
@@ -139,7 +155,7 @@ def applied(view: str, doc_id: str, amount: int) -> str:
 
 def tortured_app() -> Boiler:
     app = Boiler("torture", max_retries=8)
-    for view in (*QUERIES, InitialView, DueView, TotalsView):
+    for view in (*QUERIES, InitialView, DueView, TotalsView, ListedView):
         app.query(view)
     for collection, (form, completion) in FORMS.items():
         path = f"users/{{user_id}}/{collection}/{{form_id}}"

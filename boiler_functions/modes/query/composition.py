@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from functools import partial
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from boiler_functions.types import Instant
 from boiler_functions.views.build import Built, Instance, Reader
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.totals import Total
+
+log = logging.getLogger(__name__)
 
 
 class Composition(NamedTuple):
@@ -84,6 +87,8 @@ class Composition(NamedTuple):
             Wake.of(self._invocation.app, built.wake_at),
             with_content=bool(self._recipients_of(instance)),
         )
+        for path in described.skipped.keys() - ledger.skipped.keys():
+            log.warning("%r leaves out %s, which does not fit its model", instance, path)
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
         writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
         writes += self._deletes(instance, ledger, gone)

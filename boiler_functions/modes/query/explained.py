@@ -41,6 +41,8 @@ def explained(app: str, view: View, path: str, database: Database, release: Rele
         "owed": ledger.debt.why if ledger.debt and ledger.is_unpaid else None,
         "sources": [_source(each, ledger.versions[each], now[each]) for each in paths],
         "has_all_sources": ledger.is_whole,
+        "skipped": [f"{path} ({why})" for path, why in ledger.skipped.items()],
+        "number_skipped": ledger.number_skipped or None,
     }
 
 

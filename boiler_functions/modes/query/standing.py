@@ -16,6 +16,8 @@ from boiler_functions.modes.ledger import (
     number_of_view,
     of_other_code,
     owed_by,
+    skipped_of,
+    with_skipped,
 )
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import STOPPED, Asked, Standing, State, told_letters
@@ -23,6 +25,9 @@ from boiler_functions.types import Instant, to_datetime, to_instant
 from boiler_functions.views.view_model import View
 
 PAGE = 300
+
+MOST_NAMED = 5
+"""The number of skipped documents that the standing names; `boiler explain` of a copy has those of one view."""
 
 _EVER = 10 * 365 * 24 * 3600 * 1_000_000_000
 
@@ -51,8 +56,12 @@ def standing_of(app: str, view: View, mode: str, asked: Asked) -> Standing:
     owed = Owed.of(app, view, asked)
     letters = asked.letters_of(name)
     oldest = owed.oldest
+    skipping = [each.fields or {} for page in with_skipped(asked.database, scope, PAGE) for each in page]
+    named = [f"{path} ({why})" for each in skipping for path, why in skipped_of(each).items()]
     figures: dict[str, Any] = {
         "instances": instances,
+        "skipped": sum(each["number_skipped"] for each in skipping),
+        "skipped_documents": list(dict.fromkeys(named))[:MOST_NAMED],
         "other_code": other,
         "owed": len(owed.debts),
         "oldest_owed": None if oldest is None else to_datetime(oldest),

@@ -71,7 +71,7 @@ class Mutation:
             # Before, there was no view to ask the audience about; so it is asked about the new one.
             raise Forbidden(f"You may not create this {self.instance.view.__name__}.")
         built = build(self.instance, after, left, self.scope)
-        answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after))
+        answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after, left))
         concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
         writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
@@ -102,10 +102,13 @@ class Mutation:
     def _admits(self, audience: Audience, after: Reader, left: Resolution) -> bool:
         return bool(left.paths) and admits(audience, self.instance, after, left, self.call.caller)
 
-    def _shows(self, built: Built, after: Reader) -> bool:
+    def _shows(self, built: Built, after: Reader, left: Resolution) -> bool:
         """Returns whether the caller may read what was built; asks the built view, which loads no model again."""
         if built.view is None:
             return False
+        if built.skipped:
+            # The built view has other documents than an audience sees, which may skip none.
+            return admits(self.instance.view.__readers__(), self.instance, after, left, self.call.caller)
         with active(Snapshot({path: after.documents[path] for path in built.versions}, self.instance.view.__name__)):
             return self.instance.view.__readers__().admits(self.call.caller, built.view)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidPattern
+from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidPattern, InvalidReference
 from boiler_functions.modes.decorated import check_view, models
 from boiler_functions.modes.forms.checks import check_effect
 from boiler_functions.modes.forms.task import Completion, Isolation, Task
@@ -58,6 +58,12 @@ def task(
 
 
 def _check_form(view: View, pattern: Pattern) -> None:
+    if skipping := [each.name for each in view.store_class.sources if each.on_invalid == "skip"]:
+        raise InvalidReference(
+            f"@app.task of {view.__name__}: {view.store_class.__name__}.{skipping[0]} has on_invalid='skip', and an "
+            f"effect without that document could be wrong. Leave `on_invalid` out; a value that does not fit fails the "
+            f"form when `propagate_change` reads it."
+        )
     if view.propagate_change is ViewModel.propagate_change and not view.store_class.sources:
         raise DeclarationError(
             f"{view.__name__} is a task without an effect; define `propagate_change`, or setters over a Store."
