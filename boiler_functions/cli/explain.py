@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn
+from boiler_functions.cli.audit import comparison_of
+from boiler_functions.cli.build import view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.output import Output
 from boiler_functions.database.values import check_path
+from boiler_functions.models.spelling import as_json
 from boiler_functions.modes.dead_letter import letters_of
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
+
+_LATE = timedelta(minutes=2)
 
 SHOWN = 20
 """Roots that are listed for each view; --json has all."""
 
 
-def explain(context: Context, path: str) -> Output:
-    """Returns all that is known of a document, without its content: a copy, a form, a source or a letter."""
+def explain(context: Context, path: str, *, contents: bool = False) -> Output:
+    """Returns all that is known of a document: a copy, a form, a source or a letter.
+
+    Without `contents`, says in which fields a copy differs from a fresh build, and no value.
+    """
     check_path(path)
     declarations, database = context.app.compiled.declarations, context.database
     letters = list(letters_of(database, context.app.name))
     about = next((each.subject for each in letters if each.document.path == path), path)
     release = Release(codes=code_fingerprints(declarations.stored))
-    found = [each for mode in declarations.modes for each in mode.explained(declarations, about, database, release)]
+    explained = [each for mode in declarations.modes for each in mode.explained(declarations, about, database, release)]
+    found = [{**each, **_compared(context, each, about, contents=contents)} for each in explained]
     clients = [each for mode in declarations.modes for each in mode.clients(declarations) if each.pattern.match(about)]
     result = {
         "path": path,
@@ -35,8 +46,20 @@ def explain(context: Context, path: str) -> Output:
         ],
         "letters": [each.id for each in letters if about in (each.subject, each.source)],
         "dependents": _dependents(context, about),
+        **({"stored": as_json(database.read([about]).documents[0].fields)} if contents else {}),
     }
     return Output("explain", result, list(_explained(result)))
+
+
+def _compared(context: Context, found: Mapping[str, Any], path: str, *, contents: bool) -> dict[str, Any]:
+    """Returns how a copy compares with a fresh build; nothing for another document."""
+    if "view" not in found:
+        return {}
+    comparison = comparison_of(context.app, view_named(context.app, found["view"]), context.database, _LATE)
+    (finding,) = comparison.of([found["root"] or ""])
+    compared = {"verdict": finding.verdict, "differing": list(dict(finding.differing).get(path, ()))}
+    fresh = {"fresh": as_json(comparison.fresh(found["root"] or "").get(path))} if contents else {}
+    return {**compared, **fresh}
 
 
 def impact(context: Context, path: str) -> Output:
@@ -60,8 +83,12 @@ def _explained(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {each['what']}"
         yield from (f"    {name}: {_told(value)}" for name, value in each.items() if _is_told(name, value))
         yield from (f"    {line}" for line in _sources(each.get("sources", ())))
+        if "fresh" in each:
+            yield f"    a fresh build is {json.dumps(each['fresh'], ensure_ascii=False)}"
     for each in result["clients"]:
         yield f"  {each['title']}: read by {each['read']}, created by {each['create']}"
+    if "stored" in result:
+        yield f"  stored is {json.dumps(result['stored'], ensure_ascii=False)}"
     if result["letters"]:
         yield f"  letters: {', '.join(result['letters'])}"
     yield from (f"  {line}" for line in _impact(result["about"], result["dependents"]))
@@ -103,7 +130,7 @@ def _named(audience: Audience) -> str:
 
 
 def _is_told(name: str, value: object) -> bool:
-    return name not in ("what", "sources") and value is not None and value != []
+    return name not in ("what", "view", "sources", "fresh") and value is not None and value != []
 
 
 def _told(value: object) -> str:

@@ -98,17 +98,18 @@ def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
 
 @click.command()
 @click.argument("path")
+@click.option("--contents", is_flag=True, help="Also show what is stored, and what a fresh build of a copy makes.")
 @_AS_JSON
 @in_context
-def explain(context: Context, path: str, as_json: bool) -> None:
-    """Explain the document at PATH: a copy, a form, a source or a dead letter. Reads only, and prints no content.
+def explain(context: Context, path: str, contents: bool, as_json: bool) -> None:
+    """Explain the document at PATH: a copy, a form, a source or a dead letter. Reads only.
 
-    Says what a copy was built from, in which versions then and now, why and by which code, who may read it, and what
-    depends on it. Exit status 0, or 2 for an error.
+    Says what a copy was built from, in which versions then and now, why and by which code, whether a fresh build is
+    the same, who may read it, and what depends on it. Exit status 0, or 2 for an error.
     """
     from boiler_functions.cli.explain import explain as explained
 
-    explained(context, path).show(context, as_json=as_json)
+    explained(context, path, contents=contents).show(context, as_json=as_json)
 
 
 @click.command()

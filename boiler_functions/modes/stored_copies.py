@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from boiler_functions.modes.invocation import Outcome
+from boiler_functions.types import Fields
 
 
 class BuiltPage(NamedTuple):
@@ -72,6 +73,10 @@ class Comparison(Protocol):
 
     def of(self, roots: Iterable[str]) -> Iterator[Finding]:
         """Yields a finding for each of the roots."""
+        ...
+
+    def fresh(self, root: str) -> Mapping[str, Fields]:
+        """Returns the copies of a root, by path, as the code builds them from the documents of now."""
         ...
 
     def without_ledger(self, paths: list[str]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ copy that is wrong from one that is late, whose sources have changed since.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -71,6 +71,11 @@ class Audit(NamedTuple):
         judged = ((each.instance, self._judged(each)) for each in looks)
         return [each if each.verdict is Verdict.RIGHT else self._again(instance) for instance, each in judged]
 
+    def fresh(self, root: str) -> dict[str, Fields]:
+        """Returns the copies of a root, by path, as the code builds them; none if it cannot be built."""
+        (look,) = self._look([Instance(self.work.view, root)])
+        return _wanted(look.built)
+
     def repair(self, findings: Iterable[Finding]) -> None:
         """Builds the faulty instances again, and deletes the copies of this view that no ledger names even then."""
         roots = [each.root for each in findings if each.verdict in (Verdict.LOST, Verdict.WRONG)]
@@ -106,9 +111,7 @@ class Audit(NamedTuple):
         return Finding(Verdict.LATE, instance.root)
 
     def _judged(self, look: _Look) -> Finding:
-        built = look.built
-        wanted = {path: built.document(path) for path in built.destinations} if built.content is not None else {}
-        differing = tuple(_differing(look.copies, wanted))
+        differing = tuple(_differing(look.copies, _wanted(look.built)))
         return Finding(self._verdict(look, differing), look.instance.root, differing)
 
     def _verdict(self, look: _Look, differing: tuple[Any, ...]) -> Verdict:
@@ -213,7 +216,7 @@ class Audit(NamedTuple):
         return int(self.late.total_seconds() * 1_000_000_000)
 
 
-def _differing(copies: Iterable[Document], wanted: dict[str, dict[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _differing(copies: Iterable[Document], wanted: Mapping[str, Fields]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yields the copies that differ from what is wanted, with the names of the fields."""
     for each in copies:
         expected = wanted.get(each.path)
@@ -231,3 +234,7 @@ def _told(fields: Fields, name: str) -> str | None:
 
 def _hash(copy: Fields) -> str:
     return digest({name: value for name, value in copy.items() if name != "doc_ref"})
+
+
+def _wanted(built: Built) -> dict[str, Fields]:
+    return {path: built.document(path) for path in built.destinations} if built.content is not None else {}

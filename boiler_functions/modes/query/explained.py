@@ -30,6 +30,7 @@ def explained(app: str, view: View, path: str, database: Database, release: Rele
     now = {each.path: each.version for each in database.read(paths).documents} if paths else {}
     return {
         "what": f"a copy of {view.__name__}",
+        "view": view.__name__,
         "root": instance.root or None,
         "has_ledger": ledger.document.exists,
         "is_listed": path in ledger.destinations,

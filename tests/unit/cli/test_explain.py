@@ -45,6 +45,22 @@ def test_a_copy_names_its_sources_then_and_now_its_code_and_its_readers(start: S
     assert copy["sources"][0]["has_changed"]
 
 
+def test_a_copy_is_compared_with_a_fresh_build_and_shown_if_contents_are_asked_for(start: Start, run: Run) -> None:
+    testing = start(APP)
+    built(testing)
+    testing.write("cityView/TOK", {"title": "By hand", "obj_type": "CityView"})
+    (copy,) = answer(run, "explain", "cityView/TOK")["found"]
+    assert (copy["verdict"], copy["differing"]) == ("wrong", ["doc_ref", "title"])
+    assert "fresh" not in copy
+    command = ("explain", "cityView/TOK", "--contents", "--project", "demo-towns")
+    shown = json.loads(run(*command, "--json").stdout)["result"]
+    assert shown["stored"] == {"title": "By hand", "obj_type": "CityView"}
+    assert shown["found"][0]["fresh"]["title"] == "SECRET TOK"
+    lines = run(*command).stdout
+    assert 'stored is {"title": "By hand"' in lines
+    assert 'a fresh build is {"title": "SECRET TOK"' in lines
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
