@@ -30,6 +30,11 @@ DEFAULT_LIMIT = 20
 
 MAX_INDEXED_BYTES = 1500
 
+BOUNDS: Mapping[str, str] = {">": "at least", "<": "at most"}
+"""The signs behind an attribute in the name of a range's parameter: a URL that says `seats>=3` gives `seats>` the 3."""
+
+_RANGED = (fields.String, fields.Integer, fields.Float, fields.Timestamp, marshmallow_fields.Date)
+
 
 class TextArguments(JsonSchema):
     """Query parameters; reads their texts as the JSON values that the fields take."""
@@ -88,11 +93,12 @@ class CreateBody(SettersBody):
 def list_arguments(name: str, columns: Columns, max_limit: int) -> Schema:
     """Returns the schema of a list's query: the list's own parameters, and a filter for each filterable column."""
     filters = {each: filter_field(column) for each, column in filterable(columns).items()}
+    ranges = {f"{each}{sign}": range_field(column, sign) for each, column in ranged(columns).items() for sign in BOUNDS}
     own_limit = fields.Integer(load_default=min(DEFAULT_LIMIT, max_limit), validate=validate.Range(1, max_limit))
     orders = [f"{sign}{key}" for key in orderable(columns) for sign in ("", "-")]
     own_order = fields.String(load_default=None, data_key="orderBy", validate=validate.OneOf(orders))
     own_fields = {"limit": own_limit, "order_by": own_order}
-    schema: type[Schema] = type(f"{name}List", (ListArguments,), {**filters, **own_fields})
+    schema: type[Schema] = type(f"{name}List", (ListArguments,), {**filters, **ranges, **own_fields})
     return schema()
 
 
@@ -108,6 +114,22 @@ def filterable(columns: Columns) -> dict[str, Column]:
         for name, column in columns.items()
         if not {name, column.key} & taken and filter_field(column) is not None
     }
+
+
+def ranged(columns: Columns) -> dict[str, Column]:
+    """Returns the columns that a list can take a range of, by name: those of one value whose order means something."""
+    return {name: each for name, each in filterable(columns).items() if isinstance(each.declared().field(), _RANGED)}
+
+
+def range_field(column: Column, sign: str) -> marshmallow_fields.Field[Any]:
+    """Returns the field of a parameter such as `seats>`, which a URL spells `seats>=3`."""
+    field = column.declared().field()
+    field.data_key = f"{column.key}{sign}"
+    field.required = field.allow_none = False
+    # The end of a range need not be a value that the attribute can have.
+    field.validators = [_is_indexed]
+    field.metadata = {"description": f"Those whose `{column.key}` is {BOUNDS[sign]} this: `{column.key}{sign}=…`."}
+    return field
 
 
 def orderable(columns: Columns) -> dict[str, Bound[Any, Any]]:
@@ -142,14 +164,26 @@ def _is_indexed(value: Any) -> None:
         raise ValidationError(f"Longer than {MAX_INDEXED_BYTES} bytes, the most that a filter can compare.")
 
 
+def named_by(filter_name: str) -> str:
+    """Returns the name of the attribute that a filter is on: of `seats>` it is `seats`."""
+    return filter_name.rstrip("".join(BOUNDS))
+
+
 def conditions(columns: Columns, filters: Mapping[str, Any]) -> list[Condition[Any]]:
-    """Returns the conditions of the filters: a list contains the value, any other attribute equals it."""
-    return [_condition(columns[name], value) for name, value in filters.items()]
+    """Returns the conditions of the filters: a range, or else a list contains the value and any other one equals it."""
+    return [_condition(columns[named_by(name)], name[-1], value) for name, value in filters.items()]
 
 
-def _condition(column: Column, value: Any) -> Condition[Any]:
+def _condition(column: Column, sign: str, value: Any) -> Condition[Any]:
     bound: Any = column.bound
-    found: Condition[Any] = bound.contains(value) if column.declared().is_list else bound == value
+    found: Condition[Any]
+    match sign:
+        case ">":
+            found = bound >= value
+        case "<":
+            found = bound <= value
+        case _:
+            found = bound.contains(value) if column.declared().is_list else bound == value
     return found
 
 

@@ -13,7 +13,7 @@ from boiler_functions.exceptions import InvalidPath, Rejected
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Condition
 from boiler_functions.models.selection import select
-from boiler_functions.modes.rest.arguments import conditions, filterable, order_of, orderable
+from boiler_functions.modes.rest.arguments import conditions, filterable, named_by, order_of, orderable
 from boiler_functions.modes.rest.columns import Column, columns_of
 from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.paths import document_id
@@ -28,8 +28,9 @@ _NOTHING = "boilerNothing"
 class Listing:
     """The list of a view, filtered and ordered by what the view shows, in its copies or its roots.
 
-    Equality filters can be combined, and any order used without a filter: Firestore answers these from its index of
-    each field. `filtered_orders` can be used with filters; each needs a composite index with every attribute.
+    Equality filters can be combined, and any order, or a range in its own order, used without a filter: Firestore
+    answers these from its index of each field. `filtered_orders` can be used with filters; each needs a composite index
+    with every attribute.
     """
 
     copies: CopyPaths
@@ -64,6 +65,11 @@ class Listing:
         Raises InvalidPath for parents that are no ids, Rejected for a combination without an index.
         """
         self._check(filters, order_by)
+        ranges = sorted(filters.keys() - self.columns.keys())
+        # Firestore takes no range beside the name of a document.
+        if ranges and self.is_of_copies and caller is not None and self._owns_one(caller):
+            raise _not_together({self._key(ranges[0]): ["Not in this list: your own view is the only one in it."]})
+        order_by = self._order(filters, order_by)
         for name, value in parents.items():
             self.copies.root.pattern().fill({**dict.fromkeys(self.copies.root.pattern().names, "x"), name: value})
         found = conditions(self.columns, filters)
@@ -96,31 +102,54 @@ class Listing:
         except InvalidPath:
             return None
 
+    def _order(self, filters: Mapping[str, Any], order_by: str | None) -> str | None:
+        """Returns what orders the list; by itself a range does, as Firestore orders by its attribute first."""
+        ranges = sorted(filters.keys() - self.columns.keys())
+        return self.columns[named_by(ranges[0])].key if ranges and order_by is None else order_by
+
     def _check(self, filters: Mapping[str, Any], order_by: str | None) -> None:
-        by_name = filterable(self.columns)
         self._check_columns(filters, order_by)
-        lists = [by_name[name].key for name in filters if by_name[name].declared().is_list]
+        own = (self._order(filters, order_by) or "").removeprefix("-")
+        ranges = sorted(filters.keys() - self.columns.keys())
+        equal = [name for name in filters if name in self.columns]
+        if ranges:
+            self._check_ranges(ranges, equal, own)
+        lists = [self._key(name) for name in equal if self.columns[name].declared().is_list]
         if lists and len(filters) > 1:
             raise _not_together({lists[-1]: ["Not together with another filter."]})
-        own = None if order_by is None else order_by.removeprefix("-")
-        filtered = [by_name[name].key for name in filters]
-        if own is None or not filters or own in filtered or order_by in self.filtered_orders:
+        if not own or not equal or own in map(self._key, equal) or (order_by or own) in self.filtered_orders:
             return
         possible = f"; only {', '.join(self.filtered_orders)}" if self.filtered_orders else ""
-        raise _not_together({"orderBy": [f"Not together with a filter{possible}."]})
+        refused = "orderBy" if order_by else self._key(ranges[0])
+        raise _not_together({refused: [f"Not together with a filter{possible}."]})
+
+    def _check_ranges(self, ranges: Sequence[str], equal: Sequence[str], own: str) -> None:
+        """Raises Rejected for ranges that no index of one attribute answers."""
+        name, last = named_by(ranges[0]), self._key(ranges[-1])
+        if name != named_by(ranges[-1]):
+            raise _not_together({last: ["Not together with a range of another attribute."]})
+        if name in equal:
+            raise _not_together({last: ["Not together with a value of the same attribute."]})
+        if own != self._key(name):
+            raise _not_together(
+                {"orderBy": [f"Only {self._key(name)} or -{self._key(name)}, together with its range."]}
+            )
 
     def _check_columns(self, filters: Mapping[str, Any], order_by: str | None) -> None:
         """Raises Rejected for what the list of owners can be filtered or ordered by, and this one of roots cannot."""
-        shown = {*filterable(self.columns)}
-        unknown = {name: self.copies.view.attributes[name].data_key for name in filters if name not in shown}
         reason = (
             "Not in the list of all, which is of the documents themselves: these are filtered and ordered by what the "
             "view shows of them unchanged."
         )
-        if unknown:
-            raise _not_together({key: [reason] for key in unknown.values()})
+        if unknown := [self._key(name) for name in filters if named_by(name) not in filterable(self.columns)]:
+            raise _not_together({key: [reason] for key in unknown})
         if order_by is not None and order_by.removeprefix("-") not in orderable(self.columns):
             raise _not_together({"orderBy": [reason]})
+
+    def _key(self, name: str) -> str:
+        """Returns the parameter of a filter: of `start_time>` it is `startTime>`."""
+        own = named_by(name)
+        return self.copies.view.attributes[own].data_key + name.removeprefix(own)
 
     def _of_any_roots(self) -> Query:
         return select(self.copies.root, (), dict.fromkeys(self.copies.root.pattern().names[:-1], "any")).query

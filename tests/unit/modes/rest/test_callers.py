@@ -99,6 +99,12 @@ def test_the_list_of_whom_a_claim_admits_is_of_all_views_each_once(api: Api) -> 
     assert ids(api.get("/notes", by="eve:other")) == []
 
 
+def test_a_list_of_ones_own_view_alone_takes_no_range(api: Api) -> None:
+    assert ids(api.get("/profiles", by="bob", name="Bob")) == ["bob"]
+    answer = api.get("/profiles", by="bob", **{"name>": "A"})
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["name>"])
+
+
 @pytest.mark.parametrize(
     "query", [{"names": "Ada"}, {"names": "Ada", "stars": "5"}], ids=["of another document", "and another"]
 )

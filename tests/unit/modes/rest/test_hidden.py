@@ -88,6 +88,9 @@ QUERIES = {
     "limit": ("1", "2", "3", "100"),
     "title": ("mine", "x"),
     "stars": ("0", "1"),
+    "stars>": ("0", "1", "2"),
+    "stars<": ("1",),
+    "title>": ("", "n"),
     "orderBy": ("stars", "-stars", "title"),
 }
 
@@ -172,7 +175,7 @@ def test_a_list_reads_a_bounded_number_of_documents_for_one_request(diaries: Api
 
 @pytest.mark.parametrize("name", ["owner", "mood"])
 def test_nobody_filters_or_orders_by_what_the_view_does_not_show(diaries: Api, name: str) -> None:
-    for query in ({name: "eve"}, {"orderBy": name}, {"orderBy": f"-{name}"}):
+    for query in ({name: "eve"}, {f"{name}>": "eve"}, {f"{name}<": "eve"}, {"orderBy": name}, {"orderBy": f"-{name}"}):
         answer = diaries.get("/diaries", by="ada", **query)
         unknown = diaries.get("/diaries", by="ada", **{each.replace(name, "x"): "eve" for each in query})
         assert answer.status_code == 422

@@ -1,6 +1,7 @@
 """GET of one view and of lists."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.views.build import Instance
-from tests.unit.modes.rest.meeting_api import Api, Conference, Meeting, MeetingView, Room, RoomView, User
+from tests.unit.modes.rest.meeting_api import Api, Conference, Kind, Meeting, MeetingView, Room, RoomView, User
 
 M1 = {
     "id": "m1",
@@ -219,6 +220,66 @@ def test_a_list_takes_together_only_what_an_index_answers(api: Api, query: dict[
     assert list(answer.json.get("errors", {})) == ([refused] if refused else [])
     if refused:
         assert api.database.usage == Usage()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("seats>=2", ["n2", "n3", "n4"]),
+        ("seats<=2", ["n0", "n1", "n2"]),
+        ("seats>=1&seats<=3", ["n1", "n2", "n3"]),
+        ("seats>=1&orderBy=-seats", ["n4", "n3", "n2", "n1"]),
+        ("price>=1.5", ["n3", "n4"]),
+        ("start>=2030-01-03T00:00:00Z&start<=2030-01-04T00:00:00Z", ["n2", "n3"]),
+        ("status>=o&status<=p", ["n0", "n1", "n2", "n3", "n4"]),
+        ("kind=party&seats>=1&orderBy=-seats", ["n4", "n3", "n2", "n1"]),
+        ("seats>=5000", []),
+    ],
+)
+def test_a_list_takes_a_range_of_one_attribute_in_its_order(api: Api, query: str, expected: list[str]) -> None:
+    with use(api.memory):
+        for name in ("m1", "m2"):
+            api.memory.commit([Delete(f"meetings/{name}")])
+        for number in range(5):
+            Meeting.new(
+                doc_id=f"n{number}", status="open", seats=number, price=number / 2, kind=Kind.PARTY,
+                start=datetime(2030, 1, 1 + number, tzinfo=UTC),
+            ).save()  # fmt: skip
+    found: list[str] = []
+    token = ""
+    for _ in range(4):
+        answer = api.client.get(f"/talks?{query}&limit=2{token}").get_json()
+        found += [each["id"] for each in answer["results"]]
+        if "nextPageToken" not in answer:
+            break
+        token = f"&pageToken={answer['nextPageToken']}"
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "refused"),
+    [
+        ("seats>=1&price<=2", "seats>"),
+        ("seats>=1&seats=1", "seats>"),
+        ("seats>=1&orderBy=price", "orderBy"),
+        ("price>=1&status=open", "price>"),
+        ("seats>=1&tags=a", "tags"),
+        ("seats>=one", "seats>"),
+        ("seats>=", "seats>"),
+        ("seats>=null", "seats>"),
+        ("isPublic>=true", "isPublic>"),
+        ("kind>=talk", "kind>"),
+        ("tags>=a", "tags>"),
+        ("notes>=a", "notes>"),
+        ("limit>=1", "limit>"),
+        ("seats>1", "seats>1"),
+        ("seats>>=1", "seats>>"),
+    ],
+)
+def test_a_range_that_no_index_answers_is_refused_with_a_reason(api: Api, query: str, refused: str) -> None:
+    answer = api.client.get(f"/talks?{query}")
+    assert (answer.status_code, list(answer.get_json()["errors"])) == (422, [refused])
+    assert api.database.usage == Usage()
 
 
 @pytest.mark.parametrize("order", ["", "-", "seat", "tags", "scores", "--seats", "__name__", "in_session"])
