@@ -193,7 +193,7 @@ class InvalidAccess(DeclarationError):
 
 
 class InvalidSink(DeclarationError):
-    """A receiver of changes (`@app.on_change`, Webhook) that cannot work, as it is no function, or has no valid URL."""
+    """A receiver of changes (`@app.on_change`, Webhook) that cannot work: not a function, or an invalid URL."""
 
     code = "BF112"
 

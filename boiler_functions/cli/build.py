@@ -36,7 +36,7 @@ CAUSES = 10
 """The number of causes of dead letters that are printed."""
 
 EVERY = 5.0
-"""Seconds between two lines of progress if the output is no terminal."""
+"""Seconds between two lines of progress if the output is not a terminal."""
 
 
 def build_folder(project: Path) -> Path:

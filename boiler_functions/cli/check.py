@@ -85,7 +85,7 @@ def check(project: Project) -> Checked:
         try:
             app = project.load()
         except ConfigurationError as error:
-            # If a statement failed, a missing app is its consequence and no mistake of its own.
+            # If a statement failed, a missing app is its consequence, not another mistake.
             found.mistakes = found.mistakes or [Mistake.of(error, None)]
     if app is not None:
         compiling = list(_compiling(app.declarations, found))

@@ -110,7 +110,7 @@ def _impact(path: str, found: Mapping[str, list[str]]) -> Iterator[str]:
 
 
 def _who(audience: Audience) -> str:
-    """Returns whom an audience admits; what user code decides is not run."""
+    """Returns whom an audience admits; does not run predicates of user code."""
     parts = [each for each in audience.parts() if not isinstance(each, Nobody)]
     return " or ".join(map(_named, parts)) or "nobody"
 

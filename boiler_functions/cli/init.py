@@ -47,7 +47,7 @@ def _has_app(folder: Path) -> bool:
 
 
 def _join(folder: Path) -> Path:
-    """Adds the app of the folder to the nearest firebase.json as a codebase; writes one if there is none."""
+    """Adds the app of the folder to the nearest firebase.json as a codebase; writes one if it is missing."""
     project = Project.find(start=folder.resolve())
     firebase = FirebaseJson.above(folder.resolve()) or FirebaseJson.read(folder.resolve())
     if firebase.codebase_of(project.folder / STAGED):

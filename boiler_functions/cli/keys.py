@@ -1,4 +1,4 @@
-"""Private keys, as files hold them: in whatever format, quoted, escaped or encoded."""
+"""Finds private keys in files, in whatever format: quoted, escaped or encoded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BINARY = re.compile(rb"0(?:[\x20-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01\x03][\x02
 
 
 def _in_base64(text: bytes) -> set[bytes]:
-    """How base64 spells the text, wherever in the encoded bytes it stands."""
+    """Returns the text as base64 spells it, at each of the three places where it may begin."""
     # The letters at both ends depend on what is beside it.
     spelled = (b64encode(bytes(shift) + text)[-(-8 * shift // 6) : -4] for shift in range(3))
     return {re.escape(each) for each in spelled}
@@ -38,7 +38,7 @@ _BREAKS = re.compile(rb"\\+[rn]|&#1[03];|[\s\"'#]+")
 
 
 def holds_key(content: bytes) -> bool:
-    """Whether a file holds a private key, or what else lets its holder in as somebody."""
+    """Whether a file holds a private key, or another secret with which its holder can sign in."""
     text = content.translate(None, b"\0")  # what UTF-16 has between letters
     is_found = _BINARY.match(content) or _KEY.search(text) or _ENCODED.search(_BREAKS.sub(b"", text))
     return bool(is_found)

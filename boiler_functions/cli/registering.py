@@ -28,7 +28,7 @@ class Registering:
 
     @property
     def unbuilt(self) -> list[str]:
-        """The views that existing documents are missing from: new views, and those with new sources."""
+        """The views that have no copies of existing documents yet: new views, and those with new sources."""
         return [
             name
             for name, path in self.now.views.items()

@@ -157,7 +157,7 @@ class CloudTasksEmulator:
     def _create_queue(self, request: CreateQueueRequest) -> Queue:
         name = request.queue.name
         if not _QUEUE.fullmatch(name):
-            raise _Refusal(_INVALID, f"{name!r} is no queue's name; expected projects/P/locations/L/queues/Q.")
+            raise _Refusal(_INVALID, f"{name!r} is not the name of a queue; expected projects/P/locations/L/queues/Q.")
         with self._lock:
             if name in self._queues:
                 raise _Refusal(_EXISTS, f"The queue {name} exists.")
@@ -274,7 +274,7 @@ def _check_task(queue: str, task: Task, served: bool) -> None:
     content = Task.pb(task)
     parent, _, identifier = task.name.rpartition("/tasks/")
     if task.name and (parent != queue or not _TASK_ID.fullmatch(identifier)):
-        raise _Refusal(_INVALID, f"{task.name!r} is no task of {queue}; an id has letters, digits, '-' and '_'.")
+        raise _Refusal(_INVALID, f"{task.name!r} is not a task of {queue}; an id has letters, digits, '-' and '_'.")
     if content.ByteSize() > MAX_TASK_BYTES:
         raise _Refusal(_INVALID, f"The task has {content.ByteSize()} bytes; the limit is {MAX_TASK_BYTES}.")
     if content.dispatch_deadline.seconds not in _DEADLINES:

@@ -143,7 +143,7 @@ def _virtual_environment() -> Path:
     environment = Path(sys.prefix)
     if not (environment / "bin" / "activate").exists():
         raise ConfigurationError(
-            f"{environment} is no virtual environment, which functions run in. Create one, with the package installed."
+            f"{environment} is not a virtual environment. Functions run in one: create it, and install the package."
         )
     return environment
 

@@ -54,7 +54,9 @@ def emulator_jar() -> Path:
 
 def _given_jar(path: Path) -> Path:
     if not path.is_file():
-        raise ConfigurationError(f"FIRESTORE_EMULATOR_BINARY_PATH names {path}, which is no file. Correct or unset it.")
+        raise ConfigurationError(
+            f"FIRESTORE_EMULATOR_BINARY_PATH names {path}, which is not a file. Correct or unset it."
+        )
     return path
 
 

@@ -1,1 +1,1 @@
-"""How what was built is committed: Query rebuilds views, Query+Task lets an input document take effect once."""
+"""The modes, each a way to put a view to use, and what they share."""

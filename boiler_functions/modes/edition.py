@@ -43,8 +43,8 @@ class Edition(NamedTuple):
     def is_later_than(self, other: Edition) -> bool:
         """Whether this code replaced the other; fingerprints have no order, deployments and schema versions have.
 
-        A deployment without a number takes part in no order of deployments, or functions that were deployed by hand
-        would leave every view to code that is gone.
+        A deployment without a number is not compared by number. Otherwise functions that were deployed by hand would
+        leave every view to code that is gone.
         """
         if (self.plan, self.code) == (other.plan, other.code):
             return False

@@ -109,7 +109,7 @@ class EventFunction(ABC):
 
     @property
     def receives(self) -> str | None:
-        """What it receives the changes of, if a former function that still stands would receive them once more."""
+        """The source of its changes, if a renamed function that is still deployed would receive them a second time."""
         return None
 
     @property

@@ -37,13 +37,13 @@ READABLE_FORMAT = 1
 """The format of a ledger whose lists are not packed, which earlier code reads too."""
 
 _SPARE_BYTES = 64 * 1024
-"""What is left free of a ledger's document for all but its tokens, its lists and a content."""
+"""The bytes of a ledger's document that are kept free for everything but tokens, lists and content."""
 
 LOOKED_UP = 10
-"""The most pages of ledgers that one query brings."""
+"""The most pages of ledgers that one query returns."""
 
 LOOKED_UP_BYTES = 4 * 1024 * 1024
-"""What they may have together, in bytes, as far as those of the query before tell."""
+"""The most bytes of ledgers that one query should return, estimated from those of the query before."""
 
 RANGED = ("code", "due", "plan", "skips")
 """The fields found by ranges: ledgers of other code, what is due, those of a view or another plan, those that skip."""
@@ -190,7 +190,7 @@ class Ledger(NamedTuple):
     def registering(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """Returns the ledger with the tokens added to the old ones, so that their changes find the view from now on.
 
-        Without a first build it is owed one, by whoever meets it.
+        A ledger without a build owes one, and the next handler that reads it builds the view.
         """
         registered = self._replace(depends_on=self.depends_on | tokens)
         return registered if self.document.exists else registered._replace(edition=edition, debt=debt)
@@ -424,7 +424,7 @@ def _pages(database: Database, query: Query, page: int) -> Iterator[list[Documen
 
 
 def look_ups(number: int, page: int) -> Iterator[int]:
-    """Yields the numbers of small ledgers that the queries for so many of them return, the last perhaps none."""
+    """Yields how many ledgers each query returns when `number` small ones are looked up; the last may return none."""
     limit = page
     while number >= limit:
         yield limit

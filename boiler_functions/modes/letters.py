@@ -1,4 +1,4 @@
-"""What becomes of dead letters: their work is tried again when a person asks, and they end once it was done."""
+"""Retries the work of dead letters when a person asks, and deletes those whose work was done since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator can do with the copies of a stored view: build them again, compare them, delete what is left."""
+"""What an operator can do with the copies of a stored view: build, compare and remove them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What declarations write, whatever their mode: no document in which a view is stored."""
+"""Checks, for all modes, that no declaration writes a document in which a view is stored."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Prices:
             prices.of_million(Usage(1, 1, 1), Options(memory=512, cpu=1), None)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
-                f"{path} is no table of prices: {error!r}. Write it with the keys of {TABLE}."
+                f"{path} is not a table of prices: {error!r}. Write it with the keys of {TABLE}."
             ) from error
         return prices
 

@@ -97,7 +97,7 @@ def children(model: type[M], *, via: Source | None = None, on_invalid: OnInvalid
     _check_model(model)
     if len(model.pattern().segments) < 4:
         raise InvalidReference(
-            f"children({model.__name__}): {model.pattern().text} is no sub-collection, so its documents lie below "
+            f"children({model.__name__}): {model.pattern().text} is not a sub-collection, so its documents lie below "
             f"nothing; use `matching(…)`, or `referrers(…)` of a relation."
         )
     return _with(Children(model, via=via), on_invalid)

@@ -99,7 +99,7 @@ class Total(Queried, Generic[N]):
         return (question.asked,) if self.by is None else (question.first_value, question.of("any").asked)
 
     def _leads_by(self) -> Iterable[Any]:
-        # Without `by` where there is none, so that upgrading this package leaves every fingerprint as it was.
+        # A total without `by` has none here, so that upgrading this package leaves every fingerprint as it was.
         by = (self.by.queried_path,) if self.by else ()
         field = self.attribute.queried_path if self.attribute else None
         return (self.function, field, *self.of.described(), *by)
@@ -145,7 +145,7 @@ def _grouping(of: Queried, bound: Any) -> Attribute[Any]:
 def _key_of(attribute: Attribute[Any], value: Any) -> Any:
     """Returns a stored value as the key of a dict; raises ValidationError if the attribute cannot have it."""
     if value is None:
-        raise ValidationError("No value is no key.")
+        raise ValidationError("A missing value cannot be a key.")
     # Firestore holds 2 and 2.0 for equal, and returns one of them for both.
     is_whole = isinstance(value, float) and value.is_integer()
     key = attribute.field().deserialize(int(value) if is_whole else value)

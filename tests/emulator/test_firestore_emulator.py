@@ -80,7 +80,7 @@ def test_a_malformed_jar_is_refused_with_the_end_of_its_log(monkeypatch: pytest.
 
 def test_a_named_jar_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FIRESTORE_EMULATOR_BINARY_PATH", str(tmp_path / "none.jar"))
-    with pytest.raises(ConfigurationError, match=r"none\.jar, which is no file"):
+    with pytest.raises(ConfigurationError, match=r"none\.jar, which is not a file"):
         emulator_jar()
 
 

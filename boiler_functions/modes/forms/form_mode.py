@@ -1,4 +1,4 @@
-"""What the modes of forms have in common: a function for each declaration, letters, and what can be asked of a form."""
+"""What the modes of forms have in common: their functions, their letters, and what status and explain say of them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from boiler_functions.views.build import Built, Instance, Reader, build_to_store
 PAGE = 100
 
 LOOKS = 5
-"""How often an instance is looked at whose ledger changes meanwhile; then it is in work."""
+"""The most looks at an instance whose ledger changes during each of them; then it counts as late."""
 
 
 class _Look(NamedTuple):

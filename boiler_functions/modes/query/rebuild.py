@@ -44,7 +44,7 @@ MAX_ATTEMPTS = 12
 """Attempts at one view before the event fails, so that the platform delivers it again."""
 
 SETTLING = 100_000_000
-"""Nanoseconds before a read time by which a commit surely shows; the emulator may miss later ones, production none."""
+"""A read shows every commit that is this many nanoseconds older; the emulator may miss a later one, production none."""
 
 Ledgers = dict[Instance, Ledger]
 
@@ -203,8 +203,8 @@ class Rebuild(NamedTuple):
     def _read_anew(self, reader: Reader, resolved: Mapping[Instance, Resolution]) -> None:
         """Reads again, since a change of a new dependency after the first reading found no view.
 
-        Everything, so that a document and the queries that may find it are of one time: else the ledger could record a
-        document's new version, which covers its event, beside the result of a query that is older.
+        Everything, so that a document and the queries that may find it are of one time. Otherwise the ledger could
+        record a document's new version, which covers its event, beside the result of a query that is older.
         """
         reader.read_again({path for each in resolved.values() for path in each.named})
 

@@ -1,4 +1,4 @@
-"""The REST mode as the engine sees it: its function `api`, its checks, its queries. Imports Flask only to serve."""
+"""The REST mode: its function `api`, its checks, its queries. Imports Flask only to serve."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def answer(view: View) -> Schema:
 
 @cache
 def _answer(view: Any) -> Any:
-    # `$id` is no Python name, so no attribute can replace this field.
+    # `$id` is not a Python name, so no attribute can replace this field.
     identified = AnswerSchema.from_dict({f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)})
     if (example := view.__example__()) is not None:
         setattr(identified, _EXAMPLE, {ID: _ID["example"], **example})

@@ -48,7 +48,7 @@ class UpkeepMode(Mode[Any]):
             yield UpkeepFunction(declarations.app, self.name, ENTRY_POINT, options, served, declarations)
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
-        """Ends dead letters whose work was done since; the last of the modes, so that what was just built counts."""
+        """Deletes dead letters whose work was done since; runs after all other modes, so that their builds count."""
         if not invocation.is_out_of_time:
             end_settled(declarations, invocation)
 

@@ -164,7 +164,7 @@ class SocketConnection:
             release()
 
     def _look_for_clients(self) -> None:
-        """Ends a connection that no client needed for too long; otherwise looks again when that would be so."""
+        """Ends a connection that no client needed for too long; otherwise looks again when that time is over."""
         left = self._settings.admission_seconds
         if not self.is_admitted:
             idle = (each.idle_since for each in self._clients)

@@ -1,4 +1,4 @@
-"""The WebSocket mode as the engine sees it: a service of Cloud Run, which alone imports Socket.IO."""
+"""The WebSocket mode: a service of Cloud Run, which alone imports Socket.IO."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_a_million_is_priced_by_documents_invocations_and_time() -> None:
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"date": "x"}'])
 def test_a_table_of_prices_that_lacks_something_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "prices.json").write_text(text)
-    with pytest.raises(ConfigurationError, match=r"prices\.json is no table of prices"):
+    with pytest.raises(ConfigurationError, match=r"prices\.json is not a table of prices"):
         Prices.read(tmp_path / "prices.json")
 
 

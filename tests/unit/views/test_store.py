@@ -539,7 +539,7 @@ def test_children_without_a_document_to_lie_below_are_refused_with_what_to_decla
             two = reference(Meeting, doc_id="main")
             talks = children(Talk)
 
-    with pytest.raises(DeclarationError, match=r"children\(Meeting\): meetings/\{doc_id\} is no sub-collection"):
+    with pytest.raises(DeclarationError, match=r"children\(Meeting\): meetings/\{doc_id\} is not a sub-collection"):
         children(Meeting)
 
 
