@@ -275,9 +275,10 @@ def test_a_second_view_with_the_same_rest_rule_is_refused() -> None:
         app.rest("/cities")(PlaceView)
 
 
-def test_a_view_without_a_root_has_no_rest_resource() -> None:
+def test_a_view_without_a_root_can_only_be_read_over_http() -> None:
     with pytest.raises(DeclarationError, match="CapitalsView has no root"):
-        Boiler("demo").rest("/capitals")(CapitalsView)
+        Boiler("demo").rest("/capitals", create=True)(CapitalsView)
+    assert Boiler("demo").rest("/capitals")(CapitalsView) is CapitalsView
 
 
 def test_nothing_can_be_declared_once_the_app_is_compiled() -> None:

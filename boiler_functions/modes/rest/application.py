@@ -127,6 +127,8 @@ def document(declarations: Declarations) -> dict[str, Any]:
 def list_queries(declarations: Declarations) -> Iterator[Query]:
     """Yields one query of each kind that the lists of an app's REST rules run, to derive indexes from."""
     for rule in declarations.of(REST):
+        if rule.view.store_class.root() is None:
+            continue
         yield from Listing(CopyPaths(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
 
 

@@ -71,7 +71,8 @@ class Contents:
     def _built(
         self, instance: Instance, reader: Reader, resolution: Resolution, caller: Caller | None
     ) -> Fields | None:
-        if not resolution.paths or not admits(self.copies.readers, instance, reader, resolution, caller):
+        is_missing = bool(instance.root) and not resolution.paths
+        if is_missing or not admits(self.copies.readers, instance, reader, resolution, caller):
             return None
         return build(instance, reader, resolution, self.scope).content
 

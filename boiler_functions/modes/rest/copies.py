@@ -29,14 +29,14 @@ class At:
 
 @dataclass(frozen=True)
 class CopyPaths:
-    """The stored copies of a view that has a root; each caller has their own if the path names an owner."""
+    """The stored copies of a view; each caller has their own if the path names an owner."""
 
     view: type[ViewModel[Any]]
 
     @cached_property
     def root(self) -> type[DomainModel]:
         root = self.view.store_class.root()
-        assert root is not None, "@app.rest refuses a view without a root"
+        assert root is not None, "a view without a root has no list and no ids"
         return root.model
 
     @cached_property

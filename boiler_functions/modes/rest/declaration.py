@@ -62,10 +62,7 @@ def rule(
     def declare(declarations: Declarations, decorated: Any) -> Rule:
         view = check_view(f"@app.rest({path!r})", decorated)
         if view.store_class.root() is None:
-            raise InvalidRule(
-                f"@app.rest({path!r}): {view.__name__} has no root, whose id would name an instance in its path. Give "
-                f"its Store a root: a `reference(Model)` from which all other references follow."
-            )
+            _check_only_read(path, view, said)
         for other in declarations.of(mode):
             if f"{path}/".startswith(f"{other.rule}/") or f"{other.rule}/".startswith(f"{path}/"):
                 raise InvalidRule(
@@ -80,6 +77,18 @@ def rule(
         return Rule(view, path, create, delete, tuple(filtered_orders), own)
 
     return declare
+
+
+def _check_only_read(path: str, view: View, said: Mapping[str, Any]) -> None:
+    """Raises InvalidRule if a view without a root has anything but a GET: there is no id to name what to change."""
+    options = [name for name, value in said.items() if value]
+    changing = [*(f"the setter of {name}" for name in view.settable()), *(f"{name}()" for name in operations_of(view))]
+    if found := [*options, *changing]:
+        raise InvalidRule(
+            f"@app.rest({path!r}): {view.__name__} has no root, so there is one view at the path, which can only be "
+            f"read; it has {', '.join(found)}. Leave that out, or give its Store a root: a `reference(Model)` from "
+            f"which all other references follow."
+        )
 
 
 def _is_list(rule: Any) -> bool:

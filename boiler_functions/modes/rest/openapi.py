@@ -167,10 +167,14 @@ def answer(view: View) -> Schema:
 
 @cache
 def _answer(view: Any) -> Any:
+    has_id = view.store_class.root() is not None
     # `$id` is not a Python name, so no attribute can replace this field.
-    identified = AnswerSchema.from_dict({f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)})
+    own: dict[str, marshmallow_fields.Field[Any]] = (
+        {f"${ID}": fields.String(required=True, data_key=ID, metadata=_ID)} if has_id else {}
+    )
+    identified = AnswerSchema.from_dict(own)
     if (example := view.__example__()) is not None:
-        setattr(identified, _EXAMPLE, {ID: _ID["example"], **example})
+        setattr(identified, _EXAMPLE, {**({ID: _ID["example"]} if has_id else {}), **example})
     return view.view_schema(identified)
 
 

@@ -9,12 +9,13 @@ from boiler_functions.types import Fields, digest
 
 
 def represent(root_id: str, content: Fields) -> dict[str, Any]:
-    """Returns the view in JSON, as an answer or as an item of a list.
+    """Returns the view in JSON, as an answer or as an item of a list; the id only if it has a root.
 
     >>> represent("TOK", {"name": "Tokyo", "obj_type": "CityView", "doc_ref": "cityView/TOK"})
     {'id': 'TOK', 'name': 'Tokyo'}
     """
-    return {ID: root_id, **{name: as_json(value) for name, value in content.items() if name not in RESERVED_KEYS}}
+    identified = {ID: root_id} if root_id else {}
+    return {**identified, **{name: as_json(value) for name, value in content.items() if name not in RESERVED_KEYS}}
 
 
 def etag_of(content: Fields) -> str:

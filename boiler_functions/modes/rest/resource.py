@@ -281,6 +281,8 @@ class Resource:
         return all(_covers(known.get(path), version) for path, version in watched.items())
 
     def _instance(self, key: Mapping[str, str]) -> Instance:
+        if self.view.store_class.root() is None:
+            return Instance(self.view, "")
         try:
             return Instance(self.view, self.root.pattern().fill(key))
         except InvalidPath as error:

@@ -35,8 +35,14 @@ from boiler_functions.views.view_model import ViewModel, assign
 
 
 def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
-    """Yields the routes of a resource: its list at the rule, after the ids of parents; instances below the list."""
+    """Yields the routes of a resource: its list at the rule, after the ids of parents; instances below the list.
+
+    A view without a root is the only one, at the rule.
+    """
     view, readers, writers = resource.view, resource.view.__readers__(), resource.view.__writers__()
+    if view.store_class.root() is None:
+        yield Route("GET", rule, "get", view, ReadArguments(), readers, _reading(resource))
+        return
     parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
     listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
     arguments = list_arguments(view.__name__, resource.listing.columns, resource.settings.max_limit)
