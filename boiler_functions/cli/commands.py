@@ -238,19 +238,53 @@ for _command in OPERATOR_COMMANDS:
     boiler.add_command(_command)
 
 
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
 @boiler.command()
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port of the Firestore emulator; a free one by default."
-)
 @click.option(
     "--project", "project_id", default="demo-boiler", show_default=True, help="Project id; begins with 'demo-'."
 )
+@click.option("--free-ports", is_flag=True, help="Use ports that are free instead of those of firebase.json.")
+@click.option("--no-auth", is_flag=True, help="Do not start the Auth emulator; unsigned tokens are accepted.")
+@click.option("--import", "data", type=_FOLDER, metavar="DIR", help="Begin with the data that was exported to DIR.")
+@click.option(
+    "--export-on-exit",
+    "export",
+    is_flag=False,
+    flag_value=Path(),
+    type=_FOLDER,
+    metavar="[DIR]",
+    help="Export the data in the end, to DIR or to that of --import, in the format of firebase-tools.",
+)
+@click.option(
+    "--seed",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE",
+    help="Run this Python script to write documents, unless data was imported.",
+)
 @click.pass_obj
-def dev(app: str | None, port: int, project_id: str) -> None:
-    """Run the Firestore emulator and all functions of the app; reload them when a source changes. Ctrl-C stops it."""
-    from boiler_functions.cli.dev import develop
+def dev(
+    app: str | None,
+    project_id: str,
+    free_ports: bool,
+    no_auth: bool,
+    data: Path | None,
+    export: Path | None,
+    seed: Path | None,
+) -> None:
+    """Run the whole project: emulators, security rules, and all functions of the app. Ctrl-C stops it.
 
-    develop(Project.find(app), port, project_id)
+    The functions reload when a source changes, the rules when firestore.rules changes. The ports are those of
+    "emulators" in firebase.json: 8080 for Firestore, 9099 for Auth, 5001 for functions unless it names others; sockets
+    are next to the functions. The Auth emulator needs firebase-tools; without it, only unsigned tokens are accepted.
+    """
+    from boiler_functions.cli.dev import Wanted, develop
+
+    if export == Path() and data is None:
+        raise click.UsageError("--export-on-exit needs a folder: give it one, or name one in --import.")
+    wanted = Wanted(project_id, free_ports, not no_auth, data, data if export == Path() else export, seed)
+    develop(Project.find(app), wanted)
 
 
 @boiler.command()

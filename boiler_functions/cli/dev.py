@@ -1,4 +1,4 @@
-"""`boiler dev`: runs the Firestore emulator, and the functions of an app, which restart when a source changes."""
+"""`boiler dev`: runs a whole project: its emulators, security rules and data, and its functions, which reload."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 from watchfiles import PythonFilter, watch
 
+from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.served import FUNCTIONS, HOST, PLAN
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
-from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.exceptions import ConfigurationError, NotDrained
+from boiler_functions.local.auth_emulator import AuthEmulator
 from boiler_functions.local.delivery import Delivered, DeliveryHarness, EventHandler, LocalTrigger, Refused, Retries
 from boiler_functions.local.events import Event, EventServer
-from boiler_functions.local.firestore_emulator import FirestoreEmulator
-from boiler_functions.local.loopback import answers, free_ports, request
+from boiler_functions.local.exported import Exported, export
+from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command
+from boiler_functions.local.loopback import answers, free_ports, is_free, request
 
 # Long enough that a failed event is still retried when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
@@ -34,42 +39,141 @@ _LONGEST_SECONDS = 540.0
 
 _STOP_SECONDS = 5.0
 
+_SETTLE_SECONDS = 10.0
+
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 
 PlanJson = Mapping[str, Any]
 
 
-def develop(project: Project, port: int, project_id: str) -> None:
+@dataclass(frozen=True)
+class Wanted:
+    """The options of `boiler dev`."""
+
+    project_id: str
+    free_ports: bool = False
+    auth: bool = True
+    data: Path | None = None
+    """The folder whose data is imported."""
+    export: Path | None = None
+    """The folder that the data is exported to in the end."""
+    seed: Path | None = None
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of what runs; the sockets, which firebase-tools does not know, are next to the functions."""
+
+    firestore: int
+    auth: int
+    functions: int
+    sockets: int
+
+    @classmethod
+    def of(cls, firebase: FirebaseJson) -> Ports:
+        """Reads the ports of firebase.json; raises ConfigurationError if one of them is taken."""
+        named = {name: firebase.port(name) for name in ("firestore", "auth", "functions")}
+        ports = cls(**named, sockets=named["functions"] + 1)
+        for name, port in asdict(ports).items():
+            if not is_free(port):
+                raise ConfigurationError(
+                    f"The port {port} of {name!r} is taken. Stop what listens there, name another port under "
+                    f'"emulators" in {firebase.path}, or pass --free-ports.'
+                )
+        return ports
+
+
+def develop(project: Project, wanted: Wanted) -> None:
     """Runs until Ctrl-C or SIGTERM; raises ConfigurationError if it cannot start."""
-    if not project_id.startswith("demo-"):
+    if not wanted.project_id.startswith("demo-"):
         raise ConfigurationError(
-            f"The project {project_id!r} could be a real one. Pass one that begins with 'demo-': such projects exist "
-            f"only in emulators."
+            f"The project {wanted.project_id!r} could be a real one. Pass one that begins with 'demo-': such projects "
+            f"exist only in emulators."
         )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as opened:
-            click.echo("Starting the Firestore emulator …")
-            server = opened.enter_context(EventServer())
-            emulator = opened.enter_context(FirestoreEmulator(port, functions=server.host))
-            _follow(project, Deliveries(server, emulator, project_id), opened)
+            _run(project, wanted, opened)
     except KeyboardInterrupt:
         click.echo("Stopped.")
 
 
-def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None:
-    environment = {EMULATOR_HOST: deliveries.emulator.host, PROJECT: deliveries.project}
-    # Nothing listens there: firebase-admin accepts the unsigned tokens of `boiler token` if the variable is set.
-    auth = {AUTH_EMULATOR_HOST: os.environ.get(AUTH_EMULATOR_HOST, f"{HOST}:9099")}
-    app = App(project, {**environment, **auth})
+def _run(project: Project, wanted: Wanted, opened: ExitStack) -> None:
+    firebase = FirebaseJson.find(project)
+    ports = Ports(*free_ports(4)) if wanted.free_ports else Ports.of(firebase)
+    data = Exported.find(wanted.data) if wanted.data else None
+    click.echo("Starting the emulators …")
+    # First, because it takes the longest, and others start meanwhile.
+    auth = _auth(wanted, ports.auth, data, opened)
+    server = opened.enter_context(EventServer())
+    imported = data.firestore if data else None
+    emulator = opened.enter_context(FirestoreEmulator(ports.firestore, server.host, data=imported))
+    rules = Rules(firebase.rules, emulator, wanted.project_id)
+    rules.follow()
+    if auth is not None:
+        auth.wait()
+    deliveries = Deliveries(server, emulator, wanted.project_id)
+    environment = {EMULATOR_HOST: emulator.host, PROJECT: wanted.project_id}
+    # Without the emulator nothing listens there: firebase-admin accepts the unsigned tokens of `boiler token`.
+    environment[AUTH_EMULATOR_HOST] = auth.host if auth else f"{HOST}:{ports.auth}"
+    app = App(project, environment, ports)
     opened.callback(deliveries.stop)
     opened.callback(app.stop)
     if (plan := app.start()) is None:
         raise click.exceptions.Exit(2)
     deliveries.use(app.host, plan)
-    _introduce(environment, app, plan)
     deliveries.resume()
-    for changes in watch(project.source, watch_filter=PythonFilter()):
+    if wanted.export:
+        opened.callback(_export, wanted.export, deliveries, auth)
+    if wanted.seed and data is None:
+        _seed(project, wanted.seed, environment)
+    _introduce(environment, app, plan, {"Auth": _accounts(auth), "Rules": str(rules), "Data": _came_from(wanted, data)})
+    _follow(project, app, deliveries, rules)
+
+
+def _auth(wanted: Wanted, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
+    """Starts the Auth emulator, if it is wanted and firebase-tools is installed."""
+    firebase = firebase_command() if wanted.auth else None
+    if firebase is None:
+        return None
+    folder = data.folder if data and data.has_users else None
+    return opened.enter_context(AuthEmulator(firebase, wanted.project_id, port, folder))
+
+
+def _accounts(auth: AuthEmulator | None) -> str:
+    if auth is None:
+        return "unsigned tokens only, as of `boiler token`; firebase-tools brings the emulator of accounts"
+    return f"{auth.host}, and unsigned tokens"
+
+
+def _came_from(wanted: Wanted, data: Exported | None) -> str:
+    if data is not None:
+        return f"of {data.folder}"
+    missing = f"; {wanted.data} holds no export yet" if wanted.data else ""
+    return f"of {wanted.seed}{missing}" if wanted.seed else f"none{missing}"
+
+
+def _seed(project: Project, script: Path, environment: Mapping[str, str]) -> None:
+    """Runs a script that writes documents; raises ConfigurationError if it fails."""
+    path = os.pathsep.join(filter(None, (str(project.source), os.environ.get("PYTHONPATH"))))
+    variables = {**os.environ, **environment, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, str(script)], cwd=project.folder, env=variables, check=False)
+    if done.returncode:
+        raise ConfigurationError(f"{script}, which fills the emulators, ended with status {done.returncode}.")
+
+
+def _export(folder: Path, deliveries: Deliveries, auth: AuthEmulator | None) -> None:
+    deliveries.settle()
+    export(folder, deliveries.project, deliveries.emulator, auth)
+    click.echo(f"The data is in {folder}.")
+
+
+def _follow(project: Project, app: App, deliveries: Deliveries, rules: Rules) -> None:
+    """Reloads what changes, until Ctrl-C."""
+    for changes in watch(project.source, watch_filter=PythonFilter(), rust_timeout=500, yield_on_timeout=True):
+        rules.follow()
+        if not changes:
+            continue
         deliveries.pause()
         app.stop()
         plan = app.start()
@@ -82,13 +186,9 @@ def _follow(project: Project, deliveries: Deliveries, opened: ExitStack) -> None
             deliveries.resume()
 
 
-def _introduce(environment: Mapping[str, str], app: App, plan: PlanJson) -> None:
+def _introduce(environment: Mapping[str, str], app: App, plan: PlanJson, said: Mapping[str, str]) -> None:
     variables = " ".join(f"{name}={value}" for name, value in environment.items())
-    lines = {
-        "Firestore": environment[EMULATOR_HOST],
-        "Clients": f"export {variables}",
-        "App": _described(plan),
-    }
+    lines = {"Firestore": environment[EMULATOR_HOST], "Clients": f"export {variables}", **said, "App": _described(plan)}
     if plan["api"]:
         lines["API"] = f"http://{app.host}"
     if plan["namespaces"]:
@@ -102,13 +202,44 @@ def _described(plan: PlanJson) -> str:
     return f"{plan['app']} with {len(plan['functions'])} functions"
 
 
+class Rules:
+    """The security rules of a file, which the emulator enforces for clients; the functions are above them."""
+
+    def __init__(self, path: Path, emulator: FirestoreEmulator, project: str) -> None:
+        self.path = path
+        self._emulator = emulator
+        self._project = project
+        self._text: str | None = None
+
+    def __str__(self) -> str:
+        if self._text is None:
+            return f"none: clients may do everything, as {self.path} does not exist; `boiler rules` writes it"
+        return str(self.path)
+
+    def follow(self) -> None:
+        """Enforces what the file says now; raises ConfigurationError if its first text has errors."""
+        try:
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return
+        before, self._text = self._text, text
+        if text == before:
+            return
+        if errors := self._emulator.set_rules(self._project, text):
+            told = "\n  ".join((f"{self.path} has errors:", *errors))
+            if before is None:
+                raise ConfigurationError(told)
+            click.echo(f"{told}\n  The rules from before are enforced.")
+        elif before is not None:
+            click.echo(f"{self.path} changed; its rules are enforced.")
+
+
 class App:
     """The process that serves the app's functions; its address stays the same over restarts."""
 
-    def __init__(self, project: Project, environment: Mapping[str, str]) -> None:
-        port, sockets = free_ports(2)
-        self.host, self.sockets = f"{HOST}:{port}", f"{HOST}:{sockets}"
-        place = (str(port), str(sockets), str(project.folder), str(project.source), project.app)
+    def __init__(self, project: Project, environment: Mapping[str, str], ports: Ports) -> None:
+        self.host, self.sockets = f"{HOST}:{ports.functions}", f"{HOST}:{ports.sockets}"
+        place = (str(ports.functions), str(ports.sockets), str(project.folder), str(project.source), project.app)
         self._command = [sys.executable, "-m", "boiler_functions.cli.served", *place]
         # Python takes cached bytecode for current within the same second, in which an editor may save twice.
         self._environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -170,6 +301,11 @@ class Deliveries:
             # The emulator cannot remove a trigger, so those of earlier sources stay registered.
             self._sources |= sources
             self._harnesses.append(self._harness())
+
+    def settle(self) -> None:
+        """Waits until all events are handled, though not for ever: one may fail again and again."""
+        with suppress(NotDrained):
+            self._harnesses[-1].drain(_SETTLE_SECONDS)
 
     def stop(self) -> None:
         """Stops delivering; deliveries in progress fail, because the app has ended."""

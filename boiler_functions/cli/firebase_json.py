@@ -23,6 +23,9 @@ INDEXES = "firestore.indexes.json"
 RULES = "firestore.rules"
 STAGED = f"{FOLDER}/firebase"
 
+PORTS = {"auth": 9099, "firestore": 8080, "functions": 5001}
+"""The ports of emulators, unless firebase.json names others; firebase-tools has the same."""
+
 _DEFAULT_CODEBASE = "default"
 
 
@@ -91,10 +94,16 @@ class FirebaseJson:
         records = _listed(self.content.get("firestore"))
         return next(iter(records), {})
 
-    @property
-    def emulators(self) -> Mapping[str, Any]:
-        found = self.content.get("emulators", {})
-        return found if isinstance(found, dict) else {}
+    def port(self, emulator: str) -> int:
+        """Returns the port of an emulator; raises ConfigurationError if what the file names is not a port."""
+        emulators = self.content.get("emulators", {})
+        record = emulators.get(emulator, {}) if isinstance(emulators, dict) else {}
+        port = record.get("port", PORTS[emulator]) if isinstance(record, dict) else None
+        if type(port) is not int or not 0 < port < 65535:
+            raise ConfigurationError(
+                f"{self.path}: the emulator {emulator!r} has no port, but {record!r}. Write a number."
+            )
+        return port
 
     @property
     def codebases(self) -> Sequence[Mapping[str, Any]]:
@@ -141,7 +150,11 @@ def _fresh(record: Mapping[str, Any]) -> dict[str, Any]:
         "firestore": {"rules": RULES, "indexes": INDEXES},
         "functions": [record],
         # Without the Auth emulator, emulated functions would verify each token with Google, and answer 503.
-        "emulators": {"auth": {"port": 9099}, "ui": {"enabled": False}, "singleProjectMode": True},
+        "emulators": {
+            **{name: {"port": port} for name, port in PORTS.items()},
+            "ui": {"enabled": False},
+            "singleProjectMode": True,
+        },
     }
 
 

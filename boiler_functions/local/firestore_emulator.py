@@ -1,5 +1,6 @@
 """Finds the Firestore emulator, starts it on a free port, and stops it."""
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from boiler_functions.local.process import ServerProcess
 MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 _JAR = "cloud-firestore-emulator*.jar"
 _START_SECONDS = 60.0
+_JSON = {"Authorization": "Bearer owner", "Content-Type": "application/json"}
 
 # The serial collector halves the start time on a small machine. -XX:TieredStopAtLevel=1 would save another tenth of a
 # second, but make every query, which is a scan here, half as slow again.
@@ -131,10 +133,12 @@ class FirestoreEmulator:
     with FirestoreEmulator() as emulator:
         os.environ["FIRESTORE_EMULATOR_HOST"] = emulator.host
 
-    `functions` is the HOST:PORT to which its triggers post events.
+    `functions` is the HOST:PORT to which its triggers post events; `data` is what an emulator exported.
     """
 
-    def __init__(self, port: int = 0, functions: str | None = None, rules: Path | None = None) -> None:
+    def __init__(
+        self, port: int = 0, functions: str | None = None, rules: Path | None = None, data: Path | None = None
+    ) -> None:
         if port and not is_free(port):
             raise ConfigurationError(
                 f"The Firestore emulator cannot listen on {LOOPBACK}:{port}: the port is taken. "
@@ -147,6 +151,8 @@ class FirestoreEmulator:
             command += ["--functions_emulator", functions]
         if rules is not None:
             command += ["--rules", str(rules)]
+        if data is not None:
+            command += ["--seed_from_export", str(data.resolve())]
         self._server = ServerProcess("The Firestore emulator", command)
         self._server.wait_until(lambda: answers(self.host), _START_SECONDS)
 
@@ -170,6 +176,29 @@ class FirestoreEmulator:
         answer = request(self.host, "DELETE", path)
         if answer.status != 200:
             raise ConfigurationError(f"The emulator did not clear {project}: {answer.status} {answer.text}")
+
+    def set_rules(self, project: str, text: str) -> list[str]:
+        """Enforces the rules for clients of the project from now on; returns the errors, with which nothing changes."""
+        content = {"rules": {"files": [{"name": "security.rules", "content": text}]}}
+        path = f"/emulator/v1/projects/{project}:securityRules"
+        answer = request(self.host, "PUT", path, json.dumps(content).encode(), _JSON)
+        if answer.status == 200:
+            return []
+        message: str = json.loads(answer.body)["error"]["message"]
+        return message.removeprefix("Error compiling rules:\n").splitlines()
+
+    def export(self, project: str, folder: Path, name: str) -> None:
+        """Writes all documents of the project into the folder `name` below the folder."""
+        content = {
+            "database": f"projects/{project}/databases/(default)",
+            "export_directory": str(folder.resolve()),
+            "export_name": name,
+        }
+        answer = request(
+            self.host, "POST", f"/emulator/v1/projects/{project}:export", json.dumps(content).encode(), _JSON
+        )
+        if answer.status != 200:
+            raise ConfigurationError(f"The emulator did not export {project}: {answer.status} {answer.text}")
 
     def stop(self) -> None:
         """Stops the emulator; does nothing if it is stopped."""

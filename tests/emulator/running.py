@@ -37,11 +37,11 @@ class Running:
                 self.lines.append(line.rstrip())
                 self._printed.notify_all()
 
-    def line(self, pattern: str) -> re.Match[str]:
+    def line(self, pattern: str, seconds: float = TIMEOUT) -> re.Match[str]:
         """The first line that matches and was not asked for before, once it is printed; earlier ones are forgotten."""
         with self._printed:
             seen: list[str] = []
-            deadline = time.monotonic() + TIMEOUT
+            deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 while self.lines:
                     seen.append(self.lines.pop(0))

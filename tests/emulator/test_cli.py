@@ -20,7 +20,7 @@ from boiler_functions.cli.project import Project
 from boiler_functions.database import Put, Query
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
-from boiler_functions.local.loopback import LOOPBACK, answers, request
+from boiler_functions.local.loopback import answers, free_port, request
 from boiler_functions.modes.ledger import COLLECTION, FORMAT
 from tests.emulator.running import TIMEOUT, Running
 from tests.unit.modes.websocket.rooms import Client
@@ -68,6 +68,10 @@ class CityLabel(ViewModel[CityStore]):
 NEWER = APP.replace('path = "cityView', 'schema_version = 2\n        path = "cityView')
 
 
+# Tests run side by side, and most need no accounts.
+DEV = ("dev", "--free-ports", "--no-auth")
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """The source of an app in a project of its own."""
@@ -103,7 +107,7 @@ def processes_of(source: Path) -> list[str]:
 
 @pytest.fixture
 def dev(source: Path) -> Iterator[Running]:
-    with running(source, "dev") as command:
+    with running(source, *DEV) as command:
         yield command
 
 
@@ -218,7 +222,7 @@ def test_dev_serves_the_sockets_beside_the_functions_also_after_a_reload(
         assert await follower.view() == {"id": "TOK", "title": name.upper()}
         await follower.socket.disconnect()
 
-    with running(source, "dev") as dev:
+    with running(source, *DEV) as dev:
         client = client_of(dev, monkeypatch)
         sockets = dev.line(r"^Sockets +ws://(\S+)/cities$")[1]
         client.document("cities/TOK").set({"name": "Tokyo"})
@@ -246,19 +250,21 @@ def test_what_dev_started_ends_even_when_dev_is_killed(
 
 def test_dev_that_cannot_begin_says_why_and_leaves_nothing(source: Path, firestore_emulator: FirestoreEmulator) -> None:
     port = firestore_emulator.host.partition(":")[2]
+    ports = {"firestore": {"port": int(port)}, "auth": {"port": free_port()}, "functions": {"port": free_port()}}
+    (source.parent.parent / "firebase.json").write_text(json.dumps({"emulators": ports}))
     cases: Mapping[str, tuple[tuple[str, ...], dict[str, str]]] = {
-        f"error BF200 The Firestore emulator cannot listen on {LOOPBACK}:{port}": (("--port", port), {}),
+        f"error BF200 The port {port} of 'firestore' is taken.": (("dev", "--no-auth"), {}),
         "error BF200 FIRESTORE_EMULATOR_BINARY_PATH names nowhere.jar": (
-            (),
+            DEV,
             {"FIRESTORE_EMULATOR_BINARY_PATH": "nowhere.jar"},
         ),
     }
     for told, (arguments, variables) in cases.items():
-        with running(source, "dev", *arguments, **variables) as command:
+        with running(source, *arguments, **variables) as command:
             assert command.wait() == 2
             assert command.lines[-1].startswith(told)
     source.write_text("app = 1\n")
-    with running(source, "dev") as command:
+    with running(source, *DEV) as command:
         assert command.wait() == 2
         assert command.lines[-1].startswith("error BF200 'app' in ")
     assert processes_of(source) == []

@@ -122,7 +122,7 @@ def test_dev_handles_a_write_by_what_the_wheel_holds_alone(fresh: Fresh) -> None
     assert place.startswith(str(fresh.bin.parent))
     for module in modules:
         run(fresh.python, "-c", f"import boiler_functions.local.{module}", folder=fresh.project, env=fresh.env)
-    with Running([str(fresh.bin / "boiler"), "dev"], fresh.project, fresh.env) as dev:
+    with Running([str(fresh.bin / "boiler"), "dev", "--free-ports", "--no-auth"], fresh.project, fresh.env) as dev:
         exported = dev.line(rf"export {EMULATOR_HOST}=(\S+) {PROJECT}=(\S+)")
         api = dev.line(r"^API +http://(\S+)$")[1]
         database = FirestoreDatabase(exported[2], emulator=exported[1])

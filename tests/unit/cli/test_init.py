@@ -25,6 +25,7 @@ FILES = {
     "functions/main.py",
     "functions/requirements.txt",
     "pyproject.toml",
+    "seed.py",
     "tests/test_book_club.py",
 }
 
