@@ -279,11 +279,11 @@ def dev(
     "emulators" in firebase.json: 8080 for Firestore, 9099 for Auth, 5001 for functions unless it names others; sockets
     are next to the functions. The Auth emulator needs firebase-tools; without it, only unsigned tokens are accepted.
     """
-    from boiler_functions.cli.dev import Wanted, develop
+    from boiler_functions.cli.dev import DevOptions, develop
 
     if export == Path() and data is None:
         raise click.UsageError("--export-on-exit needs a folder: give it one, or name one in --import.")
-    wanted = Wanted(project_id, free_ports, not no_auth, data, data if export == Path() else export, seed)
+    wanted = DevOptions(project_id, free_ports, not no_auth, data, data if export == Path() else export, seed)
     develop(Project.find(app), wanted)
 
 

@@ -47,7 +47,7 @@ PlanJson = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DevOptions:
     """The options of `boiler dev`."""
 
     project_id: str
@@ -83,7 +83,7 @@ class Ports:
         return ports
 
 
-def develop(project: Project, wanted: Wanted) -> None:
+def develop(project: Project, wanted: DevOptions) -> None:
     """Runs until Ctrl-C or SIGTERM; raises ConfigurationError if it cannot start."""
     if not wanted.project_id.startswith("demo-"):
         raise ConfigurationError(
@@ -98,7 +98,7 @@ def develop(project: Project, wanted: Wanted) -> None:
         click.echo("Stopped.")
 
 
-def _run(project: Project, wanted: Wanted, opened: ExitStack) -> None:
+def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     firebase = FirebaseJson.find(project)
     ports = Ports(*free_ports(4)) if wanted.free_ports else Ports.of(firebase)
     data = Exported.find(wanted.data) if wanted.data else None
@@ -131,7 +131,7 @@ def _run(project: Project, wanted: Wanted, opened: ExitStack) -> None:
     _follow(project, app, deliveries, rules)
 
 
-def _auth(wanted: Wanted, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
+def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
     """Starts the Auth emulator, if it is wanted and firebase-tools is installed."""
     firebase = firebase_command() if wanted.auth else None
     if firebase is None:
@@ -146,7 +146,7 @@ def _accounts(auth: AuthEmulator | None) -> str:
     return f"{auth.host}, and unsigned tokens"
 
 
-def _came_from(wanted: Wanted, data: Exported | None) -> str:
+def _came_from(wanted: DevOptions, data: Exported | None) -> str:
     if data is not None:
         return f"of {data.folder}"
     missing = f"; {wanted.data} holds no export yet" if wanted.data else ""

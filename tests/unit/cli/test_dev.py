@@ -11,7 +11,7 @@ from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.exported import Exported, export
 from boiler_functions.local.loopback import LOOPBACK, free_ports
-from tests.unit.cli.conftest import Run, Write
+from tests.unit.cli.conftest import APP, Run, Write
 
 
 def firebase(folder: Path, emulators: object) -> FirebaseJson:
@@ -42,7 +42,7 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_export_needs_a_folder(run: Run, module: Write) -> None:
-    module()
+    module(APP)
     result = run("dev", "--export-on-exit")
     assert result.exit_code == 2
     assert "--export-on-exit needs a folder" in result.stderr
