@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -33,6 +34,8 @@ COMMIT_SECONDS: Final = 60.0
 _ROLLBACK_SECONDS: Final = 5.0
 
 
+# Nearly all calls of a process name the same database, or a few parents in it.
+@lru_cache(maxsize=128)
 def _routing(field: str, value: str) -> tuple[str, str]:
     """Returns the header by which Google routes a call; https://google.aip.dev/client-libraries/4222."""
     return "x-goog-request-params", urlencode({field: value}, safe="/")

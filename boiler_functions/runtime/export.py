@@ -6,17 +6,19 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import functions_framework
 from cloudevents.http import CloudEvent
-from flask import Request, has_request_context
+from flask import Request, current_app, has_app_context, has_request_context
 from flask import request as current_request
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.wrappers import Response
+from werkzeug.wsgi import ClosingIterator
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database
@@ -40,7 +42,10 @@ from boiler_functions.settings.options import ANY
 from boiler_functions.settings.place import refuse_emulators
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+_YES = ("y", "yes", "t", "true", "on", "1")
+"""What functions-framework takes for true in an environment variable."""
 
 log = logging.getLogger("boiler_functions.runtime")
 
@@ -160,46 +165,69 @@ def _refusal(error: Exception) -> HTTPException:
 
 def _trace(event: CloudEvent | None = None) -> dict[str, Any]:
     """Returns the trace of the request, or else of the event."""
-    headers: dict[str, str] = {}
-    if has_request_context():
-        headers = {name: value for name in TRACED if (value := current_request.headers.get(name))}
-    project = os.environ.get(PROJECT)
-    if event is not None:
-        # An event may have a trace by CloudEvents' extension for distributed tracing; the request's own goes first.
-        headers = {"traceparent": str(event.get("traceparent") or ""), **headers}
-        project = _project_of(event) or project
-    return trace_of(headers, project)
+    environ = current_request.environ if has_request_context() else {}
+    if event is None:
+        return _trace_of(environ)
+    # An event may have a trace by CloudEvents' extension for distributed tracing; the request's own goes first.
+    headers = {"traceparent": str(event.get("traceparent") or ""), **_traced(environ)}
+    return trace_of(headers, _project_of(event) or os.environ.get(PROJECT))
+
+
+def _trace_of(environ: WSGIEnvironment) -> dict[str, Any]:
+    return trace_of(_traced(environ), os.environ.get(PROJECT))
+
+
+def _traced(environ: WSGIEnvironment) -> dict[str, str]:
+    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in TRACED}
+    return {name: environ[key] for name, key in keys.items() if environ.get(key)}
 
 
 def _api_target(
     compiled: Compiled, mode: Mode[Any], entry_point: str, surroundings: Surroundings
 ) -> Callable[[Request], Any]:
-    # Imported here: a mode's HTTP stack may take 80 ms to import, which an event function must not pay.
-    apps: list[WSGIApplication] = []
+    """Returns a target that serves a mode's application, for a process that does not serve it alone."""
+
+    # Made late: a mode's HTTP stack may take 80 ms to import, which an event function must not pay.
+    @cache
+    def served() -> WSGIApplication:
+        app = mode.application(compiled.declarations, lambda: _database(compiled), surroundings)
+        return _served(app, entry_point)
+
     if os.environ.get("FUNCTION_TARGET") == entry_point:
-        apps.append(mode.application(compiled.declarations, lambda: _database(compiled), surroundings))
+        _put_in_place(served())
+    return lambda request: _nested(served(), request)
 
-    def target(request: Request) -> Any:
-        if not apps:
-            apps.append(mode.application(compiled.declarations, lambda: _database(compiled), surroundings))
-        with context(function=entry_point, **_trace()):
-            return _nested(apps[0], request)
 
-    if apps:
-        # A path with a line break matches no route of functions-framework, which would answer in HTML.
-        functions_framework.errorhandler(404)(lambda _: target(current_request))
-    return target
+def _served(app: WSGIApplication, entry_point: str) -> WSGIApplication:
+    """Returns the application with a body that the app reads itself, once it knows the caller, and in limited time."""
+    waiting = places(os.environ)
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = Body(environ, waiting)
+        with context(function=entry_point, **_trace_of(environ)):
+            answer = app({**environ, "wsgi.input": body, "wsgi.input_terminated": True}, start_response)
+        # After the answer, so that a client that sends slowly, or without end, still gets it.
+        return ClosingIterator(answer, body.close)
+
+    return serve
+
+
+def _put_in_place(app: WSGIApplication) -> None:
+    """Makes the server of functions-framework call the application, instead of a function that does.
+
+    Its own Flask application would first find a route, make a request and a response of its own, and read the body to
+    its end; it would also answer in HTML for a path with a line break.
+    """
+    # functions-framework imports the module in the context of its Flask application. What it adds to log lines with
+    # LOG_EXECUTION_ID needs its own request.
+    if has_app_context() and os.environ.get("LOG_EXECUTION_ID", "").lower() not in _YES:
+        current_app.wsgi_app = app  # type: ignore[method-assign, assignment]
 
 
 def _nested(app: WSGIApplication, request: Request) -> Response:
-    # functions-framework has put its own objects into the environ, so the app gets a new one. The app reads the body
-    # itself, once it knows the caller, and no more of it than it accepts.
+    # functions-framework has put its own objects into the environ, so the app gets a new one.
     environ = {key: value for key, value in request.environ.items() if not key.startswith(("werkzeug.", "flask."))}
-    body = Body(request.environ, places(os.environ))
-    environ.update({"wsgi.input": body, "wsgi.input_terminated": True})
     response = Response.from_app(app, environ)
-    # After the answer, so that a client that sends slowly, or without end, still gets it.
-    response.call_on_close(body.close)
     # functions-framework reads the body to its end before it answers, so it is given an empty one.
     request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
     request.environ.pop("HTTP_TRANSFER_ENCODING", None)
