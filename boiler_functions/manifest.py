@@ -105,7 +105,7 @@ class Function(NamedTuple):
     hands_on: bool = False
     """Whether it hands work that does not fit into one invocation to the app's queue."""
     receives: str | None = None
-    """What it receives the changes of, if a former function that still stands would receive them once more."""
+    """The source of its changes, if a renamed function that is still deployed would receive them a second time."""
 
     @property
     def cloud_run_name(self) -> str:

@@ -49,7 +49,7 @@ SETTLING = 100_000_000
 Ledgers = dict[Instance, Ledger]
 
 
-class Pages:
+class LedgerPages:
     """Pages of ledgers until the time is over; `last` is then the last page that was given out."""
 
     def __init__(self, pages: Iterable[list[Document]], is_over: Callable[[], bool]) -> None:
@@ -94,7 +94,7 @@ class Rebuild(NamedTuple):
     def follow(self, tokens: Sequence[str], after: str = "", until: str = "") -> None:
         """Rebuilds the views whose ledgers hold one of the tokens; hands the rest on once the time is over."""
         enqueue = self.enqueue
-        pages = Pages(
+        pages = LedgerPages(
             dependents(self.invocation.database, tokens, PAGE, after, until),
             lambda: enqueue is not None and self.invocation.is_out_of_time,
         )

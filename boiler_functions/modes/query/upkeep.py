@@ -15,7 +15,7 @@ from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import edition_of, of_other_code, of_view, owed_by
 from boiler_functions.modes.outbox import Recipient
-from boiler_functions.modes.query.rebuild import PAGE, Pages, Rebuild
+from boiler_functions.modes.query.rebuild import PAGE, LedgerPages, Rebuild
 from boiler_functions.types import Instant
 from boiler_functions.views.view_model import ViewModel
 
@@ -36,7 +36,7 @@ class Upkeep:
         Raises NewerSchema in the end for a ledger that only a newer version of this package can read.
         """
         # The next run goes on where this one stops.
-        newer = self._rebuild.rebuild_pages(Pages(self._pages(due_by), lambda: self._invocation.is_out_of_time))
+        newer = self._rebuild.rebuild_pages(LedgerPages(self._pages(due_by), lambda: self._invocation.is_out_of_time))
         if newer is not None:
             raise newer
 
