@@ -18,6 +18,9 @@ index is ready. Code 2 of a view reads documents besides, by which code 1 finds 
 into place, and that before it may still take events until the roll-out is over; upkeep is of the last one.
 
 All deliveries of an event are handlers from the write on, so that delay and reordering need no steps of their own.
+A `quiet` view is written once in a PERIOD. What changes meanwhile is postponed: the ledger says until when, and whoever
+builds the view from a reading at that time or later has it. Time passes with each write, and at any time to the end of
+what is postponed.
 With `settling`, a write has its time before it shows, and its events are sent once it shows: what is asked in between
 is of a later time, and lacks it.
 Reading what no write can change any more is no step either: it is the same at any later time.
@@ -45,6 +48,8 @@ UPKEEP = "upkeep"
 NOW = "now"
 """The time, kept among the documents: 1 once the moment has come. What a handler reads first fixes it."""
 PASSED = ("passed", 1)
+PERIOD = 100
+"""The time between two writes of a quiet view, longer than a script."""
 UNTAKEN = -1
 """The deployment of a handler that no process runs yet."""
 
@@ -71,6 +76,17 @@ PARTS = ("part_ledger", "part_copies", "part_content", "part_cause")
 COUNTS = ("margin", "deletions_counted", "counted_alone")
 """The devices for views that count documents which they do not read; only scenarios with settling need them."""
 
+QUIET = (
+    "quiet",
+    "postponed",
+    "postponed_in_time",
+    "postponed_until_read",
+    "postponed_margin",
+    "reread_postponed",
+    "withdrawn_at_once",
+)
+"""The devices for views that are written once in a period; only scenarios with quiet views need them."""
+
 DEVICES = (
     "register",
     "versions",
@@ -90,6 +106,7 @@ DEVICES = (
     *WOKEN,
     *PARTS,
     *COUNTS,
+    *QUIET,
 )
 
 
@@ -147,7 +164,8 @@ class Ledger(NamedTuple):
 
     `edition` is the deployment that built it; it is `owed` a build that could not be done. One that was built during
     a roll-out is built `once_more` after it. It `wakes` when the moment comes, and `now` is the time at which it was
-    built. It had counted every write up to `as_of`, if it counts at all.
+    built. It had counted every write up to `as_of`, if it counts at all. Its view was `written_at` a time, and changes
+    are postponed until `postponed_until`.
     """
 
     tokens: frozenset[str]
@@ -160,6 +178,8 @@ class Ledger(NamedTuple):
     wakes: bool = False
     now: int = 0
     once_more: bool = False
+    written_at: int = 0
+    postponed_until: int = 0
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -223,6 +243,8 @@ class Handler(NamedTuple):
     hits: tuple[tuple[str, Document], ...] | None = None
     total: tuple[int, int] | None = None
     as_of: int = 0
+    read_at: int = 0
+    """When its attempt read something first, in scenarios with quiet views."""
     edition: int = 0
     owes: bool = False
     """Whether its attempt failed permanently, so that it only commits the debt."""
@@ -247,10 +269,16 @@ class World(NamedTuple):
     settled: int = 0
     """The last deployment whose roll-out is over, so that code before it takes no more events."""
     is_indexed: bool = True
+    passed: int = 0
+    """The time that passed besides that of the writes."""
     unshown: bool = False
     """Whether the next write of the script has its time already, and does not show yet."""
-    went_back: str = ""
-    """What older code stored over newer, or an older answer about the time over a newer."""
+    went_wrong: str = ""
+    """What older code stored over newer, an older answer about the time over a newer, or what was written too often."""
+
+    @property
+    def time(self) -> int:
+        return INITIAL + self.written + self.passed
 
 
 class Scenario(NamedTuple):
@@ -280,6 +308,10 @@ class Scenario(NamedTuple):
     """The moment that TIMED views ask for comes at any time."""
     parts: bool = False
     """Each copy of a view that has several to write is committed by itself."""
+    quiet: bool = False
+    """The views are written once in a PERIOD."""
+    places: tuple[str, ...] = ("a",)
+    """The documents that decide where a quiet view is stored."""
     settling: bool = False
     """A write shows some time after its own time."""
     live: bool = False
@@ -324,13 +356,13 @@ class QueryProtocol:
 
     def fault(self, world: World, *, is_final: bool) -> str | None:
         """Returns a fault if old code overwrote new; or, once all work is done, if a view differs from its rebuild."""
-        if world.went_back:
-            return f"WENT BACK: {world.went_back}"
+        if world.went_wrong:
+            return f"WRONG: {world.went_wrong}"
         if dict(world.docs).get(NOW) == Document(0, 0) and any(PASSED in content for _, content in world.stored):
             return "EARLY: a view says that the moment has passed, and it has not"
-        if not is_final:
-            return None
         docs = dict(world.docs)
+        if not is_final:
+            return self._delayed(world, docs)
         for view in self._declared(world.deployed):
             built = _rebuild(view, docs)
             if built is None or _is_refused(view, docs) or (not view.root and dict(world.ledgers)[view.name] is None):
@@ -343,6 +375,17 @@ class QueryProtocol:
             wanted = dict.fromkeys(built.destinations, built.content)
             if wanted != found:
                 return f"DIVERGED: {view.name} is stored as {found}, a rebuild makes {wanted}"
+        return None
+
+    def _delayed(self, world: World, docs: Mapping[str, Document]) -> str | None:
+        """Returns a fault if a quiet view is still stored where it does not belong, and nobody is at work on it."""
+        if not self.scenario.quiet or world.handlers or world.flying:
+            return None
+        for name, view in self.views.items():
+            built = _rebuild(view, docs)
+            reads_on = {to for (each, to), _ in world.stored if each == name}
+            if built and (reads_on := reads_on - set(built.destinations if built.content or built.failed else ())):
+                return f"READS ON: {name} is postponed, and is still stored at {min(reads_on)}"
         return None
 
     def _code(self, edition: int) -> int:
@@ -374,6 +417,7 @@ class QueryProtocol:
         if ledger is None or self._is_owed(ledger, world.deployed):
             return ledger is not None
         has_come = ledger.wakes and bool(dict(world.docs)[NOW].value) and "wake" not in self.off
+        has_come |= 0 < ledger.postponed_until <= world.time
         return has_come or (ledger.once_more and ledger.edition <= world.settled)
 
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
@@ -388,6 +432,9 @@ class QueryProtocol:
             yield f"code {self._code(world.deployed + 1)} is deployed", world._replace(deployed=world.deployed + 1)
         if dict(world.docs).get(NOW) == Document(0, 0):
             yield "the moment comes", world._replace(docs=_pairs({**dict(world.docs), NOW: Document(1, 0)}))
+        for until in sorted({each.postponed_until for _, each in world.ledgers if each}):
+            if until > world.time:
+                yield f"time passes until @{until}", world._replace(passed=world.passed + until - world.time)
         if world.settled < world.deployed:
             over = world._replace(settled=world.settled + 1)
             yield f"the roll-out of deployment {over.settled} is over", over
@@ -425,7 +472,7 @@ class QueryProtocol:
             return
         path, value = self.scenario.script[world.written]
         docs = dict(world.docs)
-        number = INITIAL + world.written + 1
+        number = world.time + 1
         if self.scenario.settling and not world.unshown:
             yield f"{path} = {value} has its time @{number}, and does not show yet", world._replace(unshown=True)
             return
@@ -503,7 +550,8 @@ class QueryProtocol:
         concerned = {
             name: Known(ledger)
             for name, ledger in found.items()
-            if self._is_owed(ledger, handler.edition) or not self._is_covered(handler.change, ledger)
+            if self._is_owed(ledger, handler.edition)
+            or not (self._is_covered(handler.change, ledger) or self._is_postponed(handler.change, ledger, world.time))
         }
         label = f"{who}: finds the ledgers of {', '.join(found) or 'no view'} by {', '.join(sorted(tokens))}"
         done = handler._replace(todo=(*following, *handler.todo[1:]))
@@ -517,7 +565,7 @@ class QueryProtocol:
             for path in (self.views[name].root, *(p for p, _ in each.ledger.versions if p in each.ledger.tokens))
         }
         attempt = done._replace(
-            phase="read", views=tuple(concerned), ledgers=_pairs(concerned), awaited=frozenset(known)
+            phase="read", views=tuple(concerned), ledgers=_pairs(concerned), awaited=frozenset(known), read_at=0
         )
         if not self.scenario.at_once:
             yield label, _with(world, attempt)
@@ -530,7 +578,8 @@ class QueryProtocol:
     def _read(self, handler: Handler, item: str, world: World, who: str) -> tuple[str, World]:
         """Reads one document of a BatchGet, each at its own time: the read may be torn in any order."""
         is_early = handler.is_early or self._is_unsettled(handler, world)
-        handler = handler._replace(awaited=handler.awaited - {item}, is_early=is_early)
+        read_at = (handler.read_at or world.time) if self.scenario.quiet else 0
+        handler = handler._replace(awaited=handler.awaited - {item}, is_early=is_early, read_at=read_at)
         if self.scenario.moment and NOW not in dict(handler.seen):
             # Without the device, by a clock of the process that is ahead.
             now = Document(1, 0) if "read_time" in self.off else dict(world.docs)[NOW]
@@ -566,7 +615,7 @@ class QueryProtocol:
                 elif item == "total":
                     # The time of the answer may be after that of a write which does not show.
                     late = world.unshown and "margin" in self.off
-                    handler = handler._replace(total=_total(docs), as_of=INITIAL + world.written + late)
+                    handler = handler._replace(total=_total(docs), as_of=world.time + late)
                 else:
                     handler = handler._replace(seen=_pairs({**dict(handler.seen), item: docs[item]}))
         counted = "" if handler.total is None else f", a total of {handler.total} as of @{handler.as_of}"
@@ -618,7 +667,7 @@ class QueryProtocol:
                 if handler.awaited:
                     return self._read_unchanging(handler, world)
                 if "versions" in self.off:
-                    handler = handler._replace(as_of=INITIAL + world.written)
+                    handler = handler._replace(as_of=world.time)
                 return self._looked_up(handler) if handler.phase == "look-up" else self._decided(handler)
             case "deeper" if self._is_over(world) and world.is_indexed:
                 return self._read_deeper(handler, world._replace(handlers=()), "")[1].handlers[0]
@@ -637,6 +686,7 @@ class QueryProtocol:
                 self.last_write.get(path, 0) <= world.written for path in (("x", "y") if item == "query" else (item,))
             )
             is_timed = self.scenario.moment and NOW not in dict(handler.seen) and not dict(world.docs)[NOW].value
+            is_timed |= self.scenario.quiet and not handler.read_at
             if unchanging and not is_timed:
                 return self._read(handler, item, world._replace(handlers=()), "")[1].handlers[0]
         return handler
@@ -656,10 +706,15 @@ class QueryProtocol:
                 return _fresh(handler)
             return handler._replace(phase="commit") if self._commit_of(handler) else _fresh(handler)
         is_known = self._is_covered(handler.change, ledger) or self._is_unaffected(handler, ledger)
+        is_known |= self._is_postponed(handler.change, ledger, handler.read_at)
         if is_known and not self._is_owed(ledger, handler.edition):
             return _fresh(handler)
-        if ledger and (self._is_behind(handler, ledger) or (ledger.owed and "reread_owed" not in self.off)):
-            return handler._replace(phase="read", awaited=frozenset(dict(handler.seen)) - {NOW}, seen=())
+        is_owed = ledger and (
+            (ledger.owed and "reread_owed" not in self.off)
+            or (ledger.postponed_until and "reread_postponed" not in self.off)
+        )
+        if ledger and (self._is_behind(handler, ledger) or is_owed):
+            return handler._replace(phase="read", awaited=frozenset(dict(handler.seen)) - {NOW}, seen=(), read_at=0)
         return handler._replace(phase="read")
 
     def _is_unaffected(self, handler: Handler, ledger: Ledger | None) -> bool:
@@ -692,6 +747,21 @@ class QueryProtocol:
             return False
         is_dated = change.after.value is not None or "deletions_counted" in self.off
         return is_dated and change.after.version <= ledger.as_of
+
+    def _is_postponed(self, change: Change, ledger: Ledger | None, read_at: int) -> bool:
+        """Returns whether a build is to come, from a reading after that of the ledger, and so after the change."""
+        if not self.scenario.quiet or ledger is None or change.path in ("", UPKEEP) or self._may_withdraw(change):
+            return False
+        if "postponed" in self.off:
+            return read_at < ledger.written_at + PERIOD
+        return read_at < ledger.postponed_until or (bool(ledger.postponed_until) and "postponed_in_time" in self.off)
+
+    def _may_withdraw(self, change: Change) -> bool:
+        """Returns whether the change may take away a copy: of a root that comes or goes or places the view elsewhere."""
+        if change.path not in self.scenario.places or "withdrawn_at_once" in self.off:
+            return False
+        placed = {None if each.value is None else each.value in (COPIED, *OWNED) for each in (change.before, change.after)}
+        return change.path != "a" or not change.tells or None in placed or len(placed) > 1
 
     def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
         if "reread_older_answer" not in self.off and ledger.now > (dict(handler.seen).get(NOW, MISSING).value or 0):
@@ -756,7 +826,9 @@ class QueryProtocol:
             return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset())
         seen = dict(handler.seen)
         named = {path for name in self._mine(handler) for path in resolve(self._view(name, handler), seen).named}
-        return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None, total=None)
+        return handler._replace(
+            phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None, total=None, read_at=0
+        )
 
     def _commit_of(self, handler: Handler) -> Commit | None:
         """Returns the writes for the views; the debt for one that cannot be built, or is of later code."""
@@ -786,6 +858,12 @@ class QueryProtocol:
                 continue
             tokens = self._tokens_of(view, resolve(view, seen), seen)
             same = bool(old and old.content == built.content and handler.change.path)
+            read_at = handler.read_at
+            if self._is_quiet(old, read_at) and handler.change.path:
+                ledgers += self._postponed(name, known, built.destinations, read_at)
+                gone = set(old.destinations) - set(built.destinations) if "withdrawn_at_once" not in self.off else set()
+                stored.update({(name, to): None for to in gone})
+                continue
             wanted = {to for to in built.destinations if not (same and old and to in old.destinations)}
             gone = {to for to in (old.destinations if old else ()) if to not in built.destinations}
             if not ("always_ledger" in self.off and old and old.tokens == tokens and not wanted | gone):
@@ -793,6 +871,9 @@ class QueryProtocol:
                 edition = max(handler.edition, old.edition if old and "later_stays" not in self.off else 0)
                 new = built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of, edition=edition)
                 new = new._replace(once_more=handler.is_early and "once_more" not in self.off)
+                if self.scenario.quiet:
+                    written_at = read_at if wanted or old is None else old.written_at
+                    new = new._replace(written_at=written_at, postponed_until=self._still_postponed(old, read_at))
                 if "wake_with_content" in self.off:
                     new = new._replace(wakes=False)
                 ledgers.append((name, known, new))
@@ -800,6 +881,30 @@ class QueryProtocol:
             stored.update({(name, to): None for to in gone})
             refused |= bool(wanted) and _is_refused(view, seen)
         return Commit(tuple(ledgers), _pairs(stored), refused) if ledgers else None
+
+    def _is_quiet(self, old: Ledger | None, read_at: int) -> bool:
+        if not self.scenario.quiet or old is None or old.content is None or "quiet" in self.off:
+            return False
+        return read_at < old.written_at + PERIOD
+
+    def _postponed(
+        self, name: str, known: Known, kept: tuple[int, ...], read_at: int
+    ) -> list[tuple[str, Known, Ledger | None]]:
+        """Returns the ledger of a view that is not written yet, if it must say more: of a withdrawal, or until when."""
+        old = known.ledger
+        assert old
+        destinations = tuple(to for to in old.destinations if to in kept or "withdrawn_at_once" in self.off)
+        until = old.postponed_until
+        if read_at >= until and "postponed" not in self.off:
+            until = old.written_at + PERIOD
+        new = old._replace(destinations=destinations, postponed_until=until)
+        return [] if new == old else [(name, known, new)]
+
+    def _still_postponed(self, old: Ledger | None, read_at: int) -> int:
+        """Returns until when changes are still postponed after a build: those that came after its reading may be."""
+        if old is None or read_at >= old.postponed_until or "postponed_until_read" in self.off:
+            return 0
+        return max(old.postponed_until, read_at + PERIOD)
 
     def _debt(
         self, name: str, known: Known, handler: Handler, kept: tuple[int, ...] | None = None
@@ -874,6 +979,8 @@ class QueryProtocol:
     def _commit(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         if "once_more_as_read" in self.off:
             handler = handler._replace(is_early=self._is_unsettled(handler, world))
+        if "postponed_margin" in self.off:
+            handler = handler._replace(read_at=world.time)
         handler = self._divided(handler)
         commit = self._next_commit(handler)
         if commit is None:
@@ -939,6 +1046,13 @@ class QueryProtocol:
             for name, old, ledger in both
             if PASSED in (old.content or ()) and ("passed", 0) in (ledger.content or ())
         ]
+        written = {name for (name, _), content in commit.stored if content is not None}
+        back += [
+            f"{name} was written twice within a period"
+            for name, old, ledger in both
+            if self.scenario.quiet and not self.scenario.builds and old.content and name in written
+            if ledger.written_at < old.written_at + PERIOD
+        ]
         ledgers = _pairs({**dict(world.ledgers), **{name: ledger for name, _, ledger in commit.ledgers}})
         kept = {**dict(world.stored), **dict(commit.stored)}
         stored = {path: content for path, content in kept.items() if content is not None}
@@ -955,7 +1069,7 @@ class QueryProtocol:
             stored=_pairs(stored),
             handlers=handlers,
             flying=flying,
-            went_back=world.went_back or ", ".join(back),
+            went_wrong=world.went_wrong or ", ".join(back),
         )
 
     def _tokens_of(self, view: View, resolution: Resolution, seen: Mapping[str, Document]) -> frozenset[str]:

@@ -154,6 +154,21 @@ FAMILIES = (
     _family("a total, crashes and lost answers", 2, 3, _COUNTED, settling=True, faults=1),
     _family("a total beside a document that is read", 2, 3, _COUNTED, initial=(("a", BOTH),), settling=True),
     _family("a total, events without images", 2, 2, _COUNTED, initial=(("a", COUNTED),), settling=True, imageless=True),
+    _family("a quiet view", 2, 3, _DOCUMENTS, quiet=True, upkeep=True),
+    _family("a quiet view, delivered twice", 1, 2, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, deliveries=2),
+    _family("a quiet view, crashes and lost answers", 1, 2, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, faults=1),
+    _family(
+        "a quiet view, built by hand meanwhile", 2, 3,
+        {"b": (1, 2)}, initial=_OLD, quiet=True, upkeep=True, builds=1,
+    ),
+    _family(
+        "a quiet view, events without images", 2, 3, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, imageless=True,
+    ),
+    _family(
+        "an owner of a quiet view who changes", 2, 3,
+        {"a": (*OWNED, ALONE, None), "b": (5, 6, None), "y": (FAILS, 0, 1)},
+        initial=(("a", OWNED[0]), ("b", 5), ("y", 0)), quiet=True, upkeep=True, places=("a", "b"),
+    ),
 )  # fmt: skip
 
 
@@ -203,6 +218,7 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
             (query.PARTS, template.parts),
             (query.WOKEN, template.moment),
             (query.COUNTS, template.settling),
+            (query.QUIET, template.quiet),
         )
         if any(off & set(devices) and not has for devices, has in needs):
             continue
