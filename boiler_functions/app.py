@@ -118,14 +118,22 @@ class Boiler:
     @overload
     def query(self, view: V, /) -> V: ...
     @overload
-    def query(self, /, **options: Unpack[EventOptions]) -> Callable[[V], V]: ...
-    def query(self, view: V | None = None, /, **options: Any) -> V | Callable[[V], V]:
+    def query(
+        self, /, *, at_most_every: timedelta | None = None, **options: Unpack[EventOptions]
+    ) -> Callable[[V], V]: ...
+    def query(
+        self, view: V | None = None, /, *, at_most_every: timedelta | None = None, **options: Any
+    ) -> V | Callable[[V], V]:
         """Stores the view, and rebuilds it whenever a document that it read changes.
 
-        @app.query
-        @app.query(memory="1Gi", timeout_sec=540)
+            @app.query
+            @app.query(memory="1Gi", timeout_sec=540)
+            @app.query(at_most_every=timedelta(seconds=5))
+
+        `at_most_every` limits how often the view is written, however often its documents change. The last state is
+        always written, by upkeep if no change comes. A copy that somebody may no longer read is deleted at once.
         """
-        decorate = self._decorator(QUERY, stored(options))
+        decorate = self._decorator(QUERY, stored(at_most_every, options))
         return decorate if view is None else decorate(view)
 
     def task(

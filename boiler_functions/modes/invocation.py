@@ -32,6 +32,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
     COVERED = "covered"
     UNAFFECTED = "unaffected"
+    POSTPONED = "postponed"
     DONE = "done"
     DELIVERED = "delivered"
     REJECTED = "rejected"

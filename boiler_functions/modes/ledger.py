@@ -17,6 +17,7 @@ from boiler_functions.database import (
     Precondition,
     Put,
     Query,
+    Reading,
     Write,
     unchanged,
 )
@@ -57,6 +58,9 @@ _LAST = to_instant(datetime.max)
 
 ROLL_OUT = "code before may have taken events"
 """Why a view is built once more after a deployment."""
+
+SETTLING = 100_000_000
+"""A read shows every commit that is this many nanoseconds older; the emulator may miss a later one, production none."""
 
 FIRST_PAUSE = 60
 LONGEST_PAUSE = 6 * 3600
@@ -99,7 +103,10 @@ class Debt(NamedTuple):
 
 
 class Wake(NamedTuple):
-    """The moment at which an answer about the time becomes another, so that upkeep must build the view again."""
+    """The moment at which upkeep must build the view again.
+
+    An answer about the time becomes another then, or a change that came too early for a quiet view is due.
+    """
 
     at: Instant
     due: str
@@ -109,9 +116,6 @@ class Wake(NamedTuple):
     def of(cls, app: str, at: Instant | None) -> Wake | None:
         """Returns the wake of a view whose answers change at the moment; None for a view that asked for no time."""
         return None if at is None else cls(at, due_at(app, min(at + 999, _LAST)))
-
-    def to_fields(self) -> Fields:
-        return {"wake_at": to_datetime(self.at)}
 
 
 class Ledger(NamedTuple):
@@ -137,12 +141,18 @@ class Ledger(NamedTuple):
     skipped: Mapping[str, str] = {}
     """The first documents that the view leaves out, with the reasons."""
     number_skipped: int = 0
+    written_at: Instant = 0
+    """When the documents of the last copies were read; of quiet views only."""
+    postponed: Wake | None = None
+    """Until when changes are postponed: whoever ends this has built the view from a reading at that time or later."""
+    read_at: Instant = 0
+    """When the ledger was read."""
 
     @classmethod
-    def of(cls, instance: Instance, document: Document) -> Ledger:
+    def of(cls, instance: Instance, document: Document, read_at: Instant = 0) -> Ledger:
         """Returns the ledger that a document holds; raises NewerSchema for a newer format."""
         if document.fields is None:
-            return cls(document)
+            return cls(document, read_at=read_at)
         fields = document.fields
         if fields["format"] > FORMAT:
             raise NewerSchema(
@@ -163,9 +173,12 @@ class Ledger(NamedTuple):
             lists.is_whole,
             edition_of(fields),
             debt_of(fields),
-            _wake_of(fields),
+            _wake_of(fields, "wake_at"),
             skipped_of(fields),
             fields.get("number_skipped", 0),
+            _instant_of(fields, "written_at"),
+            _wake_of(fields, "postponed_until"),
+            read_at,
         )
 
     def is_owed_to(self, edition: Edition) -> bool:
@@ -253,8 +266,11 @@ class Ledger(NamedTuple):
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),
             "cause": self.cause,
-            **_debt_fields(self.debt, self.wake),
-            **(self.wake.to_fields() if self.wake else {}),
+            # What is postponed holds back the wake, too: the build that is to come answers all questions anew.
+            **_debt_fields(self.debt, self.postponed or self.wake),
+            **({"wake_at": to_datetime(self.wake.at)} if self.wake else {}),
+            **({"postponed_until": to_datetime(self.postponed.at)} if self.postponed else {}),
+            **({"written_at": to_datetime(self.written_at)} if self.written_at else {}),
             **({} if self.content is None else {"content": self.content}),
             **self._skipped_fields(),
         }
@@ -298,10 +314,13 @@ def is_current(ledger: Document, edition: Edition) -> bool:
     return found.plan == edition.plan and found.is_same_code(edition)
 
 
-def is_due(ledger: Document, now: Instant) -> bool:
-    """Whether an answer about the time has changed since the view was built, so that its copies are out of date."""
-    at = (ledger.fields or {}).get("wake_at")
-    return at is not None and to_instant(at) <= now
+def due_since(ledger: Document, now: Instant) -> Instant | None:
+    """Returns since when the copies are out of date although no event is to come; None if they are not.
+
+    An answer about the time has changed since the view was built, or a change was postponed and is due.
+    """
+    moments = (_instant_of(ledger.fields or {}, name) for name in ("wake_at", "postponed_until"))
+    return min((at for at in moments if 0 < at <= now), default=None)
 
 
 def _debt_fields(debt: Debt | None, wake: Wake | None = None) -> dict[str, Any]:
@@ -325,10 +344,13 @@ def _reason(error: InvalidDocument) -> str:
     return "; ".join(f"{field}: {' '.join(map(str, found))}" for field, found in error.errors.items())[:200]
 
 
-def _wake_of(fields: Fields) -> Wake | None:
-    if (at := fields.get("wake_at")) is None:
-        return None
-    return Wake(to_instant(at), fields.get("due") or "")
+def _wake_of(fields: Fields, name: str) -> Wake | None:
+    at = _instant_of(fields, name)
+    return Wake(at, fields.get("due") or "") if at else None
+
+
+def _instant_of(fields: Fields, name: str) -> Instant:
+    return 0 if (at := fields.get(name)) is None else to_instant(at)
 
 
 def due_at(app: str, moment: Instant) -> str:
@@ -343,7 +365,7 @@ def ledger_path(scope: str, instance: Instance) -> str:
 
 def dependents(
     database: Database, tokens: Iterable[str], page: int, after: str = "", until: str = ""
-) -> Iterator[list[Document]]:
+) -> Iterator[Reading]:
     """Yields the ledgers that depend on one of the tokens, in pages by path; `after` and `until` are ledger ids."""
     query = Query(
         COLLECTION,
@@ -355,13 +377,13 @@ def dependents(
     return _pages(database, query, page)
 
 
-def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[list[Document]]:
+def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[Reading]:
     """Yields the ledgers of an app whose debt is due, or whose moment has come, the longest due first, in pages."""
     due = (Filter("due", ">=", f"{app}/"), Filter("due", "<=", due_at(app, now)))
     return _pages(database, Query(COLLECTION, filters=due, orders=(Order("due"), Order(NAME))), page)
 
 
-def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[list[Document]]:
+def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[Reading]:
     """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
     other = () if besides is None else (Filter("plan", "!=", besides.plan),)
     filters = (*_within(scope, "plan"), *other)
@@ -394,7 +416,7 @@ def has_others(database: Database, scope: str, edition: Edition) -> bool:
     return bool(database.query(query).documents)
 
 
-def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[list[Document]]:
+def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[Reading]:
     """Yields the ledgers of a view that other code than that of this edition wrote, in pages."""
     filters, orders = _of_other_code(scope, edition), (Order("code"), Order(NAME))
     return _pages(database, Query(COLLECTION, filters=filters, orders=orders), page)
@@ -409,12 +431,13 @@ def _within(scope: str, field: str) -> tuple[Filter, ...]:
     return (Filter(field, ">=", f"{scope}/"), Filter(field, "<", f"{scope}0"))
 
 
-def _pages(database: Database, query: Query, page: int) -> Iterator[list[Document]]:
+def _pages(database: Database, query: Query, page: int) -> Iterator[Reading]:
     """Yields what the query finds in pages. Small ledgers come several pages by one query, after the first page."""
     limit = page
     while True:
-        documents = database.query(query._replace(limit=limit)).documents
-        yield from chunks(documents, page)
+        reading = database.query(query._replace(limit=limit))
+        documents = reading.documents
+        yield from (reading._replace(documents=tuple(chunk)) for chunk in chunks(documents, page))
         if len(documents) < limit:
             return
         # The next page starts after this one, not at the beginning: ledgers that could not be built are still found.

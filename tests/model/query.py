@@ -757,11 +757,13 @@ class QueryProtocol:
         return read_at < ledger.postponed_until or (bool(ledger.postponed_until) and "postponed_in_time" in self.off)
 
     def _may_withdraw(self, change: Change) -> bool:
-        """Returns whether the change may take away a copy: of a root that comes or goes or places the view elsewhere."""
+        """Returns whether the change may take a copy away: of a root that comes, goes, or places the view elsewhere."""
         if change.path not in self.scenario.places or "withdrawn_at_once" in self.off:
             return False
-        placed = {None if each.value is None else each.value in (COPIED, *OWNED) for each in (change.before, change.after)}
-        return change.path != "a" or not change.tells or None in placed or len(placed) > 1
+        if change.path != "a" or not change.tells:
+            return True
+        before, after = change.before.value, change.after.value
+        return None in (before, after) or (before in (COPIED, *OWNED)) != (after in (COPIED, *OWNED))
 
     def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
         if "reread_older_answer" not in self.off and ledger.now > (dict(handler.seen).get(NOW, MISSING).value or 0):

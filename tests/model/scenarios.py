@@ -156,7 +156,10 @@ FAMILIES = (
     _family("a total, events without images", 2, 2, _COUNTED, initial=(("a", COUNTED),), settling=True, imageless=True),
     _family("a quiet view", 2, 3, _DOCUMENTS, quiet=True, upkeep=True),
     _family("a quiet view, delivered twice", 1, 2, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, deliveries=2),
-    _family("a quiet view, crashes and lost answers", 1, 2, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, faults=1),
+    _family(
+        "a quiet view, crashes and lost answers", 1, 2,
+        _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, faults=1,
+    ),
     _family(
         "a quiet view, built by hand meanwhile", 2, 3,
         {"b": (1, 2)}, initial=_OLD, quiet=True, upkeep=True, builds=1,

@@ -17,12 +17,12 @@ from boiler_functions.exceptions import Conflict
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
-from boiler_functions.modes.ledger import Ledger, instance_of, is_due, ledger_path, of_view, sampled
+from boiler_functions.modes.ledger import Ledger, due_since, instance_of, ledger_path, of_view, sampled
 from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.stored_copies import Finding, Verdict
 from boiler_functions.paths import collection_of
-from boiler_functions.types import MISSING, Fields, Instant, digest, to_instant
+from boiler_functions.types import MISSING, Fields, Instant, digest
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 
 PAGE = 100
@@ -125,11 +125,12 @@ class Audit(NamedTuple):
             return Verdict.RIGHT
         if not differing and ledger.document.exists and built.content is not None:
             return Verdict.RIGHT
+        if ledger.postponed is not None and look.reader.time() - ledger.postponed.at < self._limit:
+            return Verdict.LATE
         if not ledger.knows(built.versions) or not ledger.document.exists:
             return Verdict.LATE if self._is_recent(look) else Verdict.LOST
-        if is_due(ledger.document, look.reader.time()):
-            at = to_instant((ledger.document.fields or {})["wake_at"])
-            return Verdict.LATE if look.reader.time() - at < self._limit else Verdict.LOST
+        if (since := due_since(ledger.document, look.reader.time())) is not None:
+            return Verdict.LATE if look.reader.time() - since < self._limit else Verdict.LOST
         is_same_code = ledger.edition.code in self._own_codes
         return Verdict.WRONG if is_same_code or self._is_edited(look) else Verdict.OTHER_CODE
 
@@ -159,7 +160,7 @@ class Audit(NamedTuple):
 
     def _ghosts(self, living: Iterable[str]) -> Iterator[Finding]:
         known = {*living, ""}
-        ledgers = (each for page in of_view(self._database, self._scope, PAGE) for each in page)
+        ledgers = (each for page in of_view(self._database, self._scope, PAGE) for each in page.documents)
         others = (instance_of(self.work.view, each).root for each in ledgers)
         for roots in chunks((root for root in others if root not in known), PAGE):
             # Read again: a root may be younger than the list of those that live.

@@ -16,6 +16,7 @@ from boiler_functions.modes.ledger import Debt, Ledger, Wake, ledger_path
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.debts import Debts
+from boiler_functions.modes.query.quiet import Quiet
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import Instant
 from boiler_functions.views.build import Built, Instance, Reader
@@ -32,6 +33,7 @@ class Composition(NamedTuple):
     recipients: tuple[Recipient, ...]
     force: bool
     withdraw: bool
+    quiet: Quiet
 
     def result(
         self,
@@ -72,6 +74,8 @@ class Composition(NamedTuple):
             outbox = self._records(instance, ledger, built, reader.read_time or 0)
             deletes = self._deletes(instance, ledger, ledger.destinations)
             return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
+        if not self.force and self.quiet.is_too_early(instance, ledger, reader.time()):
+            return self._postponing(instance, ledger, built, reader.time())
         same = built.content_hash == ledger.content_hash and not self.force
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
         gone = [path for path in ledger.destinations if path not in built.destinations]
@@ -87,6 +91,7 @@ class Composition(NamedTuple):
             Wake.of(self._invocation.app, built.wake_at),
             with_content=bool(self._recipients_of(instance)),
         )
+        described = self.quiet.built(instance, described, reader.time(), is_written=bool(wanted))
         for path in described.skipped.keys() - ledger.skipped.keys():
             log.warning("%r leaves out %s, which does not fit its model", instance, path)
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
@@ -94,6 +99,18 @@ class Composition(NamedTuple):
         writes += self._deletes(instance, ledger, gone)
         writes += self._records(instance, ledger, built, reader.read_time or 0)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
+
+    def _postponing(
+        self, instance: Instance, ledger: Ledger, built: Built, read_at: Instant
+    ) -> tuple[list[Write], Outcome]:
+        """Writes until when the view is postponed; takes away at once what somebody may no longer read."""
+        gone = [path for path in ledger.destinations if path not in built.destinations]
+        kept = tuple(path for path in ledger.destinations if path in built.destinations)
+        postponing = self.quiet.postponing(instance, ledger, read_at)._replace(destinations=kept)
+        if postponing == ledger:
+            return [], Outcome.POSTPONED
+        writes = [postponing.put(instance), *self._deletes(instance, ledger, gone)]
+        return writes, Outcome.WITHDRAWN if gone else Outcome.POSTPONED
 
     def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
         """Returns the deletes of copies that do not belong there any more."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from boiler_functions.exceptions import InvalidAttribute, InvalidReference
+from boiler_functions.access import Where
+from boiler_functions.exceptions import InvalidAttribute, InvalidOption, InvalidReference
 from boiler_functions.modes.decorated import check_view
 from boiler_functions.modes.mode import Declarations
+from boiler_functions.settings.checks import duration
 from boiler_functions.settings.options import EventOptions, Options
+from boiler_functions.types import Instant
 from boiler_functions.views.purity import check_getters
 from boiler_functions.views.view_model import View
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,17 +26,40 @@ class Stored:
 
     view: View
     options: Options = field(default_factory=Options)
+    at_most_every: timedelta | None = None
 
 
-def stored(options: Mapping[str, Any]) -> Callable[[Declarations, Any], Stored]:
+def stored(at_most_every: timedelta | None, options: Mapping[str, Any]) -> Callable[[Declarations, Any], Stored]:
     """Returns a decorator that declares the view."""
 
-    def declare(_: Declarations, decorated: Any) -> Stored:
+    def declare(declarations: Declarations, decorated: Any) -> Stored:
         view = check_view("@app.query", decorated)
         _check_stored(view)
-        return Stored(view, Options.of(f"@app.query of {view.__name__}", options, EventOptions))
+        if at_most_every is not None:
+            _check_quiet(declarations, view, at_most_every)
+        return Stored(view, Options.of(f"@app.query of {view.__name__}", options, EventOptions), at_most_every)
 
     return declare
+
+
+def periods(stored: Iterable[Stored]) -> dict[View, Instant]:
+    """Returns how often each quiet view is written at most, in nanoseconds."""
+    return {each.view: each.at_most_every // _MICROSECOND * 1000 for each in stored if each.at_most_every}
+
+
+def _check_quiet(declarations: Declarations, view: View, at_most_every: timedelta) -> None:
+    duration(f"@app.query of {view.__name__}, at_most_every", at_most_every)
+    if not declarations.upkeep:
+        raise InvalidOption(
+            f"@app.query(at_most_every=…) of {view.__name__} needs upkeep, which writes the last state of a view; "
+            f"{declarations.app} is declared with `upkeep=False`. Leave out one of the two."
+        )
+    if any(isinstance(each, Where) for each in view.__readers__().parts()):
+        raise InvalidOption(
+            f"@app.query(at_most_every=…) of {view.__name__}, whose `Meta.read` has a function: a change that takes "
+            f"somebody's right away would wait with the view. Name the readers by the path, as `access.owner(…)`, or "
+            f"leave out at_most_every."
+        )
 
 
 def _check_stored(view: View) -> None:

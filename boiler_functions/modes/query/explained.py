@@ -39,6 +39,7 @@ def explained(app: str, view: View, path: str, database: Database, release: Rele
         "cause": ledger.cause or None,
         "is_this_code": ledger.edition.code in own,
         "deployment": ledger.edition.deployment,
+        "postponed_until": to_datetime(ledger.postponed.at) if ledger.postponed else None,
         "owed": ledger.debt.why if ledger.debt and ledger.is_unpaid else None,
         "sources": [_source(each, ledger.versions[each], now[each]) for each in paths],
         "has_all_sources": ledger.is_whole,
@@ -62,7 +63,7 @@ def _dependents(app: str, view: View, document: Document, database: Database) ->
     change = nothing("impact")._replace(path=document.path, before=document, after=document)
     if tokens := tokens_of_change(scope, view.store_class, change):
         for page in dependents(database, sorted(tokens), PAGE):
-            yield from ((each.fields or {})["root"] for each in page)
+            yield from ((each.fields or {})["root"] for each in page.documents)
 
 
 def _source(path: str, then: Version, now: Version) -> dict[str, Any]:

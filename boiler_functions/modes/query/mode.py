@@ -24,7 +24,7 @@ from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, advice_on_time
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
 from boiler_functions.modes.query.costs import cost_of
-from boiler_functions.modes.query.declaration import Stored
+from boiler_functions.modes.query.declaration import Stored, periods
 from boiler_functions.modes.query.explained import dependents_of, explained
 from boiler_functions.modes.query.letters import Letters
 from boiler_functions.modes.query.rebuild import Rebuild
@@ -82,7 +82,14 @@ class QueryFunction(EventFunction):
         self._rebuild(invocation, rest.change(), enqueue).follow(rest.tokens, rest.after, rest.until)
 
     def _rebuild(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> Rebuild:
-        return Rebuild(invocation, self.views, change, enqueue=enqueue, recipients=self.recipients)
+        return Rebuild(
+            invocation,
+            self.views,
+            change,
+            enqueue=enqueue,
+            recipients=self.recipients,
+            at_most_every=periods(self.stored),
+        )
 
 
 class QueryMode(Mode[Stored]):
@@ -126,10 +133,14 @@ class QueryMode(Mode[Stored]):
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
         """Builds the views whose ledgers say that a build is owed."""
-        Upkeep(invocation, declarations.views_of(self), declarations.recipients).run(due_by)
+        self._upkeep(declarations, invocation).run(due_by)
 
     def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
-        Upkeep(invocation, declarations.views_of(self), declarations.recipients).follow_code()
+        self._upkeep(declarations, invocation).follow_code()
+
+    def _upkeep(self, declarations: Declarations, invocation: Invocation) -> Upkeep:
+        stored = declarations.of(self)
+        return Upkeep(invocation, declarations.views_of(self), declarations.recipients, periods(stored))
 
     def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
         return _letters(self, declarations).retry(letter)

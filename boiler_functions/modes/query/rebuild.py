@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Document
+from boiler_functions.database import Document, Reading
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import (
     Conflict,
@@ -24,13 +24,14 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, Debt, Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, SETTLING, Debt, Ledger, dependents, instance_of, ledger_path
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
-from boiler_functions.types import MISSING, Version
+from boiler_functions.modes.query.quiet import Quiet
+from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
 from boiler_functions.views.store import Resolution
@@ -43,21 +44,18 @@ PAGE = 100
 MAX_ATTEMPTS = 12
 """Attempts at one view before the event fails, so that the platform delivers it again."""
 
-SETTLING = 100_000_000
-"""A read shows every commit that is this many nanoseconds older; the emulator may miss a later one, production none."""
-
 Ledgers = dict[Instance, Ledger]
 
 
 class LedgerPages:
     """Pages of ledgers until the time is over; `last` is then the last page that was given out."""
 
-    def __init__(self, pages: Iterable[list[Document]], is_over: Callable[[], bool]) -> None:
-        self.last: list[Document] | None = None
+    def __init__(self, pages: Iterable[Reading], is_over: Callable[[], bool]) -> None:
+        self.last: Reading | None = None
         self._pages = pages
         self._is_over = is_over
 
-    def __iter__(self) -> Iterator[list[Document]]:
+    def __iter__(self) -> Iterator[Reading]:
         for page in self._pages:
             yield page
             # Asked after a page, never before the first: a continuation that did nothing would hand on a task with its
@@ -80,6 +78,8 @@ class Rebuild(NamedTuple):
     """The functions that receive the views' changes."""
     withdraw: bool = False
     """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
+    at_most_every: Mapping[type[ViewModel[Any]], Instant] = {}
+    """The views that are written at most so often, in nanoseconds."""
 
     def run(self) -> None:
         """Rebuilds every view that the change concerns; raises a Transient error when it must be delivered again."""
@@ -100,11 +100,11 @@ class Rebuild(NamedTuple):
         )
         newer = self.rebuild_pages(pages)
         if enqueue is not None and pages.last is not None:
-            self._hand_on(enqueue, tokens, after=pages.last[-1].id, until=until)
+            self._hand_on(enqueue, tokens, after=pages.last.documents[-1].id, until=until)
         if newer is not None:
             raise newer
 
-    def rebuild_pages(self, pages: Iterable[list[Document]]) -> NewerSchema | None:
+    def rebuild_pages(self, pages: Iterable[Reading]) -> NewerSchema | None:
         """Rebuilds the views of the ledgers, some pages at once; each page is read, built and committed by itself.
 
         Returns the error of a ledger that only a newer package can read; the others are still built.
@@ -112,17 +112,17 @@ class Rebuild(NamedTuple):
         errors = in_order(self._rebuild_page, pages, self.invocation.surroundings.threads)
         return next((error for error in list(errors) if error is not None), None)
 
-    def _rebuild_page(self, page: Iterable[Document]) -> NewerSchema | None:
+    def _rebuild_page(self, page: Reading) -> NewerSchema | None:
         views = {view.__name__: view for view in self.views}
         ledgers: Ledgers = {}
         newer: NewerSchema | None = None
-        for document in page:
+        for document in page.documents:
             view = views.get((document.fields or {})["view"])
             # A forged continuation may name the token of a view of another app.
             if view is None or document.path != self._ledger_path(instance := instance_of(view, document)):
                 continue
             try:
-                ledgers[instance] = Ledger.of(instance, document)
+                ledgers[instance] = Ledger.of(instance, document, page.read_time)
             except NewerSchema as error:
                 newer = error  # The other views of the page are still built.
         if ledgers:
@@ -214,7 +214,7 @@ class Rebuild(NamedTuple):
         hint = {image.path: image for image in (self.change.after,) if image.exists} if self.change else {}
         wanted = [path for each in instances for path in self._named(each, hint)]
         reader.read([*paths.values(), *wanted])
-        return {each: Ledger.of(each, reader.documents[path]) for each, path in paths.items()}
+        return {each: Ledger.of(each, reader.documents[path], reader.time()) for each, path in paths.items()}
 
     def _named(self, instance: Instance, hint: Mapping[str, Document]) -> Iterable[str]:
         if instance.is_possible:
@@ -233,6 +233,9 @@ class Rebuild(NamedTuple):
         # The tokens are those of this edition's plan; of a later edition's, they say nothing.
         if not is_left and not instance.root and not self._tokens(instance.view) & ledger.depends_on:
             self.invocation.note(Outcome.UNAFFECTED)
+            return False
+        if not is_left and self._quiet.is_postponed(instance, ledger, self.change):
+            self.invocation.note(Outcome.POSTPONED)
             return False
         return True
 
@@ -270,8 +273,9 @@ class Rebuild(NamedTuple):
         One BatchGet may be torn: it may read a source before another builder's commit, and the ledger after it. That is
         so if a source is older than the version in the ledger, and may be so if the ledger does not know its version.
         """
-        if ledger.is_unpaid:
+        if ledger.is_unpaid or ledger.postponed is not None:
             # A failed build records no versions, but it may have withdrawn a copy. Older sources would restore it.
+            # A postponed change is in no version either, and one by older sources could end its postponement.
             return True
         if ledger.as_of > (reader.read_time or 0):
             # The documents may be the same and the answers about the time older.
@@ -341,12 +345,16 @@ class Rebuild(NamedTuple):
         return Commits(self.invocation, self.change)
 
     @property
+    def _quiet(self) -> Quiet:
+        return Quiet(self.invocation.app, self.at_most_every)
+
+    @property
     def _debts(self) -> Debts:
         return Debts(self._commits, self.force)
 
     @property
     def _composition(self) -> Composition:
-        return Composition(self._commits, self.recipients, self.force, self.withdraw)
+        return Composition(self._commits, self.recipients, self.force, self.withdraw, self._quiet)
 
     def _edition(self, instance: Instance) -> Edition:
         return self.invocation.edition_of(instance.view)

@@ -56,14 +56,16 @@ class RebuildAll:
         roots = [root for page in self.roots(after) for root in page]
         if not after:
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
-            yield from self._ghosts(roots, of_view(self.database, self._scope, PAGE))
+            ledgers = (each for page in of_view(self.database, self._scope, PAGE) for each in page.documents)
+            yield from self._ghosts(roots, ledgers)
         has_met_earlier_ledgers = False
         for step, done in self._living(roots):
             has_met_earlier_ledgers |= done.has_met_earlier_ledgers
             yield step
         if has_met_earlier_ledgers:
             # Earlier ledgers are not indexed by view, so all ledgers are searched, once after such an upgrade.
-            steps = list(self._ghosts(roots, pages(self.database, Query(COLLECTION, limit=PAGE))))
+            everything = (each for page in pages(self.database, Query(COLLECTION, limit=PAGE)) for each in page)
+            steps = list(self._ghosts(roots, everything))
             yield from steps
             if any(step.outcomes[Outcome.DELETED] for step in steps):
                 yield from (step for step, _ in self._living(root for page in self.roots() for root in page))
@@ -87,10 +89,10 @@ class RebuildAll:
         instances = (Instance(self.view, root) for root in roots)
         return in_order(self._rebuild, chunks(instances, PAGE), self.surroundings.threads)
 
-    def _ghosts(self, living: Iterable[str], ledgers: Iterable[list[Document]]) -> Iterator[BuiltPage]:
+    def _ghosts(self, living: Iterable[str], ledgers: Iterable[Document]) -> Iterator[BuiltPage]:
         """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have."""
         known = {*living, ""}
-        own = (instance for page in ledgers for ledger in page if (instance := self._instance_of(ledger)) is not None)
+        own = (instance for ledger in ledgers if (instance := self._instance_of(ledger)) is not None)
         others = (each for each in own if each.root not in known or not each.is_possible)
         steps = in_order(self._without_root, chunks(others, PAGE), self.surroundings.threads)
         return (step for step in steps if step is not None)

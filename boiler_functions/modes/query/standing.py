@@ -11,8 +11,8 @@ from boiler_functions.modes.ledger import (
     Debt,
     debt_of,
     due_at,
+    due_since,
     edition_of,
-    is_due,
     number_of_view,
     of_other_code,
     owed_by,
@@ -21,7 +21,7 @@ from boiler_functions.modes.ledger import (
 )
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import STOPPED, Asked, Standing, State, told_letters
-from boiler_functions.types import Instant, to_datetime, to_instant
+from boiler_functions.types import Instant, to_datetime
 from boiler_functions.views.view_model import View
 
 PAGE = 300
@@ -40,7 +40,7 @@ class Owed(NamedTuple):
     @classmethod
     def of(cls, app: str, view: View, asked: Asked) -> Owed:
         pages = owed_by(asked.database, app, asked.now + _EVER, PAGE)
-        found = (each for page in pages for each in page if (each.fields or {})["view"] == view.__name__)
+        found = (each for page in pages for each in page.documents if (each.fields or {})["view"] == view.__name__)
         return cls([debt for each in found if (debt := _owed_by(each, asked.now)) is not None])
 
     @property
@@ -88,7 +88,8 @@ def _owed_by(ledger: Document, now: Instant) -> Debt | None:
     debt = debt_of(fields)
     if debt is not None and debt.is_unpaid:
         return debt
-    return Debt(to_instant(fields["wake_at"]), "time has passed", 0, fields["due"]) if is_due(ledger, now) else None
+    since = due_since(ledger, now)
+    return None if since is None else Debt(since, "time has passed", 0, fields["due"])
 
 
 def _of_other_code(app: str, view: View, asked: Asked) -> Iterator[Document]:
@@ -97,4 +98,4 @@ def _of_other_code(app: str, view: View, asked: Asked) -> Iterator[Document]:
     mine = Edition.of(app, view, asked.release)
     own = {mine.code, Edition.of(app, view, Release()).code}
     for page in of_other_code(asked.database, scope, PAGE, mine):
-        yield from (each for each in page if edition_of(each.fields or {}).code not in own)
+        yield from (each for each in page.documents if edition_of(each.fields or {}).code not in own)

@@ -1,34 +1,39 @@
 """Upkeep: builds what is owed, so that no view waits for an event that may never come.
 
-It looks for debts that are due, for views that asked for the time and whose moment has come, and for views that another
-fetch plan built: of those, changes of what the new plan reads would find nobody. All state is in the ledgers, so each
-run goes on where the last one stopped, and two at once do no harm.
+It looks for debts that are due, for views that asked for the time and whose moment has come, for changes that were
+postponed until now, and for views that another fetch plan built: of those, changes of what the new plan reads would
+find nobody. All state is in the ledgers, so each run goes on where the last one stopped, and two at once do no harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-from boiler_functions.database import Document
+from boiler_functions.database import Document, Reading
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import edition_of, of_other_code, of_view, owed_by
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, LedgerPages, Rebuild
 from boiler_functions.types import Instant
-from boiler_functions.views.view_model import ViewModel
+from boiler_functions.views.view_model import View
 
 
 class Upkeep:
     """One run for the views of an app."""
 
     def __init__(
-        self, invocation: Invocation, views: Iterable[type[ViewModel[Any]]], recipients: tuple[Recipient, ...] = ()
+        self,
+        invocation: Invocation,
+        views: Iterable[View],
+        recipients: tuple[Recipient, ...],
+        at_most_every: Mapping[View, Instant],
     ) -> None:
         self._invocation = invocation
         self._views = {view.__name__: view for view in views}
-        self._rebuild = Rebuild(invocation, tuple(self._views.values()), recipients=recipients)
+        self._rebuild = Rebuild(
+            invocation, tuple(self._views.values()), recipients=recipients, at_most_every=at_most_every
+        )
 
     def run(self, due_by: Instant) -> None:
         """Builds the views that are due by this moment, page by page, until the invocation is out of time.
@@ -46,13 +51,18 @@ class Upkeep:
             scope, edition = scope_of(self._invocation.app, view), self._invocation.edition_of(view)
             self._rebuild.rebuild_pages(of_other_code(self._invocation.database, scope, PAGE, edition))
 
-    def _pages(self, due_by: Instant) -> Iterator[list[Document]]:
-        """Yields ledgers with a debt or moment that is due, then those of another plan, which no event may find."""
+    def _pages(self, due_by: Instant) -> Iterator[Reading]:
+        """Yields the ledgers that say that a build is due, then those of another plan, which no event may find."""
         database = self._invocation.database
         for page in owed_by(database, self._invocation.app, due_by, PAGE):
             # A view that is no longer declared has nothing that could build it.
-            yield [each for each in page if (each.fields or {})["view"] in self._views]
+            yield _only(page, (each for each in page.documents if (each.fields or {})["view"] in self._views))
         for view in self._views.values():
             edition = self._invocation.edition_of(view)
             for page in of_view(database, scope_of(self._invocation.app, view), PAGE, besides=edition):
-                yield [each for each in page if not edition_of(each.fields or {}).is_later_than(edition)]
+                found = (each for each in page.documents if not edition_of(each.fields or {}).is_later_than(edition))
+                yield _only(page, found)
+
+
+def _only(page: Reading, documents: Iterable[Document]) -> Reading:
+    return page._replace(documents=tuple(documents))

@@ -12,7 +12,8 @@ from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.ledger import Ledger
 from boiler_functions.types import MISSING, Instant
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store
-from boiler_functions.views.store import Resolution, Root, Source
+from boiler_functions.views.placing import placing
+from boiler_functions.views.store import Resolution, Root
 from boiler_functions.views.view_model import View
 
 _MICROSECOND = 1_000
@@ -60,7 +61,9 @@ class Withdrawal(NamedTuple):
 
     def _is_by_deletions(self) -> bool:
         """Whether, for a reference through which copies are found, all documents in the ledger are deleted."""
-        for source in self._leading():
+        for source in placing(self.instance.view):
+            if isinstance(source, Root):
+                continue
             pattern = source.model.pattern()
             versions = self.ledger.versions.items()
             known = [path for path, version in versions if version != MISSING and pattern.match(path)]
@@ -93,16 +96,6 @@ class Withdrawal(NamedTuple):
             return bool(build_to_store(self.instance, reader, resolved[self.instance], "").destinations)
         except Permanent:
             return False  # The database does not look back so far.
-
-    def _leading(self) -> Iterator[Source]:
-        """Yields the references that the view's path names, and those that lead to them."""
-        view = self.instance.view
-        named = {name.partition(".")[0] for name in view.pattern().names}
-        for source in reversed(view.store_class.sources):
-            if source.name in named and not isinstance(source, Root):
-                yield source
-                if source.via is not None:
-                    named.add(source.via.name)
 
 
 def deletes_of_former(

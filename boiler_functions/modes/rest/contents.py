@@ -11,7 +11,7 @@ from boiler_functions.database import Document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.modes.edition import Edition
-from boiler_functions.modes.ledger import has_others, is_current, is_due, ledger_path
+from boiler_functions.modes.ledger import due_since, has_others, is_current, ledger_path
 from boiler_functions.modes.rest.copies import At, CopyPaths
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance, Reader, build
@@ -110,7 +110,7 @@ class Contents:
         return [
             each
             for each, ledger in found.items()
-            if is_current(ledger, self.edition) and not is_due(ledger, reader.time())
+            if is_current(ledger, self.edition) and due_since(ledger, reader.time()) is None
         ]
 
 
