@@ -20,6 +20,7 @@ PARTS: Mapping[str, str] = {
     "transfers": "tests.torture.transfers",
     "deployments": "tests.torture.deployments",
     "clubs": "tests.torture.clubs",
+    "quiet": "tests.torture.quiet",
     "contract": "tests.torture.contract",
 }
 """The parts by name: the module of each, with a function `run` that is a Part. Imported only when it runs."""

@@ -27,10 +27,12 @@ from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
+from boiler_functions.modes.query import quiet as quiet_module
 from boiler_functions.modes.query import rebuild as rebuild_module
 from boiler_functions.modes.query.commits import Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
+from boiler_functions.modes.query.quiet import Quiet
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
@@ -40,7 +42,7 @@ from tests.faults import test_bad_data, test_failures, test_races, test_torn_vie
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
-from tests.unit.modes.query import test_debts, test_deployments, test_time, test_totals
+from tests.unit.modes.query import test_debts, test_deployments, test_quiet, test_time, test_totals
 
 SEEDS = 40
 """The seeds in which the simulator may find what goes wrong without a device."""
@@ -255,6 +257,43 @@ def _rereading_of_an_older_answer(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _quiet(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Quiet, "is_too_early", lambda self, instance, ledger, read_at: False)
+
+
+def _promise_of_a_postponed_change(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Quiet, "postponing", lambda self, instance, ledger, read_at: ledger)
+
+
+def _promise_that_is_still_to_be_kept(patch: pytest.MonkeyPatch) -> None:
+    """Takes a change for postponed although the build that was promised may have read already."""
+    is_postponed = Quiet.is_postponed
+    patch.setattr(Quiet, "is_postponed", lambda self, instance, ledger, change: is_postponed(
+        self, instance, ledger._replace(read_at=0), change
+    ))  # fmt: skip
+
+
+def _promise_until_it_is_kept(patch: pytest.MonkeyPatch) -> None:
+    """Lets every build end a promise, whenever it read."""
+    built = Quiet.built
+    patch.setattr(Quiet, "built", lambda self, instance, ledger, read_at, *, is_written: built(
+        self, instance, ledger._replace(postponed=None), read_at, is_written=is_written
+    ))  # fmt: skip
+
+
+def _rereading_of_what_is_postponed(patch: pytest.MonkeyPatch) -> None:
+    is_behind = Rebuild._is_behind
+    patch.setattr(
+        Rebuild,
+        "_is_behind",
+        lambda self, instance, ledger, reader: is_behind(self, instance, ledger._replace(postponed=None), reader),
+    )
+
+
+def _withdrawal_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quiet_module, "may_withdraw", lambda view, change: False)
+
+
 def _margin_of_a_total(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rebuild_module, "SETTLING", 0)
 
@@ -370,6 +409,30 @@ DEVICES = (
     Device(
         "margin of a total", _margin_of_a_total,
         test_totals.test_a_change_that_shows_after_its_own_time_is_counted_though_the_last_count_is_later,
+    ),
+    Device(
+        "quiet period", _quiet,
+        test_quiet.test_a_change_within_the_period_waits_for_its_end_and_is_written_then,
+    ),
+    Device(
+        "promise of a postponed change", _promise_of_a_postponed_change,
+        test_quiet.test_a_change_within_the_period_waits_for_its_end_and_is_written_then,
+    ),
+    Device(
+        "promise that is still to be kept", _promise_that_is_still_to_be_kept,
+        test_quiet.test_an_event_that_comes_while_the_postponed_build_runs_is_in_a_later_one,
+    ),
+    Device(
+        "promise until it is kept", _promise_until_it_is_kept,
+        test_quiet.test_a_build_by_hand_is_written_at_once_and_leaves_the_promise_to_events_after_its_reading,
+    ),
+    Device(
+        "re-reading of what is postponed", _rereading_of_what_is_postponed,
+        test_quiet.test_a_torn_read_from_before_a_postponement_deletes_nothing_that_is_there_again,
+    ),
+    Device(
+        "withdrawal at once", _withdrawal_at_once,
+        test_quiet.test_a_removal_after_a_postponed_change_takes_effect_at_once,
     ),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """A quiet view is written once in a period at most, its last state always, and a right is taken away at once."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -82,14 +83,20 @@ class PostView(ViewModel[PostStore]):
         return self.store.author.name if self.store.author else ""
 
 
-@pytest.fixture
-def testing() -> Iterator[MemoryApp]:
+@contextmanager
+def running() -> Iterator[MemoryApp]:
     clock = VirtualClock()
     with memory_app(app, Surroundings(clock.now, clock.sleep, Random(7))) as memory:
         for each in ("ada", "eve"):
             Person.new(doc_id=each).save()
         post(views=1)
         memory.deliver()
+        yield memory
+
+
+@pytest.fixture
+def testing() -> Iterator[MemoryApp]:
+    with running() as memory:
         yield memory
 
 
@@ -109,17 +116,18 @@ def outcomes(testing: MemoryApp) -> list[str]:
     return [str(outcome) for report in testing.deliver() for outcome in report.outcomes]
 
 
-def test_a_change_within_the_period_waits_for_its_end_and_is_written_then(testing: MemoryApp) -> None:
-    for views in (2, 3, 4):
-        post(views)
-        assert outcomes(testing) == ["postponed"]
-    assert shown(testing) == 1
-    assert testing.advance(seconds=9) == {}
-    assert testing.advance(seconds=1.2) == {"built": 1}
-    assert shown(testing) == 4
-    assert "postponed_until" not in ledger(testing)
-    assert testing.advance(hours=1) == {}
-    assert_views_equal_rebuild(testing)
+def test_a_change_within_the_period_waits_for_its_end_and_is_written_then() -> None:
+    with running() as testing:
+        for views in (2, 3, 4):
+            post(views)
+            assert outcomes(testing) == ["postponed"]
+        assert shown(testing) == 1
+        assert testing.advance(seconds=9) == {}
+        assert testing.advance(seconds=1.2) == {"built": 1}
+        assert shown(testing) == 4
+        assert "postponed_until" not in ledger(testing)
+        assert testing.advance(hours=1) == {}
+        assert_views_equal_rebuild(testing)
 
 
 def test_a_change_after_a_quiet_period_is_written_at_once(testing: MemoryApp) -> None:
@@ -165,14 +173,15 @@ def test_a_reader_who_is_removed_loses_the_copy_at_once_and_the_others_wait(test
     assert_views_equal_rebuild(testing)
 
 
-def test_a_removal_after_a_postponed_change_takes_effect_at_once(testing: MemoryApp) -> None:
-    post(2)
-    assert outcomes(testing) == ["postponed"]
-    post(3, readers=("ada",))
-    assert outcomes(testing) == ["withdrawn"]
-    assert shown(testing, "eve") is None
-    testing.advance(seconds=11)
-    assert_views_equal_rebuild(testing)
+def test_a_removal_after_a_postponed_change_takes_effect_at_once() -> None:
+    with running() as testing:
+        post(2)
+        assert outcomes(testing) == ["postponed"]
+        post(3, readers=("ada",))
+        assert outcomes(testing) == ["withdrawn"]
+        assert shown(testing, "eve") is None
+        testing.advance(seconds=11)
+        assert_views_equal_rebuild(testing)
 
 
 def test_a_reader_who_is_deleted_loses_the_copy_at_once(testing: MemoryApp) -> None:
@@ -202,59 +211,60 @@ def test_a_root_that_is_deleted_takes_its_copies_along_at_once_and_returns_at_on
     assert testing.advance(hours=1) == {}
 
 
-def test_a_torn_read_from_before_a_postponement_deletes_nothing_that_is_there_again(testing: MemoryApp) -> None:
-    testing.write("posts/p", None)
-    gone = testing.surroundings.clock()
-    (deleted,) = testing.take()
-    testing.surroundings.sleep(1)
-    post(2)
-    assert outcomes(testing) == ["postponed"]
-    testing.handle(deleted, Hooked(testing.database).tear("posts/p", at=gone))
-    testing.deliver()
-    testing.advance(seconds=11)
-    assert shown(testing) == 2
-    assert_views_equal_rebuild(testing)
-
-
-def test_an_event_that_comes_while_the_postponed_build_runs_is_in_a_later_one(testing: MemoryApp) -> None:
-    post(2)
-    testing.deliver()
-    testing.surroundings.sleep(11)
-    database = Hooked(testing.database)
-
-    def hot() -> None:
-        post(3)
-        (event,) = testing.take()
-        testing.handle(event)
-
-    database.before("commit", 1, hot)
-    testing.through = database
-    testing.advance()
-    testing.through = testing.database
-    testing.deliver()
-    testing.advance(seconds=30)
-    assert shown(testing) == 3
-    assert_views_equal_rebuild(testing)
-
-
-def test_a_build_by_hand_is_written_at_once_and_leaves_the_promise_to_events_after_its_reading(
-    testing: MemoryApp,
-) -> None:
-    post(2)
-    testing.deliver()
-    database = Hooked(testing.database)
-
-    def change() -> None:
-        post(3)
+def test_a_torn_read_from_before_a_postponement_deletes_nothing_that_is_there_again() -> None:
+    with running() as testing:
+        testing.write("posts/p", None)
+        gone = testing.surroundings.clock()
+        (deleted,) = testing.take()
+        testing.surroundings.sleep(1)
+        post(2)
         assert outcomes(testing) == ["postponed"]
+        testing.handle(deleted, Hooked(testing.database).tear("posts/p", at=gone))
+        testing.deliver()
+        testing.advance(seconds=11)
+        assert shown(testing) == 2
+        assert_views_equal_rebuild(testing)
 
-    database.before("commit", 1, change)
-    RebuildAll("quiet", PostView, database, testing.surroundings).rebuild(["posts/p"])
-    assert shown(testing) == 2
-    testing.advance(seconds=11)
-    testing.advance(seconds=11)
-    assert shown(testing) == 3
-    assert_views_equal_rebuild(testing)
+
+def test_an_event_that_comes_while_the_postponed_build_runs_is_in_a_later_one() -> None:
+    with running() as testing:
+        post(2)
+        testing.deliver()
+        testing.surroundings.sleep(11)
+        database = Hooked(testing.database)
+
+        def hot() -> None:
+            post(3)
+            (event,) = testing.take()
+            testing.handle(event)
+
+        database.before("commit", 1, hot)
+        testing.through = database
+        testing.advance()
+        testing.through = testing.database
+        testing.deliver()
+        testing.advance(seconds=30)
+        assert shown(testing) == 3
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_build_by_hand_is_written_at_once_and_leaves_the_promise_to_events_after_its_reading() -> None:
+    with running() as testing:
+        post(2)
+        testing.deliver()
+        database = Hooked(testing.database)
+
+        def change() -> None:
+            post(3)
+            assert outcomes(testing) == ["postponed"]
+
+        database.before("commit", 1, change)
+        RebuildAll("quiet", PostView, database, testing.surroundings).rebuild(["posts/p"])
+        assert shown(testing) == 2
+        testing.advance(seconds=11)
+        testing.advance(seconds=11)
+        assert shown(testing) == 3
+        assert_views_equal_rebuild(testing)
 
 
 def test_upkeep_that_slept_for_days_writes_the_last_state(testing: MemoryApp) -> None:
