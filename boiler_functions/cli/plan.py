@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console, Group
@@ -39,10 +40,18 @@ class Cost:
     view: str
     usage: Usage
     million: float
+    at_most_every: timedelta | None = None
+    """How often the view is written at most; what changes in between costs a look at its ledger."""
+
+    @property
+    def shown_view(self) -> str:
+        return self.view if self.at_most_every is None else f"{self.view}, once in {self.at_most_every}"
 
     def to_json(self) -> dict[str, Any]:
         usage = {"rpcs": self.usage.rpcs, "reads": self.usage.reads, "writes": self.usage.writes}
-        return {"source": self.source, "function": self.function, "view": self.view, **usage, "million": self.million}
+        seconds = {} if self.at_most_every is None else {"at_most_every": self.at_most_every.total_seconds()}
+        found = {"source": self.source, "function": self.function, "view": self.view, **usage, "million": self.million}
+        return {**found, **seconds}
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ class Plan:
         for source, costs in self.by_source.items():
             for number, cost in enumerate(costs):
                 usage = (cost.usage.rpcs, cost.usage.reads, cost.usage.writes)
-                table.add_row("" if number else source, cost.view, *map(str, usage), f"{cost.million:,.2f}")
+                table.add_row("" if number else source, cost.shown_view, *map(str, usage), f"{cost.million:,.2f}")
             if len(costs) > 1:
                 table.add_row("", "together", "", "", "", f"{_sum(costs):,.2f}", style="dim")
         note = (
@@ -137,6 +146,8 @@ class Plan:
             f"at list prices of {self.prices.date} ({', '.join(self.prices.sources)}), if each instance of a function "
             f"handles one event at a time."
         )
+        if any(cost.at_most_every for cost in self.costs):
+            note += " A view that is written once in a time costs each change before its end 1 RPC and 1 read instead."
         return Group(table, Text(note, style="dim"))
 
     def _indexes(self) -> Iterator[tuple[str, str]]:
@@ -163,7 +174,8 @@ def _costs(compiled: Compiled, assumed: Assumed, prices: Prices) -> Iterator[Cos
         for view in function.views:
             usage = function.cost(view, assumed)
             million = prices.of_million(usage, options[function.entry_point], location)
-            yield Cost(function.source.text, function.entry_point, view.__name__, usage, round(million, 2))
+            source, entry_point, every = function.source.text, function.entry_point, function.at_most_every(view)
+            yield Cost(source, entry_point, view.__name__, usage, round(million, 2), every)
 
 
 def _sum(costs: Iterable[Cost]) -> float:

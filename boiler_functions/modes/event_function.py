@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
 
 from boiler_functions.database import Database, Document
@@ -96,6 +97,10 @@ class EventFunction(ABC):
     def cost(self, view: View, assumed: Assumed) -> Usage:
         """Returns the cost of a change of the source, for one of its views."""
         return Usage()
+
+    def at_most_every(self, view: View) -> timedelta | None:
+        """Returns how often it writes the view at most; None for each change."""
+        return None
 
     @property
     def hands_on(self) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 from boiler_functions.database import Document
 from boiler_functions.database.change import Change
-from boiler_functions.database.matching import field_of
+from boiler_functions.database.matching import ABSENT, field_of
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import OBJ_TYPE
+from boiler_functions.types import digest
 from boiler_functions.views.fetching import relation_of
 from boiler_functions.views.found import Referrers
 from boiler_functions.views.queries import Queried
@@ -43,7 +44,8 @@ def _places_alike(view: View, source: Source, change: Change) -> bool:
         return False
     if not _gives_copies(source, after):
         return before.fields == after.fields
-    return _placement(view, source, before) == _placement(view, source, after)
+    # By digest, which tells 1 from True as a query does.
+    return digest(_placement(view, source, before)) == digest(_placement(view, source, after))
 
 
 def _placement(view: View, source: Source, document: Document) -> list[Any]:
@@ -59,15 +61,14 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
             found.append(relation.paths(fields))
     if isinstance(source, Queried):
         query = source.example()
-        found += [field_of(document, each.field) for each in query.filters]
-        found += [field_of(document, each.field) for each in query.orders]
+        fields_of_query = dict.fromkeys([each.field for each in query.filters] + [each.field for each in query.orders])
+        values = {each: field_of(document, each) for each in fields_of_query}
+        found.append({each: value for each, value in values.items() if value is not ABSENT})
     return [fields.get(OBJ_TYPE), *found]
 
 
 def _gives_copies(source: Source, document: Document) -> bool:
-    """Whether a copy can be for this document; one that does not fit its model gives none, unless it is the root."""
-    if isinstance(source, Root):
-        return True
+    """Whether a copy can be for this document; one that its model refuses gives none."""
     try:
         source.model.model_of(document)
     except Permanent:

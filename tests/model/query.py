@@ -863,8 +863,9 @@ class QueryProtocol:
             read_at = handler.read_at
             if self._is_quiet(old, read_at) and handler.change.path:
                 ledgers += self._postponed(name, known, built.destinations, read_at)
-                gone = set(old.destinations) - set(built.destinations) if "withdrawn_at_once" not in self.off else set()
-                stored.update({(name, to): None for to in gone})
+                gone = set(old.destinations if old else ()) - set(built.destinations)
+                if "withdrawn_at_once" not in self.off:
+                    stored.update({(name, to): None for to in gone})
                 continue
             wanted = {to for to in built.destinations if not (same and old and to in old.destinations)}
             gone = {to for to in (old.destinations if old else ()) if to not in built.destinations}

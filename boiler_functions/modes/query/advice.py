@@ -19,7 +19,8 @@ def advice_on(view: View) -> Iterator[Advice]:
             "hot-document",
             view.__name__,
             "One document holds it all, and every change of its sources writes it: about one write a second is what "
-            "Firestore sustains. That is enough for what changes rarely.",
+            "Firestore sustains. That is enough for what changes rarely; `@app.query(at_most_every=…)` writes it less "
+            "often.",
         )
     for source in view.store_class.sources:
         about = f"{view.__name__}.store.{source.name}"

@@ -75,6 +75,9 @@ class QueryFunction(EventFunction):
         records = sum(each.view is view for each in self.recipients)
         return cost_of(view, self.source.text, assumed, records)
 
+    def at_most_every(self, view: View) -> timedelta | None:
+        return next(each.at_most_every for each in self.stored if each.view is view)
+
     def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
         self._rebuild(invocation, change, enqueue).run()
 

@@ -8,6 +8,7 @@ find nobody. All state is in the ledgers, so each run goes on where the last one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from boiler_functions.database import Document, Reading
 from boiler_functions.modes.edition import scope_of
@@ -26,8 +27,8 @@ class Upkeep:
         self,
         invocation: Invocation,
         views: Iterable[View],
-        recipients: tuple[Recipient, ...],
-        at_most_every: Mapping[View, Instant],
+        recipients: tuple[Recipient, ...] = (),
+        at_most_every: Mapping[View, Instant] = MappingProxyType({}),
     ) -> None:
         self._invocation = invocation
         self._views = {view.__name__: view for view in views}

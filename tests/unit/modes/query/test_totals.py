@@ -28,8 +28,8 @@ from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import InvalidPattern, InvalidReference
 from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.modes.ledger import SETTLING
 from boiler_functions.modes.query.costs import cost_of
-from boiler_functions.modes.query.rebuild import SETTLING
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild, memory_app
