@@ -166,7 +166,7 @@ def test_the_debts_of_an_app_come_in_the_order_in_which_they_are_due() -> None:
     for number, app in enumerate(["demo", "demo", "other", "demo"]):
         debt = Debt(0, "", 0, due_at(app, (9 - number) * 1_000_000_000))
         database.commit([Put(f"{COLLECTION}/{number}", {"due": debt.due, "root": f"cities/{number}"})])
-    found = [each.id for page in owed_by(database, "demo", 8_000_000_000, 1) for each in page]
+    found = [each.id for page in owed_by(database, "demo", 8_000_000_000, 1) for each in page.documents]
     assert found == ["3", "1"]
 
 
