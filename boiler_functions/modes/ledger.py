@@ -404,7 +404,7 @@ def sampled(database: Database, scope: str, edition: Edition, after: str, number
     return found if len(found) == number else database.query(query).documents
 
 
-def with_skipped(database: Database, scope: str, page: int) -> Iterator[list[Document]]:
+def with_skipped(database: Database, scope: str, page: int) -> Iterator[Reading]:
     """Yields the ledgers of a view that leaves out documents, in pages."""
     orders = (Order("skips"), Order(NAME))
     return _pages(database, Query(COLLECTION, filters=_within(scope, "skips"), orders=orders), page)

@@ -42,8 +42,8 @@ def _places_alike(view: View, source: Source, change: Change) -> bool:
     before, after = change.before, change.after
     if not (before.exists and after.exists):
         return False
-    if not _gives_copies(source, after):
-        return before.fields == after.fields
+    if source.on_invalid == "skip" or not _gives_copies(source, after):
+        return before.fields == after.fields  # Any field may decide whether the document counts.
     # By digest, which tells 1 from True as a query does.
     return digest(_placement(view, source, before)) == digest(_placement(view, source, after))
 

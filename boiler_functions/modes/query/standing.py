@@ -56,7 +56,7 @@ def standing_of(app: str, view: View, mode: str, asked: Asked) -> Standing:
     owed = Owed.of(app, view, asked)
     letters = asked.letters_of(name)
     oldest = owed.oldest
-    skipping = [each.fields or {} for page in with_skipped(asked.database, scope, PAGE) for each in page]
+    skipping = [each.fields or {} for page in with_skipped(asked.database, scope, PAGE) for each in page.documents]
     named = [f"{path} ({why})" for each in skipping for path, why in skipped_of(each).items()]
     figures: dict[str, Any] = {
         "instances": instances,
