@@ -74,7 +74,7 @@ class Composition(NamedTuple):
             outbox = self._records(instance, ledger, built, reader.read_time or 0)
             deletes = self._deletes(instance, ledger, ledger.destinations)
             return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
-        if not self.force and self.quiet.is_too_early(instance, ledger, reader.time()):
+        if self.quiet.every and not self.force and self.quiet.is_too_early(instance, ledger, reader.time()):
             return self._postponing(instance, ledger, built, reader.time())
         same = built.content_hash == ledger.content_hash and not self.force
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
@@ -91,7 +91,8 @@ class Composition(NamedTuple):
             Wake.of(self._invocation.app, built.wake_at),
             with_content=bool(self._recipients_of(instance)),
         )
-        described = self.quiet.built(instance, described, reader.time(), is_written=bool(wanted))
+        if self.quiet.every or described.postponed:
+            described = self.quiet.built(instance, described, reader.time(), is_written=bool(wanted))
         for path in described.skipped.keys() - ledger.skipped.keys():
             log.warning("%r leaves out %s, which does not fit its model", instance, path)
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.

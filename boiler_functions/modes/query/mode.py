@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -52,6 +52,8 @@ class QueryFunction(EventFunction):
     stored: tuple[Stored, ...]
     recipients: tuple[Recipient, ...]
     """The receivers of the changes that this function makes to views."""
+    periods: Mapping[View, Instant]
+    """How often each quiet view is written at most, in nanoseconds."""
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -91,7 +93,7 @@ class QueryFunction(EventFunction):
             change,
             enqueue=enqueue,
             recipients=self.recipients,
-            at_most_every=periods(self.stored),
+            at_most_every=self.periods,
         )
 
 
@@ -121,7 +123,8 @@ class QueryMode(Mode[Stored]):
             options = declarations.options_of(self, name, stored)
             views = [each.view for each in stored]
             recipients = tuple(each for each in declarations.recipients if each.view in views)
-            yield QueryFunction(declarations.app, self.name, name, Pattern(pattern), options, tuple(stored), recipients)
+            about = (tuple(stored), recipients, periods(stored))
+            yield QueryFunction(declarations.app, self.name, name, Pattern(pattern), options, *about)
 
     def functions(self, declarations: Declarations) -> Iterator[Function]:
         """Yields the function that handles continuations, the rest of a fan-out."""

@@ -234,7 +234,7 @@ class Rebuild(NamedTuple):
         if not is_left and not instance.root and not self._tokens(instance.view) & ledger.depends_on:
             self.invocation.note(Outcome.UNAFFECTED)
             return False
-        if not is_left and self._quiet.is_postponed(instance, ledger, self.change):
+        if self.at_most_every and not is_left and self._quiet.is_postponed(instance, ledger, self.change):
             self.invocation.note(Outcome.POSTPONED)
             return False
         return True
