@@ -20,6 +20,7 @@ from boiler_functions.modes.all import DOCUMENT, MODES, ON_CHANGE, QUERY, REST, 
 from boiler_functions.modes.document.declaration import document
 from boiler_functions.modes.forms.task import Completion, Isolation
 from boiler_functions.modes.invocation import REAL
+from boiler_functions.modes.migration import Migration
 from boiler_functions.modes.mode import D, Declarations, GroupBy, Mode
 from boiler_functions.modes.on_change.declaration import Changed, sink
 from boiler_functions.modes.query.declaration import stored
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 V = TypeVar("V", bound=type[ViewModel[Any]])
 M = TypeVar("M", bound=Model)
+F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
 
@@ -101,6 +103,7 @@ class Boiler:
         own.settled(name)
         _check_surfaces(name, http, sockets)
         self.name = name
+        self.migrations: tuple[Migration, ...] = ()
         self._declarations = Declarations(
             app=name,
             modes=MODES,
@@ -135,6 +138,32 @@ class Boiler:
         """
         decorate = self._decorator(QUERY, stored(at_most_every, options))
         return decorate if view is None else decorate(view)
+
+    def migration(self, model: type[DomainModel], /) -> Callable[[F], F]:
+        """Declares a step that brings the documents of a model up to date; `boiler migrate` runs the steps in order.
+
+            @app.migration(Article)
+            def prices_in_euros(article: Article) -> None:
+                article.currency = article.currency or "EUR"
+
+        The function changes the model that it is given; with a second parameter, it is also given what the document
+        holds. A document is written if it then differs, also where it holds a field under a former name, a value of
+        another type, or no value for a default.
+        """
+
+        def declare(function: F) -> F:
+            if not hasattr(model, "model_of"):
+                raise DeclarationError(f"@app.migration({model!r}): give the DomainModel whose documents it changes.")
+            name = getattr(function, "__name__", "")
+            if not name.isidentifier() or any(each.name == name for each in self.migrations):
+                raise DeclarationError(
+                    f"@app.migration({model.__name__}) of {name or repr(function)}: a step is known by the name of its "
+                    f"function, in every run; give each function a name of its own."
+                )
+            self.migrations = (*self.migrations, Migration(name, model, function))
+            return function
+
+        return declare
 
     def task(
         self,

@@ -210,4 +210,53 @@ def drop_letters(context: Context, chosen: Any, yes: bool, as_json: bool) -> Non
     dropped(context, chosen, yes=yes).show(context, as_json=as_json)
 
 
-COMMANDS = (status, audit, diff, explain, impact, letters)
+@click.command()
+@click.argument("model", required=False)
+@click.option("--sample", type=click.IntRange(min=1), default=1000, metavar="N", show_default=True, help="How many.")
+@click.option("--all", "every", is_flag=True, help="All documents instead.")
+@_AS_JSON
+@in_context
+def fit(context: Context, model: str | None, sample: int, every: bool, as_json: bool) -> None:
+    """Show how the documents that are there fit MODEL, or all models of the app. Reads only.
+
+    Says for each field what does not fit, what is read under a former name or coerced, where it is missing, and what no
+    model declares: how often, with the path of an example. Exit status 0 if all fit, 1 if some do not, 2 for an error.
+    """
+    from boiler_functions.cli.fit import fit as fitted
+
+    fitted(context, model, None if every else sample).show(context, as_json=as_json)
+
+
+@click.command()
+@click.argument("collection")
+@click.option("--sample", type=click.IntRange(min=1), default=300, metavar="N", show_default=True, help="How many.")
+@_AS_JSON
+@in_context
+def model(context: Context, collection: str, sample: int, as_json: bool) -> None:
+    """Write a first model of COLLECTION, such as orders or users/{user_id}/notes, from documents. Reads only.
+
+    Prints Python code. Exit status 0, 1 if the collection has no documents, or 2 for an error.
+    """
+    from boiler_functions.cli.model import model as written
+
+    written(context, collection, sample).show(context, as_json=as_json)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would change, with the fields before and after. Reads only.")
+@click.option("--leave", is_flag=True, help="Count a step as done although documents are left.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_AS_JSON
+@in_context
+def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bool) -> None:
+    """Run the steps of `@app.migration` that are not done, in their order, while functions and clients go on.
+
+    A document that a step cannot change, or that does not fit afterwards, is left and named; the next run tries it
+    again, and no later step runs before. Exit status 0 if all steps are done, 1 if not, 2 for an error.
+    """
+    from boiler_functions.cli.migrate import migrate as migrated
+
+    migrated(context, dry_run=dry_run, leave=leave, yes=yes).show(context, as_json=as_json)
+
+
+COMMANDS = (status, audit, diff, explain, impact, letters, fit, model, migrate)

@@ -207,6 +207,26 @@ class DomainModel(Model):
         """Selects all stored models, including those of subclasses."""
         return cls.where()
 
+    @classmethod
+    def __misfits__(cls, document: Document) -> dict[str, list[str]]:
+        """Returns marshmallow's messages about a document, by field; nothing if all of it fits."""
+        try:
+            model = cls.from_document(document)
+        except InvalidDocument as error:
+            return error.errors
+        return model._misfit(model._misfits).errors
+
+    def __compare_with_document__(self, document: Document) -> None:
+        """Lets `save` write whatever the document does not hold as the declaration has it now.
+
+        Fields under former names, values of other types, and defaults that are missing; not what does not fit.
+        """
+        left = {self.attributes[name].data_key for name in self._misfits}
+        held = {key: value for key, value in (document.fields or {}).items() if key in self._spelled() or key in left}
+        self._original = Original(
+            document.fields, {}, lambda: {key: value for key, value in held.items() if key not in left}
+        )
+
     def _unset(self, name: str) -> None:
         if name in self._misfits and not self.recalled:
             raise self._misfit([name])

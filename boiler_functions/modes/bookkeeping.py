@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boiler_functions.modes import dead_letter, ledger, marker, outbox, registry, secret
+from boiler_functions.modes import dead_letter, ledger, marker, migration, outbox, registry, secret
 
 BOOKKEEPING = (
     ledger.COLLECTION,
@@ -11,4 +11,6 @@ BOOKKEEPING = (
     outbox.COLLECTION,
     secret.COLLECTION,
     registry.COLLECTION,
+    migration.COLLECTION,
+    migration.LEFT,
 )
