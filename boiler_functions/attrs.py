@@ -62,6 +62,7 @@ class Scalar(Generic[V]):
         self,
         *,
         default: V | Callable[[], V],
+        required: bool = False,
         validate: Validator | Iterable[Validator] | None = None,
         data_key: str | None = None,
         aliases: Sequence[str] = (),

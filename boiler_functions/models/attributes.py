@@ -188,6 +188,11 @@ class Attribute(Generic[T]):
         return field_path(self.data_key)
 
     @property
+    def is_queryable(self) -> bool:
+        """Whether every document holds the value under one name and as one type, so that a query can find it."""
+        return not self.aliases and self.coercion is None
+
+    @property
     def queried_path(self) -> str:
         """The path of the field for a query; raises InvalidCondition if documents may hold the value otherwise."""
         if self.aliases:

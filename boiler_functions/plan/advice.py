@@ -8,12 +8,18 @@ from typing import Any
 from marshmallow import fields
 
 from boiler_functions.compile.compiler import Compiled
+from boiler_functions.database import Document, Filter, Query
+from boiler_functions.database.matching import matches
 from boiler_functions.manifest import EventTrigger
+from boiler_functions.models.attributes import Attribute
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
+from boiler_functions.types import subclasses
 from boiler_functions.views.found import Found, Matching
+from boiler_functions.views.queries import Queried
 from boiler_functions.views.view_model import View
 
 
@@ -25,6 +31,7 @@ def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advic
         *(each for mode in declared.modes for each in mode.advice(declared)),
         *(each for view in dict.fromkeys([*declared.stored, *forms]) for each in _of_any(view)),
         *leaks(declared),
+        *misses(declared),
         *_missing_indexes(compiled, indexes_file),
         *_options(compiled),
     ]
@@ -44,6 +51,51 @@ def leaks(declared: Declarations) -> Iterator[Advice]:
                 f"Every {view.__name__} holds what it finds in all of {source.model.pattern().text}, whoever may read "
                 f"the view. For the documents below one of the Store, write `children({model})`.",
             )
+
+
+def misses(declared: Declarations) -> Iterator[Advice]:
+    """Yields a warning for each query of a Store that leaves out documents which a getter would choose.
+
+    A document without a field reads as the default, or None, and no filter and no order finds it.
+    """
+    for view in declared.views:
+        for source in view.store_class.sources:
+            if not isinstance(source, Queried):
+                continue
+            query = source.example()
+            attributes = _attributes(source.model)
+            filters = [each for each in query.filters if each.field in attributes]
+            for each in filters:
+                if _would_meet(attributes[each.field], each, query):
+                    yield _missed(view, source, attributes[each.field], "the condition accepts that")
+            for order in query.orders:
+                if order.field in attributes and order.field not in {each.field for each in filters}:
+                    yield _missed(view, source, attributes[order.field], "the order leaves it out")
+
+
+def _missed(view: View, source: Queried, attribute: Attribute[Any], why: str) -> Advice:
+    default = attribute.initial() if attribute.has_default and not attribute.is_drawn else None
+    return Advice(
+        "misses-documents",
+        f"{view.__name__}.store.{source.name}",
+        f"A document without {attribute.data_key!r} reads as {default!r}, and {why}, but Firestore finds no document "
+        f"by a field that it lacks. `boiler fit` counts such documents, and `boiler migrate` writes defaults into "
+        f"them. If every document has the field, declare {attribute!r} as `required=True`, beside its default if it "
+        f"has one.",
+    )
+
+
+def _would_meet(attribute: Attribute[Any], condition: Filter, query: Query) -> bool:
+    """Whether the condition accepts what a document without the field reads as."""
+    read = attribute.stored(attribute.initial()) if attribute.has_default and not attribute.is_drawn else None
+    document = Document("any/document", {attribute.data_key: read})
+    return matches(Query("any", filters=(condition,)), document)
+
+
+def _attributes(model: type[DomainModel]) -> dict[str, Attribute[Any]]:
+    """Returns the attributes of a model and its subclasses that a document may lack, by the path of their field."""
+    found = (each for one in (model, *subclasses(model)) for each in one.attributes.values())
+    return {each.field_path: each for each in found if each.fget is None and not each.required}
 
 
 def _of_any(view: View) -> Iterator[Advice]:

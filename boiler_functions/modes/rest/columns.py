@@ -58,7 +58,7 @@ def _of_roots(view: View) -> Iterator[tuple[str, Column]]:
     root = view.store_class.root()
     if root is None:
         return
-    own = {name: each for name, each in root.model.exported().items() if each.fget is None}
+    own = {name: each for name, each in root.model.exported().items() if each.fget is None and each.is_queryable}
     for name, attribute in view.exported().items():
         shown = own.get(_returned(attribute.fget, root.name) or "")
         if shown is not None and _kind(shown.field()) == _kind(attribute.field()):
