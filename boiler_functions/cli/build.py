@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.errors import Interrupted, Unfinished
+from boiler_functions.cli.output import Output
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered
@@ -139,6 +140,16 @@ def build(
     if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:
         failures = f"{failed} could not be built and are unchanged; {DEAD_LETTERS} says why."
         raise Unfinished("\n".join((failures, *letters.causes())))
+
+
+def rebuild(context: Context, name: str, root: str) -> Output:
+    """Rebuilds one instance of the view `name`; fine unless a dead letter was written."""
+    view = view_named(context.app, name)
+    with letters_written() as letters:
+        page = build_of(context.app, view, context.database).rebuild([root_path(view, root) if root else ""])
+    outcomes = {str(outcome): count for outcome, count in page.outcomes.items()}
+    is_fine = str(Outcome.DEAD_LETTER) not in outcomes
+    return Output("build", {"view": name, "root": root, "outcomes": outcomes}, list(letters.causes()), is_fine)
 
 
 class LetterLog(logging.Handler):

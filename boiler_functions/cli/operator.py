@@ -259,4 +259,19 @@ def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bo
     migrated(context, dry_run=dry_run, leave=leave, yes=yes).show(context, as_json=as_json)
 
 
-COMMANDS = (status, audit, diff, explain, impact, letters, fit, model, migrate)
+@click.command()
+@click.option("--port", default=4080, show_default=True, help="The port of the page, on this machine only.")
+@click.option("--contents", is_flag=True, help="Show values of documents, and messages that may quote them.")
+@click.option("--allow-changes", is_flag=True, help="Let the page build views again and retry letters.")
+@in_context
+def desk(context: Context, port: int, contents: bool, allow_changes: bool) -> None:
+    """Serve a page that shows status, letters and any document, until Ctrl-C. Reads only, unless changes are allowed.
+
+    With the rights of whoever starts it; only a browser on this machine reaches it.
+    """
+    from boiler_functions.cli.desk.server import serve
+
+    serve(context, port, contents=contents, changes=allow_changes)
+
+
+COMMANDS = (status, audit, diff, explain, impact, letters, desk, fit, model, migrate)

@@ -39,14 +39,15 @@ class Output:
     def show(self, context: Context, *, as_json: bool) -> None:
         """Prints the result; raises Unfinished, without a further line, if something is not fine."""
         if as_json:
-            click.echo(json.dumps(self._envelope(context), indent=2, default=_plain))
+            click.echo(self.to_json(context))
         else:
             click.echo("\n".join((f"{context.app.name}: {place_of(context)}", *self.lines)))
         if not self.is_fine:
             raise NotFine("")
 
-    def _envelope(self, context: Context) -> dict[str, Any]:
-        return {
+    def to_json(self, context: Context) -> str:
+        """Returns the result in its envelope."""
+        envelope = {
             "command": self.command,
             "app": context.app.name,
             "project": _project(context),
@@ -56,6 +57,7 @@ class Output:
             "is_fine": self.is_fine,
             "result": self.result,
         }
+        return json.dumps(envelope, indent=2, default=_plain)
 
 
 class NotFine(Unfinished):

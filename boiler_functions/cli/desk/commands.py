@@ -1,0 +1,66 @@
+"""The commands whose JSON the desk shows, each as the command line runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from boiler_functions.cli.build import rebuild
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.explain import explain
+from boiler_functions.cli.letters import LetterChoice, list_letters, retry_letters, show_letters
+from boiler_functions.cli.output import Output, place_of
+from boiler_functions.cli.status import status
+from boiler_functions.modes.drawing import Node
+from boiler_functions.plan.graph import Graph
+
+_LATE: Final = timedelta(minutes=2)
+
+
+class Commands(NamedTuple):
+    """The commands in one context; `contents` says whether values of documents are shown."""
+
+    context: Context
+    contents: bool = False
+
+    def about(self) -> Mapping[str, Any]:
+        """Returns which app and which database the desk shows."""
+        return {"app": self.context.app.name, "place": place_of(self.context), "contents": self.contents}
+
+    def map(self) -> Output:
+        """Returns the boxes and arrows that `boiler plan --graph` draws."""
+        graph = Graph.of(self.context.compiled)
+        nodes = [
+            {"id": each.id, "name": each.name, "detail": each.detail, "column": each.look.column}
+            for each in graph.nodes
+        ]
+        return Output("plan", {"nodes": nodes, "edges": [list(each) for each in graph.edges]}, ())
+
+    def status(self) -> Output:
+        return status(self.context, _LATE)
+
+    def explain(self, path: str) -> Output:
+        return explain(self.context, path, contents=self.contents)
+
+    def letters(self) -> Output:
+        return list_letters(self.context, LetterChoice(every=True))
+
+    def letter(self, letter: str) -> Output:
+        return show_letters(self.context, LetterChoice((letter,)), contents=self.contents)
+
+    def retry(self, letter: str) -> Output:
+        return retry_letters(self.context, LetterChoice((letter,)))
+
+    def build(self, view: str, root: str) -> Output:
+        return rebuild(self.context, view, root)
+
+
+def _node(node: Node) -> dict[str, str]:
+    return {
+        "id": node.id,
+        "name": node.name,
+        "detail": node.detail,
+        "look": node.look.name,
+        "column": node.look.column,
+    }

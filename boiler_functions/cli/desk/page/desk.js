@@ -1,0 +1,93 @@
+// Shows the page that the address names, and asks again while it is open.
+
+import { documentPage } from "./document.js";
+import { ask } from "./dom.js";
+import { letter, letters } from "./letters.js";
+import { overview } from "./overview.js";
+
+const main = document.querySelector("#main");
+const problem = document.querySelector("#problem");
+const follow = document.querySelector("#follow");
+const PAGES = { "": overview, letters, letter, document: documentPage };
+
+const desk = await ask("api/desk");
+document.title = `${desk.app}: desk`;
+document.querySelector("#place").textContent = `${desk.app}: ${desk.place}. ${desk.changes ? "Changes are allowed." : "It only reads."}`;
+
+let shown = null;
+
+function page() {
+  const [, name = "", argument = ""] = location.hash.split("/");
+  return { name: name in PAGES ? name : "", argument: decodeURIComponent(argument) };
+}
+
+async function show() {
+  const { name, argument } = page();
+  const asked = location.hash;
+  try {
+    const found = await PAGES[name](desk, again, argument);
+    if (location.hash !== asked) {
+      return;
+    }
+    problem.textContent = "";
+    document.querySelector("#time").textContent = `as of ${new Date(found.time).toLocaleTimeString()}`;
+    // What is as it was stays, with the focus and the place to which it was scrolled.
+    if (shown !== asked + found.key) {
+      shown = asked + found.key;
+      main.replaceChildren(...found.children.filter((each) => each));
+    }
+  } catch (error) {
+    problem.textContent = error.message;
+  }
+}
+
+// Does a change, says what came of it, and shows the page anew.
+async function again(change) {
+  try {
+    const outcome = await change();
+    await show();
+    problem.textContent = outcome;
+  } catch (error) {
+    problem.textContent = error.message;
+  }
+}
+
+async function go() {
+  shown = null;
+  const { name, argument } = page();
+  for (const each of document.querySelectorAll("nav a")) {
+    const isCurrent = each.getAttribute("href") === `#/${name}`;
+    each.toggleAttribute("aria-current", isCurrent);
+    if (isCurrent) {
+      each.setAttribute("aria-current", "page");
+    }
+  }
+  document.querySelector("#path").value = name === "document" ? argument : "";
+  await show();
+}
+
+document.querySelector("#find").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const path = document.querySelector("#path").value.trim();
+  if (path) {
+    location.hash = `#/document/${encodeURIComponent(path)}`;
+  }
+});
+
+window.addEventListener("hashchange", async () => {
+  await go();
+  main.focus();
+});
+
+// Asks only while somebody looks, and never twice at once.
+async function keepAsking() {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    if (follow.checked && document.visibilityState === "visible") {
+      await show();
+    }
+  }
+}
+
+await go();
+keepAsking();

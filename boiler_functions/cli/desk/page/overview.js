@@ -1,0 +1,41 @@
+// The overview: the state of each part of the app, and the map.
+
+import { ask, el, table } from "./dom.js";
+import { map } from "./map.js";
+
+const WORDS = {
+  instances: "instances",
+  other_code: "of other code",
+  owed: "owed a build",
+  undelivered: "undelivered",
+};
+
+let drawn = null;
+
+export async function overview() {
+  const [graph, status] = await Promise.all([drawn ?? ask("api/map"), ask("api/status")]);
+  drawn = graph;
+  const { parts, dropped, other_letters: others } = status.result;
+  const states = new Map(parts.map((each) => [each.name, each.state]));
+  return {
+    time: status.time,
+    // Numbers change at each asking; the map is drawn anew only if a state did.
+    key: JSON.stringify(status.result),
+    children: [
+      el("h2", {}, "Overview"),
+      table("State", ["Name", "Mode", "State", "What is there", "Why"], parts.map(row)),
+      dropped.length ? el("p", {}, `No longer declared: ${dropped.join(", ")}. boiler withdraw --dropped deletes what is left.`) : null,
+      Object.keys(others).length ? el("p", {}, `There are letters of what is not declared: ${Object.keys(others).join(", ")}.`) : null,
+      el("h3", {}, "Map"),
+      map(graph.result, states),
+    ],
+  };
+}
+
+function row(part) {
+  const figures = Object.entries(WORDS)
+    .filter(([name]) => part.figures[name])
+    .map(([name, word]) => `${part.figures[name]} ${word}`);
+  const state = el("span", { class: "state", "data-state": part.state }, part.state);
+  return [part.name, part.mode, state, figures.join(", ") || "nothing yet", part.why];
+}

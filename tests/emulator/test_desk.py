@@ -1,0 +1,136 @@
+"""The desk in a browser: what is shown, by keyboard and on a narrow screen, and what axe finds."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.desk.application import desk
+from boiler_functions.cli.desk.commands import Commands
+from boiler_functions.cli.project import Project
+from boiler_functions.cli.registering import Registering
+from boiler_functions.local.loopback import LOOPBACK, free_port
+from boiler_functions.testing import MemoryApp
+from tests.emulator.chromium import chromium
+from tests.unit.cli.conftest import APP, LABEL, Start, folder, module, start
+
+__all__ = ["folder", "module", "start"]
+
+FORM = "users/ann/cityForms/OSA"
+FAILING = APP.replace("City.new(", 'raise ValueError("SECRET")\n        City.new(') + LABEL
+
+
+@pytest.fixture
+def testing(start: Start) -> MemoryApp:
+    """An app with a view that is right, one that was changed by hand, and a form that failed."""
+    testing = start(FAILING)
+    Registering.of(Project.find().load().declarations, testing.database, 7).now.write(testing.database)
+    for name in ("PAR", "TOK"):
+        testing.write(f"cities/{name}", {"name": f"City {name}"})
+    testing.write(FORM, {"name": "Osaka"})
+    testing.deliver()
+    testing.write("cityView/TOK", {"title": "By hand", "obj_type": "CityView"})
+    return testing
+
+
+@pytest.fixture
+def address(testing: MemoryApp) -> Iterator[str]:
+    """A desk that shows contents and may change something."""
+    port = free_port()
+    application = desk(Commands(Context(project="demo-towns"), contents=True), port, changes=True)
+    server = make_server(LOOPBACK, port, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://{LOOPBACK}:{port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of a headless Chromium; what it complains of fails the test."""
+    found, said = chromium(), []
+    with ExitStack() as opened:
+        playwright = opened.enter_context(sync_playwright())
+        environment: dict[str, str | float | bool] = {**os.environ, **found.env}
+        browser = playwright.chromium.launch(executable_path=found.path, args=["--no-sandbox"], env=environment)
+        opened.callback(browser.close)
+        page = browser.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        yield page
+    assert said == []
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds, by rule and element, in the light and in the dark."""
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        violations = Axe().run(page).response["violations"]
+        found += [f"{scheme} {each['id']}: {node['html']}" for each in violations for node in each["nodes"]]
+    return found
+
+
+def test_what_is_wrong_is_seen_found_and_mended(address: str, page: Page, testing: MemoryApp, tmp_path: Path) -> None:
+    page.goto(address)
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="CityForm"))
+    expect(row.locator(".state")).to_have_text("failing")
+    expect(page.locator(".map .node").filter(has_text="CityLabel").locator(".state")).to_have_text("ok")
+    expect(page.locator(".map path").first).to_be_attached()
+    assert faults(page) == []
+
+    page.get_by_label("A document's path").fill("cityView/TOK")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("heading", name="cityView/TOK")).to_be_visible()
+    expect(page.locator("main .state")).to_have_text("wrong")
+    content = page.get_by_role("region", name="Content").get_by_role("row").filter(has_text="title")
+    expect(content).to_contain_text("By hand")
+    expect(content).to_contain_text("City TOK")
+    assert faults(page) == []
+    page.get_by_role("button", name="Build again").click()
+    expect(page.locator("main .state")).to_have_text("right")
+    assert (testing.fields("cityView/TOK") or {})["title"] == "City TOK"
+
+    page.get_by_role("link", name="cities/TOK").first.click()
+    expect(page.get_by_text("1 of CityLabel")).to_be_visible()
+
+    page.get_by_role("link", name="Letters").click()
+    expect(page.get_by_role("link", name=FORM)).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("alert")).to_have_text("failed again")
+
+
+def test_a_change_is_seen_without_a_click_and_keeps_the_place_of_the_reader(
+    address: str, page: Page, testing: MemoryApp
+) -> None:
+    page.goto(f"{address}/#/document/cities%2FPAR")
+    stored = page.get_by_role("region", name="Content")
+    expect(stored).to_contain_text("City PAR")
+    testing.write("cities/PAR", {"name": "Lutetia"})
+    expect(stored).to_contain_text("Lutetia")
+
+
+def test_the_desk_is_used_by_keyboard_and_on_a_narrow_screen(address: str, page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(address)
+    expect(page.locator(".map .node").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert faults(page) == []
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.type("cityView/PAR")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="cityView/PAR")).to_be_visible()
+    expect(page.locator("main")).to_be_focused()
