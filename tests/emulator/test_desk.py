@@ -74,7 +74,7 @@ def faults(page: Page) -> list[str]:
     """What axe finds, by rule and element, in the light and in the dark."""
     found = []
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         violations = Axe().run(page).response["violations"]
         found += [f"{scheme} {each['id']}: {node['html']}" for each in violations for node in each["nodes"]]
     return found
