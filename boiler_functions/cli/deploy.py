@@ -33,7 +33,7 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.local.node_modules import npm_command
 from boiler_functions.modes.edition import Edition, scope_of
-from boiler_functions.modes.ledger import has_others
+from boiler_functions.modes.ledgers import has_others
 from boiler_functions.plan.indexes import Indexes
 
 UNNAMED = "PROJECT_ID"

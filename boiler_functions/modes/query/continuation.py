@@ -12,7 +12,8 @@ from boiler_functions.exceptions import InvalidEvent, Permanent, Unavailable
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, cursor
+from boiler_functions.modes.ledger import COLLECTION
+from boiler_functions.modes.ledgers import cursor
 from boiler_functions.types import Instant, Version, digest
 
 CONTINUATIONS = "continuations"

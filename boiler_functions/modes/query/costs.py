@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from boiler_functions.database.metered import Usage
-from boiler_functions.modes.ledger import look_ups
+from boiler_functions.modes.ledgers import look_ups
 from boiler_functions.modes.query.rebuild import PAGE
 from boiler_functions.views.fetching import Assumed, Walk, copies_of, is_keyed
 from boiler_functions.views.queries import Queried

@@ -7,7 +7,8 @@ from typing import Any
 
 from boiler_functions.database import Database, Document
 from boiler_functions.modes.edition import Edition, scope_of
-from boiler_functions.modes.ledger import Ledger, dependents, ledger_path
+from boiler_functions.modes.ledger import Ledger, ledger_path
+from boiler_functions.modes.ledgers import dependents
 from boiler_functions.modes.query.withdrawal import instance_at
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.run import nothing

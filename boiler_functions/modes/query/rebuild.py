@@ -24,7 +24,8 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, SETTLING, Debt, Ledger, dependents, instance_of, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, SETTLING, Debt, Ledger, instance_of, ledger_path
+from boiler_functions.modes.ledgers import dependents
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.composition import Composition

@@ -16,7 +16,8 @@ from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
-from boiler_functions.modes.ledger import COLLECTION, ledger_path, of_view
+from boiler_functions.modes.ledger import COLLECTION, ledger_path
+from boiler_functions.modes.ledgers import of_view
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.modes.query.withdrawal import having

@@ -7,18 +7,8 @@ from typing import Any, NamedTuple
 
 from boiler_functions.database import Document
 from boiler_functions.modes.edition import Edition, scope_of
-from boiler_functions.modes.ledger import (
-    Debt,
-    debt_of,
-    due_at,
-    due_since,
-    edition_of,
-    number_of_view,
-    of_other_code,
-    owed_by,
-    skipped_of,
-    with_skipped,
-)
+from boiler_functions.modes.ledger import Debt, debt_of, due_at, due_since, edition_of, skipped_of
+from boiler_functions.modes.ledgers import number_of_view, of_other_code, owed_by, with_skipped
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import STOPPED, Asked, Standing, State, told_letters
 from boiler_functions.types import Instant, to_datetime

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from boiler_functions.database import Document, Reading
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
-from boiler_functions.modes.ledger import edition_of, of_other_code, of_view, owed_by
+from boiler_functions.modes.ledger import edition_of
+from boiler_functions.modes.ledgers import of_other_code, of_view, owed_by
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, LedgerPages, Rebuild
 from boiler_functions.types import Instant

@@ -11,7 +11,8 @@ from boiler_functions.database import Document
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.modes.edition import Edition
-from boiler_functions.modes.ledger import due_since, has_others, is_current, ledger_path
+from boiler_functions.modes.ledger import due_since, is_current, ledger_path
+from boiler_functions.modes.ledgers import has_others
 from boiler_functions.modes.rest.copies import At, CopyPaths
 from boiler_functions.types import Fields
 from boiler_functions.views.build import Instance, Reader, build

@@ -15,13 +15,12 @@ from boiler_functions.modes.ledger import (
     READABLE_FORMAT,
     Debt,
     Ledger,
-    dependents,
     due_at,
     instance_of,
     is_current,
     ledger_path,
-    owed_by,
 )
+from boiler_functions.modes.ledgers import dependents, owed_by
 from boiler_functions.types import MISSING
 from boiler_functions.views.build import Built, Instance
 from tests.unit.modes.cities import CityStore, CityView, PlaceView

@@ -1,0 +1,130 @@
+"""Finds ledgers: those that depend on a document, those of a view, those that owe a build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from boiler_functions.database import (
+    NAME,
+    Cursor,
+    Database,
+    Document,
+    Filter,
+    Order,
+    Query,
+    Reading,
+)
+from boiler_functions.database.matching import field_of
+from boiler_functions.database.sizes import document_size
+from boiler_functions.modes.edition import Edition
+from boiler_functions.modes.ledger import COLLECTION, due_at
+from boiler_functions.types import Instant, Reference
+from boiler_functions.views.build import chunks
+
+LOOKED_UP = 10
+"""The most pages of ledgers that one query returns."""
+
+LOOKED_UP_BYTES = 4 * 1024 * 1024
+"""The most bytes of ledgers that one query should return, estimated from those of the query before."""
+
+
+def dependents(
+    database: Database, tokens: Iterable[str], page: int, after: str = "", until: str = ""
+) -> Iterator[Reading]:
+    """Yields the ledgers that depend on one of the tokens, in pages by path; `after` and `until` are ledger ids."""
+    query = Query(
+        COLLECTION,
+        filters=(Filter("depends_on", "array-contains-any", tuple(tokens)),),
+        orders=(Order(NAME),),
+        start=cursor(after) if after else None,
+        end=cursor(until) if until else None,
+    )
+    return _pages(database, query, page)
+
+
+def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[Reading]:
+    """Yields the ledgers of an app whose debt is due, or whose moment has come, the longest due first, in pages."""
+    due = (Filter("due", ">=", f"{app}/"), Filter("due", "<=", due_at(app, now)))
+    return _pages(database, Query(COLLECTION, filters=due, orders=(Order("due"), Order(NAME))), page)
+
+
+def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[Reading]:
+    """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
+    other = () if besides is None else (Filter("plan", "!=", besides.plan),)
+    filters = (*_within(scope, "plan"), *other)
+    return _pages(database, Query(COLLECTION, filters=filters, orders=(Order("plan"), Order(NAME))), page)
+
+
+def number_of_view(database: Database, scope: str) -> int:
+    """Returns the number of ledgers of a view; reads their names alone."""
+    return len(database.query(Query(COLLECTION, filters=_within(scope, "plan"), names_only=True)).documents)
+
+
+def sampled(database: Database, scope: str, edition: Edition, after: str, number: int) -> Sequence[Document]:
+    """Returns up to so many ledgers of a view from the id `after` on, which makes it a sample: ids are digests."""
+    orders = (Order("plan"), Order(NAME))
+    query = Query(COLLECTION, filters=_within(scope, "plan"), orders=orders, limit=number)
+    start = Cursor((edition.plan, Reference(f"{COLLECTION}/{after}")), before=False)
+    found = database.query(query._replace(start=start)).documents
+    return found if len(found) == number else database.query(query).documents
+
+
+def with_skipped(database: Database, scope: str, page: int) -> Iterator[Reading]:
+    """Yields the ledgers of a view that leaves out documents, in pages."""
+    orders = (Order("skips"), Order(NAME))
+    return _pages(database, Query(COLLECTION, filters=_within(scope, "skips"), orders=orders), page)
+
+
+def has_others(database: Database, scope: str, edition: Edition) -> bool:
+    """Whether other code than that of this edition built some copies of the view."""
+    query = Query(COLLECTION, filters=_of_other_code(scope, edition), limit=1, names_only=True)
+    return bool(database.query(query).documents)
+
+
+def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[Reading]:
+    """Yields the ledgers of a view that other code than that of this edition wrote, in pages."""
+    filters, orders = _of_other_code(scope, edition), (Order("code"), Order(NAME))
+    return _pages(database, Query(COLLECTION, filters=filters, orders=orders), page)
+
+
+def _of_other_code(scope: str, edition: Edition) -> tuple[Filter, ...]:
+    return (*_within(scope, "code"), Filter("code", "!=", edition.code))
+
+
+def _within(scope: str, field: str) -> tuple[Filter, ...]:
+    """Returns the range of the values that start with the scope and a slash; `0` follows the slash."""
+    return (Filter(field, ">=", f"{scope}/"), Filter(field, "<", f"{scope}0"))
+
+
+def _pages(database: Database, query: Query, page: int) -> Iterator[Reading]:
+    """Yields what the query finds in pages. Small ledgers come several pages by one query, after the first page."""
+    limit = page
+    while True:
+        reading = database.query(query._replace(limit=limit))
+        documents = reading.documents
+        yield from (reading._replace(documents=tuple(chunk)) for chunk in chunks(documents, page))
+        if len(documents) < limit:
+            return
+        # The next page starts after this one, not at the beginning: ledgers that could not be built are still found.
+        last = tuple(field_of(documents[-1], order.field) for order in query.orders)
+        query = query._replace(start=Cursor(last, before=False))
+        limit = page * _number_of_pages(documents[:page])
+
+
+def look_ups(number: int, page: int) -> Iterator[int]:
+    """Yields how many ledgers each query returns when `number` small ones are looked up; the last may return none."""
+    limit = page
+    while number >= limit:
+        yield limit
+        number, limit = number - limit, page * LOOKED_UP
+    yield number
+
+
+def _number_of_pages(documents: Sequence[Document]) -> int:
+    size = sum(document_size(each.path, each.fields or {}) for each in documents)
+    return max(1, min(LOOKED_UP, LOOKED_UP_BYTES // size))
+
+
+def cursor(ledger_id: str) -> Cursor:
+    """Returns the cursor just after a ledger in the order of paths."""
+    return Cursor((Reference(f"{COLLECTION}/{ledger_id}"),), before=False)
