@@ -70,7 +70,7 @@ def checked(checker: tuple[str, ...], project: Path) -> tuple[int, str]:
 
 
 def test_there_are_samples_to_check() -> None:
-    named = "city.py inferred_types.py main.py meeting_room.py one_of_each.py poll.py world.py"
+    named = "city.py helpdesk.py inferred_types.py main.py meeting_room.py one_of_each.py poll.py world.py"
     assert set(named.split()) <= {sample.name for sample in SAMPLES}
 
 
