@@ -10,6 +10,7 @@ from benchmarks.burst import burst
 from benchmarks.comparison import comparison
 from benchmarks.copies import copies
 from benchmarks.fan_out import fan_out
+from benchmarks.hot import hot
 from benchmarks.live import live
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         task_3_sources,
         needless,
         burst,
+        hot,
         fan_out,
         cold_start,
         memory,
