@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from boiler_functions.database import Database, Query
-from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
@@ -28,15 +24,9 @@ from boiler_functions.modes.rest.openapi import VERSION, Documented
 from boiler_functions.modes.rest.rate import Rate
 from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.rest.routes import blueprint_of
-from boiler_functions.modes.secret import secret_of
+from boiler_functions.modes.secret import page_secret
 from boiler_functions.modes.waiting import places
 from boiler_functions.settings.place import refuse_emulators
-
-SECRET = "BOILER_SECRET"
-"""The environment variable with the secret that encrypts page tokens: 32 bytes in base64.
-
-Without it, the secret is kept in the database, so that all instances of the function share it.
-"""
 
 EXTENSION = "boiler-functions"
 """The key of `Documented` in `Flask.extensions`."""
@@ -96,8 +86,7 @@ def _resources(
     declarations: Declarations, database: Callable[[], Database], surroundings: Surroundings, secret: bytes | None
 ) -> dict[str, Resource]:
     """Returns the resource of each rule, by the path of the rule."""
-    known = secret or _secret_of_environment(os.environ)
-    secret_now = cache(lambda: known or secret_of(database(), declarations.app))
+    secret_now = page_secret(declarations.app, database, secret)
     waiting = places(os.environ)
     return {
         rule.rule: Resource(
@@ -134,16 +123,3 @@ def list_queries(declarations: Declarations) -> Iterator[Query]:
 
 def _no_database() -> Database:
     raise AssertionError("describing the API must not use the database")
-
-
-def _secret_of_environment(environment: Mapping[str, str]) -> bytes | None:
-    text = environment.get(SECRET)
-    if not text:
-        return None
-    try:
-        secret = b64decode(text, validate=True)
-    except Base64Error:
-        secret = b""
-    if len(secret) != 32:
-        raise ConfigurationError(f"{SECRET} must be 32 bytes in base64; make it with `openssl rand -base64 32`.")
-    return secret

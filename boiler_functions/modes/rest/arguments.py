@@ -37,7 +37,7 @@ _RANGED = (fields.String, fields.Integer, fields.Float, fields.Timestamp, marshm
 
 
 class TextArguments(JsonSchema):
-    """Query parameters; reads their texts as the JSON values that the fields take."""
+    """Query parameters; reads their texts as the JSON values that the fields take. A socket sends such values."""
 
     error_messages = {"unknown": "Not a parameter."}
 
@@ -219,9 +219,9 @@ def _is_id(value: str) -> None:
         raise ValidationError("Not a valid document id.") from error
 
 
-def from_text(field: marshmallow_fields.Field[Any] | None, text: str) -> Any:
+def from_text(field: marshmallow_fields.Field[Any] | None, text: Any) -> Any:
     """Returns the JSON value of a parameter's text; the text itself if the field takes strings, or it is not JSON."""
-    if not _is_literal(field):
+    if not isinstance(text, str) or not _is_literal(field):
         return text
     try:
         return strict_json.parse(text)

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from threading import Semaphore
 from typing import Any, TypeAlias
 
+from marshmallow import Schema
 from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience, Caller, Nobody
@@ -28,6 +29,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import Ledger, ledger_path
 from boiler_functions.modes.rest.answer import Answer
+from boiler_functions.modes.rest.arguments import ListArguments, list_arguments
 from boiler_functions.modes.rest.call import Call
 from boiler_functions.modes.rest.contents import Contents
 from boiler_functions.modes.rest.copies import CopyPaths
@@ -121,18 +123,15 @@ class Resource:
             raise self._not_found()
         return Answer(200, represent(id_of(instance.root), content), etag_of(content))
 
-    def page(
-        self,
-        parents: Mapping[str, str],
-        filters: Mapping[str, Any],
-        caller: Caller | None,
-        *,
-        limit: int,
-        order_by: str | None,
-        token: str | None,
-        fresh: bool,
-    ) -> Answer:
+    def list_arguments(self) -> Schema:
+        """Returns the schema of what `page` is asked."""
+        return list_arguments(self.view.__name__, self.listing.columns, self.settings.max_limit)
+
+    def page(self, parents: Mapping[str, str], asked: Mapping[str, Any], caller: Caller | None) -> Answer:
         """Returns the caller's views that match the filters, ordered; with `nextPageToken` if more follow."""
+        own = ListArguments().fields
+        filters = {name: value for name, value in asked.items() if name not in own}
+        limit, order_by, token, fresh = (asked[name] for name in ("limit", "order_by", "page_token", "fresh"))
         check_possible(self.view.__readers__(), caller)
         assert self.secret is not None, "a list has pages"
         listing = self.listing.seen_by(caller)

@@ -15,11 +15,9 @@ from werkzeug.exceptions import PreconditionFailed
 from boiler_functions.models.domain_model import random_id
 from boiler_functions.modes.rest.answer import Answer
 from boiler_functions.modes.rest.arguments import (
-    ListArguments,
     MutationArguments,
     ReadArguments,
     create_body,
-    list_arguments,
     patch_body,
     replace_body,
     settable,
@@ -45,9 +43,8 @@ def routes_of(rule: str, resource: Resource) -> Iterator[Route]:
         return
     parents = "".join(f"/<{name}>" for name in resource.root.pattern().names[:-1])
     listed, single = f"{rule}{parents}", f"{rule}{parents}/<doc_id>"
-    arguments = list_arguments(view.__name__, resource.listing.columns, resource.settings.max_limit)
     changing = MutationArguments()
-    yield Route("GET", listed, "list", view, arguments, readers, _listing(resource))
+    yield Route("GET", listed, "list", view, resource.list_arguments(), readers, _listing(resource))
     yield Route("GET", single, "get", view, ReadArguments(), readers, _reading(resource))
     if resource.creates:
         yield Route("POST", listed, "create", view, changing, writers, _creating(resource), create_body(view))
@@ -107,19 +104,8 @@ def _responding(route: Route) -> Callable[..., Response]:
 
 
 def _listing(resource: Resource) -> Endpoint:
-    own = ListArguments().fields
-
     def list_views(query: dict[str, Any], **parents: str) -> Answer:
-        filters = {name: value for name, value in query.items() if name not in own}
-        return resource.page(
-            parents,
-            filters,
-            g.caller,
-            limit=query["limit"],
-            order_by=query["order_by"],
-            token=query["page_token"],
-            fresh=query["fresh"],
-        )
+        return resource.page(parents, query, g.caller)
 
     return list_views
 

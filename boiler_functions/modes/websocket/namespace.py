@@ -1,4 +1,4 @@
-"""A namespace, which serves one view, and its events: `subscribe`, `unsubscribe` and `mutate`."""
+"""A namespace, which serves one view, and its events: `subscribe`, `unsubscribe`, `list` and `mutate`."""
 
 from __future__ import annotations
 
@@ -43,10 +43,14 @@ class InvalidApp(InvalidToken):
 
 
 class Views(Protocol):
-    """The view of a namespace: finds its instances, and changes them."""
+    """The view of a namespace: finds its instances, lists them, and changes them."""
 
     def instance(self, key: Mapping[str, Any]) -> Instance:
         """Returns the instance of a client's key; raises InvalidPath or ValidationError for an invalid key."""
+        ...
+
+    def page(self, asked: Mapping[str, Any], caller: Caller | None) -> Mapping[str, Any]:
+        """Returns a page of the caller's views; blocks, so it runs in a thread."""
         ...
 
     def mutate(self, instance: Instance, values: Any, caller: Caller | None) -> Mapping[str, Any] | None:
@@ -97,6 +101,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         self._events: Mapping[str, Callable[[Client, Any], Awaitable[Acknowledgement]]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
+            "list": self._list,
             "mutate": self._mutate,
         }
 
@@ -243,6 +248,15 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
     async def _unsubscribe(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
         client.session.unsubscribe(self._instance(data))
         return answer(200)
+
+    async def _list(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._settings.answer_seconds):
+            try:
+                page = await loop.run_in_executor(self._hub.threads, self._views.page, data, client.session.caller)
+            except InvalidPath as error:
+                raise self._not_found() from error
+        return answer(200, **page)
 
     async def _mutate(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
         values = data.pop("values", None)

@@ -21,7 +21,6 @@ from boiler_functions.modes.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
-from boiler_functions.modes.websocket.changes import changes_of
 from boiler_functions.modes.websocket.guard import PATH, Guard, Receive, Send
 from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.modes.websocket.manager import Manager
@@ -57,7 +56,7 @@ class Sockets:
         self.namespaces = [
             ViewNamespace(
                 socket.namespace,
-                SocketViews(socket.view, changes_of(declarations, socket.view, database, surroundings)),
+                SocketViews.of(declarations, socket.view, database, surroundings),
                 self.hub,
                 tokens,
                 settings,

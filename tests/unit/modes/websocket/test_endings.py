@@ -116,6 +116,7 @@ EVENTS: tuple[Callable[[Random], list[Any]], ...] = (
     lambda random: ["subscribe", {"id": random.choice(("blue", "red", "green", "none"))}],
     lambda random: ["subscribe", {"id": random.choice(("blue", "red", "green", "none"))}],
     lambda random: ["unsubscribe", {"id": "blue"}],
+    lambda random: ["list", random.choice(({}, {"limit": 1}, {"title>": "a"}, {"orderBy": 5}, {"pageToken": "x"}))],
     lambda random: ["mutate", {"id": "red", "values": {"title": str(random.random())}}],
     lambda random: [random.choice(NAMES), {"id": "blue"}],
     lambda random: ["subscribe", {"id": random.choice(("..", "", None, "a/b"))}],
