@@ -127,8 +127,11 @@ def build(
     work = build_of(app, view, database, withdraw=withdraw)
     if root is not None:
         tally = Tally()
+        path = root_path(view, root)
         with letters_written() as letters:
-            _follow(name, [work.rebuild([root_path(view, root)])], tally, console)
+            _follow(name, [work.rebuild([path])], tally, console)
+        if not tally.outcomes.keys() - {str(Outcome.IGNORED)}:
+            raise Unfinished(f"There is no {path}, and {view.__name__} has no copy of it: nothing was built.")
     else:
         position = Position.of(context, name)
         tally = position.read() if resume else Tally()
@@ -137,6 +140,11 @@ def build(
         position.clear()
     usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
     console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
+    if letters.skipped:
+        left_out = (
+            f"{len(letters.skipped)} documents that do not fit are left out, first: {next(iter(letters.skipped))}"
+        )
+        console.print(f"{left_out}; `boiler status` names them.", highlight=False, soft_wrap=True)
     if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:
         failures = f"{failed} could not be built and are unchanged; {DEAD_LETTERS} says why."
         raise Unfinished("\n".join((failures, *letters.causes())))
@@ -158,9 +166,13 @@ class LetterLog(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._found: dict[tuple[str, str], list[str]] = {}
+        self.skipped: dict[str, None] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         letter = vars(record)
+        if "skipped" in letter:
+            self.skipped[str(letter["skipped"])] = None
+            return
         if "dead_letter" not in letter:
             if logging.lastResort and record.levelno >= logging.lastResort.level:
                 logging.lastResort.handle(record)

@@ -28,7 +28,7 @@ from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.plan.advice import leaks, misses
+from boiler_functions.plan.advice import surprises
 from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
@@ -87,7 +87,7 @@ def check(app: str | None, form: str, explain: str | None) -> None:
 
 def _summarise(compiled: Compiled) -> None:
     declared, functions = compiled.declarations, compiled.manifest.functions
-    for each in (*leaks(declared), *misses(declared)):
+    for each in surprises(declared):
         click.echo(f"warning {each.name} {each.about}\n  {each.text}", err=True)
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())

@@ -312,6 +312,17 @@ class Model:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and isinstance(self, type(other)) and other.values == self.values
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name not in _assignable(cast(Any, type(self))):
+            if self.meta("unknown") != INCLUDE:
+                raise InvalidValue(
+                    type(self).__name__,
+                    {name: [f"Undeclared; the declared attributes are {', '.join(self.attributes) or 'none'}."]},
+                )
+            self.values[name] = value
+            return
+        super().__setattr__(name, value)
+
     if not TYPE_CHECKING:  # With `__getattr__`, a type checker would accept any misspelled attribute.
 
         def __getattr__(self, name: str) -> Any:
@@ -351,6 +362,12 @@ def _faults(name: str, value: Any) -> list[Fault]:
     """Returns the reasons why no document can hold the field."""
     reason = fault_of_name(name)
     return faults_of(value, name) if reason is None else [Fault((), reason)]
+
+
+@cache
+def _assignable(model: Any) -> frozenset[str]:
+    """Returns the names that the classes of a model declare: its attributes, and what they annotate or define."""
+    return frozenset(name for each in model.__mro__ for name in (*vars(each), *vars(each).get("__annotations__", ())))
 
 
 @cache

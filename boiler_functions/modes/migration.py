@@ -278,12 +278,12 @@ class Migrations:
         return f"{LEFT}/{digest(self.app, step.name, path)}"
 
     def _put_left(self, step: Migration, applied: Applied) -> Put:
-        fields = {"app": self.app, "step": step.name, "path": applied.document.path, "why": applied.why}
+        fields = {"step": f"{self.app}/{step.name}", "path": applied.document.path, "why": applied.why}
         return Put(self._left_path(step, applied.document.path), fields)
 
     def _left_pages(self, step: Migration) -> Iterator[Sequence[Document]]:
-        of_step = (Filter("app", "==", self.app), Filter("step", "==", step.name))
-        query = Query(LEFT, filters=of_step, orders=(Order(NAME),), limit=PAGE)
+        of_step = Filter("step", "==", f"{self.app}/{step.name}")
+        query = Query(LEFT, filters=(of_step,), orders=(Order(NAME),), limit=PAGE)
         while documents := self.database.query(query).documents:
             yield documents
             query = query._replace(start=Cursor((Reference(documents[-1].path),), before=False))

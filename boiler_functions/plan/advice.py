@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from marshmallow import fields
@@ -20,7 +22,7 @@ from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.types import subclasses
 from boiler_functions.views.found import Found, Matching
 from boiler_functions.views.queries import Queried
-from boiler_functions.views.view_model import View
+from boiler_functions.views.view_model import View, ViewModel
 
 
 def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advice]:
@@ -30,11 +32,18 @@ def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advic
     return [
         *(each for mode in declared.modes for each in mode.advice(declared)),
         *(each for view in dict.fromkeys([*declared.stored, *forms]) for each in _of_any(view)),
-        *leaks(declared),
-        *misses(declared),
+        *surprises(declared),
         *_missing_indexes(compiled, indexes_file),
         *_options(compiled),
     ]
+
+
+def surprises(declared: Declarations) -> Iterator[Advice]:
+    """Yields the warnings about what works otherwise than it seems to, which `boiler check` prints, too."""
+    yield from leaks(declared)
+    yield from misses(declared)
+    yield from _properties(declared)
+    yield from _unsent(declared)
 
 
 def leaks(declared: Declarations) -> Iterator[Advice]:
@@ -71,6 +80,31 @@ def misses(declared: Declarations) -> Iterator[Advice]:
             for order in query.orders:
                 if order.field in attributes and order.field not in {each.field for each in filters}:
                     yield _missed(view, source, attributes[order.field], "the order leaves it out")
+
+
+def _properties(declared: Declarations) -> Iterator[Advice]:
+    for view in declared.views:
+        for name, each in inspect.getmembers_static(view):
+            is_own = not hasattr(ViewModel, name) and not name.startswith("_")
+            if is_own and isinstance(each, property | cached_property):
+                yield Advice(
+                    "not-in-the-view",
+                    f"{view.__name__}.{name}",
+                    f"A {type(each).__name__} is no attribute of the view, and so in none of its copies. Decorate it "
+                    f"with `@attrs.computed` to show it; a helper is named `_{name}`.",
+                )
+
+
+def _unsent(declared: Declarations) -> Iterator[Advice]:
+    for mode, each in declared.all:
+        form = mode.form(each) if each.view else None
+        if form is not None and each.view is not None and each.view.meta("write") is None:
+            yield Advice(
+                "nobody-may-send",
+                each.view.__name__,
+                f"It has no `Meta.write`, so the security rules let no client send its forms ({form.text}). Name who "
+                f"may, as `write = access.signed_in`, or `write = access.Nobody()` if only a server does.",
+            )
 
 
 def _missed(view: View, source: Queried, attribute: Attribute[Any], why: str) -> Advice:

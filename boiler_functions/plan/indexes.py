@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from boiler_functions.database import NAME, Query
 from boiler_functions.database.matching import orders_of
-from boiler_functions.modes import dead_letter, ledger, marker, outbox, registry, secret
+from boiler_functions.modes import dead_letter, ledger, marker, migration, outbox, registry, secret
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import id_of
 
@@ -101,6 +101,9 @@ BOOKKEEPING_OVERRIDES = (
     Override(outbox.COLLECTION, "expire_at", ttl=True),
     Override(secret.COLLECTION, "*"),
     Override(registry.COLLECTION, "*"),
+    Override(migration.COLLECTION, "*"),
+    Override(migration.LEFT, "*"),
+    Override(migration.LEFT, "step", (SingleField(),)),
 )
 
 

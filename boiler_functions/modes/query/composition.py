@@ -94,7 +94,8 @@ class Composition(NamedTuple):
         if self.quiet.every or described.postponed:
             described = self.quiet.built(instance, described, reader.time(), is_written=bool(wanted))
         for path in described.skipped.keys() - ledger.skipped.keys():
-            log.warning("%r leaves out %s, which does not fit its model", instance, path)
+            told = "%r leaves out %s, which does not fit its model"
+            log.warning(told, instance, path, extra={"skipped": path})
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
         writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
         writes += self._deletes(instance, ledger, gone)

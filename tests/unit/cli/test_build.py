@@ -96,3 +96,24 @@ def test_a_build_stores_totals_as_they_are_now(module: Write, database: MemoryDa
     database.commit([Delete("cities/c1"), Put("cities/c2", {"region": Reference("regions/b"), "people": 2000})])
     assert run("build", "RegionView").exit_code == 0
     assert shown() == ("2 cities, 3000 people, 2500.0", "1 cities, 2000 people, 2500.0")
+
+
+def test_a_build_of_a_root_that_is_not_there_says_so(module: Write, database: MemoryDatabase, run: Run) -> None:
+    module(APP)
+    result = run("build", "CityView", "--root", "NOWHERE")
+    assert result.exit_code == 1
+    assert "There is no cities/NOWHERE, and CityView has no copy of it: nothing was built." in result.stderr
+
+
+def test_documents_that_are_left_out_are_one_line(module: Write, database: MemoryDatabase, run: Run) -> None:
+    app = APP.replace(
+        "city = reference(City)", 'city = reference(City)\n    all = matching(City.all(), on_invalid="skip")'
+    )
+    app = app.replace("attrs, reference", "attrs, matching, reference")
+    module(app.replace("return self.store.city.name", 'return ", ".join(each.name for each in self.store.all)'))
+    for number in range(5):
+        database.commit([Put(f"cities/c{number}", {"name": "N" if number else 7})])
+    result = run("build", "CityView")
+    told = [line for line in result.stdout.splitlines() if "left out" in line]
+    assert told == ["1 documents that do not fit are left out, first: cities/c0; `boiler status` names them."]
+    assert "leaves out" not in result.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, matching, reference, referrers
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.advice import Advice
@@ -259,6 +259,9 @@ def test_a_document_that_all_tasks_verify_is_hot(verify: bool, warned: list[str]
         settings = reference(Settings, doc_id="main", verify=verify)
 
     class Form(ViewModel[FormStore]):
+        class Meta:
+            write = access.signed_in
+
         name = attrs.string(required=True)
 
         def propagate_change(self) -> None:
