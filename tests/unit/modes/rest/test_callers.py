@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
+from boiler_functions.access import Caller
 from boiler_functions.database.metered import Usage
 from boiler_functions.testing import http_client, memory_app
 from tests.unit.modes.rest.meeting_api import Api
-from tests.unit.modes.rest.notes_api import Note, User, notes_api, store_views
+from tests.unit.modes.rest.notes_api import Note, NoteStore, User, notes_api, store_views
 
 N1 = {"id": "n1", "text": "one", "stars": 0, "status": "open", "names": ["Ada", "Bob"]}
 
@@ -97,6 +98,37 @@ def test_the_list_of_whom_a_claim_admits_is_of_all_views_each_once(api: Api) -> 
         assert [each["id"] for each in first["results"]] == ["n1", "n2"]
         assert ids(api.get("/notes", by=caller, limit="2", pageToken=first["nextPageToken"])) == ["n3"]
     assert ids(api.get("/notes", by="eve:other")) == []
+
+
+def of_a_moderator(caller: Caller | None, view: Any) -> bool:
+    return caller is not None and caller.uid == "mona"
+
+
+class ModeratedView(ViewModel[NoteStore]):
+    """Has a copy for each reader, and a function admits a moderator whom no path names."""
+
+    class Meta:
+        path = "readers/{readers.doc_id}/moderated/{note.doc_id}"
+        read = access.owner("readers.doc_id") | of_a_moderator
+
+    @attrs.computed
+    def text(self) -> str:
+        return self.store.note.text
+
+
+@pytest.mark.parametrize("fresh", ["", "?fresh=true"])
+def test_the_list_of_whom_a_function_admits_is_of_all_that_it_admits_to(fresh: str) -> None:
+    app = Boiler("moderated")
+    app.query(ModeratedView)
+    app.rest("/notes")(ModeratedView)
+    with memory_app(app) as testing:
+        for name in ("ada", "bob"):
+            User.new(doc_id=name, name=name).save()
+        for doc_id, readers in (("n1", ["ada", "bob"]), ("n2", ["bob"]), ("n3", [])):
+            Note.new(doc_id=doc_id, text=doc_id, readers=readers).save()
+        testing.deliver()
+        wanted = {"ada": ["n1"], "bob": ["n1", "n2"], "mona": ["n1", "n2", "n3"], "eve": []}
+        assert {name: ids(http_client(testing, name).get(f"/notes{fresh}")) for name in wanted} == wanted
 
 
 def test_a_list_of_ones_own_view_alone_takes_no_range(api: Api) -> None:
