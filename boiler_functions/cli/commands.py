@@ -37,7 +37,7 @@ from boiler_functions.views.fetching import Assumed
 _UNWRAPPED = 1000
 
 
-class Commands(click.Group):
+class CommandGroup(click.Group):
     """A group whose commands report an error of this package in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -45,7 +45,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="boiler-functions")
 @click.option("--app", metavar="MODULE:NAME", help="The app, instead of the one that pyproject.toml names.")
 @click.pass_context
