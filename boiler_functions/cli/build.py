@@ -142,7 +142,7 @@ def build(
     console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
     if letters.skipped:
         left_out = (
-            f"{len(letters.skipped)} documents that do not fit are left out, first: {next(iter(letters.skipped))}"
+            f"left out, as they do not fit: {len(letters.skipped)} documents, first: {next(iter(letters.skipped))}"
         )
         console.print(f"{left_out}; `boiler status` names them.", highlight=False, soft_wrap=True)
     if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:

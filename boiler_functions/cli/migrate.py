@@ -55,7 +55,7 @@ def _tried(work: Migrations, known: dict[str, Progress], pending: list[Migration
                 shown.append({"path": each.document.path, "diff": each.diff()})
         lines.append(f"{step.name} of {step.model.__name__}: {changed} of {read} would change, {len(unfit)} be left")
         lines += [f"  {line}" for each in shown for line in (each["path"], *(f"  {diff}" for diff in each["diff"]))]
-        lines += [f"  left: {why}" for _, why in unfit[:SHOWN]]
+        lines += [f"  left: {why if why.startswith(path) else f'{path}: {why}'}" for path, why in unfit[:SHOWN]]
         left = [{"path": path, "why": why} for path, why in unfit]
         result[step.name] = {"read": read, "changed": changed, "changes": shown, "left": left}
     return Output(
@@ -72,7 +72,7 @@ def _to_json(step: Migration, progress: Progress, left: list[tuple[str, str]]) -
 def _lines(step: Migration, progress: Progress, left: list[tuple[str, str]]) -> Iterator[str]:
     numbers = f"{progress.read} read, {progress.changed} changed, {len(left)} left"
     yield f"{step.name} of {step.model.__name__}: {progress.status}; {numbers}"
-    yield from (f"  left: {path}: {why}" for path, why in left[:SHOWN])
+    yield from (f"  left: {why if why.startswith(path) else f'{path}: {why}'}" for path, why in left[:SHOWN])
     if len(left) > SHOWN:
         yield f"  and {len(left) - SHOWN} more; --json has all"
 

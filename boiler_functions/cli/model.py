@@ -45,6 +45,9 @@ _COERCIONS: Mapping[type, Coercion] = {
 MOST_KEYS = 20
 """A map with more keys than this in all documents has keys that are data, so it is no Embedded."""
 
+MOSTLY = 0.8
+"""The share of values that must fit a type, or name documents; the others are noted as ones that do not fit."""
+
 TRIED = 20
 """The number of values that are looked up to tell whether a string names a document."""
 
@@ -87,6 +90,7 @@ class Draft:
         required = ["required=True"] if len(present) == documents else []
         types = Counter(map(type, present))
         if relation := self._relation(key, present):
+            self._note(owner, name, _strays(present))
             many = any(isinstance(each, list) for each in present)
             options = [*relation, *(["many=True"] if many else required), *named]
             return f"attrs.relation({', '.join(options)})"
@@ -96,12 +100,17 @@ class Draft:
         if types.keys() == {dict}:
             return self._mapping(key, present, [*required, *named], owner)
         if scalar := _scalar(present):
-            kind, coerce = scalar
+            kind, coerce, strays = scalar
+            self._note(owner, name, strays)
             options = [*required, *named, *(["coerce=True"] if coerce else [])]
             return f"attrs.{_ATTRIBUTES[kind][0]}({', '.join(options)})"
         seen = ", ".join(f"{each.__name__} {number} times" for each, number in types.most_common()) or "only null"
         self.notes.append(f"{owner}.{name} could not be told: {seen}.")
         return f"attrs.bproperty({', '.join(named)})  # {seen}"
+
+    def _note(self, owner: str, name: str, strays: Sequence[Any]) -> None:
+        if strays:
+            self.notes.append(f"{owner}.{name} does not fit {len(strays)} values, such as {strays[0]!r}.")
 
     def _mapping(self, key: str, values: Sequence[dict[str, Any]], options: list[str], owner: str) -> str:
         keys = {each for value in values for each in value}
@@ -128,7 +137,7 @@ class Draft:
                 return self._embedded(key, present, owner)
             return "dict"
         scalar = _scalar(present)
-        if scalar is None or scalar[1]:
+        if scalar is None or scalar[1] or scalar[2]:
             return "object"
         if scalar[0] in (datetime, GeoPoint):
             self.imports.add(_ATTRIBUTES[scalar[0]][1])
@@ -137,6 +146,8 @@ class Draft:
     def _relation(self, key: str, values: Sequence[Any]) -> list[str] | None:
         """Returns the target and the spelling of a relation, if the values name documents."""
         items = [item for each in values for item in (each if isinstance(each, list) else [each])]
+        if not any(isinstance(each, list) for each in values):
+            items = [each for each in items if each not in _strays(items)]
         if items and all(isinstance(each, Reference) for each in items):
             collections = {collection_of(each.path) for each in items}
             return (
@@ -206,19 +217,34 @@ def _code(draft: Draft) -> Iterator[str]:
         yield from ("", "", *lines)
 
 
-def _scalar(values: Sequence[Any]) -> tuple[type, bool] | None:
-    """Returns the type of the values, and whether some are of another type that can be coerced."""
+def _scalar(values: Sequence[Any]) -> tuple[type, bool, list[Any]] | None:
+    """Returns the type of most values, whether some are of another type that can be coerced, and those that cannot."""
     types = set(map(type, values))
     if len(types) == 1 and types <= _ATTRIBUTES.keys():
-        return types.pop(), False
+        return types.pop(), False, []
     if types == {int, float}:
-        return float, False
+        return float, False, []
     for kind, coercion in _COERCIONS.items():
-        fits = all(isinstance(coercion(each), (int, float) if kind is float else kind) for each in values)
+        taken = (int, float) if kind is float else kind
+        strays = [each for each in values if not isinstance(coercion(each), taken) or _is_flag(each, kind)]
         is_seen = kind in types or (kind is float and int in types)
-        if is_seen and fits and (kind is bool or not any(isinstance(each, bool) for each in values)):
-            return kind, True
+        if is_seen and len(strays) <= len(values) * (1 - MOSTLY):
+            return kind, True, strays
     return None
+
+
+def _is_flag(value: object, kind: type) -> bool:
+    """Whether a truth value, which Python counts among the integers, is taken for another type."""
+    return isinstance(value, bool) and kind in (int, float)
+
+
+def _strays(values: Sequence[Any]) -> list[Any]:
+    """Returns the values of other types than most have; nothing if no type has most."""
+    for kind in (str, Reference):
+        others = [each for each in values if not isinstance(each, kind)]
+        if len(others) <= len(values) * (1 - MOSTLY):
+            return others
+    return []
 
 
 def _candidates(key: str, known: Mapping[str, str]) -> list[str]:

@@ -115,5 +115,5 @@ def test_documents_that_are_left_out_are_one_line(module: Write, database: Memor
         database.commit([Put(f"cities/c{number}", {"name": "N" if number else 7})])
     result = run("build", "CityView")
     told = [line for line in result.stdout.splitlines() if "left out" in line]
-    assert told == ["1 documents that do not fit are left out, first: cities/c0; `boiler status` names them."]
+    assert told == ["left out, as they do not fit: 1 documents, first: cities/c0; `boiler status` names them."]
     assert "leaves out" not in result.stderr

@@ -156,6 +156,23 @@ def test_model_writes_code_that_the_documents_fit_with_relations_recognised(
     assert [written.Booking.__misfits__(each) for each in documents] == [{}] * 3
 
 
+def test_model_takes_what_most_values_are_and_notes_the_others(start: Start, run: Run) -> None:
+    testing = start(STAYS)
+    testing.write("guests/ann", {"name": "Ann"})
+    for number in range(9):
+        testing.write(
+            f"bills/b{number}", {"guest": "ann" if number else 7, "price": number / 2 if number else "ask us"}
+        )
+    result = answer(run, "model", "bills")
+    assert '    guest = attrs.relation("Guest", by="id", required=True)' in result["code"]
+    assert "    price = attrs.float(required=True, coerce=True)" in result["code"]
+    assert result["notes"] == [
+        "9 documents of bills were read.",
+        "Bill.guest does not fit 1 values, such as 7.",
+        "Bill.price does not fit 1 values, such as 'ask us'.",
+    ]
+
+
 def test_model_of_a_collection_without_documents_is_not_fine(start: Start, run: Run) -> None:
     start(STAYS)
     assert answer(run, "model", "nothings", status=1)["read"] == 0
