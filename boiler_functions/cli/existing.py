@@ -11,7 +11,7 @@ from boiler_functions.types import Reference
 PAGE = 300
 
 BLOCKS = 10
-"""The number of places by chance from which a sample is read, as neighbours are often of one time."""
+"""The number of random places from which a sample is read: neighbouring documents are often from one time."""
 
 
 def documents_of(database: Database, query: Query, number: int | None) -> Iterator[Document]:
@@ -24,7 +24,7 @@ def documents_of(database: Database, query: Query, number: int | None) -> Iterat
         yield from _first(database, query, number)
         return
     seen: set[str] = set()
-    # Ids by chance are spread over the alphabet, others lie somewhere in it: the first document that follows is taken.
+    # Random ids are spread over the alphabet, others may lie anywhere in it: the next document is taken.
     starts = sorted(random_id() for _ in range(BLOCKS))
     size = -(-number // BLOCKS)
     for each in (*starts, ""):

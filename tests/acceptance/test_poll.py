@@ -1,4 +1,4 @@
-"""Poll: its owner closes it by a document, once, and whoever is told of that knows it by a key."""
+"""Poll: its owner closes it by a document, once, and receivers recognise the change by its key."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is uploaded holds this package as it runs here, and tells of each function whether its code changed."""
+"""An upload holds this package as it runs here, and shows for each function whether its code changed."""
 
 import json
 import re

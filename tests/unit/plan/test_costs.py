@@ -1,4 +1,4 @@
-"""What a change is told to cost is what it costs: the prediction is compared with counted invocations."""
+"""The predicted cost of a change is its real cost, as counted in invocations."""
 
 from typing import Any
 

@@ -79,7 +79,7 @@ def test_the_event_of_a_deleted_form_is_ignored_without_an_rpc(on_completion: Co
 
 @pytest.mark.parametrize("on_completion", COMPLETIONS)
 def test_a_write_that_changes_nothing_is_ignored_without_an_rpc(on_completion: Completion) -> None:
-    """The emulator tells of equal writes, and a task's check of a kept form is one."""
+    """The emulator sends events of equal writes, and a task's check of a kept form is one."""
     with memory_app(deposits(on_completion=on_completion)) as testing:
         delivery = sent(testing)
         equal = replace(delivery, change=delivery.change._replace(before=delivery.change.after))
