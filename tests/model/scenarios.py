@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.model import query, task
+from tests.model import kept, query, task
 from tests.model.explorer import Explorable, Explored, explore_all
 from tests.model.query import (
     ALONE,
@@ -208,7 +208,33 @@ def _tasks(completion: Completion, *, deep: bool) -> Iterator[tuple[str, task.Sc
         yield "an old value comes back beside the stamp", task.Scenario(_MERGE, one, faults=int(deep))
 
 
-DEVICES = (*query.DEVICES, *task.DEVICES)
+_MEMBERS = (11, 12, 21, 111, None)
+
+
+def _scripts(length: int, initial: int | None, values: tuple[int | None, ...] = _MEMBERS) -> Iterator[Any]:
+    """Yields the scripts of a member whose every write changes something; a first member is of group 1."""
+    for script in itertools.product(values, repeat=length):
+        if all(before != after for before, after in itertools.pairwise((initial, *script))):
+            if initial is not None or script[0] == 11:
+                yield script
+
+
+def _totals_kept(*, deep: bool) -> Iterator[tuple[str, list[kept.Scenario]]]:
+    def of(length: int, *initial: int | None, **options: Any) -> list[kept.Scenario]:
+        return [kept.Scenario(script, each, **options) for each in initial for script in _scripts(length, each)]
+
+    yield "a member that comes, changes, moves and goes", of(4 if deep else 3, None)
+    yield "a member that is there", of(3 if deep else 2, 11)
+    yield "delivered twice", of(2 if deep else 1, None, 11, deliveries=2)
+    yield "crashes and lost answers", of(2, None, 11, faults=2 if deep else 1)
+    yield "events without images", of(2, None, 11, imageless=True)
+    yield "filled meanwhile", of(2 if deep else 1, None, 11, fills=True, others=True)
+    yield "filled meanwhile, crashes and lost answers", of(1, None, 11, fills=True, faults=1)
+    yield "kept once before", of(2 if deep else 1, None, 11, 21, fills=True, left=21)
+    yield "kept once before, and the member is gone", [kept.Scenario((), None, fills=True, left=21)]
+
+
+DEVICES = (*query.DEVICES, *task.DEVICES, *kept.DEVICES)
 
 
 def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
@@ -227,6 +253,9 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
             continue
         if not off or off & set(query.DEVICES):
             yield f"query: {family.name}", (QueryProtocol(each, off) for each in family.scenarios(deep=deep))
+    for name, members in _totals_kept(deep=deep):
+        if not off or off & set(kept.DEVICES):
+            yield f"kept: {name}", (kept.KeptProtocol(each, off) for each in members)
     completions: tuple[Completion, ...] = ("keep", "stamp", "delete")
     for completion in completions:
         for name, scenario in _tasks(completion, deep=deep):
