@@ -133,12 +133,16 @@ class Put(NamedTuple):
     """Writes a whole document, or with `mask` only the named field paths; a named field without a value is removed.
 
     An empty mask writes nothing and keeps `update_time`: the write then only checks the precondition.
+
+    `adds` are integers to add to fields, whatever these hold at the commit; one without a number starts from 0. A sum
+    stays within 64 bits.
     """
 
     path: str
     fields: Fields
     mask: tuple[str, ...] | None = None
     precondition: Precondition | None = None
+    adds: tuple[tuple[str, int], ...] = ()
 
 
 class Delete(NamedTuple):

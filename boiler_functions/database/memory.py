@@ -122,6 +122,19 @@ def _merged(before: Fields, put: Put) -> Fields:
     return fields
 
 
+def _added(fields: Fields, put: Put) -> Fields:
+    """Returns the fields after the write's numbers were added."""
+    if not put.adds:
+        return fields
+    fields = _stored_map(fields)
+    for segments, number in ((segments_of(field), number) for field, number in put.adds):
+        value = value_at(fields, segments)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        total = value + number if is_number else number
+        _set(fields, segments, total if isinstance(total, float) else max(-(2**63), min(total, 2**63 - 1)))
+    return fields
+
+
 def _check_precondition(precondition: Precondition | None, document: Document) -> None:
     if precondition is None:
         return
@@ -143,7 +156,7 @@ def _written(write: Write, before: Document, now: Instant) -> Document:
     _check_precondition(write.precondition, before)
     if isinstance(write, Delete):
         return Document(write.path) if before.exists else before
-    fields = _merged(before.fields or {}, write)
+    fields = _added(_merged(before.fields or {}, write), write)
     check_document(write.path, fields)
     if before.exists and digest(fields) == digest(before.fields):
         return before
@@ -155,7 +168,7 @@ def _checked(write: Write) -> Write:
     check_path(write.path)
     if isinstance(write, Delete):
         return write
-    for field in write.mask or ():
+    for field in (*(write.mask or ()), *(name for name, _ in write.adds)):
         check_field(field)
     check_fields(write.path, write.fields)
     check_values(write.path, write.fields)

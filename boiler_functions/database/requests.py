@@ -69,6 +69,8 @@ def _encode_write(write: Write, message: Message, codec: Codec) -> None:
     if write.mask is not None:
         message.update_mask.SetInParent()
         message.update_mask.field_paths.extend(write.mask)
+    for field, number in write.adds:
+        codec.encode(number, message.update_transforms.add(field_path=field).increment)
 
 
 def _check_sizes(writes: Sequence[Write], request: Message) -> None:

@@ -347,6 +347,34 @@ class DatabaseContract:
         database.commit([Put("users/ada", {"a": 1}, mask=mask)])
         assert get(database).fields == ({"a": 1} if mask in (None, ("a",)) else {})
 
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (None, {"n": 2, "m": {"a b": -1}}),
+            ({"n": 5, "m": {"a b": 1, "c": 0}, "x": 1}, {"n": 7, "m": {"a b": 0, "c": 0}, "x": 1}),
+            ({"n": 0.5, "m": "text"}, {"n": 2.5, "m": {"a b": -1}}),
+            ({"n": None, "m": {"a b": True}}, {"n": 2, "m": {"a b": -1}}),
+            ({"n": 2**63 - 2, "m": {"a b": -(2**63)}}, {"n": 2**63 - 1, "m": {"a b": -(2**63)}}),
+        ],
+    )
+    def test_a_number_is_added_to_what_a_field_holds(
+        self, database: Database, before: dict[str, Any] | None, after: dict[str, Any]
+    ) -> None:
+        if before is not None:
+            put(database, **before)
+        committed = database.commit([Put("users/ada", {}, mask=(), adds=(("n", 2), ("m.`a b`", -1)))])
+        assert get(database).fields == after
+        assert get(database).version == committed.versions[0] == committed.commit_time
+
+    def test_numbers_are_added_in_the_commit_of_a_guarded_write_or_not_at_all(self, database: Database) -> None:
+        one = Put("users/ada", {}, mask=(), adds=(("n", 1),))
+        database.commit([one, one, Put("users/eva", {"n": 1}, precondition=ABSENT)])
+        with pytest.raises(Conflict):
+            database.commit([one, Put("users/eva", {"n": 2}, precondition=ABSENT)])
+        assert get(database).fields == {"n": 2}
+        database.commit([Put("users/ada", {"n": 5, "m": 1}, adds=(("n", 1),))])
+        assert get(database).fields == {"n": 6, "m": 1}
+
     def test_a_document_that_is_not_there_can_be_deleted(self, database: Database) -> None:
         assert database.commit([Delete("users/nobody")]).versions == (MISSING,)
 
