@@ -100,7 +100,7 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
         found, undeployed = _firebase(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
         if registering:
-            registering.now.write(context.database)
+            registering.write(context.database)
         done = 0
         for phase in phases(deployment, chosen):
             done += perform(cloud, phase, console)
@@ -145,7 +145,8 @@ def _follow_up(context: Context, console: Console, registering: Registering, bui
 
     Events build a view only for documents that change from now on, not for those that exist already.
     """
-    due = dict.fromkeys(registering.unbuilt, "is new or has new sources")
+    due = dict.fromkeys(registering.unfilled, "keeps a total from now on, and asks for it until it is filled")
+    due = {**due, **dict.fromkeys(registering.unbuilt, "is new or has new sources")}
     try:
         due = {**dict.fromkeys(_built_by_other_code(context), "has copies that other code built"), **due}
     except (Transient, Permanent) as error:

@@ -72,7 +72,7 @@ class Plan:
     ) -> Plan:
         indexes = Indexes.of(compiled.declarations)
         costs = tuple(_costs(compiled, assumed, prices))
-        advice = tuple(advice_on(compiled, indexes_file))
+        advice = tuple(advice_on(compiled, indexes_file, assumed))
         return cls(compiled.manifest, indexes, costs, advice, assumed, prices, place)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from boiler_functions.database import Database
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.registry import Registration, registrations
+from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View
 
 
@@ -25,6 +26,15 @@ class Registering:
         declared.check(found)
         former = found.get(declared.app, Registration(declared.app))
         return cls(former, declared.after(former))
+
+    def write(self, database: Database) -> None:
+        """Commits the registration of the app as it is declared now; totals that are newly kept are not whole."""
+        self.now.write(database, {head for heads in self.now.newly_kept(self.former).values() for head in heads})
+
+    @property
+    def unfilled(self) -> list[str]:
+        """The views with totals that are kept from now on, and lack the documents that were there before."""
+        return list(self.now.newly_kept(self.former))
 
     @property
     def unbuilt(self) -> list[str]:
@@ -45,7 +55,12 @@ def _declared(declarations: Declarations, deployment: int) -> Registration:
         {view.__name__: pattern.text for view, pattern in forms.items() if pattern},
         {view.__name__: _sources(view) for view in declarations.stored},
         deployment=deployment,
+        kept={view.__name__: heads for view in declarations.stored if (heads := _heads(view))},
     )
+
+
+def _heads(view: View) -> list[str]:
+    return sorted(keeping.head for _, keeping in kept_totals([view.store_class]))
 
 
 def _sources(view: View) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from boiler_functions.access import Owner
-from boiler_functions.exceptions import InvalidAccess, InvalidOption, NameCollision, TriggersItself
+from boiler_functions.exceptions import InvalidAccess, InvalidOption, InvalidReference, NameCollision, TriggersItself
 from boiler_functions.manifest import CREATED, Function, Service
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import Pattern
+from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View, owner_names
 
 
@@ -50,6 +51,19 @@ def check_owners(declarations: Declarations) -> None:
                         f"{view.__name__}.Meta has owner({part.placeholder!r}), which is not a placeholder of its path "
                         f"{pattern.text!r}; there are {', '.join((*pattern.names, *owner_names(view))) or 'none'}."
                     )
+
+
+def check_kept(declarations: Declarations) -> None:
+    """Raises InvalidReference for a kept total in a Store that something else than a stored view reads."""
+    for mode, each in declarations.all:
+        if each.view is None or mode.takes_kept_totals:
+            continue
+        for total, _ in kept_totals([each.view.store_class]):
+            raise InvalidReference(
+                f"{each.view.store_class.__name__}.{total.name} is kept, and @app.{mode.name} of {each.view.__name__} "
+                f"reads it where it may not have the last change yet: a kept total follows events, as stored views "
+                f"do. Leave out `kept`, or give @app.{mode.name} a view model whose Store asks for the number."
+            )
 
 
 def check_cycles(functions: Sequence[EventFunction]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from boiler_functions.compile.checks import check_cycles, check_named, check_names, check_owners
+from boiler_functions.compile.checks import check_cycles, check_kept, check_named, check_names, check_owners
 from boiler_functions.exceptions import DeclarationError
 from boiler_functions.manifest import (
     EventTrigger,
@@ -52,6 +52,7 @@ def compile_declarations(declarations: Declarations) -> Compiled:
     modes = declarations.modes
     functions = [each for mode in modes for each in mode.event_functions(declarations)]
     check_owners(declarations)
+    check_kept(declarations)
     check_cycles(functions)
     for mode in modes:
         mode.check(declarations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from boiler_functions.modes import dead_letter, ledger, marker, migration, outbox, registry, secret
+from boiler_functions.views import keeping
 
 BOOKKEEPING = (
     ledger.COLLECTION,
@@ -13,4 +14,7 @@ BOOKKEEPING = (
     registry.COLLECTION,
     migration.COLLECTION,
     migration.LEFT,
+    keeping.HEADS,
+    keeping.SHARDS,
+    keeping.CONTRIBUTIONS,
 )

@@ -79,6 +79,9 @@ class Mode(ABC, Generic[D]):
     stores: ClassVar[bool] = False
     """Whether it keeps a copy of each instance of its views."""
 
+    takes_kept_totals: ClassVar[bool] = False
+    """Whether the Store of its views may have kept totals: it follows them, or reads no Store."""
+
     # Checks over several declarations; a decorator checks its own.
 
     def check(self, declarations: Declarations) -> None:

@@ -6,7 +6,7 @@ ledgers are still there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ class Registration:
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     deployment: int = 0
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The heads of the totals that each view keeps."""
 
     @classmethod
     def read(cls, document: Document) -> Registration:
@@ -42,6 +44,7 @@ class Registration:
             fields.get("sources", {}),
             fields.get("dropped", {}),
             fields.get("deployment", 0),
+            fields.get("kept", {}),
         )
 
     def after(self, former: Registration) -> Registration:
@@ -76,16 +79,23 @@ class Registration:
                             f"functions and then run `boiler withdraw --former {other.app}`."
                         )
 
-    def write(self, database: Database) -> None:
-        """Commits the registration."""
+    def newly_kept(self, former: Registration) -> dict[str, list[str]]:
+        """Returns the heads of totals that a former registration did not have, by view: nobody kept them meanwhile."""
+        known = {head for heads in former.kept.values() for head in heads}
+        new = {view: [head for head in heads if head not in known] for view, heads in self.kept.items()}
+        return {view: heads for view, heads in new.items() if heads}
+
+    def write(self, database: Database, forgotten: Iterable[str] = ()) -> None:
+        """Commits the registration; deletes these heads, which may be from a former time."""
         fields: dict[str, Any] = {
             "views": dict(self.views),
             "tasks": dict(self.tasks),
             "sources": {name: list(patterns) for name, patterns in self.sources.items()},
             "dropped": dict(self.dropped),
             "deployment": self.deployment,
+            "kept": {name: list(heads) for name, heads in self.kept.items()},
         }
-        database.commit([Put(f"{COLLECTION}/{self.app}", fields)])
+        database.commit([Put(f"{COLLECTION}/{self.app}", fields), *map(Delete, forgotten)])
 
     def forget(self, database: Database) -> None:
         """Deletes the registration."""

@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Document, Filter, Query
-from boiler_functions.database.matching import matches
+from boiler_functions.database.matching import billed, matches
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
@@ -20,12 +20,19 @@ from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.types import subclasses
+from boiler_functions.views.fetching import Assumed, size_of
 from boiler_functions.views.found import Found, Matching
 from boiler_functions.views.queries import Queried
+from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View, ViewModel
 
+KEPT_PAYS = 20_000
+"""The documents from which asking for a total costs more than keeping it, by the prices of reads and writes."""
 
-def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advice]:
+_ASSUMED = Assumed()
+
+
+def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any], assumed: Assumed = _ASSUMED) -> list[Advice]:
     """Returns all warnings; `indexes_file` is the content of firestore.indexes.json."""
     declared = compiled.declarations
     forms = (each.view for mode, each in declared.all if each.view and mode.form(each))
@@ -33,6 +40,7 @@ def advice_on(compiled: Compiled, indexes_file: Mapping[str, Any]) -> list[Advic
         *(each for mode in declared.modes for each in mode.advice(declared)),
         *(each for view in dict.fromkeys([*declared.stored, *forms]) for each in _of_any(view)),
         *surprises(declared),
+        *_totals(declared, assumed),
         *_missing_indexes(compiled, indexes_file),
         *_options(compiled),
     ]
@@ -130,6 +138,21 @@ def _attributes(model: type[DomainModel]) -> dict[str, Attribute[Any]]:
     """Returns the attributes of a model and its subclasses that a document may lack, by the path of their field."""
     found = (each for one in (model, *subclasses(model)) for each in one.attributes.values())
     return {each.field_path: each for each in found if each.fget is None and not each.required}
+
+
+def _totals(declared: Declarations, assumed: Assumed) -> Iterator[Advice]:
+    for view in declared.stored:
+        asked = (each for each in view.store_class.sources if isinstance(each, Total) and not each.shards)
+        for total in asked:
+            # Totals by value, with a limit, or of fractions cannot be kept.
+            can_be_kept = total.by is None and not total.example().limit and not total.is_of_fractions
+            if can_be_kept and (documents := size_of(total.of, assumed)) >= KEPT_PAYS:
+                yield Advice(
+                    "kept-pays",
+                    f"{view.__name__}.store.{total.name}",
+                    f"Over {documents:,} documents, each change of one asks again: {billed(documents):,} reads. With "
+                    f"`kept=True` a change costs the same at any number, and less from about {KEPT_PAYS:,} on.",
+                )
 
 
 def _of_any(view: View) -> Iterator[Advice]:

@@ -16,6 +16,7 @@ from boiler_functions.database.matching import orders_of
 from boiler_functions.modes import dead_letter, ledger, marker, migration, outbox, registry, secret
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import id_of
+from boiler_functions.views import keeping
 
 Scope: TypeAlias = Literal["COLLECTION", "COLLECTION_GROUP"]
 
@@ -104,6 +105,12 @@ BOOKKEEPING_OVERRIDES = (
     Override(migration.COLLECTION, "*"),
     Override(migration.LEFT, "*"),
     Override(migration.LEFT, "step", (SingleField(),)),
+    Override(keeping.HEADS, "*"),
+    Override(keeping.SHARDS, "*"),
+    Override(keeping.SHARDS, "total", (SingleField(),)),
+    Override(keeping.CONTRIBUTIONS, "*"),
+    Override(keeping.CONTRIBUTIONS, "total", (SingleField(),)),
+    Override(keeping.CONTRIBUTIONS, "expire_at", ttl=True),
 )
 
 

@@ -24,6 +24,7 @@ from boiler_functions.modes.release import Release
 from boiler_functions.modes.run import Report
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
+from boiler_functions.views.totals import kept_totals
 
 SOURCE = "//firestore.googleapis.com/projects/demo-memory/databases/(default)"
 
@@ -66,6 +67,10 @@ class MemoryApp:
         self.injected: Counter[str] = Counter()
         self._paths: dict[str, None] = {}
         self._changes = 0
+        # An empty database has all documents that kept totals are over.
+        totals = kept_totals(view.store_class for view in self.compiled.declarations.views)
+        for total, keeping in totals:
+            self.database.commit([Put(keeping.head, {"app": app.name, "total": repr(total)})])
         self.database.subscribe(self._collect)
 
     def fields(self, path: str) -> Fields | None:

@@ -132,6 +132,9 @@ class Reach:
                 counted = self._named(source.of)
         fields = [self.all[path].fields or {} for path in counted]
         key = source.attribute.data_key if source.attribute else ""
+        if source.shards:
+            values = [each.get(key) for each in fields]
+            return number(source.function, [each for each in values if type(each) is int] if key else values)
         if source.by is None:
             return number(source.function, [each.get(key) for each in fields])
         grouped = by_value(fields, source.by.data_key)

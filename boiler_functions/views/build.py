@@ -158,7 +158,8 @@ class Reader:
     def totals_of(self, resolution: Resolution) -> dict[str, Result]:
         """Returns the numbers of a resolution, by the name of the reference."""
         asked = resolution.totals.items()
-        return {name: self.totals[aggregation.key].value for name, (_, aggregation) in asked}
+        numbers = {name: self.totals[aggregation.key].value for name, (_, aggregation) in asked}
+        return {**numbers, **{name: number for name, (_, _, number) in resolution.kept.items()}}
 
     def _fetch(self, resolutions: Sequence[Resolution]) -> None:
         self.read(path for each in resolutions for path in each.missing_documents)

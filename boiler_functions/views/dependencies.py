@@ -14,6 +14,7 @@ from boiler_functions.database.matching import matches
 from boiler_functions.types import digest
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Resolution, Root, Source, Store
+from boiler_functions.views.totals import Total
 
 
 def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
@@ -34,6 +35,8 @@ def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozense
     """
     found: set[str] = set()
     for source in sources_of(store, change.path):
+        if isinstance(source, Total) and not source.is_changed_by(change):
+            continue
         if not isinstance(source, Queried):
             found.add(_document_token(scope, change.path))
         elif change.has_images:

@@ -34,6 +34,8 @@ class Assumed:
 
 def size_of(source: Source, assumed: Assumed) -> int:
     """Returns how many documents a reference is assumed to have."""
+    if isinstance(source, Total) and source.is_kept:
+        return source.shards + 1
     if isinstance(source, Matching):
         return source.selection.query.limit or assumed.many
     above = size_of(source.via, assumed) if source.via else 1
@@ -41,6 +43,11 @@ def size_of(source: Source, assumed: Assumed) -> int:
         return above * (source.choice.limit or assumed.many)
     relation = relation_of(source)
     return above * (assumed.many if relation is not None and relation.many else 1)
+
+
+def is_queried(source: Source) -> bool:
+    """Returns whether a query finds what the reference has; a kept total is read by name."""
+    return isinstance(source, Queried) and not source.is_kept
 
 
 def relation_of(source: Source) -> Relation[Any] | None:
@@ -74,7 +81,7 @@ class Walk:
     def follow(self) -> None:
         """Adds the rest of the plan, level by level."""
         while level := [each for each in self.store.sources if each not in self.known and self._is_due(each)]:
-            queried = [each for each in level if isinstance(each, Queried)]
+            queried = [each for each in level if isinstance(each, Queried) and is_queried(each)]
             self.read([each for each in level if each not in queried])
             for each in queried:
                 self.usage += self.query(each)
@@ -85,7 +92,7 @@ class Walk:
 
     def named(self) -> list[Source]:
         """Returns the references whose documents are named by the key or by known documents."""
-        return [each for each in self.store.sources if not isinstance(each, Queried) and self._is_due(each)]
+        return [each for each in self.store.sources if not is_queried(each) and self._is_due(each)]
 
     def _is_due(self, source: Source) -> bool:
         if source.via is None:

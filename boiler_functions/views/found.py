@@ -17,9 +17,10 @@ from boiler_functions.models.relation import Relation
 from boiler_functions.models.selection import Selection, collection_query, filters_of
 from boiler_functions.paths import collection_of
 from boiler_functions.views.followed import Many, leads_on, led_by, lies_below, place_of, starting_point
+from boiler_functions.views.keeping import DEFAULT_SHARDS
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source
-from boiler_functions.views.totals import Total, number_of
+from boiler_functions.views.totals import Total, number_of, shards_of
 
 M = TypeVar("M", bound=DomainModel)
 K = TypeVar("K")
@@ -33,42 +34,48 @@ class Found(Queried, Many[M]):
     """Documents that a query finds."""
 
     @overload
-    def count(self) -> Total[int]: ...
+    def count(self, *, kept: bool = ..., shards: int = ...) -> Total[int]: ...
     @overload
     def count(self, *, by: Bound[M, DomainModel | None]) -> Total[dict[str, int]]: ...
     @overload
     def count(self, *, by: Bound[M, K | None]) -> Total[dict[K, int]]: ...
-    def count(self, *, by: Any = None) -> Total[Any]:
+    def count(self, *, by: Any = None, kept: bool = False, shards: int = DEFAULT_SHARDS) -> Total[Any]:
         """Declares how many documents there are, which Firestore counts: `referrers(Like.post).count()`.
 
         With `by`, declares how many there are of each value: `children(Vote).count(by=Vote.answer)`. A relation's
-        values are the paths of the documents that it leads to.
+        values are the paths of the documents that it leads to. With `kept`, the number is kept in as many documents as
+        `shards` says, rather than asked for: for many documents, or many changes at once.
         """
-        return Total(self, "count", None, 0, by)
+        return Total(self, "count", None, 0, by, shards_of("count", kept, shards, by))
 
     @overload
-    def sum(self, attribute: Bound[M, int | None]) -> Total[int]: ...  # type: ignore[overload-overlap]
+    def sum(self, attribute: Bound[M, int | None], *, kept: bool = ..., shards: int = ...) -> Total[int]: ...  # type: ignore[overload-overlap]
     @overload
     def sum(self, attribute: Bound[M, float | None]) -> Total[float]: ...
     @overload
     def sum(self, attribute: Bound[M, Q], *, by: Bound[M, DomainModel | None]) -> Total[dict[str, Q]]: ...
     @overload
     def sum(self, attribute: Bound[M, Q | None], *, by: Bound[M, K | None]) -> Total[dict[K, Q]]: ...
-    def sum(self, attribute: Bound[M, Any], *, by: Any = None) -> Total[Any]:
+    def sum(
+        self, attribute: Bound[M, Any], *, by: Any = None, kept: bool = False, shards: int = DEFAULT_SHARDS
+    ) -> Total[Any]:
         """Declares the sum of an attribute, which Firestore adds up; 0 without documents. With `by`, of each value."""
-        return Total(self, "sum", number_of(self, attribute), 0, by)
+        return Total(self, "sum", number_of(self, attribute, kept=kept), 0, by, shards_of("sum", kept, shards, by))
 
     @overload
-    def average(self, attribute: Bound[M, Any]) -> Total[float | None]: ...
+    def average(self, attribute: Bound[M, Any], *, kept: bool = ..., shards: int = ...) -> Total[float | None]: ...
     @overload
     def average(
         self, attribute: Bound[M, Any], *, by: Bound[M, DomainModel | None]
     ) -> Total[dict[str, float | None]]: ...
     @overload
     def average(self, attribute: Bound[M, Any], *, by: Bound[M, K | None]) -> Total[dict[K, float | None]]: ...
-    def average(self, attribute: Bound[M, Any], *, by: Any = None) -> Total[Any]:
+    def average(
+        self, attribute: Bound[M, Any], *, by: Any = None, kept: bool = False, shards: int = DEFAULT_SHARDS
+    ) -> Total[Any]:
         """Declares the average of an attribute; None if no document has a number there. With `by`, of each value."""
-        return Total(self, "average", number_of(self, attribute), None, by)
+        added = number_of(self, attribute, kept=kept)
+        return Total(self, "average", added, None, by, shards_of("average", kept, shards, by))
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         queries = self.queries(resolution, documents)

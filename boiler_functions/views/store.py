@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
-from boiler_functions.database import Aggregation, Document, Query, Result
+from boiler_functions.database import Aggregation, Document, Number, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Instant
@@ -43,6 +43,8 @@ class Resolution:
     """The queries, by `Query.key`, each with its reference."""
     totals: dict[str, tuple[Source, Aggregation]] = field(default_factory=dict)
     """The questions for numbers, by the name of the reference."""
+    kept: dict[str, tuple[Source, Query, Number]] = field(default_factory=dict)
+    """The numbers that were read rather than asked for, by the name of the reference, each with what it is over."""
     missing_documents: dict[str, None] = field(default_factory=dict)
     missing_queries: dict[str, Query] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ class Resolution:
         """The queries whose result matters, whether documents or a number were asked for."""
         yield from self.queries.values()
         yield from ((source, aggregation.query) for source, aggregation in self.totals.values())
+        yield from ((source, query) for source, query, _ in self.kept.values())
 
     @property
     def is_complete(self) -> bool:
@@ -67,6 +70,8 @@ class Source(ABC):
     verify: bool = True
     on_invalid: OnInvalid = "letter"
     """What happens when a document does not fit: the build fails with a dead letter, or the document is left out."""
+    is_kept: bool = False
+    """Whether it is a number that is kept up to date in documents of its own."""
     via: Source | None = None
     """The reference that this one starts from; None for a root, a fixed `doc_id`, and a selection."""
 

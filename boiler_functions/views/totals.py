@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Generic, TypeVar, overload
 
 from marshmallow import ValidationError
 
 from boiler_functions.database import AggregateFunction, Aggregation, Document, Groups, Number, Query
+from boiler_functions.database.change import Change
+from boiler_functions.database.matching import ABSENT, field_of, matches
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models import fields
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
-from boiler_functions.types import Reference
+from boiler_functions.types import Reference, digest
+from boiler_functions.views.keeping import MOST_SHARDS, Contribution, Keeping, group_of, number_of_shards
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 
@@ -27,13 +31,20 @@ class Total(Queried, Generic[N]):
     """A number over the documents of a reference; on an instance of the Store, the number.
 
     It is asked for at the build's read time, costs a read for each 1,000 documents, and reads none of them. With `by`,
-    it is a dict of such numbers by the values of an attribute.
+    it is a dict of such numbers by the values of an attribute. If it is kept, it is read from its shards instead, once
+    these have all documents.
     """
 
     leads = False
 
     def __init__(
-        self, of: Queried, function: AggregateFunction, attribute: Attribute[Any] | None, empty: Number, by: Any = None
+        self,
+        of: Queried,
+        function: AggregateFunction,
+        attribute: Attribute[Any] | None,
+        empty: Number,
+        by: Any = None,
+        shards: int = 0,
     ) -> None:
         if of.on_invalid != "letter":
             raise InvalidReference(
@@ -45,6 +56,9 @@ class Total(Queried, Generic[N]):
         self.attribute = attribute
         self.empty = empty
         self.by = None if by is None else _grouping(of, by)
+        self.is_kept = shards > 0
+        self.shards = shards
+        """In how many documents the number is kept; 0 for one that is asked for."""
 
     def __set_name__(self, owner: type[Store], name: str) -> None:
         super().__set_name__(owner, name)
@@ -54,10 +68,48 @@ class Total(Queried, Generic[N]):
     def model(self) -> type[DomainModel]:
         return self.of.model
 
+    @cached_property
+    def keeping(self) -> Keeping | None:
+        """How the total is kept; None for one that is asked for."""
+        if not self.shards:
+            return None
+        what = digest(self.of.example().key, self.model.pattern().text, self._field)
+        return Keeping(digest(what, self.shards), self.shards)
+
+    @property
+    def _field(self) -> str | None:
+        return self.attribute.queried_path if self.attribute else None
+
+    @property
+    def is_of_fractions(self) -> bool:
+        """Whether what is added up may have decimal places, so that a kept sum would drift."""
+        return self.attribute is not None and isinstance(self.attribute.field(), fields.Float)
+
+    def contribution_of(self, document: Document) -> Contribution:
+        """Returns what a document adds to a kept total."""
+        groups = self._groups_of(document)
+        number = field_of(document, self._field) if groups and self._field else None
+        return Contribution(groups, number if type(number) is int else None)
+
+    def _groups_of(self, document: Document) -> tuple[str, ...]:
+        return tuple(sorted(group_of(each) for each in self.queries_of(document) if matches(each, document)))
+
+    def is_changed_by(self, change: Change) -> bool:
+        """Whether the number may be another after the change, as far as its images tell."""
+        if not change.has_images or self.of.example().limit is not None:
+            return True
+        return self._told_by(change.before) != self._told_by(change.after)
+
+    def _told_by(self, image: Document) -> str:
+        """Returns a digest of everything that decides what a document adds, and to which groups."""
+        groups = self._groups_of(image)
+        named = (self._field, self.by.queried_path if self.by else None)
+        values = [field_of(image, each) for each in named if each] if groups else []
+        return digest(groups, [[] if each is ABSENT else [each] for each in values])
+
     def asked_of(self, query: Query) -> Aggregation:
         """Returns the question for the number, or the numbers by value, of what the query finds."""
-        field = self.attribute.queried_path if self.attribute else None
-        return Aggregation(query, self.function, field, self.by.queried_path if self.by else None)
+        return Aggregation(query, self.function, self._field, self.by.queried_path if self.by else None)
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.of.bind(earlier, store)
@@ -73,17 +125,44 @@ class Total(Queried, Generic[N]):
                 f"count documents of other collections named {self.of.example().collection!r}. Keep "
                 f"{self.model.__name__} in a collection at the top, or declare the documents themselves."
             )
+        self._check_choice(store)
 
+    def _check_choice(self, store: str) -> None:
+        """Raises InvalidReference for an order or a limit beside something that these would contradict."""
         example = self.of.example()
-        if self.by is not None and (example.orders or example.limit is not None):
+        if not example.orders and example.limit is None:
+            return
+        if self.by is not None:
             raise InvalidReference(
                 f"{store}.{self.name} is a {self.function} by {self.by!r} of a selection in an order, or with a limit, "
                 f"and Firestore asks for each value by itself. Leave out `order_by` and `limit`, or `by`."
             )
+        if self.shards:
+            raise InvalidReference(
+                f"{store}.{self.name} is a kept {self.function} of a selection in an order, or with a limit, and a "
+                f"document does not tell whether it is among the first. Leave out `order_by` and `limit`, or `kept`."
+            )
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         for query in self.queries(resolution, documents) or ():
-            resolution.totals[self.name] = (self, self.asked_of(query))
+            if self.keeping is None or not self._read_kept(self.keeping, query, resolution, documents):
+                resolution.totals[self.name] = (self, self.asked_of(query))
+
+    def _read_kept(self, keeping: Keeping, query: Query, resolution: Resolution, documents: Documents) -> bool:
+        """Adds the shards of a group to the resolution, and their number once they are read and have all documents.
+
+        They are read by name, so that a view depends on them as on other documents.
+        """
+        shards = keeping.shards_of(group_of(query))
+        paths = (keeping.head, *shards)
+        resolution.named.update(dict.fromkeys(paths))
+        missing = [path for path in paths if path not in documents]
+        resolution.missing_documents.update(dict.fromkeys(missing))
+        if missing or not documents[keeping.head].exists:
+            return False
+        number = number_of_shards(self.function, (documents[path] for path in shards))
+        resolution.kept[self.name] = (self, query, number)
+        return True
 
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         return self.of.queries(resolution, documents)
@@ -99,10 +178,10 @@ class Total(Queried, Generic[N]):
         return (question.asked,) if self.by is None else (question.first_value, question.of("any").asked)
 
     def _leads_by(self) -> Iterable[Any]:
-        # A total without `by` has none here, so that upgrading this package leaves every fingerprint as it was.
+        # A total that is asked for without `by` has neither here, so that upgrading leaves every fingerprint as it was.
         by = (self.by.queried_path,) if self.by else ()
-        field = self.attribute.queried_path if self.attribute else None
-        return (self.function, field, *self.of.described(), *by)
+        kept = ("kept", self.shards) if self.shards else ()
+        return (self.function, self._field, *self.of.described(), *by, *kept)
 
     @overload
     def __get__(self, instance: None, owner: type[Store]) -> Total[N]: ...
@@ -120,6 +199,12 @@ class Total(Queried, Generic[N]):
         for value, number in groups:
             with suppress(ValidationError):
                 yield _key_of(self.by, value), number
+
+
+def kept_totals(stores: Iterable[type[Store]]) -> Iterable[tuple[Total[Any], Keeping]]:
+    """Returns the kept totals of the Stores; those that equal declarations share once."""
+    sources = (source for store in stores for source in store.sources if isinstance(source, Total))
+    return {each.keeping.total: (each, each.keeping) for each in sources if each.keeping is not None}.values()
 
 
 def _ways(via: Source | None) -> Iterator[Source]:
@@ -152,9 +237,25 @@ def _key_of(attribute: Attribute[Any], value: Any) -> Any:
     return key.path if isinstance(key, Reference) else key
 
 
-def number_of(of: Queried, bound: Any) -> Attribute[Any]:
+def shards_of(what: str, kept: bool, shards: int, by: Any) -> int:
+    """Returns in how many documents a total is kept, 0 if it is asked for; raises InvalidReference for nonsense."""
+    if not kept:
+        return 0
+    if by is not None:
+        raise InvalidReference(f"{what}(by=…, kept=True): a total by value is asked for. Leave out `kept`, or `by`.")
+    if not 1 <= shards <= MOST_SHARDS:
+        raise InvalidReference(f"{what}(shards={shards!r}): a total is kept in 1 to {MOST_SHARDS} shards.")
+    return shards
+
+
+def number_of(of: Queried, bound: Any, *, kept: bool = False) -> Attribute[Any]:
     """Returns the attribute that is added up; raises InvalidReference unless it is a number of the model."""
     attribute = bound.attribute if isinstance(bound, Bound) else bound
+    if kept and isinstance(attribute, Attribute) and isinstance(attribute.field(), fields.Float):
+        raise InvalidReference(
+            f"{bound!r} is declared with `attrs.float()`, and a kept sum of fractions would drift with each change. "
+            f"Keep a whole number, such as cents, with `attrs.integer()`; or leave out `kept`."
+        )
     if not isinstance(attribute, Attribute) or not isinstance(attribute.field(), fields.Integer | fields.Float):
         raise InvalidReference(
             f"{bound!r} is not a number; a sum or an average takes an attribute declared with `attrs.integer()` or "

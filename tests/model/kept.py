@@ -1,4 +1,4 @@
-"""The protocol of kept totals as `boiler_functions.modes.query.kept` implements it: each step is a call, or part of one.
+"""The protocol of kept totals as `boiler_functions.modes.query.keep` implements it: each step is a call, or part of it.
 
 A client writes one document, the member, which belongs to a group and adds a number to it. A *contribution* records
 what the member adds, and a *total* of each group is changed by increments. A handler of the member's event brings the

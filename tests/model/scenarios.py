@@ -214,9 +214,9 @@ _MEMBERS = (11, 12, 21, 111, None)
 def _scripts(length: int, initial: int | None, values: tuple[int | None, ...] = _MEMBERS) -> Iterator[Any]:
     """Yields the scripts of a member whose every write changes something; a first member is of group 1."""
     for script in itertools.product(values, repeat=length):
-        if all(before != after for before, after in itertools.pairwise((initial, *script))):
-            if initial is not None or script[0] == 11:
-                yield script
+        always_changes = all(before != after for before, after in itertools.pairwise((initial, *script)))
+        if always_changes and (initial is not None or script[0] == 11):
+            yield script
 
 
 def _totals_kept(*, deep: bool) -> Iterator[tuple[str, list[kept.Scenario]]]:

@@ -32,17 +32,20 @@ from boiler_functions.modes.query import rebuild as rebuild_module
 from boiler_functions.modes.query.commits import Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
+from boiler_functions.modes.query.keep import Keep
 from boiler_functions.modes.query.quiet import Quiet
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
 from boiler_functions.views.build import Reader
 from boiler_functions.views.dependencies import _document_token
+from boiler_functions.views.keeping import Contribution, Keeping, Recorded
+from boiler_functions.views.totals import Total
 from tests.faults import test_bad_data, test_failures, test_races, test_torn_views
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
-from tests.unit.modes.query import test_debts, test_deployments, test_quiet, test_time, test_totals
+from tests.unit.modes.query import test_debts, test_deployments, test_kept_totals, test_quiet, test_time, test_totals
 
 SEEDS = 40
 """The seeds in which the simulator may find what goes wrong without a device."""
@@ -298,6 +301,54 @@ def _margin_of_a_total(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rebuild_module, "SETTLING", 0)
 
 
+def _contribution_precondition(patch: pytest.MonkeyPatch) -> None:
+    put = Recorded.put
+    patch.setattr(Recorded, "put", lambda self, *seen: put(self, *seen)._replace(precondition=None))
+
+
+def _contribution_reread(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Recorded, "may_be_after", lambda self, member: False)
+
+
+def _tombstone(patch: pytest.MonkeyPatch) -> None:
+    """Records nothing of a document that is gone and was not recorded before."""
+    has = Recorded.has
+
+    def is_nothing(self: Recorded, member: Document, contribution: Contribution) -> bool:
+        return has(self, member, contribution) or not (self.document.exists or member.exists)
+
+    patch.setattr(Recorded, "has", is_nothing)
+
+
+def _always_written_contribution(patch: pytest.MonkeyPatch) -> None:
+    """Records nothing of a document that adds what it added before."""
+    patch.setattr(Recorded, "has", lambda self, member, contribution: self.contribution == contribution)
+
+
+def _build_of_what_was_kept_before(patch: pytest.MonkeyPatch) -> None:
+    """Acknowledges an event whose change a contribution has, as if its views had it, too."""
+    follow, run = Keep.follow, Rebuild._run
+
+    def kept_now(self: Keep, change: Change) -> Any:
+        before = self.invocation.database.usage.writes
+        shards = follow(self, change)
+        return None if before == self.invocation.database.usage.writes else shards
+
+    patch.setattr(Keep, "follow", kept_now)
+    patch.setattr(Rebuild, "_run", lambda self: None if self.kept is None else run(self))
+
+
+def _whole_first(patch: pytest.MonkeyPatch) -> None:
+    """Reads kept numbers that do not have all documents yet."""
+    read = Total._read_kept
+
+    def read_early(self: Total[Any], keeping: Keeping, query: Query, resolution: Any, documents: Any) -> bool:
+        head = Document(keeping.head, {}, version=1)
+        return read(self, keeping, query, resolution, {**documents, keeping.head: head})
+
+    patch.setattr(Total, "_read_kept", read_early)
+
+
 DEVICES = (
     Device(
         "marker create", _marker_create,
@@ -433,6 +484,30 @@ DEVICES = (
     Device(
         "withdrawal at once", _withdrawal_at_once,
         test_quiet.test_a_removal_after_a_postponed_change_takes_effect_at_once,
+    ),
+    Device(
+        "contribution precondition", _contribution_precondition,
+        test_kept_totals.test_a_document_that_is_gone_leaves_a_tombstone_that_expires,
+    ),
+    Device(
+        "contribution re-read", _contribution_reread,
+        test_kept_totals.test_a_torn_read_of_a_document_that_went_and_came_back_takes_nothing_away,
+    ),
+    Device(
+        "tombstone", _tombstone,
+        test_kept_totals.test_a_document_that_is_gone_leaves_a_tombstone_that_expires,
+    ),
+    Device(
+        "always-written contribution", _always_written_contribution,
+        test_kept_totals.test_a_handler_that_saw_a_document_in_between_and_is_slow_adds_nothing,
+    ),
+    Device(
+        "build of what was kept before", _build_of_what_was_kept_before,
+        test_kept_totals.test_an_event_that_comes_again_after_a_crash_builds_what_was_kept_before,
+    ),
+    Device(
+        "whole before it is read", _whole_first,
+        test_kept_totals.test_numbers_are_asked_for_until_a_build_has_filled_the_totals,
     ),
 )  # fmt: skip
 

@@ -69,6 +69,7 @@ class OnChangeMode(Mode[Sink]):
     name = "on_change"
     counted = "receivers of changes"
     look = LOOK
+    takes_kept_totals = True
 
     def check(self, declarations: Declarations) -> None:
         for sink in declarations.of(self):

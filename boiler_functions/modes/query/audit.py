@@ -19,7 +19,8 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.ledger import Ledger, due_since, instance_of, ledger_path
 from boiler_functions.modes.ledgers import of_view, sampled
-from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
+from boiler_functions.modes.query.paging import pages
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.stored_copies import Finding, Verdict
 from boiler_functions.paths import collection_of

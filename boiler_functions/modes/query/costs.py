@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from boiler_functions.database.metered import Usage
 from boiler_functions.modes.ledgers import look_ups
 from boiler_functions.modes.query.rebuild import PAGE
-from boiler_functions.views.fetching import Assumed, Walk, copies_of, is_keyed
+from boiler_functions.views.fetching import Assumed, Walk, copies_of, is_keyed, is_queried
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Root, Source
+from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View
 
 
@@ -22,11 +23,17 @@ def cost_of(view: View, pattern: str, assumed: Assumed, records: int) -> Usage:
     root = view.store_class.root()
     changed = [each for each in view.store_class.sources if each.model.pattern().text == pattern]
     if root is None:
-        return _by_key(view, changed, assumed, records)
-    usage = _by_key(view, changed, assumed, records) if root in changed else Usage()
+        return _of_keeping(changed) + _by_key(view, changed, assumed, records)
+    usage = _of_keeping(changed) + (_by_key(view, changed, assumed, records) if root in changed else Usage())
     if others := [each for each in changed if not isinstance(each, Root)]:
         usage += _by_ledgers(view, others, assumed, records)
     return usage
+
+
+def _of_keeping(changed: list[Source]) -> Usage:
+    """Returns the cost of kept totals: the document and its contributions are read, and with each a shard written."""
+    kept = {each.keeping for each in changed if isinstance(each, Total) and each.keeping is not None}
+    return Usage(rpcs=2, reads=1 + len(kept), writes=2 * len(kept)) if kept else Usage()
 
 
 def _by_key(view: View, changed: list[Source], assumed: Assumed, records: int) -> Usage:
@@ -50,9 +57,9 @@ def _by_ledgers(view: View, changed: list[Source], assumed: Assumed, records: in
         usage += Usage(rpcs=1, reads=max(size, 1))
     for size in _pages(assumed.dependents):
         walk = Walk(view.store_class, assumed, size)
-        named = [each for each in view.store_class.sources if not isinstance(each, Queried)]
+        named = [each for each in view.store_class.sources if not is_queried(each)]
         # All instances of the page share the changed document.
-        shared = size - 1 if any(each in named for each in changed) else 0
+        shared = size - 1 if any(each in named and not isinstance(each, Queried) for each in changed) else 0
         walk.read(named, beside=-shared)
         walk.follow()
         walk.commit(size * (1 + copies_of(view, assumed) + records))

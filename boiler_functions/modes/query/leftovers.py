@@ -10,8 +10,9 @@ from boiler_functions.exceptions import Conflict
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.ledger_lists import Lists
+from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.query.rebuild import PAGE
-from boiler_functions.modes.query.rebuild_all import RebuildAll, pages
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.types import digest
 from boiler_functions.views.build import chunks
 

@@ -103,6 +103,7 @@ class QueryMode(Mode[Stored]):
     name = "query"
     counted = "stored views"
     look = LOOK
+    takes_kept_totals = True
     stores = True
 
     def check(self, declarations: Declarations) -> None:

@@ -31,6 +31,7 @@ from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
+from boiler_functions.modes.query.keep import Keep
 from boiler_functions.modes.query.quiet import Quiet
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
@@ -81,9 +82,22 @@ class Rebuild(NamedTuple):
     """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
     at_most_every: Mapping[type[ViewModel[Any]], Instant] = {}
     """The views that are written at most so often, in nanoseconds."""
+    kept: Mapping[str, Version] | None = None
+    """The shards of kept totals that the change may have changed, and since when; None if that is not known."""
 
     def run(self) -> None:
-        """Rebuilds every view that the change concerns; raises a Transient error when it must be delivered again."""
+        """Keeps the totals that the change concerns, and rebuilds every view that it concerns.
+
+        Raises a Transient error when it must be delivered again.
+        """
+        assert self.change is not None
+        if not any(source.is_kept for view in self.views for source in view.store_class.sources):
+            self._run()
+            return
+        # Also for an event that was delivered before: the contribution has it, and the views may not.
+        self._replace(kept=Keep(self.invocation, self.views).follow(self.change))._run()
+
+    def _run(self) -> None:
         assert self.change is not None
         named = list(self._named_by(self.change))
         if named:
@@ -241,18 +255,24 @@ class Rebuild(NamedTuple):
         return True
 
     def _is_counted(self, instance: Instance, ledger: Ledger) -> bool:
-        """Whether the change concerns only totals of the view, which were asked for after it.
-
-        Totals bring no versions, so the ledger's read time tells: they had every commit up to it. The time of an event
-        of a deletion, or without images, is not that of its commit.
-        """
+        """Whether the change concerns only totals of the view, and these have it."""
         change = self.change
-        if change is None or not change.after.exists or change.path == instance.root:
+        if change is None or change.path == instance.root or change.path in ledger.versions:
             return False
-        sources = list(sources_of(instance.view.store_class, change.path))
-        if not sources or not all(isinstance(each, Total) for each in sources) or change.path in ledger.versions:
-            return False
-        return change.after.version <= ledger.as_of - SETTLING
+        totals = list(sources_of(instance.view.store_class, change.path))
+        return bool(totals) and all(isinstance(each, Total) and self._has_counted(each, ledger) for each in totals)
+
+    def _has_counted(self, total: Total[Any], ledger: Ledger) -> bool:
+        """Whether the view was built from a number that has the change."""
+        if total.keeping is not None and ledger.versions.get(total.keeping.head, MISSING) != MISSING:
+            # As of the shard to which its document adds. A shard that is not in the ledger is of another view's total.
+            if self.kept is None or not ledger.is_whole:
+                return False
+            return all(ledger.versions.get(shard, since) >= since for shard, since in self.kept.items())
+        # What is asked for brings no versions, so the ledger's read time tells: it had every commit up to it. The time
+        # of an event of a deletion, or without images, is not that of its commit.
+        change = self.change
+        return change is not None and change.after.exists and change.after.version <= ledger.as_of - SETTLING
 
     def _is_left(self, instance: Instance, ledger: Ledger) -> bool:
         """Whether a later edition builds the view, and this one records a debt, unless a person asks for a build."""

@@ -6,11 +6,12 @@ traffic may go on, because each commit has the same precondition on the ledger a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boiler_functions.database import NAME, Cursor, Database, Document, Order, Query
+from boiler_functions.database import Database, Document, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import scope_of
@@ -19,10 +20,12 @@ from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroun
 from boiler_functions.modes.ledger import COLLECTION, ledger_path
 from boiler_functions.modes.ledgers import of_view
 from boiler_functions.modes.outbox import Recipient
+from boiler_functions.modes.query.fill import Fill
+from boiler_functions.modes.query.keep import Keep
+from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.modes.query.withdrawal import having
 from boiler_functions.modes.stored_copies import BuiltPage
-from boiler_functions.types import Reference
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
 
@@ -54,6 +57,10 @@ class RebuildAll:
 
         With `after`, rebuilds only the roots after it.
         """
+        if not after:
+            # Before the views, so that these read the numbers.
+            for _ in Fill(Keep(self._invocation(), (self.view,))).run():
+                yield BuiltPage("", Counter())
         roots = [root for page in self.roots(after) for root in page]
         if not after:
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
@@ -80,7 +87,7 @@ class RebuildAll:
         return having(self.view, paths, self.database, lambda each: ledger_path(self._scope, each))
 
     def _rebuild(self, instances: list[Instance]) -> tuple[BuiltPage, Invocation]:
-        invocation = Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)
+        invocation = self._invocation()
         Rebuild(invocation, (self.view,), force=True, recipients=self.recipients, withdraw=self.withdraw).rebuild(
             instances
         )
@@ -126,15 +133,5 @@ class RebuildAll:
     def _scope(self) -> str:
         return scope_of(self.app, self.view)
 
-
-def pages(database: Database, query: Query, after: str = "") -> Iterator[list[Document]]:
-    """Yields the documents of a query in pages of its limit, ordered by path, from after the document path `after`."""
-    query = query._replace(orders=(Order(NAME),))
-    while True:
-        start = Cursor((Reference(after),), before=False) if after else None
-        documents = list(database.query(query._replace(start=start)).documents)
-        if documents:
-            yield documents
-        if len(documents) != query.limit:
-            return
-        after = documents[-1].path
+    def _invocation(self) -> Invocation:
+        return Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)

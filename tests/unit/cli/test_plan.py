@@ -124,7 +124,8 @@ def test_the_plan_as_json_holds_every_part(run: Run) -> None:
     assert plan["queues"][0]["name"] == "towns-continuations"
     assert (upkeep["mode"], upkeep["invoker"], upkeep["views"]) == ("upkeep", "private", ["CityView"])
     assert plan["schedules"] == [{"name": "towns-upkeep", "schedule": "* * * * *", "timeZone": "Etc/UTC"}]
-    assert plan["ttl"] == ["boilerMarkers.expire_at", "boilerDeadLetters.expire_at", "boilerOutbox.expire_at"]
+    expiring = ("boilerMarkers", "boilerDeadLetters", "boilerOutbox", "boilerContributions")
+    assert plan["ttl"] == [f"{each}.expire_at" for each in expiring]
     assert {
         "cloudtasks.googleapis.com",
         "cloudscheduler.googleapis.com",

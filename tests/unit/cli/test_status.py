@@ -29,7 +29,7 @@ TOKYO = {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"}
 
 def registered(testing: MemoryApp) -> None:
     """Registers the app, as a deployment does."""
-    Registering.of(Project.find().load().declarations, testing.database, 7).now.write(testing.database)
+    Registering.of(Project.find().load().declarations, testing.database, 7).write(testing.database)
 
 
 def parts(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.database import Put
+from boiler_functions.database import Put, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import Unavailable
 from boiler_functions.modes.release import Release
+from boiler_functions.views.keeping import HEADS
 from tests.unit.cli.conftest import APP, LABEL, Run
 from tests.unit.cli.deploy.standin import Standin
 
@@ -32,6 +33,7 @@ def test_a_deployment_writes_down_what_the_app_stores_and_takes(
         "tasks": {"CityForm": "users/{user_id}/cityForms/{city_id}"},
         "sources": {"CityView": ["cities/{doc_id}"]},
         "dropped": {},
+        "kept": {},
     }
 
 
@@ -122,6 +124,44 @@ def test_every_deployment_has_a_number_and_says_which_code_computes_a_view(
         assert release.deployment > 1_700_000_000
         assert set(release.codes) == {"CityView"}
     assert _registered(database)["deployment"] <= release.deployment
+
+
+KEPT = """
+
+class NumberStore(Store):
+    number = matching(City.all()).count(kept=True)
+
+
+@app.query
+class CityNumber(ViewModel[NumberStore]):
+    class Meta:
+        path = "cityNumbers/all"
+
+    @attrs.computed
+    def number(self) -> int:
+        return self.store.number
+"""
+
+
+def test_a_total_that_is_kept_again_is_asked_for_until_it_is_filled_anew(
+    standin: Standin, run: Run, write: Callable[[str], None], database: MemoryDatabase
+) -> None:
+    def heads() -> int:
+        return len(database.query(Query(HEADS)).documents)
+
+    app = APP.replace("attrs, reference", "attrs, matching, reference") + KEPT
+    keeps = "CityNumber keeps a total from now on, and asks for it until it is filled; `boiler build CityNumber`"
+    write(app)
+    assert keeps not in run("deploy", "--build").stdout
+    assert heads() == 1
+    assert keeps not in run("deploy").stdout
+    assert heads() == 1
+    write(app.replace("kept=True", ""))
+    run("deploy")
+    write(app)
+    assert heads() == 1
+    assert keeps in run("deploy").stdout
+    assert heads() == 0
 
 
 def test_a_view_that_is_dropped_is_named_until_it_is_withdrawn(
