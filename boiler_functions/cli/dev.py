@@ -5,23 +5,30 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from flask import Request, Response
 from watchfiles import PythonFilter, watch
+from werkzeug.serving import make_server
 
+from boiler_functions.cli.desk.api import refusal
+from boiler_functions.cli.desk.application import Quiet, desk
+from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.project import Project
-from boiler_functions.cli.served import FUNCTIONS, HOST, PLAN
+from boiler_functions.cli.served import COMMANDS, FUNCTIONS, HOST, PLAN, TOKEN
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError, NotDrained
 from boiler_functions.local.auth_emulator import AuthEmulator
@@ -29,6 +36,7 @@ from boiler_functions.local.delivery import Delivered, DeliveryHarness, EventHan
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.exported import Exported, export
 from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command
+from boiler_functions.local.loopback import Response as Answered
 from boiler_functions.local.loopback import answers, free_ports, is_free, request
 
 # Long enough that a failed event is still retried when its function has been corrected.
@@ -40,6 +48,8 @@ _LONGEST_SECONDS = 540.0
 _STOP_SECONDS = 5.0
 
 _SETTLE_SECONDS = 10.0
+
+_JSON = {"Content-Type": "application/json"}
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 
@@ -68,11 +78,13 @@ class Ports:
     auth: int
     functions: int
     sockets: int
+    ui: int
+    """That of the desk."""
 
     @classmethod
     def of(cls, firebase: FirebaseJson) -> Ports:
         """Reads the ports of firebase.json; raises ConfigurationError if one of them is taken."""
-        named = {name: firebase.port(name) for name in ("firestore", "auth", "functions")}
+        named = {name: firebase.port(name) for name in ("firestore", "auth", "functions", "ui")}
         ports = cls(**named, sockets=named["functions"] + 1)
         for name, port in asdict(ports).items():
             if not is_free(port):
@@ -100,7 +112,7 @@ def develop(project: Project, wanted: DevOptions) -> None:
 
 def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     firebase = FirebaseJson.find(project)
-    ports = Ports(*free_ports(4)) if wanted.free_ports else Ports.of(firebase)
+    ports = Ports(*free_ports(5)) if wanted.free_ports else Ports.of(firebase)
     data = Exported.find(wanted.data) if wanted.data else None
     click.echo("Starting the emulators …")
     # First, because it takes the longest, and others start meanwhile.
@@ -127,8 +139,33 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
         opened.callback(_export, wanted.export, deliveries, auth)
     if wanted.seed and data is None:
         _seed(project, wanted.seed, environment)
-    _introduce(environment, app, plan, {"Auth": _accounts(auth), "Rules": str(rules), "Data": _came_from(wanted, data)})
+    opened.enter_context(_desk(app, deliveries.timeline, ports.ui))
+    said = {"Auth": _accounts(auth), "Rules": str(rules), "Data": _came_from(wanted, data)}
+    _introduce(environment, app, plan, {**said, "Desk": f"http://{HOST}:{ports.ui}"})
     _follow(project, app, deliveries, rules)
+
+
+@contextmanager
+def _desk(app: App, timeline: Timeline, port: int) -> Iterator[None]:
+    """Serves the desk, which asks the commands of the app's process, with the code that is there now."""
+
+    def ask(path: str, asked: Request) -> Response:
+        url = f"{COMMANDS}{path}?{asked.query_string.decode()}"
+        try:
+            answer = request(app.host, asked.method, url, asked.get_data(), {**app.bearer, **_JSON})
+        except (OSError, http.client.HTTPException):
+            return refusal(503, "The app does not run: its code has an error, or is being loaded again.")
+        return Response(answer.body, answer.status, content_type=_JSON["Content-Type"])
+
+    server = make_server(HOST, port, desk(ask, port, changes=True, timeline=timeline), True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
@@ -242,7 +279,9 @@ class App:
         place = (str(ports.functions), str(ports.sockets), str(project.folder), str(project.source), project.app)
         self._command = [sys.executable, "-m", "boiler_functions.cli.served", *place]
         # Python takes cached bytecode for current within the same second, in which an editor may save twice.
-        self._environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"}
+        token = secrets.token_hex()
+        self.bearer = {"Authorization": f"Bearer {token}"}
+        self._environment = {**os.environ, **environment, TOKEN: token, "PYTHONDONTWRITEBYTECODE": "1"}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> PlanJson | None:
@@ -284,6 +323,8 @@ class Deliveries:
         self._functions: frozenset[str] = frozenset()
         self._sources: dict[str, str] = {}
         self._harnesses: list[DeliveryHarness] = []
+        self._reached = threading.local()
+        self.timeline = Timeline(self._deliver)
 
     def pause(self) -> None:
         self._running.clear()
@@ -317,18 +358,34 @@ class Deliveries:
         """Starts a harness that receives all events from now on; an earlier one finishes those that it has."""
         triggers = [LocalTrigger(name, source, self._target(name)) for name, source in self._sources.items()]
         return DeliveryHarness(
-            self._server, self.emulator, self.project, triggers, observer=_show_failure, retries=_RETRIES
+            self._server, self.emulator, self.project, triggers, observer=self._observe, retries=_RETRIES
         )
 
     def _target(self, function: str) -> EventHandler:
         def target(event: Event) -> int:
             self._running.wait()
-            return _post(self._host, function, event) if function in self._functions else 204
+            self._reached.event = event
+            if function not in self._functions:
+                return 204
+            answer = _post(self._host, function, event)
+            self._reached.report = json.loads(answer.body)["report"]
+            return answer.status
 
         return target
 
+    def _observe(self, delivery: Delivered) -> None:
+        # In the thread that made the delivery, so that what `target` stored is of this one.
+        reached = dict(vars(self._reached))
+        vars(self._reached).clear()
+        self.timeline.add(delivery, reached.get("event"), reached.get("report"))
+        _show_failure(delivery)
 
-def _post(host: str, function: str, event: Event) -> int:
+    def _deliver(self, function: str, event: Event) -> None:
+        path = f"/functions/projects/{self.project}/triggers/{function}"
+        request(self._server.host, "POST", path, b64encode(event.data), event.headers)
+
+
+def _post(host: str, function: str, event: Event) -> Answered:
     try:
         path = f"{FUNCTIONS}/{function}"
         answer = request(host, "POST", path, event.data, event.headers, timeout=_LONGEST_SECONDS)
@@ -336,7 +393,7 @@ def _post(host: str, function: str, event: Event) -> int:
         raise Refused(503, "the app ended during the delivery") from error
     if answer.status >= 300:
         raise Refused(answer.status, answer.text)
-    return answer.status
+    return answer
 
 
 def _show_failure(delivery: Delivered) -> None:

@@ -23,7 +23,7 @@ INDEXES = "firestore.indexes.json"
 RULES = "firestore.rules"
 STAGED = f"{FOLDER}/firebase"
 
-PORTS = {"auth": 9099, "firestore": 8080, "functions": 5001}
+PORTS = {"auth": 9099, "firestore": 8080, "functions": 5001, "ui": 4000}
 """The ports of emulators, unless firebase.json names others; firebase-tools has the same."""
 
 _DEFAULT_CODEBASE = "default"

@@ -5,6 +5,7 @@ python -m boiler_functions.cli.served PORT SOCKETS_PORT FOLDER SOURCE MODULE:NAM
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import sys
@@ -17,11 +18,14 @@ from typing import Any
 
 import click
 from cloudevents.http import from_http
-from flask import Flask, abort, request
+from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.context import Context
+from boiler_functions.cli.desk.api import api_of
+from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
@@ -34,8 +38,14 @@ from boiler_functions.modes.source_code import code_fingerprints
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
 FUNCTIONS = "/.boiler/functions"
+COMMANDS = "/.boiler/commands"
+
+TOKEN = "BOILER_DEV_TOKEN"
+"""The variable whose value a request to the commands must bear, so that only `boiler dev` asks them."""
 
 _MINUTE = 60
+
+_REPORTED = ("outcome", "outcomes", "reads", "writes", "rpcs", "lag_milliseconds", "views")
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -61,14 +71,18 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
         threading.Thread(target=_follow_code, args=(loaded, release), daemon=True).start()
         for entry_point in loaded.compiled.scheduled:
             threading.Thread(target=_run_every_minute, args=(functions[entry_point],), daemon=True).start()
-        served = serving(loaded, functions)
+        commands = Commands(Context(app=app, start=folder), contents=True)
+        served = serving(loaded, functions, api_of(commands), os.environ.get(TOKEN, ""))
         if loaded.manifest.services:
             _serve_sockets(loaded, sockets)
         make_server(HOST, port, served, threaded=True, request_handler=_Quiet).serve_forever()
 
 
-def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
-    """Returns a Flask app of the exported functions: event functions by entry point, and `api` at all other paths."""
+def serving(app: Boiler, functions: Mapping[str, Any], commands: Flask, token: str) -> Flask:
+    """Returns a Flask app of the exported functions: event functions by entry point, and `api` at all other paths.
+
+    Those who bear the token may ask the operator's commands.
+    """
     server = Flask("boiler dev", static_folder=None)
 
     @server.get(PLAN)
@@ -76,15 +90,25 @@ def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
         namespaces = [each for service in app.manifest.services for each in service.namespaces]
         return {**plan_as_json(app.manifest), "namespaces": namespaces, "api": bool(app.manifest.api)}
 
+    @server.route(f"{COMMANDS}/<path:path>", methods=["GET", "POST"])
+    def command(path: str) -> Any:
+        if not token or not hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}"):
+            abort(403)
+        environ = {**request.environ, "PATH_INFO": f"/{path}", "SCRIPT_NAME": ""}
+        return Response.from_app(commands, environ, buffered=True)
+
+    reports = Reports()
+
     @server.post(f"{FUNCTIONS}/<entry_point>")
     def deliver(entry_point: str) -> Any:
+        reports.take()
         try:
             functions[entry_point](from_http(dict(request.headers), request.get_data()))
         except HTTPException as refusal:
             if refusal.code == 500:
                 traceback.print_exception(refusal.__cause__)
             return refusal.get_response()
-        return "", 204
+        return {"report": reports.take()}
 
     @server.route("/", defaults={"path": ""}, methods=_METHODS)
     @server.route("/<path:path>", methods=_METHODS)
@@ -94,6 +118,24 @@ def serving(app: Boiler, functions: Mapping[str, Any]) -> Flask:
         return functions[app.manifest.api.entry_point](request)
 
     return server
+
+
+class Reports(logging.Handler):
+    """Keeps what the latest function of a thread logged of its work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found = threading.local()
+        logging.getLogger("boiler_functions.runtime").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "outcomes" in vars(record):
+            self._found.report = {name: getattr(record, name) for name in _REPORTED}
+
+    def take(self) -> dict[str, Any] | None:
+        """Returns the report of this thread, once."""
+        found: dict[str, Any] | None = vars(self._found).pop("report", None)
+        return found
 
 
 def _follow_code(app: Boiler, release: Release) -> None:

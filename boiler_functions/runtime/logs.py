@@ -43,7 +43,7 @@ _CLOUD_TRACE = r"(?P<trace>[0-9a-f]{32})(/(?P<span>\d{1,20})(;o=(?P<sampled>[01]
 _PACKAGE = __name__.partition(".")[0]
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 
-log = logging.getLogger("boiler_functions.database.change")
+log = logging.getLogger("boiler_functions.runtime")
 
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 import click
-from werkzeug.serving import WSGIRequestHandler, make_server
+from flask import Request
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.desk.application import desk
+from boiler_functions.cli.desk.api import api_of
+from boiler_functions.cli.desk.application import Api, Quiet, desk
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.output import place_of
 from boiler_functions.exceptions import ConfigurationError
@@ -19,9 +24,9 @@ def serve(context: Context, port: int, *, contents: bool, changes: bool) -> None
     """Serves the page; raises ConfigurationError if the port is taken."""
     if not is_free(port):
         raise ConfigurationError(f"Port {port} of this machine is taken, perhaps by another desk. Give another --port.")
-    application = desk(Commands(context, contents), port, changes=changes)
+    application = desk(own(Commands(context, contents)), port, changes=changes)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = make_server(LOOPBACK, port, application, threaded=True, request_handler=_Quiet)
+    server = make_server(LOOPBACK, port, application, threaded=True, request_handler=Quiet)
     click.echo(f"{context.app.name}: {place_of(context)}")
     click.echo(f"Desk       http://{LOOPBACK}:{port}")
     click.echo("Stop       Ctrl-C")
@@ -33,6 +38,12 @@ def serve(context: Context, port: int, *, contents: bool, changes: bool) -> None
         server.server_close()
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Does nothing, because the page shows what it asks for."""
+def own(commands: Commands) -> Api:
+    """Returns what asks the commands in this process."""
+    app = api_of(commands)
+
+    def ask(path: str, asked: Request) -> Response:
+        environ: Mapping[str, Any] = {**asked.environ, "PATH_INFO": path, "SCRIPT_NAME": ""}
+        return Response.from_app(app, dict(environ), buffered=True)
+
+    return ask

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.application import desk
 from boiler_functions.cli.desk.commands import Commands
+from boiler_functions.cli.desk.server import own
 from boiler_functions.testing import MemoryApp
 from tests.unit.cli.conftest import APP, Run, Start, Write, folder, module, run, start
 
@@ -22,7 +23,7 @@ FAILING = APP.replace("City.new(", 'raise ValueError("SECRET")\n        City.new
 
 
 def client(*, contents: bool = False, changes: bool = False) -> FlaskClient:
-    return desk(Commands(Context(project="demo-towns"), contents), PORT, changes=changes).test_client()
+    return desk(own(Commands(Context(project="demo-towns"), contents)), PORT, changes=changes).test_client()
 
 
 def get(page: FlaskClient, path: str) -> Any:

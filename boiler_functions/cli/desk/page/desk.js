@@ -1,5 +1,6 @@
 // Shows the page that the address names, and asks again while it is open.
 
+import { deliveries, followDeliveries } from "./deliveries.js";
 import { documentPage } from "./document.js";
 import { ask } from "./dom.js";
 import { letter, letters } from "./letters.js";
@@ -8,9 +9,15 @@ import { overview } from "./overview.js";
 const main = document.querySelector("#main");
 const problem = document.querySelector("#problem");
 const follow = document.querySelector("#follow");
-const PAGES = { "": overview, letters, letter, document: documentPage };
+const PAGES = { "": overview, deliveries, letters, letter, document: documentPage };
 
-const desk = await ask("api/desk");
+const { changes, timeline } = await ask("api/desk");
+const desk = { ...(await ask("api/about")), changes };
+if (timeline) {
+  followDeliveries();
+} else {
+  document.querySelector("#deliveries").remove();
+}
 document.title = `${desk.app}: desk`;
 document.querySelector("#place").textContent = `${desk.app}: ${desk.place}. ${desk.changes ? "Changes are allowed." : "It only reads."}`;
 
@@ -30,7 +37,7 @@ async function show() {
       return;
     }
     problem.textContent = "";
-    document.querySelector("#time").textContent = `as of ${new Date(found.time).toLocaleTimeString()}`;
+    document.querySelector("#time").textContent = found.time ? `as of ${new Date(found.time).toLocaleTimeString()}` : "";
     // What is as it was stays, with the focus and the place to which it was scrolled.
     if (shown !== asked + found.key) {
       shown = asked + found.key;
@@ -83,7 +90,7 @@ window.addEventListener("hashchange", async () => {
 async function keepAsking() {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 2000));
-    if (follow.checked && document.visibilityState === "visible") {
+    if (follow.checked && page().name !== "deliveries" && document.visibilityState === "visible") {
       await show();
     }
   }
