@@ -41,7 +41,7 @@ class Agent(DomainModel):
         collection_name = "agents"
 
     name = attrs.string(required=True)
-    solved = attrs.integer(default=0)
+    solved = attrs.integer(default=0, required=True)
 
 
 class Ticket(DomainModel):
@@ -51,8 +51,8 @@ class Ticket(DomainModel):
     customer = attrs.relation(Customer, by="id", required=True)
     agent = attrs.relation(Agent, by="id")
     subject = attrs.string(required=True)
-    status = attrs.enum(Status, default=Status.OPEN)
-    priority = attrs.integer(default=3)
+    status = attrs.enum(Status, default=Status.OPEN, required=True)
+    priority = attrs.integer(default=3, required=True)
     created_at = attrs.timestamp(required=True)
 
 
@@ -62,7 +62,7 @@ class Comment(DomainModel):
 
     author = attrs.string(required=True)
     text = attrs.string(required=True)
-    internal = attrs.boolean(default=False)
+    internal = attrs.boolean(default=False, required=True)
     created_at = attrs.timestamp(required=True)
 
 

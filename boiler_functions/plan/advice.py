@@ -50,6 +50,7 @@ def surprises(declared: Declarations) -> Iterator[Advice]:
     """Yields the warnings about what works otherwise than it seems to, which `boiler check` prints, too."""
     yield from leaks(declared)
     yield from misses(declared)
+    yield from _drawn(declared)
     yield from _properties(declared)
     yield from _unsent(declared)
 
@@ -83,11 +84,26 @@ def misses(declared: Declarations) -> Iterator[Advice]:
             attributes = _attributes(source.model)
             filters = [each for each in query.filters if each.field in attributes]
             for each in filters:
-                if _would_meet(attributes[each.field], each, query):
+                # A null is stored where it is meant to be found: `Ticket.new(agent=None)`.
+                if each.value is not None and _would_meet(attributes[each.field], each, query):
                     yield _missed(view, source, attributes[each.field], "the condition accepts that")
             for order in query.orders:
                 if order.field in attributes and order.field not in {each.field for each in filters}:
                     yield _missed(view, source, attributes[order.field], "the order leaves it out")
+
+
+def _drawn(declared: Declarations) -> Iterator[Advice]:
+    """Yields a warning for each default that old documents do not get, as it would differ at each read."""
+    for model in dict.fromkeys(source.model for view in declared.views for source in view.store_class.sources):
+        for name, attribute in model.attributes.items():
+            if attribute.fget is None and attribute.is_drawn and not attribute.required:
+                yield Advice(
+                    "default-of-new-ones",
+                    f"{model.__name__}.{name}",
+                    f"Its default differs from call to call, so only a new {model.__name__} gets it: a document "
+                    f"without {attribute.data_key!r} reads as None. Declare it as `required=True` beside the default "
+                    f"if every document has it, or without the default.",
+                )
 
 
 def _properties(declared: Declarations) -> Iterator[Advice]:

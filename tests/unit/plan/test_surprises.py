@@ -1,5 +1,7 @@
 """What works otherwise than it seems to is said by name: where it is declared, or by `boiler check`."""
 
+import secrets
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +57,31 @@ def test_a_property_of_a_view_that_looks_like_an_attribute_is_warned_of() -> Non
     found = {each.about: each.text for each in surprises(app.declarations)}
     assert found.keys() == {"LampView.shown", "LampView.kept"}
     assert "`@attrs.computed`" in found["LampView.shown"]
+
+
+def test_a_default_that_is_drawn_is_warned_of_unless_every_document_has_the_field() -> None:
+    class Made(DomainModel):
+        class Meta:
+            collection_name = "made"
+
+        at = attrs.timestamp(default=lambda: datetime.now(UTC))
+        key = attrs.string(default=lambda: secrets.token_hex(4), required=True)
+        colour = attrs.string(default=lambda: "red")
+
+    class MadeStore(Store):
+        made = reference(Made)
+
+    class MadeView(ViewModel[MadeStore]):
+        class Meta:
+            path = "madeViews/{made.doc_id}"
+
+        @attrs.computed
+        def colour(self) -> str:
+            return self.store.made.colour
+
+    app = Boiler("demo")
+    app.query(MadeView)
+    assert [(each.name, each.about) for each in surprises(app.declarations)] == [("default-of-new-ones", "Made.at")]
 
 
 @pytest.mark.parametrize("write", [None, access.signed_in, access.Nobody()])
