@@ -23,6 +23,11 @@ document.querySelector("#place").textContent = `${desk.app}: ${desk.place}. ${de
 
 let shown = null;
 
+function say(text, kind = "error") {
+  problem.textContent = text;
+  problem.className = kind;
+}
+
 function page() {
   const [, name = "", argument = ""] = location.hash.split("/");
   return { name: name in PAGES ? name : "", argument: decodeURIComponent(argument) };
@@ -36,7 +41,7 @@ async function show() {
     if (location.hash !== asked) {
       return;
     }
-    problem.textContent = "";
+    say("");
     document.querySelector("#time").textContent = found.time ? `as of ${new Date(found.time).toLocaleTimeString()}` : "";
     // What is as it was stays, with the focus and the place to which it was scrolled.
     if (shown !== asked + found.key) {
@@ -44,7 +49,7 @@ async function show() {
       main.replaceChildren(...found.children.filter((each) => each));
     }
   } catch (error) {
-    problem.textContent = error.message;
+    say(error.message);
   }
 }
 
@@ -53,9 +58,9 @@ async function again(change) {
   try {
     const outcome = await change();
     await show();
-    problem.textContent = outcome;
+    say(outcome, "outcome");
   } catch (error) {
-    problem.textContent = error.message;
+    say(error.message);
   }
 }
 
