@@ -12,7 +12,10 @@ from boiler_functions import (
     Store,
     ViewModel,
     attrs,
+    children,
     matching,
+    parent,
+    parents,
     reference,
     references,
     referrers,
@@ -55,11 +58,37 @@ class City(DomainModel):
     twins = attrs.relation(Country, many=True)
 
 
+class Street(DomainModel):
+    class Meta:
+        collection_name = "cities/{city_id}/streets"
+
+    kind = attrs.string()
+
+
+class StreetStore(Store):
+    street = reference(Street)
+    city = parent(City)
+    number = children(Street, via=city).where(kind=None).count()
+    others = children(Street, via=city)
+    cities = parents(City, via=others)
+
+
+class StreetView(ViewModel[StreetStore]):
+    @attrs.computed
+    def name(self) -> str:
+        assert_type(self.store.city, City | None)
+        assert_type(self.store.number, int)
+        assert_type(self.store.cities, Sequence[City])
+        return self.store.street.doc_id
+
+
 class CityStore(Store):
     city = reference(City)
     country = reference(City.country)
     twins = references(City.twins)
     compatriots = referrers(City.country)
+    largest = referrers(City.country).where(City.population > 1000, capital=True).order_by(City.population).limit(3)
+    streets = children(Street)
     capitals = matching(City.capital == True)  # noqa: E712
 
 
@@ -73,6 +102,8 @@ class CityView(ViewModel[CityStore]):
         assert_type(self.store.country, Country | None)
         assert_type(self.store.twins, Sequence[Country])
         assert_type(self.store.compatriots, Sequence[City])
+        assert_type(self.store.largest, Sequence[City])
+        assert_type(self.store.streets, Sequence[Street])
         assert_type(self.store.capitals, Sequence[City])
         assert_type(self.params, Mapping[str, str])
         return self.store.city.name
