@@ -20,9 +20,11 @@ from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.types import subclasses
+from boiler_functions.views.choice import Choosing
 from boiler_functions.views.fetching import Assumed, size_of
 from boiler_functions.views.found import Found, Matching
 from boiler_functions.views.queries import Queried
+from boiler_functions.views.store import Source
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View, ViewModel
 
@@ -78,9 +80,9 @@ def misses(declared: Declarations) -> Iterator[Advice]:
     """
     for view in declared.views:
         for source in view.store_class.sources:
-            if not isinstance(source, Queried):
+            if not isinstance(source, Queried | Choosing):
                 continue
-            query = source.example()
+            query = source.example() if isinstance(source, Queried) else source.choice
             attributes = _attributes(source.model)
             filters = [each for each in query.filters if each.field in attributes]
             for each in filters:
@@ -131,7 +133,7 @@ def _unsent(declared: Declarations) -> Iterator[Advice]:
             )
 
 
-def _missed(view: View, source: Queried, attribute: Attribute[Any], why: str) -> Advice:
+def _missed(view: View, source: Source, attribute: Attribute[Any], why: str) -> Advice:
     default = attribute.initial() if attribute.has_default and not attribute.is_drawn else None
     return Advice(
         "misses-documents",

@@ -26,8 +26,9 @@ from boiler_functions.testing.plain import (
     number,
 )
 from boiler_functions.types import Instant
+from boiler_functions.views.choice import ALL, Choosing
 from boiler_functions.views.followed import Above, One, RelatedMany
-from boiler_functions.views.found import Children, Chosen, Matching, Referrers
+from boiler_functions.views.found import Children, Matching, Referrers
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View
@@ -113,6 +114,9 @@ class Reach:
     named: dict[str, list[str]] = field(default_factory=dict)
     """The paths that each reference leads to, including those of missing documents and of other classes."""
 
+    followed: list[str] = field(default_factory=list)
+    """The paths of all documents that relations refer to, also of those that a choice leaves out."""
+
     def reached(self) -> Reached:
         """Follows the references to their ends; raises a Permanent error for a query that Firestore refuses."""
         sources = self.view.store_class.sources
@@ -120,7 +124,8 @@ class Reach:
         for source in leading:
             self.named[source.name] = self._named(source)
         members = {each.name: tuple(self._members(each, self.named[each.name])) for each in leading}
-        documents = {path: self.all.get(path) or Document(path) for paths in self.named.values() for path in paths}
+        read = [*self.followed, *(path for paths in self.named.values() for path in paths)]
+        documents = {path: self.all.get(path) or Document(path) for path in read}
         totals = {each.name: self._total(each) for each in sources if isinstance(each, Total)}
         return Reached(self.view, self.key, members, documents, self.now, totals)
 
@@ -157,7 +162,11 @@ class Reach:
                 above = (each.rsplit("/", 2)[0] for each in self._leading(via))
                 return sorted({each for each in above if is_at(source.model.pattern().text, each)})
             case RelatedMany():
-                return sorted(set(self._followed(source.via, source.relation)))
+                paths = sorted(set(self._followed(source.via, source.relation)))
+                self.followed += paths
+                if source.choice == ALL:
+                    return paths
+                return self._chosen(source, [[each for each in paths if is_a(source.model, self.all.get(each))]])
             case Referrers():
                 return self._chosen(source, (self._referring(source, each) for each in self._starts(source)))
             case Children(via=Source() as via):
@@ -175,7 +184,7 @@ class Reach:
                 key = next((each for each in names if each in fields), relation.data_key)
                 yield from named(fields, key, relation.target.pattern().text, relation.by)
 
-    def _chosen(self, source: Chosen[Any], groups: Iterable[Iterable[str]]) -> list[str]:
+    def _chosen(self, source: Choosing[Any], groups: Iterable[Iterable[str]]) -> list[str]:
         """Returns what conditions and the limit leave of the documents found from each, in the order of all."""
         group = source.choice._replace(collection=source.model.pattern().text.split("/")[-2], group=True)
         chosen = [each.path for one in groups for each in found(group, {path: self.all[path] for path in one})]

@@ -16,6 +16,7 @@ from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import Boolean
 from boiler_functions.models.relation import Relation
 from boiler_functions.views.build import together
+from boiler_functions.views.choice import ALL
 from boiler_functions.views.followed import Above, One, RelatedMany
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.queries import Queried
@@ -100,7 +101,9 @@ class Walk:
         return self._has_paths(source.via) if isinstance(source, Queried | Above) else source.via in self.known
 
     def _has_paths(self, source: Source) -> bool:
-        return source in self.known if isinstance(source, Queried) else self._is_due(source)
+        # Which documents a choice leaves is known once all are read.
+        is_read = isinstance(source, Queried) or (isinstance(source, RelatedMany) and source.choice != ALL)
+        return source in self.known if is_read else self._is_due(source)
 
     def values_of(self, attribute: Attribute[Any]) -> int:
         """Returns how many values an attribute is assumed to have in the documents of one total."""

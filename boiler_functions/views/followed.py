@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
 from boiler_functions.database import Document
+from boiler_functions.database.matching import matches
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.relation import Relation
 from boiler_functions.paths import Pattern, collection_of
+from boiler_functions.views.choice import ALL, Choosing
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 
 M = TypeVar("M", bound=DomainModel)
@@ -91,8 +93,8 @@ class Many(Source, Generic[M]):
         return self if instance is None else instance.models(self)
 
 
-class RelatedMany(Many[M]):
-    """The documents that a relation refers to."""
+class RelatedMany(Choosing[M], Many[M]):
+    """The documents that a relation refers to; all are read, and then the conditions and the order choose."""
 
     def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:
         self.relation = relation
@@ -109,7 +111,7 @@ class RelatedMany(Many[M]):
             raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
 
     def _leads_by(self) -> Iterable[Any]:
-        return led_by(self.relation)
+        return (*led_by(self.relation), *self._chosen_by())
 
     def _models(self, store: Store) -> list[Any]:
         _check_followed(self.relation, self.via, store)
@@ -117,6 +119,14 @@ class RelatedMany(Many[M]):
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         follow(self, self.relation, self.via, resolution, documents)
+        if self.choice == ALL or (paths := resolution.paths.pop(self.name, None)) is None:
+            return
+        # What starts from the chosen ones waits until it is known which these are.
+        if all(path in documents for path in paths):
+            choice = self.choice._replace(collection=self.model.pattern().segments[-2], group=True)
+            held = {path: documents[path] for path in paths if self.model.holds(documents[path])}
+            chosen = {path: each for path, each in held.items() if matches(choice, each)}
+            resolution.paths[self.name] = tuple(self._in_order(chosen))
 
 
 class Above(Source, Generic[M]):

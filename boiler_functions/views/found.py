@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
 
-from boiler_functions.database import Document, Filter, Order, Query
-from boiler_functions.database.matching import check_query, in_order, orders_of
-from boiler_functions.exceptions import InvalidCondition, InvalidReference, InvalidRequest
-from boiler_functions.models.conditions import Bound, Condition
+from boiler_functions.database import Document, Filter, Query
+from boiler_functions.database.matching import check_query
+from boiler_functions.exceptions import InvalidReference, InvalidRequest
+from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.relation import Relation
-from boiler_functions.models.selection import Selection, collection_query, filters_of
+from boiler_functions.models.selection import Selection, collection_query
 from boiler_functions.paths import collection_of
+from boiler_functions.views.choice import Choosing
 from boiler_functions.views.followed import Many, leads_on, led_by, lies_below, place_of, starting_point
 from boiler_functions.views.keeping import DEFAULT_SHARDS
 from boiler_functions.views.queries import Queried
@@ -27,7 +26,6 @@ K = TypeVar("K")
 Q = TypeVar("Q", int, float)
 
 _EQUALITIES = ("==", "in", "array-contains", "array-contains-any")
-_PLACEHOLDER = re.compile(r"\{\w+(\.\w+)?\}")
 
 
 class Found(Queried, Many[M]):
@@ -101,37 +99,20 @@ class Found(Queried, Many[M]):
             raise InvalidReference(f"{store}.{self.name}: {error}") from error
 
 
-class Chosen(Found[M]):
+class Chosen(Choosing[M], Found[M]):
     """Documents found from those of another reference, among which conditions, an order and a limit choose."""
 
     def __init__(self, model: type[M], *, via: Source | None) -> None:
         self._model = model
         self.via = via
-        self.choice = Query("")
-        """The conditions, orders and limit; the rest of the query is that of each document to start from."""
 
     @property
     def model(self) -> type[M]:
         return self._model
 
-    def where(self, *conditions: Condition[Any], **equal: Any) -> Self:
-        """Keeps the documents that meet every condition: `referrers(Ticket.customer).where(status="open")`."""
-        filters = filters_of(self.model, conditions, equal)
-        check_no_placeholder(self.model, (each.value for each in filters))
-        return self._choosing(self.choice._replace(filters=(*self.choice.filters, *filters)))
-
-    def order_by(self, *orders: Order | Bound[Any, Any]) -> Self:
-        """Orders by these attributes, and documents with equal ones by path; one that lacks any of them is left out."""
-        return self._choosing(Selection(self.model, self.choice).order_by(*orders).query)
-
     def limit(self, count: int) -> Self:
         """Keeps at most this many documents for each document that they are found from."""
         return self._choosing(Selection(self.model, self.choice).limit(count).query)
-
-    def _choosing(self, choice: Query) -> Self:
-        changed = copy.copy(self)
-        changed.choice = choice
-        return changed
 
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         assert self.via is not None
@@ -154,15 +135,8 @@ class Chosen(Found[M]):
     def example(self) -> Query:
         return self.query("any/document")
 
-    def _in_order(self, found: Mapping[str, Document]) -> Iterable[str]:
-        if not self.choice.orders:
-            return sorted(found)
-        # The queries of several documents each have their own order.
-        return (document.path for document in in_order(found.values(), orders_of(self.choice)))
-
     def _leads_by(self) -> Iterable[Any]:
-        # Without a choice nothing, so that upgrading this package leaves every fingerprint as it was.
-        return () if self.choice == Query("") else (self.choice.key,)
+        return self._chosen_by()
 
 
 class Referrers(Chosen[M]):
@@ -246,13 +220,3 @@ class Matching(Found[M]):
         # Earlier versions of this package kept no token of a range: another fingerprint has those ledgers built again.
         has_own_token = query.filters and all(each.op in _EQUALITIES for each in query.filters)
         return (query.key,) if has_own_token else (query.key, "token")
-
-
-def check_no_placeholder(model: type[DomainModel], values: Iterable[Any]) -> None:
-    """Raises InvalidCondition for text like "{ticket_id}", which would be compared as it is and find nothing."""
-    if found := next((each for each in values if isinstance(each, str) and _PLACEHOLDER.fullmatch(each)), None):
-        raise InvalidCondition(
-            f"{model.__name__}.where(…) has the value {found!r}, and the conditions of a Store are the same for every "
-            f"view, so they have no placeholders. Use `children({model.__name__})` for the documents below one of the "
-            f"Store, or `referrers(…)` for those that refer to it."
-        )

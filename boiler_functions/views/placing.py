@@ -11,6 +11,7 @@ from boiler_functions.database.matching import ABSENT, field_of
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.types import digest
+from boiler_functions.views.choice import Choosing
 from boiler_functions.views.fetching import relation_of
 from boiler_functions.views.found import Referrers
 from boiler_functions.views.queries import Queried
@@ -59,8 +60,8 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
         relation = None if isinstance(other, Referrers) else relation_of(other)
         if other.via is source and relation is not None:
             found.append(relation.paths(fields))
-    if isinstance(source, Queried):
-        query = source.example()
+    if isinstance(source, Queried | Choosing):
+        query = source.example() if isinstance(source, Queried) else source.choice
         fields_of_query = dict.fromkeys([each.field for each in query.filters] + [each.field for each in query.orders])
         values = {each: field_of(document, each) for each in fields_of_query}
         found.append({each: value for each, value in values.items() if value is not ABSENT})

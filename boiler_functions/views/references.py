@@ -12,8 +12,9 @@ from boiler_functions.models.embedded import Embedded
 from boiler_functions.models.relation import Relation
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
+from boiler_functions.views.choice import check_no_placeholder
 from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single
-from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers, check_no_placeholder
+from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers
 from boiler_functions.views.store import OnInvalid, Root, Source
 
 M = TypeVar("M", bound=DomainModel)
@@ -64,15 +65,18 @@ def reference(
 @overload
 def references(
     source: Bound[Any, Sequence[M]], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
-) -> Many[M]: ...
+) -> RelatedMany[M]: ...
 @overload
 def references(
     source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
-) -> Many[M]: ...
+) -> RelatedMany[M]: ...
 def references(
     source: Any, *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
-) -> Many[Any]:
-    """Declares the documents that a relation refers to: a relation to many, or any relation of many documents."""
+) -> RelatedMany[Any]:
+    """Declares the documents that a relation refers to: a relation to many, or any relation of many documents.
+
+    All are read; `where` and `order_by` choose among them: `references(Meeting.tickets).where(status="open")`.
+    """
     return _with(RelatedMany(_relation(source), via=via, verify=verify), on_invalid)
 
 

@@ -157,6 +157,8 @@ class FriendStore(Store):
     mentor = reference(Person.mentor, via=person)
     pupils = referrers(Person.mentor, via=person)
     friends = references(Person.friends, via=person)
+    near = references(Person.friends, via=person).where(Person.name != "B", mentor=None).order_by(Person.name.desc())
+    near_badges = children(Badge, via=near)
     admirers = referrers(Person.friends, via=person)
     badges = children(Badge, via=person)
     latest = children(Badge, via=person).where(Badge.title != "B").order_by(Badge.title.desc()).limit(1)
@@ -178,6 +180,14 @@ class FriendView(ViewModel[FriendStore]):
     @attrs.computed
     def friends(self) -> list[str]:
         return [each.name for each in self.store.friends]
+
+    @attrs.computed
+    def near(self) -> list[str]:
+        return [each.doc_id for each in self.store.near]
+
+    @attrs.computed
+    def near_badges(self) -> list[str]:
+        return [each.title for each in self.store.near_badges]
 
     @attrs.computed
     def badges(self) -> list[str]:
@@ -284,10 +294,15 @@ class Family:
     def _friends(self, path: str) -> dict[str, Any]:
         person, everybody = self.people[path], sorted(self.people)
         mentor = self.people.get(f"people/{person['mentor']}")
+        alone = [each for each in everybody if each in person["friends"] and self.people[each]["mentor"] is None]
+        ordered = sorted(((self._name(each), each) for each in alone if self._name(each) != "B"), reverse=True)
+        near = [each for _, each in ordered]
         return {
             "mentor": mentor["name"] if mentor else None,
             "pupils": [self._name(each) for each in everybody if f"people/{self.people[each]['mentor']}" == path],
             "friends": [self._name(each) for each in everybody if each in person["friends"]],
+            "near": [each.removeprefix("people/") for each in near],
+            "nearBadges": [title for each in sorted(near) for title in self._badges(each)],
             "admirers": [self._name(each) for each in everybody if path in self.people[each]["friends"]],
             "badges": self._badges(path),
             "latest": sorted((each for each in self._badges(path) if each != "B"), reverse=True)[:1],

@@ -263,6 +263,34 @@ class Reply(DomainModel):
     text = attrs.string(default="")
 
 
+class NotedStore(Store):
+    meeting = reference(Meeting)
+    noted = references(Meeting.tickets).where(Ticket.note != "x")
+    users = references(Ticket.user, via=noted)
+    replies = referrers(Reply.ticket, via=noted)
+
+
+def test_what_starts_from_a_choice_is_read_once_the_choice_is_made() -> None:
+    app = Boiler("demo")
+    app.query(view_of(NotedStore, "notedViews/{meeting.doc_id}", "NotedView"))
+
+    def fill() -> None:
+        Meeting.new(doc_id="m0", tickets=[f"t{each}" for each in range(MANY)]).save()
+        for number in range(MANY):
+            User.new(doc_id=f"u{number}").save()
+            Ticket.new(doc_id=f"t{number}", user=f"u{number}", note="n").save()
+            for reply in range(MANY):
+                Reply.new(doc_id=f"r{number}{reply}", ticket=f"t{number}", text="b").save()
+
+    changes: dict[str, tuple[str, dict[str, Any]]] = {
+        "meetings/{doc_id}": ("meetings/m0", {"status": "new"}),
+        "tickets/{doc_id}": ("tickets/t0", {"note": "new"}),
+        "users/{doc_id}": ("users/u0", {"name": "new"}),
+        "replies/{doc_id}": ("replies/r00", {"text": "a"}),
+    }
+    compare(app, changes, Assumed(many=MANY), fill)
+
+
 class TopStore(Store):
     meeting = reference(Meeting)
     tickets = references(Meeting.tickets)

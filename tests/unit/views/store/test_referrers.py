@@ -273,6 +273,30 @@ def test_a_limit_is_for_each_document_and_an_order_for_all_together() -> None:
     assert found.metered.usage.rpcs == 2 + 1 + 2, "one query for all without a limit, and one for each with it"
 
 
+def test_conditions_and_an_order_choose_among_the_documents_that_a_relation_refers_to() -> None:
+    class Helped(DomainModel):
+        class Meta:
+            collection_name = "helped"
+
+        tasks = attrs.relation(Task, many=True, by="id")
+
+    class HelpedStore(Store):
+        helped = reference(Helped)
+        all = references(Helped.tasks)
+        open = references(Helped.tasks).where(done=False)
+        ranked = references(Helped.tasks).where(Task.rank > 1).order_by(Task.rank)
+        owners = references(Task.owner, via=ranked)
+        theirs = referrers(Task.owner, via=owners)
+
+    documents = {**TASKS, "helped/h": {"tasks": ["5", "1", "2", "gone"]}}
+    found = Fetched(HelpedStore, "helped/h", documents)
+    assert [found.ids(name) for name in ("all", "open", "ranked", "owners", "theirs")] == [
+        ["1", "2", "5"], ["1", "5"], ["2", "1"], ["a"], ["1", "2", "6"],
+    ]  # fmt: skip
+    assert found.resolution.named.keys() >= {"tasks/5", "tasks/gone"}, "a change of what is left out wakes the view"
+    assert "users/b" not in found.resolution.named, "nothing is read that only what is left out leads to"
+
+
 def test_queries_beside_a_not_in_run_one_by_one_as_firestore_refuses_them_together() -> None:
     class Team(Store):
         lead = reference(User)
