@@ -11,6 +11,7 @@ from benchmarks.comparison import comparison
 from benchmarks.copies import copies
 from benchmarks.fan_out import fan_out
 from benchmarks.hot import hot
+from benchmarks.likes import likes
 from benchmarks.live import live
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
@@ -37,6 +38,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         needless,
         burst,
         hot,
+        likes,
         fan_out,
         cold_start,
         memory,

@@ -8,7 +8,7 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 PREFIXES = (
     "cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/", "dueViews/",
-    "totalsViews/", "listedViews/",
+    "totalsViews/", "keptTotalsViews/", "listedViews/",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
         listed = [each["name"] for each in own if isinstance(each["name"], str)]
         yield f"listedViews/{doc_id}", {"cities": listed, "obj_type": "ListedView"}
         yield f"totalsViews/{doc_id}", {**totals, "obj_type": "TotalsView"}
+        yield f"keptTotalsViews/{doc_id}", {**totals, "obj_type": "KeptTotalsView"}
     capitals = [each["name"] for each in cities.values() if each.get("capital")]
     yield "dashboards/capitals", {"names": capitals, "obj_type": "CapitalsView"}
     large = [(each["population"], doc_id) for doc_id, each in cities.items() if each.get("population", 0) > 1_000_000]

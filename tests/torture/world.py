@@ -101,6 +101,32 @@ class TotalsView(ViewModel[TotalsStore]):
         return self.store.in_capitals
 
 
+class KeptTotalsStore(Store):
+    country = reference(Country)
+    cities = referrers(City.country).count(kept=True, shards=2)
+    population = referrers(City.country).sum(City.population, kept=True, shards=3)
+    in_capitals = matching(City.capital == True).sum(City.population, kept=True, shards=1)  # noqa: E712
+
+
+class KeptTotalsView(ViewModel[KeptTotalsStore]):
+    """The same numbers, which commits keep up to date."""
+
+    class Meta:
+        path = "keptTotalsViews/{country.doc_id}"
+
+    @attrs.computed
+    def cities(self) -> int:
+        return self.store.cities
+
+    @attrs.computed
+    def population(self) -> int:
+        return self.store.population
+
+    @attrs.computed
+    def in_capitals(self) -> int:
+        return self.store.in_capitals
+
+
 class ListedStore(Store):
     country = reference(Country)
     cities = referrers(City.country, on_invalid="skip")
@@ -155,7 +181,7 @@ def applied(view: str, doc_id: str, amount: int) -> str:
 
 def tortured_app() -> Boiler:
     app = Boiler("torture", max_retries=8)
-    for view in (*QUERIES, InitialView, DueView, TotalsView, ListedView):
+    for view in (*QUERIES, InitialView, DueView, TotalsView, KeptTotalsView, ListedView):
         app.query(view)
     for collection, (form, completion) in FORMS.items():
         path = f"users/{{user_id}}/{collection}/{{form_id}}"
