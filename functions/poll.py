@@ -1,6 +1,18 @@
-"""Poll: a document beside its copy changes it, it closes by itself at its time, and a webhook receives both changes."""
+"""Poll: shows its votes by answer, closes by a document beside its copy or at its time, and tells a webhook of both."""
 
-from boiler_functions import Boiler, Changed, DomainModel, Rejected, Store, ViewModel, Webhook, access, attrs, reference
+from boiler_functions import (
+    Boiler,
+    Changed,
+    DomainModel,
+    Rejected,
+    Store,
+    ViewModel,
+    Webhook,
+    access,
+    attrs,
+    children,
+    reference,
+)
 
 
 class Poll(DomainModel):
@@ -13,8 +25,16 @@ class Poll(DomainModel):
     owner = attrs.string(required=True)
 
 
+class Vote(DomainModel):
+    class Meta:
+        collection_name = "polls/{poll_id}/votes"
+
+    answer = attrs.string(required=True)
+
+
 class PollStore(Store):
     poll = reference(Poll)
+    votes = children(Vote).count(by=Vote.answer)
 
 
 app = Boiler("poll")
@@ -44,6 +64,10 @@ class PollView(ViewModel[PollStore]):
         if value and not self.open:
             raise Rejected("a poll that is closed stays closed")
         self.store.poll.open = value
+
+    @attrs.computed
+    def votes(self) -> dict[str, int]:
+        return self.store.votes
 
 
 @app.on_change(PollView, secrets=["POLLS_SECRET"])

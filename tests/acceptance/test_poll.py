@@ -1,4 +1,4 @@
-"""Poll: its owner closes it by a document, once, and receivers recognise the change by its key."""
+"""Poll: it shows its votes as they come, and its owner closes it by a document, once."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,7 +9,7 @@ from boiler_functions import Changed, Webhook
 from boiler_functions.models.model import Model
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import to_datetime
-from functions.poll import Poll, app
+from functions.poll import Poll, Vote, app
 
 COPY = "owners/ada/polls/lunch"
 
@@ -66,4 +66,16 @@ def test_it_closes_by_itself_at_its_time_and_that_is_told_once(testing: MemoryAp
     assert (testing.fields(COPY) or {})["open"] is False
     assert [change.path for change in told] == ["polls/lunch"]
     assert sent(testing, "m1", open=True) == "rejected"
+    assert_views_equal_rebuild(testing)
+
+
+def test_it_shows_how_many_votes_each_answer_has_as_they_come_change_and_go(testing: MemoryApp) -> None:
+    for voter, answer in (("eva", "yes"), ("leo", "no"), ("mia", "yes")):
+        Vote.new(doc_id=voter, poll_id="lunch", answer=answer).save()
+    testing.deliver(duplicates=1, shuffle=3)
+    assert (testing.fields(COPY) or {})["votes"] == {"no": 1, "yes": 2}
+    Vote.new(doc_id="leo", poll_id="lunch", answer="yes").save()
+    testing.write("polls/lunch/votes/mia", None)
+    testing.deliver(duplicates=1, shuffle=3)
+    assert (testing.fields(COPY) or {})["votes"] == {"yes": 2}
     assert_views_equal_rebuild(testing)
