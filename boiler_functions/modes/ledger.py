@@ -133,6 +133,8 @@ class Ledger(NamedTuple):
     """Until when changes are postponed: whoever ends this has built the view from a reading at that time or later."""
     read_at: Instant = 0
     """When the ledger was read."""
+    is_registered: bool = False
+    """Whether tokens were added since the view was built, so that a change before may have found nobody."""
 
     @classmethod
     def of(cls, instance: Instance, document: Document, read_at: Instant = 0) -> Ledger:
@@ -165,6 +167,7 @@ class Ledger(NamedTuple):
             _instant_of(fields, "written_at"),
             _wake_of(fields, "postponed_until"),
             read_at,
+            fields.get("registered", False),
         )
 
     def is_owed_to(self, edition: Edition) -> bool:
@@ -191,7 +194,7 @@ class Ledger(NamedTuple):
 
         A ledger without a build owes one, and the next handler that reads it builds the view.
         """
-        registered = self._replace(depends_on=self.depends_on | tokens)
+        registered = self._replace(depends_on=self.depends_on | tokens, is_registered=True)
         return registered if self.document.exists else registered._replace(edition=edition, debt=debt)
 
     def owing(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
@@ -229,6 +232,7 @@ class Ledger(NamedTuple):
             wake=wake,
             skipped={path: _reason(built.skipped[path]) for path in sorted(built.skipped)[:_MOST_SKIPPED]},
             number_skipped=len(built.skipped),
+            is_registered=False,
         )
 
     def knows(self, versions: Mapping[str, Version]) -> bool:
@@ -257,6 +261,7 @@ class Ledger(NamedTuple):
             **({"wake_at": to_datetime(self.wake.at)} if self.wake else {}),
             **({"postponed_until": to_datetime(self.postponed.at)} if self.postponed else {}),
             **({"written_at": to_datetime(self.written_at)} if self.written_at else {}),
+            **({"registered": True} if self.is_registered else {}),
             **({} if self.content is None else {"content": self.content}),
             **self._skipped_fields(),
         }

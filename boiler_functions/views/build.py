@@ -121,6 +121,18 @@ class Reader:
         self.documents, self.results, self.totals, self.loaded, self.read_time = {}, {}, {}, {}, None
         self.read(paths)
 
+    def is_as_read(self, paths: Collection[str], queries: Mapping[str, Query]) -> bool:
+        """Reads these documents and queries, by key, as they are now; returns whether all are in the versions read.
+
+        A document that a query found may have been read before it, and then counts in the version of that reading.
+        """
+        now = Reader(self.database)
+        now.read(paths)
+        now.query(queries.values())
+        found = [[(each.path, each.version) for each in now.results[key]] for key in queries]
+        read = [[(each.path, self.documents[each.path].version) for each in self.results[key]] for key in queries]
+        return found == read and all(now.documents[path].version == self.documents[path].version for path in paths)
+
     def reached(self, instance: Instance) -> Resolution:
         """Returns how far the fetch plan leads with what was read, for a build that failed before its end."""
         resolution = Resolution()

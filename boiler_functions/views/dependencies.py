@@ -28,6 +28,14 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def new_in(resolution: Resolution, tokens: frozenset[str], scope: str) -> tuple[set[str], dict[str, Query]]:
+    """Returns the documents and queries of a build, a change of which would not find the view by the tokens."""
+    documents = {path for path in resolution.named if _document_token(scope, path) not in tokens}
+    asked = resolution.queries.items()
+    new = {key: query for key, (source, query) in asked if not _tokens_of_query(scope, source, query) <= tokens}
+    return documents, new
+
+
 def tokens_of_change(scope: str, store: type[Store], change: Change) -> frozenset[str]:
     """Returns the tokens to look up for a change: those of its images before and after.
 

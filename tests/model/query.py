@@ -10,6 +10,7 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     SPREAD  the root, and `b`, which says both the content and the two paths that the view is stored at
     COUNTED the root, and how many of `x`, `y` match and their sum: numbers, which bring no versions
     BOTH    as COUNTED, and `y`, which it reads too
+    FOUND   as QUERY, and `y`, which it reads by its name too
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
 
@@ -40,6 +41,7 @@ SPREAD = 5
 REFUSED, FAILS = 8, 9
 TIMED = 12
 COUNTED, BOTH = 13, 14
+FOUND = 15
 INITIAL = 1
 """The version of all documents that exist before the script."""
 LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, *OWNED)
@@ -97,6 +99,7 @@ DEVICES = (
     "reread_behind",
     "reread_registered",
     "reread",
+    "reread_all",
     "tombstones",
     "miss_tokens",
     "page_fallback",
@@ -165,7 +168,7 @@ class Ledger(NamedTuple):
     `edition` is the deployment that built it; it is `owed` a build that could not be done. One that was built during
     a roll-out is built `once_more` after it. It `wakes` when the moment comes, and `now` is the time at which it was
     built. It had counted every write up to `as_of`, if it counts at all. Its view was `written_at` a time, and changes
-    are postponed until `postponed_until`.
+    are postponed until `postponed_until`. It was `registered` and not built since.
     """
 
     tokens: frozenset[str]
@@ -180,6 +183,7 @@ class Ledger(NamedTuple):
     once_more: bool = False
     written_at: int = 0
     postponed_until: int = 0
+    registered: bool = False
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -503,7 +507,7 @@ class QueryProtocol:
         match handler.phase:
             case "start":
                 yield from self._follow(handler, world, who)
-            case "look-up" | "read":
+            case "look-up" | "read" | "check":
                 for item in sorted(handler.awaited):
                     yield self._read(handler, item, world, who)
             case "deeper":
@@ -592,8 +596,12 @@ class QueryProtocol:
             if not world.is_indexed:
                 return f"{who}: has no index for its query", _with(world, self._refused(handler))
             hits = _hits(dict(world.docs))
-            return f"{who}: queries: {_values(hits)}", _with(world, self._found(handler, hits))
+            found = self._found_again(handler, hits) if handler.phase == "check" else self._found(handler, hits)
+            return f"{who}: queries: {_values(hits)}", _with(world, found)
         document = dict(world.docs)[item]
+        if handler.phase == "check":
+            again = self._read_again(handler, item, document)
+            return f"{who}: reads {item} = {document.value} once more", _with(world, again)
         after = handler._replace(seen=_pairs({**dict(handler.seen), item: document}))
         return f"{who}: reads {item} = {document.value}", _with(world, after)
 
@@ -663,7 +671,7 @@ class QueryProtocol:
                 if not handler.todo:
                     return None
                 return handler if handler.todo[0].startswith(FOLLOW) else self._look_up(handler)
-            case "look-up" | "read":
+            case "look-up" | "read" | "check":
                 if handler.awaited:
                     return self._read_unchanging(handler, world)
                 if "versions" in self.off:
@@ -766,16 +774,15 @@ class QueryProtocol:
         return None in (before, after) or (before in (COPIED, *OWNED)) != (after in (COPIED, *OWNED))
 
     def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
+        if ledger.registered and "reread_registered" not in self.off:
+            return True  # What was read may be older than the registration.
         if "reread_older_answer" not in self.off and ledger.now > (dict(handler.seen).get(NOW, MISSING).value or 0):
             return True
         return any(self._is_older(handler.change, path, read, ledger) for path, read in handler.seen if path != NOW)
 
     def _is_older(self, change: Change, path: str, read: Document, ledger: Ledger) -> bool:
         known = ledger.version(path)
-        if known is None:
-            # Registered but not built since: what was read may be older than the registration.
-            return "reread_registered" not in self.off
-        if "reread_behind" in self.off:
+        if known is None or "reread_behind" in self.off:
             return False
         if read.value is None:
             return known > (change.over if change.path == path else 0)
@@ -813,7 +820,9 @@ class QueryProtocol:
                 (
                     name,
                     ledgers[name],
-                    old._replace(tokens=old.tokens | tokens) if old else Ledger(tokens, edition=handler.edition),
+                    (old or Ledger(frozenset(), edition=handler.edition))._replace(
+                        tokens=old.tokens | tokens if old else tokens, registered=True
+                    ),
                 )
                 for name, tokens in self._unregistered(handler).items()
                 for old in (ledgers[name].ledger,)
@@ -821,16 +830,44 @@ class QueryProtocol:
         )
 
     def _registered(self, handler: Handler) -> Handler:
-        """Reads again, with the ledgers as this commit left them."""
+        """Reads what was new once more, with the ledgers as this commit left them; with a total, all of it."""
         written = {name: Known(ledger) for name, _, ledger in self._registration(handler).ledgers}
-        ledgers = _pairs({**dict(handler.ledgers), **written})
+        new = self._new(handler)
+        handler = handler._replace(phase="check", ledgers=_pairs({**dict(handler.ledgers), **written}), awaited=new)
         if "reread" in self.off:
-            return handler._replace(phase="read", ledgers=ledgers, awaited=frozenset())
+            return handler._replace(awaited=frozenset())
+        return handler if handler.total is None else self._all_again(handler)
+
+    def _new(self, handler: Handler) -> frozenset[str]:
+        """Returns what was read of which a change would have found no view by the ledgers as they were."""
+        seen = dict(handler.seen)
+        new: set[str] = set()
+        for name, known in handler.ledgers:
+            if name in self._mine(handler):
+                view = self._view(name, handler)
+                resolution = resolve(view, seen)
+                tokens = known.ledger.tokens | {view.root} if known.ledger else frozenset()
+                new |= {path for path in resolution.named if path not in tokens}
+                new |= {"query"} if resolution.queries and "xy:1" not in tokens else set()
+        return frozenset(new)
+
+    def _all_again(self, handler: Handler) -> Handler:
         seen = dict(handler.seen)
         named = {path for name in self._mine(handler) for path in resolve(self._view(name, handler), seen).named}
-        return handler._replace(
-            phase="read", ledgers=ledgers, awaited=frozenset(named), seen=(), hits=None, total=None, read_at=0
-        )
+        return handler._replace(phase="read", awaited=frozenset(named), seen=(), hits=None, total=None, read_at=0)
+
+    def _read_again(self, handler: Handler, path: str, document: Document) -> Handler:
+        if dict(handler.seen)[path] == document:
+            return handler
+        if "reread_all" in self.off:
+            return handler._replace(seen=_pairs({**dict(handler.seen), path: document}))
+        return self._all_again(handler)
+
+    def _found_again(self, handler: Handler, hits: tuple[tuple[str, Document], ...]) -> Handler:
+        # A document may have been read before the query, by the event's image, in an older version.
+        if handler.hits == hits and all(dict(handler.seen)[path] == document for path, document in hits):
+            return handler
+        return self._found(handler, hits) if "reread_all" in self.off else self._all_again(handler)
 
     def _commit_of(self, handler: Handler) -> Commit | None:
         """Returns the writes for the views; the debt for one that cannot be built, or is of later code."""
@@ -1106,7 +1143,7 @@ def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
     root = seen.get(view.root, MISSING).value
     if root in LINKED:
         yield "b"
-    if root in OWNED or root == BOTH:
+    if root in OWNED or root in (BOTH, FOUND):
         yield "y"
     if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
@@ -1117,7 +1154,7 @@ def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
     if view.root in seen and seen[view.root].value is None:
         return Resolution(False)
     root = seen.get(view.root, MISSING).value
-    return Resolution(True, tuple(_named(view, seen)), root == QUERY, root in (COUNTED, BOTH))
+    return Resolution(True, tuple(_named(view, seen)), root in (QUERY, FOUND), root in (COUNTED, BOTH))
 
 
 def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:

@@ -13,6 +13,7 @@ from tests.model.query import (
     COPIED,
     COUNTED,
     FAILS,
+    FOUND,
     LINK,
     OWNED,
     QUERY,
@@ -64,6 +65,7 @@ def _family(name: str, length: int, deep: int, values: Mapping[str, tuple[int | 
 
 _DOCUMENTS = {"a": (ALONE, LINK, None), "b": (0, 1, None)}
 _PREDICATES = {"a": (QUERY, None), "x": (1, 2, 11, None), "y": (1, None)}
+_FOUND = {"a": (FOUND, QUERY), "y": (1, 2, 11, None)}
 _COUNTED = {"x": (1, 2, 11, None), "y": (1, None), "a": (COUNTED, BOTH, QUERY, None)}
 _MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
 _SPREAD = (("a", SPREAD), ("b", 0))
@@ -81,6 +83,13 @@ FAMILIES = (
     _family("predicates, of a view that is there", 3, 4, _PREDICATES, initial=(("a", QUERY),)),
     _family("predicates, delivered twice", 2, 3, _PREDICATES, initial=(("a", QUERY), ("x", 1)), deliveries=2),
     _family("predicates, events without images", 2, 3, _PREDICATES, initial=(("a", QUERY),), imageless=True),
+    _family("a document that is named and found", 3, 4, _FOUND, initial=(("a", QUERY), ("y", 2))),
+    _family("a document that is found, and then named", 3, 4, _FOUND, initial=(("a", QUERY), ("y", 1))),
+    _family("a document that is named and found, delivered twice", 2, 3, _FOUND, initial=(("y", 2),), deliveries=2),
+    _family("a document that is named and found, lost answers", 2, 3, _FOUND, initial=(("a", QUERY),), faults=1),
+    _family(
+        "a document that is named and found, without images", 2, 3, _FOUND, initial=(("a", QUERY),), imageless=True
+    ),
     _family("two levels", 3, 4, _CHAIN, initial=(("a", CHAIN),)),
     _family("two levels, each read at its own time", 3, 4, _CHAIN, live=True),
     _family("destinations that change", 3, 4, _MOVING, initial=(("a", COPIED), ("b", 5))),

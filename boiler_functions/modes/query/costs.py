@@ -1,7 +1,7 @@
 """Estimates the cost of a change of a source for a stored view.
 
 The estimate is for a change that reaches a view whose dependencies are all known. A new dependency costs two more RPCs
-and a second reading of everything; a covered event costs one RPC in all.
+and is read twice; if it changes in between, everything is. A covered event costs one RPC in all.
 """
 
 from __future__ import annotations

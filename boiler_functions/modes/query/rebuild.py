@@ -1,9 +1,9 @@
 """Query mode: a change of any document that a view read rebuilds the view; at least once, and convergent.
 
 For each view that a change may concern: read the ledger, then the sources; register dependencies that the ledger lacks
-and read again; build; commit ledger and view together, on the condition that the ledger is unchanged since it was read.
-A conflict starts again with reading the ledger. `tests/model` checks this protocol over all its interleavings; the
-words are in docs/glossary.md.
+and read these once more; build; commit ledger and view together, on the condition that the ledger is unchanged since it
+was read. A conflict starts again with reading the ledger. `tests/model` checks this protocol over all its
+interleavings; the words are in docs/glossary.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Document, Reading
+from boiler_functions.database import Document, Query, Reading
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import (
     Conflict,
@@ -35,7 +35,7 @@ from boiler_functions.modes.query.keep import Keep
 from boiler_functions.modes.query.quiet import Quiet
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
-from boiler_functions.views.dependencies import depends_on_document, sources_of, tokens_of, tokens_of_change
+from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import ViewModel
@@ -204,24 +204,36 @@ class Rebuild(NamedTuple):
         """Registers all that the instances depend on, then builds them."""
         if is_page:
             reader.read(path for each in instances for path in self._known_documents(each, ledgers[each]))
-        elif any(self._is_behind(each, ledgers[each], reader) for each in instances):
+        elif any(self._is_behind(ledgers[each], reader) for each in instances):
             reader.read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
         resolved = reader.resolve(instances)
         while unregistered := [each for each in instances if self._must_register(each, ledgers[each], resolved[each])]:
-            ledgers = {**ledgers, **self._register(unregistered, ledgers, resolved)}
-            self._read_anew(reader, resolved)
-            resolved = reader.resolve(instances)
+            former, ledgers = ledgers, {**ledgers, **self._register(unregistered, ledgers, resolved)}
+            if not self._is_still_so(reader, former, resolved):
+                reader.read_again({path for each in resolved.values() for path in each.named})
+                resolved = reader.resolve(instances)
         for each in instances:
             built = build_to_store(each, reader, resolved[each], self._scope(each))
             yield self._composition.result(each, ledgers[each], built, reader, resolved[each], failure)
 
-    def _read_anew(self, reader: Reader, resolved: Mapping[Instance, Resolution]) -> None:
-        """Reads again, since a change of a new dependency after the first reading found no view.
+    def _is_still_so(self, reader: Reader, former: Ledgers, resolved: Mapping[Instance, Resolution]) -> bool:
+        """Reads once more what the former ledgers did not name; returns whether it is as the first reading saw it.
 
-        Everything, so that a document and the queries that may find it are of one time. Otherwise the ledger could
-        record a document's new version, which covers its event, beside the result of a query that is older.
+        A change of it before the registration found no view; a change of anything else did. So if it is the same, the
+        first reading stands. If not, everything is read again: a new document beside the older result of a query that
+        finds it would let the ledger record its version, which covers its event, without what the query finds now.
         """
-        reader.read_again({path for each in resolved.values() for path in each.named})
+        documents: set[str] = set()
+        queries: dict[str, Query] = {}
+        for each, resolution in resolved.items():
+            if resolution.totals:
+                return False  # Numbers bring no versions to compare.
+            ledger = former[each]
+            new_documents, new_queries = new_in(resolution, ledger.depends_on, self._scope(each))
+            # Without a ledger, the root too: a torn read may have seen it before a deletion that removed its ledger.
+            documents |= new_documents - ({each.root} if ledger.document.exists else set())
+            queries |= new_queries
+        return reader.is_as_read(documents, queries)
 
     def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
         """Reads the ledgers, together with the sources that can be named from the change's own image."""
@@ -288,26 +300,23 @@ class Rebuild(NamedTuple):
             if path != instance.root and depends_on_document(ledger.depends_on, self._scope(instance), path)
         )
 
-    def _is_behind(self, instance: Instance, ledger: Ledger, reader: Reader) -> bool:
+    def _is_behind(self, ledger: Ledger, reader: Reader) -> bool:
         """Whether some source may have been read before the ledger's last commit, so that all must be read again.
 
         One BatchGet may be torn: it may read a source before another builder's commit, and the ledger after it. That is
         so if a source is older than the version in the ledger, and may be so if the ledger does not know its version.
         """
-        if ledger.is_unpaid or ledger.postponed is not None:
+        if ledger.is_unpaid or ledger.is_registered or ledger.postponed is not None:
             # A failed build records no versions, but it may have withdrawn a copy. Older sources would restore it.
+            # Neither does a registration; a change before it found no view, and older sources may lack it.
             # A postponed change is in no version either, and one by older sources could end its postponement.
             return True
         if ledger.as_of > (reader.read_time or 0):
             # The documents may be the same and the answers about the time older.
             return True
-        scope = self._scope(instance)
-        for path, document in reader.documents.items():
-            # Asked for each document and each instance of a page, so the cheap question comes first.
-            if path in ledger.versions or document.collection == COLLECTION:
-                continue
-            if not ledger.is_whole or depends_on_document(ledger.depends_on, scope, path):
-                return True
+        sources = (each for each in reader.documents.values() if each.collection != COLLECTION)
+        if not ledger.is_whole and any(each.path not in ledger.versions for each in sources):
+            return True
         for path, known in ledger.versions.items():
             read = reader.documents.get(path)
             if read is None or (not read.exists and self._tells_of_deletion(path, known)):

@@ -86,11 +86,14 @@ def test_the_first_ledger_may_not_exist_yet_and_a_later_one_must_be_as_it_was_re
     assert Ledger.of(TOKYO, document).delete().precondition == Precondition(version=document.version)
 
 
-def test_registering_adds_tokens_and_keeps_everything_else() -> None:
+def test_registering_adds_tokens_and_keeps_everything_else_until_the_view_is_built() -> None:
     ledger = Ledger.of(TOKYO, stored(first()))
-    registered = ledger.registering(frozenset({"c"}), EDITION, DEBT)
+    registered = Ledger.of(TOKYO, stored(ledger.registering(frozenset({"c"}), EDITION, DEBT)))
     assert registered.depends_on == {"a", "b", "c"}
-    assert registered._replace(depends_on=ledger.depends_on) == ledger
+    assert registered.is_registered
+    rest = registered._replace(document=ledger.document, depends_on=ledger.depends_on, is_registered=False)
+    assert rest == ledger
+    assert not registered.describing(BUILT, 1, "event-2").is_registered
 
 
 def test_a_ledger_after_its_own_commit_expects_the_version_of_that_commit() -> None:

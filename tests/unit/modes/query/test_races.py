@@ -2,7 +2,10 @@
 
 import pytest
 
+from boiler_functions import DomainModel, Store, ViewModel, attrs, matching, reference
+from boiler_functions.modes.ledger import Ledger
 from boiler_functions.testing import assert_views_equal_rebuild, memory_app
+from boiler_functions.views.build import Instance
 from tests.unit.modes.cities import (
     QUERIES,
     City,
@@ -77,6 +80,97 @@ def test_a_source_that_changes_before_a_new_dependency_is_registered_is_in_the_v
 
         testing.handle(only(testing), Hooked(testing.database).before("commit", 1, change))
         assert place(testing) == "Tokyo, Corea"
+
+
+class Prize(DomainModel):
+    class Meta:
+        collection_name = "prizes"
+
+    city = attrs.relation(City)
+
+
+class PrizeStore(Store):
+    prize = reference(Prize)
+    city = reference(Prize.city)
+    capitals = matching(City.name == "Capital")
+
+
+class PrizeView(ViewModel[PrizeStore]):
+    class Meta:
+        path = "prizeViews/{prize.doc_id}"
+
+    @attrs.computed
+    def named(self) -> str:
+        return self.store.city.name if self.store.city else "nobody"
+
+    @attrs.computed
+    def found(self) -> list[str]:
+        return [each.doc_id for each in self.store.capitals]
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize(("before", "after"), [("Town", "Capital"), ("Capital", "Town")])
+@pytest.mark.parametrize("handled", [True, False])
+def test_a_document_that_is_named_and_found_changes_as_one(nth: int, before: str, after: str, handled: bool) -> None:
+    """The query is known; the name of the document is new, and is read once more after it is registered."""
+    with memory_app(app_of(PrizeView)) as testing:
+        Prize.new(doc_id="p").save()
+        City.new(doc_id="OSA", name=before).save()
+        testing.deliver()
+        changed(Prize, "p", city="OSA")
+
+        def change() -> None:
+            changed(City, "OSA", name=after)
+            for each in testing.take() if handled else ():
+                testing.handle(each, testing.database)
+
+        testing.handle(only(testing), Hooked(testing.database).before("commit", nth, change))
+        testing.deliver()
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_document_that_is_found_and_read_before_its_name_is_registered_is_read_again() -> None:
+    """One BatchGet is torn: the document from before its last change, the ledger from after its registration."""
+    with memory_app(app_of(PrizeView)) as testing:
+        Prize.new(doc_id="p").save()
+        City.new(doc_id="OSA", name="Capital").save()
+        testing.deliver()
+        changed(Prize, "p", city="OSA")
+        named = only(testing)
+        changed(City, "OSA", name="Town")
+        found = only(testing)
+        before = testing.database.read(["cities/OSA"]).read_time
+
+        def delete() -> None:
+            deleted(City, "OSA")
+            assert testing.handle(only(testing), testing.database).outcomes == {}, "nobody is registered yet"
+
+        def commit_torn() -> None:
+            testing.handle(named, Hooked(testing.database).tear("cities/OSA", before))
+
+        hooked = Hooked(testing.database).before("commit", 1, delete).before("commit", 2, commit_torn)
+        testing.handle(found, hooked)
+        testing.deliver()
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_document_that_is_read_before_a_new_query_finds_it_is_of_one_version() -> None:
+    """The first reading is torn: it has the document from before its change, and the query's result from after."""
+    with memory_app(app_of(PrizeView)) as testing:
+        City.new(doc_id="OSA", name="Capital").save()
+        testing.take()
+        Prize.new(doc_id="p", city="OSA").save()
+        created = only(testing)
+        changed(Prize, "p", city=None)
+        testing.take()
+        before = testing.database.read(["cities/OSA"]).read_time
+        City.new(doc_id="OSA", name="Capital", country="JP").save()
+        testing.take()
+        hooked = Hooked(testing.database).tear("cities/OSA", before)
+        testing.handle(created, hooked)
+        (ledger,) = [each for path, each in testing.documents().items() if path.startswith("boilerLedgers")]
+        found = testing.database.read(["cities/OSA"]).documents[0].version
+        assert Ledger.of(Instance(PrizeView, "prizes/p"), ledger).versions["cities/OSA"] == found
 
 
 @pytest.mark.parametrize("nth", [1, 2])

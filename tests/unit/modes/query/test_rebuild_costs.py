@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import DomainModel, Store, ViewModel, attrs, reference, referrers
+from boiler_functions import DomainModel, Store, ViewModel, attrs, reference, references, referrers
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import COLLECTION
@@ -112,6 +112,64 @@ def test_a_new_dependency_costs_two_rpcs_more() -> None:
         changed(City, "TOK", country="KR")
         *_, new = testing.deliver()
         assert (known.usage.rpcs, new.usage.rpcs) == (2, 4)
+
+
+def test_a_new_dependency_is_read_twice_and_the_others_once() -> None:
+    with memory_app(app_of(MeetingView)) as testing:
+        for user in "abcdefghijk":
+            User.new(doc_id=user, name=user.upper()).save()
+            Ticket.new(doc_id=f"t{user}", user=user).save()
+        meeting(testing, "abcdefghij")
+        changed(Meeting, "m", tickets=[f"t{user}" for user in "abcdefghijk"])
+        (report,) = testing.deliver()
+        # The ledger and the meeting, each ticket and each user; once more the new ticket and its user.
+        assert report.usage.reads == 2 + 11 + 11 + 2
+        assert report.usage.rpcs == 5
+        assert_views_equal_rebuild(testing)
+
+
+class Fans(Store):
+    country = reference(Country)
+    cities = referrers(City.country)
+    twins = references(City.twin)
+
+
+class FansView(ViewModel[Fans]):
+    class Meta:
+        path = "fansViews/{country.doc_id}"
+
+    @attrs.computed
+    def names(self) -> list[str]:
+        return [city.twin.name for city in self.store.cities if city.twin]
+
+
+def test_a_new_hit_of_a_known_query_leaves_the_query_and_what_it_had_found_as_read() -> None:
+    with memory_app(app_of(FansView)) as testing:
+        Country.new(doc_id="JP", name="Japan").save()
+        for number in range(11):
+            City.new(doc_id=f"T{number}", name=f"Twin {number}").save()
+        for number in range(10):
+            City.new(doc_id=f"C{number}", name="City", country="JP", twin=f"T{number}").save()
+        testing.deliver()
+        City.new(doc_id="C10", name="City", country="JP", twin="T10").save()
+        report = testing.handle(only(testing))
+        # The query of the ledger; the root with the known twins, the query, the new twin; and that once more.
+        assert report.usage.reads == 1 + (1 + 10) + 11 + 1 + 1
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_new_dependency_that_changes_before_it_is_registered_makes_the_build_read_everything_again() -> None:
+    with memory_app(app_of(FansView)) as testing:
+        Country.new(doc_id="JP", name="Japan").save()
+        City.new(doc_id="T", name="Twin").save()
+        testing.deliver()
+        City.new(doc_id="C", name="City", country="JP", twin="T").save()
+        event = only(testing)
+        hooked = Hooked(testing.database).before("commit", 1, lambda: changed(City, "T", name="Brother"))
+        report = testing.handle(event, hooked)
+        # Ledgers; root, city and twin; the twin once more; then all three again.
+        assert report.usage.reads == 1 + 3 + 1 + 3
+        assert testing.fields("fansViews/JP") == {**(testing.fields("fansViews/JP") or {}), "names": ["Brother"]}
 
 
 def test_three_levels_of_many_roots_are_read_by_one_batch_a_level() -> None:
