@@ -24,7 +24,7 @@ def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
     """
     found = {_document_token(scope, path) for path in resolution.named if path != root}
     for source, query in resolution.asked:
-        found.update((_collection_token(scope, source), _query_token(scope, query)))
+        found |= _tokens_of_query(scope, source, query)
     return frozenset(found)
 
 
@@ -69,6 +69,10 @@ def _tokens_of_images(scope: str, source: Queried, change: Change) -> Iterable[s
         for query in source.queries_of(image):
             if matches(query, image):
                 yield _query_token(scope, query)
+
+
+def _tokens_of_query(scope: str, source: Source, query: Query) -> set[str]:
+    return {_collection_token(scope, source), _query_token(scope, query)}
 
 
 # The views of a page share most of their documents, and each view asks several times.
