@@ -217,8 +217,8 @@ def _debt_of_a_failure(patch: pytest.MonkeyPatch) -> None:
 def _rereading_of_what_is_owed(patch: pytest.MonkeyPatch) -> None:
     is_behind = Rebuild._is_behind
 
-    def trusting(self: Rebuild, instance: Any, ledger: Ledger, reader: Any) -> bool:
-        return is_behind(self, instance, ledger._replace(debt=None, depends_on=frozenset()), reader)
+    def trusting(self: Rebuild, ledger: Ledger, reader: Any) -> bool:
+        return is_behind(self, ledger._replace(debt=None, is_registered=False), reader)
 
     patch.setattr(Rebuild, "_is_behind", trusting)
 
@@ -256,7 +256,7 @@ def _rereading_of_an_older_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Rebuild,
         "_is_behind",
-        lambda self, instance, ledger, reader: is_behind(self, instance, ledger._replace(as_of=0), reader),
+        lambda self, ledger, reader: is_behind(self, ledger._replace(as_of=0), reader),
     )
 
 
@@ -289,7 +289,7 @@ def _rereading_of_what_is_postponed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Rebuild,
         "_is_behind",
-        lambda self, instance, ledger, reader: is_behind(self, instance, ledger._replace(postponed=None), reader),
+        lambda self, ledger, reader: is_behind(self, ledger._replace(postponed=None), reader),
     )
 
 
