@@ -26,6 +26,10 @@ VIEWS = 1000
 """The most views of one continuation: a few seconds of work, so that many continuations run side by side."""
 
 
+PARTS = 200
+"""The most such continuations that one invocation queues, which takes some seconds; the one after them queues more."""
+
+
 class Continuation(NamedTuple):
     """The ledgers that a change concerns, from after one id up to and including another.
 
@@ -103,7 +107,10 @@ def hand_on(rest: Continuation, invocation: Invocation, enqueue: Enqueue) -> Non
 
 
 def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
-    """Yields the continuation in parts of at most VIEWS ledgers each; reads the names of the ledgers only."""
+    """Yields the continuation in parts of at most VIEWS ledgers each, and after PARTS of them, the rest as one.
+
+    Reads the names of the ledgers only.
+    """
     query = Query(
         COLLECTION,
         filters=(Filter("depends_on", "array-contains-any", whole.tokens),),
@@ -113,7 +120,7 @@ def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
         names_only=True,
     )
     after = whole.after
-    while True:
+    for _ in range(PARTS):
         found = database.query(query._replace(start=cursor(after) if after else None)).documents
         if not found:
             return
@@ -121,3 +128,4 @@ def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
         if len(found) < VIEWS:
             return
         after = found[-1].id
+    yield whole._replace(after=after)

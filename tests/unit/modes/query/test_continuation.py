@@ -256,6 +256,20 @@ def test_without_a_queue_one_invocation_does_the_whole_fan_out_however_long_it_t
 
 
 @small
+def test_a_rest_of_too_many_parts_is_handed_on_as_one_that_hands_on_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boiler_functions.modes.query.continuation.VIEWS", 40)
+    monkeypatch.setattr("boiler_functions.modes.query.continuation.PARTS", 2)
+    library = Library(BOOKS)
+    tasks = handed_on(library, library.change_author("Grace"))
+    assert [bool(each.until) for each in tasks.created] == [True, True, False]
+    while tasks.waiting:
+        library.go_on(tasks.waiting.popleft(), out_of_time(), tasks.put)
+    assert tasks.refused == []
+    assert library.ledger_writes == dict.fromkeys(all_of(library.database, LEDGERS), 1)
+    assert library.cards == library.cards_of_a_rebuild
+
+
+@small
 def test_pages_in_work_at_once_give_what_one_after_the_other_gives() -> None:
     library, other = Library(BOOKS), Library(BOOKS)
     change = library.change_author("Grace", publisher="south")
