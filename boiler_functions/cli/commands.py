@@ -107,7 +107,7 @@ _CHECK = click.option(
 def compile_(context: Context, check_only: bool) -> None:
     """Write the files of firebase-tools: functions.yaml, firestore.indexes.json, and firebase.json if it is missing."""
     _update(list(generated(context)), "boiler compile", check_only)
-    for remark in remarks(context):
+    for remark in () if check_only else remarks(context):
         click.echo(f"warning {remark}", err=True)
     if not check_only and (staged := stage_functions(context)):
         click.echo(f"{staged} is staged for firebase-tools")

@@ -12,6 +12,7 @@ a release of it is installed.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -82,6 +83,12 @@ def remarks(context: Context) -> Iterator[str]:
         else:
             yield f"{project.source / NAME} is not written, as firebase-tools would no longer find {names} there."
     staged = firebase.codebase_of(project.folder / STAGED)
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if staged and here != project.python:
+        yield (
+            f"the emulators of firebase-tools run functions with Python {project.python}, and this is {here}: run "
+            f'`boiler` with that one, or write python = "{here}" into pyproject.toml and the runtime into {firebase.path}.'
+        )
     if firebase.exists and not staged and (hidden or not firebase.codebase_of(project.source)):
         yield f"{firebase.path} has no codebase for {context.app.name}. Run `boiler init`, which adds it."
     if firebase.exists and "firestore" not in firebase.content:

@@ -22,6 +22,7 @@ PARTS: Mapping[str, str] = {
     "clubs": "tests.torture.clubs",
     "quiet": "tests.torture.quiet",
     "contract": "tests.torture.contract",
+    "beside": "tests.torture.beside",
 }
 """The parts by name: the module of each, with a function `run` that is a Part. Imported only when it runs."""
 

@@ -203,3 +203,15 @@ def test_two_versions_of_python_are_refused(run: Run, folder: Path, app: str) ->
     assert "runs the functions with python313, and pyproject.toml with Python 3.12" in result.stderr
     pyproject.write_text(pyproject.read_text().replace("3.12", "3.9"))
     assert "Write one of '3.11', '3.12', '3.13', '3.14'" in run("compile").stderr
+
+
+def test_another_python_than_that_of_the_emulators_is_told(run: Run, folder: Path, app: str) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    other = "3.12" if here != "3.12" else "3.13"
+    pyproject = folder / "pyproject.toml"
+    table = pyproject.read_text()
+    for python, is_told in ((other, True), (here, False)):
+        pyproject.write_text(f'{table}python = "{python}"\n')
+        (folder / "firebase.json").unlink(missing_ok=True)
+        run("compile")
+        assert (f"run functions with Python {other}, and this is {here}" in run("compile").stderr) is is_told
