@@ -86,8 +86,9 @@ def remarks(context: Context) -> Iterator[str]:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     if staged and here != project.python:
         yield (
-            f"the emulators of firebase-tools run functions with Python {project.python}, and this is {here}: run "
-            f'`boiler` with that one, or write python = "{here}" into pyproject.toml and the runtime into {firebase.path}.'
+            f"the emulators of firebase-tools run functions with Python {project.python}, and this is {here}. Run "
+            f'`boiler` with that one, or write python = "{here}" into pyproject.toml, and the runtime into '
+            f"{firebase.path}."
         )
     if firebase.exists and not staged and (hidden or not firebase.codebase_of(project.source)):
         yield f"{firebase.path} has no codebase for {context.app.name}. Run `boiler init`, which adds it."

@@ -11,12 +11,14 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from keyword import iskeyword, issoftkeyword
 from pathlib import Path
+from types import ModuleType
 
 from boiler_functions.app import Boiler
-from boiler_functions.cli.firebase_json import RULES, STAGED, FirebaseJson
+from boiler_functions.cli.firebase_json import STAGED, FirebaseJson
 from boiler_functions.cli.project import PYPROJECT, PYTHON, PYTHONS, SOURCE, TABLE, Project
 from boiler_functions.cli.upload import PACKAGE
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.plan.security_rules import documents, firestore_rules
 
 # Without the suffix, tools would treat the template's files as modules and projects of this package.
 _SUFFIX = ".txt"
@@ -59,9 +61,7 @@ def _join(folder: Path) -> Path:
 def _written(folder: Path, name: str, above: FirebaseJson | None) -> list[Path]:
     Boiler(name)
     module = module_of(name)
-    # The security rules of a project that is there are its own.
-    texts = ((path, text) for path, text in _template() if not (above and path == RULES))
-    written = {folder / path.replace(_MODULE, module): text for path, text in texts}
+    written = {folder / path.replace(_MODULE, module): text for path, text in _template()}
     firebase = above or FirebaseJson(folder, {})
     project = Project(folder, folder / SOURCE, f"{module}:app", python=_python())
     # Made before anything is written, because the name of the codebase may be taken.
@@ -75,7 +75,26 @@ def _written(folder: Path, name: str, above: FirebaseJson | None) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_filled(text, name=name, module=module, python=project.python, **_versions()))
     firebase.path.write_text(joined)
-    return [*written, firebase.path]
+    # The security rules of a project that is there are its own.
+    rules = [] if above else [_with_rules(firebase.rules, project.source / f"{module}.py")]
+    return [*written, firebase.path, *rules]
+
+
+def _with_rules(path: Path, source: Path) -> Path:
+    """Writes the security rules of the app in the file, and returns their path."""
+    # Not imported: the module would stay, and another one may have its name.
+    module = ModuleType(source.stem)
+    before = sys.modules.get(source.stem)
+    sys.modules[source.stem] = module
+    try:
+        exec(compile(source.read_text(), source, "exec"), module.__dict__)
+        app: Boiler = module.__dict__["app"]
+        path.write_text(firestore_rules(documents(app.compiled.declarations)))
+    finally:
+        sys.modules.pop(source.stem)
+        if before is not None:
+            sys.modules[source.stem] = before
+    return path
 
 
 def _python() -> str:
