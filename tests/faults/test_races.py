@@ -187,7 +187,16 @@ def test_builders_never_touch_the_documents_of_their_users() -> None:
             put(testing, JAPAN.path, name=f"Land{number}")
         testing.deliver(shuffle=1, at_once=4)
         own = (ledger.COLLECTION, dead_letter.COLLECTION)
-        views = ("cityViews", "placeViews", "twinViews", "initialViews", "countryViews", "dashboards", "totalsViews")
+        views = (
+            "cityViews",
+            "placeViews",
+            "twinViews",
+            "initialViews",
+            "countryViews",
+            "dashboards",
+            "totalsViews",
+            "listedViews",
+        )
         touched = {each.path.split("/")[0] for writes in hooked.written for each in writes}
         assert touched <= {*own, *views}
 

@@ -19,7 +19,7 @@ def test_the_nearest_pyproject_upwards_names_the_app(
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
     result = run("check")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith("towns is fine")
 
 
