@@ -33,7 +33,7 @@ from boiler_functions.modes.query.commits import Prepared
 from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.keep import Keep
-from boiler_functions.modes.query.quiet import Quiet
+from boiler_functions.modes.query.quiet import QuietViews
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
@@ -261,25 +261,25 @@ def _rereading_of_an_older_answer(patch: pytest.MonkeyPatch) -> None:
 
 
 def _quiet(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Quiet, "is_too_early", lambda self, instance, ledger, read_at: False)
+    patch.setattr(QuietViews, "is_too_early", lambda self, instance, ledger, read_at: False)
 
 
 def _promise_of_a_postponed_change(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Quiet, "postponing", lambda self, instance, ledger, read_at: ledger)
+    patch.setattr(QuietViews, "postponing", lambda self, instance, ledger, read_at: ledger)
 
 
 def _promise_that_is_still_to_be_kept(patch: pytest.MonkeyPatch) -> None:
     """Takes a change for postponed although the build that was promised may have read already."""
-    is_postponed = Quiet.is_postponed
-    patch.setattr(Quiet, "is_postponed", lambda self, instance, ledger, change: is_postponed(
+    is_postponed = QuietViews.is_postponed
+    patch.setattr(QuietViews, "is_postponed", lambda self, instance, ledger, change: is_postponed(
         self, instance, ledger._replace(read_at=0), change
     ))  # fmt: skip
 
 
 def _promise_until_it_is_kept(patch: pytest.MonkeyPatch) -> None:
     """Lets every build end a promise, whenever it read."""
-    built = Quiet.built
-    patch.setattr(Quiet, "built", lambda self, instance, ledger, read_at, *, is_written: built(
+    built = QuietViews.built
+    patch.setattr(QuietViews, "built", lambda self, instance, ledger, read_at, *, is_written: built(
         self, instance, ledger._replace(postponed=None), read_at, is_written=is_written
     ))  # fmt: skip
 

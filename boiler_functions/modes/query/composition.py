@@ -16,7 +16,7 @@ from boiler_functions.modes.ledger import Debt, Ledger, Wake, ledger_path
 from boiler_functions.modes.outbox import Recipient, records
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.debts import Debts
-from boiler_functions.modes.query.quiet import Quiet
+from boiler_functions.modes.query.quiet import QuietViews
 from boiler_functions.modes.query.withdrawal import Withdrawal, deletes_of_former
 from boiler_functions.types import Instant
 from boiler_functions.views.build import Built, Instance, Reader
@@ -33,7 +33,7 @@ class Composition(NamedTuple):
     recipients: tuple[Recipient, ...]
     force: bool
     withdraw: bool
-    quiet: Quiet
+    quiet: QuietViews
 
     def result(
         self,

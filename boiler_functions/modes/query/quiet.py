@@ -1,4 +1,4 @@
-"""Quiet views: `@app.query(at_most_every=…)` limits how often a view is written; its last state always is.
+"""QuietViews views: `@app.query(at_most_every=…)` limits how often a view is written; its last state always is.
 
 A change that comes too early is postponed: the ledger says until when, and that is a promise of a build from a reading
 at that time or later. Changes that come before it find the promise, and cost one read. Upkeep keeps it, or whichever
@@ -18,7 +18,7 @@ from boiler_functions.views.placing import may_withdraw
 from boiler_functions.views.view_model import View
 
 
-class Quiet(NamedTuple):
+class QuietViews(NamedTuple):
     """The least time between two writes of a view, in nanoseconds, for each view that has one."""
 
     app: str

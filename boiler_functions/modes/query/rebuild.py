@@ -32,7 +32,7 @@ from boiler_functions.modes.query.composition import Composition
 from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.keep import Keep
-from boiler_functions.modes.query.quiet import Quiet
+from boiler_functions.modes.query.quiet import QuietViews
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
@@ -375,8 +375,8 @@ class Rebuild(NamedTuple):
         return Commits(self.invocation, self.change)
 
     @property
-    def _quiet(self) -> Quiet:
-        return Quiet(self.invocation.app, self.at_most_every)
+    def _quiet(self) -> QuietViews:
+        return QuietViews(self.invocation.app, self.at_most_every)
 
     @property
     def _debts(self) -> Debts:
