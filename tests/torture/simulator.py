@@ -64,6 +64,9 @@ KINDS = (
     "upkeep asleep", "upkeep with a wrong clock",
 )  # fmt: skip
 
+_HOUR = 3600 * 1_000_000_000
+_NOWHERE = "nothing/now"
+
 # The errors that bad data, or a bug in a getter, may cause; any other is unforeseen.
 _FORESEEN = {"InvalidDocument", "GetterFailed"}
 
@@ -78,15 +81,15 @@ class Watched:
         self._injected = injected
 
     def read(self, paths: Any, *, at: Instant | None = None) -> Reading:
-        self._check_up()
+        self._check_up(at)
         return self._database.read(paths, at=at)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        self._check_up()
+        self._check_up(at)
         return self._database.query(query, at=at)
 
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
-        self._check_up()
+        self._check_up(at)
         return self._database.aggregate(aggregation, at=at)
 
     def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
@@ -96,7 +99,11 @@ class Watched:
         self.committed[get_ident()] = writes
         return committed
 
-    def _check_up(self) -> None:
+    def _check_up(self, at: Instant | None = None) -> None:
+        # No function runs for an hour, and Firestore reads no further back.
+        if at is not None and self._database.read([_NOWHERE]).read_time - at > _HOUR:
+            self._injected["handler stood still for an hour"] += 1
+            raise Unavailable("The handler was ended, as it ran for too long.")
         if self.down:
             self.down -= 1
             self._injected["database down"] += 1
