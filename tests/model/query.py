@@ -11,6 +11,8 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     COUNTED the root, and how many of `x`, `y` match and their sum: numbers, which bring no versions
     BOTH    as COUNTED, and `y`, which it reads too
     FOUND   as QUERY, and `y`, which it reads by its name too
+    NARROW  the root, and of `b` and of all that match the tens alone; `y` as well when the ones of `b` are 3
+    WHOLE   as NARROW, and `y` whole
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
 
@@ -42,9 +44,11 @@ REFUSED, FAILS = 8, 9
 TIMED = 12
 COUNTED, BOTH = 13, 14
 FOUND = 15
+NARROW, WHOLE = 16, 17
+"""The first reads one field of each document, the tens of its value; by the ones it follows and finds."""
 INITIAL = 1
 """The version of all documents that exist before the script."""
-LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, *OWNED)
+LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 NOW = "now"
@@ -89,6 +93,9 @@ QUIET = (
 )
 """The devices for views that are written once in a period; only scenarios with quiet views need them."""
 
+FIELDS = ("images_agree", "conditions_matter", "leads_matter", "all_references_matter")
+"""The devices for changes that matter to no view; only scenarios with fields need them."""
+
 DEVICES = (
     "register",
     "versions",
@@ -110,6 +117,7 @@ DEVICES = (
     *PARTS,
     *COUNTS,
     *QUIET,
+    *FIELDS,
 )
 
 
@@ -156,10 +164,17 @@ class View(NamedTuple):
     root: str
     fixed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    widened: bool = False
+    """Whether code 2 reads the documents whole."""
+    whole: bool = False
 
     def by(self, code: int) -> "View":
         """Returns the view as this code declares it."""
-        return self if code == 1 else self._replace(fixed=(*self.fixed, *self.added))
+        return self if code == 1 else self._replace(fixed=(*self.fixed, *self.added), whole=self.widened)
+
+    def shown(self, document: Document) -> int | None:
+        """Returns what a view that is NARROW reads of the document."""
+        return document.value if self.whole or document.value is None else document.value // 10 % 10
 
 
 class Ledger(NamedTuple):
@@ -314,6 +329,8 @@ class Scenario(NamedTuple):
     """Each copy of a view that has several to write is committed by itself."""
     quiet: bool = False
     """The views are written once in a PERIOD."""
+    fields: int = 0
+    """The views are NARROW or WHOLE, and a change of what they do not read is acknowledged at once."""
     places: tuple[str, ...] = ("a",)
     """The documents that decide where a quiet view is stored."""
     settling: bool = False
@@ -533,11 +550,26 @@ class QueryProtocol:
 
     def _taken(self, change: Change, edition: int) -> Handler:
         """Returns the handler of a deployment: it finds views by key, then by token."""
+        if self._matters_to_none(change, edition):
+            return Handler(change, (), edition=edition)
         tokens = self._tokens(change, edition)
         named = tuple(
             view.name for view in self.views.values() if change.path in ("", view.root) or (not view.root and tokens)
         )
         return Handler(change, (*named, FOLLOW) if tokens else named, edition=edition)
+
+    def _matters_to_none(self, change: Change, edition: int) -> bool:
+        """Returns whether the two images of the change agree in all that a view reads of the document."""
+        if not self.scenario.fields or change.path in ("", "a", UPKEEP):
+            return False
+        before, after = change.before, change.after
+        if not change.tells or None in (before.value, after.value):
+            return "images_agree" in self.off
+        parts = [[view.shown(each) for view in self._declared(edition)] for each in (before, after)]
+        if ("leads_matter" if change.path == "b" else "conditions_matter") not in self.off:
+            parts = [[*each, (image.value or 0) % 10] for each, image in zip(parts, (before, after), strict=True)]
+        is_read_whole = change.path == "y" and self.scenario.fields == WHOLE and "all_references_matter" not in self.off
+        return parts[0] == parts[1] and not is_read_whole
 
     def _follow(self, handler: Handler, world: World, who: str) -> Iterator[tuple[str, World]]:
         """Looks up ledgers by tokens: a query is a snapshot, which returns all ledgers of a page at one time."""
@@ -1147,6 +1179,8 @@ def _named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
         yield "y"
     if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
+    if root == WHOLE or (root == NARROW and (seen.get("b", MISSING).value or 0) % 10 == CHAIN):
+        yield "y"
 
 
 def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
@@ -1154,7 +1188,7 @@ def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
     if view.root in seen and seen[view.root].value is None:
         return Resolution(False)
     root = seen.get(view.root, MISSING).value
-    return Resolution(True, tuple(_named(view, seen)), root in (QUERY, FOUND), root in (COUNTED, BOTH))
+    return Resolution(True, tuple(_named(view, seen)), root in (QUERY, FOUND, NARROW, WHOLE), root in (COUNTED, BOTH))
 
 
 def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:
@@ -1176,10 +1210,13 @@ def build(
     if "b" in resolution.named and seen["b"].value == FAILS:
         return None
     versions = {path: seen[path].version for path in resolution.named}
-    content: tuple[object, ...] = tuple(seen[path].value for path in resolution.named)
+    root = seen[view.root].value if view.root else None
+    read = {path: view.shown(each) if root in (NARROW, WHOLE) else each.value for path, each in seen.items()}
+    whole = {view.root, *(("y",) if root == WHOLE else ())}
+    content: tuple[object, ...] = tuple(seen[path].value if path in whole else read[path] for path in resolution.named)
     if resolution.queries:
-        versions.update({path: min(read.version, seen[path].version) for path, read in hits})
-        content += tuple((path, seen[path].value) for path, _ in hits)
+        versions.update({path: min(hit.version, seen[path].version) for path, hit in hits})
+        content += tuple((path, read[path]) for path, _ in hits)
     if resolution.counts:
         content += (total,)
     now = seen.get(NOW, MISSING).value or 0

@@ -15,11 +15,13 @@ from tests.model.query import (
     FAILS,
     FOUND,
     LINK,
+    NARROW,
     OWNED,
     QUERY,
     REFUSED,
     SPREAD,
     TIMED,
+    WHOLE,
     QueryProtocol,
     View,
 )
@@ -30,6 +32,7 @@ FIXED = (View("A", "a", fixed=("b",)),)
 TWO = (View("A", "a"), View("B", "c"))
 ROOTLESS = (View("D", "", fixed=("b",)),)
 ADDING = (View("A", "a", fixed=("b",), added=("y",)),)
+WIDENED = (View("A", "a", widened=True),)
 LINK_AND_QUERY = (("a", LINK), ("c", QUERY))
 _OLD = (("a", LINK), ("b", 0))
 LINK_AND_COPY = (("a", LINK), ("c", COPIED))
@@ -68,6 +71,8 @@ _PREDICATES = {"a": (QUERY, None), "x": (1, 2, 11, None), "y": (1, None)}
 _FOUND = {"a": (FOUND, QUERY), "y": (1, 2, 11, None)}
 _COUNTED = {"x": (1, 2, 11, None), "y": (1, None), "a": (COUNTED, BOTH, QUERY, None)}
 _MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
+_FIELDS = {"a": (NARROW, None), "b": (0, 100, 10, 3), "x": (1, 101, 11, 2), "y": (20, None)}
+_NARROW = (("a", NARROW), ("b", 0), ("x", 1), ("y", 10))
 _SPREAD = (("a", SPREAD), ("b", 0))
 _CHAIN = {"a": (CHAIN, None), "b": (CHAIN, 0), "y": (0, 1, None)}
 
@@ -163,6 +168,18 @@ FAMILIES = (
     _family("a total, crashes and lost answers", 2, 3, _COUNTED, settling=True, faults=1),
     _family("a total beside a document that is read", 2, 3, _COUNTED, initial=(("a", BOTH),), settling=True),
     _family("a total, events without images", 2, 2, _COUNTED, initial=(("a", COUNTED),), settling=True, imageless=True),
+    _family("a field of each document", 2, 3, _FIELDS, fields=NARROW, initial=_NARROW),
+    _family("a field of each document, crashes and lost answers", 2, 3, _FIELDS, fields=NARROW, faults=1),
+    _family("a field of each document, delivered twice", 2, 2, _FIELDS, fields=NARROW, initial=_NARROW, deliveries=2),
+    _family("a field of each document, events without images", 2, 3, _FIELDS, fields=NARROW, imageless=True),
+    _family(
+        "a document of which two references read different fields", 2, 3,
+        {"a": (None,), "y": (1, 2, 101, 12, None)}, fields=WHOLE, initial=(("a", WHOLE), ("b", 0), ("y", 1)),
+    ),
+    _family(
+        "a field more by new code", 2, 2,
+        {"b": (0, 10, 110)}, views=WIDENED, fields=NARROW, initial=_NARROW, deployments=(2,), upkeep=True,
+    ),
     _family("a quiet view", 2, 3, _DOCUMENTS, quiet=True, upkeep=True),
     _family("a quiet view, delivered twice", 1, 2, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, deliveries=2),
     _family(
@@ -257,6 +274,7 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
             (query.WOKEN, template.moment),
             (query.COUNTS, template.settling),
             (query.QUIET, template.quiet),
+            (query.FIELDS, template.fields),
         )
         if any(off & set(devices) and not has for devices, has in needs):
             continue
