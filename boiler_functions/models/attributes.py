@@ -209,6 +209,10 @@ class Attribute(Generic[T]):
             )
         return self.field_path
 
+    def held_in(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns those of a document's fields that the attribute is read from; a null is not a missing field."""
+        return {key: fields[key] for key in (self.data_key, *self.aliases) if key in fields}
+
     def stored_in(self, fields: Mapping[str, Any]) -> Any:
         """Returns what a document holds for the attribute, under its name or a former one; None if nothing."""
         return next((fields[key] for key in (self.data_key, *self.aliases) if key in fields), None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import (
+    ImpureGetter,
     InvalidDocument,
     InvalidPattern,
     InvalidValue,
@@ -48,6 +49,8 @@ class DomainModel(Model):
 
     path: str
     _original: Original | None
+    _readable: frozenset[str] | None = None
+    """The attributes that getters of a view may read; None for all."""
     """What `save` compares with; None for a model that was never stored."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -227,7 +230,23 @@ class DomainModel(Model):
             document.fields, {}, lambda: {key: value for key, value in held.items() if key not in left}
         )
 
+    def _narrow(self, readable: frozenset[str] | None) -> None:
+        """Forgets the values that may not be read, so that reading one of them raises."""
+        if readable is not None:
+            self._readable = readable
+            self.values = {name: value for name, value in self.values.items() if name in readable}
+
+    def _unread(self, name: str) -> ImpureGetter:
+        read = ", ".join(sorted(self._readable or ())) or "none"
+        return ImpureGetter(
+            f"A getter reads {type(self).__name__}.{name} of {self.path}, which no reference fetches: their `fields` "
+            f"have {read}. Add {type(self).__name__}.{name} to the `fields` of the reference that reaches it, so that "
+            f"a change of it rebuilds the view."
+        )
+
     def _unset(self, name: str) -> None:
+        if self._readable is not None and name not in self._readable and name not in self.values:
+            raise self._unread(name)
         if name in self._misfits and not self.recalled:
             raise self._misfit([name])
 
@@ -238,6 +257,10 @@ class DomainModel(Model):
 
     def to_view_dict(self) -> dict[str, Any]:
         """Returns the attributes by their names in documents; raises InvalidDocument if one does not fit."""
+        if self._readable is not None:
+            plain = [name for name, each in self.exported().items() if each.fget is None]
+            if unread := [name for name in plain if name not in self._readable]:
+                raise self._unread(unread[0])
         unfit = [name for name in self._misfits if name in self.exported() and name not in self.values]
         if unfit and not self.recalled:
             raise self._misfit(unfit)
@@ -313,6 +336,7 @@ class DomainModel(Model):
         known, key = active.models, (cls._root(), document.path)
         if key not in known:
             known[key] = cls._class_of(document)._with(document, active.loaded)
+            known[key]._narrow(active.readable(document.path))
         model: Self = known[key]
         return model
 

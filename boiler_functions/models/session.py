@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from boiler_functions.access import Caller
 from boiler_functions.database import (
@@ -31,6 +31,10 @@ from boiler_functions.types import Fields, Instant, as_stored
 log = logging.getLogger(__name__)
 
 
+Readable: TypeAlias = Callable[[str], frozenset[str] | None]
+"""Returns the attributes that may be read of the document at a path; None for all."""
+
+
 class Session(Protocol):
     """The reads and writes of models."""
 
@@ -42,6 +46,10 @@ class Session(Protocol):
     @property
     def loaded(self) -> dict[Any, Any]:
         """The values of documents, by class and path, which sessions over the same documents share."""
+        ...
+
+    def readable(self, path: str) -> frozenset[str] | None:
+        """Returns the attributes of the document that may be read; None for all."""
         ...
 
     @property
@@ -165,6 +173,9 @@ class Direct:
 
     loaded = models
 
+    def readable(self, path: str) -> None:
+        """Returns None, as all may be read."""
+
     def read(self, paths: Collection[str]) -> list[Document]:
         return list(self.database.read(paths).documents)
 
@@ -180,8 +191,15 @@ class Direct:
 class Snapshot:
     """A session over the documents that a view read: relations resolve, everything else raises ImpureGetter."""
 
-    def __init__(self, documents: Mapping[str, Document], view: str, loaded: dict[Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        documents: Mapping[str, Document],
+        view: str,
+        loaded: dict[Any, Any] | None = None,
+        readable: Readable | None = None,
+    ) -> None:
         self.documents = documents
+        self._readable = readable
         self.view = view
         self._models: dict[Any, Any] = {}
         self._loaded = {} if loaded is None else loaded
@@ -193,6 +211,9 @@ class Snapshot:
     @property
     def loaded(self) -> dict[Any, Any]:
         return self._loaded
+
+    def readable(self, path: str) -> frozenset[str] | None:
+        return None if self._readable is None else self._readable(path)
 
     @property
     def caller(self) -> Caller | None:
@@ -253,6 +274,9 @@ class UnitOfWork:
     @property
     def loaded(self) -> dict[Any, Any]:
         return {}  # A document that was written here has other values afterwards.
+
+    def readable(self, path: str) -> None:
+        """Returns None: the commit verifies whole documents, so all may be read."""
 
     def read(self, paths: Collection[str]) -> list[Document]:
         missing = [path for path in dict.fromkeys(paths) if path not in self.documents]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
-from boiler_functions.database import Document
+from boiler_functions.database import Document, Query
 from boiler_functions.database.matching import matches
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models.domain_model import DomainModel
@@ -100,6 +100,12 @@ class RelatedMany(Choosing[M], Many[M]):
         self.relation = relation
         self.via = via
         self.verify = verify
+
+    def followed(self) -> Relation[Any]:
+        return self.relation
+
+    def decided_by(self) -> Iterable[Query]:
+        return (self.choice,)
 
     @property
     def model(self) -> type[M]:

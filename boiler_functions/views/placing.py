@@ -11,10 +11,8 @@ from boiler_functions.database.matching import ABSENT, field_of
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.types import digest
-from boiler_functions.views.choice import Choosing
 from boiler_functions.views.fetching import relation_of
 from boiler_functions.views.found import Referrers
-from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
 
@@ -41,7 +39,8 @@ def may_withdraw(view: View, change: Change) -> bool:
 
 def _places_alike(view: View, source: Source, change: Change) -> bool:
     before, after = change.before, change.after
-    if not (before.exists and after.exists):
+    # The images of a continuation's change have no contents.
+    if not before.fields or not after.fields:
         return False
     if source.on_invalid == "skip" or not _gives_copies(source, after):
         return before.fields == after.fields  # Any field may decide whether the document counts.
@@ -55,15 +54,14 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
     names = [each.partition(".")[2] for each in view.pattern().names if each.partition(".")[0] == source.name]
     attributes = [source.model.attributes[each] for each in names if each not in source.model.pattern().names]
     # A getter may read everything.
-    found = [fields if each.fget is not None else each.stored_in(fields) for each in attributes]
+    found: list[Any] = [fields if each.fget is not None else each.held_in(fields) for each in attributes]
     for other in placing(view):
         relation = None if isinstance(other, Referrers) else relation_of(other)
         if other.via is source and relation is not None:
             found.append(relation.paths(fields))
-    if isinstance(source, Queried | Choosing):
-        query = source.example() if isinstance(source, Queried) else source.choice
-        fields_of_query = dict.fromkeys([each.field for each in query.filters] + [each.field for each in query.orders])
-        values = {each: field_of(document, each) for each in fields_of_query}
+    for query in source.decided_by():
+        names = [*(each.field for each in query.filters), *(each.field for each in query.orders)]
+        values = {each: field_of(document, each) for each in names}
         found.append({each: value for each, value in values.items() if value is not ABSENT})
     return [fields.get(OBJ_TYPE), *found]
 

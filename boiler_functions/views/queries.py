@@ -24,6 +24,9 @@ class Queried(Source):
     def example(self) -> Query:
         """Returns its query for some document, which needs the same index as for any other."""
 
+    def decided_by(self) -> Iterable[Query]:
+        return self.examples()
+
     def examples(self) -> Iterable[Query]:
         """Returns an example of each kind of query that it takes."""
         return (self.example(),)

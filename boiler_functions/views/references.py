@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, TypeAlias, TypeVar, get_args, overload
 
 from boiler_functions.exceptions import InvalidCondition, InvalidReference
+from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
@@ -19,15 +20,32 @@ from boiler_functions.views.store import OnInvalid, Root, Source
 
 M = TypeVar("M", bound=DomainModel)
 S = TypeVar("S", bound=Source)
+Fields: TypeAlias = Sequence[Bound[Any, Any]] | None
 
 
-@overload
-def reference(source: type[M]) -> Root[M]: ...
-@overload
-def reference(source: type[M], *, doc_id: str, verify: bool = True, on_invalid: OnInvalid = "letter") -> One[M]: ...
 @overload
 def reference(
-    source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+    source: type[M],
+    *,
+    fields: Fields = None,
+) -> Root[M]: ...
+@overload
+def reference(
+    source: type[M],
+    *,
+    doc_id: str,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
+) -> One[M]: ...
+@overload
+def reference(
+    source: Bound[Any, M | None],
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> One[M]: ...
 def reference(
     source: Any,
@@ -36,6 +54,7 @@ def reference(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> Root[Any] | One[Any]:
     """Declares one document of a Store.
 
@@ -47,49 +66,79 @@ def reference(
     it read has changed; `verify=False` exempts this one, for example settings that every task reads. With
     `on_invalid="skip"`, a document that does not fit is left out of the view, and counted; by default the view keeps
     its content, and a dead letter says why.
+
+    With `fields=[User.first_name, User.last_name]`, getters read no other attribute of the document, and a change of
+    others costs nothing: its event is acknowledged without a single RPC. Every reference takes `fields`.
     """
     if isinstance(source, Bound):
-        return _with(One(_relation(source), doc_id=None, via=via, verify=verify), on_invalid)
+        return _with(One(_relation(source), doc_id=None, via=via, verify=verify), on_invalid, fields)
     _check_model(source)
     if doc_id is None:
         if on_invalid != "letter":
             raise InvalidReference(
                 f"reference({source.__name__}, on_invalid={on_invalid!r}): the root cannot be left out of its own view."
             )
-        return Root(source)
+        return _with(Root(source), on_invalid, fields)
     if len(Pattern(doc_id).segments) > 1:
         raise InvalidReference(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
-    return _with(One(source, doc_id=doc_id, via=None, verify=verify), on_invalid)
+    return _with(One(source, doc_id=doc_id, via=None, verify=verify), on_invalid, fields)
 
 
 @overload
 def references(
-    source: Bound[Any, Sequence[M]], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+    source: Bound[Any, Sequence[M]],
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> RelatedMany[M]: ...
 @overload
 def references(
-    source: Bound[Any, M | None], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+    source: Bound[Any, M | None],
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> RelatedMany[M]: ...
 def references(
-    source: Any, *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+    source: Any,
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> RelatedMany[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents.
 
     All are read; `where` and `order_by` choose among them: `references(Meeting.tickets).where(status="open")`.
     """
-    return _with(RelatedMany(_relation(source), via=via, verify=verify), on_invalid)
+    return _with(RelatedMany(_relation(source), via=via, verify=verify), on_invalid, fields)
 
 
-def referrers(relation: Bound[M, Any], *, via: Source | None = None, on_invalid: OnInvalid = "letter") -> Chosen[M]:
+def referrers(
+    relation: Bound[M, Any],
+    *,
+    via: Source | None = None,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
+) -> Chosen[M]:
     """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`.
 
     `where`, `order_by` and `limit` choose among them: `referrers(Ticket.meeting).where(status="open").limit(10)`.
     """
     found = _relation(relation)
-    return _with(Referrers(relation.owner, found, via=via), on_invalid)
+    return _with(Referrers(relation.owner, found, via=via), on_invalid, fields)
 
 
-def children(model: type[M], *, via: Source | None = None, on_invalid: OnInvalid = "letter") -> Chosen[M]:
+def children(
+    model: type[M],
+    *,
+    via: Source | None = None,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
+) -> Chosen[M]:
     """Declares all documents of a sub-collection below a document of the Store.
 
         ticket = reference(Ticket)
@@ -104,11 +153,16 @@ def children(model: type[M], *, via: Source | None = None, on_invalid: OnInvalid
             f"children({model.__name__}): {model.pattern().text} is not a sub-collection, so its documents lie below "
             f"nothing; use `matching(…)`, or `referrers(…)` of a relation."
         )
-    return _with(Children(model, via=via), on_invalid)
+    return _with(Children(model, via=via), on_invalid, fields)
 
 
 def parent(
-    model: type[M], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+    model: type[M],
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> Single[M]:
     """Declares the document that a sub-document of the Store lies below.
 
@@ -118,19 +172,27 @@ def parent(
     `via` chooses the reference whose document lies below it if several fit.
     """
     _check_above(model, "parent")
-    return _with(Parent(model, via=via, verify=verify), on_invalid)
+    return _with(Parent(model, via=via, verify=verify), on_invalid, fields)
 
 
 def parents(
-    model: type[M], *, via: Source | None = None, verify: bool = True, on_invalid: OnInvalid = "letter"
+    model: type[M],
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> Many[M]:
     """Declares the documents that sub-documents of the Store lie below, each once: `parents(Ticket)` of comments."""
     _check_above(model, "parents")
-    return _with(Parents(model, via=via, verify=verify), on_invalid)
+    return _with(Parents(model, via=via, verify=verify), on_invalid, fields)
 
 
 def matching(
-    condition: Condition[M] | Selection[M], *more: Condition[Any], on_invalid: OnInvalid = "letter"
+    condition: Condition[M] | Selection[M],
+    *more: Condition[Any],
+    on_invalid: OnInvalid = "letter",
+    fields: Fields = None,
 ) -> Found[M]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
@@ -141,14 +203,34 @@ def matching(
         raise InvalidCondition(f"matching({condition!r}): give conditions, as `City.capital == True`, or a selection.")
     query = selection.query
     check_no_placeholder(selection.model, [*query.collection.split("/"), *(each.value for each in query.filters)])
-    return _with(Matching(selection), on_invalid)
+    return _with(Matching(selection), on_invalid, fields)
 
 
-def _with(source: S, on_invalid: OnInvalid) -> S:
+def _with(source: S, on_invalid: OnInvalid, fields: Fields) -> S:
     if on_invalid not in get_args(OnInvalid):
         raise InvalidReference(f"on_invalid={on_invalid!r}: give one of {', '.join(get_args(OnInvalid))}.")
     source.on_invalid = on_invalid
+    if fields is not None:
+        source.fields = tuple(map(_field, _listed(fields)))
     return source
+
+
+def _listed(fields: Any) -> Sequence[Any]:
+    if isinstance(fields, list | tuple) and fields:
+        return fields
+    raise InvalidReference(f"fields={fields!r}: list the attributes that getters read, as `fields=[User.name]`.")
+
+
+def _field(bound: Any) -> Attribute[Any]:
+    """Returns the attribute; raises InvalidReference unless documents hold it."""
+    attribute = bound.attribute if isinstance(bound, Bound) else bound
+    if not isinstance(attribute, Attribute):
+        raise InvalidReference(f"fields=[{bound!r}]: give attributes of the model, as `fields=[User.name]`.")
+    if attribute.fget is not None:
+        raise InvalidReference(
+            f"fields=[{bound!r}]: it has a getter, so no document holds it; list the attributes that the getter reads."
+        )
+    return attribute
 
 
 def _check_above(model: Any, name: str) -> None:

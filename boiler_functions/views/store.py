@@ -20,7 +20,10 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from boiler_functions.database import Aggregation, Document, Number, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
+from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.relation import Relation
+from boiler_functions.models.session import Readable
 from boiler_functions.types import Instant
 from boiler_functions.views.now import Now
 
@@ -72,6 +75,8 @@ class Source(ABC):
     """What happens when a document does not fit: the build fails with a dead letter, or the document is left out."""
     is_kept: bool = False
     """Whether it is a number that is kept up to date in documents of its own."""
+    fields: tuple[Attribute[Any], ...] | None = None
+    """The attributes of its documents that getters read; a change of others matters to no view. None for all."""
     via: Source | None = None
     """The reference that this one starts from; None for a root, a fixed `doc_id`, and a selection."""
 
@@ -94,6 +99,23 @@ class Source(ABC):
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         """Adds the documents of the reference to the resolution, or what must be read first to find them."""
 
+    def followed(self) -> Relation[Any] | None:
+        """Returns the relation that leads to its documents from those of another reference; None without one."""
+        return None
+
+    def decided_by(self) -> Iterable[Query]:
+        """Returns queries whose conditions and orders decide which documents it finds."""
+        return ()
+
+    def check_fields(self, store: str) -> None:
+        """Raises InvalidReference for a field that is not one of the model's."""
+        for each in self.fields or ():
+            if not (issubclass(self.model, each.owner) or issubclass(each.owner, self.model)):
+                raise InvalidReference(
+                    f"{store}.{self.name}: {each!r} is not an attribute of {self.model.__name__}, whose documents it "
+                    f"fetches; correct `fields`."
+                )
+
     def described(self) -> list[Any]:
         """Returns everything that decides which documents the reference finds, for a fingerprint of the view."""
         return [
@@ -105,6 +127,7 @@ class Source(ABC):
             *self._leads_by(),
             # Without the default, so that upgrading this package leaves every fingerprint as it was.
             *([self.on_invalid] if self.on_invalid != "letter" else []),
+            *([] if self.fields is None else [["fields", *sorted(each.field_path for each in self.fields)]]),
         ]
 
     def _leads_by(self) -> Iterable[Any]:
@@ -160,6 +183,8 @@ class Store:
     """The documents that a view is built from, behind references that are read together, level by level."""
 
     sources: ClassVar[tuple[Source, ...]] = ()
+    reads_fields: ClassVar[bool] = False
+    """Whether some reference reads no more than some fields."""
 
     paths: Mapping[str, tuple[str, ...]]
     documents: Documents
@@ -182,6 +207,7 @@ class Store:
         if taken := declared.keys() & {*dir(Store), *Store.__annotations__}:
             raise InvalidReference(f"{cls.__name__}.{min(taken)}: the name is reserved by Store; rename the reference.")
         cls.sources = tuple(declared.values())
+        cls.reads_fields = any(each.fields is not None for each in cls.sources)
         roots = [each.name for each in cls.sources if isinstance(each, Root)]
         if len(roots) > 1:
             raise InvalidReference(
@@ -190,6 +216,7 @@ class Store:
             )
         for position, source in enumerate(cls.sources):
             source.bind([each for each in cls.sources[:position] if each.leads], cls.__name__)
+            source.check_fields(cls.__name__)
         root = cls.root()
         for source in cls.sources:
             if root is not None and (unknown := source.key_names() - root.key_names()):
@@ -256,6 +283,34 @@ class Store:
                 if model.path not in seen and model.is_changed:
                     seen.add(model.path)
                     yield model
+
+    @classmethod
+    def readable(cls) -> Readable | None:
+        """Returns what says which attributes of a document getters may read; None if all of every document."""
+        return cls._readable_at if cls.reads_fields else None
+
+    @classmethod
+    def _readable_at(cls, path: str) -> frozenset[str] | None:
+        """Returns the attributes that some reference reads: a document has one model, however many reach it."""
+        found: set[str] = set()
+        for source in cls.reaching(path):
+            if source.leads and source.fields is None:
+                return None
+            found.update(cls.read_by(source))
+        return frozenset(found)
+
+    @classmethod
+    def reaching(cls, path: str) -> Iterator[Source]:
+        """Yields the references that can reach the document."""
+        return (each for each in cls.sources if each.model.pattern().match(path))
+
+    @classmethod
+    def read_by(cls, source: Source) -> Iterator[str]:
+        """Yields the attributes that a reference declares, and the relations that others follow from it."""
+        yield from (each.name for each in source.fields or ())
+        for other in cls.sources:
+            if other.via is source and (relation := other.followed()) is not None:
+                yield relation.name
 
     @classmethod
     def root(cls) -> Root[Any] | None:

@@ -114,6 +114,10 @@ class Total(Queried, Generic[N]):
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.of.bind(earlier, store)
         self.via = self.of.via
+        if self.of.fields is not None:
+            raise InvalidReference(
+                f"{store}.{self.name} is a {self.function}, which reads no attribute of a document; leave out `fields`."
+            )
         if any(each.many for each in _ways(self.via)):
             raise InvalidReference(
                 f"{store}.{self.name} is a {self.function} over the documents of many {self.via!r}; a total starts "

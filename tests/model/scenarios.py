@@ -174,7 +174,8 @@ FAMILIES = (
     _family("a field of each document, events without images", 2, 3, _FIELDS, fields=NARROW, imageless=True),
     _family(
         "a document of which two references read different fields", 2, 3,
-        {"a": (None,), "y": (1, 2, 101, 12, None)}, fields=WHOLE, initial=(("a", WHOLE), ("b", 0), ("y", 1)),
+        {"a": (None,), "b": (10,), "y": (1, 2, 101, 12, None)}, fields=WHOLE,
+        initial=(("a", WHOLE), ("b", 0), ("y", 1)),
     ),
     _family(
         "a field more by new code", 2, 2,

@@ -27,6 +27,7 @@ from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
+from boiler_functions.modes.query import mode as mode_module
 from boiler_functions.modes.query import quiet as quiet_module
 from boiler_functions.modes.query import rebuild as rebuild_module
 from boiler_functions.modes.query.commits import Prepared
@@ -37,15 +38,26 @@ from boiler_functions.modes.query.quiet import QuietViews
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
+from boiler_functions.views import narrowed as narrowed_module
 from boiler_functions.views.build import Reader
 from boiler_functions.views.dependencies import _document_token
 from boiler_functions.views.keeping import Contribution, Keeping, Recorded
+from boiler_functions.views.queries import Queried
+from boiler_functions.views.store import Store
 from boiler_functions.views.totals import Total
 from tests.faults import test_bad_data, test_failures, test_races, test_torn_views
 from tests.torture.figures import Figure
 from tests.torture.simulator import torture
 from tests.torture.unlogged import unlogged
-from tests.unit.modes.query import test_debts, test_deployments, test_kept_totals, test_quiet, test_time, test_totals
+from tests.unit.modes.query import (
+    test_debts,
+    test_deployments,
+    test_fields,
+    test_kept_totals,
+    test_quiet,
+    test_time,
+    test_totals,
+)
 
 SEEDS = 40
 """The seeds in which the simulator may find what goes wrong without a device."""
@@ -297,6 +309,30 @@ def _withdrawal_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quiet_module, "may_withdraw", lambda view, change: False)
 
 
+def _images_that_agree(patch: pytest.MonkeyPatch) -> None:
+    """Takes an event without images for one that matters to no view."""
+    original = narrowed_module.matters
+
+    def trusting(store: Any, change: Change) -> bool:
+        return change.has_images and original(store, change)
+
+    patch.setattr(mode_module, "matters", trusting)
+
+
+def _relations_that_are_followed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Store, "read_by", classmethod(lambda cls, source: (each.name for each in source.fields or ())))
+
+
+def _conditions_that_compare(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Queried, "decided_by", lambda self: ())
+
+
+def _all_references_that_reach_it(patch: pytest.MonkeyPatch) -> None:
+    """Compares only what the first reference reads."""
+    reaching = Store.reaching.__func__  # type: ignore[attr-defined]
+    patch.setattr(Store, "reaching", classmethod(lambda cls, path: list(reaching(cls, path))[:1]))
+
+
 def _margin_of_a_total(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rebuild_module, "SETTLING", 0)
 
@@ -460,6 +496,22 @@ DEVICES = (
     Device(
         "margin of a total", _margin_of_a_total,
         test_totals.test_a_change_that_shows_after_its_own_time_is_counted_though_the_last_count_is_later,
+    ),
+    Device(
+        "images that agree", _images_that_agree,
+        test_fields.test_a_document_that_comes_or_goes_matters_and_so_does_an_event_without_images,
+    ),
+    Device(
+        "relations that are followed", _relations_that_are_followed,
+        test_fields.test_a_relation_that_another_reference_follows_matters_too,
+    ),
+    Device(
+        "conditions that compare", _conditions_that_compare,
+        test_fields.test_what_a_condition_compares_matters_too,
+    ),
+    Device(
+        "all references that reach a document", _all_references_that_reach_it,
+        test_fields.test_a_document_that_two_references_reach_is_read_as_far_as_either_says,
     ),
     Device(
         "quiet period", _quiet,

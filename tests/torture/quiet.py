@@ -1,5 +1,7 @@
 """The part of quiet views: sources change all the time, members come and go, clocks are wrong, and upkeep sleeps.
 
+Their references read some fields, so that changes of others are acknowledged unseen.
+
 Two writes of a view are a period apart; whoever lost the right to a copy has none once all events are handled, though
 the view waits; and once upkeep woke, every view is what its sources say.
 """
@@ -16,7 +18,7 @@ from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild
-from boiler_functions.types import Instant, Reference, to_instant
+from boiler_functions.types import Fields, Instant, Reference, to_instant
 from tests.torture.figures import Figure
 from tests.torture.judged import Judged, wrong_figures
 from tests.torture.unlogged import unlogged
@@ -34,6 +36,7 @@ class Member(DomainModel):
         collection_name = "members"
 
     seen = attrs.integer(default=0)
+    beat = attrs.integer(default=0)
 
 
 class Room(DomainModel):
@@ -50,12 +53,13 @@ class Message(DomainModel):
 
     room = attrs.relation(Room)
     text = attrs.string(default="")
+    reads = attrs.integer(default=0)
 
 
 class RoomStore(Store):
-    room = reference(Room)
-    members = references(Room.members)
-    messages = referrers(Message.room)
+    room = reference(Room, fields=[Room.visits])
+    members = references(Room.members, fields=[Member.seen])
+    messages = referrers(Message.room, fields=[Message.text])
 
 
 class RoomView(ViewModel[RoomStore]):
@@ -81,6 +85,7 @@ class Result(Judged):
 
     events: int = 0
     postponed: int = 0
+    unseen: int = 0
     withdrawals: int = 0
     written: dict[str, Instant] = field(default_factory=dict)
 
@@ -104,9 +109,9 @@ def act(app: MemoryApp, chance: Random, result: Result) -> None:
         case 1:
             app.write(f"members/{chance.choice('pqr')}", None)
         case 2 | 3:
-            app.write(f"members/{chance.choice('pqr')}", {"seen": chance.randrange(9)})
+            app.write(f"members/{chance.choice('pqr')}", {"seen": chance.randrange(3), "beat": chance.randrange(9)})
         case 4 | 5:
-            app.write(f"messages/{chance.choice('xyz')}", {"room": Reference(room), "text": chance.choice("ab")})
+            app.write(f"messages/{chance.choice('xyz')}", _message(room, chance))
         case 6:
             app.write(f"messages/{chance.choice('xyz')}", None)
         case 7 if chance.random() < 0.5:
@@ -114,6 +119,10 @@ def act(app: MemoryApp, chance: Random, result: Result) -> None:
         case _:
             members = [Reference(f"members/{each}") for each in "pqr" if chance.random() < 0.7]
             app.write(room, {"visits": chance.randrange(9), "members": members})
+
+
+def _message(room: str, chance: Random) -> Fields:
+    return {"room": Reference(room), "text": chance.choice("ab"), "reads": chance.randrange(9)}
 
 
 def allowed(app: MemoryApp) -> set[str]:
@@ -154,6 +163,7 @@ def torture(seed: int) -> Result:
         )  # fmt: skip
         result.withdrawals += sum(report.outcomes.get(Outcome.WITHDRAWN, 0) for report in reports)
         result.postponed += sum(report.outcomes.get(Outcome.POSTPONED, 0) for report in reports)
+        result.unseen += sum(report.usage.rpcs == 0 for report in reports)
         for path in sorted(copies(app) - allowed(app)):
             result.note("reads_on", path)
         app.surroundings = app.surroundings._replace(clock=true)
@@ -173,5 +183,6 @@ def run(short: bool, seed: int) -> Iterator[Figure]:
     yield Figure("seeds", len(results), "≥", SHORT_SEEDS if short else SEEDS)
     yield Figure("events", sum(each.events for each in results), "≥", len(results) * ACTS // 2)
     yield Figure("postponed", sum(each.postponed for each in results), "≥", len(results))
+    yield Figure("acknowledged_unseen", sum(each.unseen for each in results), "≥", len(results))
     yield Figure("withdrawals", sum(each.withdrawals for each in results), "≥", len(results) // 20)
     yield from wrong_figures(results, FIGURES)

@@ -79,5 +79,23 @@ def _check_stored(view: View) -> None:
             f"{view.__name__}: {view.store_class.__name__} uses the placeholder {{{min(names)}}}, but has no root, and "
             f"so no key that gives it a value; add a `reference(Model)`."
         )
+    _check_readable(view)
     view.view_schema()
     check_getters(view)
+
+
+def _check_readable(view: View) -> None:
+    """Raises InvalidReference for a placeholder of the path that no reference reads."""
+    sources = {each.name: each for each in view.store_class.sources}
+    for name in view.pattern().names:
+        reference, _, attribute = name.partition(".")
+        source = sources[reference]
+        fields = source.fields
+        declared = source.model.attributes.get(attribute)
+        if fields is None or declared is None or declared.fget is not None:
+            continue
+        if attribute not in {each.name for each in fields}:
+            raise InvalidReference(
+                f"{view.__name__} is stored by {{{name}}}, and {view.store_class.__name__}.{reference} does not read "
+                f"{source.model.__name__}.{attribute}; add it to `fields`."
+            )

@@ -18,7 +18,7 @@ from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.event_function import Enqueue, EventFunction
-from boiler_functions.modes.invocation import Invocation, Surroundings
+from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, advice_on_time
@@ -35,6 +35,7 @@ from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
+from boiler_functions.views.narrowed import matters
 from boiler_functions.views.view_model import View
 
 if TYPE_CHECKING:
@@ -81,7 +82,13 @@ class QueryFunction(EventFunction):
         return next(each.at_most_every for each in self.stored if each.view is view)
 
     def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
-        self._rebuild(invocation, change, enqueue).run()
+        views = tuple(
+            each for each in self.views if not each.store_class.reads_fields or matters(each.store_class, change)
+        )
+        if not views:
+            invocation.note(Outcome.UNAFFECTED)
+            return  # Without an RPC: the two images agree in all that the views read.
+        self._rebuild(invocation, change, enqueue)._replace(views=views).run()
 
     def take_up(self, invocation: Invocation, rest: Continuation, enqueue: Enqueue | None) -> None:
         self._rebuild(invocation, rest.change(), enqueue).follow(rest.tokens, rest.after, rest.until)

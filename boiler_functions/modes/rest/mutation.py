@@ -12,6 +12,7 @@ from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience
 from boiler_functions.database import Aggregated, Aggregation, Database, Delete, Document, Query
+from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches, result_of
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
 from boiler_functions.modes.rest.answer import Answer
@@ -21,6 +22,7 @@ from boiler_functions.modes.rest.kept_answer import KeptAnswer
 from boiler_functions.modes.rest.representation import etag_of, represent
 from boiler_functions.types import Instant
 from boiler_functions.views.build import Built, Instance, Reader, build, unit_of_work
+from boiler_functions.views.narrowed import matters
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
 
@@ -73,6 +75,9 @@ class Mutation:
         built = build(self.instance, after, left, self.scope)
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after, left))
         concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
+        if self.instance.view.store_class.reads_fields:
+            # The stored view never records a write that does not matter to it, so nobody must wait for that.
+            concerning = [path for path in concerning if self._matters(path, reader, after)]
         writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
             deleted = [path for path in concerning if isinstance(unit.writes[path], Delete)]
@@ -99,6 +104,10 @@ class Mutation:
         self.work(view)
         view.propagate_change()
 
+    def _matters(self, path: str, reader: Reader, after: Reader) -> bool:
+        before, now = (each.documents.get(path, Document(path)) for each in (reader, after))
+        return matters(self.instance.view.store_class, Change("", "", path, before, now, 0))
+
     def _admits(self, audience: Audience, after: Reader, left: Resolution) -> bool:
         return bool(left.paths) and admits(audience, self.instance, after, left, self.call.caller)
 
@@ -109,7 +118,9 @@ class Mutation:
         if built.skipped:
             # The built view has other documents than an audience sees, which may skip none.
             return admits(self.instance.view.__readers__(), self.instance, after, left, self.call.caller)
-        with active(Snapshot({path: after.documents[path] for path in built.versions}, self.instance.view.__name__)):
+        documents = {path: after.documents[path] for path in built.versions}
+        readable = self.instance.view.store_class.readable()
+        with active(Snapshot(documents, self.instance.view.__name__, readable=readable)):
             return self.instance.view.__readers__().admits(self.call.caller, built.view)
 
     def _check_existence(self, is_new: bool, document: Document | None) -> None:

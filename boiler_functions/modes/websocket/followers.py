@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from boiler_functions.access import Audience, Caller, Owned
 from boiler_functions.database import Aggregated, Aggregation, Document, Listener, LiveDatabase, Reading, Target
 from boiler_functions.exceptions import BoilerError
-from boiler_functions.models.session import Snapshot, active
+from boiler_functions.models.session import Readable, Snapshot, active
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.ledger import Ledger, is_current, ledger_path
 from boiler_functions.paths import Pattern
@@ -38,11 +38,12 @@ class ViewState:
     owned: Owned
     documents: Mapping[str, Any]
     mark: str
+    readable: Readable | None = None
 
     def admits(self, readers: Audience, caller: Caller | None) -> bool:
         """Returns whether the caller may see it; a predicate reads the documents that the view was built from."""
         try:
-            with active(Snapshot(self.documents, "Meta.read")):
+            with active(Snapshot(self.documents, "Meta.read", readable=self.readable)):
                 return readers.admits(caller, self.owned)
         except Exception:
             log.exception("The predicate of an audience raised, so the audience admits nobody.")
@@ -325,11 +326,12 @@ def _state(instance: Instance, content: Fields | None, reader: Reader, resolutio
     if content is None:
         return ViewState(None, Nowhere(), {}, "None")
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
-    with active(Snapshot(documents, instance.view.__name__)):
+    readable = instance.view.store_class.readable()
+    with active(Snapshot(documents, instance.view.__name__, readable=readable)):
         totals = reader.totals_of(resolution)
         store = instance.view.store_class(resolution.paths, documents, reader.time, totals)
         view = instance.view.of(store, instance.key)
-    return ViewState(content, view, documents, digest(content))
+    return ViewState(content, view, documents, digest(content), readable)
 
 
 def only_copy(instance: Instance) -> tuple[str, ...]:
