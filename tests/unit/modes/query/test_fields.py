@@ -360,3 +360,27 @@ def test_a_total_reads_no_fields() -> None:
 
         class CountingStore(Store):
             notes = matching(Note.all(), fields=[Note.text]).count()
+
+
+def test_a_condition_that_chooses_among_related_documents_counts_as_well() -> None:
+    class ChosenStore(Store):
+        team = reference(Team)
+        members = references(Team.members, fields=[Person.name]).where(Person.city == "London")
+
+    chosen = Boiler("chosen")
+
+    @chosen.query
+    class ChosenView(ViewModel[ChosenStore]):
+        class Meta:
+            path = "chosenViews/{team.doc_id}"
+
+        @attrs.computed
+        def names(self) -> list[str]:
+            return [each.name for each in self.store.members]
+
+    with memory_app(chosen) as testing:
+        Person.new(doc_id="ada", name="Ada", city="London").save()
+        Team.new(doc_id="t", members=["ada"]).save()
+        testing.deliver()
+        assert changed(testing, "people/ada", city="Paris")[0] == {"built"}
+        assert changed(testing, "people/ada", seen=1) == ({"unaffected"}, 0)
