@@ -45,7 +45,7 @@ def fan_out(stage: Stage) -> Iterator[Row]:
     taken = {name: statistics.median(each) for name, each in seconds.items()}
     yield Row(name, taken[OURS], taken[A], A, "s", ratio_at_most(0.5))
     yield Row(name, taken[OURS], taken[D], D, "s")
-    yield Row(name, usage.rpcs / ceil(views / PAGE), None, None, "RPCs per page", at_most(3))
+    yield Row(name, usage.rpcs / ceil(views / PAGE), None, None, "RPCs per page", at_most(2.5))
     yield Row(name, usage.writes / views, None, None, "writes per view", at_most(2))
     yield Row(name, usage.rpcs, batches.rpcs, D, "RPCs")
     yield Row(name, usage.reads, batches.reads, D, "reads")

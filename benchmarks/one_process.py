@@ -44,7 +44,7 @@ def cold_start(_: Stage) -> Iterator[Row]:
                     milliseconds[module].append(taken)
         loaded = set(_python(_MODULES.format("benchmarks.served.ours"), bytecode).split())
     ours, bare = map(statistics.median, milliseconds.values())
-    yield Row("import of an event function", ours, bare, BARE, "ms", ratio_at_most(1.2))
+    yield Row("import of an event function", ours, bare, BARE, "ms", ratio_at_most(0.9))
     yield Row("import of an event function", len(loaded.intersection(HEAVY)), None, None, "heavy modules", at_most(0))
 
 
@@ -65,7 +65,7 @@ def memory(_: Stage) -> Iterator[Row]:
         stage.save(geonames.cities(EVENTS))
         harness.drain()
         ours, bare = (resident_mib(functions[name].pid) for name in ("ours", "bare"))
-    yield Row(f"memory after {EVENTS} events", ours, bare, BARE, "MiB", ratio_at_most(1.25))
+    yield Row(f"memory after {EVENTS} events", ours, bare, BARE, "MiB", ratio_at_most(0.85))
 
 
 def resident_mib(group: int) -> float:
