@@ -73,7 +73,7 @@ def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None
     def page(name: str) -> Response:
         if (kind := _PAGE.get(name)) is None:
             return refusal(404, f"The desk has no {name!r}.")
-        return Response((files(__package__) / "page" / name).read_text("utf-8"), content_type=kind)
+        return Response((files("boiler_functions.cli.desk") / "page" / name).read_text("utf-8"), content_type=kind)
 
     @app.get("/api/desk")
     def about() -> Any:
