@@ -24,7 +24,7 @@ from watchfiles import PythonFilter, watch
 from werkzeug.serving import make_server
 
 from boiler_functions.cli.desk.api import refusal
-from boiler_functions.cli.desk.application import Quiet, desk
+from boiler_functions.cli.desk.application import SilentRequests, desk
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.project import Project
@@ -157,7 +157,9 @@ def _desk(app: App, timeline: Timeline, port: int) -> Iterator[None]:
             return refusal(503, "The app does not run: its code has an error, or is being loaded again.")
         return Response(answer.body, answer.status, content_type=_JSON["Content-Type"])
 
-    server = make_server(HOST, port, desk(ask, port, changes=True, timeline=timeline), True, request_handler=Quiet)
+    server = make_server(
+        HOST, port, desk(ask, port, changes=True, timeline=timeline), True, request_handler=SilentRequests
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema
 from marshmallow import fields as marshmallow_fields
@@ -123,7 +123,7 @@ def _type(field: marshmallow_fields.Field[Any], mark: str, indent: str) -> str:
 def _type_of_value(field: marshmallow_fields.Field[Any], mark: str, indent: str) -> str:
     match field:
         case marshmallow_fields.Enum():
-            return " | ".join(json.dumps(each.value) for each in field.enum)
+            return " | ".join(json.dumps(each.value) for each in cast(Any, field.enum))
         case marshmallow_fields.List():
             return f"{'ReadonlyArray' if mark else 'Array'}<{_type(field.inner, mark, indent)}>"
         case marshmallow_fields.Dict():

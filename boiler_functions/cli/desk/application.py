@@ -104,7 +104,7 @@ def _stream(app: Flask, timeline: Timeline) -> None:
         return {"outcome": "delivered once more"}
 
 
-class Quiet(WSGIRequestHandler):
+class SilentRequests(WSGIRequestHandler):
     """Logs nothing, because the page shows what it asks for."""
 
     def log(self, type: str, message: str, *args: object) -> None:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.api import api_of
-from boiler_functions.cli.desk.application import Api, Quiet, desk
+from boiler_functions.cli.desk.application import Api, SilentRequests, desk
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.output import place_of
 from boiler_functions.exceptions import ConfigurationError
@@ -26,7 +26,7 @@ def serve(context: Context, port: int, *, contents: bool, changes: bool) -> None
         raise ConfigurationError(f"Port {port} of this machine is taken, perhaps by another desk. Give another --port.")
     application = desk(own(Commands(context, contents)), port, changes=changes)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = make_server(LOOPBACK, port, application, threaded=True, request_handler=Quiet)
+    server = make_server(LOOPBACK, port, application, threaded=True, request_handler=SilentRequests)
     click.echo(f"{context.app.name}: {place_of(context)}")
     click.echo(f"Desk       http://{LOOPBACK}:{port}")
     click.echo("Stop       Ctrl-C")

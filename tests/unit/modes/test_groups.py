@@ -113,7 +113,8 @@ def test_a_list_has_the_documents_of_its_own_collection(testing: MemoryApp) -> N
 def test_a_build_by_hand_goes_over_its_own_roots_page_by_page(
     testing: MemoryApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boiler_functions.modes.query.rebuild_all.NAMES", 2)
+    for size in ("NAMES", "PAGE"):
+        monkeypatch.setattr(f"boiler_functions.modes.query.rebuild_all.{size}", 2)
     steps = list(RebuildAll("notes", NoteView, testing.database).run())
     assert [step.after for step in steps] == ["users/u/notes/2", "users/v/notes/3"]
 
