@@ -10,6 +10,7 @@ from benchmarks.burst import burst
 from benchmarks.comparison import comparison
 from benchmarks.copies import copies
 from benchmarks.fan_out import fan_out
+from benchmarks.heartbeat import heartbeat
 from benchmarks.hot import hot
 from benchmarks.likes import likes
 from benchmarks.live import live
@@ -38,6 +39,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         needless,
         burst,
         hot,
+        heartbeat,
         likes,
         fan_out,
         cold_start,

@@ -1,0 +1,76 @@
+"""A field that no view shows, of a document that a thousand views read, changes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.results import Row, at_most
+from benchmarks.stage import Stage
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference
+from boiler_functions.database.metered import Usage
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+
+VIEWS = 1000
+NAME = f"a heartbeat of a document in {VIEWS:,} views"
+
+
+class Writer(DomainModel):
+    """Somebody whose document notes when they were last seen."""
+
+    class Meta:
+        collection_name = "writers"
+
+    name = attrs.string(required=True)
+    beats = attrs.integer(default=0)
+
+
+class Article(DomainModel):
+    """A text of one writer."""
+
+    class Meta:
+        collection_name = "articles"
+
+    writer = attrs.relation(Writer)
+
+
+class WholeStore(Store):
+    """The article, and its writer's whole document."""
+
+    article = reference(Article)
+    writer = reference(Article.writer)
+
+
+class NamedStore(Store):
+    """The article, and its writer's name alone."""
+
+    article = reference(Article)
+    writer = reference(Article.writer, fields=[Writer.name])
+
+
+def _app(store: Any) -> tuple[Boiler, type[ViewModel[Any]]]:
+    class Byline(ViewModel[store]):
+        class Meta:
+            path = "bylines/{article.doc_id}"
+
+        @attrs.computed
+        def name(self) -> str:
+            found: Any = self.store
+            return str(found.writer.name)
+
+    app = Boiler("bylines")
+    return app, app.query(Byline)
+
+
+def heartbeat(stage: Stage) -> Iterator[Row]:
+    """Changes the field, with and without `fields`."""
+    stage.save([Writer.new(doc_id="ada", name="Ada")])
+    stage.save(Article.new(doc_id=str(number), writer="ada") for number in range(VIEWS))
+    cost: list[Usage] = []
+    for store in (NamedStore, WholeStore):
+        app, view = _app(store)
+        for _ in RebuildAll(app.name, view, stage.database).run():
+            pass
+        report = stage.handle(app, "byline_on_writers", stage.change("writers/ada", {"beats": 1 + len(cost)}))
+        cost.append(report.usage)
+    named, whole = cost
+    yield Row(NAME, named.rpcs, whole.rpcs, "without `fields`", "RPCs", at_most(0))
+    yield Row(NAME, named.writes, whole.writes, "without `fields`", "writes", at_most(0))
