@@ -28,7 +28,8 @@ EVENTS = 300
 
 HEAVY = ("flask_smorest", "apispec", "webargs", "google.cloud.tasks", "firebase_admin")
 
-_IMPORT = "import time; started = time.perf_counter(); import {}; print(time.perf_counter() - started)"
+# Time of the processor, which other work on the machine changes less than the time of the clock.
+_IMPORT = "import time; started = time.process_time(); import {}; print(time.process_time() - started)"
 _MODULES = "import sys, {}; print(*sys.modules)"
 
 
@@ -44,7 +45,7 @@ def cold_start(_: Stage) -> Iterator[Row]:
                     milliseconds[module].append(taken)
         loaded = set(_python(_MODULES.format("benchmarks.served.ours"), bytecode).split())
     ours, bare = map(statistics.median, milliseconds.values())
-    yield Row("import of an event function", ours, bare, BARE, "ms", ratio_at_most(0.9))
+    yield Row("import of an event function", ours, bare, BARE, "ms", ratio_at_most(0.8))
     yield Row("import of an event function", len(loaded.intersection(HEAVY)), None, None, "heavy modules", at_most(0))
 
 
