@@ -1,4 +1,4 @@
-"""QuietViews views: `@app.query(at_most_every=…)` limits how often a view is written; its last state always is.
+"""Quiet views: `@app.query(at_most_every=…)` limits how often a view is written; its last state always is.
 
 A change that comes too early is postponed: the ledger says until when, and that is a promise of a build from a reading
 at that time or later. Changes that come before it find the promise, and cost one read. Upkeep keeps it, or whichever
