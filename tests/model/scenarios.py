@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.model import kept, query, task
+from tests.model import kept, task, world
 from tests.model.explorer import Explorable, Explored, explore_all
-from tests.model.query import (
+from tests.model.query import QueryProtocol
+from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
+from tests.model.world import (
     ALONE,
     BOTH,
     CHAIN,
@@ -22,10 +24,8 @@ from tests.model.query import (
     SPREAD,
     TIMED,
     WHOLE,
-    QueryProtocol,
     View,
 )
-from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
 
 ONE = (View("A", "a"),)
 FIXED = (View("A", "a", fixed=("b",)),)
@@ -45,9 +45,9 @@ class Family(NamedTuple):
     length: int
     deep: int
     values: Mapping[str, tuple[int | None, ...]]
-    template: query.Scenario
+    template: world.Scenario
 
-    def scenarios(self, *, deep: bool) -> Iterator[query.Scenario]:
+    def scenarios(self, *, deep: bool) -> Iterator[world.Scenario]:
         writes = [(path, value) for path, values in self.values.items() for value in values]
         for script in itertools.product(writes, repeat=self.deep if deep else self.length):
             if self._always_changes(script):
@@ -63,7 +63,7 @@ class Family(NamedTuple):
 
 
 def _family(name: str, length: int, deep: int, values: Mapping[str, tuple[int | None, ...]], **template: Any) -> Family:
-    return Family(name, length, deep, values, query.Scenario((), **template))
+    return Family(name, length, deep, values, world.Scenario((), **template))
 
 
 _DOCUMENTS = {"a": (ALONE, LINK, None), "b": (0, 1, None)}
@@ -261,7 +261,7 @@ def _totals_kept(*, deep: bool) -> Iterator[tuple[str, list[kept.Scenario]]]:
     yield "kept once before, and the member is gone", [kept.Scenario((), None, fills=True, left=21)]
 
 
-DEVICES = (*query.DEVICES, *task.DEVICES, *kept.DEVICES)
+DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES)
 
 
 def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
@@ -270,16 +270,16 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     for family in FAMILIES:
         template = family.template
         needs = (
-            (query.OWED, template.upkeep),
-            (query.PARTS, template.parts),
-            (query.WOKEN, template.moment),
-            (query.COUNTS, template.settling),
-            (query.QUIET, template.quiet),
-            (query.FIELDS, template.fields),
+            (world.OWED, template.upkeep),
+            (world.PARTS, template.parts),
+            (world.WOKEN, template.moment),
+            (world.COUNTS, template.settling),
+            (world.QUIET, template.quiet),
+            (world.FIELDS, template.fields),
         )
         if any(off & set(devices) and not has for devices, has in needs):
             continue
-        if not off or off & set(query.DEVICES):
+        if not off or off & set(world.DEVICES):
             yield f"query: {family.name}", (QueryProtocol(each, off) for each in family.scenarios(deep=deep))
     for name, members in _totals_kept(deep=deep):
         if not off or off & set(kept.DEVICES):
