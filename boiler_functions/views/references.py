@@ -20,14 +20,14 @@ from boiler_functions.views.store import OnInvalid, Root, Source
 
 M = TypeVar("M", bound=DomainModel)
 S = TypeVar("S", bound=Source)
-Fields: TypeAlias = Sequence[Bound[Any, Any]] | None
+PartOf: TypeAlias = Sequence[Bound[Any, Any]] | None
 
 
 @overload
 def reference(
     source: type[M],
     *,
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Root[M]: ...
 @overload
 def reference(
@@ -36,7 +36,7 @@ def reference(
     doc_id: str,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> One[M]: ...
 @overload
 def reference(
@@ -45,7 +45,7 @@ def reference(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> One[M]: ...
 def reference(
     source: Any,
@@ -54,7 +54,7 @@ def reference(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Root[Any] | One[Any]:
     """Declares one document of a Store.
 
@@ -91,7 +91,7 @@ def references(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> RelatedMany[M]: ...
 @overload
 def references(
@@ -100,7 +100,7 @@ def references(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> RelatedMany[M]: ...
 def references(
     source: Any,
@@ -108,7 +108,7 @@ def references(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> RelatedMany[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents.
 
@@ -122,7 +122,7 @@ def referrers(
     *,
     via: Source | None = None,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Chosen[M]:
     """Declares all documents whose relation refers to a document of the Store: `referrers(Ticket.meeting)`.
 
@@ -137,7 +137,7 @@ def children(
     *,
     via: Source | None = None,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Chosen[M]:
     """Declares all documents of a sub-collection below a document of the Store.
 
@@ -162,7 +162,7 @@ def parent(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Single[M]:
     """Declares the document that a sub-document of the Store lies below.
 
@@ -181,7 +181,7 @@ def parents(
     via: Source | None = None,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Many[M]:
     """Declares the documents that sub-documents of the Store lie below, each once: `parents(Ticket)` of comments."""
     _check_above(model, "parents")
@@ -192,7 +192,7 @@ def matching(
     condition: Condition[M] | Selection[M],
     *more: Condition[Any],
     on_invalid: OnInvalid = "letter",
-    fields: Fields = None,
+    fields: PartOf = None,
 ) -> Found[M]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
@@ -206,7 +206,7 @@ def matching(
     return _with(Matching(selection), on_invalid, fields)
 
 
-def _with(source: S, on_invalid: OnInvalid, fields: Fields) -> S:
+def _with(source: S, on_invalid: OnInvalid, fields: PartOf) -> S:
     if on_invalid not in get_args(OnInvalid):
         raise InvalidReference(f"on_invalid={on_invalid!r}: give one of {', '.join(get_args(OnInvalid))}.")
     source.on_invalid = on_invalid
