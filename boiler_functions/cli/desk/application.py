@@ -46,27 +46,7 @@ class Api(Protocol):
 def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None) -> Flask:
     """Returns the application; with `changes`, a browser may build, retry and deliver again, else it only reads."""
     app = Flask("boiler desk", static_folder=None)
-    # Another site may have its name lead to this machine; the browser then sends that name as the host.
-    hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
-
-    @app.before_request
-    def refuse_others() -> Response | None:
-        if request.host not in hosts:
-            return refusal(403, f"This server is for {' and '.join(sorted(hosts))}; found the host {request.host!r}.")
-        origin = request.headers.get("Origin")
-        is_foreign = origin is not None and origin not in {f"http://{host}" for host in hosts}
-        if is_foreign or request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            return refusal(403, "Another site's page may not use the desk.")
-        if request.method == "POST" and not changes:
-            return refusal(403, "The desk only reads. Start it with --allow-changes to build and retry.")
-        if request.method == "POST" and (origin is None or not request.is_json):
-            return refusal(403, "Only the desk's own page may change something.")
-        return None
-
-    @app.after_request
-    def protect(response: Response) -> Response:
-        response.headers.update(_HEADERS)
-        return response
+    _guard(app, port, changes=changes)
 
     @app.get("/", defaults={"name": "index.html"})
     @app.get("/<name>")
@@ -90,6 +70,31 @@ def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None
     if timeline is not None:
         _stream(app, timeline)
     return app
+
+
+def _guard(app: Flask, port: int, *, changes: bool) -> None:
+    """Refuses other hosts and sites, and changes unless they are allowed; protects every answer."""
+    # Another site may have its name lead to this machine; the browser then sends that name as the host.
+    hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    @app.before_request
+    def refuse_others() -> Response | None:
+        if request.host not in hosts:
+            return refusal(403, f"This server is for {' and '.join(sorted(hosts))}; found the host {request.host!r}.")
+        origin = request.headers.get("Origin")
+        is_foreign = origin is not None and origin not in {f"http://{host}" for host in hosts}
+        if is_foreign or request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            return refusal(403, "Another site's page may not use the desk.")
+        if request.method == "POST" and not changes:
+            return refusal(403, "The desk only reads. Start it with --allow-changes to build and retry.")
+        if request.method == "POST" and (origin is None or not request.is_json):
+            return refusal(403, "Only the desk's own page may change something.")
+        return None
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        return response
 
 
 def _stream(app: Flask, timeline: Timeline) -> None:

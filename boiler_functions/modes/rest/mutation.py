@@ -74,10 +74,7 @@ class Mutation:
             raise Forbidden(f"You may not create this {self.instance.view.__name__}.")
         built = build(self.instance, after, left, self.scope)
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after, left))
-        concerning = [path for path in unit.writes if path in built.versions or path == self.instance.root]
-        if self.instance.view.store_class.reads_fields:
-            # The stored view never records a write that does not matter to it, so nobody must wait for that.
-            concerning = [path for path in concerning if self._matters(path, reader, after)]
+        concerning = self._concerning(unit, built, reader, after)
         writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
             deleted = [path for path in concerning if isinstance(unit.writes[path], Delete)]
@@ -87,6 +84,14 @@ class Mutation:
         committed = database.commit(writes, verify=unit.verified)
         versions = dict(zip((write.path for write in writes), committed.versions, strict=True))
         return replace(answer, watched={path: versions[path] for path in concerning})
+
+    def _concerning(self, unit: UnitOfWork, built: Built, reader: Reader, after: Afterwards) -> list[str]:
+        """Returns the written documents whose new versions the stored view will show."""
+        found = [path for path in unit.writes if path in built.versions or path == self.instance.root]
+        if not self.instance.view.store_class.reads_fields:
+            return found
+        # The stored view never records a write that does not matter to it, so nobody must wait for that.
+        return [path for path in found if self._matters(path, reader, after)]
 
     def _do(self, unit: UnitOfWork, reader: Reader, resolution: Resolution, *, is_new: bool) -> None:
         """Does the work if the caller may change the view, and if the conditions hold."""

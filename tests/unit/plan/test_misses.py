@@ -63,7 +63,6 @@ def told(*sources: Source) -> list[str]:
         Task.all().order_by(Task.status),
         Task.all().order_by(Task.done.desc()),
     ],
-    ids=repr,
 )
 def test_a_query_that_leaves_out_what_a_getter_would_choose_is_warned_of(selection: Any) -> None:
     (text,) = told(matching(selection))
@@ -84,7 +83,6 @@ def test_a_query_that_leaves_out_what_a_getter_would_choose_is_warned_of(selecti
         Task.where(rank=1),
         Task.all().order_by(Task.title, Task.rank),
     ],
-    ids=repr,
 )
 def test_a_query_that_such_a_document_would_not_meet_is_not(selection: Any) -> None:
     assert told(matching(selection)) == []
