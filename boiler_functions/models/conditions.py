@@ -22,6 +22,14 @@ class Condition(NamedTuple, Generic[Own]):
     owner: type[Own]
     filter: Filter
 
+    def __bool__(self) -> bool:
+        # Python would drop one of the two from `a and b`, and from `1 < a < 5`, without a word.
+        raise InvalidCondition(
+            f"A condition of {self.owner.__name__} is neither true nor false, so `and`, `or`, `not` and `1 < … < 5` "
+            f"cannot combine it. Give all that must hold as arguments, as `where(a, b)`; for alternatives of one "
+            f"attribute use `.in_([…])`."
+        )
+
 
 class Compared(Protocol):
     """The part of an attribute that a condition uses; a protocol, as attributes.py imports this module."""

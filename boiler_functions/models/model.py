@@ -17,6 +17,7 @@ from boiler_functions.database.values import Fault, dotted, fault_of_name, fault
 from boiler_functions.exceptions import (
     BoilerError,
     InvalidAttribute,
+    InvalidCondition,
     InvalidReference,
     InvalidValue,
 )
@@ -88,6 +89,7 @@ class Model:
         cls.attributes = {name: cls._own(name, each) for name, each in declared.items()}
         cls._check_names()
         cls._check_keys()
+        cls._check_defaults()
 
     @classmethod
     def _own(cls, name: str, attribute: Attribute[Any]) -> Attribute[Any]:
@@ -122,6 +124,18 @@ class Model:
             raise InvalidAttribute(
                 f"{cls.__name__}.Meta.{min(unknown)} is not an option; there are {', '.join(sorted(OPTIONS))}."
             )
+
+    @classmethod
+    def _check_defaults(cls) -> None:
+        for name, attribute in cls.attributes.items():
+            if attribute.has_default and not callable(attribute.default) and attribute.default is not None:
+                try:
+                    attribute.stored(attribute.default)
+                except InvalidCondition as error:
+                    raise InvalidAttribute(
+                        f"{cls.__name__}.{name} has the default {attribute.default!r}, which is not one of its values. "
+                        f"Give a value of its type, or leave the default out."
+                    ) from error
 
     @classmethod
     def _check_keys(cls) -> None:

@@ -199,8 +199,9 @@ class Ledger(NamedTuple):
 
     def owing(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """Returns the ledger of a view that could not be built: with old and new tokens, and otherwise unchanged."""
-        # The debt takes the place of the wake: its pauses grow, while a moment that has come would be due each minute.
-        owing = self._replace(depends_on=self.depends_on | tokens, debt=debt, wake=None)
+        # The debt takes the place of the wake and of a promise: its pauses grow, while a moment that has come would be
+        # due each minute.
+        owing = self._replace(depends_on=self.depends_on | tokens, debt=debt, wake=None, postponed=None)
         return owing if self.document.exists else owing._replace(edition=edition)
 
     def describing(

@@ -89,9 +89,21 @@ def misses(declared: Declarations) -> Iterator[Advice]:
                 # A null is stored where it is meant to be found: `Ticket.new(agent=None)`.
                 if each.value is not None and _would_meet(attributes[each.field], each, query):
                     yield _missed(view, source, attributes[each.field], "the condition accepts that")
+            if isinstance(source, Total):
+                yield from _uncounted(view, source)
+                continue
             for order in query.orders:
                 if order.field in attributes and order.field not in {each.field for each in filters}:
                     yield _missed(view, source, attributes[order.field], "the order leaves it out")
+
+
+def _uncounted(view: View, total: Total[Any]) -> Iterator[Advice]:
+    """Yields a warning if documents without a field are in no number, though their default would be."""
+    by, added = total.by, total.attribute
+    if by is not None and not by.required and by.fget is None and by.has_default:
+        yield _missed(view, total, by, "is counted under no value")
+    if added is not None and not added.required and added.fget is None and added.has_default and added.initial():
+        yield _missed(view, total, added, "is not added")
 
 
 def _drawn(declared: Declarations) -> Iterator[Advice]:

@@ -10,7 +10,7 @@ from boiler_functions.database.change import Change
 from boiler_functions.database.matching import ABSENT, field_of
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import OBJ_TYPE
-from boiler_functions.types import digest
+from boiler_functions.types import digest, subclasses
 from boiler_functions.views.fetching import relation_of
 from boiler_functions.views.found import Referrers
 from boiler_functions.views.store import Root, Source
@@ -52,7 +52,9 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
     """Returns all in a document of the reference that decides where copies belong."""
     fields = document.fields or {}
     names = [each.partition(".")[2] for each in view.pattern().names if each.partition(".")[0] == source.name]
-    attributes = [source.model.attributes[each] for each in names if each not in source.model.pattern().names]
+    # A subclass may store what the path names under another field.
+    models = (source.model, *subclasses(source.model))
+    attributes = [model.attributes[each] for each in names for model in models if each in model.attributes]
     # A getter may read everything.
     found: list[Any] = [fields if each.fget is not None else each.held_in(fields) for each in attributes]
     for other in placing(view):

@@ -12,13 +12,20 @@ from marshmallow import ValidationError
 from boiler_functions.database import AggregateFunction, Aggregation, Document, Groups, Number, Query
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import ABSENT, field_of, matches
-from boiler_functions.exceptions import InvalidReference
+from boiler_functions.exceptions import InvalidCondition, InvalidReference
 from boiler_functions.models import fields
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.types import Reference, digest
-from boiler_functions.views.keeping import MOST_SHARDS, Contribution, Keeping, group_of, number_of_shards
+from boiler_functions.views.keeping import (
+    DEFAULT_SHARDS,
+    MOST_SHARDS,
+    Contribution,
+    Keeping,
+    group_of,
+    number_of_shards,
+)
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 
@@ -114,6 +121,10 @@ class Total(Queried, Generic[N]):
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.of.bind(earlier, store)
         self.via = self.of.via
+        try:
+            _ = self._field, self.by.queried_path if self.by else None
+        except InvalidCondition as error:
+            raise InvalidReference(f"{store}.{self.name}: {error}") from error
         if self.of.fields is not None:
             raise InvalidReference(
                 f"{store}.{self.name} is a {self.function}, which reads no attribute of a document; leave out `fields`."
@@ -243,6 +254,8 @@ def _key_of(attribute: Attribute[Any], value: Any) -> Any:
 
 def shards_of(what: str, kept: bool, shards: int, by: Any) -> int:
     """Returns in how many documents a total is kept, 0 if it is asked for; raises InvalidReference for nonsense."""
+    if not kept and shards != DEFAULT_SHARDS:
+        raise InvalidReference(f"{what}(shards={shards!r}) is not kept, and so has no shards. Add `kept=True`.")
     if not kept:
         return 0
     if by is not None:

@@ -74,7 +74,10 @@ class Composition(NamedTuple):
             outbox = self._records(instance, ledger, built, reader.read_time or 0)
             deletes = self._deletes(instance, ledger, ledger.destinations)
             return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
-        if self.quiet.every and not self.force and self.quiet.is_too_early(instance, ledger, reader.time()):
+        # What another fetch plan stored may be at another place: it is built at once, as every view after a deployment.
+        is_same_plan = ledger.edition.plan == self._edition(instance).plan
+        is_held_back = self.quiet.every and is_same_plan and not self.force
+        if is_held_back and self.quiet.is_too_early(instance, ledger, reader.time()):
             return self._postponing(instance, ledger, built, reader.time())
         same = built.content_hash == ledger.content_hash and not self.force
         wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
@@ -110,7 +113,9 @@ class Composition(NamedTuple):
         kept = tuple(path for path in ledger.destinations if path in built.destinations)
         postponing = self.quiet.postponing(instance, ledger, read_at)._replace(destinations=kept)
         if postponing == ledger:
-            return [], Outcome.POSTPONED
+            # Written all the same: a builder with an older reading must meet a conflict, or it would give a copy to
+            # somebody who has just lost the right to it.
+            postponing = ledger._replace(cause=self.commits.cause)
         writes = [postponing.put(instance), *self._deletes(instance, ledger, gone)]
         return writes, Outcome.WITHDRAWN if gone else Outcome.POSTPONED
 

@@ -254,7 +254,7 @@ class Rebuild(NamedTuple):
         is_left = self._is_left(instance, ledger)
         if self.change is None:
             return not is_left
-        if self.change.covered_by(ledger.versions.get(self.change.path)) or self._is_counted(instance, ledger):
+        if self._is_read(instance, ledger, self.change) or self._is_counted(instance, ledger):
             self.invocation.note(Outcome.COVERED)
             return False
         # The tokens are those of this edition's plan; of a later edition's, they say nothing.
@@ -265,6 +265,16 @@ class Rebuild(NamedTuple):
             self.invocation.note(Outcome.POSTPONED)
             return False
         return True
+
+    def _is_read(self, instance: Instance, ledger: Ledger, change: Change) -> bool:
+        """Whether the view was built from the document as the change made it, or as it was later.
+
+        A kept total has the document only after its event: the view may have read the one before, and then the other.
+        """
+        totals = (each for each in sources_of(instance.view.store_class, change.path) if isinstance(each, Total))
+        return change.covered_by(ledger.versions.get(change.path)) and all(
+            self._has_counted(each, ledger) for each in totals if each.is_kept
+        )
 
     def _is_counted(self, instance: Instance, ledger: Ledger) -> bool:
         """Whether the change concerns only totals of the view, and these have it."""

@@ -1,6 +1,6 @@
 """Selections of stored models: conditions, orders, limits, cursors, and reading page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -10,7 +10,7 @@ from boiler_functions import DomainModel, attrs, use
 from boiler_functions.database import Cursor, Filter, Order, Put, Query
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.exceptions import DeclarationError, InvalidCondition, InvalidValue
 from boiler_functions.models.selection import PAGE, Selection
 
 
@@ -420,3 +420,16 @@ def test_a_limit_is_not_used_up_by_collections_of_the_same_name_elsewhere(empty:
     assert [[each.id for each in page] for page in in_order.pages(1)] == [["f"], ["g"], []]
     assert ids(in_order.start_after("b").limit(1)) == "g"
     assert ids(in_order.end_at("b").limit(5)) == "f"
+
+
+@pytest.mark.parametrize(
+    "combined",
+    [
+        lambda: City.where(City.capital == True and City.population > 1),  # noqa: E712
+        lambda: City.where(City.capital == True or City.population > 1),  # noqa: E712
+        lambda: City.where(1 < City.population < 5),
+    ],
+)
+def test_operators_of_python_that_would_drop_a_condition_are_refused(combined: Callable[[], object]) -> None:
+    with pytest.raises(InvalidCondition, match=r"neither true nor false.*where\(a, b\)"):
+        combined()

@@ -133,3 +133,9 @@ def test_required_beside_a_default_gives_new_models_the_default_and_takes_no_doc
     assert task is not None
     with pytest.raises(InvalidDocument, match="rank: Missing data"):
         _ = task.rank
+
+
+def test_a_total_by_a_value_with_a_default_leaves_out_documents_without_it() -> None:
+    (text,) = told(matching(Task.all()).count(by=Task.status))
+    assert "reads as 'open', and is counted under no value" in text
+    assert told(matching(Task.all()).count(by=Task.done)) == []

@@ -1,6 +1,7 @@
 """The options of an attribute: required, default, validate, data_key."""
 
-from typing import Any
+from enum import Enum
+from typing import Any, cast
 
 import pytest
 from marshmallow import validate
@@ -8,7 +9,7 @@ from marshmallow import validate
 from boiler_functions import DomainModel, attrs, use
 from boiler_functions.database import Put
 from boiler_functions.database.memory import MemoryDatabase
-from boiler_functions.exceptions import InvalidValue
+from boiler_functions.exceptions import InvalidAttribute, InvalidValue
 from boiler_functions.models import attributes
 from tests.unit.models.attributes.scene import NOON, Address, City, Status
 
@@ -160,3 +161,17 @@ def test_a_value_of_a_wrong_type_is_refused_by_class_and_attribute(attribute: st
 )
 def test_names_are_converted_to_camel_case(name: str, expected: str) -> None:
     assert attributes.camel_case(name) == expected
+
+
+class Grade(Enum):
+    A = "a"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: attrs.integer(default=cast(Any, "x")), lambda: attrs.enum(Grade, default=cast(Any, "a"))],
+    ids=["a number", "an Enum"],
+)
+def test_a_default_that_is_not_a_value_of_the_attribute_is_refused_where_it_is_declared(make: Any) -> None:
+    with pytest.raises(InvalidAttribute, match=r"Graded\.grade has the default .*, which is not one of its values"):
+        type("Graded", (DomainModel,), {"grade": make()})

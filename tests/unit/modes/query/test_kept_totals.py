@@ -451,6 +451,8 @@ def test_a_kept_total_that_cannot_be_exact_is_refused_by_name() -> None:
         referrers(Like.post).count(by=Like.stars, kept=True)  # type: ignore[call-overload]
     with pytest.raises(InvalidReference, match=r"count\(shards=0\): a total is kept in 1 to 100 shards"):
         referrers(Like.post).count(kept=True, shards=0)
+    with pytest.raises(InvalidReference, match=r"count\(shards=3\) is not kept, and so has no shards"):
+        referrers(Like.post).count(shards=3)
     with pytest.raises(InvalidReference, match=r"TopStore.top is a kept count of a selection in an order"):
         type("TopStore", (Store,), {"top": matching(Like.all().limit(10)).count(kept=True)})
 
