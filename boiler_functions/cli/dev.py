@@ -11,9 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,9 @@ from typing import Any
 import click
 from flask import Request, Response
 from watchfiles import PythonFilter, watch
-from werkzeug.serving import make_server
 
 from boiler_functions.cli.desk.api import refusal
-from boiler_functions.cli.desk.application import SilentRequests, desk
+from boiler_functions.cli.desk.application import desk
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.project import Project
@@ -38,6 +36,7 @@ from boiler_functions.local.exported import Exported, export
 from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command
 from boiler_functions.local.loopback import Response as Answered
 from boiler_functions.local.loopback import answers, free_ports, is_free, request
+from boiler_functions.local.serving import served
 
 # Long enough that a failed event is still retried when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
@@ -145,8 +144,7 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     _follow(project, app, deliveries, rules)
 
 
-@contextmanager
-def _desk(app: App, timeline: Timeline, port: int) -> Iterator[None]:
+def _desk(app: App, timeline: Timeline, port: int) -> AbstractContextManager[str]:
     """Serves the desk, which asks the commands of the app's process, with the code that is there now."""
 
     def ask(path: str, asked: Request) -> Response:
@@ -157,17 +155,7 @@ def _desk(app: App, timeline: Timeline, port: int) -> Iterator[None]:
             return refusal(503, "The app does not run: its code has an error, or is being loaded again.")
         return Response(answer.body, answer.status, content_type=_JSON["Content-Type"])
 
-    server = make_server(
-        HOST, port, desk(ask, port, changes=True, timeline=timeline), True, request_handler=SilentRequests
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return served(desk(ask, port, changes=True, timeline=timeline), port)
 
 
 def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
@@ -383,8 +371,7 @@ class Deliveries:
         _show_failure(delivery)
 
     def _deliver(self, function: str, event: Event) -> None:
-        path = f"/functions/projects/{self.project}/triggers/{function}"
-        request(self._server.host, "POST", path, b64encode(event.data), event.headers)
+        self._server.deliver(self.project, function, event)
 
 
 def _post(host: str, function: str, event: Event) -> Answered:

@@ -20,7 +20,7 @@ import click
 from cloudevents.http import from_http
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
@@ -31,6 +31,7 @@ from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
 from boiler_functions.database.firestore import connect
 from boiler_functions.database.metered import Metered
+from boiler_functions.local.serving import SilentRequests
 from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.release import VARIABLE, Release
 from boiler_functions.modes.source_code import code_fingerprints
@@ -75,7 +76,7 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
         served = serving(loaded, functions, api_of(commands), os.environ.get(TOKEN, ""))
         if loaded.manifest.services:
             _serve_sockets(loaded, sockets)
-        make_server(HOST, port, served, threaded=True, request_handler=_Quiet).serve_forever()
+        make_server(HOST, port, served, threaded=True, request_handler=SilentRequests).serve_forever()
 
 
 def serving(app: Boiler, functions: Mapping[str, Any], commands: Flask, token: str) -> Flask:
@@ -169,11 +170,6 @@ def _serve_sockets(app: Boiler, port: int) -> None:
     # Waits, because `boiler dev` takes the app for ready once the functions answer.
     while thread.is_alive() and not server.started:
         time.sleep(0.01)
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Does nothing, because the functions log what they do."""
 
 
 def _end_with_input() -> None:

@@ -1,7 +1,7 @@
 """Receives the events that the Firestore emulator posts."""
 
 import threading
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -11,7 +11,8 @@ from typing import Self, TypeAlias
 from urllib.parse import unquote
 
 from boiler_functions.database.messages import DocumentEventData
-from boiler_functions.local.loopback import LOOPBACK
+from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.local.loopback import LOOPBACK, request
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ class EventServer:
     def receive(self, project: str, receiver: Receiver) -> None:
         """Passes the project's events to the receiver from now on."""
         self._receivers[project] = receiver
+
+    def deliver(self, project: str, trigger: str, event: Event) -> None:
+        """Delivers an event once more, as production may; raises ConfigurationError if nothing receives it."""
+        path = f"/functions/projects/{project}/triggers/{trigger}"
+        answer = request(self.host, "POST", path, b64encode(event.data), event.headers)
+        if answer.status != 202:
+            raise ConfigurationError(f"{project} takes no events: {answer.status}. Is its stack stopped?")
 
     def forget(self, project: str) -> None:
         """Drops the project's events from now on."""

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Self
 
 from cloudevents.http import from_http
 from google.cloud import firestore
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from boiler_functions.app import Boiler
 from boiler_functions.database import Database
@@ -27,7 +25,8 @@ from boiler_functions.local.delivery import (
 )
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
-from boiler_functions.local.loopback import LOOPBACK, request
+from boiler_functions.local.loopback import LOOPBACK
+from boiler_functions.local.serving import served
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.run import Report
@@ -127,10 +126,7 @@ class LocalStack:
 
     def deliver(self, function: str, event: Event) -> None:
         """Delivers an event once more, as production may."""
-        path = f"/functions/projects/{self.project}/triggers/{function}"
-        answer = request(self.server.host, "POST", path, b64encode(event.data), event.headers)
-        if answer.status != 202:
-            raise ConfigurationError(f"{self.project} takes no events: {answer.status}. Is its stack stopped?")
+        self.server.deliver(self.project, function, event)
 
     def client(self) -> firestore.Client:
         """Returns Google's own client of the project, for example for listeners."""
@@ -164,11 +160,6 @@ class LocalStack:
             self._observer(Handled(delivery, **reached))
 
 
-class _QuietHandler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Does nothing, because the answer says what happened."""
-
-
 @contextmanager
 def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> Iterator[str | None]:
     """Serves the app's API and yields its URL; yields None if it has none."""
@@ -177,16 +168,8 @@ def _served_api(app: Boiler, project: str, database: Callable[[], Database]) -> 
     if not serving:
         yield None
         return
-    application = serving[0].application(declarations, database, project=project)
-    server = make_server(LOOPBACK, 0, application, threaded=True, request_handler=_QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://{LOOPBACK}:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(serving[0].application(declarations, database, project=project)) as host:
+        yield f"http://{host}"
 
 
 @contextmanager

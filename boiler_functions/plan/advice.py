@@ -128,7 +128,7 @@ def _properties(declared: Declarations) -> Iterator[Advice]:
                 yield Advice(
                     "not-in-the-view",
                     f"{view.__name__}.{name}",
-                    f"A {type(each).__name__} is no attribute of the view, and so in none of its copies. Decorate it "
+                    f"A {type(each).__name__} is not an attribute of the view, so no copy has it. Decorate it "
                     f"with `@attrs.computed` to show it; a helper is named `_{name}`.",
                 )
 

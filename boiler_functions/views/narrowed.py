@@ -6,6 +6,9 @@ getter could have seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from boiler_functions.database import Document
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import ABSENT, field_of
@@ -37,8 +40,13 @@ def _seen(store: type[Store], source: Source, document: Document) -> str:
     for name in store.read_by(source):
         attributes = (each.attributes[name] for each in models if name in each.attributes)
         found.update({key: [value] for each in attributes for key, value in each.held_in(fields).items()})
-    for query in source.decided_by():
-        names = [*(each.field for each in query.filters), *(each.field for each in query.orders)]
-        values = {name: field_of(document, name) for name in names}
-        found.update({f"by {name}": [value] for name, value in values.items() if value is not ABSENT})
+    found.update({f"by {name}": [value] for name, value in deciding(source, document)})
     return digest(found)
+
+
+def deciding(source: Source, document: Document) -> Iterator[tuple[str, Any]]:
+    """Yields the fields of the document by which the reference chooses, with their values."""
+    for query in source.decided_by():
+        for name in (*(each.field for each in query.filters), *(each.field for each in query.orders)):
+            if (value := field_of(document, name)) is not ABSENT:
+                yield name, value

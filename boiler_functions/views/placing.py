@@ -7,12 +7,12 @@ from typing import Any
 
 from boiler_functions.database import Document
 from boiler_functions.database.change import Change
-from boiler_functions.database.matching import ABSENT, field_of
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.types import digest, subclasses
 from boiler_functions.views.fetching import relation_of
 from boiler_functions.views.found import Referrers
+from boiler_functions.views.narrowed import deciding
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
 
@@ -61,11 +61,7 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
         relation = None if isinstance(other, Referrers) else relation_of(other)
         if other.via is source and relation is not None:
             found.append(relation.paths(fields))
-    for query in source.decided_by():
-        names = [*(each.field for each in query.filters), *(each.field for each in query.orders)]
-        values = {each: field_of(document, each) for each in names}
-        found.append({each: value for each, value in values.items() if value is not ABSENT})
-    return [fields.get(OBJ_TYPE), *found]
+    return [fields.get(OBJ_TYPE), *found, dict(deciding(source, document))]
 
 
 def _gives_copies(source: Source, document: Document) -> bool:

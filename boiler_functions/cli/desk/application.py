@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import WSGIRequestHandler
 from werkzeug.wrappers import Response as AnyResponse
 
 from boiler_functions.cli.desk.api import refusal
@@ -107,10 +106,3 @@ def _stream(app: Flask, timeline: Timeline) -> None:
     def again(number: int) -> Any:
         timeline.deliver_again(number)
         return {"outcome": "delivered once more"}
-
-
-class SilentRequests(WSGIRequestHandler):
-    """Logs nothing, because the page shows what it asks for."""
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Does nothing."""

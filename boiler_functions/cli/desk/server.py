@@ -13,11 +13,12 @@ from werkzeug.wrappers import Response
 
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.api import api_of
-from boiler_functions.cli.desk.application import Api, SilentRequests, desk
+from boiler_functions.cli.desk.application import Api, desk
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.output import place_of
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.loopback import LOOPBACK, is_free
+from boiler_functions.local.serving import SilentRequests
 
 
 def serve(context: Context, port: int, *, contents: bool, changes: bool) -> None:

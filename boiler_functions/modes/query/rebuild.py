@@ -271,10 +271,10 @@ class Rebuild(NamedTuple):
 
         A kept total has the document only after its event: the view may have read the one before, and then the other.
         """
-        totals = (each for each in sources_of(instance.view.store_class, change.path) if isinstance(each, Total))
-        return change.covered_by(ledger.versions.get(change.path)) and all(
-            self._has_counted(each, ledger) for each in totals if each.is_kept
-        )
+        if not change.covered_by(ledger.versions.get(change.path)):
+            return False
+        sources = sources_of(instance.view.store_class, change.path)
+        return all(self._has_counted(each, ledger) for each in sources if isinstance(each, Total) and each.is_kept)
 
     def _is_counted(self, instance: Instance, ledger: Ledger) -> bool:
         """Whether the change concerns only totals of the view, and these have it."""
