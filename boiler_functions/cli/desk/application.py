@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from boiler_functions.cli.desk.api import refusal
 from boiler_functions.cli.desk.timeline import Timeline
+from boiler_functions.exceptions import BoilerError
 
 _PAGE: Final = {
     "index.html": "text/html; charset=utf-8",
@@ -61,6 +62,10 @@ def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None
     @app.route("/api/<path:path>", methods=["GET", "POST"])
     def ask(path: str) -> AnyResponse:
         return api(f"/{path}", request)
+
+    @app.errorhandler(BoilerError)
+    def failed(error: BoilerError) -> Response:
+        return refusal(422, f"{error.code} {error}")
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:

@@ -10,6 +10,7 @@ from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.application import desk
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.desk.server import own
+from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.testing import MemoryApp
 from tests.unit.cli.conftest import APP, Run, Start, Write, folder, module, run, start
 
@@ -149,6 +150,17 @@ def test_a_mistake_is_answered_with_what_is_wrong(start: Start, path: str, statu
     answer = client().get(path, headers={"Host": HOST})
     assert answer.status_code == status
     assert message in answer.get_json()["message"]
+
+
+def test_an_event_that_is_no_longer_kept_is_refused_with_what_is_wrong(start: Start) -> None:
+    start(APP)
+    delivered: list[str] = []
+    timeline = Timeline(lambda function, event: delivered.append(function))
+    commands = own(Commands(Context(project="demo-towns")))
+    page = desk(commands, PORT, changes=True, timeline=timeline).test_client()
+    answer = page.post("/api/deliveries/7/again", json={}, headers=OWN)
+    assert (answer.status_code, delivered) == (422, [])
+    assert "The event of delivery 7 is no longer kept." in answer.get_json()["message"]
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(run: Run, module: Write) -> None:
