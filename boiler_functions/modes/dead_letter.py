@@ -14,7 +14,7 @@ from typing import NamedTuple
 from boiler_functions.database import NAME, Cursor, Database, Document, Filter, Order, Put, Query, unchanged
 from boiler_functions.exceptions import Conflict, Permanent
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.types import Fields, Instant, Reference, digest, to_datetime, to_instant
+from boiler_functions.types import Fields, Reference, digest, to_datetime
 
 COLLECTION = "boilerDeadLetters"
 
@@ -60,10 +60,6 @@ class Letter(NamedTuple):
     @property
     def views(self) -> tuple[str, ...]:
         return tuple(self.view.split(", "))
-
-    def is_older_than(self, moment: Instant) -> bool:
-        """Whether the failure was last seen before this moment."""
-        return to_instant(self.last_time) < moment
 
 
 def letters_of(

@@ -31,11 +31,7 @@ class Commands(NamedTuple):
     def map(self) -> Output:
         """Returns the boxes and arrows that `boiler plan --graph` draws."""
         graph = Graph.of(self.context.compiled)
-        nodes = [
-            {"id": each.id, "name": each.name, "detail": each.detail, "column": each.look.column}
-            for each in graph.nodes
-        ]
-        return Output("plan", {"nodes": nodes, "edges": [list(each) for each in graph.edges]}, ())
+        return Output("plan", {"nodes": list(map(_node, graph.nodes)), "edges": list(map(list, graph.edges))}, ())
 
     def status(self) -> Output:
         return status(self.context, _LATE)

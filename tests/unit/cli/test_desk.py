@@ -62,6 +62,7 @@ def test_the_map_is_what_the_plan_draws(start: Start) -> None:
     names = {each["id"]: each["name"] for each in result["nodes"]}
     arrows = {(names[one], names[other]) for one, other in result["edges"]}
     assert {("cities/{doc_id}", "city_view_on_cities"), ("city_view_on_cities", "CityView")} <= arrows
+    assert {each["look"] for each in result["nodes"] if each["name"] == "CityView"} == {"view"}
     assert {each["column"] for each in result["nodes"]} == {"sources", "functions", "views and models"}
 
 
