@@ -234,7 +234,12 @@ def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _serve(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            content = self.rfile.read(length)
+            if len(content) < length:
+                # Ctrl-C ended gcloud before it had sent the body: Google's API creates nothing from half a request.
+                self.close_connection = True
+                return
             split = urlsplit(self.path)
             body = json.loads(content) if content[:1] in (b"{", b"[") else content
             status, answer = recorder.answer(Call(self.command, split.path, parse_qs(split.query), body))
