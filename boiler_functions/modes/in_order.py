@@ -27,16 +27,21 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterat
     if not second:
         yield from map(work, chain(first, iterator))
         return
-    with ThreadPoolExecutor(threads, "page") as pool:
+    pool = ThreadPoolExecutor(threads, "page")
+    is_left_early = False
+    try:
         begun: deque[Future[R]] = deque()
-        try:
-            for item in chain(first, second, iterator):
-                # In the caller's context, where a test may have chosen the database.
-                begun.append(pool.submit(copy_context().run, work, item))
-                if len(begun) > threads:
-                    yield begun.popleft().result()
-            while begun:
+        for item in chain(first, second, iterator):
+            # In the caller's context, where a test may have chosen the database.
+            begun.append(pool.submit(copy_context().run, work, item))
+            if len(begun) > threads:
                 yield begun.popleft().result()
-        finally:
-            for each in begun:
-                each.cancel()
+        while begun:
+            yield begun.popleft().result()
+    except GeneratorExit:
+        # After Ctrl-C it may be the garbage collector that closes this, in a thread of the pool, which cannot wait for
+        # itself.
+        is_left_early = True
+        raise
+    finally:
+        pool.shutdown(wait=not is_left_early, cancel_futures=True)

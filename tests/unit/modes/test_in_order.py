@@ -1,8 +1,9 @@
 """Work on several pages at once gives the same results, in the same order, as work on one after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextvars import ContextVar
 from threading import Barrier, Event, current_thread, main_thread
+from typing import cast
 
 import pytest
 
@@ -80,3 +81,21 @@ def test_the_work_sees_the_callers_context() -> None:
         assert set(in_order(lambda _: chosen.get(), range(5), THREADS)) == {"of the caller"}
     finally:
         chosen.reset(token)
+
+
+def test_who_leaves_early_waits_for_nothing_even_in_a_thread_of_the_pool() -> None:
+    """After Ctrl-C the garbage collector closes the generator in whatever thread it runs."""
+    left, closed = Event(), Event()
+
+    def work(number: int) -> int:
+        if number == 2:
+            left.wait(10)
+            results.close()
+            closed.set()
+        return number
+
+    results = cast(Generator[int, None, None], in_order(work, range(100), 2))
+    assert next(results) == 0
+    left.set()
+    assert closed.wait(10)
+    assert list(results) == []
