@@ -30,7 +30,9 @@ from boiler_functions.cli.project import Project
 from boiler_functions.cli.upload import PACKAGE, check_source, is_complete
 from boiler_functions.compile.compiler import compile_app
 from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
+from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.mode import Declarations
+from boiler_functions.plan.advice import surprises
 from boiler_functions.types import subclasses
 from boiler_functions.views.view_model import View
 
@@ -75,6 +77,11 @@ class Checked:
 
     app: Boiler | None
     mistakes: tuple[Mistake, ...]
+
+    @property
+    def warnings(self) -> list[Advice]:
+        """What works otherwise than it seems to, in an app without mistakes."""
+        return [] if self.app is None or self.mistakes else list(surprises(self.app.declarations))
 
 
 def check(project: Project) -> Checked:
@@ -246,15 +253,19 @@ def explain(code: str) -> str:
 
 
 def as_json(checked: Checked) -> str:
-    """Returns the mistakes as JSON."""
-    mistakes = [each.to_json() for each in checked.mistakes]
-    return json.dumps({"app": checked.app.name if checked.app else None, "mistakes": mistakes}, indent=2)
+    """Returns the mistakes and warnings as JSON."""
+    content = {
+        "app": checked.app.name if checked.app else None,
+        "mistakes": [each.to_json() for each in checked.mistakes],
+        "warnings": [each.to_json() for each in checked.warnings],
+    }
+    return json.dumps(content, indent=2)
 
 
 def as_sarif(checked: Checked, folder: Path) -> str:
-    """Returns the mistakes as SARIF 2.1.0, the format of code scanning services."""
+    """Returns the mistakes and warnings as SARIF 2.1.0, the format of code scanning services."""
     errors = {error.code: error for error in subclasses(BoilerError)}
-    rules = [
+    rules: list[dict[str, Any]] = [
         {
             "id": code,
             "name": errors[code].__name__,
@@ -263,6 +274,7 @@ def as_sarif(checked: Checked, folder: Path) -> str:
         }
         for code in sorted({each.code for each in checked.mistakes})
     ]
+    rules += [{"id": name, "name": name} for name in sorted({each.name for each in checked.warnings})]
     driver = {"name": "boiler check", "version": version(PACKAGE), "rules": rules}
     results = [
         {
@@ -272,6 +284,10 @@ def as_sarif(checked: Checked, folder: Path) -> str:
             "locations": _locations(each, folder),
         }
         for each in checked.mistakes
+    ]
+    results += [
+        {"ruleId": each.name, "level": "warning", "message": {"text": f"{each.about}: {each.text}"}, "locations": []}
+        for each in checked.warnings
     ]
     run = {"tool": {"driver": driver}, "results": results}
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)

@@ -28,7 +28,6 @@ from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.plan.advice import surprises
 from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
@@ -82,13 +81,13 @@ def check(app: str | None, form: str, explain: str | None) -> None:
     if checked.mistakes:
         raise Mistaken("" if form != "text" else "\n".join(map(str, checked.mistakes)))
     if checked.app and form == "text":
+        for each in checked.warnings:
+            click.echo(f"warning {each.name} {each.about}\n  {each.text}", err=True)
         _summarise(checked.app.compiled)
 
 
 def _summarise(compiled: Compiled) -> None:
     declared, functions = compiled.declarations, compiled.manifest.functions
-    for each in surprises(declared):
-        click.echo(f"warning {each.name} {each.about}\n  {each.text}", err=True)
     modes = Counter(function.mode for function in functions)
     listed = ", ".join(f"{mode} {count}" for mode, count in modes.items())
     counts = ", ".join(f"{mode.counted} {len(found)}" for mode in declared.modes if (found := declared.of(mode)))

@@ -284,3 +284,9 @@ class Member(fields.Enum[Any]):
 
     def __init__(self, enum: type[Any], **kwargs: Any) -> None:
         super().__init__(enum, by_value=True, **kwargs)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is not None and not isinstance(value, self.enum):
+            members = ", ".join(map(str, self.enum))
+            raise ValidationError(f"Not a member of {self.enum.__name__}; its members are {members}.")
+        return super()._serialize(value, attr, obj, **kwargs)

@@ -58,8 +58,8 @@ class Selection(Generic[M]):
 
     def limit(self, count: int) -> Selection[M]:
         """Returns at most this many models."""
-        if count < 1:
-            raise InvalidValue(self.model.__name__, {"limit": [f"at least 1; found {count}"]})
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise InvalidValue(self.model.__name__, {"limit": [f"takes a whole number from 1; found {count!r}"]})
         return Selection(self.model, self.query._replace(limit=count))
 
     def start_at(self, *values: Any) -> Selection[M]:
@@ -178,6 +178,11 @@ def _equals(model: type[Selectable], name: str, value: Any) -> Condition[Any]:
     if attribute is None:
         owner = next((each for each in subclasses(model) if name in each.attributes), None)
         if owner is None:
+            if name == "doc_id":
+                raise InvalidCondition(
+                    f"{model.__name__}.where(doc_id=…): an id is not an attribute; read that document by "
+                    f"`{model.__name__}.get(…)`, or in a Store by `reference({model.__name__}, doc_id=…)`."
+                )
             declared = ", ".join(model.attributes)
             raise InvalidValue(model.__name__, {name: [f"Undeclared; the declared attributes are {declared}."]})
         attribute = owner.attributes[name]

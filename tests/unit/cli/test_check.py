@@ -154,7 +154,9 @@ def test_json_of_a_fine_app_has_no_mistakes(module: Write, run: Run) -> None:
     module(APP)
     result = run("check", "--format", "json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == {"app": "towns", "mistakes": []}
+    content = json.loads(result.stdout)
+    assert (content["app"], content["mistakes"]) == ("towns", [])
+    assert [each["name"] for each in content["warnings"]] == ["nobody-may-send"]
 
 
 def test_sarif_names_the_rule_and_the_place(write: Callable[[str], Line], run: Run, folder: Path) -> None:
@@ -218,3 +220,7 @@ def test_a_view_that_would_hold_the_documents_below_all_others_is_warned_of(
     assert warning == "warning takes-from-everybody CityView.store.notes"
     assert "in all of cities/{city_id}/notes/{doc_id}" in text
     assert "write `children(Note)`" in text
+    warnings = json.loads(run("check", "--format", "json").stdout)["warnings"]
+    assert [each["name"] for each in warnings] == ["takes-from-everybody", "nobody-may-send"]
+    found, _ = json.loads(run("check", "--format", "sarif").stdout)["runs"][0]["results"]
+    assert (found["ruleId"], found["level"]) == ("takes-from-everybody", "warning")

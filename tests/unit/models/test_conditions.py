@@ -8,7 +8,7 @@ import pytest
 
 from boiler_functions import DomainModel, Embedded, GeoPoint, attrs
 from boiler_functions.database import Filter, Order
-from boiler_functions.exceptions import DeclarationError, InvalidValue
+from boiler_functions.exceptions import DeclarationError, InvalidCondition, InvalidValue
 from boiler_functions.models.conditions import Condition
 from boiler_functions.types import Reference
 
@@ -187,3 +187,8 @@ def test_an_inherited_attribute_belongs_to_the_class_that_it_is_asked_of() -> No
     class Municipality(City): ...
 
     assert (Municipality.population > 1).owner is Municipality
+
+
+def test_a_value_that_is_no_member_is_refused_with_the_members() -> None:
+    with pytest.raises(InvalidCondition, match=r"City\.status cannot be compared with 'open': Not a member of"):
+        City.where(status="open")

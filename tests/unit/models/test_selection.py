@@ -162,10 +162,15 @@ def test_a_limit_ends_the_selection(database: MemoryDatabase) -> None:
     assert ids(City.all().limit(99)) == "abcde"
 
 
-@pytest.mark.parametrize("count", [0, -1])
-def test_a_limit_of_nothing_is_refused(count: int) -> None:
-    with pytest.raises(InvalidValue, match=f"City refuses limit: at least 1; found {count}"):
+@pytest.mark.parametrize("count", [0, -1, "3", 2.5, True])
+def test_a_limit_is_a_whole_number_from_one(count: Any) -> None:
+    with pytest.raises(InvalidValue, match=f"City refuses limit: takes a whole number from 1; found {count!r}"):
         City.all().limit(count)
+
+
+def test_a_condition_on_the_id_is_refused_with_what_reads_that_document() -> None:
+    with pytest.raises(InvalidCondition, match=r"City\.where\(doc_id=…\): an id is not an attribute.*`City\.get\(…\)`"):
+        City.where(doc_id="TOK")
 
 
 def test_first_gives_one_model_or_none(database: MemoryDatabase) -> None:
