@@ -21,6 +21,7 @@ from benchmarks.results import FILE, Row, print_table, write_json
 from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
 from benchmarks.stage import Stage
 from benchmarks.websocket import websocket
+from benchmarks.whole_build import whole_build
 from benchmarks.writers import writers
 from boiler_functions.database.firestore import EMULATOR_HOST
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
@@ -42,6 +43,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         heartbeat,
         likes,
         fan_out,
+        whole_build,
         cold_start,
         memory,
         copies,

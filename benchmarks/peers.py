@@ -6,7 +6,7 @@
 (d) `rename_in_batches`: for a fan-out, a script with batches of 500
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -171,6 +171,22 @@ def rename_in_batches(client: Client, country_ref: DocumentReference) -> int:
         batch = client.batch()
         for city in chunk:
             batch.set(client.collection("peerCityViews").document(city.id), city_content(city, country))
+        batch.commit()
+        written += len(chunk)
+    return written
+
+
+def build_in_batches(client: Client, collections: Sequence[str]) -> int:
+    """(d) for a build: a script that writes the view of every city, in each of the collections, in batches of 500."""
+    countries = {each.reference.path: each for each in client.collection("countries").stream()}
+    cities = iter(client.collection("cities").stream())
+    written = 0
+    while chunk := list(islice(cities, 500 // len(collections))):
+        batch = client.batch()
+        for city in chunk:
+            content = city_content(city, countries[city.get("country").path])
+            for collection in collections:
+                batch.set(client.collection(collection).document(city.id), content)
         batch.commit()
         written += len(chunk)
     return written
