@@ -287,6 +287,6 @@ class Member(fields.Enum[Any]):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is not None and not isinstance(value, self.enum):
-            members = ", ".join(map(str, self.enum))
+            members = ", ".join(str(each) for each in self.enum)
             raise ValidationError(f"Not a member of {self.enum.__name__}; its members are {members}.")
         return super()._serialize(value, attr, obj, **kwargs)

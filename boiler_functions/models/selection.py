@@ -58,7 +58,7 @@ class Selection(Generic[M]):
 
     def limit(self, count: int) -> Selection[M]:
         """Returns at most this many models."""
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        if type(count) is not int or count < 1:
             raise InvalidValue(self.model.__name__, {"limit": [f"takes a whole number from 1; found {count!r}"]})
         return Selection(self.model, self.query._replace(limit=count))
 
