@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.build import as_here, letters_written, root_path, view_named
@@ -14,6 +14,7 @@ from boiler_functions.cli.output import Output, confirm
 from boiler_functions.database import Database
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict
+from boiler_functions.types import to_instant
 from boiler_functions.views.view_model import View
 
 LONGEST = timedelta(hours=1)
@@ -23,12 +24,26 @@ SHOWN = 20
 """Findings that are listed for each view; --json has all."""
 
 
+class Chosen(NamedTuple):
+    """Which instances are compared: all, or one, some by chance, or those of which something was written lately."""
+
+    sample: int | None = None
+    root: str | None = None
+    since: datetime | None = None
+
+    def found(self, view: View, work: Comparison) -> Iterator[Finding]:
+        if self.root is not None:
+            return work.of([root_path(view, self.root)])
+        if self.since is not None:
+            return work.since(to_instant(self.since))
+        return work.whole() if self.sample is None else work.sample(self.sample)
+
+
 def audit(
     context: Context,
     view: str | None,
     *,
-    sample: int | None,
-    root: str | None,
+    chosen: Chosen,
     late: timedelta,
     repair: bool = False,
     yes: bool = False,
@@ -39,7 +54,7 @@ def audit(
     results: dict[str, Any] = {}
     lines: list[str] = []
     is_fine = True
-    for name, work, found in _found(context, view, sample, root, late):
+    for name, work, found in _found(context, view, chosen, late):
         faults = [each for each in found if each.verdict in FAULTS]
         lines += _lines(name, found, faults)
         result = _result(found, faults)
@@ -54,11 +69,11 @@ def audit(
     return Output("audit", {"views": results}, lines, is_fine)
 
 
-def diff(context: Context, view: str | None, *, sample: int | None, root: str | None) -> Output:
+def diff(context: Context, view: str | None, *, chosen: Chosen) -> Output:
     """Returns what a build by the code of the checkout would change of what other code has stored."""
     results: dict[str, Any] = {}
     lines: list[str] = []
-    for name, _, found in _found(context, view, sample, root, timedelta(minutes=2)):
+    for name, _, found in _found(context, view, chosen, timedelta(minutes=2)):
         changed = [each for each in found if each.verdict is Verdict.OTHER_CODE]
         lines += [f"{name}: {len(changed)} of {len(found)} would change", *_listed(changed)]
         results[name] = {"compared": len(found), "changed": len(changed), "changes": list(map(_as_json, changed))}
@@ -72,16 +87,12 @@ def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) 
 
 
 def _found(
-    context: Context, view: str | None, sample: int | None, root: str | None, late: timedelta
+    context: Context, view: str | None, chosen: Chosen, late: timedelta
 ) -> Iterator[tuple[str, Comparison, list[Finding]]]:
     app = context.app
     for each in [view_named(app, view)] if view else app.compiled.declarations.stored:
         work = comparison_of(app, each, context.database, late)
-        if root is not None:
-            found = work.of([root_path(each, root)])
-        else:
-            found = work.whole() if sample is None else work.sample(sample)
-        yield each.__name__, work, list(found)
+        yield each.__name__, work, list(chosen.found(each, work))
 
 
 def _once_more(work: Comparison, faults: Sequence[Finding]) -> Iterator[Finding]:

@@ -45,6 +45,9 @@ _ROOT = click.option("--root", metavar="ID", help="Only the instance of this roo
 @click.argument("view", required=False)
 @_SAMPLE
 @_ROOT
+@click.option(
+    "--since", metavar="TIME", help="Only instances of which something was written since: 2h, or 2026-11-27T10:00Z."
+)
 @click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long an event may take.")
 @click.option("--repair", is_flag=True, help="Build what is wrong again, and delete copies without a ledger.")
 @click.option("--yes", is_flag=True, help="Do not ask before a repair.")
@@ -55,6 +58,7 @@ def audit(
     view: str | None,
     sample: int | None,
     root: str | None,
+    since: str | None,
     late: str,
     repair: bool,
     yes: bool,
@@ -63,14 +67,19 @@ def audit(
     """Compare the copies of VIEW, or of all views, with a fresh build. Only reads, unless --repair is given.
 
     Writers and functions may go on. A copy is wrong if it differs although its sources are as they were; lost if a
-    source changed longer ago than --late; late if it changed since; without a ledger if no function follows it. Exit
-    status 0 if nothing is wrong, lost or without a ledger, 1 if something is, 2 for an error.
+    source changed longer ago than --late; late if it changed since; without a ledger if no function follows it.
+    --since finds what lost events have left, except those of deletions. Exit status 0 if nothing is wrong, lost or
+    without a ledger, 1 if something is, 2 for an error.
     """
+    from boiler_functions.cli.audit import Chosen
     from boiler_functions.cli.audit import audit as compared
-    from boiler_functions.cli.output import age_of
+    from boiler_functions.cli.output import age_of, time_of
 
     _check_one(view, sample, root)
-    output = compared(context, view, sample=sample, root=root, late=age_of(late), repair=repair, yes=yes)
+    if since and (root is not None or sample is not None):
+        raise click.UsageError("--since chooses the instances. Leave --sample and --root out.")
+    chosen = Chosen(sample, root, time_of(since) if since else None)
+    output = compared(context, view, chosen=chosen, late=age_of(late), repair=repair, yes=yes)
     output.show(context, as_json=as_json)
 
 
@@ -85,10 +94,11 @@ def diff(context: Context, view: str | None, sample: int | None, root: str | Non
 
     Exit status 0 if nothing would change, 1 if something would, 2 for an error.
     """
+    from boiler_functions.cli.audit import Chosen
     from boiler_functions.cli.audit import diff as compared
 
     _check_one(view, sample, root)
-    compared(context, view, sample=sample, root=root).show(context, as_json=as_json)
+    compared(context, view, chosen=Chosen(sample, root)).show(context, as_json=as_json)
 
 
 def _check_one(view: str | None, sample: int | None, root: str | None) -> None:

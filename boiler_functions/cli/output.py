@@ -105,6 +105,19 @@ def age_of(text: str) -> timedelta:
     raise ConfigurationError(f"{text!r} is not an age. Write a number with s, m, h or d, such as 30m, 12h or 7d.")
 
 
+def time_of(text: str) -> datetime:
+    """Returns the time that an option gives, in UTC unless it says otherwise, or as an age: 2026-11-27T10:00, 2h."""
+    if re.fullmatch(r"\d+[smhd]", text):
+        return datetime.now(UTC) - age_of(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is not a time. Write one like 2026-11-27T10:00Z, or how long ago, such as 30m, 12h or 7d."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def shown_age(age: timedelta) -> str:
     """Returns an age in its largest unit: `3 h`."""
     seconds = max(0, int(age.total_seconds()))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from boiler_functions.modes.invocation import Outcome
-from boiler_functions.types import Fields
+from boiler_functions.types import Fields, Instant
 
 
 class BuiltPage(NamedTuple):
@@ -69,6 +69,10 @@ class Comparison(Protocol):
 
     def sample(self, number: int) -> Iterator[Finding]:
         """Yields findings of about so many instances, chosen by chance."""
+        ...
+
+    def since(self, time: Instant) -> Iterator[Finding]:
+        """Yields findings of the instances of which a source, the ledger or a copy was written since the time."""
         ...
 
     def of(self, roots: Iterable[str]) -> Iterator[Finding]:

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 from boiler_functions.database import Database, Delete, Document, Query, unchanged
 from boiler_functions.exceptions import Conflict
 from boiler_functions.models.model import OBJ_TYPE
+from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.ledger import Ledger, due_since, instance_of, ledger_path
 from boiler_functions.modes.ledgers import of_view, sampled
+from boiler_functions.modes.query.explained import dependents_of
 from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.release import Release
@@ -62,6 +64,21 @@ class Audit(NamedTuple):
         found = sampled(self._database, self._scope, self._edition, start, number)
         for page in chunks((instance_of(self.work.view, each).root for each in found), PAGE):
             yield from self.of(page)
+
+    def since(self, time: Instant) -> Iterator[Finding]:
+        """Yields findings of the instances of which a source, the ledger or a copy was written since the time.
+
+        Compares versions, for which the names of all of them are enough. A document that is gone has none.
+        """
+        copies = [each.path for each in self._written(self._all_copies(), time)]
+        built = (each for page in of_view(self._database, self._scope, PAGE) for each in page.documents)
+        roots = {
+            *(each.root for each in self.work.having(copies).values()),
+            *(instance_of(self.work.view, each).root for each in built if each.version >= time),
+            *self._concerned(time),
+        }
+        yield from self.of(sorted(roots))
+        yield from self.without_ledger(copies)
 
     def of(self, roots: Iterable[str]) -> Iterator[Finding]:
         """Yields a finding for each of the roots."""
@@ -170,12 +187,27 @@ class Audit(NamedTuple):
             yield from self.of([each.path for each in found if not each.exists])
 
     def _without_ledger(self) -> Iterator[Finding]:
+        for page in pages(self._database, self._all_copies()):
+            yield from self.without_ledger([each.path for each in page])
+
+    def _all_copies(self) -> Query:
         pattern = self.work.view.pattern()
         *_, collection, _ = pattern.segments
         is_one = not any("{" in each for each in pattern.segments[:-1])
         query = Query(collection_of(pattern.text)) if is_one else Query(collection, group=True, pattern=pattern)
-        for page in pages(self._database, query._replace(limit=PAGE, names_only=True)):
-            yield from self.without_ledger([each.path for each in page])
+        return query._replace(limit=PAGE, names_only=True)
+
+    def _concerned(self, time: Instant) -> Iterator[str]:
+        """Yields the roots of the instances that the sources concern which were written since the time."""
+        view = self.work.view
+        models = dict.fromkeys(source.model for source in view.store_class.sources)
+        queries = [collection_query(model, {})._replace(limit=PAGE, names_only=True) for model in models]
+        for found in chunks((each.path for query in queries for each in self._written(query, time)), PAGE):
+            for document in self._database.read(found).documents:
+                yield from dependents_of(self.work.app, (view,), document, self._database)[view.__name__]
+
+    def _written(self, query: Query, time: Instant) -> Iterator[Document]:
+        return (each for page in pages(self._database, query) for each in page if each.version >= time)
 
     def without_ledger(self, paths: list[str]) -> Iterator[Finding]:
         """Yields those of the copies that no ledger names."""

@@ -1,6 +1,7 @@
 """`boiler audit` finds every copy that is wrong and no other, and `boiler diff` what newer code will change."""
 
 import json
+from datetime import UTC, datetime
 from random import Random
 from threading import Event, Thread
 from typing import Any
@@ -116,6 +117,28 @@ def test_one_root_and_a_sample_are_compared_alone(start: Start, run: Run) -> Non
     assert answer(run, "audit", "--sample", "3", status=1)["CityView"]["compared"] == 3
     assert run("audit", "--root", "TOK").exit_code == 2
     assert "give less than an hour" in run("audit", "--late", "1h").stderr
+
+
+def test_since_a_time_what_was_written_is_compared_and_nothing_else(start: Start, run: Run) -> None:
+    testing = start(APP)
+    built(testing)
+    edit(testing, "PAR")
+    before = datetime.now(UTC)
+    assert answer(run, "audit", "--since", before.isoformat())["CityView"]["compared"] == 0
+    testing.write("cities/ROM", city("Roma"))
+    testing.write("cities/OSL", city("Oslo"))
+    testing.take()  # The events are lost.
+    edit(testing, "TOK")
+    testing.write("cityView/NOW", {**(testing.fields("cityView/TOK") or {}), "doc_ref": "cityView/NOW"})
+    assert faults(run, "--since", before.isoformat(), "--late", "0s") == [
+        ("lost", "cities/OSL"),
+        ("lost", "cities/ROM"),
+        ("no ledger", "cityView/NOW"),
+        ("wrong", "cities/TOK"),
+    ]
+    assert ("wrong", "cities/PAR") in faults(run, "--since", "1h")
+    assert "is not a time" in run("audit", "--since", "yesterday").stderr
+    assert run("audit", "--since", "1h", "--sample", "3").exit_code == 2
 
 
 def test_what_newer_code_will_change_is_shown_and_is_no_fault(start: Start, run: Run) -> None:
