@@ -24,7 +24,7 @@ SHOWN = 20
 """Findings that are listed for each view; --json has all."""
 
 
-class Chosen(NamedTuple):
+class AuditChoice(NamedTuple):
     """Which instances are compared: all, or one, some by chance, or those of which something was written lately."""
 
     sample: int | None = None
@@ -43,7 +43,7 @@ def audit(
     context: Context,
     view: str | None,
     *,
-    chosen: Chosen,
+    chosen: AuditChoice,
     late: timedelta,
     repair: bool = False,
     yes: bool = False,
@@ -69,7 +69,7 @@ def audit(
     return Output("audit", {"views": results}, lines, is_fine)
 
 
-def diff(context: Context, view: str | None, *, chosen: Chosen) -> Output:
+def diff(context: Context, view: str | None, *, chosen: AuditChoice) -> Output:
     """Returns what a build by the code of the checkout would change of what other code has stored."""
     results: dict[str, Any] = {}
     lines: list[str] = []
@@ -87,7 +87,7 @@ def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) 
 
 
 def _found(
-    context: Context, view: str | None, chosen: Chosen, late: timedelta
+    context: Context, view: str | None, chosen: AuditChoice, late: timedelta
 ) -> Iterator[tuple[str, Comparison, list[Finding]]]:
     app = context.app
     for each in [view_named(app, view)] if view else app.compiled.declarations.stored:

@@ -17,8 +17,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.costs import of_builds
 from boiler_functions.cli.errors import Interrupted, Unfinished
-from boiler_functions.cli.output import Output
+from boiler_functions.cli.output import Output, place_of
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered
@@ -115,6 +116,40 @@ def build_of(app: Boiler, view: type[ViewModel[Any]], database: Database, *, wit
 def as_here(views: Sequence[type[ViewModel[Any]]]) -> Surroundings:
     """Returns the surroundings in which these views are built by the code as it is here."""
     return REAL._replace(release=Release(codes=code_fingerprints(views)))
+
+
+LISTED = 2
+"""Reads of an instance, beside its build: the name of its root, and its ledger to see whether the root is gone."""
+
+
+def build_views(
+    context: Context,
+    names: Sequence[str] | None,
+    console: Console,
+    *,
+    root: str | None = None,
+    resume: bool = False,
+    withdraw: bool = False,
+    yes: bool = False,
+) -> None:
+    """Rebuilds views, one after the other, or all; says what it costs, and asks if that is more than a cent."""
+    app = context.app
+    views = [view_named(app, name) for name in names] if names else list(app.compiled.declarations.stored)
+    console.print(f"{app.name}: {place_of(context)}", highlight=False, soft_wrap=True)
+    if root is None and not resume:
+        numbers = {view: build_of(app, view, context.database).number() for view in views}
+        what = f"Building {sum(numbers.values()):,} instances of {', '.join(view.__name__ for view in views)}"
+        estimate = of_builds(context, numbers, what, listed=LISTED)
+        console.print(str(estimate), highlight=False, soft_wrap=True)
+        estimate.confirm(context, yes=yes)
+    failures: list[str] = []
+    for view in views:
+        try:
+            build(context, view.__name__, console, root=root, resume=resume, withdraw=withdraw)
+        except Unfinished as error:
+            failures.append(error.message if len(views) == 1 else f"{view.__name__}: {error.message}")
+    if failures:
+        raise Unfinished("\n".join(failures))
 
 
 def build(

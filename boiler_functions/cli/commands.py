@@ -6,14 +6,14 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 from rich.console import Console
 
-from boiler_functions.cli.build import build as build_view
+from boiler_functions.cli.build import build_views
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Mistaken, Unfinished, reported
 from boiler_functions.cli.generated import (
@@ -199,22 +199,68 @@ def types(app: str | None, firestore: bool, output: Path | None) -> None:
 
 
 @boiler.command()
-@click.argument("view")
+@click.argument("view", required=False)
+@click.option("--all", "every", is_flag=True, help="Build all views, in the order in which they are declared.")
 @click.option("--root", metavar="ID", help="Build only the instance of this root: its id or path.")
 @click.option("--withdraw", is_flag=True, help="Allow new code to delete every copy of a view whose root exists.")
 @click.option("--resume", is_flag=True, help="Continue after the last page that an earlier run finished.")
+@click.option("--cloud", is_flag=True, help="Build in tasks of the app's queue, with the code that is deployed.")
+@click.option("--stale", is_flag=True, help="With --cloud: only what other code has built.")
+@click.option(
+    "--max-rate", type=click.FloatRange(min=0.1), metavar="N", help="With --cloud: at most N instances a second."
+)
+@click.option("--detach", is_flag=True, help="With --cloud: do not wait; `boiler builds watch` shows it.")
+@click.option("--yes", is_flag=True, help="Do not ask, whatever it costs.")
+@click.option("--json", "as_json", is_flag=True, help="With --cloud: print one JSON object, and no progress.")
 @in_context
-def build(context: Context, view: str, root: str | None, resume: bool, withdraw: bool) -> None:
+def build(
+    context: Context,
+    view: str | None,
+    every: bool,
+    root: str | None,
+    resume: bool,
+    withdraw: bool,
+    cloud: bool,
+    stale: bool,
+    max_rate: float | None,
+    detach: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Rebuild every instance of VIEW, including those that were edited by hand.
 
-    Functions may run at the same time. The position is kept in .boiler/ beside pyproject.toml. Exit status 1 if an
-    instance could not be built; it is left unchanged, and its dead letter says why.
+    Says what it costs, and asks if that is more than a cent. Functions may run at the same time. The position is kept
+    in .boiler/ beside pyproject.toml, or with --cloud in the database, where `boiler builds` shows, pauses, resumes and
+    cancels it. Exit status 1 if an instance could not be built; it is left unchanged, and its dead letter says why.
     """
-    if root is not None and resume:
+    _check_build(view, every, root, resume, cloud, {"--stale": stale, "--max-rate": max_rate, "--detach": detach})
+    if cloud:
+        from boiler_functions.cli.cloud_builds import CloudChoice, build_in_cloud
+
+        chosen = CloudChoice(view, every, stale, max_rate, withdraw)
+        output = build_in_cloud(context, chosen, detach=detach, yes=yes, quiet=as_json)
+        output.show(context, as_json=as_json)
+        return
+    if as_json:
+        raise click.UsageError("--json is for builds in the cloud. Leave it out, or add --cloud.")
+    build_views(context, [view] if view else None, Console(), root=root, resume=resume, withdraw=withdraw, yes=yes)
+
+
+def _check_build(
+    view: str | None, every: bool, root: str | None, resume: bool, cloud: bool, of_cloud: Mapping[str, object]
+) -> None:
+    """Raises UsageError for options that contradict each other."""
+    if (view is None) != every:
+        raise click.UsageError("Name one VIEW, or give --all.")
+    if resume and (root is not None or every or cloud):
         raise click.UsageError(
-            "--root builds a single instance, which --resume cannot continue. Leave one of them out."
+            "--resume continues the build of one VIEW from here. Leave --root, --all and --cloud out; "
+            "`boiler builds resume` continues one in the cloud."
         )
-    build_view(context, view, Console(), root=root, resume=resume, withdraw=withdraw)
+    if root is not None and (every or cloud):
+        raise click.UsageError("--root builds a single instance, from here. Leave --all and --cloud out.")
+    if not cloud and (given := [name for name, value in of_cloud.items() if value]):
+        raise click.UsageError(f"{given[0]} is for builds in the cloud. Leave it out, or add --cloud.")
 
 
 @boiler.command()

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from boiler_functions.cli.build import build as build_view
-from boiler_functions.cli.build import build_folder
+from boiler_functions.cli.build import build_folder, build_views
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import Deployment
 from boiler_functions.cli.errors import Unfinished
@@ -109,7 +108,7 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
         if not wanted.only:
             done += _removed(cloud, deployment, console, wanted)
     if registering:
-        _follow_up(context, console, registering, wanted.build)
+        _follow_up(context, console, registering, wanted)
     console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
     if undeployed:
         raise Unfinished(undeployed)
@@ -140,7 +139,7 @@ def _registering(context: Context, console: Console) -> Registering | None:
         return None
 
 
-def _follow_up(context: Context, console: Console, registering: Registering, build: bool) -> None:
+def _follow_up(context: Context, console: Console, registering: Registering, wanted: Wanted) -> None:
     """Builds or names the views that need `boiler build`; names dropped views, whose copies no function updates.
 
     Events build a view only for documents that change from now on, not for those that exist already.
@@ -152,12 +151,11 @@ def _follow_up(context: Context, console: Console, registering: Registering, bui
     except (Transient, Permanent) as error:
         said = f"Whether copies were built by other code is not known: {error}"
         console.print(said, highlight=False, soft_wrap=True)
-    for view, why in due.items():
-        if build:
-            build_view(context, view, console, root=None, resume=False)
-        else:
-            said = f"{view} {why}; `boiler build {view}` builds it for the existing documents."
-            console.print(said, highlight=False, soft_wrap=True)
+    for view, why in () if wanted.build else due.items():
+        said = f"{view} {why}; `boiler build {view}` builds it for the existing documents, or with --cloud from there."
+        console.print(said, highlight=False, soft_wrap=True)
+    if wanted.build and due:
+        build_views(context, list(due), console, yes=wanted.yes)
     if dropped := registering.now.dropped:
         names = ", ".join(f"{name} ({path})" for name, path in dropped.items())
         said = f"No function updates the copies of {names} any more; `boiler withdraw --dropped` deletes them."

@@ -71,14 +71,14 @@ def audit(
     --since finds what lost events have left, except those of deletions. Exit status 0 if nothing is wrong, lost or
     without a ledger, 1 if something is, 2 for an error.
     """
-    from boiler_functions.cli.audit import Chosen
+    from boiler_functions.cli.audit import AuditChoice
     from boiler_functions.cli.audit import audit as compared
     from boiler_functions.cli.output import age_of, time_of
 
     _check_one(view, sample, root)
     if since and (root is not None or sample is not None):
         raise click.UsageError("--since chooses the instances. Leave --sample and --root out.")
-    chosen = Chosen(sample, root, time_of(since) if since else None)
+    chosen = AuditChoice(sample, root, time_of(since) if since else None)
     output = compared(context, view, chosen=chosen, late=age_of(late), repair=repair, yes=yes)
     output.show(context, as_json=as_json)
 
@@ -94,11 +94,11 @@ def diff(context: Context, view: str | None, sample: int | None, root: str | Non
 
     Exit status 0 if nothing would change, 1 if something would, 2 for an error.
     """
-    from boiler_functions.cli.audit import Chosen
+    from boiler_functions.cli.audit import AuditChoice
     from boiler_functions.cli.audit import diff as compared
 
     _check_one(view, sample, root)
-    compared(context, view, chosen=Chosen(sample, root)).show(context, as_json=as_json)
+    compared(context, view, chosen=AuditChoice(sample, root)).show(context, as_json=as_json)
 
 
 def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
@@ -134,6 +134,71 @@ def impact(context: Context, path: str, as_json: bool) -> None:
     from boiler_functions.cli.explain import impact as changed
 
     changed(context, path).show(context, as_json=as_json)
+
+
+@click.group()
+def builds() -> None:
+    """List, watch, pause, resume or cancel builds that `boiler build --cloud` has begun.
+
+    Exit status of each command: 0 done, 1 something is not as it should be, 2 an error with its code, 130 after Ctrl-C.
+    """
+
+
+@builds.command("list")
+@_AS_JSON
+@in_context
+def list_builds(context: Context, as_json: bool) -> None:
+    """List the builds of the last 30 days, the latest first. Reads only."""
+    from boiler_functions.cli.cloud_builds import list_builds as listed
+
+    listed(context).show(context, as_json=as_json)
+
+
+@builds.command("watch")
+@click.argument("id")
+@_AS_JSON
+@in_context
+def watch_build(context: Context, id: str, as_json: bool) -> None:
+    """Show how far the build ID is, until it ends or pauses. Reads only; Ctrl-C ends this command, not the build.
+
+    Exit status 1 if an instance could not be built, or the build is paused or cancelled.
+    """
+    from boiler_functions.cli.cloud_builds import watch as watched
+
+    watched(context, id, quiet=as_json).show(context, as_json=as_json)
+
+
+@builds.command("pause")
+@click.argument("id")
+@_AS_JSON
+@in_context
+def pause_build(context: Context, id: str, as_json: bool) -> None:
+    """Pause the build ID; what is in work ends with its batch. Exit status 1 if it has ended."""
+    from boiler_functions.cli.cloud_builds import pause as paused
+
+    paused(context, id).show(context, as_json=as_json)
+
+
+@builds.command("resume")
+@click.argument("id")
+@_AS_JSON
+@in_context
+def resume_build(context: Context, id: str, as_json: bool) -> None:
+    """Let the paused build ID go on, within a minute. Exit status 1 if it has ended."""
+    from boiler_functions.cli.cloud_builds import resume as resumed
+
+    resumed(context, id).show(context, as_json=as_json)
+
+
+@builds.command("cancel")
+@click.argument("id")
+@_AS_JSON
+@in_context
+def cancel_build(context: Context, id: str, as_json: bool) -> None:
+    """End the build ID; what is built stays, and is right. Exit status 1 if it has ended already."""
+    from boiler_functions.cli.cloud_builds import cancel as cancelled
+
+    cancelled(context, id).show(context, as_json=as_json)
 
 
 @click.group()
@@ -284,4 +349,4 @@ def desk(context: Context, port: int, contents: bool, allow_changes: bool) -> No
     serve(context, port, contents=contents, changes=allow_changes)
 
 
-COMMANDS = (status, audit, diff, explain, impact, letters, desk, fit, model, migrate)
+COMMANDS = (status, audit, diff, explain, impact, builds, letters, desk, fit, model, migrate)

@@ -96,4 +96,5 @@ def _record(declarations: Declarations, function: EventFunction) -> Function:
 def _scheduled_record(function: ScheduledFunction) -> Function:
     name = function_name(function.app, function.entry_point)
     trigger = ScheduleTrigger()
-    return Function(name, function.entry_point, function.mode, trigger, function.serves, function.options)
+    options, served = function.options, function.serves
+    return Function(name, function.entry_point, function.mode, trigger, served, options, hands_on=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boiler_functions.modes import dead_letter, ledger, marker, migration, outbox, registry, secret
+from boiler_functions.modes import cloud_build, dead_letter, ledger, marker, migration, outbox, registry, secret
 from boiler_functions.views import keeping
 
 BOOKKEEPING = (
@@ -14,6 +14,8 @@ BOOKKEEPING = (
     registry.COLLECTION,
     migration.COLLECTION,
     migration.LEFT,
+    cloud_build.COLLECTION,
+    cloud_build.RANGES,
     keeping.HEADS,
     keeping.SHARDS,
     keeping.CONTRIBUTIONS,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from boiler_functions.database import (
     NAME,
+    Aggregation,
     Cursor,
     Database,
     Document,
@@ -55,6 +56,20 @@ def of_view(database: Database, scope: str, page: int, besides: Edition | None =
     return _pages(database, Query(COLLECTION, filters=filters, orders=(Order("plan"), Order(NAME))), page)
 
 
+def of_view_after(database: Database, scope: str, limit: int, after: str) -> Sequence[Document]:
+    """Returns the next ledgers of a view after a `place_of` one, or the first ones."""
+    query = Query(COLLECTION, filters=_within(scope, "plan"), orders=(Order("plan"), Order(NAME)), limit=limit)
+    if after:
+        plan, _, path = after.partition(" ")
+        query = query._replace(start=Cursor((plan, Reference(path)), before=False))
+    return database.query(query).documents
+
+
+def place_of(ledger: Document) -> str:
+    """Returns the place of a ledger in the order of `of_view_after`, as text."""
+    return f"{(ledger.fields or {})['plan']} {ledger.path}"
+
+
 def number_of_view(database: Database, scope: str) -> int:
     """Returns the number of ledgers of a view; reads their names alone."""
     return len(database.query(Query(COLLECTION, filters=_within(scope, "plan"), names_only=True)).documents)
@@ -79,6 +94,18 @@ def has_others(database: Database, scope: str, edition: Edition) -> bool:
     """Whether other code than that of this edition built some copies of the view."""
     query = Query(COLLECTION, filters=_of_other_code(scope, edition), limit=1, names_only=True)
     return bool(database.query(query).documents)
+
+
+def number_of_other_code(database: Database, scope: str, own: Collection[str]) -> int:
+    """Returns how many copies of the view were built by none of these codes, for a read of every thousandth."""
+    same = (_number(database, (Filter("code", "==", code),)) for code in own)
+    return _number(database, _within(scope, "code")) - sum(same)
+
+
+def _number(database: Database, filters: tuple[Filter, ...]) -> int:
+    found = database.aggregate(Aggregation(Query(COLLECTION, filters=filters), "count")).value
+    assert isinstance(found, int)
+    return found
 
 
 def of_other_code(database: Database, scope: str, page: int, edition: Edition) -> Iterator[Reading]:

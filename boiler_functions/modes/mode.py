@@ -12,16 +12,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from boiler_functions.database import Database, Document, Query
+from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import InvalidOption
 from boiler_functions.manifest import Function, HttpTrigger, Service
 from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.clients import Exposed
 from boiler_functions.modes.dead_letter import Letter
 from boiler_functions.modes.drawing import Look, Node
-from boiler_functions.modes.event_function import EventFunction, Rest
+from boiler_functions.modes.event_function import Enqueue, EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.release import Release
+from boiler_functions.modes.run import Report
 from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
@@ -29,6 +31,7 @@ from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.options import ANY, DEFAULTS, MAX_EVENT_SECONDS, Options
 from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
+from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.queries import queries_of
 from boiler_functions.views.view_model import View
 
@@ -56,6 +59,16 @@ class Declaration(Protocol):
 
 
 D = TypeVar("D", bound=Declaration)
+
+
+class RestWorker(Protocol):
+    """Does the rest of work that tasks hand on."""
+
+    def attempt_rest(
+        self, rest: Any, database: Database, surroundings: Surroundings, enqueue: Enqueue | None
+    ) -> Report:
+        """Does the rest, and returns a report with the error that ended it, if there was one."""
+        ...
 
 
 class Mode(ABC, Generic[D]):
@@ -142,6 +155,13 @@ class Mode(ABC, Generic[D]):
         """Returns the work in the payload of a task from its queue; raises InvalidEvent for any other payload."""
         raise NotImplementedError(f"{self!r} has no queue.")
 
+    def worker(self, declarations: Declarations, function: str) -> RestWorker | None:
+        """Returns what does the work of a task that no event function has handed on, by the name in the task."""
+        return None
+
+    def go_on(self, declarations: Declarations, invocation: Invocation, enqueue: Enqueue | None) -> None:
+        """Goes on with long work that a person has begun, in this invocation or by tasks."""
+
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
         """Does the work that is due and that no event will cause, as far as the time of the invocation allows."""
 
@@ -188,6 +208,10 @@ class Mode(ABC, Generic[D]):
         withdraw: bool = False,
     ) -> BuildOfAll:
         """Returns the build of all copies of a view; with `withdraw`, it may delete the last copy of an instance."""
+        raise NotImplementedError(f"{self!r} stores no views.")
+
+    def cost_of_build(self, declarations: Declarations, view: View, assumed: Assumed) -> Usage:
+        """Returns the cost of the build of one instance of a view, apart from finding its root."""
         raise NotImplementedError(f"{self!r} stores no views.")
 
     def comparison(

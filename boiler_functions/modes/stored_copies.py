@@ -55,6 +55,14 @@ class BuildOfAll(Protocol):
         """Builds page by page, and yields a step for each; with `after`, only the roots after it."""
         ...
 
+    def number(self) -> int:
+        """Returns how many instances there are."""
+        ...
+
+    def number_stale(self) -> int:
+        """Returns how many instances other code has built."""
+        ...
+
     def rebuild(self, roots: list[str]) -> BuiltPage:
         """Builds the instances of these roots."""
         ...

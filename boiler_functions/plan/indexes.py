@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from boiler_functions.database import NAME, Query
 from boiler_functions.database.matching import orders_of
-from boiler_functions.modes import dead_letter, ledger, marker, migration, outbox, registry, secret
+from boiler_functions.modes import cloud_build, dead_letter, ledger, marker, migration, outbox, registry, secret
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import id_of
 from boiler_functions.views import keeping
@@ -105,6 +105,10 @@ BOOKKEEPING_OVERRIDES = (
     Override(migration.COLLECTION, "*"),
     Override(migration.LEFT, "*"),
     Override(migration.LEFT, "step", (SingleField(),)),
+    Override(cloud_build.COLLECTION, "*"),
+    Override(cloud_build.COLLECTION, "open", (SingleField(),)),
+    Override(cloud_build.COLLECTION, "expire_at", ttl=True),
+    Override(cloud_build.RANGES, "*"),
     Override(keeping.HEADS, "*"),
     Override(keeping.SHARDS, "*"),
     Override(keeping.SHARDS, "total", (SingleField(),)),

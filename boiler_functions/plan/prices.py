@@ -45,12 +45,16 @@ class Prices:
 
     def of_million(self, usage: Usage, options: Options, location: str | None) -> float:
         """Returns the price of a million such invocations: documents, invocations, and the time of instances."""
-        documents = self.firestore_per_100000.get(location or ANYWHERE) or self.firestore_per_100000[ANYWHERE]
-        asked = (usage.reads * documents["reads"] + usage.writes * documents["writes"]) * MILLION / 100_000
+        asked = self.of_documents(usage, location) * MILLION
         seconds = self.assumed_seconds["invocation"] + usage.rpcs * self.assumed_seconds["rpc"]
         gib = (options.memory or 0) / 1024
         instance = (options.cpu or 0) * self.functions["vcpu_second"] + gib * self.functions["gib_second"]
         return asked + self.functions["million_invocations"] + seconds * instance * MILLION
+
+    def of_documents(self, usage: Usage, location: str | None) -> float:
+        """Returns the price of the reads and writes alone."""
+        documents = self.firestore_per_100000.get(location or ANYWHERE) or self.firestore_per_100000[ANYWHERE]
+        return (usage.reads * documents["reads"] + usage.writes * documents["writes"]) / 100_000
 
     def to_json(self) -> dict[str, Any]:
         return {"date": self.date, "currency": self.currency, "sources": list(self.sources)}

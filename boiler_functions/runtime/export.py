@@ -30,7 +30,7 @@ from boiler_functions.manifest import Function, QueueTrigger
 from boiler_functions.modes.dead_letter import refuse_event
 from boiler_functions.modes.event_function import Enqueue, EventFunction, Rest
 from boiler_functions.modes.invocation import REAL, Invocation, Surroundings
-from boiler_functions.modes.mode import Mode
+from boiler_functions.modes.mode import Mode, RestWorker
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.run import Report
 from boiler_functions.modes.scheduled_function import ScheduledFunction
@@ -96,7 +96,7 @@ def _schedule_target(
 
     def target(request: Request) -> Any:
         with context(function=function.entry_point, **_trace()):
-            report = function.attempt(_database(compiled), surroundings)
+            report = function.attempt(_database(compiled), surroundings, _enqueue(compiled))
             # Runs without work are not logged: a line every minute would hide the others.
             if report.outcomes or report.error:
                 _settle(report)
@@ -125,18 +125,24 @@ def _queue_target(
             # An error would make the queue send the task again, for ever.
             _refuse(compiled, entry_point, "", "", error)
             return "", 204
-        function = compiled.functions.get(rest.function)
+        worker = _worker(compiled, mode, rest.function)
         with context(function=rest.function, event=rest.id, **_trace()):
-            if function is None or not function.hands_on:
+            if worker is None:
                 gone = (
                     f"The function {rest.function} no longer exists; run `boiler build` to bring its views up to date."
                 )
                 _refuse(compiled, entry_point, rest.path, rest.id, InvalidEvent(gone))
             else:
-                _settle(function.attempt_rest(rest, _database(compiled), surroundings, _enqueue(compiled)))
+                _settle(worker.attempt_rest(rest, _database(compiled), surroundings, _enqueue(compiled)))
         return "", 204
 
     return target
+
+
+def _worker(compiled: Compiled, mode: Mode[Any], function: str) -> RestWorker | None:
+    """Returns what does the work that a function or the mode itself has handed on; None if it is gone."""
+    handed_on = compiled.functions.get(function)
+    return handed_on if handed_on and handed_on.hands_on else mode.worker(compiled.declarations, function)
 
 
 def _refuse(compiled: Compiled, entry_point: str, subject: str, event: str, error: InvalidEvent) -> None:

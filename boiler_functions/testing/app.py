@@ -107,6 +107,7 @@ class MemoryApp:
         invocation = Invocation(declarations.app, "upkeep", database, surroundings)
         for mode in declarations.modes:
             mode.look_after(declarations, invocation, invocation.now() + LONGEST_PAUSE * 1_000_000_000)
+            mode.go_on(declarations, invocation, None)
         return invocation.outcomes
 
     def advance(self, **duration: float) -> Counter[Outcome]:
@@ -123,6 +124,7 @@ class MemoryApp:
         invocation = Invocation(declarations.app, "upkeep", Metered(self.through), surroundings)
         for mode in declarations.modes:
             mode.look_after(declarations, invocation, invocation.now())
+            mode.go_on(declarations, invocation, None)
         return invocation.outcomes
 
     def _readdressed(self, delivery: Delivery) -> Delivery | None:

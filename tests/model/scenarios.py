@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.model import kept, task, world
+from tests.model import builds, kept, task, world
 from tests.model.explorer import Explorable, Explored, explore_all
 from tests.model.query import QueryProtocol
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
@@ -261,7 +261,16 @@ def _totals_kept(*, deep: bool) -> Iterator[tuple[str, list[kept.Scenario]]]:
     yield "kept once before, and the member is gone", [kept.Scenario((), None, fills=True, left=21)]
 
 
-DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES)
+def _builds(*, deep: bool) -> Iterator[tuple[str, builds.Scenario]]:
+    roots = 3 if deep else 2
+    yield "killed, lost and doubled", builds.Scenario(roots, faults=3 if deep else 2)
+    yield "two tasks for one range", builds.Scenario(roots, faults=2 if deep else 1, hasty=2)
+    yield "paused and resumed", builds.Scenario(roots, ("pause", "resume"), faults=2 if deep else 1, hasty=1)
+    yield "cancelled", builds.Scenario(roots, ("cancel",), faults=2 if deep else 1, hasty=1)
+    yield "cancelled while paused", builds.Scenario(roots, ("pause", "cancel"), faults=1)
+
+
+DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES, *builds.DEVICES)
 
 
 def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
@@ -284,6 +293,9 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     for name, members in _totals_kept(deep=deep):
         if not off or off & set(kept.DEVICES):
             yield f"kept: {name}", (kept.KeptProtocol(each, off) for each in members)
+    for name, built in _builds(deep=deep):
+        if not off or off & set(builds.DEVICES):
+            yield f"build: {name}", iter([builds.BuildProtocol(built, off)])
     completions: tuple[Completion, ...] = ("keep", "stamp", "delete")
     for completion in completions:
         for name, scenario in _tasks(completion, deep=deep):

@@ -30,6 +30,12 @@ def cost_of(view: View, pattern: str, assumed: Assumed, records: int) -> Usage:
     return usage
 
 
+def cost_of_build(view: View, assumed: Assumed, records: int) -> Usage:
+    """Returns the cost of a build of one instance by itself, from its root; builds of a page share their RPCs."""
+    root = view.store_class.root()
+    return _by_key(view, [] if root is None else [root], assumed, records)
+
+
 def _of_keeping(changed: list[Source]) -> Usage:
     """Returns the cost of kept totals: the document and its contributions are read, and with each a shard written."""
     kept = {each.keeping for each in changed if isinstance(each, Total) and each.keeping is not None}

@@ -22,8 +22,9 @@ from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, advice_on_time
+from boiler_functions.modes.query.build_ranges import BUILD, Builder, BuildTask, BuildWorker
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
-from boiler_functions.modes.query.costs import cost_of
+from boiler_functions.modes.query.costs import cost_of, cost_of_build
 from boiler_functions.modes.query.declaration import Stored, periods
 from boiler_functions.modes.query.explained import dependents_of, explained
 from boiler_functions.modes.query.letters import Letters
@@ -142,8 +143,22 @@ class QueryMode(Mode[Stored]):
             views = tuple(each.view.__name__ for each in stored)
             yield Function(name, CONTINUATIONS, "continuation", QueueTrigger(), views, options, "tasks", hands_on=True)
 
-    def rest_of(self, payload: Any) -> Continuation:
+    def rest_of(self, payload: Any) -> Continuation | BuildTask:
+        if isinstance(payload, dict) and payload.get("function") == BUILD:
+            return BuildTask.from_json(payload)
         return Continuation.from_json(payload)
+
+    def worker(self, declarations: Declarations, function: str) -> BuildWorker | None:
+        stored = declarations.of(self)
+        if function != BUILD or not stored:
+            return None
+        options = declarations.options_of(self, CONTINUATIONS, stored)
+        views = declarations.views_of(self)
+        return BuildWorker(declarations.app, CONTINUATIONS, views, declarations.recipients, options)
+
+    def go_on(self, declarations: Declarations, invocation: Invocation, enqueue: Enqueue | None) -> None:
+        """Begins what a build in the cloud is to do next, and what stands still in one."""
+        Builder(invocation, declarations.views_of(self), declarations.recipients, enqueue).run_all()
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
         """Builds the views whose ledgers say that a build is owed."""
@@ -189,6 +204,9 @@ class QueryMode(Mode[Stored]):
         from boiler_functions.modes.query.rebuild_all import RebuildAll
 
         return RebuildAll(declarations.app, view, database, surroundings, declarations.recipients, withdraw)
+
+    def cost_of_build(self, declarations: Declarations, view: View, assumed: Assumed) -> Usage:
+        return cost_of_build(view, assumed, sum(each.view is view for each in declarations.recipients))
 
     def comparison(
         self, declarations: Declarations, view: View, database: Database, surroundings: Surroundings, late: timedelta

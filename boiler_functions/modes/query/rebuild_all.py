@@ -11,20 +11,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boiler_functions.database import Database, Document, Query
+from boiler_functions.database import Aggregation, Database, Document, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.models.selection import collection_query
-from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION, ledger_path
-from boiler_functions.modes.ledgers import of_view
+from boiler_functions.modes.ledgers import number_of_other_code, of_view
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.fill import Fill
 from boiler_functions.modes.query.keep import Keep
 from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.query.rebuild import PAGE, Rebuild
 from boiler_functions.modes.query.withdrawal import having
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.stored_copies import BuiltPage
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
@@ -65,7 +66,7 @@ class RebuildAll:
         if not after:
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
             ledgers = (each for page in of_view(self.database, self._scope, PAGE) for each in page.documents)
-            yield from self._ghosts(roots, ledgers)
+            yield from self.ghosts(roots, ledgers)
         has_met_earlier_ledgers = False
         for step, done in self._living(roots):
             has_met_earlier_ledgers |= done.has_met_earlier_ledgers
@@ -73,10 +74,26 @@ class RebuildAll:
         if has_met_earlier_ledgers:
             # Earlier ledgers are not indexed by view, so all ledgers are searched, once after such an upgrade.
             everything = (each for page in pages(self.database, Query(COLLECTION, limit=PAGE)) for each in page)
-            steps = list(self._ghosts(roots, everything))
+            steps = list(self.ghosts(roots, everything))
             yield from steps
             if any(step.outcomes[Outcome.DELETED] for step in steps):
                 yield from (step for step, _ in self._living(root for page in self.roots() for root in page))
+
+    def number(self) -> int:
+        """Returns how many roots there are; of a collection that a pattern narrows, at most."""
+        root = self.view.store_class.root()
+        if root is None:
+            return 1
+        query = collection_query(root.model, {})._replace(pattern=None)
+        found = self.database.aggregate(Aggregation(query, "count")).value
+        assert isinstance(found, int)
+        return found
+
+    def number_stale(self) -> int:
+        """Returns how many instances other code has built."""
+        # A function without a release file records its class instead of its source.
+        own = {Edition.of(self.app, self.view, each).code for each in (self.surroundings.release, Release())}
+        return number_of_other_code(self.database, self._scope, own)
 
     def rebuild(self, roots: list[str]) -> BuiltPage:
         """Rebuilds the instances of these roots, whatever their ledgers say."""
@@ -97,7 +114,7 @@ class RebuildAll:
         instances = (Instance(self.view, root) for root in roots)
         return in_order(self._rebuild, chunks(instances, PAGE), self.surroundings.threads)
 
-    def _ghosts(self, living: Iterable[str], ledgers: Iterable[Document]) -> Iterator[BuiltPage]:
+    def ghosts(self, living: Iterable[str], ledgers: Iterable[Document]) -> Iterator[BuiltPage]:
         """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have."""
         known = {*living, ""}
         own = (instance for ledger in ledgers if (instance := self._instance_of(ledger)) is not None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boiler_functions.modes.drawing import Look, Node, view_node
+from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.letters import end_settled
 from boiler_functions.modes.mode import Declarations, Mode
@@ -28,9 +29,12 @@ class UpkeepFunction(ScheduledFunction):
 
     declarations: Declarations
 
-    def work(self, invocation: Invocation) -> None:
+    def work(self, invocation: Invocation, enqueue: Enqueue | None) -> None:
         for mode in self.declarations.modes:
             mode.look_after(self.declarations, invocation, invocation.now())
+        # Last, as a build without a queue takes all of the time that is left.
+        for mode in self.declarations.modes:
+            mode.go_on(self.declarations, invocation, enqueue)
 
 
 class UpkeepMode(Mode[Any]):

@@ -148,6 +148,7 @@ def test_every_bookkeeping_collection_is_exempt_from_indexes_where_time_rises() 
         ("boilerDeadLetters", "expire_at"),
         ("boilerOutbox", "expire_at"),
         ("boilerContributions", "expire_at"),
+        ("boilerBuilds", "expire_at"),
     }
     assert all(each.to_wire()["ttl"] is True for each in Indexes().ttl)
 
