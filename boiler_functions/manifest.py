@@ -110,7 +110,7 @@ class Function(NamedTuple):
     @property
     def cloud_run_name(self) -> str:
         """The name of the Cloud Run service that runs the function; two functions must not share one."""
-        return self.name.lower().replace("_", "-")
+        return cloud_run_name(self.name)
 
     def to_wire(self) -> dict[str, Any]:
         options = self.options
@@ -231,6 +231,11 @@ class Manifest(NamedTuple):
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def cloud_run_name(name: str) -> str:
+    """Returns the name of the Cloud Run service that runs a function: `cloud_run_name("Add_user")` is `"add-user"`."""
+    return name.lower().replace("_", "-")
 
 
 def snake_case(name: str) -> str:

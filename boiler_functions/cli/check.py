@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.codebases import check_codebases
 from boiler_functions.cli.errors import users_traceback
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.upload import PACKAGE, check_source, is_complete
@@ -98,9 +99,11 @@ def check(project: Project) -> Checked:
         compiling = list(_compiling(app.declarations, found))
         # If all views have mistakes, the app declares nothing: a consequence, which is not reported.
         found.mistakes += compiling if app.declarations.views or not found.mistakes else []
-    if app is not None and not found.mistakes and is_complete(project.source):
+    if app is not None and not found.mistakes:
         try:
-            check_source(project.source, app.manifest)
+            check_codebases(project, app.manifest)
+            if is_complete(project.source):
+                check_source(project.source, app.manifest)
         except BoilerError as error:
             found.mistakes.append(Mistake.of(error, None))
     return Checked(app, tuple(found.mistakes))

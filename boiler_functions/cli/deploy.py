@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from boiler_functions.cli.build import build_folder, build_views
+from boiler_functions.cli.codebases import check_codebases
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.deployment import Deployment
 from boiler_functions.cli.errors import Unfinished
@@ -44,6 +45,7 @@ _KEY_FILE = "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"
 def planned(context: Context, project: str) -> Deployment:
     """Returns the deployment to an empty project; raises if the app or the uploaded folder could not run."""
     compiled = context.compiled
+    check_codebases(context.project, context.manifest)
     folder = build_folder(context.project.folder)
     return Deployment(
         project=project,

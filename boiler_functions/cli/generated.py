@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from boiler_functions.cli.build import build_folder
+from boiler_functions.cli.codebases import check_codebases
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.firebase_json import INDEXES, RULES, STAGED, FirebaseJson, read_json, unreadable
 from boiler_functions.cli.functions_yaml import HEADER, NAME, functions_yaml
@@ -52,6 +53,7 @@ def generated(context: Context) -> Iterator[Generated]:
     source = context.project.source
     # Read before anything is written, so that a mistake in it leaves all files unchanged.
     firebase = FirebaseJson.find(context.project)
+    check_codebases(context.project, context.manifest)
     if not hidden_functions(context):
         yield Generated(source / NAME, _functions_yaml(context))
     yield Generated(firebase.indexes, indexes_json(context))
