@@ -36,7 +36,8 @@ def columns_of(view: View, *, is_stored: bool) -> dict[str, Column]:
     A list of stored copies has all attributes. The list of a view that is built on request is a query of the roots; it
     has the attributes of the root that a getter returns unchanged: `return self.store.note.text`.
     """
-    if is_stored and CopyPaths(view).are_listed:
+    copies = CopyPaths(view)
+    if is_stored and (copies.are_listed or copies.are_each_once):
         return {name: Column(each.data_key, getattr(view, name)) for name, each in view.exported().items()}
     return dict(_of_roots(view))
 

@@ -11,6 +11,7 @@ from boiler_functions.access import Audience, Caller, Claim, Nobody, Owner
 from boiler_functions.exceptions import InvalidPath
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.paths import Pattern
+from boiler_functions.types import subclasses
 from boiler_functions.views.view_model import ViewModel
 
 
@@ -76,10 +77,31 @@ class CopyPaths:
         If each owner has a collection, this holds only if nobody but owners and holders of a claim may read; for the
         latter, see `are_only_own`.
         """
-        if self.pattern.segments[-1] != f"{{{self.keys['doc_id']}}}":
+        if not self._end_in_root_id:
             return False
         owned = all(isinstance(part, Owner | Claim | Nobody) for part in self.readers.parts())
         return not self._unknown or (owned and self._unknown == self._owners == {self.owner})
+
+    @cached_property
+    def are_each_once(self) -> bool:
+        """Whether each view has one copy, so that the collection group of all copies is a list of all views.
+
+        It has if attributes of the root fill the placeholders; other documents may be several, or missing. A root below
+        other documents is listed below one of them, which a group is not.
+        """
+        is_alone = len(self.root.pattern().names) == 1
+        return self._end_in_root_id and is_alone and bool(self._unknown) and all(map(self._has_one, self._unknown))
+
+    def _has_one(self, placeholder: str) -> bool:
+        """Returns whether each root has one value for the placeholder."""
+        source, _, name = placeholder.partition(".")
+        models = (self.root, *subclasses(self.root)) if source == self.keys["doc_id"].partition(".")[0] else ()
+        found = [each for model in models if (each := model.attributes.get(name))]
+        return bool(found) and all(each.required and each.fget is None and not each.is_list for each in found)
+
+    @cached_property
+    def _end_in_root_id(self) -> bool:
+        return self.pattern.segments[-1] == f"{{{self.keys['doc_id']}}}"
 
     def are_only_own(self, caller: Caller | None) -> bool:
         """Whether the collection of the caller's list lacks views that they may read, as their claim admits to all."""
@@ -101,8 +123,9 @@ class CopyPaths:
         return self._filled(Pattern("/".join(self.pattern.segments[:-1])), parents, caller)
 
     def key_of(self, path: str) -> dict[str, str]:
-        """Returns the key of the root from the path of a copy."""
-        found = self.pattern.match(path) or {}
+        """Returns the key of the root from the path of a copy; raises InvalidPath if it is not the path of one."""
+        if (found := self.pattern.match(path)) is None:
+            raise InvalidPath(f"{path!r} is no copy of {self.view.__name__}, whose path is {self.pattern.text!r}.")
         return {name: found[placeholder] for name, placeholder in self.keys.items()}
 
     def _filled(self, pattern: Pattern, key: Mapping[str, str], caller: Caller | None) -> str | None:

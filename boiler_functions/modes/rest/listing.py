@@ -42,15 +42,24 @@ class Listing:
     def seen_by(self, caller: Caller | None) -> Listing:
         """Returns the list that holds all that the caller may read.
 
-        For a holder of a claim it is of the roots, not of a collection group of copies: that would hold a view once
-        for each owner, and a view without an owner never.
+        For a holder of a claim it is of the collection group of all copies, if that holds each view once. Where a view
+        has a copy for each owner, and without an owner none, it is of the roots.
         """
         return replace(self, is_of_all=True) if self.is_of_copies and self.copies.are_only_own(caller) else self
 
     @cached_property
     def is_of_copies(self) -> bool:
         """Whether the list is a query of stored copies."""
-        return self.is_stored and self.copies.are_listed and not self.is_of_all
+        return self.is_stored and (self.is_of_group or self._is_of_one_collection)
+
+    @cached_property
+    def is_of_group(self) -> bool:
+        """Whether the list is a query of the copies in all collections of one name."""
+        return self.is_stored and self.copies.are_each_once and not self._is_of_one_collection
+
+    @property
+    def _is_of_one_collection(self) -> bool:
+        return self.copies.are_listed and not self.is_of_all
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
@@ -79,11 +88,11 @@ class Listing:
     def kinds(self) -> Iterator[Query]:
         """Yields one query of each kind, to derive indexes from; one filter is enough, as Firestore merges indexes."""
         yield from self._own_kinds()
-        if self.is_of_copies and self.copies.may_be_only_own:
+        if self.is_of_copies and not self.is_of_group and self.copies.may_be_only_own:
             yield from replace(self, is_of_all=True)._own_kinds()
 
     def _own_kinds(self) -> Iterator[Query]:
-        collection = Query(self.copies.pattern.segments[-2]) if self.is_of_copies else self._of_any_roots()
+        collection = self._of_any_copies() if self.is_of_copies else self._of_any_roots()
         filters = (None, *(_any_value(each.declared()) for each in filterable(self.columns).values()))
         orders = (None, *(f"{sign}{name}" for name in orderable(self.columns) for sign in ("", "-")))
         for condition in filters:
@@ -151,6 +160,9 @@ class Listing:
         own = named_by(name)
         return self.copies.view.attributes[own].data_key + name.removeprefix(own)
 
+    def _of_any_copies(self) -> Query:
+        return Query(self.copies.pattern.segments[-2], group=self.is_of_group)
+
     def _of_any_roots(self) -> Query:
         return select(self.copies.root, (), dict.fromkeys(self.copies.root.pattern().names[:-1], "any")).query
 
@@ -158,10 +170,14 @@ class Listing:
         return select(self.copies.root, found, parents).query
 
     def _of_copies(self, parents: Mapping[str, str], found: Sequence[Condition[Any]], caller: Caller | None) -> Query:
+        filters = tuple(condition.filter for condition in found)
+        if self.is_of_group:
+            # Without a pattern: the documents of others in collections of this name count towards the most that are
+            # read.
+            return self._of_any_copies()._replace(filters=filters)
         collection = self.copies.collection(parents, caller)
         if collection is None:
             return Query(_NOTHING)
-        filters = tuple(condition.filter for condition in found)
         if caller is not None and self._owns_one(caller):
             try:
                 own = Reference(f"{collection}/{document_id(caller.uid)}")
@@ -172,6 +188,8 @@ class Listing:
 
     def _owns_one(self, caller: Caller) -> bool:
         """Returns whether the caller may see only the copy whose id is their own."""
+        if self.is_of_group:
+            return False
         admitting = [part for part in self.copies.readers.parts() if part.may_admit(caller)]
         return admitting == [Owner(self.copies.keys["doc_id"])]
 

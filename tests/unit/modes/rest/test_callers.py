@@ -7,7 +7,8 @@ import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
 from boiler_functions.access import Caller
-from boiler_functions.database.metered import Usage
+from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.plan.indexes import Indexes
 from boiler_functions.testing import http_client, memory_app
 from tests.unit.modes.rest.meeting_api import Api
 from tests.unit.modes.rest.notes_api import Note, NoteStore, User, notes_api, store_views
@@ -98,6 +99,114 @@ def test_the_list_of_whom_a_claim_admits_is_of_all_views_each_once(api: Api) -> 
         assert [each["id"] for each in first["results"]] == ["n1", "n2"]
         assert ids(api.get("/notes", by=caller, limit="2", pageToken=first["nextPageToken"])) == ["n3"]
     assert ids(api.get("/notes", by="eve:other")) == []
+
+
+class Ticket(DomainModel):
+    class Meta:
+        collection_name = "tickets"
+
+    customer = attrs.string(required=True)
+    title = attrs.string(required=True)
+
+
+class TicketStore(Store):
+    ticket = reference(Ticket)
+
+
+class TicketView(ViewModel[TicketStore]):
+    """Has one copy, below the customer that the ticket itself names."""
+
+    class Meta:
+        path = "customers/{ticket.customer}/tickets/{ticket.doc_id}"
+        read = access.owner("ticket.customer") | access.claim("agent")
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.ticket.title
+
+    @attrs.computed
+    def words(self) -> int:
+        return len(self.store.ticket.title.split())
+
+
+class AuditedView(TicketView):
+    """A function admits an auditor, whom no path names."""
+
+    class Meta:
+        path = "accounts/{ticket.customer}/audited/{ticket.doc_id}"
+        read = access.owner("ticket.customer") | (lambda caller, view: caller is not None and caller.uid == "audit")
+
+
+class ShownView(TicketView):
+    class Meta:
+        path = "accounts/{ticket.customer}/shown/{ticket.doc_id}"
+        read = access.public
+
+
+def desk() -> Boiler:
+    app = Boiler("desk")
+    for rule, view in {"/tickets": TicketView, "/audited": AuditedView, "/shown": ShownView}.items():
+        app.query(view)
+        app.rest(rule, filtered_orders=["-title"])(view)
+    return app
+
+
+def some_tickets() -> None:
+    for doc_id, customer, title in (
+        ("t1", "ada", "one"),
+        ("t2", "bob", "two words"),
+        ("t3", "ada", "three long words"),
+    ):
+        Ticket.new(doc_id=doc_id, customer=customer, title=title).save()
+
+
+@pytest.mark.parametrize(
+    ("rule", "caller"), [("/tickets", "eve agent"), ("/tickets", "ada agent"), ("/audited", "audit"), ("/shown", "eve")]
+)
+@pytest.mark.parametrize("fresh", ["", "&fresh=true"], ids=["stored", "fresh"])
+def test_where_each_view_has_one_copy_the_list_of_all_is_filtered_and_ordered_by_all_that_it_shows(
+    rule: str, caller: str, fresh: str
+) -> None:
+    with memory_app(desk()) as testing:
+        some_tickets()
+        testing.deliver()
+        uid, *claims = caller.split()
+        client = http_client(testing, uid, **dict.fromkeys(claims, True))
+        assert ids(client.get(f"{rule}?limit=9{fresh}")) == ["t1", "t3", "t2"], "in the order of their paths"
+        assert ids(client.get(f"{rule}?words=2{fresh}")) == ["t2"]
+        assert ids(client.get(f"{rule}?words>=2&orderBy=-words{fresh}")) == ["t3", "t2"]
+        assert ids(client.get(f"{rule}?words=3&orderBy=-title{fresh}")) == ["t3"]
+        first = client.get(f"{rule}?orderBy=words&limit=2{fresh}").json
+        assert [each["id"] for each in first["results"]] == ["t1", "t2"]
+        assert ids(client.get(f"{rule}?orderBy=words&limit=2{fresh}&pageToken={first['nextPageToken']}")) == ["t3"]
+
+
+def test_the_list_of_all_is_one_query_of_the_copies_and_the_owners_stays_their_own() -> None:
+    with memory_app(desk()) as testing:
+        some_tickets()
+        testing.deliver()
+        # A document of somebody else, in a collection of this name, is no view.
+        testing.write("elsewhere/x/tickets/t9", {"title": "nine"})
+        testing.deliver()
+        testing.through = metered = Metered(testing.database)
+        assert ids(http_client(testing, "eve", agent=True).get("/tickets")) == ["t1", "t3", "t2"]
+        assert metered.usage == Usage(rpcs=2, reads=8), (
+            "three copies, four others of this name, and whether code changed"
+        )
+        assert ids(http_client(testing, "ada").get("/tickets?words=3")) == ["t3"]
+        assert ids(http_client(testing, "audit").get("/audited")) == ["t1", "t3", "t2"]
+        assert ids(http_client(testing, "ada").get("/audited")) == ["t1", "t3"]
+
+
+def test_a_list_of_all_copies_has_its_indexes() -> None:
+    found = Indexes.of(desk().compiled.declarations)
+    groups = {each.collection: each.field for each in found.singles}
+    assert groups.keys() == {"tickets", "audited", "shown"}
+    assert {each.field for each in found.singles} == {"title", "words"}
+    assert {(each.collection, each.scope) for each in found.composite} >= {
+        ("tickets", "COLLECTION"),
+        ("tickets", "COLLECTION_GROUP"),
+    }
 
 
 def of_a_moderator(caller: Caller | None, view: Any) -> bool:
