@@ -223,9 +223,10 @@ class Boiler:
 
         With `create`, a POST to the list (or a PUT to an unused id) makes a root, on which `on_create` and the setters
         run; with `delete`, a DELETE deletes it, by `on_delete`. A list can be filtered, or ordered, by any attribute;
-        both together only by the orders in `filtered_orders`, as `["-startsAt"]`. Each of these costs an index per
-        attribute, which `boiler compile` writes into firestore.indexes.json. `Meta.read` and `Meta.write` say who may
-        read and change. One function, `api`, serves all rules, so options given with several rules must agree.
+        both together only by the orders in `filtered_orders`, as `["-startsAt"]`. One of several attributes, as
+        `["startsAt,-seats"]`, also takes ranges of both. Each of these costs an index per attribute, which
+        `boiler compile` writes into firestore.indexes.json. `Meta.read` and `Meta.write` say who may read and change.
+        One function, `api`, serves all rules, so options given with several rules must agree.
         """
         return self._decorator(REST, rule_of(REST, rule, create, delete, filtered_orders, options))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -54,7 +54,7 @@ class ReadArguments(TextArguments):
 
 
 class ListArguments(ReadArguments):
-    """The query parameters of a list; `orderBy` is an attribute, with a leading `-` for descending order."""
+    """The query parameters of a list; `orderBy` is an attribute, or several, each with a `-` for descending order."""
 
     limit = fields.Integer(load_default=None, validate=validate.Range(1))
     page_token = fields.String(load_default=None, data_key="pageToken")
@@ -90,12 +90,13 @@ class CreateBody(SettersBody):
     """The body of a POST."""
 
 
-def list_arguments(name: str, columns: Columns, max_limit: int) -> Schema:
+def list_arguments(name: str, columns: Columns, max_limit: int, filtered_orders: Sequence[str] = ()) -> Schema:
     """Returns the schema of a list's query: the list's own parameters, and a filter for each filterable column."""
     filters = {each: filter_field(column) for each, column in filterable(columns).items()}
     ranges = {f"{each}{sign}": range_field(column, sign) for each, column in ranged(columns).items() for sign in BOUNDS}
     own_limit = fields.Integer(load_default=min(DEFAULT_LIMIT, max_limit), validate=validate.Range(1, max_limit))
     orders = [f"{sign}{key}" for key in orderable(columns) for sign in ("", "-")]
+    orders += [each for each in filtered_orders if each not in orders]
     own_order = fields.String(load_default=None, data_key="orderBy", validate=validate.OneOf(orders))
     own_fields = {"limit": own_limit, "order_by": own_order}
     schema: type[Schema] = type(f"{name}List", (ListArguments,), {**filters, **ranges, **own_fields})
@@ -137,12 +138,17 @@ def orderable(columns: Columns) -> dict[str, Bound[Any, Any]]:
     return {each.key: each.bound for each in columns.values() if each.declared().is_comparable}
 
 
-def order_of(columns: Columns, order_by: str | None) -> Order | None:
-    """Returns the order that `orderBy` names: `-seats` is descending by seats."""
-    if order_by is None:
-        return None
-    bound = orderable(columns)[order_by.removeprefix("-")]
-    return bound.desc() if order_by.startswith("-") else bound.asc()
+def orders_of(columns: Columns, order_by: str | None) -> tuple[Order, ...]:
+    """Returns the orders that `orderBy` names: `-seats,price` is descending by seats, then ascending by price."""
+    by_key = orderable(columns)
+    named = [] if order_by is None else order_by.split(",")
+    bounds = [(by_key[each.removeprefix("-")], each.startswith("-")) for each in named]
+    return tuple(bound.desc() if descending else bound.asc() for bound, descending in bounds)
+
+
+def ordering(order_by: str | None) -> list[str]:
+    """Returns the keys of the columns that `orderBy` names, without their signs."""
+    return [] if order_by is None else [each.removeprefix("-") for each in order_by.split(",")]
 
 
 def filter_field(column: Column) -> marshmallow_fields.Field[Any] | None:

@@ -46,12 +46,13 @@ def check_orders(view: View, columns: Mapping[str, Column], orders: tuple[str, .
     """Raises InvalidRule if `filtered_orders` names something that the list cannot be ordered by."""
     known = [each.key for each in columns.values() if each.declared().is_comparable]
     for order in orders:
-        if order.removeprefix("-") not in known:
+        named = [each.removeprefix("-") for each in order.split(",")]
+        if not {*named} <= {*known} or len({*named}) < len(named):
             raise InvalidRule(
                 f"@app.rest of {view.__name__} has filtered_orders {order!r}, by which its list cannot be ordered; "
-                f"it can be ordered by {', '.join(known) or 'nothing'}, with or without a leading '-'. A list of "
-                f"copies is ordered by the view's attributes; others only by those whose getter just returns an "
-                f"attribute of the root."
+                f"it can be ordered by {', '.join(known) or 'nothing'}, with or without a leading '-', or by several, "
+                f"each once, as 'one,-other'. A list of copies is ordered by the view's attributes; others only by "
+                f"those whose getter just returns an attribute of the root."
             )
 
 

@@ -13,7 +13,7 @@ from boiler_functions.exceptions import InvalidPath, Rejected
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Condition
 from boiler_functions.models.selection import select
-from boiler_functions.modes.rest.arguments import conditions, filterable, named_by, order_of, orderable
+from boiler_functions.modes.rest.arguments import conditions, filterable, named_by, orderable, ordering, orders_of
 from boiler_functions.modes.rest.columns import Column, columns_of
 from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.paths import document_id
@@ -23,6 +23,11 @@ from boiler_functions.views.build import Instance
 _NOTHING = "boilerNothing"
 """A collection that is always empty, for the list of a caller who cannot own a copy."""
 
+_NOT_OF_ALL = (
+    "Not in the list of all, which is of the documents themselves: these are filtered and ordered by what the view "
+    "shows of them unchanged."
+)
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -30,7 +35,7 @@ class Listing:
 
     Equality filters can be combined, and any order, or a range in its own order, used without a filter: Firestore
     answers these from its index of each field. `filtered_orders` can be used with filters; each needs a composite index
-    with every attribute.
+    with every attribute. One of several attributes also takes ranges of its first ones.
     """
 
     copies: CopyPaths
@@ -74,16 +79,16 @@ class Listing:
         Raises InvalidPath for parents that are no ids, Rejected for a combination without an index.
         """
         self._check(filters, order_by)
-        ranges = sorted(filters.keys() - self.columns.keys())
+        ranges = self._ranges(filters)
         # Firestore takes no range beside the name of a document.
         if ranges and self.is_of_copies and caller is not None and self._owns_one(caller):
             raise _not_together({self._key(ranges[0]): ["Not in this list: your own view is the only one in it."]})
-        order_by = self._order(filters, order_by)
+        order_by = order_by or self._order_of(ranges)
         for name, value in parents.items():
             self.copies.root.pattern().fill({**dict.fromkeys(self.copies.root.pattern().names, "x"), name: value})
         found = conditions(self.columns, filters)
         query = self._of_copies(parents, found, caller) if self.is_of_copies else self._of_roots(parents, found)
-        return _ordered(query, order_of(self.columns, order_by))
+        return _ordered(query, orders_of(self.columns, order_by))
 
     def kinds(self) -> Iterator[Query]:
         """Yields one query of each kind, to derive indexes from; one filter is enough, as Firestore merges indexes."""
@@ -94,13 +99,15 @@ class Listing:
     def _own_kinds(self) -> Iterator[Query]:
         collection = self._of_any_copies() if self.is_of_copies else self._of_any_roots()
         filters = (None, *(_any_value(each.declared()) for each in filterable(self.columns).values()))
-        orders = (None, *(f"{sign}{name}" for name in orderable(self.columns) for sign in ("", "-")))
+        known = orderable(self.columns)
+        own_orders = (f"{sign}{name}" for name in known for sign in ("", "-"))
+        orders = (None, *own_orders, *(each for each in self.filtered_orders if {*ordering(each)} <= known.keys()))
         for condition in filters:
             for order_by in orders:
                 if condition is None or order_by is None or order_by in self.filtered_orders:
                     own = () if condition is None else (condition,)
                     query = collection._replace(filters=(*collection.filters, *own))
-                    yield _ordered(query, order_of(self.columns, order_by))
+                    yield _ordered(query, orders_of(self.columns, order_by))
 
     def instance(self, document: Document) -> Instance | None:
         """Returns the view of a document in the result; None if no route can name it."""
@@ -111,49 +118,65 @@ class Listing:
         except InvalidPath:
             return None
 
-    def _order(self, filters: Mapping[str, Any], order_by: str | None) -> str | None:
-        """Returns what orders the list; by itself a range does, as Firestore orders by its attribute first."""
-        ranges = sorted(filters.keys() - self.columns.keys())
-        return self.columns[named_by(ranges[0])].key if ranges and order_by is None else order_by
+    def _ranges(self, filters: Mapping[str, Any]) -> list[str]:
+        return sorted(filters.keys() - self.columns.keys())
+
+    def _order_of(self, ranges: Sequence[str]) -> str | None:
+        """Returns what orders a list by itself: a range does, as Firestore orders by its attribute first."""
+        keys = {self._key(named_by(each)) for each in ranges}
+        if len(keys) < 2:
+            return next(iter(keys), None)
+        return next((each for each in self.filtered_orders if {*ordering(each)[: len(keys)]} == keys), None)
 
     def _check(self, filters: Mapping[str, Any], order_by: str | None) -> None:
-        self._check_columns(filters, order_by)
-        own = (self._order(filters, order_by) or "").removeprefix("-")
-        ranges = sorted(filters.keys() - self.columns.keys())
-        equal = [name for name in filters if name in self.columns]
+        ranges, equal = self._ranges(filters), [name for name in filters if name in self.columns]
+        self._check_filters(filters)
+        order = order_by or self._order_of(ranges)
+        self._check_order(order)
+        fixed = {self._key(name) for name in equal}
+        own = ordering(order)
+        free = [key for key in own if key not in fixed]
+        if len(own) > 1 and len(free) < len(own):
+            raise _not_together({"orderBy": ["Not together with a value of one of its attributes."]})
         if ranges:
-            self._check_ranges(ranges, equal, own)
+            self._check_ranges(ranges, equal, free)
         lists = [self._key(name) for name in equal if self.columns[name].declared().is_list]
         if lists and len(filters) > 1:
             raise _not_together({lists[-1]: ["Not together with another filter."]})
-        if not own or not equal or own in map(self._key, equal) or (order_by or own) in self.filtered_orders:
+        if not free or not equal or order in self.filtered_orders:
             return
         possible = f"; only {', '.join(self.filtered_orders)}" if self.filtered_orders else ""
         refused = "orderBy" if order_by else self._key(ranges[0])
         raise _not_together({refused: [f"Not together with a filter{possible}."]})
 
-    def _check_ranges(self, ranges: Sequence[str], equal: Sequence[str], own: str) -> None:
-        """Raises Rejected for ranges that no index of one attribute answers."""
-        name, last = named_by(ranges[0]), self._key(ranges[-1])
-        if name != named_by(ranges[-1]):
-            raise _not_together({last: ["Not together with a range of another attribute."]})
-        if name in equal:
-            raise _not_together({last: ["Not together with a value of the same attribute."]})
-        if own != self._key(name):
-            raise _not_together(
-                {"orderBy": [f"Only {self._key(name)} or -{self._key(name)}, together with its range."]}
-            )
+    def _check_ranges(self, ranges: Sequence[str], equal: Sequence[str], order: Sequence[str]) -> None:
+        """Raises Rejected for ranges that no index answers: they must be of the attributes that come first in it."""
+        names, last = sorted({named_by(each) for each in ranges}), self._key(ranges[-1])
+        if both := [each for each in ranges if named_by(each) in equal]:
+            raise _not_together({self._key(both[-1]): ["Not together with a value of the same attribute."]})
+        keys = [self._key(each) for each in names]
+        if {*order[: len(keys)]} == {*keys}:
+            return
+        if len(keys) == 1:
+            possible = ", ".join((keys[0], f"-{keys[0]}", *self._orders_from(keys)))
+            raise _not_together({"orderBy": [f"Only one of {possible}, together with a range of {keys[0]}."]})
+        possible = f"; only in the order {' or '.join(found)}" if (found := self._orders_from(keys)) else ""
+        raise _not_together({last: [f"Not together with a range of another attribute{possible}."]})
 
-    def _check_columns(self, filters: Mapping[str, Any], order_by: str | None) -> None:
-        """Raises Rejected for what the list of owners can be filtered or ordered by, and this one of roots cannot."""
-        reason = (
-            "Not in the list of all, which is of the documents themselves: these are filtered and ordered by what the "
-            "view shows of them unchanged."
-        )
+    def _orders_from(self, keys: Sequence[str]) -> list[str]:
+        """Returns the declared orders of several attributes that begin with these ones."""
+        several = (each for each in self.filtered_orders if "," in each)
+        return [each for each in several if {*ordering(each)[: len(keys)]} == {*keys}]
+
+    def _check_filters(self, filters: Mapping[str, Any]) -> None:
+        """Raises Rejected for what the list of owners can be filtered by, and this one of roots cannot."""
         if unknown := [self._key(name) for name in filters if named_by(name) not in filterable(self.columns)]:
-            raise _not_together({key: [reason] for key in unknown})
-        if order_by is not None and order_by.removeprefix("-") not in orderable(self.columns):
-            raise _not_together({"orderBy": [reason]})
+            raise _not_together({key: [_NOT_OF_ALL] for key in unknown})
+
+    def _check_order(self, order: str | None) -> None:
+        """Raises Rejected for what the list of owners can be ordered by, and this one of roots cannot."""
+        if not {*ordering(order)} <= orderable(self.columns).keys():
+            raise _not_together({"orderBy": [_NOT_OF_ALL]})
 
     def _key(self, name: str) -> str:
         """Returns the parameter of a filter: of `start_time>` it is `startTime>`."""
@@ -194,12 +217,11 @@ class Listing:
         return admitting == [Owner(self.copies.keys["doc_id"])]
 
 
-def _ordered(query: Query, order: Order | None) -> Query:
-    """Returns the query in this order, then by name; without the order if a filter fixes its field to one value."""
+def _ordered(query: Query, orders: Sequence[Order]) -> Query:
+    """Returns the query in these orders, then by name; without those that a filter fixes to one value."""
     alike = {each.field for each in query.filters if each.op == "=="}
-    if order is None or order.field in alike or NAME in alike:
-        return query._replace(orders=(Order(NAME),))
-    return query._replace(orders=(order, Order(NAME, descending=order.descending)))
+    kept = () if NAME in alike else tuple(each for each in orders if each.field not in alike)
+    return query._replace(orders=(*kept, Order(NAME, descending=bool(kept) and kept[-1].descending)))
 
 
 def _any_value(attribute: Attribute[Any]) -> Filter:

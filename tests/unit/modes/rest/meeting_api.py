@@ -316,7 +316,7 @@ app = Boiler("room")
 app.query(app.rest("/meetings", filtered_orders=["seats", "-seats"])(MeetingView))
 app.query(app.rest("/rooms")(RoomView))
 app.rest("/halls")(HallView)
-app.rest("/talks", filtered_orders=["seats", "-seats"])(TalkView)
+app.rest("/talks", filtered_orders=["seats", "-seats", "-seats,price"])(TalkView)
 app.rest("/v1/forms")(FormView)
 app.rest("/conferences")(ConferenceView)
 

@@ -97,7 +97,7 @@ def test_a_list_of_copies_has_every_attribute_of_the_view_and_none_of_the_root()
     assert all(each.bound.owner is PersonView for each in columns.values())
 
 
-@pytest.mark.parametrize("order", ["salary", "-rating", "name", "tags"])
+@pytest.mark.parametrize("order", ["salary", "-rating", "name", "tags", "salary,name", "salary,-salary"])
 @pytest.mark.parametrize("is_stored", [False, True])
 def test_an_order_that_the_list_does_not_have_is_refused_when_the_app_is_compiled(order: str, is_stored: bool) -> None:
     class Listed(PersonView):

@@ -234,9 +234,13 @@ def test_a_list_takes_together_only_what_an_index_answers(api: Api, query: dict[
         ("status>=o&status<=p", ["n0", "n1", "n2", "n3", "n4"]),
         ("kind=party&seats>=1&orderBy=-seats", ["n4", "n3", "n2", "n1"]),
         ("seats>=5000", []),
+        ("seats>=1&price<=1.5", ["n3", "n2", "n1"]),
+        ("seats>=1&seats<=3&price>=1&kind=party", ["n3", "n2"]),
+        ("seats<=2&orderBy=-seats,price", ["n2", "n1", "n0"]),
+        ("orderBy=-seats,price&status=open", ["n4", "n3", "n2", "n1", "n0"]),
     ],
 )
-def test_a_list_takes_a_range_of_one_attribute_in_its_order(api: Api, query: str, expected: list[str]) -> None:
+def test_a_list_takes_ranges_of_what_orders_it(api: Api, query: str, expected: list[str]) -> None:
     with use(api.memory):
         for name in ("m1", "m2"):
             api.memory.commit([Delete(f"meetings/{name}")])
@@ -259,7 +263,12 @@ def test_a_list_takes_a_range_of_one_attribute_in_its_order(api: Api, query: str
 @pytest.mark.parametrize(
     ("query", "refused"),
     [
-        ("seats>=1&price<=2", "seats>"),
+        ("seats>=1&start>=2030-01-03T00:00:00Z", "start>"),
+        ("seats>=1&price<=2&start>=2030-01-03T00:00:00Z", "start>"),
+        ("price>=1&orderBy=-seats,price", "orderBy"),
+        ("seats=1&orderBy=-seats,price", "orderBy"),
+        ("seats>=1&price<=2&orderBy=-seats", "seats>"),
+        ("seats>=1&price<=2&tags=a", "tags"),
         ("seats>=1&seats=1", "seats>"),
         ("seats>=1&orderBy=price", "orderBy"),
         ("price>=1&status=open", "price>"),
@@ -282,7 +291,22 @@ def test_a_range_that_no_index_answers_is_refused_with_a_reason(api: Api, query:
     assert api.database.usage == Usage()
 
 
-@pytest.mark.parametrize("order", ["", "-", "seat", "tags", "scores", "--seats", "__name__", "in_session"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "",
+        "-",
+        "seat",
+        "seats,price",
+        "-seats,price,",
+        "price,-seats",
+        "tags",
+        "scores",
+        "--seats",
+        "__name__",
+        "in_session",
+    ],
+)
 def test_an_order_by_anything_else_is_refused(api: Api, order: str) -> None:
     answer = api.get("/talks", orderBy=order)
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["orderBy"])
