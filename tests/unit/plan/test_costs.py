@@ -13,6 +13,7 @@ from boiler_functions import (
     children,
     matching,
     parent,
+    parents,
     reference,
     references,
     referrers,
@@ -287,6 +288,102 @@ def test_what_starts_from_a_choice_is_read_once_the_choice_is_made() -> None:
         "tickets/{doc_id}": ("tickets/t0", {"note": "new"}),
         "users/{doc_id}": ("users/u0", {"name": "new"}),
         "replies/{doc_id}": ("replies/r00", {"text": "a"}),
+    }
+    compare(app, changes, Assumed(many=MANY), fill)
+
+
+class Order(DomainModel):
+    class Meta:
+        collection_name = "orders"
+
+    user = attrs.relation(User, by="id")
+    watchers = attrs.relation(User, by="path", many=True)
+    tickets = attrs.relation(Ticket, by="id", many=True)
+    note = attrs.string(default="")
+
+
+class OrderStore(Store):
+    order = reference(Order)
+    user = reference(Order.user)
+    watchers = references(Order.watchers)
+    tickets = references(Order.tickets)
+    holders = references(Ticket.user, via=tickets)
+
+
+class OrdersStore(Store):
+    user = reference(User)
+    orders = referrers(Order.user)
+    watched = referrers(Order.watchers)
+    unnoted = referrers(Order.user).where(note="").order_by(Order.note)
+
+
+def order(doc_id: str) -> None:
+    others = [f"u{each}" for each in range(1, MANY + 1)]
+    Order.new(doc_id=doc_id, user="u0", watchers=others, tickets=[f"t{each}" for each in range(MANY)]).save()
+
+
+def test_relations_as_ids_and_paths_cost_what_a_reference_costs() -> None:
+    app = Boiler("demo")
+    app.query(view_of(OrderStore, "orderViews/{order.doc_id}", "OrderView"))
+
+    def fill() -> None:
+        for each in range(MANY + 1):
+            User.new(doc_id=f"u{each}").save()
+        for each in range(MANY):
+            User.new(doc_id=f"h{each}").save()
+            Ticket.new(doc_id=f"t{each}", user=f"h{each}").save()
+        order("o0")
+
+    changes = {
+        "orders/{doc_id}": ("orders/o0", {"note": "new"}),
+        "tickets/{doc_id}": ("tickets/t0", {"note": "new"}),
+        "users/{doc_id}": ("users/u1", {"name": "new"}),
+    }
+    compare(app, changes, Assumed(many=MANY), fill)
+
+
+def test_those_that_refer_by_ids_and_paths_cost_what_referrers_cost() -> None:
+    app = Boiler("demo")
+    app.query(view_of(OrdersStore, "ordersViews/{user.doc_id}", "OrdersView"))
+
+    def fill() -> None:
+        for each in range(MANY + 1):
+            User.new(doc_id=f"u{each}").save()
+        for each in range(MANY):
+            Order.new(doc_id=f"o{each}", user="u0", watchers=["u0"]).save()
+
+    changes = {"orders/{doc_id}": ("orders/o0", {"other": 1}), "users/{doc_id}": ("users/u0", {"name": "new"})}
+    compare(app, changes, Assumed(many=MANY), fill)
+
+
+class Speech(DomainModel):
+    class Meta:
+        collection_name = "speeches"
+
+    talks = attrs.relation(Talk, many=True)
+
+
+class SpeechStore(Store):
+    speech = reference(Speech)
+    talks = references(Speech.talks)
+    meetings = parents(Meeting, via=talks)
+
+
+def test_parents_of_many_are_read_with_what_lies_below_them() -> None:
+    app = Boiler("demo")
+    app.query(view_of(SpeechStore, "speechViews/{speech.doc_id}", "SpeechView"))
+
+    def fill() -> None:
+        paths = [f"meetings/m{each}/talks/t{each}" for each in range(MANY)]
+        for each in range(MANY):
+            Meeting.new(doc_id=f"m{each}").save()
+            Talk.new(doc_id=f"t{each}", meeting_id=f"m{each}").save()
+        Speech.new(doc_id="s0", talks=[Reference(path) for path in paths]).save()
+
+    changes: dict[str, tuple[str, dict[str, Any]]] = {
+        "speeches/{doc_id}": ("speeches/s0", {"other": 1}),
+        "meetings/{doc_id}": ("meetings/m0", {"status": "new"}),
+        "meetings/{meeting_id}/talks/{doc_id}": ("meetings/m0/talks/t0", {"title": "new"}),
     }
     compare(app, changes, Assumed(many=MANY), fill)
 
