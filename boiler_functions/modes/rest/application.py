@@ -10,6 +10,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from boiler_functions.database import Database, Query
+from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
@@ -26,12 +27,13 @@ from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.rest.routes import blueprint_of
 from boiler_functions.modes.secret import page_secret
 from boiler_functions.modes.waiting import places
+from boiler_functions.paths import Pattern
 from boiler_functions.settings.place import refuse_emulators
 
 EXTENSION = "boiler-functions"
 """The key of `Documented` in `Flask.extensions`."""
 
-__all__ = ["as_text", "create_app", "document", "list_queries"]
+__all__ = ["as_text", "create_app", "document", "list_advice", "list_queries"]
 
 
 class Json(DefaultJSONProvider):
@@ -119,6 +121,32 @@ def list_queries(declarations: Declarations) -> Iterator[Query]:
         if rule.view.store_class.root() is None:
             continue
         yield from Listing(CopyPaths(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
+
+
+def list_advice(declarations: Declarations) -> Iterator[Advice]:
+    """Yields a warning for each list of all copies in whose collections, by their name, other documents lie."""
+    for rule in declarations.of(REST):
+        if rule.view not in declarations.stored or rule.view.store_class.root() is None:
+            continue
+        copies = CopyPaths(rule.view)
+        kinds = Listing(copies, is_stored=True).kinds()
+        name = copies.pattern.segments[-2]
+        others = [each for each in _patterns(declarations) if each.segments[-2] == name and each != copies.pattern]
+        if others and any(each.group for each in kinds):
+            paths = ", ".join(dict.fromkeys(each.text for each in others))
+            yield Advice(
+                "lists-read-others",
+                f"{rule.view.__name__} ({rule.rule})",
+                f"The list of all copies is a query of all collections with the name {name}, so it also reads, and "
+                f"drops, the documents of {paths}. Store the copies in collections of a name of their own.",
+            )
+
+
+def _patterns(declarations: Declarations) -> Iterator[Pattern]:
+    """Yields the paths of the documents that the app declares: of models that it reads, and of stored views."""
+    for view in declarations.views:
+        yield from (source.model.pattern() for source in view.store_class.sources)
+    yield from (view.pattern() for view in declarations.stored)
 
 
 def _no_database() -> Database:

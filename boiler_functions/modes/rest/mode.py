@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from boiler_functions.database import Database, Query
 from boiler_functions.manifest import Function, HttpTrigger, function_name
+from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
@@ -71,6 +72,12 @@ class RestMode(Mode[Rule]):
             from boiler_functions.modes.rest.application import list_queries
 
             yield from list_queries(declarations)
+
+    def advice(self, declarations: Declarations) -> Iterator[Advice]:
+        if declarations.of(self):
+            from boiler_functions.modes.rest.application import list_advice
+
+            yield from list_advice(declarations)
 
     def drawn(self, declarations: Declarations) -> Iterator[tuple[Node, ...]]:
         for rule in declarations.of(self):

@@ -352,7 +352,10 @@ def test_those_that_refer_by_ids_and_paths_cost_what_referrers_cost() -> None:
         for each in range(MANY):
             Order.new(doc_id=f"o{each}", user="u0", watchers=["u0"]).save()
 
-    changes = {"orders/{doc_id}": ("orders/o0", {"other": 1}), "users/{doc_id}": ("users/u0", {"name": "new"})}
+    changes: dict[str, tuple[str, dict[str, Any]]] = {
+        "orders/{doc_id}": ("orders/o0", {"other": 1}),
+        "users/{doc_id}": ("users/u0", {"name": "new"}),
+    }
     compare(app, changes, Assumed(many=MANY), fill)
 
 

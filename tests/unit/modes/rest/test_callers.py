@@ -8,6 +8,7 @@ import pytest
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, access, attrs, reference, use
 from boiler_functions.access import Caller
 from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.plan.advice import advice_on
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.testing import http_client, memory_app
 from tests.unit.modes.rest.meeting_api import Api
@@ -176,7 +177,7 @@ def test_where_each_view_has_one_copy_the_list_of_all_is_filtered_and_ordered_by
         assert ids(client.get(f"{rule}?words=2{fresh}")) == ["t2"]
         assert ids(client.get(f"{rule}?words>=2&orderBy=-words{fresh}")) == ["t3", "t2"]
         assert ids(client.get(f"{rule}?words=3&orderBy=-title{fresh}")) == ["t3"]
-        first = client.get(f"{rule}?orderBy=words&limit=2{fresh}").json
+        first = client.get(f"{rule}?orderBy=words&limit=2{fresh}").json or {}
         assert [each["id"] for each in first["results"]] == ["t1", "t2"]
         assert ids(client.get(f"{rule}?orderBy=words&limit=2{fresh}&pageToken={first['nextPageToken']}")) == ["t3"]
 
@@ -207,6 +208,15 @@ def test_a_list_of_all_copies_has_its_indexes() -> None:
         ("tickets", "COLLECTION"),
         ("tickets", "COLLECTION_GROUP"),
     }
+
+
+def test_the_plan_warns_of_a_list_of_all_copies_that_reads_other_documents() -> None:
+    app = Boiler("desk")
+    app.query(app.rest("/tickets")(TicketView))
+    app.query(app.rest("/shown")(ShownView))
+    (found,) = (each for each in advice_on(app.compiled, {}) if each.name == "lists-read-others")
+    assert found.about == "TicketView (/tickets)"
+    assert "drops, the documents of tickets/{doc_id}." in found.text
 
 
 def of_a_moderator(caller: Caller | None, view: Any) -> bool:
