@@ -470,6 +470,19 @@ class DatabaseContract:
         assert ids(database, Query("cities", orders=orders)) == ["bei", "rom", "nyc", "sfo"]
         assert ids(database, Query("cities", orders=orders[:1])) == ["rom", "bei", "sfo", "nyc"]
 
+    @pytest.mark.parametrize("group", [False, True], ids=["collection", "group"])
+    def test_ranges_of_two_fields_are_cut_by_both_and_paged_in_their_order(
+        self, database: Database, group: bool
+    ) -> None:
+        for number in range(9):
+            put(database, f"houses/h{number}", rooms=number // 3, price=number % 3 / 2)
+        ranges = (Filter("rooms", ">=", 1), Filter("price", "<=", 0.5))
+        orders = (Order("rooms", descending=True), Order("price"), Order(NAME))
+        query = Query("houses", group=group, filters=ranges, orders=orders)
+        assert ids(database, query) == ["h6", "h7", "h3", "h4"]
+        after = Cursor((2, 0.5, Reference("houses/h7")), before=False)
+        assert ids(database, query._replace(start=after, limit=1)) == ["h3"]
+
     def test_values_of_all_types_have_one_order(self, database: Database) -> None:
         ordered = [
             None, False, True, math.nan, -math.inf, -1, 0, 1.5, 2, datetime(2026, 1, 1, tzinfo=UTC), "", "a", b"", b"a",
