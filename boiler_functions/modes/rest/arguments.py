@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, ClassVar, TypeAlias
 
 from marshmallow import Schema, ValidationError, post_load, pre_load, validate
 from marshmallow import fields as marshmallow_fields
@@ -60,6 +61,19 @@ class ListArguments(ReadArguments):
     page_token = fields.String(load_default=None, data_key="pageToken")
     order_by = fields.String(load_default=None, data_key="orderBy")
 
+    unfiltered: ClassVar[frozenset[str]] = frozenset()
+    """What the view shows, and this list cannot be filtered by."""
+
+    @pre_load
+    def only_filters(self, asked: Mapping[str, Any], **_: Any) -> Mapping[str, Any]:
+        if wrong := [key for key in asked if named_by(key) in self.unfiltered]:
+            possible = [
+                key for name, field in self.fields.items() if (key := field.data_key or name) not in _own_keys()
+            ]
+            named = ", ".join(key for key in possible if named_by(key) == key) or "nothing"
+            raise ValidationError({key: [f"This list can be filtered by {named}."] for key in wrong})
+        return asked
+
 
 class MutationArguments(TextArguments):
     """The query parameters of a mutation; `wait` is how many seconds to wait until the stored view shows it."""
@@ -90,7 +104,9 @@ class CreateBody(SettersBody):
     """The body of a POST."""
 
 
-def list_arguments(name: str, columns: Columns, max_limit: int, filtered_orders: Sequence[str] = ()) -> Schema:
+def list_arguments(
+    view: type[ViewModel[Any]], columns: Columns, max_limit: int, filtered_orders: Sequence[str] = ()
+) -> Schema:
     """Returns the schema of a list's query: the list's own parameters, and a filter for each filterable column."""
     filters = {each: filter_field(column) for each, column in filterable(columns).items()}
     ranges = {f"{each}{sign}": range_field(column, sign) for each, column in ranged(columns).items() for sign in BOUNDS}
@@ -99,7 +115,10 @@ def list_arguments(name: str, columns: Columns, max_limit: int, filtered_orders:
     orders += [each for each in filtered_orders if each not in orders]
     own_order = fields.String(load_default=None, data_key="orderBy", validate=validate.OneOf(orders))
     own_fields = {"limit": own_limit, "order_by": own_order}
-    schema: type[Schema] = type(f"{name}List", (ListArguments,), {**filters, **ranges, **own_fields})
+    shown = {each.data_key for each in view.exported().values()}
+    unfiltered = frozenset(shown - {columns[each].key for each in filters} - _own_keys())
+    body = {**filters, **ranges, **own_fields, "unfiltered": unfiltered}
+    schema: type[Schema] = type(f"{view.__name__}List", (ListArguments,), body)
     return schema()
 
 
@@ -108,13 +127,18 @@ def filterable(columns: Columns) -> dict[str, Column]:
 
     An attribute with the name of one of the list's own parameters, such as `limit`, cannot be filtered by.
     """
-    own = ListArguments().fields
-    taken = {*own, *(field.data_key for field in own.values())}
     return {
         name: column
         for name, column in columns.items()
-        if not {name, column.key} & taken and filter_field(column) is not None
+        if not {name, column.key} & _own_keys() and filter_field(column) is not None
     }
+
+
+@cache
+def _own_keys() -> frozenset[str]:
+    """Returns the names of the list's own parameters, in code and in the query."""
+    own = ListArguments().fields
+    return frozenset({*own, *(field.data_key or name for name, field in own.items())})
 
 
 def ranged(columns: Columns) -> dict[str, Column]:

@@ -125,7 +125,7 @@ class Resource:
 
     def list_arguments(self) -> Schema:
         """Returns the schema of what `page` is asked."""
-        return list_arguments(self.view.__name__, self.listing.columns, self.settings.max_limit, self.filtered_orders)
+        return list_arguments(self.view, self.listing.columns, self.settings.max_limit, self.filtered_orders)
 
     def page(self, parents: Mapping[str, str], asked: Mapping[str, Any], caller: Caller | None) -> Answer:
         """Returns the caller's views that match the filters, ordered; with `nextPageToken` if more follow."""

@@ -45,7 +45,7 @@ def lists_of(app: Boiler) -> Iterator[tuple[str, Mapping[str, str], list[str]]]:
     """Yields the path of each list, a value for each filter, and its orders."""
     for rule in app.declarations.of(REST):
         listing = Listing(CopyPaths(rule.view), rule.view in app.declarations.stored)
-        arguments = list_arguments(rule.view.__name__, listing.columns, 100, rule.filtered_orders).fields
+        arguments = list_arguments(rule.view, listing.columns, 100, rule.filtered_orders).fields
         parents = "".join("/x" for _ in listing.copies.root.pattern().names[:-1])
         filters = {
             field.data_key or name: value_for(field)
