@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import CodeType, FunctionType
+from typing import Any
 
+from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.modes.advice import Advice, is_one_for_all
 from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.types import subclasses
 from boiler_functions.views.followed import Single
 from boiler_functions.views.found import Matching
-from boiler_functions.views.view_model import View
+from boiler_functions.views.store import Source
+from boiler_functions.views.view_model import View, ViewModel
+
+MANY = 8
+"""The attributes from which a model has many; a view names few of them if it names a third at most."""
+
+_READ_ALL = frozenset({"to_view_dict", "stored_fields", "values", "getattr", "vars", "attributes", "documents"})
+"""Names with which code reads attributes that it does not name."""
 
 
 def advice_on(view: View) -> Iterator[Advice]:
@@ -46,6 +57,54 @@ def advice_on(view: View) -> Iterator[Advice]:
                 f"Nothing limits how many {view.__name__} name one {pattern}; a change of it rebuilds them all, about "
                 f"100 in a commit, and what does not fit into one invocation goes to the queue.",
             )
+
+
+def advice_on_fields(view: View) -> Iterator[Advice]:
+    """Names the references of which getters read few of many attributes, as far as their code names them."""
+    own = (each for base in view.__mro__ if base is not ViewModel and issubclass(base, ViewModel) for each in _of(base))
+    used = {name for code in own for name in _names(code)}
+    for source in view.store_class.sources:
+        if not source.leads or source.fields is not None or len(source.model.attributes) < MANY:
+            continue
+        of_model = used | {name for code in _called(source, used) for name in _names(code)}
+        read = [each for each in source.model.attributes.values() if each.fget is None and each.name in of_model]
+        if not read or 3 * len(read) > len(source.model.attributes) or of_model & _READ_ALL:
+            continue
+        model = source.model.__name__
+        listed = ", ".join(f"{model}.{each.name}" for each in read)
+        yield Advice(
+            "few-fields-read",
+            f"{view.__name__}.store.{source.name}",
+            f"Its getters name {len(read)} of the {len(source.model.attributes)} attributes of {model}. With "
+            f"`fields=[{listed}]` a change of the others is acknowledged without an RPC.",
+        )
+
+
+def _called(source: Source, used: set[str]) -> Iterator[CodeType]:
+    """Yields the code of a model's own getters and methods that have one of the names."""
+    for model in (source.model, *subclasses(source.model)):
+        for base in model.__mro__:
+            if base is not DomainModel and issubclass(base, DomainModel):
+                yield from (code for name, each in vars(base).items() if name in used for code in _codes(each))
+
+
+def _of(model: type[Any]) -> Iterator[CodeType]:
+    return (code for each in vars(model).values() for code in _codes(each))
+
+
+def _codes(member: Any) -> Iterator[CodeType]:
+    """Yields the code of a function, a property or a computed attribute."""
+    function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+    if isinstance(function, FunctionType):
+        yield function.__code__
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Yields the names in a function's code, and in the functions within it."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _names(each)
 
 
 def advice_on_time(view: View) -> Iterator[Advice]:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Database, Delete, Document, Query, unchanged
+from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Conflict
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.models.selection import collection_query
@@ -28,6 +29,7 @@ from boiler_functions.modes.stored_copies import Finding, Verdict
 from boiler_functions.paths import collection_of
 from boiler_functions.types import MISSING, Fields, Instant, digest
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
+from boiler_functions.views.narrowed import matters
 
 PAGE = 100
 
@@ -43,6 +45,25 @@ class _Look(NamedTuple):
     built: Built
     copies: tuple[Document, ...]
     reader: Reader
+
+    @property
+    def is_of_this_content(self) -> bool:
+        """Whether the ledger says that the copies are as they are wanted, whatever has changed since."""
+        ledger, built = self.ledger, self.built
+        return ledger.content_hash == built.content_hash and {*ledger.destinations} == {*built.destinations}
+
+    @property
+    def changed(self) -> list[str]:
+        """The paths of the documents in whose versions ledger and build differ."""
+        known, now = self.ledger.versions, self.built.versions
+        return sorted(path for path in {*known, *now} if known.get(path) != now.get(path))
+
+    @property
+    def may_lack_unseen_changes(self) -> bool:
+        """Whether the ledger may differ in changes alone that mattered to nobody, and so were acknowledged unseen."""
+        known, now = self.ledger.versions, self.built.versions
+        came_or_went = (MISSING in (known.get(each, MISSING), now.get(each, MISSING)) for each in self.changed)
+        return self.instance.view.store_class.reads_fields and not any(came_or_went)
 
 
 class Audit(NamedTuple):
@@ -144,13 +165,18 @@ class Audit(NamedTuple):
             return Verdict.RIGHT
         if not differing and ledger.document.exists and built.content is not None:
             return Verdict.RIGHT
+        if ledger.document.exists and look.is_of_this_content:
+            return Verdict.WRONG  # No event would write the copies: the ledger says that they are as they should be.
         if ledger.postponed is not None and look.reader.time() - ledger.postponed.at < self._limit:
             return Verdict.LATE
+        is_same_code = ledger.edition.code in self._own_codes
         if not ledger.knows(built.versions) or not ledger.document.exists:
-            return Verdict.LATE if self._is_recent(look) else Verdict.LOST
+            if self._is_recent(look):
+                return Verdict.LATE
+            if is_same_code or not look.may_lack_unseen_changes:
+                return Verdict.LOST
         if (since := due_since(ledger.document, look.reader.time())) is not None:
             return Verdict.LATE if look.reader.time() - since < self._limit else Verdict.LOST
-        is_same_code = ledger.edition.code in self._own_codes
         return Verdict.WRONG if is_same_code or self._is_edited(look) else Verdict.OTHER_CODE
 
     def _is_edited(self, look: _Look) -> bool:
@@ -163,19 +189,30 @@ class Audit(NamedTuple):
     def _is_recent(self, look: _Look) -> bool:
         """Whether a document in which ledger and build differ has changed just now, so that its event may come.
 
-        One is enough: what a changed document leads to, or no longer leads to, may be old.
+        One is enough: what a changed document leads to, or no longer leads to, may be old. A change of what the view
+        does not read is none: its event finds nothing to do.
         """
-        known, now = look.ledger.versions, look.built.versions
-        changed = sorted(path for path in {*known, *now} if known.get(path) != now.get(path))
-        if not changed:
+        known = look.ledger.versions
+        if not look.changed:
             return False
         since = look.reader.time() - self._limit
-        current = self._database.read(changed).documents
-        if any(max(each.version, known.get(each.path, MISSING)) > since for each in current):
-            return True
+        current = {each.path: each for each in self._database.read(look.changed).documents}
+        recent = [path for path, each in current.items() if max(each.version, known.get(path, MISSING)) > since]
         # Of a document that is gone, only the past says since when.
-        gone = [each.path for each in current if not each.exists]
-        return bool(gone) and any(each.exists for each in self._database.read(gone, at=since).documents)
+        gone = [path for path, each in current.items() if not each.exists and path not in recent]
+        earlier = self._as_it_was({path: max(known.get(path, MISSING), since) for path in (*recent, *gone)})
+        store = look.instance.view.store_class
+        if any(matters(store, Change("", "", path, earlier[path], current[path], 0)) for path in recent):
+            return True
+        return any(earlier[path].exists for path in gone)
+
+    def _as_it_was(self, times: Mapping[str, Instant]) -> dict[str, Document]:
+        """Returns the documents, each as it was at its time."""
+        found: dict[str, Document] = {}
+        for at in {*times.values()}:
+            paths = [path for path, each in times.items() if each == at]
+            found.update((each.path, each) for each in self._database.read(paths, at=at).documents)
+        return found
 
     def _ghosts(self, living: Iterable[str]) -> Iterator[Finding]:
         known = {*living, ""}

@@ -21,7 +21,7 @@ from boiler_functions.modes.event_function import Enqueue, EventFunction
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.outbox import Recipient
-from boiler_functions.modes.query.advice import advice_on, advice_on_grouping, advice_on_time
+from boiler_functions.modes.query.advice import advice_on, advice_on_fields, advice_on_grouping, advice_on_time
 from boiler_functions.modes.query.build_ranges import BUILD, Builder, BuildTask, BuildWorker
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
 from boiler_functions.modes.query.costs import cost_of, cost_of_build
@@ -230,6 +230,7 @@ class QueryMode(Mode[Stored]):
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         for view in declarations.views_of(self):
             yield from advice_on(view)
+            yield from advice_on_fields(view)
             if not declarations.upkeep:
                 yield from advice_on_time(view)
         if declarations.group_by == "view":

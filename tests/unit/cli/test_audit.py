@@ -16,6 +16,10 @@ from tests.unit.cli.conftest import APP, LABEL, Run, Start
 
 OTHER = APP.replace("return self.store.city.name", 'return self.store.city.name + "!"')
 
+FIELDS = APP.replace("    name = attrs", "    seen = attrs.integer(default=0)\n    name = attrs").replace(
+    "reference(City)", "reference(City, fields=[City.name])"
+)
+
 NAMES = ("PAR", "ROM", "TOK")
 
 
@@ -151,6 +155,33 @@ def test_what_newer_code_will_change_is_shown_and_is_no_fault(start: Start, run:
     found = answer(run, "diff", status=1)
     assert (found["CityLabel"]["changed"], found["CityView"]["changed"]) == (0, 2)
     assert found["CityView"]["changes"][0]["differing"] == [{"path": "cityView/PAR", "fields": ["title"]}]
+
+
+@pytest.mark.parametrize("text", [FIELDS], ids=["with fields"])
+def test_what_no_getter_reads_may_change_all_the_time_and_hides_nothing(text: str, start: Start, run: Run) -> None:
+    testing = start(text)
+    built(testing)
+    edit(testing)
+    for name in NAMES:
+        testing.write(f"cities/{name}", {**city(name), "seen": 1})
+    testing.deliver()
+    assert faults(run) == [("wrong", "cities/TOK")]
+    start(text.replace("return self.store.city.name", 'return self.store.city.name + "!"'))
+    assert answer(run, "audit", status=1)["CityView"]["verdicts"] == {"other code": 2, "wrong": 1}
+
+
+def test_a_lost_event_is_found_while_what_no_getter_reads_changes(
+    start: Start, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    testing = start(FIELDS)
+    built(testing)
+    testing.write("cities/TOK", city("Edo"))
+    testing.take()
+    assert answer(run, "audit")["CityView"]["verdicts"] == {"right": 2, "late": 1}
+    testing.advance(minutes=10)
+    testing.write("cities/TOK", {**city("Edo"), "seen": 1})
+    testing.deliver()
+    assert faults(run) == [("lost", "cities/TOK")]
 
 
 def test_nothing_is_repaired_before_a_person_agrees_and_no_audit_writes(

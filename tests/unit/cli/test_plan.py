@@ -75,6 +75,19 @@ class Settings(DomainModel):
     colour = attrs.string(default="")
 
 
+class Employee(DomainModel):
+    class Meta:
+        collection_name = "employees"
+
+    first, last, mail, phone, room, desk, note = (attrs.string(default="") for _ in range(7))
+    seen = attrs.integer(default=0)
+    country = attrs.relation(Country)
+
+    @attrs.computed
+    def whole(self) -> str:
+        return f"{self.first} {self.last}"
+
+
 def advised(
     options: dict[str, Any] | None = None, getter: Callable[..., Any] | None = None, **references: Any
 ) -> list[Advice]:
@@ -300,6 +313,22 @@ def test_a_mapping_to_counts_is_taken_for_one_of_fixed_names() -> None:
 
     found = advised(getter=counts, country=reference(Country), towns=referrers(Town.country))
     assert names(found) == []
+
+
+def test_a_reference_of_which_getters_name_few_of_many_attributes_is_named_with_its_fields() -> None:
+    def initials(self: Any) -> list[str]:
+        return [each.whole[0] for each in self.store.staff]
+
+    def dumped(self: Any) -> list[str]:
+        return [str(each.to_view_dict()) for each in self.store.staff if each.first]
+
+    (found,) = advised(getter=initials, country=reference(Country), staff=referrers(Employee.country).limit(9))
+    assert (found.name, found.about) == ("few-fields-read", "SomeView.store.staff")
+    assert "name 2 of the 10 attributes of Employee" in found.text
+    assert "`fields=[Employee.first, Employee.last]`" in found.text
+    assert names(advised(getter=dumped, country=reference(Country), staff=referrers(Employee.country).limit(9))) == []
+    listed = referrers(Employee.country, fields=[Employee.first, Employee.last]).limit(9)
+    assert names(advised(getter=initials, country=reference(Country), staff=listed)) == []
 
 
 def test_no_two_pieces_of_advice_contradict_each_other() -> None:
