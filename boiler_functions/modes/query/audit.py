@@ -190,7 +190,7 @@ class Audit(NamedTuple):
         """Whether a document in which ledger and build differ has changed just now, so that its event may come.
 
         One is enough: what a changed document leads to, or no longer leads to, may be old. A change of what the view
-        does not read is none: its event finds nothing to do.
+        does not read does not count: its event finds nothing to do.
         """
         known = look.ledger.versions
         if not look.changed:
