@@ -11,6 +11,7 @@ from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import Pattern
+from boiler_functions.views.stored_copy import relation_in, views_read
 from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View, owner_names
 
@@ -64,6 +65,31 @@ def check_kept(declarations: Declarations) -> None:
                 f"reads it where it may not have the last change yet: a kept total follows events, as stored views "
                 f"do. Leave out `kept`, or give @app.{mode.name} a view model whose Store asks for the number."
             )
+
+
+def check_copies(declarations: Declarations) -> None:
+    """Raises InvalidReference for a reference to copies that nobody stores, or that it would be wrong to read."""
+    for mode, each in declarations.all:
+        if each.view is None:
+            continue
+        for source, read in views_read(each.view.store_class).items():
+            where = f"{each.view.store_class.__name__}.{source.name}"
+            if read not in declarations.stored:
+                raise InvalidReference(
+                    f"{where} reads the copies of {read.__name__}, which {declarations.app} does not store; decorate "
+                    f"{read.__name__} with `@app.query`."
+                )
+            if relation := relation_in(read):
+                raise InvalidReference(
+                    f"{where} reads the copies of {read.__name__}, whose {relation} holds a relation: a copy holds "
+                    f"the path as text. Return `str` there, or a `dict` of plain values."
+                )
+            if not mode.reads_copies(each):
+                raise InvalidReference(
+                    f"{where} reads the copies of {read.__name__}, which may not have the last change yet, and "
+                    f"@app.{mode.name} of {each.view.__name__} writes by what its Store reads. Reference the documents "
+                    f"that {read.__name__} is built of."
+                )
 
 
 def check_cycles(functions: Sequence[EventFunction]) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from boiler_functions.compile.checks import check_cycles, check_kept, check_named, check_names, check_owners
+from boiler_functions.compile.checks import (
+    check_copies,
+    check_cycles,
+    check_kept,
+    check_named,
+    check_names,
+    check_owners,
+)
 from boiler_functions.exceptions import DeclarationError
 from boiler_functions.manifest import (
     EventTrigger,
@@ -53,6 +60,7 @@ def compile_declarations(declarations: Declarations) -> Compiled:
     functions = [each for mode in modes for each in mode.event_functions(declarations)]
     check_owners(declarations)
     check_kept(declarations)
+    check_copies(declarations)
     check_cycles(functions)
     for mode in modes:
         mode.check(declarations)

@@ -30,7 +30,8 @@ class Selectable(Protocol):
     def model_of(cls, document: Document) -> Self | None: ...
 
 
-M = TypeVar("M", bound=Selectable)
+M = TypeVar("M")
+"""What iterating gives: models, or the copies of a view."""
 
 PAGE = 500
 
@@ -42,8 +43,8 @@ class Selection(Generic[M]):
         print(city.city_name)
     """
 
-    def __init__(self, model: type[M], query: Query) -> None:
-        self.model: Final = model
+    def __init__(self, model: type[Selectable], query: Query) -> None:
+        self.model: Final[type[Any]] = model
         self.query: Final = query
 
     def order_by(self, *orders: Order | Bound[Any, Any]) -> Selection[M]:
@@ -132,7 +133,7 @@ class Selection(Generic[M]):
         return value
 
 
-def select(model: type[M], conditions: Iterable[Condition[Any]], equal: Mapping[str, Any]) -> Selection[M]:
+def select(model: type[Selectable], conditions: Iterable[Condition[Any]], equal: Mapping[str, Any]) -> Selection[Any]:
     """Returns the selection of the models that meet the conditions.
 
     `equal` holds values of attributes, and of the collection's placeholders, which choose one sub-collection.

@@ -33,6 +33,7 @@ from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.queries import queries_of
+from boiler_functions.views.stored_copy import depth_of
 from boiler_functions.views.view_model import View
 
 if TYPE_CHECKING:
@@ -103,6 +104,10 @@ class Mode(ABC, Generic[D]):
     def form(self, declaration: D) -> Pattern | None:
         """Returns the path of the documents that clients send; `Meta` may name one of its placeholders as the owner."""
         return None
+
+    def reads_copies(self, declaration: D) -> bool:
+        """Whether its Store may read copies of other views, as it follows their events or writes nothing."""
+        return False
 
     def recipients(self, declarations: Declarations) -> Iterable[Recipient]:
         """Returns the functions for which each commit of a stored view writes a record of the change."""
@@ -288,8 +293,9 @@ class Declarations(NamedTuple):
 
     @property
     def stored(self) -> tuple[View, ...]:
-        """The views that are stored."""
-        return tuple(view for mode in self.modes if mode.stores for view in self.views_of(mode))
+        """The views that are stored, each after those whose copies it reads."""
+        stored = (view for mode in self.modes if mode.stores for view in self.views_of(mode))
+        return tuple(sorted(stored, key=depth_of))
 
     def storing(self) -> Mode[Any]:
         """Returns the mode that stores views."""

@@ -30,6 +30,7 @@ from boiler_functions.views.choice import ALL, Choosing
 from boiler_functions.views.followed import Above, One, RelatedMany
 from boiler_functions.views.found import Children, Matching, Referrers
 from boiler_functions.views.store import Root, Source
+from boiler_functions.views.stored_copy import Copied
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import View
 
@@ -161,6 +162,11 @@ class Reach:
             case Above(via=Source() as via):
                 above = (each.rsplit("/", 2)[0] for each in self._leading(via))
                 return sorted({each for each in above if is_at(source.model.pattern().text, each)})
+            case Copied(via=Source() as via):
+                pattern, place = source.root.model.pattern().text, source.view.pattern().text
+                keys = (key_of(pattern, each) for each in self._leading(via) if is_at(pattern, each))
+                named = ({f"{source.root.name}.{name}": value for name, value in key.items()} for key in keys)
+                return sorted({_filled(place, each) for each in named})
             case RelatedMany():
                 paths = sorted(set(self._followed(source.via, source.relation)))
                 self.followed += paths

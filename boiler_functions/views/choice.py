@@ -12,10 +12,11 @@ from boiler_functions.database.matching import in_order, orders_of
 from boiler_functions.exceptions import InvalidCondition
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.models.selection import Selection, filters_of
 from boiler_functions.views.store import Source
 
-M = TypeVar("M", bound=DomainModel)
+M = TypeVar("M", bound=Model)
 
 ALL = Query("")
 """The choice of every document."""

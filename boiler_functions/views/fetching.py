@@ -17,7 +17,7 @@ from boiler_functions.models.fields import Boolean
 from boiler_functions.models.relation import Relation
 from boiler_functions.views.build import together
 from boiler_functions.views.choice import ALL
-from boiler_functions.views.followed import Above, One, RelatedMany
+from boiler_functions.views.followed import Beside, One, RelatedMany
 from boiler_functions.views.found import Children, Chosen, Matching, Referrers
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source, Store
@@ -98,7 +98,7 @@ class Walk:
     def _is_due(self, source: Source) -> bool:
         if source.via is None:
             return True
-        return self._has_paths(source.via) if isinstance(source, Queried | Above) else source.via in self.known
+        return self._has_paths(source.via) if isinstance(source, Queried | Beside) else source.via in self.known
 
     def _has_paths(self, source: Source) -> bool:
         # Which documents a choice leaves is known once all are read.

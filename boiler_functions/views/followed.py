@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 from boiler_functions.database import Document, Query
 from boiler_functions.database.matching import matches
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.models.relation import Relation
 from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.choice import ALL, Choosing
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 
-M = TypeVar("M", bound=DomainModel)
+M = TypeVar("M", bound=Model)
 
 
 class Single(Source, Generic[M]):
@@ -31,15 +33,17 @@ class Single(Source, Generic[M]):
 class One(Single[M]):
     """One document, found by a fixed id or through a relation."""
 
-    def __init__(self, model: type[M] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool) -> None:
+    def __init__(
+        self, model: type[DomainModel] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool
+    ) -> None:
         self._of = model
         self._doc_id = doc_id
         self.via = via
         self.verify = verify
 
     @property
-    def model(self) -> type[M]:
-        return cast(type[M], self._of.target if isinstance(self._of, Relation) else self._of)
+    def model(self) -> type[DomainModel]:
+        return self._of.target if isinstance(self._of, Relation) else self._of
 
     def followed(self) -> Relation[Any] | None:
         """Returns the relation that leads to the document; None for a document with a fixed id."""
@@ -108,8 +112,8 @@ class RelatedMany(Choosing[M], Many[M]):
         return (self.choice,)
 
     @property
-    def model(self) -> type[M]:
-        return cast(type[M], self.relation.target)
+    def model(self) -> type[DomainModel]:
+        return self.relation.target
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.via = starting_point(self, self.relation.owner, self.via, earlier, store)
@@ -135,26 +139,35 @@ class RelatedMany(Choosing[M], Many[M]):
             resolution.paths[self.name] = tuple(self._in_order(chosen))
 
 
-class Above(Source, Generic[M]):
-    """What documents above those of another reference have in common: their paths are known before those are read."""
+class Beside(Source, Generic[M]):
+    """What documents whose paths follow from those of another reference have in common: none of it need be read."""
 
-    def __init__(self, model: type[M], *, via: Source | None, verify: bool) -> None:
+    def __init__(self, model: type[DomainModel], *, via: Source | None, verify: bool) -> None:
         self._model = model
         self.via = via
         self.verify = verify
 
     @property
-    def model(self) -> type[M]:
+    def model(self) -> type[DomainModel]:
         return self._model
 
+    @abstractmethod
+    def _starts_in(self, earlier: Sequence[Source]) -> tuple[list[Source], str]:
+        """Returns the references from which it may start, and what to declare if there are none."""
+
+    @abstractmethod
+    def path_from(self, start: str) -> str | None:
+        """Returns the path that follows from one; None if none does."""
+
     def bind(self, earlier: Sequence[Source], store: str) -> None:
-        found = [each for each in earlier if lies_below(each.model, self.model)]
-        below = f"a document below {self.model.pattern().text}"
-        self.via = place_of(self, found, store, f"it is the document above others; declare a reference to {below}")
-        if self.via.many and not self.many:
-            raise InvalidReference(f"{store}.{self.name} leads to many documents; declare it with `parents(…)`.")
-        if self.many and not self.via.many:
-            raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `parent(…)`.")
+        self.via = place_of(self, *self._starts_in(earlier), store)
+        if self.via.many != self.many:
+            one, many = self._how
+            leads, how = ("many documents", many) if self.via.many else ("one document", one)
+            raise InvalidReference(f"{store}.{self.name} leads to {leads}; declare it with `{how}`.")
+
+    _how: tuple[str, str]
+    """How one, and how many, are declared."""
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         via = self.via
@@ -163,8 +176,23 @@ class Above(Source, Generic[M]):
             return
         # A document that is not read yet leads on, so that both are read in one level; a later round knows its class.
         leading = [each for each in starts if each not in documents or leads_on(via, via.model, documents[each])]
-        paths = {collection_of(collection_of(each)) for each in leading}
-        self._add_named(resolution, sorted(filter(self.model.pattern().match, paths)), documents)
+        paths = {path for each in leading if (path := self.path_from(each)) is not None}
+        self._add_named(resolution, sorted(paths), documents)
+
+
+class Above(Beside[M]):
+    """What documents above those of another reference have in common."""
+
+    _how = "parent(…)", "parents(…)"
+
+    def _starts_in(self, earlier: Sequence[Source]) -> tuple[list[Source], str]:
+        below = f"a document below {self.model.pattern().text}"
+        found = [each for each in earlier if lies_below(each.model, self.model)]
+        return found, f"it is the document above others; declare a reference to {below}"
+
+    def path_from(self, start: str) -> str | None:
+        above = collection_of(collection_of(start))
+        return above if self.model.pattern().match(above) else None
 
 
 class Parent(Above[M], Single[M]):
@@ -181,7 +209,7 @@ def lies_below(model: type[DomainModel], above: type[DomainModel]) -> bool:
     return len(segments) >= 4 and Pattern("/".join(segments[:-2])).overlaps(above.pattern())
 
 
-def place_of(source: Source, found: Sequence[Source], store: str, missing: str) -> Source:
+def place_of(source: Source, found: Sequence[Source], missing: str, store: str) -> Source:
     """Returns the one of the references in `found` that `via` chooses, or the only one.
 
     Raises InvalidReference if there is none, which `missing` explains, or `via` does not choose among several.

@@ -11,6 +11,7 @@ from boiler_functions.database.matching import check_query
 from boiler_functions.exceptions import InvalidReference, InvalidRequest
 from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.models.relation import Relation
 from boiler_functions.models.selection import Selection, collection_query
 from boiler_functions.paths import collection_of
@@ -21,7 +22,7 @@ from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source
 from boiler_functions.views.totals import Total, number_of, shards_of
 
-M = TypeVar("M", bound=DomainModel)
+M = TypeVar("M", bound=Model)
 K = TypeVar("K")
 Q = TypeVar("Q", int, float)
 
@@ -102,12 +103,12 @@ class Found(Queried, Many[M]):
 class Chosen(Choosing[M], Found[M]):
     """Documents found from those of another reference, among which conditions, an order and a limit choose."""
 
-    def __init__(self, model: type[M], *, via: Source | None) -> None:
+    def __init__(self, model: type[DomainModel], *, via: Source | None) -> None:
         self._model = model
         self.via = via
 
     @property
-    def model(self) -> type[M]:
+    def model(self) -> type[DomainModel]:
         return self._model
 
     def limit(self, count: int) -> Self:
@@ -142,7 +143,7 @@ class Chosen(Choosing[M], Found[M]):
 class Referrers(Chosen[M]):
     """All documents of a model whose relation refers to a document of another reference."""
 
-    def __init__(self, owner: type[M], relation: Relation[Any], *, via: Source | None) -> None:
+    def __init__(self, owner: type[DomainModel], relation: Relation[Any], *, via: Source | None) -> None:
         super().__init__(owner, via=via)
         self.relation = relation
 
@@ -177,7 +178,7 @@ class Children(Chosen[M]):
         found = [each for each in earlier if lies_below(self.model, each.model)]
         above = collection_of(collection_of(self.model.pattern().text))
         missing = f"a {self.model.__name__} lies below {above}; declare a reference to that"
-        self.via = place_of(self, found, store, missing)
+        self.via = place_of(self, found, missing, store)
         self._check_query(store)
 
     def _leads(self, via: Source, start: str, documents: Documents) -> bool:
@@ -200,7 +201,7 @@ class Matching(Found[M]):
         self.selection = selection
 
     @property
-    def model(self) -> type[M]:
+    def model(self) -> type[DomainModel]:
         return self.selection.model
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:

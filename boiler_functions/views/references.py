@@ -17,27 +17,41 @@ from boiler_functions.views.choice import check_no_placeholder
 from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single
 from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers
 from boiler_functions.views.store import OnInvalid, Root, Source
+from boiler_functions.views.stored_copy import CopiesOf, CopyOf, check_only_copy, copy_model
+from boiler_functions.views.view_model import ViewModel
 
 M = TypeVar("M", bound=DomainModel)
+V = TypeVar("V", bound=ViewModel[Any])
+R = TypeVar("R", bound=DomainModel | ViewModel[Any])
+"""What a Store reads: a domain model, or the copies of a stored view."""
 S = TypeVar("S", bound=Source)
 PartOf: TypeAlias = Sequence[Bound[Any, Any]] | None
 
 
 @overload
 def reference(
-    source: type[M],
+    source: type[R],
     *,
     fields: PartOf = None,
-) -> Root[M]: ...
+) -> Root[R]: ...
 @overload
 def reference(
-    source: type[M],
+    source: type[R],
     *,
     doc_id: str,
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> One[M]: ...
+) -> One[R]: ...
+@overload
+def reference(
+    source: type[V],
+    *,
+    via: Source,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: PartOf = None,
+) -> CopyOf[V]: ...
 @overload
 def reference(
     source: Bound[Any, M | None],
@@ -55,12 +69,14 @@ def reference(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> Root[Any] | One[Any]:
+) -> Root[Any] | One[Any] | CopyOf[Any]:
     """Declares one document of a Store.
 
         meeting = reference(Meeting)                     # the root, which the view's key names
         settings = reference(Settings, doc_id="main")    # a fixed id, or a placeholder of the key: "{user_id}"
         owner = reference(Meeting.owner)                 # the document that a relation refers to, or None
+        session = reference(MeetingSession)              # the copy of a view that the app stores, as a root
+        card = reference(MeetingCard, via=meeting)       # the copy that a view stores for another document
 
     `via` chooses the reference that the relation starts from if several fit. A task's commit fails if a document that
     it read has changed; `verify=False` exempts this one, for example settings that every task reads. With
@@ -72,18 +88,29 @@ def reference(
     """
     if isinstance(source, Bound):
         return _with(One(_relation(source), doc_id=None, via=via, verify=verify), on_invalid, fields)
-    _check_model(source)
+    model = _model(source)
+    if via is not None:
+        return _with(CopyOf(_only_copy(source), via=via, verify=verify), on_invalid, fields)
     if doc_id is None:
         if on_invalid != "letter":
             raise InvalidReference(
                 f"reference({source.__name__}, on_invalid={on_invalid!r}): the root cannot be left out of its own view."
             )
-        return _with(Root(source), on_invalid, fields)
+        return _with(Root(model), on_invalid, fields)
     if len(Pattern(doc_id).segments) > 1:
         raise InvalidReference(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
-    return _with(One(source, doc_id=doc_id, via=None, verify=verify), on_invalid, fields)
+    return _with(One(model, doc_id=doc_id, via=None, verify=verify), on_invalid, fields)
 
 
+@overload
+def references(
+    source: type[V],
+    *,
+    via: Source | None = None,
+    verify: bool = True,
+    on_invalid: OnInvalid = "letter",
+    fields: PartOf = None,
+) -> CopiesOf[V]: ...
 @overload
 def references(
     source: Bound[Any, Sequence[M]],
@@ -109,11 +136,14 @@ def references(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> RelatedMany[Any]:
+) -> RelatedMany[Any] | CopiesOf[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents.
 
-    All are read; `where` and `order_by` choose among them: `references(Meeting.tickets).where(status="open")`.
+    All are read; `where` and `order_by` choose among them: `references(Meeting.tickets).where(status="open")`. Given a
+    view that the app stores, declares its copies for the documents of another reference, which `via` chooses.
     """
+    if isinstance(source, type):
+        return _with(CopiesOf(_only_copy(source), via=via, verify=verify), on_invalid, fields)
     return _with(RelatedMany(_relation(source), via=via, verify=verify), on_invalid, fields)
 
 
@@ -133,12 +163,12 @@ def referrers(
 
 
 def children(
-    model: type[M],
+    model: type[R],
     *,
     via: Source | None = None,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> Chosen[M]:
+) -> Chosen[R]:
     """Declares all documents of a sub-collection below a document of the Store.
 
         ticket = reference(Ticket)
@@ -147,13 +177,13 @@ def children(
     `via` chooses the reference whose documents they lie below if several fit; `where`, `order_by` and `limit` choose
     among them, as for `referrers`.
     """
-    _check_model(model)
-    if len(model.pattern().segments) < 4:
+    below = _model(model)
+    if len(below.pattern().segments) < 4:
         raise InvalidReference(
-            f"children({model.__name__}): {model.pattern().text} is not a sub-collection, so its documents lie below "
+            f"children({model.__name__}): {below.pattern().text} is not a sub-collection, so its documents lie below "
             f"nothing; use `matching(…)`, or `referrers(…)` of a relation."
         )
-    return _with(Children(model, via=via), on_invalid, fields)
+    return _with(Children(below, via=via), on_invalid, fields)
 
 
 def parent(
@@ -189,16 +219,16 @@ def parents(
 
 
 def matching(
-    condition: Condition[M] | Selection[M],
+    condition: Condition[R] | Selection[R],
     *more: Condition[Any],
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> Found[M]:
+) -> Found[R]:
     """Declares all documents that meet the conditions, or that a selection finds: `matching(City.all().limit(10))`."""
     if isinstance(condition, Selection):
         selection = condition
     elif isinstance(condition, Condition):
-        selection = select(condition.owner, (condition, *more), {})
+        selection = select(_model(condition.owner), (condition, *more), {})
     else:
         raise InvalidCondition(f"matching({condition!r}): give conditions, as `City.capital == True`, or a selection.")
     query = selection.query
@@ -224,6 +254,8 @@ def _listed(fields: Any) -> Sequence[Any]:
 def _field(bound: Any) -> Attribute[Any]:
     """Returns the attribute; raises InvalidReference unless documents hold it."""
     attribute = bound.attribute if isinstance(bound, Bound) else bound
+    if isinstance(bound, Bound) and issubclass(bound.owner, ViewModel):
+        attribute = _model(bound.owner).attributes[bound.attribute.name]
     if not isinstance(attribute, Attribute):
         raise InvalidReference(f"fields=[{bound!r}]: give attributes of the model, as `fields=[User.name]`.")
     if attribute.fget is not None:
@@ -238,9 +270,28 @@ def _check_above(model: Any, name: str) -> None:
         raise InvalidReference(f"{name}({model!r}): give the DomainModel of the documents above, as `{name}(Ticket)`.")
 
 
-def _check_model(model: Any) -> None:
-    if not (isinstance(model, type) and issubclass(model, DomainModel)):
-        raise InvalidReference(f"reference({model!r}): give a DomainModel, or a relation as `Ticket.user`.")
+def _model(source: Any) -> type[Any]:
+    """Returns the model of what a Store reads: the class itself, or for a stored view the model of its copies."""
+    if isinstance(source, type) and issubclass(source, DomainModel):
+        return source
+    if isinstance(source, type) and issubclass(source, ViewModel) and source.meta("path") is not None:
+        return copy_model(source)
+    raise InvalidReference(
+        f"reference({source!r}): give a DomainModel, a ViewModel with a path that `@app.query` stores, or a relation "
+        f"as `Ticket.user`."
+    )
+
+
+def _only_copy(source: Any) -> type[Any]:
+    """Returns the model of the copies of a view that has one for each root."""
+    model = _model(source)
+    if not issubclass(source, ViewModel):
+        raise InvalidReference(
+            f"reference({source.__name__}, via=…): `via` belongs to a relation, as `Ticket.user`, or to a view that is "
+            f"stored; {source.__name__} is neither."
+        )
+    check_only_copy(source)
+    return model
 
 
 def _relation(bound: Any) -> Relation[Any]:

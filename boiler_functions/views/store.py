@@ -22,12 +22,13 @@ from boiler_functions.database import Aggregation, Document, Number, Query, Resu
 from boiler_functions.exceptions import InvalidReference, Rejected
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.models.relation import Relation
 from boiler_functions.models.session import Readable
 from boiler_functions.types import Instant
 from boiler_functions.views.now import Now
 
-M = TypeVar("M", bound=DomainModel)
+M = TypeVar("M", bound=Model)
 OnInvalid = Literal["letter", "skip"]
 Documents = Mapping[str, Document]
 Results = Mapping[str, tuple[Document, ...]]
@@ -153,11 +154,11 @@ class Source(ABC):
 class Root(Source, Generic[M]):
     """The document that the view's key names; on an instance of the Store, its model."""
 
-    def __init__(self, model: type[M]) -> None:
+    def __init__(self, model: type[DomainModel]) -> None:
         self._model = model
 
     @property
-    def model(self) -> type[M]:
+    def model(self) -> type[DomainModel]:
         return self._model
 
     def key_names(self) -> set[str]:

@@ -23,13 +23,16 @@ from boiler_functions.exceptions import (
     Transient,
 )
 from boiler_functions.models import session
+from boiler_functions.models.conditions import Condition
 from boiler_functions.models.fields import String, flatten
 from boiler_functions.models.model import DOC_VERSION, RESERVED_KEYS, Model
+from boiler_functions.models.selection import Selection, select
 from boiler_functions.models.spelling import AnswerSchema, JsonSchema
 from boiler_functions.paths import Pattern
 from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of
 from boiler_functions.views.store import Store
+from boiler_functions.views.stored_copy import copy_model
 
 
 class NoStore(Store):
@@ -106,6 +109,14 @@ class ViewModel(Model, Generic[S]):
         view.values, _ = cls._fitting(cls.view_schema(), declared)
         view.recalled = True
         return view
+
+    @classmethod
+    def where(cls, *conditions: Condition[Any], **equal: Any) -> Selection[typing.Self]:
+        """Selects the stored copies that meet every condition; without conditions, all copies.
+
+        As in `matching(Card.where(status="open"))`; each is read as it is stored.
+        """
+        return select(copy_model(cls), conditions, equal)
 
     @classmethod
     def load_form(cls, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:

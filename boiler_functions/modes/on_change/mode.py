@@ -79,6 +79,9 @@ class OnChangeMode(Mode[Sink]):
                     f"store that view, so nothing notices its changes; decorate {sink.view.__name__} with `@app.query`."
                 )
 
+    def reads_copies(self, declaration: Sink) -> bool:
+        return True  # It reads no Store.
+
     def recipients(self, declarations: Declarations) -> Iterator[Recipient]:
         return (sink for sink in declarations.of(self) if sink.view)
 

@@ -120,6 +120,9 @@ class QueryMode(Mode[Stored]):
             for other in views[:position]:
                 _check_apart(view, other)
 
+    def reads_copies(self, declaration: Stored) -> bool:
+        return True
+
     def event_functions(self, declarations: Declarations) -> Iterator[EventFunction]:
         """Yields a function for each view and collection that it reads; with `group_by="source"`, one a collection."""
         reached: dict[tuple[str, str], list[Stored]] = {}

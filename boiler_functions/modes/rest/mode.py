@@ -38,6 +38,9 @@ class RestMode(Mode[Rule]):
             if rule.can_change:
                 check_written(f"@app.rest({rule.rule!r})", changed_by(rule.view), declarations.stored)
 
+    def reads_copies(self, declaration: Rule) -> bool:
+        return not declaration.can_change
+
     def functions(self, declarations: Declarations) -> Iterator[Function]:
         if rules := declarations.of(self):
             options = declarations.options_of(self, API, rules)

@@ -25,6 +25,9 @@ class WebsocketMode(Mode[Socket]):
             if socket.view.settable():
                 check_written(f"@app.websocket({socket.namespace!r})", changed_by(socket.view), declarations.stored)
 
+    def reads_copies(self, declaration: Socket) -> bool:
+        return not declaration.view.settable()
+
     def services(self, declarations: Declarations) -> Iterator[Service]:
         sockets = declarations.of(self)
         if not sockets:

@@ -1,0 +1,177 @@
+"""The copy of a stored view as a source of other views: a document that holds what the view computed.
+
+A copy is written only when its content changes, so a chain of views stops where nothing does.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from marshmallow import fields as marshmallow_fields
+
+from boiler_functions.exceptions import GetterFailed, InvalidReference
+from boiler_functions.models.attributes import Attribute
+from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.fields import Part, Related
+from boiler_functions.models.model import Model
+from boiler_functions.views.followed import Beside, Many, Single
+from boiler_functions.views.store import Source, Store
+
+M = TypeVar("M", bound=Model)
+
+
+class StoredCopy(DomainModel):
+    """The base of the models of copies, each of which is also a subclass of its view.
+
+    Its attributes are those of the view with the stored values in place of the getters. What the engine stamps on a
+    copy is not among them.
+    """
+
+    is_document = False
+    """A relation leads to the documents that a view is built of, and to no view."""
+
+    _view: ClassVar[type[Any]]
+
+    @property
+    def store(self) -> Any:
+        raise GetterFailed(
+            f"{self!r} is a copy, which has what {type(self).__name__} computed and no Store. Read its attributes, or "
+            f"add what else is needed to the Store of the view that reads it."
+        )
+
+
+def _copy_model(view: type[Any]) -> type[StoredCopy]:
+    """Returns the model of the copies of a view; raises DeclarationError if another view cannot read them.
+
+    In its pattern, the last placeholder is `doc_id`; before it, that of `meeting.doc_id` is `meeting_id`, and that of
+    `meeting.room` is `meeting_room`.
+    """
+    path = view.pattern()
+    *above, last = path.segments
+    if not path.names or last != f"{{{path.names[-1]}}}":
+        raise InvalidReference(
+            f"{view.__name__} cannot be read by another view, as its path {path.text!r} ends in {last!r}; end it in a "
+            f"placeholder, as '{path.text.rpartition('/')[0]}/{{…doc_id}}'."
+        )
+    names = {name: _name(name) for name in path.names[:-1]}
+    if taken := [name for name, times in Counter([*names.values(), *view.attributes]).items() if times > 1]:
+        raise InvalidReference(
+            f"{view.__name__} cannot be read by another view, which would call a placeholder of {path.text!r} "
+            f"{taken[0]!r}, as another placeholder or an attribute is; rename that."
+        )
+    collection = "/".join(f"{{{names[each[1:-1]]}}}" if each[1:-1] in names else each for each in above)
+    # Its own options, so that none of the view's are those of the copy: a copy is nobody's view.
+    meta = {"collection_name": collection, "path": None, "read": None, "write": None, "example": None}
+    options = type("Meta", (), {**meta, "versioned": False, "unknown": None, "exclude": ()})
+    attributes = {name: _stored(each) for name, each in view.exported().items()}
+    members = {**attributes, "Meta": options, "_view": view, "__module__": view.__module__, "__doc__": view.__doc__}
+    return type(view.__name__, (StoredCopy, view), members)
+
+
+# For the type checker, a class whose instances have no hash has none itself.
+copy_model: Callable[[type[Any]], type[StoredCopy]] = cache(_copy_model)  # type: ignore[assignment]
+
+
+class Copied(Beside[M]):
+    """What the copies of a view of the documents of another reference have in common."""
+
+    _how = "reference(…)", "references(…)"
+
+    @property
+    def view(self) -> type[Any]:
+        view: type[Any] = self.model._view  # type: ignore[attr-defined]
+        return view
+
+    @property
+    def root(self) -> Source:
+        """The root of the view, whose key fills the path of the only copy."""
+        root: Source = self.view.store_class.root()
+        return root
+
+    def _starts_in(self, earlier: Sequence[Source]) -> tuple[list[Source], str]:
+        root = self.root.model
+        found = [each for each in earlier if issubclass(each.model, root) or issubclass(root, each.model)]
+        return found, f"it is the copy for a {root.__name__}; declare a reference to that"
+
+    def path_from(self, start: str) -> str | None:
+        key = self.root.model.pattern().match(start)
+        if key is None:
+            return None
+        path: str = self.view.pattern().fill({f"{self.root.name}.{name}": value for name, value in key.items()})
+        return path
+
+
+class CopyOf(Copied[M], Single[M]):
+    """The copy of a view of the document of another reference."""
+
+
+class CopiesOf(Copied[M], Many[M]):
+    """The copies of a view of the documents of another reference."""
+
+
+def check_only_copy(view: type[Any]) -> None:
+    """Raises InvalidReference unless the key of a root says where its only copy is."""
+    root = view.store_class.root()
+    assert root is not None, "the path of a view without a root ends in no placeholder"
+    if others := sorted({*view.pattern().names} - {f"{root.name}.{name}" for name in root.model.pattern().names}):
+        raise InvalidReference(
+            f"{view.__name__} has a copy for each {{{others[0]}}}, so a {root.model.__name__} does not say which is "
+            f"meant; read them with `matching({view.__name__}.where(…))`, or with `children({view.__name__})` where "
+            f"they lie below a document of the Store."
+        )
+
+
+def view_of(source: Source) -> type[Any] | None:
+    """Returns the view whose copies a reference reads; None for a reference to domain models."""
+    return source.model._view if issubclass(source.model, StoredCopy) else None
+
+
+def views_read(store: type[Store]) -> dict[Source, type[Any]]:
+    """Returns the references of a Store that read copies, each with the view."""
+    found = {source: view_of(source) for source in store.sources}
+    return {source: view for source, view in found.items() if view is not None}
+
+
+def depth_of(view: type[Any]) -> int:
+    """Returns how many views are between it and the domain models: 0 for a view that reads no copy.
+
+    A circle cannot be declared: a class is there before another names it.
+    """
+    return max((1 + depth_of(each) for each in views_read(view.store_class).values()), default=0)
+
+
+def relation_in(view: type[Any]) -> str | None:
+    """Returns the name of an attribute that holds a relation, which a copy holds as a path; None without one."""
+    schema = view.view_schema()
+    return next((name for name, field in schema.fields.items() if _holds_relation(field)), None)
+
+
+def _holds_relation(field: marshmallow_fields.Field[Any] | None) -> bool:
+    match field:
+        case Related():
+            return True
+        case marshmallow_fields.List():
+            return _holds_relation(field.inner)
+        case marshmallow_fields.Dict():
+            return _holds_relation(field.value_field)
+        case Part():
+            return any(map(_holds_relation, field.schema.fields.values()))
+    return False
+
+
+def _name(placeholder: str) -> str:
+    reference, _, attribute = placeholder.partition(".")
+    return f"{reference}_{'id' if attribute == 'doc_id' else attribute}"
+
+
+def _stored(attribute: Attribute[Any]) -> Attribute[Any]:
+    """Returns the attribute as a copy holds it: a value that is always there, without a getter or a setter."""
+    stored = copy.copy(attribute)
+    stored.fget = stored.fset = None
+    stored._accessors = {}
+    stored.required = True
+    return stored

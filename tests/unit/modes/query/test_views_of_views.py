@@ -1,0 +1,574 @@
+"""Views of views: the copies of a stored view are the source of another, and a chain converges to its end."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from random import SystemRandom
+from typing import Any
+
+import pytest
+
+from boiler_functions import (
+    Boiler,
+    DomainModel,
+    Embedded,
+    Store,
+    ViewModel,
+    access,
+    attrs,
+    children,
+    matching,
+    reference,
+    references,
+    referrers,
+)
+from boiler_functions.compile.compiler import compile_app
+from boiler_functions.database.faults import Faults
+from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidReference, TriggersItself
+from boiler_functions.models.session import use
+from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+from boiler_functions.types import Reference
+
+
+class Meeting(DomainModel):
+    class Meta:
+        collection_name = "meetings"
+
+    title = attrs.string(default="")
+    room = attrs.string(default="")
+    seats = attrs.integer(default=0)
+    seen_at = attrs.integer(default=0)
+
+
+class Ticket(DomainModel):
+    class Meta:
+        collection_name = "tickets"
+
+    meeting = attrs.relation(Meeting)
+
+
+class MeetingStore(Store):
+    meeting = reference(Meeting)
+    tickets = referrers(Ticket.meeting)
+
+
+class Session(ViewModel[MeetingStore]):
+    class Meta:
+        path = "sessions/{meeting.doc_id}"
+        versioned = True
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.meeting.title
+
+    @attrs.computed
+    def room(self) -> str:
+        return self.store.meeting.room
+
+    @attrs.computed
+    def free(self) -> int:
+        return self.store.meeting.seats - len(self.store.tickets)
+
+
+class CardStore(Store):
+    session = reference(Session)
+
+
+class Card(ViewModel[CardStore]):
+    class Meta:
+        path = "cards/{session.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return f"{self.store.session.title}: {'full' if self.store.session.free <= 0 else 'free'}"
+
+
+class BoardStore(Store):
+    cards = matching(Card.where())
+    open = matching(Session.free > 0)
+    seats = matching(Session.where()).sum(Session.free)
+    by_room = matching(Session.where()).count(by=Session.room)
+
+
+class Board(ViewModel[BoardStore]):
+    class Meta:
+        path = "boards/all"
+
+    @attrs.computed
+    def cards(self) -> list[str]:
+        return [each.text for each in self.store.cards]
+
+    @attrs.computed
+    def open(self) -> list[str]:
+        return [each.title for each in self.store.open]
+
+    @attrs.computed
+    def seats(self) -> int:
+        return self.store.seats
+
+    @attrs.computed
+    def by_room(self) -> dict[str, int]:
+        return self.store.by_room
+
+
+def chain() -> Boiler:
+    app = Boiler("chain")
+    for view in (Board, Card, Session):
+        app.query(view)
+    return app
+
+
+def meet(testing: MemoryApp, name: str, **fields: Any) -> None:
+    testing.write(f"meetings/{name}", {"title": name, "room": "red", "seats": 1, **fields})
+
+
+def shown(testing: MemoryApp) -> dict[str, Any]:
+    fields = testing.fields("boards/all") or {}
+    return {key: fields.get(key) for key in ("cards", "open", "seats", "byRoom")}
+
+
+def test_a_change_reaches_the_end_of_a_chain_and_the_copies_stamps_are_no_attributes_of_it() -> None:
+    with memory_app(chain()) as testing:
+        meet(testing, "m")
+        meet(testing, "n", room="blue", seats=0)
+        testing.deliver()
+        assert testing.fields("cards/m") == {"text": "m: free", "obj_type": "Card", "doc_ref": "cards/m"}
+        assert shown(testing) == {
+            "cards": ["m: free", "n: full"],
+            "open": ["m"],
+            "seats": 1,
+            "byRoom": {"red": 1, "blue": 1},
+        }
+        testing.write("tickets/t", {"meeting": Reference("meetings/m")})
+        testing.deliver()
+        assert shown(testing)["cards"] == ["m: full", "n: full"]
+        assert shown(testing)["open"] == []
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_chain_stops_where_nothing_changes() -> None:
+    with memory_app(chain()) as testing:
+        meet(testing, "m", seats=2)
+        testing.deliver()
+        meet(testing, "m", seats=2, seenAt=1)
+        assert [each.function for each in testing.deliver()] == ["session_on_meetings"]
+        meet(testing, "m", seats=3)
+        reports = testing.deliver()
+        assert {each.function: [*each.outcomes] for each in reports} == {
+            "session_on_meetings": [Outcome.BUILT],
+            "card_on_sessions": [Outcome.UNCHANGED],
+            "board_on_sessions": [Outcome.BUILT],
+        }
+
+
+def test_a_copy_that_goes_is_a_missing_source_and_one_that_returns_is_there_again() -> None:
+    with memory_app(chain()) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        testing.write("meetings/m", None)
+        testing.deliver()
+        assert testing.fields("cards/m") is None
+        assert shown(testing) == {"cards": [], "open": [], "seats": 0, "byRoom": {}}
+        meet(testing, "m")
+        testing.deliver()
+        assert shown(testing)["cards"] == ["m: free"]
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_view_reads_the_fields_of_a_copy_that_it_names_and_a_change_of_others_costs_nothing() -> None:
+    class TitleStore(Store):
+        session = reference(Session, fields=[Session.title])
+
+    class Title(ViewModel[TitleStore]):
+        class Meta:
+            path = "titles/{session.doc_id}"
+
+        @attrs.computed
+        def title(self) -> str:
+            return self.store.session.title
+
+    app = Boiler("chain")
+    app.query(Session)
+    app.query(Title)
+    with memory_app(app) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        meet(testing, "m", seats=9)
+        (_, second) = testing.deliver()
+        assert (second.function, second.usage.rpcs) == ("title_on_sessions", 0)
+        assert_views_equal_rebuild(testing)
+
+
+class RoomSession(ViewModel[MeetingStore]):
+    """A copy in a sub-collection, at a path that an attribute decides."""
+
+    class Meta:
+        path = "rooms/{meeting.room}/sessions/{meeting.doc_id}"
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.meeting.title
+
+
+class Room(DomainModel):
+    class Meta:
+        collection_name = "rooms"
+
+
+class RoomStore(Store):
+    room = reference(Room)
+    sessions = children(RoomSession).where(title="m").order_by(RoomSession.title)
+
+
+class RoomView(ViewModel[RoomStore]):
+    class Meta:
+        path = "roomViews/{room.doc_id}"
+
+    @attrs.computed
+    def titles(self) -> list[str]:
+        return [f"{each.title} {each.doc_id} {each.meeting_room}" for each in self.store.sessions]  # type: ignore[attr-defined]
+
+
+class PlaceStore(Store):
+    session = reference(RoomSession)
+
+
+class PlaceView(ViewModel[PlaceStore]):
+    class Meta:
+        path = "places/{session.meeting_room}/of/{session.doc_id}"
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.session.title
+
+
+def test_copies_in_a_sub_collection_move_with_what_decides_their_path() -> None:
+    app = Boiler("chain")
+    for view in (RoomSession, RoomView, PlaceView):
+        app.query(view)
+    with memory_app(app) as testing:
+        for room in ("red", "blue"):
+            testing.write(f"rooms/{room}", {})
+        meet(testing, "m")
+        testing.deliver()
+        assert (testing.fields("roomViews/red") or {})["titles"] == ["m m red"]
+        assert testing.fields("places/red/of/m") is not None
+        meet(testing, "m", room="blue")
+        testing.deliver()
+        assert (testing.fields("roomViews/red") or {})["titles"] == []
+        assert (testing.fields("roomViews/blue") or {})["titles"] == ["m m blue"]
+        assert testing.fields("places/red/of/m") is None
+        assert testing.fields("places/blue/of/m") is not None
+        assert_views_equal_rebuild(testing)
+
+
+def test_the_stored_views_of_an_app_are_in_the_order_in_which_a_build_of_all_needs_them() -> None:
+    assert chain().compiled.declarations.stored == (Session, Card, Board)
+    with memory_app(chain()) as testing:
+        meet(testing, "m")
+        testing.take()
+        for view in testing.compiled.declarations.stored:
+            for _ in RebuildAll("chain", view, testing.database, testing.surroundings).run():
+                pass
+        assert shown(testing)["cards"] == ["m: free"]
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_chain_converges_whatever_goes_wrong() -> None:
+    seed = SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    with memory_app(chain()) as testing:
+        acts: list[Callable[[], object]] = []
+        for step in range(8):
+            name = "mn"[step % 2]
+            acts.append(partial(meet, testing, name, seats=step % 3))
+            acts.append(partial(testing.write, "tickets/t", {"meeting": Reference(f"meetings/{name}")}))
+        acts.insert(5, lambda: testing.write("meetings/m", None))
+        faults = Faults(before=0.05, after=0.05, torn=0.2)
+        testing.deliver(shuffle=seed, at_once=4, duplicates=1, crashes=0.05, drops=0.1, faults=faults, meanwhile=acts)
+        assert_views_equal_rebuild(testing)
+
+
+def test_the_copies_of_a_view_can_be_gone_through_outside_of_functions() -> None:
+    with memory_app(chain()) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        with use(testing.database):
+            assert [each.title for each in Session.where(Session.free > 0).order_by(Session.free)] == ["m"]
+
+
+def test_a_copy_has_no_store_and_an_older_copy_that_lacks_an_attribute_does_not_fit() -> None:
+    class Helped(ViewModel[MeetingStore]):
+        class Meta:
+            path = "helped/{meeting.doc_id}"
+
+        @attrs.computed
+        def title(self) -> str:
+            return self.store.meeting.title
+
+        def helper(self) -> str:
+            return self.store.meeting.title
+
+        def shouted(self) -> str:
+            return self.title.upper()
+
+    class HelpedStore(Store):
+        helped = reference(Helped)
+
+    class Asking(ViewModel[HelpedStore]):
+        class Meta:
+            path = "asking/{helped.doc_id}"
+
+        @attrs.computed
+        def shouted(self) -> str:
+            return self.store.helped.shouted()
+
+        @attrs.computed
+        def helper(self) -> str:
+            return self.store.helped.helper() if self.store.helped.title == "ask" else ""
+
+    app = Boiler("chain")
+    app.query(Helped)
+    app.query(Asking)
+    with memory_app(app) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        assert (testing.fields("asking/m") or {})["shouted"] == "M"
+        meet(testing, "m", title="ask")
+        testing.deliver()
+        (letter,) = (each for path, each in testing.documents().items() if path.startswith("boilerDeadLetters/"))
+        assert "is a copy, which has what Helped computed and no Store" in str(letter.fields)
+        testing.write("helped/m", {"obj_type": "Helped", "doc_ref": "helped/m"})
+        testing.deliver()
+        (letter,) = (each for path, each in testing.documents().items() if path.startswith("boilerDeadLetters/"))
+        assert "helped/m" in str(letter.fields)
+        assert "Missing data for required field" in str(letter.fields)
+
+
+def declared(*views: Any) -> Boiler:
+    app = Boiler("chain")
+    for view in views:
+        app.query(view)
+    return app
+
+
+def test_a_view_that_the_app_does_not_store_is_refused_as_a_source() -> None:
+    with pytest.raises(InvalidReference, match=r"CardStore.session reads the copies of Session, which chain does not"):
+        compile_app(declared(Card).declarations)
+
+
+def test_a_circle_over_several_views_is_refused_by_the_functions_on_it() -> None:
+    class ByHand(DomainModel):
+        """The copies of Card, declared by hand: a class cannot name a view that is declared after it."""
+
+        class Meta:
+            collection_name = "cards"
+
+    class RoundStore(Store):
+        card = reference(ByHand)
+
+    class Round(ViewModel[RoundStore]):
+        class Meta:
+            path = "meetings/{card.doc_id}"
+
+        @attrs.computed
+        def text(self) -> str:
+            return ""
+
+    with pytest.raises(TriggersItself, match=r"session_on_meetings .* → card_on_sessions .* → round_on_cards"):
+        compile_app(declared(Session, Card, Round).declarations)
+
+
+class WithSetter(ViewModel[CardStore]):
+    class Meta:
+        path = "withSetters/{session.doc_id}"
+        write = access.signed_in
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.session.title
+
+    @title.setter
+    def set_title(self, value: str) -> None:
+        """Would decide by an older state."""
+
+
+def add_task(app: Boiler) -> None:
+    class FormStore(Store):
+        session = reference(Session, doc_id="{form_id}")
+
+    class Form(ViewModel[FormStore]):
+        pass
+
+    app.task("users/{user_id}/forms/{form_id}", writes=[Meeting])(Form)
+
+
+@pytest.mark.parametrize(
+    ("declare", "mode"),
+    [
+        (add_task, "task"),
+        (lambda app: app.document()(app.query(WithSetter)), "document"),
+        (lambda app: app.rest("/cards")(WithSetter), "rest"),
+        (lambda app: app.rest("/cards", delete=True)(Card), "rest"),
+        (lambda app: app.websocket("/cards")(WithSetter), "websocket"),
+    ],
+)
+def test_what_writes_by_its_store_does_not_read_copies(declare: Callable[[Boiler], object], mode: str) -> None:
+    app = declared(Session)
+    declare(app)
+    with pytest.raises(InvalidReference, match=rf"reads the copies of Session, which may not .* @app\.{mode} of"):
+        compile_app(app.declarations)
+
+
+def test_what_only_reads_may_read_copies() -> None:
+    app = declared(Session, Card)
+    app.rest("/cards")(Card)
+    app.websocket("/cards")(Card)
+    compile_app(app.declarations)
+
+
+def test_a_copy_that_holds_a_relation_as_text_is_refused_as_a_source() -> None:
+    class Part(Embedded):
+        meeting = attrs.relation(Meeting)
+
+    class Parts(ViewModel[MeetingStore]):
+        class Meta:
+            path = "parts/{meeting.doc_id}"
+
+        @attrs.computed
+        def parts(self) -> list[Part]:
+            return []
+
+    class PartsStore(Store):
+        parts = reference(Parts)
+
+    class Reading(ViewModel[PartsStore]):
+        class Meta:
+            path = "reading/{parts.doc_id}"
+
+        @attrs.computed
+        def text(self) -> str:
+            return ""
+
+    with pytest.raises(InvalidReference, match="the copies of Parts, whose parts holds a relation"):
+        compile_app(declared(Parts, Reading).declarations)
+
+
+def test_a_view_whose_path_another_view_could_not_name_is_refused_as_a_source() -> None:
+    class Ends(ViewModel[MeetingStore]):
+        class Meta:
+            path = "meetings/{meeting.doc_id}/parts/session"
+
+    class Taken(ViewModel[MeetingStore]):
+        class Meta:
+            path = "rooms/{meeting.room}/taken/{meeting.doc_id}"
+
+        @attrs.computed
+        def meeting_room(self) -> str:
+            return ""
+
+    class Reserved(ViewModel[MeetingStore]):
+        class Meta:
+            path = "reserved/{meeting.doc_id}"
+
+        @attrs.computed
+        def delete(self) -> str:
+            return ""
+
+    cases: list[tuple[Any, type[DeclarationError], str]] = [
+        (Ends, InvalidReference, "its path .* ends in 'session'"),
+        (Taken, InvalidReference, "would call a placeholder of .* 'meeting_room'"),
+        (Reserved, InvalidAttribute, "Reserved.delete: the name is reserved by DomainModel"),
+    ]
+    for view, error, text in cases:
+        with pytest.raises(error, match=text):
+            reference(view)
+
+
+def test_a_quiet_view_delays_its_chain_and_the_last_state_arrives() -> None:
+    app = Boiler("chain")
+    app.query(at_most_every=timedelta(seconds=5))(Session)
+    app.query(Card)
+    with memory_app(app) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        for seats in (0, 1, 0):
+            meet(testing, "m", seats=seats)
+            testing.deliver()
+        assert (testing.fields("cards/m") or {})["text"] == "m: free"
+        testing.advance(seconds=6)
+        testing.deliver()
+        assert (testing.fields("cards/m") or {})["text"] == "m: full"
+        assert_views_equal_rebuild(testing)
+
+
+class Agenda(DomainModel):
+    class Meta:
+        collection_name = "agendas"
+
+    first = attrs.relation(Meeting)
+    meetings = attrs.relation(Meeting, many=True)
+
+
+class AgendaStore(Store):
+    agenda = reference(Agenda)
+    first = reference(Agenda.first)
+    meetings = references(Agenda.meetings)
+    opening = reference(Session, via=first)
+    sessions = references(Session, via=meetings)
+
+
+class AgendaView(ViewModel[AgendaStore]):
+    class Meta:
+        path = "agendaViews/{agenda.doc_id}"
+
+    @attrs.computed
+    def opening(self) -> str | None:
+        return self.store.opening.title if self.store.opening else None
+
+    @attrs.computed
+    def free(self) -> list[int]:
+        return [each.free for each in self.store.sessions]
+
+
+def test_the_copies_of_the_documents_of_another_reference_are_read_in_the_level_of_these() -> None:
+    with memory_app(declared(Session, AgendaView)) as testing:
+        meet(testing, "m", seats=3)
+        meetings = [Reference(f"meetings/{each}") for each in "mn"]
+        testing.write("agendas/a", {"first": meetings[1], "meetings": meetings})
+        testing.deliver()
+        assert testing.fields("agendaViews/a") == {
+            "opening": None,
+            "free": [3],
+            "obj_type": "AgendaView",
+            "doc_ref": "agendaViews/a",
+        }
+        meet(testing, "n", seats=5)
+        testing.deliver()
+        assert (testing.fields("agendaViews/a") or {})["opening"] == "n"
+        assert (testing.fields("agendaViews/a") or {})["free"] == [3, 5]
+        testing.write("meetings/n", None)
+        testing.deliver()
+        assert (testing.fields("agendaViews/a") or {})["opening"] is None
+        assert_views_equal_rebuild(testing)
+
+
+def test_the_copy_of_a_document_is_named_by_its_key_alone() -> None:
+    with pytest.raises(InvalidReference, match="Board cannot be read by another view, as its path 'boards/all' ends"):
+        references(Board)
+    with pytest.raises(InvalidReference, match=r"RoomSession has a copy for each \{meeting.room\}, so a Meeting"):
+        references(RoomSession)
+    with pytest.raises(InvalidReference, match="Meeting is neither"):
+        reference(Meeting, via=MeetingStore.meeting)  # type: ignore[type-var]
+    with pytest.raises(InvalidReference, match=r"AStore.session: it is the copy for a Meeting; declare a reference"):
+
+        class AStore(Store):
+            session = references(Session)
+
+    with pytest.raises(InvalidReference, match=r"leads to one document; declare it with `reference\(…\)`"):
+
+        class BStore(Store):
+            meeting = reference(Meeting)
+            session = references(Session)
