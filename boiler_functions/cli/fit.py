@@ -16,6 +16,7 @@ from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import RESERVED_KEYS
 from boiler_functions.models.selection import collection_query
+from boiler_functions.views.stored_copy import StoredCopy
 
 _TOLD = {
     "misfit": "does not fit in {count}: {why}",
@@ -87,7 +88,9 @@ def models_of(app: Boiler) -> list[type[DomainModel]]:
     reached = [source.model for view in declarations.views for source in view.store_class.sources]
     written = [model for mode in declarations.modes for each in declarations.of(mode) for model in _writes(each)]
     migrated = [each.model for each in app.migrations]
-    return sorted({each._root() for each in (*reached, *written, *migrated)}, key=lambda each: each.__name__)
+    # The engine writes the copies of views, which others may read; they are nobody's data.
+    kept = {each._root() for each in (*reached, *written, *migrated) if not issubclass(each, StoredCopy)}
+    return sorted(kept, key=lambda each: each.__name__)
 
 
 def _writes(declaration: Any) -> tuple[type[DomainModel], ...]:

@@ -17,6 +17,7 @@ from boiler_functions.database.metered import Usage
 from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, ScheduleTrigger, Service
 from boiler_functions.modes.advice import Advice
 from boiler_functions.plan.advice import advice_on
+from boiler_functions.plan.chains import Chain, Chains
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.prices import Prices
 from boiler_functions.views.fetching import Assumed
@@ -61,6 +62,7 @@ class Plan:
     manifest: Manifest
     indexes: Indexes
     costs: tuple[Cost, ...]
+    chains: tuple[Chain, ...]
     advice: tuple[Advice, ...]
     assumed: Assumed
     prices: Prices
@@ -72,8 +74,9 @@ class Plan:
     ) -> Plan:
         indexes = Indexes.of(compiled.declarations)
         costs = tuple(_costs(compiled, assumed, prices))
+        chains = tuple(Chains(compiled, assumed, prices).all())
         advice = tuple(advice_on(compiled, indexes_file, assumed))
-        return cls(compiled.manifest, indexes, costs, advice, assumed, prices, place)
+        return cls(compiled.manifest, indexes, costs, chains, advice, assumed, prices, place)
 
     @property
     def apis(self) -> dict[str, str]:
@@ -104,6 +107,7 @@ class Plan:
             "assumed": {"many": self.assumed.many, "dependents": self.assumed.dependents},
             "costs": [cost.to_json() for cost in self.costs],
             "millions": {source: round(_sum(costs), 2) for source, costs in self.by_source.items()},
+            "chains": [each.to_json() for each in self.chains],
             "prices": self.prices.to_json(),
             "warnings": [each.to_json() for each in self.advice],
         }
@@ -125,6 +129,8 @@ class Plan:
                 _lines(map(_service, self.manifest.services)),
             )
         yield "What a change costs each view", self._costs_table()
+        if self.chains:
+            yield "What a change costs to the end of its chain of views", self._chains_table()
         yield "Indexes and time-to-live fields", _lines(self._indexes())
         yield "Queues", _lines((each.name, f"for {each.entry_point}") for each in self.manifest.queues)
         yield "Schedules", _lines((each.name, _schedule(each)) for each in self.manifest.schedules)
@@ -148,6 +154,14 @@ class Plan:
         )
         if any(cost.at_most_every for cost in self.costs):
             note += " A view that is written once in a time costs each change before its end 1 RPC and 1 read instead."
+        return Group(table, Text(note, style="dim"))
+
+    def _chains_table(self) -> Group:
+        table = _table("source", "views in turn", "steps", "RPCs", "reads", "writes", "a million")
+        for each in self.chains:
+            numbers = (each.steps, each.usage.rpcs, each.usage.reads, each.usage.writes)
+            table.add_row(each.source, ", ".join(each.views), *map(str, numbers), f"{each.million:,.2f}")
+        note = "If every view on the way changes; a chain stops where one stays as it is."
         return Group(table, Text(note, style="dim"))
 
     def _indexes(self) -> Iterator[tuple[str, str]]:
@@ -227,7 +241,7 @@ def _retry(function: Function) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        is_number = column in ("RPCs", "reads", "writes", "a million", "MiB", "s")
+        is_number = column in ("steps", "RPCs", "reads", "writes", "a million", "MiB", "s")
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     return table
 

@@ -98,6 +98,10 @@ class EventFunction(ABC):
         """Returns the cost of a change of the source, for one of its views."""
         return Usage()
 
+    def copies(self, view: View, assumed: Assumed) -> int:
+        """Returns how many copies of one of its views a change of the source writes at most."""
+        return 0
+
     def at_most_every(self, view: View) -> timedelta | None:
         """Returns how often it writes the view at most; None for each change."""
         return None

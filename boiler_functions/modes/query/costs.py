@@ -36,6 +36,15 @@ def cost_of_build(view: View, assumed: Assumed, records: int) -> Usage:
     return _by_key(view, [] if root is None else [root], assumed, records)
 
 
+def instances_of(view: View, pattern: str, assumed: Assumed) -> int:
+    """Returns how many instances a change of a document of the pattern builds: by its key, and by their ledgers."""
+    root = view.store_class.root()
+    changed = [each for each in view.store_class.sources if each.model.pattern().text == pattern]
+    if root is None:
+        return 1
+    return int(root in changed) + assumed.dependents * any(each is not root for each in changed)
+
+
 def _of_keeping(changed: list[Source]) -> Usage:
     """Returns the cost of kept totals: the document and its contributions are read, and with each a shard written."""
     kept = {each.keeping for each in changed if isinstance(each, Total) and each.keeping is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from boiler_functions.database import Database, Document
@@ -15,6 +15,7 @@ from boiler_functions.modes.run import nothing
 from boiler_functions.types import MISSING, Version, to_datetime
 from boiler_functions.views.build import Instance
 from boiler_functions.views.dependencies import tokens_of_change
+from boiler_functions.views.stored_copy import views_read
 from boiler_functions.views.view_model import View
 
 PAGE = 300
@@ -50,8 +51,25 @@ def explained(app: str, view: View, path: str, database: Database, release: Rele
 
 
 def dependents_of(app: str, views: tuple[View, ...], document: Document, database: Database) -> dict[str, list[str]]:
-    """Returns the roots of the instances that a change of the document would build, by view."""
-    return {view.__name__: sorted(set(_dependents(app, view, document, database))) for view in views}
+    """Returns the roots of the instances that a change of the document would build, by view; to the end of a chain."""
+    found: dict[View, set[str]] = {view: set() for view in views}
+    read = {each for view in views for each in views_read(view.store_class).values()}
+    pending = [document]
+    while pending:
+        changed = pending.pop()
+        for view, roots in found.items():
+            new = set(_dependents(app, view, changed, database)) - roots
+            roots |= new
+            pending += _copies(app, view, new, database) if view in read else []
+    return {view.__name__: sorted(roots) for view, roots in found.items()}
+
+
+def _copies(app: str, view: View, roots: Iterable[str], database: Database) -> list[Document]:
+    """Returns the copies of the instances of these roots."""
+    instances = {ledger_path(scope_of(app, view), each): each for each in (Instance(view, root) for root in roots)}
+    ledgers = database.read([*instances]).documents if instances else ()
+    paths = [path for each in ledgers for path in Ledger.of(instances[each.path], each).destinations]
+    return list(database.read(paths).documents) if paths else []
 
 
 def _dependents(app: str, view: View, document: Document, database: Database) -> Iterator[str]:

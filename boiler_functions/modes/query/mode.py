@@ -24,7 +24,7 @@ from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.advice import advice_on, advice_on_fields, advice_on_grouping, advice_on_time
 from boiler_functions.modes.query.build_ranges import BUILD, Builder, BuildTask, BuildWorker
 from boiler_functions.modes.query.continuation import CONTINUATIONS, Continuation
-from boiler_functions.modes.query.costs import cost_of, cost_of_build
+from boiler_functions.modes.query.costs import cost_of, cost_of_build, instances_of
 from boiler_functions.modes.query.declaration import Stored, periods
 from boiler_functions.modes.query.explained import dependents_of, explained
 from boiler_functions.modes.query.letters import Letters
@@ -35,7 +35,7 @@ from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import Asked, Standing
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
-from boiler_functions.views.fetching import Assumed
+from boiler_functions.views.fetching import Assumed, copies_of
 from boiler_functions.views.narrowed import matters
 from boiler_functions.views.view_model import View
 
@@ -78,6 +78,9 @@ class QueryFunction(EventFunction):
     def cost(self, view: View, assumed: Assumed) -> Usage:
         records = sum(each.view is view for each in self.recipients)
         return cost_of(view, self.source.text, assumed, records)
+
+    def copies(self, view: View, assumed: Assumed) -> int:
+        return instances_of(view, self.source.text, assumed) * copies_of(view, assumed)
 
     def at_most_every(self, view: View) -> timedelta | None:
         return next(each.at_most_every for each in self.stored if each.view is view)

@@ -28,8 +28,11 @@ from boiler_functions.exceptions import DeclarationError, InvalidAttribute, Inva
 from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.plan.chains import Chains
+from boiler_functions.plan.prices import Prices
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Reference
+from boiler_functions.views.fetching import Assumed
 
 
 class Meeting(DomainModel):
@@ -572,3 +575,56 @@ def test_the_copy_of_a_document_is_named_by_its_key_alone() -> None:
         class BStore(Store):
             meeting = reference(Meeting)
             session = references(Session)
+
+
+def test_the_impact_of_a_change_is_told_to_the_end_of_the_chain() -> None:
+    with memory_app(chain()) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        (document,) = testing.database.read(["meetings/m"]).documents
+        declarations = testing.compiled.declarations
+        found = declarations.storing().dependents(declarations, document, testing.database)
+        assert found == {"Board": [""], "Card": ["sessions/m"], "Session": ["meetings/m"]}
+
+
+def test_the_plan_shows_what_a_change_costs_to_the_end_of_its_chain() -> None:
+    (meetings, tickets) = Chains(chain().compiled, Assumed(many=10, dependents=1), Prices.read()).all()
+    assert (meetings.source, meetings.steps, meetings.views) == ("meetings/{doc_id}", 3, ("Session", "Card", "Board"))
+    assert (tickets.source, tickets.steps, tickets.views) == ("tickets/{doc_id}", 3, ("Session", "Card", "Board"))
+    # Session, then Card and Board for its copy, then Board for the copy of Card: a ledger and a copy each.
+    assert meetings.usage.writes == 4 * 2
+    assert meetings.million > 0
+
+
+def test_an_app_without_views_of_views_has_no_chain() -> None:
+    assert not list(Chains(declared(Session).compiled, Assumed(), Prices.read()).all())
+
+
+def test_a_kept_total_over_copies_follows_them() -> None:
+    class KeptStore(Store):
+        agenda = reference(Agenda)
+        seats = matching(Session.where()).sum(Session.free, kept=True, shards=2)
+
+    class Kept(ViewModel[KeptStore]):
+        class Meta:
+            path = "kept/{agenda.doc_id}"
+
+        @attrs.computed
+        def seats(self) -> int:
+            return self.store.seats
+
+    with memory_app(declared(Session, Kept)) as testing:
+        testing.write("agendas/a", {})
+        meet(testing, "m", seats=3)
+        meet(testing, "n", seats=4)
+        testing.deliver()
+        assert (testing.fields("kept/a") or {})["seats"] == 7
+        testing.write("meetings/n", None)
+        testing.deliver()
+        assert (testing.fields("kept/a") or {})["seats"] == 3
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_relation_leads_to_no_view() -> None:
+    with pytest.raises(InvalidReference, match="a relation leads to a DomainModel"):
+        attrs.relation(Session)  # type: ignore[type-var]
