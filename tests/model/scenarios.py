@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.model import builds, kept, task, world
+from tests.model import builds, chain, kept, task, world
 from tests.model.explorer import Explorable, Explored, explore_all
 from tests.model.query import QueryProtocol
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
@@ -270,7 +270,25 @@ def _builds(*, deep: bool) -> Iterator[tuple[str, builds.Scenario]]:
     yield "cancelled while paused", builds.Scenario(roots, ("pause", "cancel"), faults=1)
 
 
-DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES, *builds.DEVICES)
+def _chains(*, deep: bool) -> Iterator[tuple[str, list[chain.Scenario]]]:
+    def of(length: int, *initial: int | None, **options: Any) -> list[chain.Scenario]:
+        return [
+            chain.Scenario(script, initial=each, **options)
+            for each in initial
+            for script in chain.scripts(length, each)
+        ]
+
+    yield "a root that comes, changes, goes and returns", of(2, None, 8) if deep else of(2, 8)
+    yield "delivered twice", of(1, None, 8, deliveries=2)
+    yield "crashes and lost answers", of(1, None, 8, faults=2 if deep else 1)
+    coming = [chain.Scenario(each, faults=1, views=2) for each in chain.scripts(2, None, (0, None))]
+    yield "a root that comes and goes, lost answers", coming
+    if deep:
+        yield "two views, crashes and lost answers", of(2, None, 8, faults=1, views=2)
+        yield "one view, delivered twice", of(2, None, 8, deliveries=2, views=1)
+
+
+DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES, *builds.DEVICES, *chain.DEVICES)
 
 
 def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
@@ -296,6 +314,9 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     for name, built in _builds(deep=deep):
         if not off or off & set(builds.DEVICES):
             yield f"build: {name}", iter([builds.BuildProtocol(built, off)])
+    for name, roots in _chains(deep=deep):
+        if not off or off & set(chain.DEVICES):
+            yield f"chain: {name}", (chain.ChainProtocol(each, off) for each in roots)
     completions: tuple[Completion, ...] = ("keep", "stamp", "delete")
     for completion in completions:
         for name, scenario in _tasks(completion, deep=deep):

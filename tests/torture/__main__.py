@@ -21,6 +21,7 @@ PARTS: Mapping[str, str] = {
     "deployments": "tests.torture.deployments",
     "clubs": "tests.torture.clubs",
     "quiet": "tests.torture.quiet",
+    "chains": "tests.torture.chains",
     "contract": "tests.torture.contract",
     "beside": "tests.torture.beside",
 }

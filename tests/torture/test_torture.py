@@ -59,6 +59,14 @@ def test_no_figure_of_quiet_views_is_off_in_the_short_form(capsys: pytest.Captur
     assert status == 0, printed
 
 
+def test_no_figure_of_views_of_views_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["chains", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
 def test_no_figure_of_access_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
     seed = SystemRandom().randrange(10**6)
     status = main(["clubs", "--short", "--seed", str(seed)])
