@@ -6,7 +6,9 @@ reads is in `tests/model/query.py`.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Item = TypeVar("Item")
 
 DEVICES = (
     "copy_with_ledger",
@@ -121,8 +123,8 @@ class ChainProtocol:
 
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
         for label, following in self._steps(world):
-            handlers, flying = (tuple(sorted(each, key=repr)) for each in (following.handlers, following.flying))
-            yield label, following._replace(handlers=handlers, flying=flying)
+            handlers = tuple(sorted(following.handlers, key=repr))
+            yield label, following._replace(handlers=handlers, flying=tuple(sorted(following.flying, key=repr)))
 
     def _steps(self, world: World) -> Iterator[tuple[str, World]]:
         if world.written < len(self.scenario.script):
@@ -269,7 +271,7 @@ def scripts(
             yield from ((value, *rest) for rest in scripts(length - 1, value, values))
 
 
-def _with(items: tuple[Document, ...], place: int, item: Document) -> tuple[Document, ...]:
+def _with(items: tuple[Item, ...], place: int, item: Item) -> tuple[Item, ...]:
     return (*items[:place], item, *items[place + 1 :])
 
 
