@@ -13,7 +13,7 @@ from boiler_functions.cli.build import build_of, view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import Estimate, of_builds
 from boiler_functions.cli.errors import Interrupted
-from boiler_functions.cli.output import Output, place_of, shown_age, table
+from boiler_functions.cli.output import Output, announce, shown_age, table
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes import cloud_build
 from boiler_functions.modes.cloud_build import BuildRange, BuildState, CloudBuild
@@ -70,7 +70,8 @@ def build_in_cloud(context: Context, chosen: CloudChoice, *, detach: bool, yes: 
             return Output("build", {"build": None}, ["no other code has built a view that is stored"])
     estimate = _estimate(context, chosen, views, numbers)
     if not quiet:
-        click.echo(f"{context.app.name}: {place_of(context)}\n{estimate}", err=True)
+        announce(context)
+        click.echo(estimate, err=True)
     estimate.confirm(context, yes=yes)
     build = CloudBuild.new(
         context.app.name,
@@ -151,7 +152,7 @@ def _change(
     context: Context, command: str, build: str, changed: Callable[[CloudBuild], CloudBuild], wanted: BuildState
 ) -> Output:
     _of_this_app(context, build)
-    click.echo(f"{context.app.name}: {place_of(context)}", err=True)
+    announce(context)
     found = cloud_build.change(context.database, build, changed)
     return _shown(command, context, found, found.state is wanted)
 

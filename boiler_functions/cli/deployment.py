@@ -86,7 +86,7 @@ class Deployment:
     @property
     def undelivered(self) -> str:
         """The name of the topic, and of its subscription, for events that could not be delivered."""
-        return f"{self.manifest.app.lower()}-undelivered"
+        return undelivered_of(self.manifest.app)
 
     @property
     def firestore_parts(self) -> tuple[str, ...]:
@@ -146,6 +146,11 @@ class Deployment:
             short = sha256(name.encode()).hexdigest()[:6]
             name = f"{name[: _LONGEST_ACCOUNT - 7].rstrip('-')}-{short}"
         return f"{name.ljust(6, 'x')}@{self.project}.iam.gserviceaccount.com"
+
+
+def undelivered_of(app: str) -> str:
+    """Returns the name of an app's topic, and of its subscription, for events that could not be delivered."""
+    return f"{app.lower()}-undelivered"
 
 
 def received_label(receives: str) -> str:

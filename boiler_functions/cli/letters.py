@@ -90,7 +90,7 @@ def retry_letters(context: Context, chosen: LetterChoice) -> Output:
         for letter in chosen.letters(context):
             report = Retry(context.app.name, letter).run(declarations, context.database, surroundings)
             is_fine = report is not None and is_done(report)
-            outcome = _outcome(report)
+            outcome = outcome_of(report)
             rows.append((letter.id, letter.view, letter.subject, outcome))
             results.append({"id": letter.id, "outcome": outcome, "is_done": is_fine})
     failed = sum(not each["is_done"] for each in results)
@@ -112,7 +112,8 @@ def drop_letters(context: Context, chosen: LetterChoice, *, yes: bool) -> Output
     return Output("letters drop", {"dropped": dropped, "kept": kept}, lines, is_fine=not kept)
 
 
-def _outcome(report: Report | None) -> str:
+def outcome_of(report: Report | None) -> str:
+    """Returns what became of the work, in words."""
     if report is None:
         return NO_WORK
     if report.error is not None:

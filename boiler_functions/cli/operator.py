@@ -236,13 +236,23 @@ def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _EVERY = click.option("--all", "every", is_flag=True, help="All letters that fit the conditions.")
 
+_UNDELIVERED = click.option(
+    "--undelivered",
+    is_flag=True,
+    help="Events that could not be delivered to a function at all, which a subscription of Pub/Sub keeps.",
+)
+
 
 @letters.command("list")
+@_UNDELIVERED
 @in_context
 @_of_letters
-def list_letters(context: Context, chosen: Any, as_json: bool) -> None:
+def list_letters(context: Context, chosen: Any, undelivered: bool, as_json: bool) -> None:
     """List the letters, the latest failure first. Reads only."""
-    from boiler_functions.cli.letters import list_letters as listed
+    if undelivered:
+        from boiler_functions.cli.undelivered import list_undelivered as listed
+    else:
+        from boiler_functions.cli.letters import list_letters as listed
 
     listed(context, chosen).show(context, as_json=as_json)
 
@@ -260,27 +270,35 @@ def show_letters(context: Context, chosen: Any, contents: bool, as_json: bool) -
 
 @letters.command("retry")
 @_EVERY
+@_UNDELIVERED
 @in_context
 @_of_letters
-def retry_letters(context: Context, chosen: Any, as_json: bool) -> None:
+def retry_letters(context: Context, chosen: Any, undelivered: bool, as_json: bool) -> None:
     """Do the work of the letters again, with the code that is here; a letter ends when its work is done.
 
     A form takes effect exactly once, however often it is tried again. A view is built from the documents as they are
-    now. A change is delivered again under its key.
+    now. A change is delivered again under its key. An event that could not be delivered is handled as if it came late.
     """
-    from boiler_functions.cli.letters import retry_letters as retried
+    if undelivered:
+        from boiler_functions.cli.undelivered import retry_undelivered as retried
+    else:
+        from boiler_functions.cli.letters import retry_letters as retried
 
     retried(context, chosen).show(context, as_json=as_json)
 
 
 @letters.command("drop")
 @_EVERY
+@_UNDELIVERED
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @in_context
 @_of_letters
-def drop_letters(context: Context, chosen: Any, yes: bool, as_json: bool) -> None:
+def drop_letters(context: Context, chosen: Any, undelivered: bool, yes: bool, as_json: bool) -> None:
     """Delete the letters, after asking. Their work is not done; a view that is owed a build stays so."""
-    from boiler_functions.cli.letters import drop_letters as dropped
+    if undelivered:
+        from boiler_functions.cli.undelivered import drop_undelivered as dropped
+    else:
+        from boiler_functions.cli.letters import drop_letters as dropped
 
     dropped(context, chosen, yes=yes).show(context, as_json=as_json)
 

@@ -85,6 +85,11 @@ def place_of(context: Context) -> str:
     return f"project {_project(context)}, database {context.database_id}{emulator}"
 
 
+def announce(context: Context) -> None:
+    """Says, before anything changes, which project and database the command speaks of."""
+    click.echo(f"{context.app.name}: {place_of(context)}", err=True)
+
+
 def confirm(context: Context, what: str, *, yes: bool) -> bool:
     """Asks whether to change the database that is named, unless `yes` was given."""
     return yes or click.confirm(f"{what} in {place_of(context)}?", err=True)
