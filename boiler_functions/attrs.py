@@ -28,9 +28,10 @@ from boiler_functions.models import coercion, fields
 from boiler_functions.models.annotations import field_for
 from boiler_functions.models.attributes import STORED_AS_THEY_ARE, Attribute, MakeField, Validator
 from boiler_functions.models.coercion import Coercion
+from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
-from boiler_functions.models.relation import Relation, StoredBy
+from boiler_functions.models.relation import Relation, StoredBy, relation_to
 from boiler_functions.types import GeoPoint
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Scalar(Generic[V]):
 def relation(
     to: type[M],
     *,
-    by: StoredBy = "reference",
+    by: StoredBy | Bound[Any, Any] | Attribute[Any] = "reference",
     required: bool = False,
     data_key: str | None = None,
     aliases: Sequence[str] = (),
@@ -103,7 +104,7 @@ def relation(
     to: type[M],
     *,
     many: Literal[True],
-    by: StoredBy = "reference",
+    by: StoredBy | Bound[Any, Any] | Attribute[Any] = "reference",
     data_key: str | None = None,
     aliases: Sequence[str] = (),
 ) -> Relation[Sequence[M]]: ...
@@ -112,7 +113,7 @@ def relation(
     to: str,
     *,
     many: bool = False,
-    by: StoredBy = "reference",
+    by: StoredBy | Bound[Any, Any] | Attribute[Any] = "reference",
     required: bool = False,
     data_key: str | None = None,
     aliases: Sequence[str] = (),
@@ -121,7 +122,7 @@ def relation(
     to: type[Any] | str,
     *,
     many: bool = False,
-    by: StoredBy = "reference",
+    by: StoredBy | Bound[Any, Any] | Attribute[Any] = "reference",
     required: bool = False,
     data_key: str | None = None,
     aliases: Sequence[str] = (),
@@ -130,9 +131,10 @@ def relation(
 
     Reads as the model, or None if its document does not exist; with `many`, as a tuple of the models that exist.
     Accepts a model, its doc_id, or a Reference. Name a model that is declared later: `attrs.relation("City")`.
-    Where documents hold a string instead, say which: `by="id"` for `"uid1"`, `by="path"` for `"users/uid1"`.
+    Where documents hold a string instead, say which: `by="id"` for `"uid1"`, `by="path"` for `"users/uid1"`, and
+    `by=User.email` for the value of a field that no two users share. `by="keys"` is for `{"uid1": true}`.
     """
-    return Relation(to, many=many, by=by, required=required, data_key=data_key, aliases=aliases)
+    return relation_to(to, many=many, by=by, required=required, data_key=data_key, aliases=aliases)
 
 
 @overload

@@ -208,6 +208,36 @@ class RelatedText(Related):
         return super()._deserialize(Reference(path), attr, data, **kwargs)
 
 
+class RelatedKeys(fields.Dict):
+    """A map whose keys name documents, as `is_key` says, spelled so in JSON, too; beside a key stands any value."""
+
+    default_error_messages = {
+        "invalid": "Not a map whose keys are ids of documents of {collection}.",
+        "elsewhere": "Not the id of a document of {collection}.",
+    }
+
+    def __init__(self, is_key: Callable[[Any], bool], collection: Callable[[], str], **kwargs: Any) -> None:
+        super().__init__(values=Anything(), **kwargs)
+        self.is_key = is_key
+        self.collection = collection
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None:
+            return None
+        return super()._serialize(self._checked(value), attr, obj, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return super()._deserialize(self._checked(value), attr, data, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _checked(self, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise self.make_error("invalid", collection=self.collection())
+        if others := [key for key in value if not self.is_key(key)]:
+            reason = self.make_error("elsewhere", collection=self.collection()).messages
+            raise ValidationError(dict.fromkeys(others, reason))
+        return value
+
+
 class Items(fields.List[Any]):
     """A list; a string or a mapping is refused, as its letters or keys would become the items.
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from boiler_functions.access import Caller
@@ -24,6 +25,7 @@ from boiler_functions.database import (
     check,
     unchanged,
 )
+from boiler_functions.database.matching import result_of
 from boiler_functions.exceptions import Conflict, ForeignThread, ImpureGetter, TaskFailed
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, as_stored
@@ -63,6 +65,10 @@ class Session(Protocol):
 
     def related(self, paths: Collection[str]) -> list[Document]:
         """Returns the documents that a relation refers to, in the order of the paths."""
+        ...
+
+    def looked_up(self, query: Query, relation: str) -> Sequence[Document]:
+        """Returns the documents that a relation finds by their value."""
         ...
 
     def query(self, query: Query) -> tuple[Document, ...]: ...
@@ -181,6 +187,9 @@ class Direct:
 
     related = read
 
+    def looked_up(self, query: Query, relation: str) -> Sequence[Document]:
+        return self.query(query)
+
     def query(self, query: Query) -> tuple[Document, ...]:
         return self.database.query(query).documents
 
@@ -197,8 +206,10 @@ class Snapshot:
         view: str,
         loaded: dict[Any, Any] | None = None,
         readable: Readable | None = None,
+        looked_up: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.documents = documents
+        self._looked_up = looked_up
         self._readable = readable
         self.view = view
         self._models: dict[Any, Any] = {}
@@ -225,11 +236,21 @@ class Snapshot:
     def related(self, paths: Collection[str]) -> list[Document]:
         missing = [path for path in paths if path not in self.documents]
         if missing:
-            raise ImpureGetter(
-                f"{self.view} follows a relation to {missing[0]}, which its Store does not fetch; "
-                f"add `reference(…)` or `references(…)` of that relation to the Store."
-            )
+            raise self._unfetched(f"a relation to {missing[0]}")
         return [self.documents[path] for path in paths]
+
+    def looked_up(self, query: Query, relation: str) -> Sequence[Document]:
+        paths = self._looked_up.get(query.key)
+        if paths is None:
+            raise self._unfetched(f"{relation} to what it finds by {query.filters[-1].value!r}")
+        # One that does not fit, and that the view leaves out, is not there.
+        return [document for path in paths if (document := self.documents[path]).exists]
+
+    def _unfetched(self, what: str) -> ImpureGetter:
+        return ImpureGetter(
+            f"{self.view} follows {what}, which its Store does not fetch; "
+            f"add `reference(…)` or `references(…)` of that relation to the Store."
+        )
 
     def read(self, paths: Collection[str]) -> list[Document]:
         raise self._impure(f"reads {', '.join(paths)}")
@@ -288,6 +309,15 @@ class UnitOfWork:
 
     related = read
 
+    def looked_up(self, query: Query, relation: str) -> Sequence[Document]:
+        """Returns what the query finds after the writes, of which any may have given or taken the value."""
+        known = next((tuple(each.versions) for each in self.found if each.query.key == query.key), None)
+        if known is None or (len(known) == query.limit and not self.writes.keys().isdisjoint(known)):
+            wider = query._replace(limit=query.limit and query.limit + len(self.writes))
+            known = tuple(document.path for document in self._ask(wider))
+        found = [self.documents.get(path) or Document(path) for path in dict.fromkeys([*known, *self.writes])]
+        return result_of(query, map(self._as_written, found))
+
     def query(self, query: Query) -> tuple[Document, ...]:
         if self.writes:
             written = ", ".join(sorted(self.writes)[:3])
@@ -295,6 +325,9 @@ class UnitOfWork:
                 f"{query.collection} is queried after {written} was written in the same task; the query would miss "
                 f"that write. Query first, all pages (`list(…)`), and write afterwards."
             )
+        return self._ask(query)
+
+    def _ask(self, query: Query) -> tuple[Document, ...]:
         reading = self.database.query(query, at=self.read_time)
         self.read_time = self.read_time or reading.read_time
         self.add_found(query, reading.documents)

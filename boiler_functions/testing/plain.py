@@ -56,10 +56,9 @@ def _names(model: type[Any]) -> set[str]:
 def named(fields: Fields | None, key: str, pattern: str, by: str) -> list[str]:
     """Returns the paths that a field refers to and that match the pattern; the field holds one or a list.
 
-    `by` says what the field holds: a "reference", or a string, the "path" or the "id".
+    `by` says what the field holds: a "reference", or a string, the "path" or the "id"; or ids as the "keys" of a map.
     """
-    value = (fields or {}).get(key)
-    items = value if isinstance(value, list) else [value]
+    items = keys(fields, key) if by == "keys" else values(fields, key)
     paths: list[str] = []
     for each in items:
         if by == "reference" and isinstance(each, Reference):
@@ -67,6 +66,18 @@ def named(fields: Fields | None, key: str, pattern: str, by: str) -> list[str]:
         elif by != "reference" and isinstance(each, str):
             paths.append(each if by == "path" else pattern.replace("{doc_id}", each))
     return [path for path in paths if is_at(pattern, path)]
+
+
+def values(fields: Fields | None, key: str) -> list[Any]:
+    """Returns what a field holds, one value or a list."""
+    value = (fields or {}).get(key)
+    return value if isinstance(value, list) else [value]
+
+
+def keys(fields: Fields | None, key: str) -> list[str]:
+    """Returns the keys of a map beside which there is something."""
+    value = (fields or {}).get(key)
+    return sorted(name for name in value if value[name] is not None) if isinstance(value, Mapping) else []
 
 
 def found(query: Query, documents: AllDocuments) -> list[Document]:

@@ -12,23 +12,25 @@ from typing import Any, NamedTuple
 from boiler_functions.database import Document, Result
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import InvalidDocument, InvalidPath, Permanent
-from boiler_functions.models.relation import Relation
+from boiler_functions.models.relation import NamingRelation, Relation, ValueRelation
 from boiler_functions.models.session import Snapshot, active
 from boiler_functions.paths import document_id
 from boiler_functions.testing.plain import (
     AllDocuments,
     by_value,
+    compare,
     found,
     has_whole_collection,
     is_a,
     is_at,
     named,
     number,
+    values,
 )
-from boiler_functions.types import Instant
+from boiler_functions.types import Fields, Instant
 from boiler_functions.views.choice import ALL, Choosing
 from boiler_functions.views.followed import Above, One, RelatedMany
-from boiler_functions.views.found import Children, Matching, Referrers
+from boiler_functions.views.found import Children, LookedUpMany, LookedUpOne, Matching, Referrers
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.stored_copy import Copied
 from boiler_functions.views.totals import Total
@@ -46,10 +48,15 @@ class Reached(NamedTuple):
     documents: Mapping[str, Document]
     now: Instant
     totals: Mapping[str, Result]
+    looked_up: Mapping[str, tuple[str, ...]]
+    """The paths that a relation finds by a value, by the key of its query."""
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.documents, self.view.__name__, looked_up=self.looked_up)
 
     def content(self) -> dict[str, Any]:
         """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""
-        with active(Snapshot(self.documents, self.view.__name__)):
+        with active(self._snapshot()):
             store = self.view.store_class(self.paths, self.documents, lambda: self.now, self.totals)
             return self.view.of(store, self.key).to_view_dict()
 
@@ -57,7 +64,7 @@ class Reached(NamedTuple):
         """Returns the paths of the copies; a document that cannot be read, or has no usable value, gives none."""
         names = _PLACEHOLDER.findall(self.view.pattern().text)
         by_reference = {name: [each for each in names if each.startswith(f"{name}.")] for name in _references(names)}
-        with active(Snapshot(self.documents, self.view.__name__)):
+        with active(self._snapshot()):
             chosen = [list(self._values(name, each)) for name, each in by_reference.items()]
         places = ({key: value for one in each for key, value in one.items()} for each in itertools.product(*chosen))
         return sorted({_filled(self.view.pattern().text, values) for values in places})
@@ -81,7 +88,7 @@ class Reached(NamedTuple):
         reads: list[Callable[[], Any]] = [self.content, *(partial(self._value, *each) for each in asked)]
         for read in reads:
             try:
-                with active(Snapshot(self.documents, self.view.__name__)):
+                with active(self._snapshot()):
                     read()
             except InvalidDocument as error:
                 yield error
@@ -118,6 +125,9 @@ class Reach:
     followed: list[str] = field(default_factory=list)
     """The paths of all documents that relations refer to, also of those that a choice leaves out."""
 
+    looked_up: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The paths of the documents that have a value, by the key of the query that a relation finds them by."""
+
     def reached(self) -> Reached:
         """Follows the references to their ends; raises a Permanent error for a query that Firestore refuses."""
         sources = self.view.store_class.sources
@@ -128,7 +138,7 @@ class Reach:
         read = [*self.followed, *(path for paths in self.named.values() for path in paths)]
         documents = {path: self.all.get(path) or Document(path) for path in read}
         totals = {each.name: self._total(each) for each in sources if isinstance(each, Total)}
-        return Reached(self.view, self.key, members, documents, self.now, totals)
+        return Reached(self.view, self.key, members, documents, self.now, totals, self.looked_up)
 
     def _total(self, source: Total[Any]) -> Result:
         match source.of:
@@ -159,6 +169,8 @@ class Reach:
                 relation = source.followed()
                 assert relation is not None
                 return list(self._followed(source.via, relation))
+            case LookedUpOne():
+                return sorted(set(self._having(source.via, source.followed())))
             case Above(via=Source() as via):
                 above = (each.rsplit("/", 2)[0] for each in self._leading(via))
                 return sorted({each for each in above if is_at(source.model.pattern().text, each)})
@@ -167,8 +179,11 @@ class Reach:
                 keys = (key_of(pattern, each) for each in self._leading(via) if is_at(pattern, each))
                 named = ({f"{source.root.name}.{name}": value for name, value in key.items()} for key in keys)
                 return sorted({_filled(place, each) for each in named})
-            case RelatedMany():
-                paths = sorted(set(self._followed(source.via, source.relation)))
+            case RelatedMany() | LookedUpMany():
+                if isinstance(source, LookedUpMany):
+                    paths = sorted(set(self._having(source.via, source.followed())))
+                else:
+                    paths = sorted(set(self._followed(source.via, source.relation)))
                 self.followed += paths
                 if source.choice == ALL:
                     return paths
@@ -181,14 +196,27 @@ class Reach:
                 return [each.path for each in found(source.selection.query, self.all)]
         raise TypeError(f"{source!r} is a kind of reference that the oracle does not know.")
 
-    def _followed(self, via: Source | None, relation: Relation[Any]) -> Iterator[str]:
+    def _followed(self, via: Source | None, relation: NamingRelation[Any]) -> Iterator[str]:
+        for fields, key in self._fields_of(via, relation):
+            yield from named(fields, key, relation.target.pattern().text, relation.by)
+
+    def _having(self, via: Source | None, relation: ValueRelation[Any]) -> Iterator[str]:
+        """Yields the first two documents that have a value which a relation finds them by."""
+        for fields, key in self._fields_of(via, relation):
+            for value in values(fields, key):
+                if isinstance(value, str | int | float) and not isinstance(value, bool):
+                    having = [path for path, each in sorted(self.all.items()) if _has(each, relation, value)][:2]
+                    self.looked_up[relation.look_up(value).key] = tuple(having)
+                    yield from having
+
+    def _fields_of(self, via: Source | None, relation: Relation[Any]) -> Iterator[tuple[Fields, str]]:
+        """Yields the fields of the documents that a relation starts from, each with the name that it has there."""
         assert via is not None
         for path in self._members(via, self.named[via.name]):
             if is_a(relation.owner, self.all[path]):
                 fields = self.all[path].fields or {}
                 names = (relation.data_key, *relation.aliases)
-                key = next((each for each in names if each in fields), relation.data_key)
-                yield from named(fields, key, relation.target.pattern().text, relation.by)
+                yield fields, next((each for each in names if each in fields), relation.data_key)
 
     def _chosen(self, source: Choosing[Any], groups: Iterable[Iterable[str]]) -> list[str]:
         """Returns what conditions and the limit leave of the documents found from each, in the order of all."""
@@ -218,11 +246,28 @@ class Reach:
                 yield path
 
     def _referring(self, source: Referrers[Any], start: str) -> Iterator[str]:
-        pattern, key, by = source.relation.target.pattern().text, source.relation.data_key, source.relation.by
-        MemoryDatabase().query(source.query(start))  # Raises for a path that filters refuse.
+        relation, target = source.relation, self.all.get(start) or Document(start)
+        if (query := source.query(target)) is not None:
+            MemoryDatabase().query(query)  # Raises for a path that filters refuse.
         for document in self.all.values():
-            if is_a(source.model, document) and start in named(document.fields, key, pattern, by):
+            if is_a(source.model, document) and _refers(document, relation, target):
                 yield document.path
+
+
+def _has(document: Document, relation: ValueRelation[Any], value: Any) -> bool:
+    """Returns whether a document is one that the relation finds by the value."""
+    held = (document.fields or {}).get(relation.by.data_key)
+    return is_a(relation.target, document) and held is not None and compare(held, value) == 0
+
+
+def _refers(document: Document, relation: Relation[Any], target: Document) -> bool:
+    if isinstance(relation, NamingRelation):
+        pattern = relation.target.pattern().text
+        return target.path in named(document.fields, relation.data_key, pattern, relation.by)
+    assert isinstance(relation, ValueRelation)
+    is_list = isinstance((document.fields or {}).get(relation.data_key), list)
+    held = [each for each in values(document.fields, relation.data_key) if each is not None]
+    return is_list is relation.many and any(_has(target, relation, each) for each in held)
 
 
 def key_of(pattern: str, path: str) -> dict[str, str]:

@@ -315,7 +315,8 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
 def _computed(instance: Instance, reader: Reader, resolution: Resolution, seen: Seen, empty: Built) -> Built:
     """Returns the build with the view's copies, and its content or the reason why it has none."""
     readable = instance.view.store_class.readable()
-    with active(Snapshot(seen.documents, instance.view.__name__, reader.loaded, readable)):
+    looked_up = resolution.looked_up
+    with active(Snapshot(seen.documents, instance.view.__name__, reader.loaded, readable, looked_up)):
         totals = reader.totals_of(resolution)
         store = instance.view.store_class(resolution.paths, dict(seen.documents), reader.time, totals)
         view = instance.view.of(store, instance.key)

@@ -17,8 +17,8 @@ from boiler_functions.models.fields import Boolean
 from boiler_functions.models.relation import Relation
 from boiler_functions.views.build import together
 from boiler_functions.views.choice import ALL
-from boiler_functions.views.followed import Beside, One, RelatedMany
-from boiler_functions.views.found import Children, Chosen, Matching, Referrers
+from boiler_functions.views.followed import Beside, RelatedMany
+from boiler_functions.views.found import Children, Chosen, LookedUp, Matching, Referrers
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source, Store
 from boiler_functions.views.totals import Total
@@ -53,9 +53,7 @@ def is_queried(source: Source) -> bool:
 
 def relation_of(source: Source) -> Relation[Any] | None:
     """Returns the relation that a reference follows, or None."""
-    if isinstance(source, One):
-        return source.followed()
-    return source.relation if isinstance(source, RelatedMany | Referrers) else None
+    return source.relation if isinstance(source, Referrers) else source.followed()
 
 
 def is_keyed(source: Source) -> bool:
@@ -98,7 +96,8 @@ class Walk:
     def _is_due(self, source: Source) -> bool:
         if source.via is None:
             return True
-        return self._has_paths(source.via) if isinstance(source, Queried | Beside) else source.via in self.known
+        by_name = isinstance(source, Beside) or (isinstance(source, Queried) and not source.reads_start)
+        return self._has_paths(source.via) if by_name else source.via in self.known
 
     def _has_paths(self, source: Source) -> bool:
         # Which documents a choice leaves is known once all are read.
@@ -122,7 +121,8 @@ class Walk:
         size = size_of(source, self.assumed)
         if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))
-        asked = self.instances * size_of(source.via, self.assumed)
+        # A value is looked up by itself.
+        asked = self.instances * size_of(source if isinstance(source, LookedUp) else source.via, self.assumed)
         # The children of several documents take a query each, since a query reads one collection.
         queries = asked if isinstance(source, Children) else ceil(asked / together(source.example()))
         return Usage(rpcs=queries, reads=max(size * self.instances, queries))

@@ -11,7 +11,7 @@ from boiler_functions.database.matching import matches
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
-from boiler_functions.models.relation import Relation
+from boiler_functions.models.relation import NamingRelation, Relation
 from boiler_functions.paths import Pattern, collection_of
 from boiler_functions.views.choice import ALL, Choosing
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
@@ -34,7 +34,7 @@ class One(Single[M]):
     """One document, found by a fixed id or through a relation."""
 
     def __init__(
-        self, model: type[DomainModel] | Relation[Any], *, doc_id: str | None, via: Source | None, verify: bool
+        self, model: type[DomainModel] | NamingRelation[Any], *, doc_id: str | None, via: Source | None, verify: bool
     ) -> None:
         self._of = model
         self._doc_id = doc_id
@@ -43,11 +43,11 @@ class One(Single[M]):
 
     @property
     def model(self) -> type[DomainModel]:
-        return self._of.target if isinstance(self._of, Relation) else self._of
+        return self._of.target if isinstance(self._of, NamingRelation) else self._of
 
-    def followed(self) -> Relation[Any] | None:
+    def followed(self) -> NamingRelation[Any] | None:
         """Returns the relation that leads to the document; None for a document with a fixed id."""
-        return self._of if isinstance(self._of, Relation) else None
+        return self._of if isinstance(self._of, NamingRelation) else None
 
     @property
     def doc_id(self) -> str | None:
@@ -57,14 +57,11 @@ class One(Single[M]):
         return (self._doc_id, *led_by(self.followed()))
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
-        if not isinstance(self._of, Relation):
-            return
-        self.via = starting_point(self, self._of.owner, self.via, earlier, store)
-        if self.via.many or self._of.many:
-            raise InvalidReference(f"{store}.{self.name} leads to many documents; declare it with `references(…)`.")
+        if isinstance(self._of, NamingRelation):
+            self.via = start_of_one(self, self._of, self.via, earlier, store)
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
-        if isinstance(self._of, Relation):
+        if isinstance(self._of, NamingRelation):
             follow(self, self._of, self.via, resolution, documents)
         else:
             pattern = self.model.pattern()
@@ -76,7 +73,7 @@ class One(Single[M]):
         return {*Pattern(self._doc_id).names, *(name for name in self.model.pattern().names if name != "doc_id")}
 
     def _models(self, store: Store) -> list[Any]:
-        _check_followed(self.followed(), self.via, store)
+        check_followed(self.followed(), self.via, store)
         return super()._models(store)
 
     def _filled(self, key: Mapping[str, str]) -> str:
@@ -97,35 +94,51 @@ class Many(Source, Generic[M]):
         return self if instance is None else instance.models(self)
 
 
-class RelatedMany(Choosing[M], Many[M]):
-    """The documents that a relation refers to; all are read, and then the conditions and the order choose."""
+class Targets(Choosing[M], Many[M]):
+    """The documents that a relation leads to; all are read, and then the conditions and the order choose."""
 
-    def __init__(self, relation: Relation[Any], *, via: Source | None, verify: bool) -> None:
+    @abstractmethod
+    def followed(self) -> Relation[Any]:
+        """Returns the relation that leads to its documents."""
+
+    @property
+    def model(self) -> type[DomainModel]:
+        found: type[DomainModel] = self.followed().target
+        return found
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self.via = starting_point(self, self.followed().owner, self.via, earlier, store)
+        if not self.via.many and not self.followed().many:
+            raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
+
+    def _leads_by(self) -> Iterable[Any]:
+        return (*led_by(self.followed()), *self._chosen_by())
+
+    def _models(self, store: Store) -> list[Any]:
+        check_followed(self.followed(), self.via, store)
+        return super()._models(store)
+
+    def _chosen_of(self, paths: Iterable[str], documents: Documents) -> tuple[str, ...]:
+        """Returns the paths that the conditions choose of documents that are read."""
+        choice = self.choice._replace(collection=self.model.pattern().segments[-2], group=True)
+        held = {path: documents[path] for path in paths if self.model.holds(documents[path])}
+        chosen = {path: each for path, each in held.items() if matches(choice, each)}
+        return tuple(self._in_order(chosen))
+
+
+class RelatedMany(Targets[M]):
+    """The documents that a relation names."""
+
+    def __init__(self, relation: NamingRelation[Any], *, via: Source | None, verify: bool) -> None:
         self.relation = relation
         self.via = via
         self.verify = verify
 
-    def followed(self) -> Relation[Any]:
+    def followed(self) -> NamingRelation[Any]:
         return self.relation
 
     def decided_by(self) -> Iterable[Query]:
         return (self.choice,)
-
-    @property
-    def model(self) -> type[DomainModel]:
-        return self.relation.target
-
-    def bind(self, earlier: Sequence[Source], store: str) -> None:
-        self.via = starting_point(self, self.relation.owner, self.via, earlier, store)
-        if not self.via.many and not self.relation.many:
-            raise InvalidReference(f"{store}.{self.name} leads to one document; declare it with `reference(…)`.")
-
-    def _leads_by(self) -> Iterable[Any]:
-        return (*led_by(self.relation), *self._chosen_by())
-
-    def _models(self, store: Store) -> list[Any]:
-        _check_followed(self.relation, self.via, store)
-        return super()._models(store)
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         follow(self, self.relation, self.via, resolution, documents)
@@ -133,10 +146,7 @@ class RelatedMany(Choosing[M], Many[M]):
             return
         # What starts from the chosen ones waits until it is known which these are.
         if all(path in documents for path in paths):
-            choice = self.choice._replace(collection=self.model.pattern().segments[-2], group=True)
-            held = {path: documents[path] for path in paths if self.model.holds(documents[path])}
-            chosen = {path: each for path, each in held.items() if matches(choice, each)}
-            resolution.paths[self.name] = tuple(self._in_order(chosen))
+            resolution.paths[self.name] = self._chosen_of(paths, documents)
 
 
 class Beside(Source, Generic[M]):
@@ -226,9 +236,8 @@ def led_by(relation: Relation[Any] | None) -> Iterable[Any]:
     if relation is None:
         return ()
     target = [(each.field, each.op, each.value) for each in relation.target.discriminator()]
-    # Without the default of `by`, so that upgrading this package leaves every fingerprint as it was.
-    by = () if relation.by == "reference" else (relation.by,)
-    return (relation.field_path, relation.many, relation.target.pattern().text, target, *by, *relation.aliases)
+    collection = relation.target.pattern().text
+    return (relation.field_path, relation.many, collection, target, *relation.spelled(), *relation.aliases)
 
 
 def starting_point(
@@ -259,20 +268,39 @@ def starting_point(
     )
 
 
+def start_of_one(
+    source: Source, relation: Relation[Any], via: Source | None, earlier: Sequence[Source], store: str
+) -> Source:
+    """Returns the earlier reference that the relation starts from; raises InvalidReference if it leads to many."""
+    start = starting_point(source, relation.owner, via, earlier, store)
+    if start.many or relation.many:
+        raise InvalidReference(f"{store}.{source.name} leads to many documents; declare it with `references(…)`.")
+    return start
+
+
 def follow(
-    source: Source, relation: Relation[Any], via: Source | None, resolution: Resolution, documents: Documents
+    source: Source, relation: NamingRelation[Any], via: Source | None, resolution: Resolution, documents: Documents
 ) -> None:
-    """Adds to the resolution the documents that the relation refers to from those of the reference `via`."""
-    assert via is not None
-    starts = resolution.paths.get(via.name)
-    if starts is None or any(path not in documents for path in starts):
+    """Adds to the resolution the documents that the relation names in those of the reference `via`."""
+    found = starts_of(relation, via, resolution, documents)
+    if found is None:
         return
-    found = [documents[start] for start in starts if leads_on(via, relation.owner, documents[start])]
     paths = [path for document in found for path in relation.paths(document.fields)]
     source._add_named(resolution, sorted(set(paths)) if source.many else paths, documents)
 
 
-def _check_followed(relation: Relation[Any] | None, via: Source | None, store: Store) -> None:
+def starts_of(
+    relation: Relation[Any], via: Source | None, resolution: Resolution, documents: Documents
+) -> list[Document] | None:
+    """Returns the documents of `via` that the relation can be followed from; None before they are read."""
+    assert via is not None
+    starts = resolution.paths.get(via.name)
+    if starts is None or any(path not in documents for path in starts):
+        return None
+    return [documents[start] for start in starts if leads_on(via, relation.owner, documents[start])]
+
+
+def check_followed(relation: Relation[Any] | None, via: Source | None, store: Store) -> None:
     """Raises InvalidDocument if a relation that was followed does not fit, so that its documents would be missing."""
     if relation is None or via is None:
         return

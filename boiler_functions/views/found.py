@@ -7,19 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
 
 from boiler_functions.database import Document, Filter, Query
-from boiler_functions.database.matching import check_query
-from boiler_functions.exceptions import InvalidReference, InvalidRequest
+from boiler_functions.exceptions import InvalidReference
 from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
-from boiler_functions.models.relation import Relation
+from boiler_functions.models.relation import Relation, ValueRelation
 from boiler_functions.models.selection import Selection, collection_query
 from boiler_functions.paths import collection_of
-from boiler_functions.views.choice import Choosing
-from boiler_functions.views.followed import Many, leads_on, led_by, lies_below, place_of, starting_point
+from boiler_functions.views.choice import ALL, Choosing
+from boiler_functions.views.followed import (
+    Many,
+    Single,
+    Targets,
+    check_followed,
+    leads_on,
+    led_by,
+    lies_below,
+    place_of,
+    start_of_one,
+    starting_point,
+    starts_of,
+)
 from boiler_functions.views.keeping import DEFAULT_SHARDS
 from boiler_functions.views.queries import Queried
-from boiler_functions.views.store import Documents, Resolution, Results, Source
+from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
 from boiler_functions.views.totals import Total, number_of, shards_of
 
 M = TypeVar("M", bound=Model)
@@ -93,12 +104,6 @@ class Found(Queried, Many[M]):
         """Returns the paths of what all queries found, in the order that the Store gives them."""
         return found
 
-    def _check_query(self, store: str) -> None:
-        try:
-            check_query(self.example())
-        except InvalidRequest as error:
-            raise InvalidReference(f"{store}.{self.name}: {error}") from error
-
 
 class Chosen(Choosing[M], Found[M]):
     """Documents found from those of another reference, among which conditions, an order and a limit choose."""
@@ -118,9 +123,11 @@ class Chosen(Choosing[M], Found[M]):
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         assert self.via is not None
         starts = resolution.paths.get(self.via.name)
-        if starts is None:
+        if starts is None or (self.reads_start and any(each not in documents for each in starts)):
             return None
-        return [self.query(each) for each in starts if self._leads(self.via, each, documents)]
+        leading = (each for each in starts if self._leads(self.via, each, documents))
+        queries = (self.query(documents.get(each) or Document(each)) for each in leading)
+        return [each for each in queries if each is not None]
 
     @abstractmethod
     def _leads(self, via: Source, start: str, documents: Documents) -> bool:
@@ -130,11 +137,8 @@ class Chosen(Choosing[M], Found[M]):
         """
 
     @abstractmethod
-    def query(self, path: str) -> Query:
-        """Returns the query for the documents that are found from the one at the path."""
-
-    def example(self) -> Query:
-        return self.query("any/document")
+    def query(self, start: Document) -> Query | None:
+        """Returns the query for the documents that are found from this one, which may not be read yet."""
 
     def _leads_by(self) -> Iterable[Any]:
         return self._chosen_by()
@@ -146,9 +150,17 @@ class Referrers(Chosen[M]):
     def __init__(self, owner: type[DomainModel], relation: Relation[Any], *, via: Source | None) -> None:
         super().__init__(owner, via=via)
         self.relation = relation
+        self.is_alone = relation.is_keyed
+        self.reads_start = relation.reads_target
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.via = starting_point(self, self.relation.target, self.via, earlier, store)
+        if self.is_alone and (self.choice != ALL or self.model.discriminator()):
+            raise InvalidReference(
+                f"{store}.{self.name}: {self.relation!r} holds documents by the keys of a map, and Firestore would "
+                f"need an index for each key to choose among those that have it. Leave out `where`, `order_by` and "
+                f"`limit`, and subclasses of a collection; or keep the ids in a list as well."
+            )
         self._check_query(store)
 
     def _leads_by(self) -> Iterable[Any]:
@@ -157,9 +169,14 @@ class Referrers(Chosen[M]):
     def _leads(self, via: Source, start: str, documents: Documents) -> bool:
         return start not in documents or leads_on(via, self.relation.target, documents[start])
 
-    def query(self, path: str) -> Query:
-        op = "array-contains" if self.relation.many else "=="
-        refers = Filter(self.relation.queried_path, op, self.relation.stored_path(path))  # type: ignore[arg-type]
+    def query(self, start: Document) -> Query | None:
+        refers = self.relation.filter_to(start)
+        return None if refers is None else self._query(refers)
+
+    def example(self) -> Query:
+        return self._query(self.relation.example_filter())
+
+    def _query(self, refers: Filter) -> Query:
         where = collection_query(self.model, {})
         # The relation comes last, so that queries which differ in it alone run as one.
         filters = (*self.model.discriminator(), *self.choice.filters, refers)
@@ -168,7 +185,7 @@ class Referrers(Chosen[M]):
         )
 
     def queries_of(self, image: Document) -> list[Query]:
-        return [self.query(path) for path in self.relation.paths(image.fields)]
+        return [self._query(each) for each in self.relation.filters_in(image.fields or {})]
 
 
 class Children(Chosen[M]):
@@ -185,13 +202,16 @@ class Children(Chosen[M]):
         # Below a missing document, too, as Firestore keeps those.
         return start not in documents or leads_on(via, via.model, documents[start])
 
-    def query(self, path: str) -> Query:
+    def query(self, start: Document) -> Query:
         name = self.model.pattern().segments[-2]
         filters = (*self.model.discriminator(), *self.choice.filters)
-        return self.choice._replace(collection=f"{path}/{name}", filters=filters)
+        return self.choice._replace(collection=f"{start.path}/{name}", filters=filters)
+
+    def example(self) -> Query:
+        return self.query(Document("any/document"))
 
     def queries_of(self, image: Document) -> list[Query]:
-        return [self.query(collection_of(image.collection))]
+        return [self.query(Document(collection_of(image.collection)))]
 
 
 class Matching(Found[M]):
@@ -221,3 +241,85 @@ class Matching(Found[M]):
         # Earlier versions of this package kept no token of a range: another fingerprint has those ledgers built again.
         has_own_token = query.filters and all(each.op in _EQUALITIES for each in query.filters)
         return (query.key,) if has_own_token else (query.key, "token")
+
+
+class LookedUp(Queried):
+    """What a relation finds by a value that only one document has: a query for each value."""
+
+    reads_start = True
+
+    def __init__(self, relation: ValueRelation[Any], *, via: Source | None) -> None:
+        self._relation = relation
+        self.via = via
+
+    def followed(self) -> ValueRelation[Any]:
+        return self._relation
+
+    def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
+        starts = starts_of(self._relation, self.via, resolution, documents)
+        if starts is None:
+            return None
+        values = dict.fromkeys(value for each in starts for value in self._relation.values_in(each.fields))
+        return [self._relation.look_up(each) for each in values]
+
+    def queries_of(self, image: Document) -> list[Query]:
+        return self._relation.look_ups_of(image)
+
+    def example(self) -> Query:
+        return self._relation.example_look_up()
+
+    def _look_up(self, resolution: Resolution, documents: Documents, results: Results) -> list[str] | None:
+        """Adds the queries to the resolution; returns the paths that they found, None before all are known."""
+        queries = self.queries(resolution, documents)
+        if queries is None:
+            return None
+        for query in queries:
+            resolution.queries[query.key] = (self, query)
+            if query.key in results:
+                resolution.looked_up[query.key] = tuple(document.path for document in results[query.key])
+            else:
+                resolution.missing_queries[query.key] = query
+        if any(query.key not in results for query in queries):
+            return None
+        return sorted({path for query in queries for path in resolution.looked_up[query.key]})
+
+
+class LookedUpOne(LookedUp, Single[M]):
+    """The document that has the value; a view whose value two documents have fails with a letter that names both."""
+
+    @property
+    def model(self) -> type[DomainModel]:
+        found: type[DomainModel] = self._relation.target
+        return found
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        self.via = start_of_one(self, self._relation, self.via, earlier, store)
+        self._check_query(store)
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        found = self._look_up(resolution, documents, results)
+        if found is not None:
+            resolution.paths[self.name] = tuple(found)
+
+    def _leads_by(self) -> Iterable[Any]:
+        return led_by(self._relation)
+
+    def _models(self, store: Store) -> list[Any]:
+        check_followed(self._relation, self.via, store)
+        return super()._models(store)
+
+
+class LookedUpMany(LookedUp, Targets[M]):
+    """The documents that have the values; all are read, and then the conditions and the order choose."""
+
+    def decided_by(self) -> Iterable[Query]:
+        return (self.example(), self.choice)
+
+    def bind(self, earlier: Sequence[Source], store: str) -> None:
+        super().bind(earlier, store)
+        self._check_query(store)
+
+    def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
+        found = self._look_up(resolution, documents, results)
+        if found is not None:
+            resolution.paths[self.name] = self._chosen_of(found, documents)

@@ -10,8 +10,6 @@ from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Permanent
 from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.types import digest, subclasses
-from boiler_functions.views.fetching import relation_of
-from boiler_functions.views.found import Referrers
 from boiler_functions.views.narrowed import deciding
 from boiler_functions.views.store import Root, Source
 from boiler_functions.views.view_model import View
@@ -58,9 +56,8 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
     # A getter may read everything.
     found: list[Any] = [fields if each.fget is not None else each.held_in(fields) for each in attributes]
     for other in placing(view):
-        relation = None if isinstance(other, Referrers) else relation_of(other)
-        if other.via is source and relation is not None:
-            found.append(relation.paths(fields))
+        if other.via is source and (relation := other.followed()) is not None:
+            found.append(relation.held_in(fields))
     return [fields.get(OBJ_TYPE), *found, dict(deciding(source, document))]
 
 

@@ -6,11 +6,18 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from boiler_functions.database import Document, Query
+from boiler_functions.database.matching import check_query
+from boiler_functions.exceptions import InvalidReference, InvalidRequest
 from boiler_functions.views.store import Documents, Resolution, Source, Store
 
 
 class Queried(Source):
     """What a query finds: its documents, or a number over them."""
+
+    is_alone: bool = False
+    """Whether nothing may be asked beside its condition: Firestore would need an index for each document asked for."""
+    reads_start: bool = False
+    """Whether its queries are known only once the documents that it starts from are read, rather than their names."""
 
     @abstractmethod
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
@@ -30,6 +37,12 @@ class Queried(Source):
     def examples(self) -> Iterable[Query]:
         """Returns an example of each kind of query that it takes."""
         return (self.example(),)
+
+    def _check_query(self, store: str) -> None:
+        try:
+            check_query(self.example())
+        except InvalidRequest as error:
+            raise InvalidReference(f"{store}.{self.name}: {error}") from error
 
 
 def queries_of(store: type[Store]) -> Iterator[Query]:

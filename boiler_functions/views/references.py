@@ -10,12 +10,12 @@ from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound, Condition
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
-from boiler_functions.models.relation import Relation
+from boiler_functions.models.relation import NamingRelation, Relation, ValueRelation
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern
 from boiler_functions.views.choice import check_no_placeholder
-from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single
-from boiler_functions.views.found import Children, Chosen, Found, Matching, Referrers
+from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single, Targets
+from boiler_functions.views.found import Children, Chosen, Found, LookedUpMany, LookedUpOne, Matching, Referrers
 from boiler_functions.views.store import OnInvalid, Root, Source
 from boiler_functions.views.stored_copy import CopiesOf, CopyOf, check_only_copy, copy_model
 from boiler_functions.views.view_model import ViewModel
@@ -60,7 +60,7 @@ def reference(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> One[M]: ...
+) -> Single[M]: ...
 def reference(
     source: Any,
     *,
@@ -69,7 +69,7 @@ def reference(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> Root[Any] | One[Any] | CopyOf[Any]:
+) -> Root[Any] | Single[Any]:
     """Declares one document of a Store.
 
         meeting = reference(Meeting)                     # the root, which the view's key names
@@ -87,7 +87,7 @@ def reference(
     others costs nothing: its event is acknowledged without a single RPC. Every reference takes `fields`.
     """
     if isinstance(source, Bound):
-        return _with(One(_relation(source), doc_id=None, via=via, verify=verify), on_invalid, fields)
+        return _with(_related_one(_relation(source), via, verify=verify), on_invalid, fields)
     model = _model(source)
     if via is not None:
         return _with(CopyOf(_only_copy(source), via=via, verify=verify), on_invalid, fields)
@@ -119,7 +119,7 @@ def references(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> RelatedMany[M]: ...
+) -> Targets[M]: ...
 @overload
 def references(
     source: Bound[Any, M | None],
@@ -128,7 +128,7 @@ def references(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> RelatedMany[M]: ...
+) -> Targets[M]: ...
 def references(
     source: Any,
     *,
@@ -136,7 +136,7 @@ def references(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
-) -> RelatedMany[Any] | CopiesOf[Any]:
+) -> Targets[Any] | CopiesOf[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents.
 
     All are read; `where` and `order_by` choose among them: `references(Meeting.tickets).where(status="open")`. Given a
@@ -144,7 +144,7 @@ def references(
     """
     if isinstance(source, type):
         return _with(CopiesOf(_only_copy(source), via=via, verify=verify), on_invalid, fields)
-    return _with(RelatedMany(_relation(source), via=via, verify=verify), on_invalid, fields)
+    return _with(_related_many(_relation(source), via, verify=verify), on_invalid, fields)
 
 
 def referrers(
@@ -292,6 +292,28 @@ def _only_copy(source: Any) -> type[Any]:
         )
     check_only_copy(source)
     return model
+
+
+def _related_one(relation: Relation[Any], via: Source | None, *, verify: bool) -> Single[Any]:
+    if isinstance(relation, NamingRelation):
+        return One(relation, doc_id=None, via=via, verify=verify)
+    return LookedUpOne(_looked_up(relation, verify=verify), via=via)
+
+
+def _related_many(relation: Relation[Any], via: Source | None, *, verify: bool) -> Targets[Any]:
+    if isinstance(relation, NamingRelation):
+        return RelatedMany(relation, via=via, verify=verify)
+    return LookedUpMany(_looked_up(relation, verify=verify), via=via)
+
+
+def _looked_up(relation: Relation[Any], *, verify: bool) -> ValueRelation[Any]:
+    assert isinstance(relation, ValueRelation)
+    if not verify:
+        raise InvalidReference(
+            f"verify=False: {relation!r} finds its documents by a query, and a commit fails if a query that it rests "
+            f"on finds others. Leave out `verify`, or store the ids."
+        )
+    return relation
 
 
 def _relation(bound: Any) -> Relation[Any]:

@@ -47,6 +47,8 @@ class Resolution:
     """The queries, by `Query.key`, each with its reference."""
     totals: dict[str, tuple[Source, Aggregation]] = field(default_factory=dict)
     """The questions for numbers, by the name of the reference."""
+    looked_up: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The paths of the documents that relations find by a value, by `Query.key`."""
     kept: dict[str, tuple[Source, Query, Number]] = field(default_factory=dict)
     """The numbers that were read rather than asked for, by the name of the reference, each with what it is over."""
     missing_documents: dict[str, None] = field(default_factory=dict)

@@ -59,6 +59,7 @@ class Total(Queried, Generic[N]):
                 f"so that none can be left out. Leave `on_invalid` out."
             )
         self.of = of
+        self.reads_start = of.reads_start
         self.function: AggregateFunction = function
         self.attribute = attribute
         self.empty = empty
@@ -144,6 +145,11 @@ class Total(Queried, Generic[N]):
 
     def _check_choice(self, store: str) -> None:
         """Raises InvalidReference for an order or a limit beside something that these would contradict."""
+        if self.of.is_alone and (self.attribute is not None or self.by is not None):
+            raise InvalidReference(
+                f"{store}.{self.name} adds up what refers to a document by the key of a map, and Firestore would need "
+                f"an index for each key. Count the documents, or keep the ids in a list as well."
+            )
         example = self.of.example()
         if not example.orders and example.limit is None:
             return

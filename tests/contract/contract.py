@@ -121,6 +121,9 @@ class Customer(DomainModel):
     class Meta:
         collection_name = "customers"
 
+    email = attrs.string()
+    number = attrs.integer()
+
 
 class Purchase(DomainModel):
     class Meta:
@@ -131,6 +134,9 @@ class Purchase(DomainModel):
     by_path = attrs.relation(Customer, by="path")
     ids = attrs.relation(Customer, by="id", many=True)
     paths = attrs.relation(Customer, by="path", many=True)
+    by_email = attrs.relation(Customer, by=Customer.email)
+    numbers = attrs.relation(Customer, by=Customer.number, many=True)
+    keys = attrs.relation(Customer, by="keys", many=True)
     paid = attrs.boolean()
     price = attrs.integer()
 
@@ -149,6 +155,15 @@ GOALS = Query("goals")
 def total(database: Database, function: AggregateFunction = "sum", query: Query = GOALS, field: str = "n") -> Result:
     """Returns the number over the documents that the query finds."""
     return database.aggregate(Aggregation(query, function, None if function == "count" else field)).value
+
+
+def referring(database: Database, bound: Any, target: Customer) -> list[str]:
+    """Returns the paths of the documents that refer to the target."""
+    source = referrers(bound)
+    assert isinstance(source, Referrers)
+    query = source.query(Document(target.path, target.stored_fields()))
+    assert query is not None
+    return [each.path for each in database.query(query).documents]
 
 
 def goals(database: Database, *values: Any) -> None:
@@ -738,19 +753,44 @@ class DatabaseContract:
                 database.commit([write])
         assert get(database) == old
 
-    @pytest.mark.parametrize("name", ["by_reference", "by_id", "by_path", "ids", "paths"])
+    @pytest.mark.parametrize("name", ["by_reference", "by_id", "by_path", "ids", "paths", "by_email", "numbers"])
     def test_documents_are_found_by_a_relation_however_it_is_stored(self, database: Database, name: str) -> None:
-        bound, is_many = getattr(Purchase, name), name in ("ids", "paths")
+        bound, is_many = getattr(Purchase, name), name in ("ids", "paths", "numbers")
         with use(database):
-            ada = Customer.new("ada")
-            for doc_id, customer in (("1", "ada"), ("2", "grace"), ("3", "ada")):
+            ada, grace = Customer.new("ada", email="a@x", number=1), Customer.new("grace", email="g@x", number=2)
+            for doc_id, customer in (("1", ada), ("2", grace), ("3", ada)):
                 Purchase.new(doc_id, **{name: [customer] if is_many else customer}).save()
             found = Purchase.where(bound.contains(ada) if is_many else bound == ada)
             assert [each.doc_id for each in found] == ["1", "3"]
-        source = referrers(bound)
-        assert isinstance(source, Referrers)
-        paths = [each.path for each in database.query(source.query(ada.path)).documents]
-        assert paths == ["purchases/1", "purchases/3"]
+        assert referring(database, bound, ada) == ["purchases/1", "purchases/3"]
+
+    @pytest.mark.parametrize("doc_id", ["ada", "a b.c`d\\e", "ä-ö", "1", "x" * 1480])
+    def test_documents_are_found_by_the_key_of_a_map_unless_null_stands_beside_it(
+        self, database: Database, doc_id: str
+    ) -> None:
+        with use(database):
+            ada = Customer.new(doc_id)
+            for number, beside in enumerate([True, False, None, "owner", {"since": 3}, [None]]):
+                Purchase.new(f"{number}", keys={doc_id: beside, "grace": True}).save()
+            Purchase.new("other", keys=["grace"]).save()
+            Purchase.new("none", keys={}).save()
+        assert sorted(referring(database, Purchase.keys, ada)) == [f"purchases/{number}" for number in (0, 1, 3, 4, 5)]
+        example = referrers(Purchase.keys)
+        assert isinstance(example, Referrers)
+        query = example.query(Document(ada.path))
+        assert query is not None
+        assert database.aggregate(Aggregation(query, "count")).value == 5
+
+    @pytest.mark.parametrize("name", ["by_email", "numbers"])
+    def test_a_relation_by_a_value_finds_the_documents_that_have_it_and_no_more_than_two(
+        self, database: Database, name: str
+    ) -> None:
+        relation: Any = getattr(Purchase, name).attribute
+        values: tuple[Any, Any] = ("a@x", "b@x") if name == "by_email" else (1, 2)
+        key = "email" if name == "by_email" else "number"
+        database.commit([Put(f"customers/{each}", {key: values[0]}) for each in "cab"])
+        found = [[each.id for each in database.query(relation.look_up(value)).documents] for value in values]
+        assert found == [["a", "b"], []]
 
     def test_null_is_found_by_equality_and_left_out_by_inequality(self, database: Database) -> None:
         with use(database):
@@ -777,8 +817,8 @@ class DatabaseContract:
             (lambda source, model: source.where(model.price.not_in([3, 5])).limit(1), ["1"]),
         ]
         for choose, wanted in chosen:
-            purchases = choose(referrers(Purchase.by_reference), Purchase).query("customers/ada")
-            visits = choose(children(Visit), Visit).query("customers/ada")
+            purchases = choose(referrers(Purchase.by_reference), Purchase).query(Document("customers/ada"))
+            visits = choose(children(Visit), Visit).query(Document("customers/ada"))
             for query in (purchases, visits):
                 assert [each.id for each in database.query(query).documents] == wanted
                 count = database.aggregate(Aggregation(query, "count")).value

@@ -121,7 +121,7 @@ def admits(
     """Returns whether the audience admits the caller to the view, computed from what was read."""
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     readable = instance.view.store_class.readable()
-    with active(Snapshot(documents, instance.view.__name__, readable=readable)):
+    with active(Snapshot(documents, instance.view.__name__, None, readable, resolution.looked_up)):
         totals = reader.totals_of(resolution)
         store = instance.view.store_class(resolution.paths, documents, reader.time, totals)
         return audience.admits(caller, instance.view.of(store, instance.key))

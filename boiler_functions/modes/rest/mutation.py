@@ -125,7 +125,7 @@ class Mutation:
             return admits(self.instance.view.__readers__(), self.instance, after, left, self.call.caller)
         documents = {path: after.documents[path] for path in built.versions}
         readable = self.instance.view.store_class.readable()
-        with active(Snapshot(documents, self.instance.view.__name__, readable=readable)):
+        with active(Snapshot(documents, self.instance.view.__name__, None, readable, left.looked_up)):
             return self.instance.view.__readers__().admits(self.call.caller, built.view)
 
     def _check_existence(self, is_new: bool, document: Document | None) -> None:

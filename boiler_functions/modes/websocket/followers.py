@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from boiler_functions.access import Audience, Caller, Owned
@@ -39,11 +39,12 @@ class ViewState:
     documents: Mapping[str, Any]
     mark: str
     readable: Readable | None = None
+    looked_up: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def admits(self, readers: Audience, caller: Caller | None) -> bool:
         """Returns whether the caller may see it; a predicate reads the documents that the view was built from."""
         try:
-            with active(Snapshot(self.documents, "Meta.read", readable=self.readable)):
+            with active(Snapshot(self.documents, "Meta.read", None, self.readable, self.looked_up)):
                 return readers.admits(caller, self.owned)
         except Exception:
             log.exception("The predicate of an audience raised, so the audience admits nobody.")
@@ -327,11 +328,11 @@ def _state(instance: Instance, content: Fields | None, reader: Reader, resolutio
         return ViewState(None, Nowhere(), {}, "None")
     documents = {path: reader.documents[path] for path in reader.versions(resolution)}
     readable = instance.view.store_class.readable()
-    with active(Snapshot(documents, instance.view.__name__, readable=readable)):
+    with active(Snapshot(documents, instance.view.__name__, None, readable, resolution.looked_up)):
         totals = reader.totals_of(resolution)
         store = instance.view.store_class(resolution.paths, documents, reader.time, totals)
         view = instance.view.of(store, instance.key)
-    return ViewState(content, view, documents, digest(content), readable)
+    return ViewState(content, view, documents, digest(content), readable, resolution.looked_up)
 
 
 def only_copy(instance: Instance) -> tuple[str, ...]:

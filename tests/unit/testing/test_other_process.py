@@ -118,7 +118,7 @@ def test_every_shape_of_a_view_goes_to_another_process() -> None:
             return {f"{word}{self.suffix}": len(word) for word in self.store.page.words}
 
     page = Document("pages/p", {"words": WORDS}, 1)
-    views = [Reached(Local, {"doc_id": "p"}, {"page": ("pages/p",)}, {"pages/p": page}, 0, {})]
+    views = [Reached(Local, {"doc_id": "p"}, {"page": ("pages/p",)}, {"pages/p": page}, 0, {}, {})]
     assert list(contents(views)) == [[{"words": {f"{word}!": len(word) for word in WORDS}}]]
 
 

@@ -1,5 +1,6 @@
 """Attributes that refer to documents."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -193,7 +194,7 @@ def test_a_relation_by_id_into_a_sub_collection_is_refused_as_the_id_does_not_sa
 
     with pytest.raises(DeclarationError, match=r'Room, by="id"\): an id does not say which house .* `by="path"`'):
         attrs.relation(Room, by="id")
-    with pytest.raises(DeclarationError, match=r"by='name'\): a document holds a relation as a reference, a path or"):
+    with pytest.raises(DeclarationError, match=r"by=.name.\): a document holds a relation as a \"reference\", a"):
         attrs.relation(Country, by="name")  # type: ignore[call-overload]
 
 
@@ -203,6 +204,136 @@ def test_json_spells_a_relation_by_id_or_by_path_as_it_is_stored() -> None:
     loaded = schema.load(sent)
     assert loaded["country"] == Reference("countries/JP")
     assert schema.dump(loaded) == sent
+
+
+class Account(DomainModel):
+    class Meta:
+        collection_name = "accounts"
+
+    email = attrs.string()
+    number = attrs.integer()
+    score = attrs.float()
+    former = attrs.string(aliases=["old"])
+    chief = attrs.relation("Account", by=email)
+
+
+class Party(DomainModel):
+    class Meta:
+        collection_name = "parties"
+
+    host = attrs.relation(Account, by=Account.email)
+    guests = attrs.relation(Account, many=True, by=Account.number)
+    members = attrs.relation("Account", many=True, by="keys", data_key="m b")
+
+
+def test_a_relation_by_another_field_is_stored_as_its_value_and_read_as_the_model_that_has_it() -> None:
+    database = MemoryDatabase()
+    with use(database):
+        ada, bob = Account.new("a", email="ada@x", number=1), Account.new("b", number=2, chief="ada@x")
+        ada.save()
+        bob.save()
+        Party.new("p", host=ada, guests=[bob, 3, 1]).save()
+    with use(database):
+        party = Party.get("p")
+        assert party is not None
+        before = database.read(["parties/p"]).documents[0].fields or {}
+        assert (before["host"], before["guests"]) == ("ada@x", [2, 3, 1])
+        assert (party.host, list(party.guests)) == (ada, [bob, ada])
+        assert party.guests[0].chief == ada
+        assert not party.is_changed
+        ada.email = "ada@y"
+        ada.save()
+        assert party.host is None
+        party.host = ada
+        assert party.host == ada
+
+
+def test_a_relation_by_another_field_refuses_a_model_that_has_no_value_there_and_one_of_another_class() -> None:
+    with pytest.raises(InvalidValue, match=r"Party refuses host: <Account accounts/a> has no email, by which"):
+        Party.new(host=Account.new("a"))
+    with pytest.raises(InvalidValue, match=r"Party refuses host: <City cities/TOK> is not a Account; give one, or its"):
+        Party.new(host=City.new("TOK"))
+    with pytest.raises(InvalidValue, match=r"Party refuses guests: '12' is a single string"):
+        Party.new(guests="12")
+    with use(MemoryDatabase()), pytest.raises(InvalidValue, match=r"Party refuses host"):
+        Party.new(host=5).save()
+
+
+def test_a_value_that_two_documents_have_leads_to_neither_and_the_error_names_both() -> None:
+    with use(MemoryDatabase()):
+        Account.new("b", email="ada@x").save()
+        Account.new("a", email="ada@x").save()
+        with pytest.raises(
+            InvalidDocument, match=r"'ada@x' is the email of accounts/a and accounts/b, and leads to one"
+        ):
+            _ = Party.new("p", host="ada@x").host
+
+
+@pytest.mark.parametrize("by", [Account.score, Account.former, Account.chief, City.city_name])
+def test_a_relation_by_a_field_that_no_query_finds_a_document_by_is_refused_by_name(by: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"attrs\.relation\(Account, by=(Account|City)\."):
+        attrs.relation(Account, by=by)
+
+
+def test_the_keys_of_a_map_are_read_as_models_and_what_stands_beside_them_survives() -> None:
+    database = MemoryDatabase()
+    with use(database):
+        ada, bob = Account.new("a"), Account.new("b")
+        ada.save()
+        bob.save()
+        database.commit([Put("parties/p", {"m b": {"b": "host", "a": None, "gone": False}})])
+        party = Party.get("p")
+        assert party is not None
+        assert list(party.members) == [bob]
+        assert not party.is_changed
+        party.members = [ada, "b"]
+        party.save()
+        assert (database.read(["parties/p"]).documents[0].fields or {})["m b"] == {"a": True, "b": "host"}
+        party.members = {"a": {"role": "guest"}}
+        assert list(party.members) == [ada]
+        assert Party.new().values["members"] == {}
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (["a"], r"m b: Not a map whose keys are ids of documents of accounts/\{doc_id\}"),
+        ("a", "m b: Not a map"),
+        ({"a/b": True}, r"m b\.a/b: Not the id of a document of accounts/\{doc_id\}"),
+    ],
+)
+def test_a_stored_map_whose_keys_name_no_documents_is_refused_by_name(stored: Any, reason: str) -> None:
+    relation: Any = Party.members.attribute
+    assert relation.paths({"m b": stored}) == []
+    with pytest.raises(InvalidDocument, match=reason):
+        Party.from_document(Document("parties/p", {"m b": stored})).to_view_dict()
+
+
+def test_a_relation_by_keys_takes_many_and_no_condition_compares_it() -> None:
+    with pytest.raises(DeclarationError, match=r'by="keys"\): a map has many keys; add `many=True`'):
+        attrs.relation(Account, by="keys")
+    compares: list[Callable[[], object]] = [lambda: Party.members == ["a"], lambda: Party.members.contains("a")]
+    for compare in compares:
+        with pytest.raises(DeclarationError, match=r"Party\.members holds documents by the keys .*referrers\(Party"):
+            compare()
+    assert Party.members.is_null().filter.value is None
+
+
+def test_a_condition_on_a_relation_by_another_field_compares_with_the_value() -> None:
+    with use(MemoryDatabase()):
+        ada = Account.new("a", email="ada@x", number=1)
+        Party.new("v", host=ada, guests=[1, 2]).save()
+        Party.new("w", host="bob@x").save()
+        assert [each.doc_id for each in Party.where(Party.host == ada)] == ["v"]
+        assert [each.doc_id for each in Party.where(Party.host.in_([ada, "bob@x"]))] == ["v", "w"]
+        assert [each.doc_id for each in Party.where(Party.guests.contains(ada))] == ["v"]
+
+
+def test_json_spells_a_relation_by_another_field_or_by_keys_as_it_is_stored() -> None:
+    schema = Party.schema(JsonSchema)
+    sent = {"host": "ada@x", "guests": [1], "m b": {"a": True, "b": {"since": 3}}}
+    assert schema.dump(schema.load(sent)) == sent
+    assert schema.validate({"m b": {"a/b": True}, "host": 3}).keys() == {"m b", "host"}
 
 
 def test_the_module_lists_its_factories_sorted() -> None:

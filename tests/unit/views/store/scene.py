@@ -104,7 +104,7 @@ class Fetched:
         self.reader = Reader(self.metered)
         instance = Instance(view, root)
         self.resolution: Resolution = self.reader.resolve([instance])[instance]
-        self.session = Snapshot(self.reader.documents, "TheView")
+        self.session = Snapshot(self.reader.documents, "TheView", looked_up=self.resolution.looked_up)
         self.store: Any = store(self.resolution.paths, self.reader.documents, self.reader.time)
 
     def ids(self, name: str) -> list[str]:
