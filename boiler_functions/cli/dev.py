@@ -22,7 +22,8 @@ from flask import Request, Response
 from watchfiles import PythonFilter, watch
 
 from boiler_functions.cli.desk.api import refusal
-from boiler_functions.cli.desk.application import desk
+from boiler_functions.cli.desk.application import Live, desk
+from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.project import Project
@@ -30,7 +31,15 @@ from boiler_functions.cli.served import COMMANDS, FUNCTIONS, HOST, PLAN, TOKEN
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError, NotDrained
 from boiler_functions.local.auth_emulator import AuthEmulator
-from boiler_functions.local.delivery import Delivered, DeliveryHarness, EventHandler, LocalTrigger, Refused, Retries
+from boiler_functions.local.delivery import (
+    Delivered,
+    DeliveryFaults,
+    DeliveryHarness,
+    EventHandler,
+    LocalTrigger,
+    Refused,
+    Retries,
+)
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.exported import Exported, export
 from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command
@@ -138,13 +147,13 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
         opened.callback(_export, wanted.export, deliveries, auth)
     if wanted.seed and data is None:
         _seed(project, wanted.seed, environment)
-    opened.enter_context(_desk(app, deliveries.timeline, ports.ui))
+    opened.enter_context(_desk(app, deliveries, ports.ui))
     said = {"Auth": _accounts(auth), "Rules": str(rules), "Data": _came_from(wanted, data)}
     _introduce(environment, app, plan, {**said, "Desk": f"http://{HOST}:{ports.ui}"})
     _follow(project, app, deliveries, rules)
 
 
-def _desk(app: App, timeline: Timeline, port: int) -> AbstractContextManager[str]:
+def _desk(app: App, deliveries: Deliveries, port: int) -> AbstractContextManager[str]:
     """Serves the desk, which asks the commands of the app's process, with the code that is there now."""
 
     def ask(path: str, asked: Request) -> Response:
@@ -155,7 +164,16 @@ def _desk(app: App, timeline: Timeline, port: int) -> AbstractContextManager[str
             return refusal(503, "The app does not run: its code has an error, or is being loaded again.")
         return Response(answer.body, answer.status, content_type=_JSON["Content-Type"])
 
-    return served(desk(ask, port, changes=True, timeline=timeline), port)
+    live = Live(deliveries.timeline, FaultSwitch(deliveries.simulate, lambda: _crash(app, deliveries)))
+    return served(desk(ask, port, changes=True, live=live), port)
+
+
+def _crash(app: App, deliveries: Deliveries) -> None:
+    """Kills the app amid its work, and starts it again, as a machine that fails does."""
+    with app.restarting:
+        app.kill()
+        if (plan := app.start()) is not None:
+            deliveries.use(app.host, plan)
 
 
 def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
@@ -202,8 +220,9 @@ def _follow(project: Project, app: App, deliveries: Deliveries, rules: Rules) ->
         if not changes:
             continue
         deliveries.pause()
-        app.stop()
-        plan = app.start()
+        with app.restarting:
+            app.stop()
+            plan = app.start()
         names = ", ".join(sorted({os.path.relpath(path, project.source) for _, path in changes}))
         if plan is None:
             click.echo(f"{names} changed; the app does not start. Events wait until it does.")
@@ -273,6 +292,8 @@ class App:
         self.bearer = {"Authorization": f"Bearer {token}"}
         self._environment = {**os.environ, **environment, TOKEN: token, "PYTHONDONTWRITEBYTECODE": "1"}
         self._process: subprocess.Popen[bytes] | None = None
+        self.restarting = threading.Lock()
+        """Held while the process is replaced: by the files that change, or by the desk."""
 
     def start(self) -> PlanJson | None:
         """Returns the app's plan once it is served; None if the process ended, after it has printed why."""
@@ -300,6 +321,12 @@ class App:
             self._process.wait()
         self._process = None
 
+    def kill(self) -> None:
+        """Ends the process at once, whatever it does; does nothing if it is stopped."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
 
 class Deliveries:
     """Delivers events to the app and retries those that fail; while it is paused, events wait."""
@@ -313,6 +340,7 @@ class Deliveries:
         self._functions: frozenset[str] = frozenset()
         self._sources: dict[str, str] = {}
         self._harnesses: list[DeliveryHarness] = []
+        self._faults = DeliveryFaults()
         self._reached = threading.local()
         self.timeline = Timeline(self._deliver)
 
@@ -333,6 +361,12 @@ class Deliveries:
             self._sources |= sources
             self._harnesses.append(self._harness())
 
+    def simulate(self, faults: DeliveryFaults) -> None:
+        """Has these faults happen from now on."""
+        self._faults = faults
+        for harness in self._harnesses:
+            harness.simulate(faults)
+
     def settle(self) -> None:
         """Waits until all events are handled, though not for ever: one may fail again and again."""
         with suppress(NotDrained):
@@ -348,7 +382,13 @@ class Deliveries:
         """Starts a harness that receives all events from now on; an earlier one finishes those that it has."""
         triggers = [LocalTrigger(name, source, self._target(name)) for name, source in self._sources.items()]
         return DeliveryHarness(
-            self._server, self.emulator, self.project, triggers, observer=self._observe, retries=_RETRIES
+            self._server,
+            self.emulator,
+            self.project,
+            triggers,
+            observer=self._observe,
+            retries=_RETRIES,
+            faults=self._faults,
         )
 
     def _target(self, function: str) -> EventHandler:

@@ -132,8 +132,7 @@ class DeliveryHarness:
         self._triggers = {trigger.function: trigger for trigger in triggers}
         self._observer = observer
         self._retries = retries or Retries()
-        self._faults = faults or DeliveryFaults()
-        self._random = random.Random(self._faults.seed)
+        self.simulate(faults or DeliveryFaults())
         self._observing = threading.Lock()
         self._schedule: Schedule[_Attempt] = Schedule()
         self._failing: dict[tuple[str, str], Delivered] = {}
@@ -151,6 +150,11 @@ class DeliveryHarness:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def simulate(self, faults: DeliveryFaults) -> None:
+        """Has these faults happen from now on, drawn anew from their seed."""
+        self._faults = faults
+        self._random = random.Random(faults.seed)
 
     def stop(self) -> None:
         """Stops delivering: waits for deliveries in progress, and drops those that wait."""

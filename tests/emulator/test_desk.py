@@ -172,6 +172,25 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         page.get_by_label("Function or document").fill("cities/TOK")
         expect(page.get_by_text("2 of 302 deliveries")).to_be_visible()
 
+        page.get_by_role("link", name="Faults").click()
+        expect(page.get_by_role("row").filter(has_text="CityView").locator(".state")).to_have_text("200 right")
+        assert faults(page) == []
+        page.get_by_role("button", name="A bad day").click()
+        expect(page.get_by_role("alert")).to_have_text("A bad day begins.")
+        database.commit([Put(f"cities/{each}", {"name": "y"}) for each in range(100)])
+        page.get_by_role("button", name="Kill the app").click()
+        expect(page.get_by_role("alert")).to_have_text("the app was killed and started again", timeout=60_000)
+        page.get_by_role("button", name="No faults").click()
+        expect(page.get_by_role("row").filter(has_text="CityView").locator(".state")).to_have_text(
+            "200 right", timeout=60_000
+        )
+        copies = [f"cityView/{each}" for each in range(100)]
+        while {(each.fields or {})["title"] for each in database.read(copies).documents} != {"y"}:
+            page.wait_for_timeout(100)
+        page.get_by_role("link", name="Deliveries").click()
+        page.get_by_label("Function or document").fill("cities/")
+        expect(page.get_by_text("fault: the answer was lost").first).to_be_visible()
+
         page.get_by_label("A document's path").fill("cityView/TOK")
         page.get_by_role("button", name="Show").click()
         content = page.get_by_role("region", name="Content")

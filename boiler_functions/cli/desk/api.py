@@ -50,6 +50,7 @@ def api_of(commands: Commands) -> Flask:
 
     get("/map", commands.map)
     get("/status", commands.status)
+    get("/audit", commands.audit)
     get("/letters", commands.letters)
     get("/letters/<letter>", commands.letter)
     return app

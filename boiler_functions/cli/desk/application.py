@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from boiler_functions.cli.desk.api import refusal
+from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.exceptions import BoilerError
 
@@ -17,7 +18,10 @@ _PAGE: Final = {
     "index.html": "text/html; charset=utf-8",
     "desk.css": "text/css; charset=utf-8",
     **dict.fromkeys(
-        ("deliveries.js", "desk.js", "dom.js", "document.js", "letters.js", "map.js", "overview.js"),
+        (
+            *("deliveries.js", "desk.js", "dom.js", "document.js", "faults.js", "letters.js", "map.js"),
+            "overview.js",
+        ),
         "text/javascript; charset=utf-8",
     ),
 }
@@ -43,7 +47,14 @@ class Api(Protocol):
     def __call__(self, path: str, asked: Request) -> AnyResponse: ...
 
 
-def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None) -> Flask:
+class Live(NamedTuple):
+    """What only `boiler dev` has: the deliveries as they come, and a switch for faults."""
+
+    timeline: Timeline
+    faults: FaultSwitch
+
+
+def desk(api: Api, port: int, *, changes: bool, live: Live | None = None) -> Flask:
     """Returns the application; with `changes`, a browser may build, retry and deliver again, else it only reads."""
     app = Flask("boiler desk", static_folder=None)
     _guard(app, port, changes=changes)
@@ -57,7 +68,7 @@ def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None
 
     @app.get("/api/desk")
     def about() -> Any:
-        return {"changes": changes, "timeline": timeline is not None}
+        return {"changes": changes, "live": live is not None}
 
     @app.route("/api/<path:path>", methods=["GET", "POST"])
     def ask(path: str) -> AnyResponse:
@@ -71,8 +82,9 @@ def desk(api: Api, port: int, *, changes: bool, timeline: Timeline | None = None
     def refused(error: HTTPException) -> Response:
         return refusal(error.code or 500, error.description or error.name)
 
-    if timeline is not None:
-        _stream(app, timeline)
+    if live is not None:
+        _stream(app, live.timeline)
+        _switch(app, live.faults)
     return app
 
 
@@ -111,3 +123,19 @@ def _stream(app: Flask, timeline: Timeline) -> None:
     def again(number: int) -> Any:
         timeline.deliver_again(number)
         return {"outcome": "delivered once more"}
+
+
+def _switch(app: Flask, faults: FaultSwitch) -> None:
+    @app.get("/api/faults")
+    def simulated() -> Any:
+        return faults.to_json()
+
+    @app.post("/api/faults")
+    def simulate() -> Any:
+        faults.turn(request.get_json())
+        return faults.to_json()
+
+    @app.post("/api/faults/crash")
+    def crash() -> Any:
+        faults.crash()
+        return {"outcome": "the app was killed and started again"}

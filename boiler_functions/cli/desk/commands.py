@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from boiler_functions.cli.audit import AuditChoice, audit
 from boiler_functions.cli.build import rebuild
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.explain import explain
@@ -16,6 +17,9 @@ from boiler_functions.modes.drawing import Node
 from boiler_functions.plan.graph import Graph
 
 _LATE: Final = timedelta(minutes=2)
+
+_SAMPLE: Final = 200
+"""How many instances of each view are compared with a fresh build, again and again."""
 
 
 class Commands(NamedTuple):
@@ -44,6 +48,9 @@ class Commands(NamedTuple):
 
     def letter(self, letter: str) -> Output:
         return show_letters(self.context, LetterChoice((letter,)), contents=self.contents)
+
+    def audit(self) -> Output:
+        return audit(self.context, None, chosen=AuditChoice(sample=_SAMPLE), late=_LATE)
 
     def retry(self, letter: str) -> Output:
         return retry_letters(self.context, LetterChoice((letter,)))

@@ -7,10 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.desk.application import desk
+from boiler_functions.cli.desk.application import Live, desk
 from boiler_functions.cli.desk.commands import Commands
+from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.desk.timeline import Timeline
+from boiler_functions.local.delivery import DeliveryFaults
 from boiler_functions.testing import MemoryApp
 from tests.unit.cli.conftest import APP, Run, Start, Write, folder, module, run, start
 
@@ -25,6 +27,12 @@ FAILING = APP.replace("City.new(", 'raise ValueError("SECRET")\n        City.new
 
 def client(*, contents: bool = False, changes: bool = False) -> FlaskClient:
     return desk(own(Commands(Context(project="demo-towns"), contents)), PORT, changes=changes).test_client()
+
+
+def live(timeline: Timeline, faults: FaultSwitch) -> FlaskClient:
+    """The desk of `boiler dev`."""
+    commands = own(Commands(Context(project="demo-towns")))
+    return desk(commands, PORT, changes=True, live=Live(timeline, faults)).test_client()
 
 
 def get(page: FlaskClient, path: str) -> Any:
@@ -44,6 +52,7 @@ def built(testing: MemoryApp) -> None:
     [
         ("/api/status", ["status"]),
         ("/api/letters", ["letters", "list", "--all"]),
+        ("/api/audit", ["audit"]),
         ("/api/explain?path=cityView/TOK", ["explain", "cityView/TOK"]),
         (f"/api/explain?path={FORM}", ["explain", FORM]),
     ],
@@ -157,11 +166,27 @@ def test_an_event_that_is_no_longer_kept_is_refused_with_what_is_wrong(start: St
     start(APP)
     delivered: list[str] = []
     timeline = Timeline(lambda function, event: delivered.append(function))
-    commands = own(Commands(Context(project="demo-towns")))
-    page = desk(commands, PORT, changes=True, timeline=timeline).test_client()
+    page = live(timeline, FaultSwitch(lambda faults: None, lambda: None))
     answer = page.post("/api/deliveries/7/again", json={}, headers=OWN)
     assert (answer.status_code, delivered) == (422, [])
     assert "The event of delivery 7 is no longer kept." in answer.get_json()["message"]
+
+
+def test_faults_are_simulated_as_asked_and_others_are_refused(start: Start) -> None:
+    start(APP)
+    simulated: list[DeliveryFaults] = []
+    crashes: list[str] = []
+    page = live(Timeline(lambda function, event: None), FaultSwitch(simulated.append, lambda: crashes.append("one")))
+    answer = page.post("/api/faults", json={"duplicate": 0.5, "shuffle": 2, "seed": 7}, headers=OWN)
+    assert (answer.status_code, answer.get_json()["seed"]) == (200, 7)
+    assert simulated == [DeliveryFaults(seed=7, duplicate=0.5, shuffle=2, copies=3)]
+    assert get(page, "/api/faults")["faults"] == {"duplicate": 0.5, "drop": 0, "crash": 0, "shuffle": 2, "delay": 0}
+    for wanted in ({"drop": 1}, {"delay": -1}, {"crash": "often"}, {"seed": 0.5}):
+        assert page.post("/api/faults", json=wanted, headers=OWN).status_code == 422
+    assert len(simulated) == 1
+    assert page.post("/api/faults/crash", json={}, headers=OWN).status_code == 200
+    assert crashes == ["one"]
+    assert client(changes=True).post("/api/faults", json={}, headers=OWN).status_code == 404
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(run: Run, module: Write) -> None:

@@ -3,20 +3,21 @@
 import { deliveries, followDeliveries } from "./deliveries.js";
 import { documentPage } from "./document.js";
 import { ask } from "./dom.js";
+import { faults } from "./faults.js";
 import { letter, letters } from "./letters.js";
 import { overview } from "./overview.js";
 
 const main = document.querySelector("#main");
 const problem = document.querySelector("#problem");
 const follow = document.querySelector("#follow");
-const PAGES = { "": overview, deliveries, letters, letter, document: documentPage };
+const PAGES = { "": overview, deliveries, faults, letters, letter, document: documentPage };
 
-const { changes, timeline } = await ask("api/desk");
+const { changes, live } = await ask("api/desk");
 const desk = { ...(await ask("api/about")), changes };
-if (timeline) {
+if (live) {
   followDeliveries();
 } else {
-  document.querySelector("#deliveries").remove();
+  document.querySelectorAll(".live").forEach((each) => each.remove());
 }
 document.title = `${desk.app}: desk`;
 document.querySelector("#place").textContent = `${desk.app}: ${desk.place}. ${desk.changes ? "Changes are allowed." : "It only reads."}`;
