@@ -17,6 +17,7 @@ from boiler_functions.modes.on_change.webhook import Webhook
 from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.types import GeoPoint
+from boiler_functions.views.copy import Copy, one_of
 from boiler_functions.views.operations import operation
 from boiler_functions.views.references import (
     children,
@@ -35,6 +36,7 @@ __all__ = [
     "BoilerError",
     "Caller",
     "Changed",
+    "Copy",
     "DomainModel",
     "Embedded",
     "GeoPoint",
@@ -48,6 +50,7 @@ __all__ = [
     "attrs",
     "children",
     "matching",
+    "one_of",
     "operation",
     "parent",
     "parents",

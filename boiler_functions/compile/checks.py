@@ -92,6 +92,16 @@ def check_copies(declarations: Declarations) -> None:
                 )
 
 
+def check_own_copies(declarations: Declarations) -> None:
+    """Raises InvalidReference for a view whose getters may ask for whom a copy is, where there is no copy."""
+    for mode, each in declarations.all:
+        if each.view is not None and each.view.has_own_copies() and not mode.takes_own_copies:
+            raise InvalidReference(
+                f"@app.{mode.name} of {each.view.__name__}, whose getters may ask for whom a copy is "
+                f"({each.view.copy_class.__name__}): it has no copy to ask for. Give it a view model without a Copy."
+            )
+
+
 def check_cycles(functions: Sequence[EventFunction]) -> None:
     """Raises TriggersItself if a function's writes would trigger it again, directly or through other functions."""
     for function in functions:

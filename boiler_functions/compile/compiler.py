@@ -11,6 +11,7 @@ from boiler_functions.compile.checks import (
     check_kept,
     check_named,
     check_names,
+    check_own_copies,
     check_owners,
 )
 from boiler_functions.exceptions import DeclarationError
@@ -61,6 +62,7 @@ def compile_declarations(declarations: Declarations) -> Compiled:
     check_owners(declarations)
     check_kept(declarations)
     check_copies(declarations)
+    check_own_copies(declarations)
     check_cycles(functions)
     for mode in modes:
         mode.check(declarations)

@@ -135,6 +135,10 @@ class Ledger(NamedTuple):
     """When the ledger was read."""
     is_registered: bool = False
     """Whether tokens were added since the view was built, so that a change before may have found nobody."""
+    digests: Mapping[str, str] = {}
+    """The digests of the copies by destination, of a view whose copies differ; else each has the `content_hash`."""
+    contents: Mapping[str, Fields] = {}
+    """The contents of the copies by destination, of a view whose copies differ, kept as `content` is."""
 
     @classmethod
     def of(cls, instance: Instance, document: Document, read_at: Instant = 0) -> Ledger:
@@ -168,7 +172,18 @@ class Ledger(NamedTuple):
             _wake_of(fields, "postponed_until"),
             read_at,
             fields.get("registered", False),
+            dict(zip(lists.destinations, fields.get("digests", ()), strict=False)),
+            dict(zip(lists.destinations, fields.get("contents", ()), strict=False)),
         )
+
+    @property
+    def copies(self) -> dict[str, str | None]:
+        """The digest of each copy by its path, as it was written."""
+        return {path: self.digests.get(path, self.content_hash) for path in self.destinations}
+
+    def content_at(self, path: str) -> Fields | None:
+        """Returns the content of the copy at the path, as far as it is kept; None if the view has no copy there."""
+        return self.contents.get(path, self.content) if path in self.destinations else None
 
     def is_owed_to(self, edition: Edition) -> bool:
         """Whether code of this edition must build the view, whatever an event says.
@@ -216,8 +231,10 @@ class Ledger(NamedTuple):
         with_content: bool = False,
     ) -> Ledger:
         """The ledger of a view that was built anew, which owes nothing, or one more build after the roll-out."""
-        content = built.content if with_content else None
-        room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - value_size([*built.tokens]) - value_size(content)
+        content = built.content if with_content and built.own is None else None
+        contents = built.own or {} if with_content else {}
+        beside = map(value_size, ([*built.tokens], [*built.digests.values()], content, [*contents.values()]))
+        room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - sum(beside)
         lists = Lists(built.versions, built.destinations).fitting(room)
         return self._replace(
             depends_on=built.tokens,
@@ -234,6 +251,8 @@ class Ledger(NamedTuple):
             skipped={path: _reason(built.skipped[path]) for path in sorted(built.skipped)[:_MOST_SKIPPED]},
             number_skipped=len(built.skipped),
             is_registered=False,
+            digests=built.digests,
+            contents=contents,
         )
 
     def knows(self, versions: Mapping[str, Version]) -> bool:
@@ -254,6 +273,7 @@ class Ledger(NamedTuple):
             "root": instance.root,
             "depends_on": sorted(self.depends_on),
             **lists.fields(),
+            **({"digests": [self.digests.get(each, "") for each in self.destinations]} if self.digests else {}),
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),
             "cause": self.cause,
@@ -264,6 +284,7 @@ class Ledger(NamedTuple):
             **({"written_at": to_datetime(self.written_at)} if self.written_at else {}),
             **({"registered": True} if self.is_registered else {}),
             **({} if self.content is None else {"content": self.content}),
+            **({"contents": [self.contents.get(each, {}) for each in self.destinations]} if self.contents else {}),
             **self._skipped_fields(),
         }
         return Put(self.document.path, fields, precondition=unchanged(self.document))

@@ -96,6 +96,9 @@ class Mode(ABC, Generic[D]):
     takes_kept_totals: ClassVar[bool] = False
     """Whether the Store of its views may have kept totals: it follows them, or reads no Store."""
 
+    takes_own_copies: ClassVar[bool] = False
+    """Whether getters of its views may ask for whom a copy is: it knows which copy it works on."""
+
     # Checks over several declarations; a decorator checks its own.
 
     def check(self, declarations: Declarations) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from boiler_functions.database import ABSENT, Database, Filter, Put, Query, Write
 from boiler_functions.modes.invocation import Invocation
@@ -30,22 +31,54 @@ class Recipient(Protocol):
         ...
 
 
+class Told(NamedTuple):
+    """One change for the receivers: the content before and after, of all copies or of one."""
+
+    before: Fields | None
+    after: Fields | None
+    copies: tuple[str, ...]
+    copy: str = ""
+    """The path of the copy that changed, of a view whose copies differ."""
+
+
+def changes(instance: Instance, ledger: Ledger, built: Built) -> Iterator[Told]:
+    """Yields the change of a view; of one whose copies differ, the change of each copy that changed."""
+    copies = tuple(sorted({*ledger.destinations, *built.destinations}))
+    if not instance.view.has_own_copies():
+        yield Told(ledger.content, built.content, copies)
+        return
+    known = ledger.copies
+    for path in copies:
+        before, after = ledger.content_at(path), built.at(path)
+        new = None if after is None else built.digest_at(path)
+        # By content too: after a commit in parts, the ledger has no digests.
+        if known.get(path) != new and (before is None or digest(before) != new):
+            yield Told(before, after, (path,), path)
+
+
+def withdrawals(instance: Instance, ledger: Ledger, paths: Iterable[str]) -> Iterator[Told]:
+    """Yields the changes of copies that are withdrawn while the others keep their content."""
+    if instance.view.has_own_copies():
+        yield from (Told(ledger.content_at(path), None, (path,), path) for path in paths)
+
+
 def records(
-    invocation: Invocation, recipients: Iterable[Recipient], instance: Instance, ledger: Ledger, built: Built
+    invocation: Invocation, recipients: Iterable[Recipient], instance: Instance, ledger: Ledger, told: Iterable[Told]
 ) -> Iterator[Write]:
-    """Yields a record of the change for each recipient of the view, to be written in the commit of the change."""
-    for each in recipients:
+    """Yields a record of each change for each recipient of the view, to be written in the commit of the change."""
+    for recipient, each in itertools.product(recipients, told):
+        outbox = recipient.outbox(invocation.app)
         # At most one commit succeeds on a version of the ledger, so every attempt at this change has the same key.
-        key = digest(each.outbox(invocation.app), instance.root, ledger.document.version)
+        key = digest(outbox, instance.root, ledger.document.version, *filter(None, [each.copy]))
         fields = {
             "app": invocation.app,
             "path": instance.root,
-            "before": ledger.content,
-            "after": built.content,
-            "copies": sorted({*ledger.destinations, *built.destinations}),
+            "before": each.before,
+            "after": each.after,
+            "copies": list(each.copies),
             **state(invocation, "pending", 0),
         }
-        yield Put(f"{each.outbox(invocation.app)}/{key}", fields, precondition=ABSENT)
+        yield Put(f"{outbox}/{key}", fields, precondition=ABSENT)
 
 
 def undelivered(database: Database, outbox: str) -> list[Fields]:

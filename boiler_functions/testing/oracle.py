@@ -127,7 +127,8 @@ def _expected(view: View, path: str, documents: AllDocuments, now: Instant) -> _
     copies = reached.copies()
     try:
         content = reached.content()
-        stored = {copy: _as_stored(copy, _document(reached, content, copy)) for copy in copies}
+        shown = {copy: _document(reached, reached.content_of(copy, content), copy) for copy in copies}
+        stored = {copy: _as_stored(copy, fields) for copy, fields in shown.items()}
     except Permanent:
         return _Expected(name, dict.fromkeys(copies))
     return _Expected(name, stored, reached, content)

@@ -55,10 +55,23 @@ class Reached(NamedTuple):
         return Snapshot(self.documents, self.view.__name__, looked_up=self.looked_up)
 
     def content(self) -> dict[str, Any]:
-        """Returns the content that the getters compute; raises a Permanent error if they or documents are at fault."""
+        """Returns the content that the getters compute; of a view whose copies differ, that of each copy by its path.
+
+        Raises a Permanent error if getters or documents are at fault.
+        """
+        if not self.view.has_own_copies():
+            return self._content(None)
+        return {path: self._content(path) for path in self.copies()}
+
+    def content_of(self, path: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns the part of `content` that belongs to one copy."""
+        found: Mapping[str, Any] = content[path] if self.view.has_own_copies() else content
+        return found
+
+    def _content(self, path: str | None) -> dict[str, Any]:
         with active(self._snapshot()):
             store = self.view.store_class(self.paths, self.documents, lambda: self.now, self.totals)
-            return self.view.of(store, self.key).to_view_dict()
+            return self.view.of(store, self.key, copy_path=path).to_view_dict()
 
     def copies(self) -> list[str]:
         """Returns the paths of the copies; a document that cannot be read, or has no usable value, gives none."""

@@ -37,6 +37,8 @@ class Instance(NamedTuple):
 
     view: type[ViewModel[Any]]
     root: str
+    copy: str | None = None
+    """The path of the only copy that is asked for, of a view whose copies differ; None for all of them."""
 
     @property
     def key(self) -> dict[str, str]:
@@ -72,10 +74,24 @@ class Built(NamedTuple):
     """Why documents were left out, by path, of references with `on_invalid="skip"`."""
     wake_at: Instant | None = None
     """When an answer about the time becomes another, so that the content may change without any document."""
+    own: Mapping[str, Fields] | None = None
+    """The contents by destination, of a view whose copies differ; `content` says then only that there is a view."""
+    digests: Mapping[str, str] = MappingProxyType({})
+    """The digests of `own`, by destination."""
+
+    def at(self, path: str | None) -> Fields | None:
+        """Returns the content of the copy at one of the destinations; None if there is no view, or no such copy."""
+        if self.content is None or self.own is None:
+            return self.content
+        return None if path is None else self.own.get(path)
+
+    def digest_at(self, path: str) -> str | None:
+        """Returns the digest of the content at one of the destinations, by which a ledger knows it."""
+        return self.digests.get(path, self.content_hash)
 
     def document(self, path: str) -> dict[str, Any]:
         """Returns the fields of the copy at one of the destinations."""
-        return {**(self.content or {}), "doc_ref": path}
+        return {**(self.at(path) or {}), "doc_ref": path}
 
 
 class Reader:
@@ -284,15 +300,21 @@ def build_to_store(instance: Instance, reader: Reader, resolution: Resolution, s
     if built.content is None:
         return built
     built = built._replace(content_hash=digest(built.content))
-    if not built.destinations:
-        return built
-    # The copies differ only in their path, so if the one with the longest path fits, all do.
-    longest = max(built.destinations, key=len)
+    if built.own is not None:
+        digests = {path: digest(content) for path, content in built.own.items()}
+        built = built._replace(digests=digests, content_hash=digest(sorted(digests.items())))
     try:
-        check_document(longest, built.document(longest))
+        for path in _largest(built):
+            check_document(path, built.document(path))
     except Permanent as error:
         return built._replace(content=None, content_hash=None, failure=error)
     return built
+
+
+def _largest(built: Built) -> Sequence[str]:
+    """Returns the destinations whose copies must fit for all to fit."""
+    # Copies with one content differ only in their path, so if the one with the longest path fits, all do.
+    return built.destinations if built.own is not None else sorted(built.destinations, key=len)[-1:]
 
 
 def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: str) -> Built:
@@ -323,13 +345,23 @@ def _computed(instance: Instance, reader: Reader, resolution: Resolution, seen: 
         copies = view.__copies__()
         built = empty._replace(destinations=copies.paths, view=view, refused=copies.refused)
         try:
-            return built._replace(content=content_of(view), wake_at=store.changes_at)
+            content, own = _contents(view, [each for each in copies.paths if instance.copy in (None, each)])
+            return built._replace(content=content, own=own, wake_at=store.changes_at)
         except Permanent as error:
             return built._replace(failure=error)
 
 
+def _contents(view: ViewModel[Any], paths: Collection[str]) -> tuple[Fields, Mapping[str, Fields] | None]:
+    """Returns the content of the view, and of one whose copies differ that of each copy."""
+    if not view.has_own_copies():
+        return content_of(view), None
+    shared = view.__shared__() if len(paths) > 1 else {}
+    own = {path: content_of(view.__own__(path, shared)) for path in paths}
+    return {OBJ_TYPE: type(view).__name__}, own
+
+
 def content_of(view: ViewModel[Any]) -> Fields:
-    """Returns the fields that all copies of the view share; with `Meta.versioned`, including its version.
+    """Returns the fields that all copies of the view share, or those of one copy, with its version if it has one.
 
     They are as a copy gives them back, so that a view built now equals its copy in every spelling.
     """

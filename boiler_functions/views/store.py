@@ -193,6 +193,7 @@ class Store:
     documents: Documents
     totals: Mapping[str, Result]
     _models: dict[str, list[Any]]
+    _by_values: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -246,6 +247,7 @@ class Store:
         self._read_time = read_time
         self._now: Now | None = None
         self._models = {}
+        self._by_values = {}
 
     @property
     def now(self) -> Now:
@@ -270,6 +272,13 @@ class Store:
         if source.name not in self._models:
             self._models[source.name] = source._models(self)
         return self._models[source.name]
+
+    def models_by(self, source: Source, names: tuple[str, ...]) -> Mapping[tuple[str, ...], Any]:
+        """Returns the models behind a reference to many, by their values of some placeholders."""
+        if (key := (source.name, names)) not in self._by_values:
+            models = self.models(source)
+            self._by_values[key] = {tuple(getattr(model, name) for name in names): model for model in models}
+        return self._by_values[key]
 
     def candidates(self, source: Source) -> list[Document | DomainModel]:
         """Returns the models behind a reference once they are loaded, else its documents, which may not fit."""

@@ -19,6 +19,7 @@ from boiler_functions.exceptions import (
     InvalidDocument,
     InvalidOption,
     InvalidPattern,
+    InvalidReference,
     Permanent,
     Transient,
 )
@@ -31,6 +32,7 @@ from boiler_functions.models.spelling import AnswerSchema, JsonSchema
 from boiler_functions.paths import Pattern
 from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of
+from boiler_functions.views.copy import AskedForCopy, Copy, OneOf, Place
 from boiler_functions.views.store import Store
 from boiler_functions.views.stored_copy import copy_model
 
@@ -40,9 +42,10 @@ class NoStore(Store):
 
 
 S = TypeVar("S", bound=Store, default=NoStore)
+C_co = TypeVar("C_co", bound=Copy, covariant=True, default=Copy)
 
 
-class ViewModel(Model, Generic[S]):
+class ViewModel(Model, Generic[S, C_co]):
     """What a front end reads, computed from several documents, or a form that it sends.
 
         class CityView(ViewModel[CityStore]):
@@ -60,10 +63,17 @@ class ViewModel(Model, Generic[S]):
 
     takes_computed = True
     store_class: ClassVar[type[Store]] = NoStore
+    copy_class: ClassVar[type[Copy]] = Copy
 
     store: S
     params: Mapping[str, str]
     """The values of the placeholders in the root's path, or in the path of a task's form."""
+
+    _copy_path: str | None = None
+    _shared: Mapping[str, Any] | None = None
+    """What all copies share, as documents hold it, by attribute; None unless the view is one of copies that differ."""
+    _asked: bool | None = None
+    """Whether a getter has asked for the copy; None unless it is worked out what all copies share."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -71,6 +81,8 @@ class ViewModel(Model, Generic[S]):
             for argument in typing.get_args(base):
                 if isinstance(argument, type) and issubclass(argument, Store):
                     cls.store_class = argument
+                if isinstance(argument, type) and issubclass(argument, Copy):
+                    cls.copy_class = argument
         if old := [name for name, each in cls.attributes.items() if each.aliases or each.coercion]:
             raise InvalidAttribute(
                 f"{cls.__name__}.{old[0]} has `aliases` or `coerce`, which are for documents that are there already; "
@@ -78,6 +90,8 @@ class ViewModel(Model, Generic[S]):
             )
         if cls.meta("path") is not None:
             cls._check_path()
+        for member in cls.copy_class.members:
+            cls._check_member(member)
         for option in ("read", "write"):
             cls._check_audience(option)
 
@@ -87,11 +101,19 @@ class ViewModel(Model, Generic[S]):
         )
 
     @classmethod
-    def of(cls, store: S, params: Mapping[str, str], values: Mapping[str, Any] | None = None) -> typing.Self:
-        """Returns a view over a Store; `values` are those of a form."""
+    def of(
+        cls,
+        store: S,
+        params: Mapping[str, str],
+        values: Mapping[str, Any] | None = None,
+        *,
+        copy_path: str | None = None,
+    ) -> typing.Self:
+        """Returns a view over a Store; `values` are those of a form, `copy_path` is where it is stored."""
         view = cls.__new__(cls)
         view.store = store
         view.params = params
+        view._copy_path = copy_path
         view._initialize({})
         assign(view, values or {})
         return view
@@ -185,6 +207,54 @@ class ViewModel(Model, Generic[S]):
     def __owners__(self, placeholder: str) -> set[str]:
         return owners_of(type(self).__name__, placeholder, self.store)
 
+    @classmethod
+    def has_own_copies(cls) -> bool:
+        """Returns whether copies differ, as getters may ask for whom one is."""
+        return bool(cls.copy_class.members)
+
+    @property
+    def copy(self) -> C_co:
+        """For whom the copy is that getters or setters work on: `self.copy.users`, as the view's Copy declares."""
+        if not self.has_own_copies():
+            raise GetterFailed(
+                f"{type(self).__name__} asks for whom a copy is, and does not say who that could be. Declare it: "
+                f"`class {type(self).__name__}Copy(Copy): users = one_of({self.store_class.__name__}.users)`, and "
+                f"`class {type(self).__name__}(ViewModel[{self.store_class.__name__}, {type(self).__name__}Copy])`."
+            )
+        if self._asked is not None:
+            self._asked = True
+            raise AskedForCopy
+        if self._copy_path is None:
+            raise GetterFailed(
+                f"{type(self).__name__} asks for whom a copy is where there is no copy: an audience and `on_create` "
+                f"have none, nor has a caller without one."
+            )
+        found = self.copy_class.at(Place(self.store, self.pattern(), self._copy_path))
+        return cast(C_co, found)
+
+    def __shared__(self) -> dict[str, Any]:
+        """Returns what all copies share, as documents hold it: the results of getters that do not ask for the copy."""
+        found: dict[str, Any] = {}
+        for name, attribute in self.exported().items():
+            self._asked = False
+            try:
+                stored = self._stored(name, self._computed(name)) if attribute.fget else None
+            except AskedForCopy:
+                continue
+            finally:
+                was_asked, self._asked = self._asked, None
+            if was_asked:
+                break  # The getter has caught it: what it kept in the view for others may be of no copy.
+            if attribute.fget:
+                found[name] = stored
+        return found
+
+    def __own__(self, path: str, shared: Mapping[str, Any]) -> typing.Self:
+        """Returns the view as the copy at the path, with what all copies share."""
+        view = self.of(self.store, self.params, copy_path=path)
+        view._shared = shared
+        return view
+
     @property
     def caller(self) -> Caller | None:
         """The sender of the request, for setters, operations and hooks; None without a token, and in tasks."""
@@ -209,6 +279,8 @@ class ViewModel(Model, Generic[S]):
         return super().to_view_dict()
 
     def _computed(self, name: str) -> Any:
+        if self._shared is not None and name in self._shared:
+            return self._shared[name]
         try:
             return getattr(self, name)
         except (Permanent, Transient):
@@ -216,6 +288,28 @@ class ViewModel(Model, Generic[S]):
         # `sys.exit()` in a getter is a bug like any other, and must not end a process that serves others.
         except (Exception, SystemExit) as error:
             raise GetterFailed(f"{type(self).__name__}.{name} raised {described(error)}") from error
+
+    def _stored(self, name: str, value: Any) -> Any:
+        if self._shared is not None and name in self._shared:
+            return value  # It is as documents hold it.
+        return super()._stored(name, value)
+
+    @classmethod
+    def _check_member(cls, member: OneOf[Any]) -> None:
+        """Raises DeclarationError unless each copy is for exactly one of the documents."""
+        where = f"{cls.__name__}: {cls.copy_class.__name__}.{member.name}"
+        if member.source not in cls.store_class.sources:
+            raise InvalidReference(
+                f"{where} is one of a reference that {cls.store_class.__name__} does not have; name one of its own."
+            )
+        if cls.meta("path") is None:
+            return  # Each mode that needs a path says so.
+        if missing := member.needed - {*cls.pattern().names}:
+            raise InvalidPattern(
+                f"{where} is the one of {cls.store_class.__name__}.{member.source.name} for whom a copy is, and "
+                f"{cls.__name__}.Meta.path {cls.pattern().text!r} does not have a copy for each of them; add "
+                f"{', '.join(f'{{{each}}}' for each in sorted(missing))}."
+            )
 
     @classmethod
     def _check_path(cls) -> None:

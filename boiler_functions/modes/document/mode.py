@@ -17,6 +17,7 @@ class DocumentMode(FormMode[MutationTask]):
 
     name = "document"
     counted = "mutable views"
+    takes_own_copies = True
 
     def check(self, declarations: Declarations) -> None:
         for each in declarations.of(self):

@@ -67,8 +67,8 @@ class MutationTask(Task):
         return self.view.load_by(self.form_schema(), path, fields)
 
     def take_effect(self, path: str, values: dict[str, Any], store: Store) -> None:
-        view = self.view.of(store, self.key(path))
         copy = _copy(path)
+        view = self.view.of(store, self.key(path), copy_path=copy)
         if copy not in view.__copies__().paths:
             raise Rejected(f"There is no {self.view.__name__} at {copy}.")
         caller = self.caller(path)

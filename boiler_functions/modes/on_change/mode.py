@@ -70,6 +70,7 @@ class OnChangeMode(Mode[Sink]):
     counted = "receivers of changes"
     look = LOOK
     takes_kept_totals = True
+    takes_own_copies = True
 
     def check(self, declarations: Declarations) -> None:
         for sink in declarations.of(self):

@@ -182,9 +182,7 @@ class Audit(NamedTuple):
     def _is_edited(self, look: _Look) -> bool:
         """Whether the copies are not what any code built, by the digest in the ledger."""
         stored = {each.path: each.fields for each in look.copies if each.exists}
-        if stored.keys() != {*look.ledger.destinations}:
-            return True
-        return any(_hash(fields or {}) != look.ledger.content_hash for fields in stored.values())
+        return {path: _hash(fields or {}) for path, fields in stored.items()} != look.ledger.copies
 
     def _is_recent(self, look: _Look) -> bool:
         """Whether a document in which ledger and build differ has changed just now, so that its event may come.

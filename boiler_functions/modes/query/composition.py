@@ -13,7 +13,7 @@ from boiler_functions.exceptions import Permanent, WithdrawalHeld
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Debt, Ledger, Wake, ledger_path
-from boiler_functions.modes.outbox import Recipient, records
+from boiler_functions.modes.outbox import Recipient, changes, records, withdrawals
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.quiet import QuietViews
@@ -52,7 +52,7 @@ class Composition(NamedTuple):
             debts = Debts(self.commits, self.force)
             # The debt is committed with the other views of the page.
             owing = [debts.owing(instance, ledger, built.tokens, fault, gone)] if is_owed else []
-            writes = [*owing, *self._deletes(instance, ledger, gone)]
+            writes = [*owing, *self._withdrawals(instance, ledger, gone)]
             return Prepared(instance, writes, Outcome.WITHDRAWN if gone else Outcome.DEAD_LETTER, fault)
         writes, outcome = self._writes(instance, ledger, built, reader)
         refused = next(iter(built.refused), None)
@@ -79,8 +79,8 @@ class Composition(NamedTuple):
         is_held_back = self.quiet.every and is_same_plan and not self.force
         if is_held_back and self.quiet.is_too_early(instance, ledger, reader.time()):
             return self._postponing(instance, ledger, built, reader.time())
-        same = built.content_hash == ledger.content_hash and not self.force
-        wanted = [path for path in built.destinations if not same or path not in ledger.destinations]
+        known = ledger.copies
+        wanted = [path for path in built.destinations if self.force or built.digest_at(path) != known.get(path)]
         gone = [path for path in ledger.destinations if path not in built.destinations]
         edition = self._edition(instance)
         if ledger.document.exists and not ledger.edition.plan:
@@ -116,7 +116,7 @@ class Composition(NamedTuple):
             # Written all the same: a builder with an older reading must meet a conflict, or it would give a copy to
             # somebody who has just lost the right to it.
             postponing = ledger._replace(cause=self.commits.cause)
-        writes = [postponing.put(instance), *self._deletes(instance, ledger, gone)]
+        writes = [postponing.put(instance), *self._withdrawals(instance, ledger, gone)]
         return writes, Outcome.WITHDRAWN if gone else Outcome.POSTPONED
 
     def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
@@ -142,7 +142,13 @@ class Composition(NamedTuple):
         is_known = ledger.content_hash is None or (ledger.knows(built.versions) and not has_totals)
         if is_by_hand and not is_woken and is_known:
             return []
-        return list(records(self._invocation, recipients, instance, ledger, built))
+        return list(records(self._invocation, recipients, instance, ledger, changes(instance, ledger, built)))
+
+    def _withdrawals(self, instance: Instance, ledger: Ledger, gone: Collection[str]) -> list[Write]:
+        """Returns deletes of copies while the others stay as they are, with the records that this has."""
+        told = withdrawals(instance, ledger, gone)
+        outbox = records(self._invocation, self._recipients_of(instance), instance, ledger, told)
+        return [*self._deletes(instance, ledger, gone), *outbox]
 
     def _recipients_of(self, instance: Instance) -> list[Recipient]:
         return [each for each in self.recipients if each.view is instance.view]
@@ -152,7 +158,7 @@ class Composition(NamedTuple):
         debt = Debt.of(self._invocation.app, "not all copies are written", self._invocation.now(), ledger.debt)
         copies = tuple(dict.fromkeys((*ledger.destinations, *built.destinations)))
         owing = ledger.owing(built.tokens, self._edition(instance), debt)
-        return owing._replace(destinations=copies, content_hash="")
+        return owing._replace(destinations=copies, content_hash="", digests={})
 
     def _once_more(self) -> Debt | None:
         # By the time of the start rather than of the commit: the sources were read in between, and a change of them may

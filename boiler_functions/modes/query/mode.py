@@ -115,6 +115,7 @@ class QueryMode(Mode[Stored]):
     counted = "stored views"
     look = LOOK
     takes_kept_totals = True
+    takes_own_copies = True
     stores = True
 
     def check(self, declarations: Declarations) -> None:

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from boiler_functions.access import Audience, Caller, Claim, Nobody, Owner
-from boiler_functions.exceptions import InvalidPath
+from boiler_functions.exceptions import InvalidAccess, InvalidPath
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.paths import Pattern
 from boiler_functions.types import subclasses
-from boiler_functions.views.view_model import ViewModel
+from boiler_functions.views.build import Instance
+from boiler_functions.views.view_model import View, ViewModel
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,15 @@ class CopyPaths:
     def own(self, key: Mapping[str, str], caller: Caller | None) -> str | None:
         """Returns the path of the caller's copy, or of the only one; None if key and caller do not determine it."""
         return self._filled(self.pattern, key, caller)
+
+    def own_of(self, instance: Instance, caller: Caller | None) -> Instance:
+        """Returns the instance with the caller's copy, if copies differ."""
+        return instance._replace(copy=self.own(instance.key, caller)) if self.view.has_own_copies() else instance
+
+    @cached_property
+    def unknown_of_own(self) -> list[str]:
+        """The placeholders of the path that neither the key of the root nor the caller's id fills."""
+        return sorted({*self.pattern.names} - {*self.keys.values(), self.owner})
 
     @cached_property
     def are_listed(self) -> bool:
@@ -138,3 +148,14 @@ class CopyPaths:
             return pattern.fill(values)
         except InvalidPath:
             return None  # A path cannot hold the id of this user.
+
+
+def check_own(where: str, view: View) -> None:
+    """Raises InvalidAccess if copies differ, and it is not known which of them a caller reads."""
+    if view.has_own_copies() and (unknown := CopyPaths(view).unknown_of_own):
+        names = ", ".join(f"{{{each}}}" for each in unknown)
+        raise InvalidAccess(
+            f"{where}: copies of {view.__name__} differ, and neither the root's id nor the caller's fills {names} in "
+            f"its path, so it is not known which copy is the caller's. Name the one placeholder that is the user's id "
+            f"in {view.__name__}.Meta, as `read = access.owner({unknown[0]!r})`."
+        )

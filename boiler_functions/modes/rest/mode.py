@@ -12,6 +12,7 @@ from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations, Mode
 from boiler_functions.modes.rest.columns import check_orders, columns_of
+from boiler_functions.modes.rest.copies import check_own
 from boiler_functions.modes.rest.declaration import API, Rule
 from boiler_functions.modes.written import changed_by, check_written
 from boiler_functions.settings.options import MAX_HTTP_SECONDS
@@ -29,9 +30,11 @@ class RestMode(Mode[Rule]):
     counted = "REST rules"
     look = Look("rest", "#efe6fd", "#7c3aed")
     longest = MAX_HTTP_SECONDS
+    takes_own_copies = True
 
     def check(self, declarations: Declarations) -> None:
         for rule in declarations.of(self):
+            check_own(f"@app.rest({rule.rule!r})", rule.view)
             if rule.filtered_orders:
                 columns = columns_of(rule.view, is_stored=rule.view in declarations.stored)
                 check_orders(rule.view, columns, rule.filtered_orders)

@@ -99,9 +99,11 @@ class Mutation:
         store = self.instance.view.store_class(resolution.paths, unit.documents, reader.time, totals)
         if is_new:
             store.begin(self.instance.key)
-        view = self.instance.view.of(store, self.instance.key)
+        view = self.instance.view.of(store, self.instance.key, copy_path=self.instance.copy)
         if not is_new:
             self._authorize(view)
+            if view.has_own_copies() and self.instance.copy not in view.__copies__().paths:
+                raise self._not_found()
         if self.call.conditions:
             self.call.conditions.check(None if is_new else self._etag(reader, resolution))
         if is_new:
@@ -144,16 +146,17 @@ class Mutation:
         return NotFound(f"There is no {self.instance.view.__name__} with this id.")
 
     def _etag(self, reader: Reader, resolution: Resolution) -> str | None:
-        content = build(self.instance, reader, resolution, self.scope).content
+        content = build(self.instance, reader, resolution, self.scope).at(self.instance.copy)
         return None if content is None else etag_of(content)
 
     def _answer(self, built: Built, *, is_new: bool, is_read: bool) -> Answer:
         location = self.location if is_new else None
         # There is no body if the mutation deleted the root, or if the caller may change the view but not read it.
-        if built.content is None or not is_read:
+        content = built.at(self.instance.copy)
+        if content is None or not is_read:
             return Answer(204, location=location)
-        body = represent(self.instance.key["doc_id"], built.content)
-        return Answer(201 if is_new else 200, body, etag_of(built.content), location)
+        body = represent(self.instance.key["doc_id"], content)
+        return Answer(201 if is_new else 200, body, etag_of(content), location)
 
 
 class Afterwards(Reader):

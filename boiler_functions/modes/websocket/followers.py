@@ -320,7 +320,7 @@ def read_now(instance: Instance, scope: str, database: LiveDatabase) -> Read:
         versions[query.key] = versions_of(reader.results[query.key])
     built = build(instance, reader, resolution, scope)
     wake_after = None if built.wake_at is None else (built.wake_at - reader.time()) / 1e9
-    return Read(_state(instance, built.content, reader, resolution), targets, versions, wake_after)
+    return Read(_state(instance, built.at(instance.copy), reader, resolution), targets, versions, wake_after)
 
 
 def _state(instance: Instance, content: Fields | None, reader: Reader, resolution: Resolution) -> ViewState:
@@ -336,7 +336,9 @@ def _state(instance: Instance, content: Fields | None, reader: Reader, resolutio
 
 
 def only_copy(instance: Instance) -> tuple[str, ...]:
-    """Returns the path of the only copy; nothing unless the root's key determines it."""
+    """Returns the path of the only copy, or of the one that is asked for; nothing unless it is determined."""
+    if instance.copy is not None:
+        return (instance.copy,)
     root = instance.view.store_class.root()
     key = {f"{root.name}.{name}": value for name, value in instance.key.items()} if root else {}
     pattern = instance.view.pattern()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from boiler_functions.manifest import Service, function_name
 from boiler_functions.modes.drawing import Look, Node, source_node, view_node
 from boiler_functions.modes.mode import Declarations, Mode
+from boiler_functions.modes.rest.copies import check_own
 from boiler_functions.modes.websocket.declaration import SOCKETS, Socket
 from boiler_functions.modes.written import changed_by, check_written
 from boiler_functions.settings.options import MAX_CONCURRENCY, MAX_HTTP_SECONDS, Options
@@ -19,9 +20,11 @@ class WebsocketMode(Mode[Socket]):
     counted = "namespaces"
     look = Look("socket", "#e0f7f7", "#0e7490")
     longest = MAX_HTTP_SECONDS
+    takes_own_copies = True
 
     def check(self, declarations: Declarations) -> None:
         for socket in declarations.of(self):
+            check_own(f"@app.websocket({socket.namespace!r})", socket.view)
             if socket.view.settable():
                 check_written(f"@app.websocket({socket.namespace!r})", changed_by(socket.view), declarations.stored)
 

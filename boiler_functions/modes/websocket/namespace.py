@@ -45,7 +45,7 @@ class InvalidApp(InvalidToken):
 class Views(Protocol):
     """The view of a namespace: finds its instances, lists them, and changes them."""
 
-    def instance(self, key: Mapping[str, Any]) -> Instance:
+    def instance(self, key: Mapping[str, Any], caller: Caller | None) -> Instance:
         """Returns the instance of a client's key; raises InvalidPath or ValidationError for an invalid key."""
         ...
 
@@ -232,8 +232,8 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         return await do(client, args[0])
 
     async def _subscribe(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
-        instance = self._instance(data)
         session = client.session
+        instance = self._instance(data, session.caller)
         if not instance.view.__readers__().may_admit(session.caller):
             raise self._not_found()
         if instance not in session.subscriptions and len(session.subscriptions) >= self._settings.max_subscriptions:
@@ -246,7 +246,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
         return answer(200)
 
     async def _unsubscribe(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
-        client.session.unsubscribe(self._instance(data))
+        client.session.unsubscribe(self._instance(data, client.session.caller))
         return answer(200)
 
     async def _list(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
@@ -260,15 +260,15 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
 
     async def _mutate(self, client: Client, data: dict[str, Any]) -> Acknowledgement:
         values = data.pop("values", None)
-        instance = self._instance(data)
-        loop = asyncio.get_running_loop()
         caller = client.session.caller
+        instance = self._instance(data, caller)
+        loop = asyncio.get_running_loop()
         view = await loop.run_in_executor(self._hub.threads, self._views.mutate, instance, values, caller)
         return answer(200, view=view)
 
-    def _instance(self, key: dict[str, Any]) -> Instance:
+    def _instance(self, key: dict[str, Any], caller: Caller | None) -> Instance:
         try:
-            return self._views.instance(key)
+            return self._views.instance(key, caller)
         except InvalidPath as error:
             raise self._not_found() from error
 

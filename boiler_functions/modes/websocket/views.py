@@ -12,6 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from boiler_functions.access import Caller
 from boiler_functions.database import Database
+from boiler_functions.exceptions import InvalidPath
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.arguments import patch_body, settable
@@ -47,11 +48,15 @@ class SocketViews:
             )
         )
 
-    def instance(self, key: Mapping[str, Any]) -> Instance:
+    def instance(self, key: Mapping[str, Any], caller: Caller | None) -> Instance:
         """Returns the instance of a client's key; raises InvalidPath or ValidationError for an invalid key."""
         names = self.resource.root.pattern().names
         found = _taken({"id" if name == "doc_id" else name: name for name in names}, key, and_more=False)
-        return Instance(self.resource.view, self.resource.root.pattern().fill(found))
+        instance = Instance(self.resource.view, self.resource.root.pattern().fill(found))
+        own = self.resource.copies.own_of(instance, caller)
+        if instance.view.has_own_copies() and own.copy is None:
+            raise InvalidPath("No copy can be for this client.")
+        return own
 
     def page(self, asked: Mapping[str, Any], caller: Caller | None) -> Mapping[str, Any]:
         """Returns a page of the caller's views: `results`, and `nextPageToken` if more follow.

@@ -19,6 +19,7 @@ from boiler_functions import (
     ViewModel,
     access,
     attrs,
+    one_of,
     reference,
     references,
 )
@@ -32,6 +33,7 @@ from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
 from boiler_functions.testing import MemoryApp, memory_app
 from boiler_functions.views.build import Instance
+from boiler_functions.views.copy import Copy as ForWhom
 from boiler_functions.websocket import Server, config_of
 
 P = ParamSpec("P")
@@ -105,6 +107,44 @@ class Copy(Shown):
         path = "guests/{guests.doc_id}/copies/{room.doc_id}"
         read = access.owner("guests.doc_id")
         write = access.owner("guests.doc_id")
+
+
+class GuestCopy(ForWhom):
+    guests = one_of(RoomStore.guests)
+
+
+class OfGuest(ViewModel[RoomStore, GuestCopy]):
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.room.title
+
+    @attrs.computed
+    def me(self) -> str:
+        return self.copy.guests.name
+
+    @me.setter
+    def set_me(self, value: str) -> None:
+        self.copy.guests.name = value
+
+
+@app.query
+@app.websocket("/own")
+class Own(OfGuest):
+    """Stored for each guest, who sees their own."""
+
+    class Meta:
+        path = "guests/{guests.doc_id}/own/{room.doc_id}"
+        read = access.owner("guests.doc_id")
+        write = access.owner("guests.doc_id")
+
+
+@app.websocket("/mine")
+class Mine(OfGuest):
+    """Not stored, and of each guest their own."""
+
+    class Meta:
+        path = "guests/{guests.doc_id}/mine/{room.doc_id}"
+        read = access.owner("guests.doc_id") | access.public
 
 
 def is_host(caller: Caller | None, view: Any) -> bool:

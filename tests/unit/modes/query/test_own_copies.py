@@ -1,0 +1,254 @@
+"""Copies that differ: a getter asks for whom the copy is, and a copy is written only when its own content changed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from boiler_functions import (
+    Boiler,
+    Copy,
+    DomainModel,
+    HttpSettings,
+    Store,
+    ViewModel,
+    access,
+    attrs,
+    children,
+    matching,
+    one_of,
+    reference,
+    references,
+)
+from boiler_functions.exceptions import InvalidPattern, InvalidReference
+from boiler_functions.modes.ledger import COLLECTION
+from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+
+
+class User(DomainModel):
+    class Meta:
+        collection_name = "users"
+
+    name = attrs.string(required=True)
+
+
+class Room(DomainModel):
+    class Meta:
+        collection_name = "rooms"
+
+    title = attrs.string(required=True)
+    owner = attrs.relation(User)
+    users = attrs.relation(User, many=True)
+
+
+class Seat(DomainModel):
+    class Meta:
+        collection_name = "rooms/{room_id}/seats"
+
+    unread = attrs.integer(default=0)
+    role = attrs.string(default="guest")
+
+
+class RoomStore(Store):
+    room = reference(Room)
+    seats = children(Seat)
+
+
+class RoomCopy(Copy):
+    seats = one_of(RoomStore.seats)
+
+
+app = Boiler("rooms", http=HttpSettings(rate=None))
+asked: list[str] = []
+
+
+@app.query
+class RoomView(ViewModel[RoomStore, RoomCopy]):
+    class Meta:
+        path = "users/{seats.doc_id}/rooms/{room.doc_id}"
+        read = access.owner("seats.doc_id")
+        versioned = True
+
+    @attrs.computed
+    def title(self) -> str:
+        asked.append("title")
+        return self.store.room.title
+
+    @attrs.computed
+    def unread(self) -> int:
+        return self.copy.seats.unread
+
+    @attrs.computed
+    def everybody(self) -> list[str]:
+        return [each.doc_id for each in self.store.seats] if self.copy.seats.role == "host" else []
+
+
+@pytest.fixture
+def testing() -> Iterator[MemoryApp]:
+    with memory_app(app) as memory:
+        Room.new(doc_id="r", title="Standup").save()
+        sit("ada", role="host")
+        sit("eve", unread=3)
+        memory.deliver()
+        asked.clear()
+        yield memory
+
+
+def sit(uid: str, unread: int = 0, role: str = "guest") -> None:
+    Seat.new(room_id="r", doc_id=uid, unread=unread, role=role).save()
+
+
+def shown(testing: MemoryApp, uid: str) -> Any:
+    return testing.fields(f"users/{uid}/rooms/r")
+
+
+def ledger(testing: MemoryApp) -> Any:
+    return next(each.fields for each in testing.documents().values() if each.collection == COLLECTION)
+
+
+def version_of(testing: MemoryApp, uid: str) -> int:
+    return testing.documents()[f"users/{uid}/rooms/r"].version
+
+
+def test_each_participant_sees_what_is_theirs(testing: MemoryApp) -> None:
+    assert (shown(testing, "ada")["unread"], shown(testing, "ada")["everybody"]) == (0, ["ada", "eve"])
+    assert (shown(testing, "eve")["unread"], shown(testing, "eve")["everybody"]) == (3, [])
+    assert shown(testing, "ada")["title"] == shown(testing, "eve")["title"] == "Standup"
+    assert_views_equal_rebuild(testing)
+
+
+def test_a_change_that_one_copy_shows_writes_that_copy_and_the_ledger(testing: MemoryApp) -> None:
+    before = version_of(testing, "ada"), shown(testing, "ada")["doc_version"], shown(testing, "eve")["doc_version"]
+    sit("eve", unread=0)
+    testing.deliver()
+    assert shown(testing, "eve")["unread"] == 0
+    assert (version_of(testing, "ada"), shown(testing, "ada")["doc_version"]) == before[:2]
+    assert shown(testing, "eve")["doc_version"] != before[2]
+    assert_views_equal_rebuild(testing)
+
+
+def test_a_change_that_all_copies_show_writes_all(testing: MemoryApp) -> None:
+    before = version_of(testing, "ada")
+    Room.new(doc_id="r", title="Retro").save()
+    testing.deliver()
+    assert shown(testing, "ada")["title"] == shown(testing, "eve")["title"] == "Retro"
+    assert version_of(testing, "ada") > before
+
+
+def test_a_getter_that_does_not_ask_is_worked_out_once(testing: MemoryApp) -> None:
+    sit("eve", unread=0)
+    testing.deliver()
+    assert asked == ["title"]
+
+
+def test_who_joins_gets_a_copy_and_who_leaves_loses_it(testing: MemoryApp) -> None:
+    before = version_of(testing, "eve")
+    sit("bob", unread=5)
+    testing.deliver()
+    assert shown(testing, "bob")["unread"] == 5
+    assert shown(testing, "ada")["everybody"] == ["ada", "bob", "eve"]
+    assert version_of(testing, "eve") == before
+    testing.write("rooms/r/seats/bob", None)
+    testing.deliver()
+    assert shown(testing, "bob") is None
+    sit("bob", unread=5)
+    testing.deliver()
+    assert shown(testing, "bob")["unread"] == 5
+    assert_views_equal_rebuild(testing)
+
+
+def test_the_ledger_has_a_digest_for_each_destination_only_if_copies_differ(testing: MemoryApp) -> None:
+    assert len(ledger(testing)["digests"]) == 2
+    assert len({*ledger(testing)["digests"]}) == 2
+
+
+def test_a_getter_that_catches_everything_still_counts_as_asking() -> None:
+    own = Boiler("catching")
+
+    @own.query
+    class Catching(ViewModel[RoomStore, RoomCopy]):
+        class Meta:
+            path = "users/{seats.doc_id}/catching/{room.doc_id}"
+
+        @attrs.computed
+        def unread(self) -> int:
+            try:
+                return self.copy.seats.unread
+            except BaseException:  # as careless user code does
+                return -1
+
+        @attrs.computed
+        def title(self) -> str:
+            return self.store.room.title
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="Standup").save()
+        sit("eve", unread=3)
+        testing.deliver()
+        assert (testing.fields("users/eve/catching/r") or {})["unread"] == 3
+        assert_views_equal_rebuild(testing)
+
+
+class UserStore(Store):
+    room = reference(Room)
+    owner = reference(Room.owner)
+    users = references(Room.users)
+    people = matching(User.all())
+
+
+def test_one_of_takes_a_reference_to_many() -> None:
+    with pytest.raises(InvalidReference, match=r"one_of\(owner\): give a reference to many"):
+        one_of(UserStore.owner)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_copy_says_for_whom_it_is() -> None:
+    with pytest.raises(InvalidReference, match=r"Nobody does not say for whom a copy is; add `users = one_of"):
+
+        class Nobody(Copy):
+            pass
+
+
+def test_a_copy_is_for_one_of_a_reference_of_the_views_own_store() -> None:
+    with pytest.raises(InvalidReference, match=r"RoomCopy.seats is one of a reference that UserStore does not have"):
+
+        class Foreign(ViewModel[UserStore, RoomCopy]):
+            class Meta:
+                path = "users/{users.doc_id}/foreign/{room.doc_id}"
+
+
+class UserCopy(Copy):
+    users = one_of(UserStore.users)
+
+
+@pytest.mark.parametrize("path", ["rooms/{room.doc_id}", "users/{users.name}/rooms/{room.doc_id}"])
+def test_each_copy_is_for_exactly_one_document(path: str) -> None:
+    def declare() -> None:
+        named = path
+
+        class Single(ViewModel[UserStore, UserCopy]):
+            class Meta:
+                path = named
+
+    with pytest.raises(InvalidPattern, match=r"does not have a copy for each of them; add \{users.doc_id\}"):
+        declare()
+
+
+def test_a_view_that_asks_without_saying_who_fails_by_name() -> None:
+    own = Boiler("asking")
+
+    @own.query
+    class Asking(ViewModel[RoomStore]):
+        class Meta:
+            path = "users/{seats.doc_id}/asking/{room.doc_id}"
+
+        @attrs.computed
+        def unread(self) -> int:
+            return self.copy.seats.unread  # type: ignore[attr-defined,no-any-return]  # pyright: ignore
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="Standup").save()
+        sit("eve", unread=3)
+        testing.deliver()
+        (letter,) = [each.fields for each in testing.documents().values() if each.collection == "boilerDeadLetters"]
+        assert letter is not None
+        assert "Asking asks for whom a copy is, and does not say who that could be" in str(letter)
