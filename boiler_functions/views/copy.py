@@ -35,7 +35,7 @@ class AskedForCopy(BaseException):
     """
 
 
-class Place(NamedTuple):
+class CopyPlace(NamedTuple):
     """Where a copy is stored, and the Store that it is computed from."""
 
     store: Store
@@ -69,11 +69,11 @@ class OneOf(Generic[M]):
         is_below_root = isinstance(self.source, Children) and isinstance(self.source.via, Root)
         return {f"{self.source.name}.{name}" for name in (names[-1:] if is_below_root else names)}
 
-    def _found(self, place: Place) -> DomainModel:
+    def _found(self, place: CopyPlace) -> M:
         filled = place.pattern.match(place.path) or {}
         own = [each.partition(".")[2] for each in filled if each.partition(".")[0] == self.source.name]
         values = tuple(filled[f"{self.source.name}.{each}"] for each in own)
-        found = place.store.models_by(self.source, tuple(own)).get(values)
+        found: M | None = place.store.models_by(self.source, tuple(own)).get(values)
         if found is None:
             raise Rejected(f"There is no {self.source.model.__name__} for whom {place.path} could be.")
         return found
@@ -84,7 +84,7 @@ class Copy:
 
     members: ClassVar[tuple[OneOf[Any], ...]] = ()
 
-    _place: Place
+    _place: CopyPlace
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -99,7 +99,7 @@ class Copy:
         cls.members = tuple(declared.values())
 
     @classmethod
-    def at(cls, place: Place) -> Copy:
+    def at(cls, place: CopyPlace) -> Copy:
         """Returns the copy at a place."""
         copy = cls()
         copy._place = place

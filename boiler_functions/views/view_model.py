@@ -32,7 +32,7 @@ from boiler_functions.models.spelling import AnswerSchema, JsonSchema
 from boiler_functions.paths import Pattern
 from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of
-from boiler_functions.views.copy import AskedForCopy, Copy, OneOf, Place
+from boiler_functions.views.copy import AskedForCopy, Copy, CopyPlace, OneOf
 from boiler_functions.views.store import Store
 from boiler_functions.views.stored_copy import copy_model
 
@@ -229,7 +229,7 @@ class ViewModel(Model, Generic[S, C_co]):
                 f"{type(self).__name__} asks for whom a copy is where there is no copy: an audience and `on_create` "
                 f"have none, nor has a caller without one."
             )
-        found = self.copy_class.at(Place(self.store, self.pattern(), self._copy_path))
+        found = self.copy_class.at(CopyPlace(self.store, self.pattern(), self._copy_path))
         return cast(C_co, found)
 
     def __shared__(self) -> dict[str, Any]:

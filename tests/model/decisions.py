@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from tests.model.views import build, is_refused, matches, named, resolve, tokens_of, with_tombstones
 from tests.model.world import (
     COPIED,
+    EACH,
     FOLLOW,
     MISSING,
     NOW,
@@ -13,6 +14,7 @@ from tests.model.world import (
     UNTAKEN,
     UPKEEP,
     WHOLE,
+    Built,
     Change,
     Commit,
     Document,
@@ -26,6 +28,9 @@ from tests.model.world import (
     anew,
     pairs,
 )
+
+_PLACED = (COPIED, EACH, *OWNED)
+"""The values of a root by which other documents say where its view is stored."""
 
 
 class Decisions:
@@ -184,7 +189,7 @@ class Decisions:
         if change.path != "a" or not change.tells:
             return True
         before, after = change.before.value, change.after.value
-        return None in (before, after) or (before in (COPIED, *OWNED)) != (after in (COPIED, *OWNED))
+        return None in (before, after) or (before in _PLACED) != (after in _PLACED)
 
     def _is_behind(self, handler: Handler, ledger: Ledger) -> bool:
         if ledger.registered and "reread_registered" not in self.off:
@@ -309,7 +314,7 @@ class Decisions:
                     stored.update({(name, to): None for to in old.destinations})
                 continue
             tokens = self._tokens_of(view, resolve(view, seen), seen)
-            same = bool(old and old.content == built.content and handler.change.path)
+            known_copies = self._known_copies(old) if handler.change.path else {}
             read_at = handler.read_at
             if self._is_quiet(old, read_at) and handler.change.path:
                 ledgers += self._postponed(name, known, built.destinations, read_at)
@@ -317,7 +322,7 @@ class Decisions:
                 if "withdrawn_at_once" not in self.off:
                     stored.update({(name, to): None for to in gone})
                 continue
-            wanted = {to for to in built.destinations if not (same and old and to in old.destinations)}
+            wanted = {to for to in built.destinations if self._digest_at(built, to) != known_copies.get(to)}
             gone = {to for to in (old.destinations if old else ()) if to not in built.destinations}
             if not ("always_ledger" in self.off and old and old.tokens == tokens and not wanted | gone):
                 versions = with_tombstones(built.ledger, old, handler.change)
@@ -330,10 +335,23 @@ class Decisions:
                 if "wake_with_content" in self.off:
                     new = new._replace(wakes=False)
                 ledgers.append((name, known, new))
-            stored.update({(name, to): built.content for to in wanted})
+            stored.update({(name, to): built.at(to) for to in wanted})
             stored.update({(name, to): None for to in gone})
             refused |= bool(wanted) and is_refused(view, seen)
         return Commit(tuple(ledgers), pairs(stored), refused) if ledgers else None
+
+    def _known_copies(self, old: Ledger | None) -> dict[int, object]:
+        """Returns the digest of each copy by its destination, as the ledger has it."""
+        if old is None:
+            return {}
+        if "digest_of_each" in self.off:
+            return dict.fromkeys(old.destinations, old.own[0][1] if old.own else old.content)
+        kept = old.destinations if "digest_withdrawn" not in self.off else (*old.destinations, *dict(old.own))
+        return {to: dict(old.own).get(to, old.content) for to in kept}
+
+    def _digest_at(self, built: Built, to: int) -> object:
+        """Returns the digest of a copy; without the device, that of the first for all."""
+        return built.at(built.destinations[0] if "digest_of_each" in self.off else to)
 
     def _is_quiet(self, old: Ledger | None, read_at: int) -> bool:
         if not self.scenario.quiet or old is None or old.content is None or "quiet" in self.off:
@@ -394,6 +412,7 @@ class Decisions:
             tokens=known.ledger.tokens | final.tokens, owed=True, once_more=False, wakes=False, destinations=copies
         )
         unfinished = owing if "part_content" in self.off else owing._replace(content=())
+        unfinished = unfinished if "part_digests" in self.off else unfinished._replace(own=())
         first = [(unfinished, (each,)) for each in sorted(commit.stored, key=lambda each: each[1] is not None)]
         return (*first, (final, ()))
 

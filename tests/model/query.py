@@ -8,6 +8,7 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     TIMED   the root, and `b`, and whether a moment has passed, which it asks the time
     OWNED   as COPIED, and `y`, of which a getter raises when it is FAILS
     SPREAD  the root, and `b`, which says both the content and the two paths that the view is stored at
+    EACH    the root, `b` and `y`; stored at 1 with what `b` says, and at 2 with what `y` says, each if it exists
     COUNTED the root, and how many of `x`, `y` match and their sum: numbers, which bring no versions
     BOTH    as COUNTED, and `y`, which it reads too
     FOUND   as QUERY, and `y`, which it reads by its name too
@@ -75,7 +76,7 @@ class QueryProtocol(Decisions):
             built = rebuild(view, docs)
             ledgers[view.name] = None if built is None or built.content is None else built.ledger
             if built and built.content is not None:
-                stored.update({(view.name, to): built.content for to in built.destinations})
+                stored.update({(view.name, to): built.at(to) or () for to in built.destinations})
         builds = (self._delivered(Change("", 0, MISSING, MISSING, False)),) * self.scenario.builds
         return self._settled(
             World(
@@ -107,7 +108,7 @@ class QueryProtocol(Decisions):
                 if reads_on := found.keys() - set(built.destinations):
                     return f"READS ON: {view.name} cannot be built, and is still stored at {min(reads_on)}"
                 continue
-            wanted = dict.fromkeys(built.destinations, built.content)
+            wanted = {to: built.at(to) for to in built.destinations}
             if wanted != found:
                 return f"DIVERGED: {view.name} is stored as {found}, a rebuild makes {wanted}"
         return None

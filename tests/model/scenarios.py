@@ -14,6 +14,7 @@ from tests.model.world import (
     CHAIN,
     COPIED,
     COUNTED,
+    EACH,
     FAILS,
     FOUND,
     LINK,
@@ -74,6 +75,8 @@ _MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
 _FIELDS = {"a": (NARROW, None), "b": (0, 100, 10, 3), "x": (1, 101, 11, 2), "y": (20, None)}
 _NARROW = (("a", NARROW), ("b", 0), ("x", 1), ("y", 10))
 _SPREAD = (("a", SPREAD), ("b", 0))
+_EACH = (("a", EACH), ("b", 0), ("y", 0))
+_PARTICIPANTS = {"b": (0, 1, None), "y": (0, 1, None)}
 _CHAIN = {"a": (CHAIN, None), "b": (CHAIN, 0), "y": (0, 1, None)}
 
 FAMILIES = (
@@ -101,6 +104,22 @@ FAMILIES = (
     _family("destinations that change, lost answers", 2, 3, _MOVING, initial=(("a", COPIED), ("b", 5)), faults=1),
     _family("copies in parts", 2, 3, {"a": (ALONE, None), "b": (0, 1, 2)}, initial=_SPREAD, parts=True),
     _family("copies in parts, crashes and lost answers", 2, 3, {"b": (0, 1, 2)}, initial=_SPREAD, parts=True, faults=1),
+    _family("participants", 2, 3, {"a": (EACH, None), **_PARTICIPANTS}, initial=_EACH, participants=True),
+    _family(
+        "participants, delivered twice", 2, 3, _PARTICIPANTS, initial=_EACH, participants=True, deliveries=2,
+    ),
+    _family(
+        "participants, crashes and lost answers", 2, 3,
+        {"a": (EACH, ALONE), **_PARTICIPANTS}, initial=_EACH, participants=True, faults=1,
+    ),
+    _family(
+        "participants, copies in parts", 3, 3, {"b": (0, 1), "y": (0, 1)}, initial=_EACH, participants=True, parts=True,
+    ),
+    _family(
+        "participants of a quiet view", 2, 3,
+        _PARTICIPANTS, initial=_EACH, participants=True, quiet=True, upkeep=True,
+        places=("a", "b", "y"),
+    ),
     _family("a getter that raises", 3, 4, {"a": (ALONE, LINK), "b": (0, FAILS)}),
     _family(
         "an owner who changes while a getter raises", 4, 4,
@@ -302,6 +321,7 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
             (world.WOKEN, template.moment),
             (world.COUNTS, template.settling),
             (world.QUIET, template.quiet),
+            (world.OWN, template.participants),
             (world.FIELDS, template.fields),
         )
         if any(off & set(devices) and not has for devices, has in needs):

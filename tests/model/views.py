@@ -7,6 +7,7 @@ from tests.model.world import (
     CHAIN,
     COPIED,
     COUNTED,
+    EACH,
     FAILS,
     FOUND,
     LINK,
@@ -37,7 +38,7 @@ def named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
     root = seen.get(view.root, MISSING).value
     if root in LINKED:
         yield "b"
-    if root in OWNED or root in (BOTH, FOUND):
+    if root in OWNED or root in (BOTH, FOUND, EACH):
         yield "y"
     if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
@@ -93,7 +94,11 @@ def build(
         destinations = () if seen["b"].value is None else (seen["b"].value,)
         if "y" in resolution.named and seen["y"].value == FAILS:
             return Built(None, destinations, Ledger(tokens_of(view, resolution)), failed=True)
-    ledger = Ledger(tokens_of(view, resolution), pairs(versions), content, destinations)
+    own: tuple[tuple[int, tuple[object, ...]], ...] = ()
+    if view.root and seen[view.root].value == EACH:
+        own = tuple((to, (seen[path].value,)) for to, path in ((1, "b"), (2, "y")) if seen[path].value is not None)
+        content, destinations = own, tuple(to for to, _ in own)
+    ledger = Ledger(tokens_of(view, resolution), pairs(versions), content, destinations, own=own)
     return Built(content, destinations, ledger._replace(wakes=wakes and not now, now=now))
 
 

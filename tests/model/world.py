@@ -14,11 +14,12 @@ REFUSED, FAILS = 8, 9
 TIMED = 12
 COUNTED, BOTH = 13, 14
 FOUND = 15
+EACH = 18
 NARROW, WHOLE = 16, 17
 """The first reads one field of each document, the tens of its value; by the ones it follows and finds."""
 INITIAL = 1
 """The version of all documents that exist before the script."""
-LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, *OWNED)
+LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, EACH, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 NOW = "now"
@@ -63,6 +64,9 @@ QUIET = (
 )
 """The devices for views that are written once in a period; only scenarios with quiet views need them."""
 
+OWN = ("digest_of_each", "part_digests", "digest_withdrawn")
+"""The devices for copies that differ; only scenarios with participants need them."""
+
 FIELDS = ("images_agree", "conditions_matter", "leads_matter", "all_references_matter")
 """The devices for changes that matter to no view; only scenarios with fields need them."""
 
@@ -87,6 +91,7 @@ DEVICES = (
     *PARTS,
     *COUNTS,
     *QUIET,
+    *OWN,
     *FIELDS,
 )
 
@@ -169,6 +174,8 @@ class Ledger(NamedTuple):
     written_at: int = 0
     postponed_until: int = 0
     registered: bool = False
+    own: tuple[tuple[int, tuple[object, ...]], ...] = ()
+    """The content of each copy, for its digest, of a view whose copies differ."""
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -197,6 +204,10 @@ class Built(NamedTuple):
     destinations: tuple[int, ...]
     ledger: Ledger
     failed: bool = False
+
+    def at(self, to: int) -> tuple[object, ...] | None:
+        """Returns the content of the copy at a destination."""
+        return dict(self.ledger.own).get(to, self.content)
 
 
 Stored = tuple[tuple[str, int], tuple[object, ...] | None]
@@ -299,6 +310,8 @@ class Scenario(NamedTuple):
     """Each copy of a view that has several to write is committed by itself."""
     quiet: bool = False
     """The views are written once in a PERIOD."""
+    participants: bool = False
+    """The copies of some views differ."""
     fields: int = 0
     """The views are NARROW or WHOLE, and a change of what they do not read is acknowledged at once."""
     places: tuple[str, ...] = ("a",)
