@@ -82,7 +82,7 @@ class OneOf(Generic[M]):
 class Copy:
     """For whom a copy of a view is: a view model that names a subclass of it has copies that differ."""
 
-    members: ClassVar[tuple[OneOf[Any], ...]] = ()
+    _declared: ClassVar[tuple[OneOf[Any], ...]] = ()
 
     _place: CopyPlace
 
@@ -96,14 +96,14 @@ class Copy:
                 f"{cls.__name__} does not say for whom a copy is; add `users = one_of(MeetingStore.users)`, with the "
                 f"reference to many that the view's path names."
             )
-        cls.members = tuple(declared.values())
+        cls._declared = tuple(declared.values())
+
+    def __init__(self, place: CopyPlace) -> None:
+        self._place = place
 
     @classmethod
-    def at(cls, place: CopyPlace) -> Copy:
-        """Returns the copy at a place."""
-        copy = cls()
-        copy._place = place
-        return copy
+    def __declared__(cls) -> tuple[OneOf[Any], ...]:
+        return cls._declared
 
 
 def one_of(source: Many[M]) -> OneOf[M]:

@@ -90,7 +90,7 @@ class ViewModel(Model, Generic[S, C_co]):
             )
         if cls.meta("path") is not None:
             cls._check_path()
-        for member in cls.copy_class.members:
+        for member in cls.copy_class.__declared__():
             cls._check_member(member)
         for option in ("read", "write"):
             cls._check_audience(option)
@@ -210,7 +210,7 @@ class ViewModel(Model, Generic[S, C_co]):
     @classmethod
     def has_own_copies(cls) -> bool:
         """Returns whether copies differ, as getters may ask for whom one is."""
-        return bool(cls.copy_class.members)
+        return bool(cls.copy_class.__declared__())
 
     @property
     def copy(self) -> C_co:
@@ -229,7 +229,7 @@ class ViewModel(Model, Generic[S, C_co]):
                 f"{type(self).__name__} asks for whom a copy is where there is no copy: an audience and `on_create` "
                 f"have none, nor has a caller without one."
             )
-        found = self.copy_class.at(CopyPlace(self.store, self.pattern(), self._copy_path))
+        found = self.copy_class(CopyPlace(self.store, self.pattern(), self._copy_path))
         return cast(C_co, found)
 
     def __shared__(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Copies that differ: a getter asks for whom the copy is, and a copy is written only when its own content changed."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from boiler_functions import (
 from boiler_functions.exceptions import InvalidPattern, InvalidReference
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+from tests.unit.modes.hooked import Hooked
 
 
 class User(DomainModel):
@@ -252,3 +254,68 @@ def test_a_view_that_asks_without_saying_who_fails_by_name() -> None:
         (letter,) = [each.fields for each in testing.documents().values() if each.collection == "boilerDeadLetters"]
         assert letter is not None
         assert "Asking asks for whom a copy is, and does not say who that could be" in str(letter)
+
+
+def test_a_commit_in_parts_that_ends_early_leaves_no_digest_of_a_copy_that_it_wrote() -> None:
+    own = Boiler("large")
+
+    @own.query
+    class Large(ViewModel[RoomStore, RoomCopy]):
+        class Meta:
+            path = "users/{seats.doc_id}/large/{room.doc_id}"
+
+        @attrs.computed
+        def title(self) -> str:
+            return self.store.room.title
+
+        @attrs.computed
+        def text(self) -> str:
+            return self.copy.seats.doc_id * 900_000
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="before").save()
+        for uid in "abcde":
+            sit(uid)
+        testing.deliver()
+        Room.new(doc_id="r", title="after").save()
+        (event,) = testing.take()
+        with pytest.raises(KeyboardInterrupt):
+            testing.handle(event, Hooked(testing.database).after("commit", 1, ended))
+        titles = {(testing.fields(f"users/{uid}/large/r") or {})["title"] for uid in "abcde"}
+        assert titles == {"before", "after"}
+        Room.new(doc_id="r", title="before").save()
+        testing.deliver()
+        assert_views_equal_rebuild(testing)
+
+
+def test_who_leaves_a_quiet_view_and_returns_within_its_period_has_a_copy_after_it() -> None:
+    own = Boiler("quiet")
+
+    @own.query(at_most_every=timedelta(seconds=10))
+    class Quiet(ViewModel[RoomStore, RoomCopy]):
+        class Meta:
+            path = "users/{seats.doc_id}/quiet/{room.doc_id}"
+
+        @attrs.computed
+        def unread(self) -> int:
+            return self.copy.seats.unread
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="Standup").save()
+        sit("ada")
+        sit("eve", unread=3)
+        testing.deliver()
+        testing.advance(seconds=20)
+        sit("ada", unread=1)
+        testing.deliver()
+        testing.write("rooms/r/seats/eve", None)
+        testing.deliver()
+        assert testing.fields("users/eve/quiet/r") is None
+        sit("eve", unread=3)
+        testing.deliver()
+        testing.advance(seconds=20)
+        assert (testing.fields("users/eve/quiet/r") or {})["unread"] == 3
+        assert_views_equal_rebuild(testing)
