@@ -210,7 +210,7 @@ class ViewModel(Model, Generic[S, C_co]):
     @classmethod
     def has_own_copies(cls) -> bool:
         """Returns whether copies differ, as getters may ask for whom one is."""
-        return bool(cls.copy_class.__declared__())
+        return cls.copy_class is not Copy
 
     @property
     def copy(self) -> C_co:
