@@ -75,9 +75,10 @@ class Contents:
         is_missing = bool(instance.root) and not resolution.paths
         if is_missing or not admits(self.copies.readers, instance, reader, resolution, caller):
             return None
-        instance = self.copies.own_of(instance, caller)
-        if instance.view.has_own_copies() and instance.copy is None:
-            return None
+        if instance.view.has_own_copies():
+            instance = self.copies.own_of(instance, caller)
+            if instance.copy is None:
+                return None
         return build(instance, reader, resolution, self.scope).at(instance.copy)
 
     def _built_or_logged(

@@ -72,8 +72,8 @@ class CopyPaths:
         return self._filled(self.pattern, key, caller)
 
     def own_of(self, instance: Instance, caller: Caller | None) -> Instance:
-        """Returns the instance with the caller's copy, if copies differ."""
-        return instance._replace(copy=self.own(instance.key, caller)) if self.view.has_own_copies() else instance
+        """Returns the instance as it concerns the caller's copy alone."""
+        return instance._replace(copy=self.own(instance.key, caller))
 
     @cached_property
     def unknown_of_own(self) -> list[str]:

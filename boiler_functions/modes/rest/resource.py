@@ -212,7 +212,9 @@ class Resource:
     ) -> Answer:
         """Does the work in one commit, and returns the view after it; raises Rejected if user code refuses."""
         check_possible(self.view.__writers__(), call.caller)
-        instance = self.copies.own_of(self._instance(key), call.caller)
+        instance = self._instance(key)
+        if self.view.has_own_copies():
+            instance = self.copies.own_of(instance, call.caller)
         kept = KeptAnswer.of(call, self.app)
         keeps = self.settings.keeps_answers
         mutation = Mutation(instance, self.scope, call, work, creation, location, kept, keeps)

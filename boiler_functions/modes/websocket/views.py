@@ -53,10 +53,11 @@ class SocketViews:
         names = self.resource.root.pattern().names
         found = _taken({"id" if name == "doc_id" else name: name for name in names}, key, and_more=False)
         instance = Instance(self.resource.view, self.resource.root.pattern().fill(found))
-        own = self.resource.copies.own_of(instance, caller)
-        if instance.view.has_own_copies() and own.copy is None:
-            raise InvalidPath("No copy can be for this client.")
-        return own
+        if instance.view.has_own_copies():
+            instance = self.resource.copies.own_of(instance, caller)
+            if instance.copy is None:
+                raise InvalidPath("No copy can be for this client.")
+        return instance
 
     def page(self, asked: Mapping[str, Any], caller: Caller | None) -> Mapping[str, Any]:
         """Returns a page of the caller's views: `results`, and `nextPageToken` if more follow.
