@@ -200,7 +200,7 @@ def types(app: str | None, firestore: bool, output: Path | None) -> None:
 
 @boiler.command()
 @click.argument("view", required=False)
-@click.option("--all", "every", is_flag=True, help="Build all views, in the order in which they are declared.")
+@click.option("--all", "every", is_flag=True, help="Build all views, each after those whose copies it reads.")
 @click.option("--root", metavar="ID", help="Build only the instance of this root: its id or path.")
 @click.option("--withdraw", is_flag=True, help="Allow new code to delete every copy of a view whose root exists.")
 @click.option("--resume", is_flag=True, help="Continue after the last page that an earlier run finished.")

@@ -11,7 +11,7 @@ from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import Pattern
-from boiler_functions.views.stored_copy import relation_in, views_read
+from boiler_functions.views.stored_copy import late_access, relation_in, views_read
 from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View, owner_names
 
@@ -72,6 +72,12 @@ def check_copies(declarations: Declarations) -> None:
     for mode, each in declarations.all:
         if each.view is None:
             continue
+        if late := late_access(each.view):
+            raise InvalidAccess(
+                f"{each.view.__name__}.Meta.read {late}, which would decide by what a copy holds who may read the "
+                f"view, and a copy keeps its content while it cannot be built. Name the readers by the key of a copy, "
+                f"or by a document that the Store reads."
+            )
         for source, read in views_read(each.view.store_class).items():
             where = f"{each.view.store_class.__name__}.{source.name}"
             if read not in declarations.stored:

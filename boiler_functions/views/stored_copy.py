@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
+from marshmallow import Schema
 from marshmallow import fields as marshmallow_fields
 
+from boiler_functions.access import Owner, Where
 from boiler_functions.exceptions import GetterFailed, InvalidReference
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
@@ -146,21 +148,55 @@ def depth_of(view: type[Any]) -> int:
 
 def relation_in(view: type[Any]) -> str | None:
     """Returns the name of an attribute that holds a relation, which a copy holds as a path; None without one."""
-    schema = view.view_schema()
-    return next((name for name, field in schema.fields.items() if _holds_relation(field)), None)
+    fields = view.view_schema().fields
+    return next((name for name, field in fields.items() if any(isinstance(each, Related) for each in _in(field))), None)
 
 
-def _holds_relation(field: marshmallow_fields.Field[Any] | None) -> bool:
+def _in(field: marshmallow_fields.Field[Any] | None, above: tuple[type[Schema], ...] = ()) -> Iterator[Any]:
+    """Yields the field and those inside of it, each object but once on a way: it may hold its own kind."""
+    yield field
     match field:
-        case Related():
-            return True
         case marshmallow_fields.List():
-            return _holds_relation(field.inner)
+            yield from _in(field.inner, above)
         case marshmallow_fields.Dict():
-            return _holds_relation(field.value_field)
-        case Part():
-            return any(map(_holds_relation, field.schema.fields.values()))
-    return False
+            yield from _in(field.value_field, above)
+        case Part() if type(field.schema) not in above:
+            for each in field.schema.fields.values():
+                yield from _in(each, (*above, type(field.schema)))
+
+
+def late_access(view: type[Any]) -> str | None:
+    """Returns what in `Meta.read` would decide by the content of copies who may read the view; None if nothing does.
+
+    A copy keeps its content while the view that it is of cannot be built, and so would somebody the right to read.
+    """
+    sources = {source.name: source for source in view.store_class.sources}
+    is_late = bool(views_read(view.store_class))
+    for part in view.__readers__().parts():
+        if isinstance(part, Where) and is_late:
+            return "has a function"
+        if isinstance(part, Owner):
+            reference, _, attribute = part.placeholder.partition(".")
+            if (source := sources.get(reference)) is not None and _is_by_content(source, attribute):
+                return f"has owner({part.placeholder!r})"
+    return None
+
+
+def _is_by_content(source: Source, attribute: str) -> bool:
+    """Whether the content of a copy decides the value, or which documents there are."""
+    is_value = view_of(source) is not None and attribute not in source.model.pattern().names
+    return is_value or any(view_of(each) is not None and _chooses(each) for each in _way_to(source))
+
+
+def _chooses(source: Source) -> bool:
+    return any(query.filters or query.orders or query.limit for query in source.decided_by())
+
+
+def _way_to(source: Source | None) -> Iterator[Source]:
+    """Yields the reference, and those that lead to it."""
+    while source is not None:
+        yield source
+        source = source.via
 
 
 def _name(placeholder: str) -> str:

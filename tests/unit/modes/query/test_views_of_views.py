@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from random import SystemRandom
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
@@ -24,7 +24,13 @@ from boiler_functions import (
 )
 from boiler_functions.compile.compiler import compile_app
 from boiler_functions.database.faults import Faults
-from boiler_functions.exceptions import DeclarationError, InvalidAttribute, InvalidReference, TriggersItself
+from boiler_functions.exceptions import (
+    DeclarationError,
+    InvalidAccess,
+    InvalidAttribute,
+    InvalidReference,
+    TriggersItself,
+)
 from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.query.rebuild_all import RebuildAll
@@ -628,3 +634,141 @@ def test_a_kept_total_over_copies_follows_them() -> None:
 def test_a_relation_leads_to_no_view() -> None:
     with pytest.raises(InvalidReference, match="a relation leads to a DomainModel"):
         attrs.relation(Session)  # type: ignore[type-var]
+
+
+class Owned(ViewModel[MeetingStore]):
+    """A view with who owns its meeting among its values, and in no path."""
+
+    class Meta:
+        path = "owned/{meeting.doc_id}"
+
+    @attrs.computed
+    def owner(self) -> str:
+        return self.store.meeting.room
+
+
+class OwnedStore(Store):
+    owned = reference(Owned)
+    mine = matching(Owned.owner == "me")
+
+
+def readable(path: str, read: object) -> Boiler:
+    options = type("Meta", (), {"path": path, "read": read})
+
+    class Readable(ViewModel[OwnedStore]):
+        Meta = options
+
+        @attrs.computed
+        def text(self) -> str:
+            return ""
+
+    return declared(Owned, Readable)
+
+
+@pytest.mark.parametrize(
+    ("path", "read", "why"),
+    [
+        ("users/{owned.owner}/readable/{owned.doc_id}", access.owner("owned.owner"), r"has owner\('owned.owner'\)"),
+        ("users/{mine.doc_id}/readable/{owned.doc_id}", access.owner("mine.doc_id"), r"has owner\('mine.doc_id'\)"),
+        ("readable/{owned.doc_id}", lambda caller, view: view.store.owned.owner == caller.uid, "has a function"),
+    ],
+    ids=["a value", "a condition", "a function"],
+)
+def test_the_content_of_a_copy_decides_nobodys_right_as_it_stays_while_it_cannot_be_built(
+    path: str, read: object, why: str
+) -> None:
+    with pytest.raises(InvalidAccess, match=f"Meta.read {why}"):
+        compile_app(readable(path, read).declarations)
+
+
+def test_the_key_of_a_copy_may_name_who_reads_and_what_no_right_depends_on_may_be_in_the_path() -> None:
+    compile_app(readable("users/{owned.owner}/readable/{owned.doc_id}", access.owner("owned.doc_id")).declarations)
+
+
+def test_a_view_with_values_that_hold_their_own_kind_is_a_source() -> None:
+    class Tree(ViewModel[MeetingStore]):
+        class Meta:
+            path = "trees/{meeting.doc_id}"
+
+        @attrs.computed
+        def tree(self) -> "Node":
+            return {"name": "", "below": []}
+
+    class TreeStore(Store):
+        tree = reference(Tree)
+
+    class Leaf(ViewModel[TreeStore]):
+        class Meta:
+            path = "leaves/{tree.doc_id}"
+
+        @attrs.computed
+        def name(self) -> str:
+            return self.store.tree.tree["name"]
+
+    with memory_app(declared(Tree, Leaf)) as testing:
+        meet(testing, "m")
+        testing.deliver()
+        assert testing.fields("leaves/m") is not None
+        assert_views_equal_rebuild(testing)
+
+
+class Node(TypedDict):
+    name: str
+    below: list["Node"]
+
+
+class User(DomainModel):
+    class Meta:
+        collection_name = "users"
+
+
+class Club(DomainModel):
+    class Meta:
+        collection_name = "clubs"
+
+    title = attrs.string(required=True)
+    users = attrs.relation(User, many=True)
+
+
+class ClubStore(Store):
+    club = reference(Club)
+    users = references(Club.users)
+
+
+class Membership(ViewModel[ClubStore]):
+    class Meta:
+        path = "users/{users.doc_id}/clubs/{club.doc_id}"
+        read = access.owner("users.doc_id")
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.club.title
+
+
+class MembershipStore(Store):
+    membership = reference(Membership)
+
+
+class Welcome(ViewModel[MembershipStore]):
+    class Meta:
+        path = "users/{membership.users_id}/welcomes/{membership.doc_id}"
+        read = access.owner("membership.users_id")
+
+    @attrs.computed
+    def text(self) -> str:
+        return f"Welcome to {self.store.membership.title}"
+
+
+def test_who_loses_a_right_loses_it_to_the_end_of_the_chain_though_the_first_view_cannot_be_built() -> None:
+    with memory_app(declared(Membership, Welcome)) as testing:
+        for user in "uv":
+            testing.write(f"users/{user}", {})
+        both = [Reference("users/u"), Reference("users/v")]
+        testing.write("clubs/c", {"title": "Chess", "users": both})
+        testing.deliver()
+        assert testing.fields("users/u/welcomes/c") is not None
+        testing.write("clubs/c", {"title": 7, "users": both[1:]})
+        testing.deliver()
+        assert testing.fields("users/u/welcomes/c") is None
+        assert (testing.fields("users/v/welcomes/c") or {})["text"] == "Welcome to Chess"
+        assert_views_equal_rebuild(testing)
