@@ -191,7 +191,8 @@ class Reach:
                 pattern, place = source.root.model.pattern().text, source.view.pattern().text
                 keys = (key_of(pattern, each) for each in self._leading(via) if is_at(pattern, each))
                 named = ({f"{source.root.name}.{name}": value for name, value in key.items()} for key in keys)
-                return sorted({_filled(place, each) for each in named})
+                others = {name: _filled(each.text, self.key) for name, each in source.others.items()}
+                return sorted({_filled(place, {**each, **others}) for each in named})
             case RelatedMany() | LookedUpMany():
                 if isinstance(source, LookedUpMany):
                     paths = sorted(set(self._having(source.via, source.followed())))

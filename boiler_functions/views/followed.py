@@ -166,8 +166,8 @@ class Beside(Source, Generic[M]):
         """Returns the references from which it may start, and what to declare if there are none."""
 
     @abstractmethod
-    def path_from(self, start: str) -> str | None:
-        """Returns the path that follows from one; None if none does."""
+    def path_from(self, start: str, key: Mapping[str, str]) -> str | None:
+        """Returns the path that follows from one, and from the key of the view; None if none does."""
 
     def bind(self, earlier: Sequence[Source], store: str) -> None:
         self.via = place_of(self, *self._starts_in(earlier), store)
@@ -186,7 +186,7 @@ class Beside(Source, Generic[M]):
             return
         # A document that is not read yet leads on, so that both are read in one level; a later round knows its class.
         leading = [each for each in starts if each not in documents or leads_on(via, via.model, documents[each])]
-        paths = {path for each in leading if (path := self.path_from(each)) is not None}
+        paths = {path for each in leading if (path := self.path_from(each, key)) is not None}
         self._add_named(resolution, sorted(paths), documents)
 
 
@@ -200,7 +200,7 @@ class Above(Beside[M]):
         found = [each for each in earlier if lies_below(each.model, self.model)]
         return found, f"it is the document above others; declare a reference to {below}"
 
-    def path_from(self, start: str) -> str | None:
+    def path_from(self, start: str, key: Mapping[str, str]) -> str | None:
         above = collection_of(collection_of(start))
         return above if self.model.pattern().match(above) else None
 

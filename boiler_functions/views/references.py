@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, get_args, overload
 
 from boiler_functions.exceptions import InvalidCondition, InvalidReference
@@ -17,7 +17,7 @@ from boiler_functions.views.choice import check_no_placeholder
 from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single, Targets
 from boiler_functions.views.found import Children, Chosen, Found, LookedUpMany, LookedUpOne, Matching, Referrers
 from boiler_functions.views.store import OnInvalid, Root, Source
-from boiler_functions.views.stored_copy import CopiesOf, CopyOf, check_only_copy, copy_model
+from boiler_functions.views.stored_copy import CopiesOf, CopyOf, copy_model
 from boiler_functions.views.view_model import ViewModel
 
 M = TypeVar("M", bound=DomainModel)
@@ -51,6 +51,7 @@ def reference(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
+    **placeholders: str,
 ) -> CopyOf[V]: ...
 @overload
 def reference(
@@ -69,6 +70,7 @@ def reference(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
+    **placeholders: str,
 ) -> Root[Any] | Single[Any]:
     """Declares one document of a Store.
 
@@ -87,10 +89,13 @@ def reference(
     others costs nothing: its event is acknowledged without a single RPC. Every reference takes `fields`.
     """
     if isinstance(source, Bound):
+        _check_none(placeholders)
         return _with(_related_one(_relation(source), via, verify=verify), on_invalid, fields)
     model = _model(source)
     if via is not None:
-        return _with(CopyOf(_only_copy(source), via=via, verify=verify), on_invalid, fields)
+        copied = CopyOf[Any](_copied(source), via=via, verify=verify, placeholders=placeholders)
+        return _with(copied, on_invalid, fields)
+    _check_none(placeholders)
     if doc_id is None:
         if on_invalid != "letter":
             raise InvalidReference(
@@ -110,6 +115,7 @@ def references(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
+    **placeholders: str,
 ) -> CopiesOf[V]: ...
 @overload
 def references(
@@ -136,14 +142,18 @@ def references(
     verify: bool = True,
     on_invalid: OnInvalid = "letter",
     fields: PartOf = None,
+    **placeholders: str,
 ) -> Targets[Any] | CopiesOf[Any]:
     """Declares the documents that a relation refers to: a relation to many, or any relation of many documents.
 
     All are read; `where` and `order_by` choose among them: `references(Meeting.tickets).where(status="open")`. Given a
-    view that the app stores, declares its copies for the documents of another reference, which `via` chooses.
+    view that the app stores, declares its copies for the documents of another reference, which `via` chooses. A
+    placeholder of its path that these do not fill gets a value from the key of the Store's root: `user_id="{user_id}"`.
     """
     if isinstance(source, type):
-        return _with(CopiesOf(_only_copy(source), via=via, verify=verify), on_invalid, fields)
+        copied = CopiesOf[Any](_copied(source), via=via, verify=verify, placeholders=placeholders)
+        return _with(copied, on_invalid, fields)
+    _check_none(placeholders)
     return _with(_related_many(_relation(source), via, verify=verify), on_invalid, fields)
 
 
@@ -282,16 +292,23 @@ def _model(source: Any) -> type[Any]:
     )
 
 
-def _only_copy(source: Any) -> type[Any]:
-    """Returns the model of the copies of a view that has one for each root."""
+def _copied(source: Any) -> type[Any]:
+    """Returns the model of the copies of a view."""
     model = _model(source)
     if not issubclass(source, ViewModel):
         raise InvalidReference(
             f"reference({source.__name__}, via=…): `via` belongs to a relation, as `Ticket.user`, or to a view that is "
             f"stored; {source.__name__} is neither."
         )
-    check_only_copy(source)
     return model
+
+
+def _check_none(placeholders: Mapping[str, str]) -> None:
+    if placeholders:
+        raise InvalidReference(
+            f"{min(placeholders)}=…: placeholders belong to the copies of a view for the documents of another "
+            f'reference, as in `reference(Card, via=meeting, user_id="{{user_id}}")`.'
+        )
 
 
 def _related_one(relation: Relation[Any], via: Source | None, *, verify: bool) -> Single[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
@@ -20,6 +20,7 @@ from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.fields import Part, Related
 from boiler_functions.models.model import Model
+from boiler_functions.paths import Pattern
 from boiler_functions.views.followed import Beside, Many, Single
 from boiler_functions.views.store import Source, Store
 
@@ -83,6 +84,13 @@ class Copied(Beside[M]):
 
     _how = "reference(…)", "references(…)"
 
+    def __init__(
+        self, model: type[DomainModel], *, via: Source | None, verify: bool, placeholders: Mapping[str, str]
+    ) -> None:
+        super().__init__(model, via=via, verify=verify)
+        self.others = _others(self.view, placeholders)
+        """What fills the placeholders of the view's path that the key of its root does not: patterns of a key."""
+
     @property
     def view(self) -> type[Any]:
         view: type[Any] = self.model._view  # type: ignore[attr-defined]
@@ -99,12 +107,19 @@ class Copied(Beside[M]):
         found = [each for each in earlier if issubclass(each.model, root) or issubclass(root, each.model)]
         return found, f"it is the copy for a {root.__name__}; declare a reference to that"
 
-    def path_from(self, start: str) -> str | None:
-        key = self.root.model.pattern().match(start)
-        if key is None:
+    def key_names(self) -> set[str]:
+        return {name for each in self.others.values() for name in each.names}
+
+    def path_from(self, start: str, key: Mapping[str, str]) -> str | None:
+        of_root = self.root.model.pattern().match(start)
+        if of_root is None:
             return None
-        path: str = self.view.pattern().fill({f"{self.root.name}.{name}": value for name, value in key.items()})
+        filled = {f"{self.root.name}.{name}": value for name, value in of_root.items()}
+        path: str = self.view.pattern().fill({**filled, **{name: each.fill(key) for name, each in self.others.items()}})
         return path
+
+    def _leads_by(self) -> Iterable[Any]:
+        return self.view.pattern().text, self.root.name, sorted((name, each.text) for name, each in self.others.items())
 
 
 class CopyOf(Copied[M], Single[M]):
@@ -115,16 +130,28 @@ class CopiesOf(Copied[M], Many[M]):
     """The copies of a view of the documents of another reference."""
 
 
-def check_only_copy(view: type[Any]) -> None:
-    """Raises InvalidReference unless the key of a root says where its only copy is."""
+def _others(view: type[Any], given: Mapping[str, str]) -> dict[str, Pattern]:
+    """Returns what is given for the placeholders of a view's path, by placeholder.
+
+    Raises InvalidReference unless that and the key of a root say where one copy is.
+    """
     root = view.store_class.root()
     assert root is not None, "the path of a view without a root ends in no placeholder"
-    if others := sorted({*view.pattern().names} - {f"{root.name}.{name}" for name in root.model.pattern().names}):
+    of_root = {f"{root.name}.{name}" for name in root.model.pattern().names}
+    names = {_name(each): each for each in view.pattern().names if each not in of_root}
+    if missing := sorted(names.keys() - given.keys()):
         raise InvalidReference(
-            f"{view.__name__} has a copy for each {{{others[0]}}}, so a {root.model.__name__} does not say which is "
-            f"meant; read them with `matching({view.__name__}.where(…))`, or with `children({view.__name__})` where "
-            f"they lie below a document of the Store."
+            f"{view.__name__} has a copy for each {{{names[missing[0]]}}}, so a {root.model.__name__} does not say "
+            f'which is meant. Give its value, `{missing[0]}="{{…}}"`, from the key of the Store\'s root; or read all '
+            f"of them: `matching({view.__name__}.where(…))`, or `children({view.__name__})` where they lie below a "
+            f"document of the Store."
         )
+    if unknown := sorted(given.keys() - names.keys()):
+        known = ", ".join(sorted(names)) or "none besides the key of its root"
+        raise InvalidReference(f"{view.__name__} has no placeholder {unknown[0]} in its path; it has {known}.")
+    if several := next((each for each in given.values() if len(Pattern(each).segments) > 1), None):
+        raise InvalidReference(f"{view.__name__}: a placeholder is one segment of a path; found {several!r}.")
+    return {names[name]: Pattern(text) for name, text in given.items()}
 
 
 def view_of(source: Source) -> type[Any] | None:

@@ -567,8 +567,18 @@ def test_the_copies_of_the_documents_of_another_reference_are_read_in_the_level_
 def test_the_copy_of_a_document_is_named_by_its_key_alone() -> None:
     with pytest.raises(InvalidReference, match="Board cannot be read by another view, as its path 'boards/all' ends"):
         references(Board)
-    with pytest.raises(InvalidReference, match=r"RoomSession has a copy for each \{meeting.room\}, so a Meeting"):
+    with pytest.raises(
+        InvalidReference, match=r"RoomSession has a copy for each \{meeting.room\}, so .*`meeting_room="
+    ):
         references(RoomSession)
+    with pytest.raises(InvalidReference, match="Session has no placeholder room in its path; it has none besides"):
+        references(Session, room="red")
+    with pytest.raises(InvalidReference, match="one segment of a path; found 'a/b'"):
+        references(RoomSession, meeting_room="a/b")
+    with pytest.raises(InvalidReference, match=r"room=…: placeholders belong to the copies of a view"):
+        reference(Session, room="red")  # type: ignore[call-overload]
+    with pytest.raises(InvalidReference, match=r"room=…: placeholders belong to the copies of a view"):
+        references(Agenda.meetings, room="red")  # type: ignore[call-overload]
     with pytest.raises(InvalidReference, match="Meeting is neither"):
         reference(Meeting, via=MeetingStore.meeting)  # type: ignore[type-var]
     with pytest.raises(InvalidReference, match=r"AStore.session: it is the copy for a Meeting; declare a reference"):
@@ -771,4 +781,45 @@ def test_who_loses_a_right_loses_it_to_the_end_of_the_chain_though_the_first_vie
         testing.deliver()
         assert testing.fields("users/u/welcomes/c") is None
         assert (testing.fields("users/v/welcomes/c") or {})["text"] == "Welcome to Chess"
+        assert_views_equal_rebuild(testing)
+
+
+class Week(DomainModel):
+    class Meta:
+        collection_name = "users/{user_id}/weeks"
+
+    clubs = attrs.relation(Club, many=True)
+
+
+class WeekStore(Store):
+    week = reference(Week)
+    clubs = references(Week.clubs)
+    memberships = references(Membership, via=clubs, users_id="{user_id}")
+
+
+class WeekView(ViewModel[WeekStore]):
+    class Meta:
+        path = "users/{week.user_id}/weekViews/{week.doc_id}"
+
+    @attrs.computed
+    def titles(self) -> list[str]:
+        return [each.title for each in self.store.memberships]
+
+
+def test_a_placeholder_that_the_key_of_a_root_does_not_fill_has_its_value_from_the_key_of_the_view() -> None:
+    with memory_app(declared(Membership, WeekView)) as testing:
+        for user in "uv":
+            testing.write(f"users/{user}", {})
+        testing.write("clubs/c", {"title": "Chess", "users": [Reference("users/u")]})
+        testing.write("clubs/d", {"title": "Go", "users": [Reference("users/u"), Reference("users/v")]})
+        clubs = [Reference("clubs/c"), Reference("clubs/d")]
+        for user in "uv":
+            testing.write(f"users/{user}/weeks/1", {"clubs": clubs})
+        testing.deliver(shuffle=3)
+        assert (testing.fields("users/u/weekViews/1") or {})["titles"] == ["Chess", "Go"]
+        assert (testing.fields("users/v/weekViews/1") or {})["titles"] == ["Go"]
+        testing.write("clubs/c", {"title": "Chess", "users": [Reference("users/v")]})
+        testing.deliver()
+        assert (testing.fields("users/u/weekViews/1") or {})["titles"] == ["Go"]
+        assert (testing.fields("users/v/weekViews/1") or {})["titles"] == ["Chess", "Go"]
         assert_views_equal_rebuild(testing)
