@@ -12,6 +12,7 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     COUNTED the root, and how many of `x`, `y` match and their sum: numbers, which bring no versions
     BOTH    as COUNTED, and `y`, which it reads too
     FOUND   as QUERY, and `y`, which it reads by its name too
+    ASKS    the root and `b`, and all that match when `b` is 3: a query that is known once `b` is read
     NARROW  the root, and of `b` and of all that match the tens alone; `y` as well when the ones of `b` are 3
     WHOLE   as NARROW, and `y` whole
 

@@ -10,6 +10,7 @@ from tests.model.query import QueryProtocol
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
 from tests.model.world import (
     ALONE,
+    ASKS,
     BOTH,
     CHAIN,
     COPIED,
@@ -77,6 +78,8 @@ _NARROW = (("a", NARROW), ("b", 0), ("x", 1), ("y", 10))
 _SPREAD = (("a", SPREAD), ("b", 0))
 _EACH = (("a", EACH), ("b", 0), ("y", 0))
 _PARTICIPANTS = {"b": (0, 1, None), "y": (0, 1, None)}
+_ASKED = {"a": (ASKS, None), "b": (CHAIN, 0), "x": (1, 2, None)}
+_ASKS = (("a", ASKS), ("b", 0))
 _CHAIN = {"a": (CHAIN, None), "b": (CHAIN, 0), "y": (0, 1, None)}
 
 FAMILIES = (
@@ -100,6 +103,11 @@ FAMILIES = (
     ),
     _family("two levels", 3, 4, _CHAIN, initial=(("a", CHAIN),)),
     _family("two levels, each read at its own time", 3, 4, _CHAIN, live=True),
+    _family("a query that a document asks for", 3, 4, _ASKED, initial=_ASKS),
+    _family("a query that a document asks for, each read at its own time", 2, 3, _ASKED, initial=_ASKS, live=True),
+    _family("a query that a document asks for, delivered twice", 2, 3, _ASKED, initial=_ASKS, deliveries=2),
+    _family("a query that a document asks for, lost answers", 2, 3, _ASKED, initial=_ASKS, faults=1),
+    _family("a query that a document asks for, without images", 2, 3, _ASKED, initial=_ASKS, imageless=True),
     _family("destinations that change", 3, 4, _MOVING, initial=(("a", COPIED), ("b", 5))),
     _family("destinations that change, lost answers", 2, 3, _MOVING, initial=(("a", COPIED), ("b", 5)), faults=1),
     _family("copies in parts", 2, 3, {"a": (ALONE, None), "b": (0, 1, 2)}, initial=_SPREAD, parts=True),

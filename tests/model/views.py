@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from tests.model.world import (
+    ASKS,
     BOTH,
     CHAIN,
     COPIED,
@@ -51,7 +52,9 @@ def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
     if view.root in seen and seen[view.root].value is None:
         return Resolution(False)
     root = seen.get(view.root, MISSING).value
-    return Resolution(True, tuple(named(view, seen)), root in (QUERY, FOUND, NARROW, WHOLE), root in (COUNTED, BOTH))
+    is_asked = root == ASKS and seen.get("b", MISSING).value == CHAIN
+    queries = is_asked or root in (QUERY, FOUND, NARROW, WHOLE)
+    return Resolution(True, tuple(named(view, seen)), queries, root in (COUNTED, BOTH))
 
 
 def tokens_of(view: View, resolution: Resolution) -> frozenset[str]:

@@ -17,9 +17,10 @@ FOUND = 15
 EACH = 18
 NARROW, WHOLE = 16, 17
 """The first reads one field of each document, the tens of its value; by the ones it follows and finds."""
+ASKS = 19
 INITIAL = 1
 """The version of all documents that exist before the script."""
-LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, EACH, *OWNED)
+LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, EACH, ASKS, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 NOW = "now"
