@@ -17,11 +17,14 @@ from boiler_functions import (
     references,
     referrers,
 )
+from boiler_functions.access import Caller
 from boiler_functions.modes import dead_letter
+from boiler_functions.modes.websocket.followers import read_now
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.security_rules import documents, firestore_rules
 from boiler_functions.plan.web_client import web_client
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+from boiler_functions.views.build import Instance
 from boiler_functions.views.fetching import Assumed
 from tests.unit.modes.rest.meeting_api import Api, Faulty
 
@@ -68,6 +71,12 @@ class UserStore(Store):
     watched = referrers(Issue.watchers)
     rooms = referrers(Room.members)
     count = referrers(Room.members).count()
+
+
+class KeptStore(Store):
+    user = reference(User)
+    issues = referrers(Issue.owner).count(kept=True)
+    rooms = referrers(Room.members).count(kept=True, shards=1)
 
 
 app = Boiler("stored", http=HttpSettings(rate=None))
@@ -150,6 +159,31 @@ class UserView(ViewModel[UserStore]):
     @attrs.computed
     def count(self) -> int:
         return self.store.count
+
+
+def is_owner(caller: Caller | None, view: Any) -> bool:
+    owner = view.store.issue.owner
+    return caller is not None and owner is not None and caller.uid == owner.doc_id
+
+
+@app.rest("/mine")
+@app.websocket("/mine")
+class MineView(IssueView):
+    """Is for the owner of the issue, whom a predicate finds by the relation."""
+
+    class Meta:
+        read = staticmethod(is_owner)
+        write = staticmethod(is_owner)
+
+
+@app.query
+class KeptView(ViewModel[KeptStore]):
+    class Meta:
+        path = "keptViews/{user.doc_id}"
+
+    @attrs.computed
+    def counts(self) -> list[int]:
+        return [self.store.issues, self.store.rooms]
 
 
 @app.task("users/{user_id}/transfers/{id}", writes=[Issue, User])
@@ -283,6 +317,31 @@ def test_a_patch_that_sets_a_relation_answers_with_the_view_that_is_stored_after
     testing.deliver()
     assert_views_equal_rebuild(testing)
     assert testing.fields("users/bob/roomViews/r") is not None
+
+
+def test_a_predicate_follows_a_relation_by_a_value_before_and_after_a_change(testing: MemoryApp) -> None:
+    api = Api(testing.database, Faulty(testing.database), app=app)
+    assert [api.get("/mine/1", by=each).status_code for each in ("ada", "bob")] == [200, 404]
+    assert api.ask("PATCH", "/mine/1", "bob", {"owner": "bob@x"}).status_code == 404
+    assert api.ask("PATCH", "/mine/1", "ada", {"owner": "bob@x"}).status_code == 204, "Ada may not read it any more"
+    assert api.ask("PATCH", "/mine/1", "bob", {"owner": "bob@x"}).json["owner"] == "Bob"
+    state = read_now(Instance(MineView, "issues/1"), "stored/MineView", testing.database).state
+    admitted = [state.admits(MineView.__readers__(), Caller(each)) for each in ("ada", "bob")]
+    assert admitted == [False, True]
+
+
+def test_a_kept_total_follows_the_value_of_its_target_and_the_keys_of_maps(testing: MemoryApp) -> None:
+    def counts(name: str) -> object:
+        return (testing.fields(f"keptViews/{name}") or {})["counts"]
+
+    assert [counts("ada"), counts("bob")] == [[1, 1], [0, 0]]
+    changed(testing, "rooms/r", members={"bob": "owner", "ada": True})
+    changed(testing, "issues/2", owner="ada@x")
+    assert [counts("ada"), counts("bob")] == [[2, 1], [0, 1]]
+    changed(testing, "users/ada", email="else@x")
+    changed(testing, "users/bob", email="ada@x")
+    changed(testing, "rooms/r", members={"ada": None})
+    assert [counts("ada"), counts("bob")] == [[0, 0], [2, 0]]
 
 
 def test_a_patch_whose_relation_leads_to_two_documents_is_refused_and_changes_nothing(testing: MemoryApp) -> None:
