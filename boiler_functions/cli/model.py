@@ -6,7 +6,7 @@ import builtins
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -91,7 +91,7 @@ class Draft:
         types = Counter(map(type, present))
         if relation := self._relation(key, present):
             self._note(owner, name, _strays(present))
-            many = any(isinstance(each, list) for each in present)
+            many = any(isinstance(each, list | dict) for each in present)
             options = [*relation, *(["many=True"] if many else required), *named]
             return f"attrs.relation({', '.join(options)})"
         if types.keys() == {list}:
@@ -145,6 +145,8 @@ class Draft:
 
     def _relation(self, key: str, values: Sequence[Any]) -> list[str] | None:
         """Returns the target and the spelling of a relation, if the values name documents."""
+        if values and all(isinstance(each, dict) for each in values):
+            return self._by_keys(key, values)
         items = [item for each in values for item in (each if isinstance(each, list) else [each])]
         if not any(isinstance(each, list) for each in values):
             items = [each for each in items if each not in _strays(items)]
@@ -160,9 +162,23 @@ class Draft:
             collections = {collection_of(each) for each in tried}
             is_one = len(set(map(_pattern_of_one, collections))) == 1
             return [self._target(_pattern_of(collections)), 'by="path"'] if is_one and self._exist(tried) else None
-        for collection in _candidates(key, self.known):
-            if not any(fault_of_id(each) for each in tried) and self._exist([f"{collection}/{each}" for each in tried]):
-                return [self._target(collection), 'by="id"']
+        return self._by_ids(tried, _candidates(key, self.known), "id")
+
+    def _by_keys(self, key: str, values: Sequence[dict[str, Any]]) -> list[str] | None:
+        """Returns the same of maps that have a flag or a word beside each key, as `{"uid1": true}` has."""
+        if not all(isinstance(each, bool | str | None) for value in values for each in value.values()):
+            return None
+        tried = list(dict.fromkeys(each for value in values for each in value))[:TRIED]
+        # The field is mostly named for a part that people play, as `members`.
+        collections = [*_candidates(key, self.known), "users", *(each for each in self.known if "/" not in each)]
+        return self._by_ids(tried, collections, "keys") if tried else None
+
+    def _by_ids(self, ids: Sequence[str], collections: Iterable[str], by: str) -> list[str] | None:
+        if any(fault_of_id(each) for each in ids):
+            return None
+        for collection in dict.fromkeys(collections):
+            if self._exist([f"{collection}/{each}" for each in ids]):
+                return [self._target(collection), f'by="{by}"']
         return None
 
     def _exist(self, paths: Sequence[str]) -> bool:

@@ -113,6 +113,7 @@ def test_model_writes_code_that_the_documents_fit_with_relations_recognised(
 ) -> None:
     testing = start(STAYS)
     testing.write("guests/ann", {"name": "Ann"})
+    testing.write("guests/bob", {"name": "Bob"})
     testing.write("rooms/r", {})
     for number in range(3):
         testing.write(
@@ -121,6 +122,8 @@ def test_model_writes_code_that_the_documents_fit_with_relations_recognised(
                 "guestId": "ann",
                 "room": Reference("rooms/r"),
                 "roomPaths": ["rooms/r"],
+                "members": {"ann": True, **({"gone": False, "bob": None} if number == 1 else {})},
+                "flags": {"dark": True},
                 "totalPrice": "12.5" if number else 3,
                 "address": {"street": "Elm", "zip": 7},
                 "tags": ["a"],
@@ -137,6 +140,8 @@ def test_model_writes_code_that_the_documents_fit_with_relations_recognised(
         'guest_id = attrs.relation("Guest", by="id", required=True)',
         'room = attrs.relation("Room", required=True)',
         'room_paths = attrs.relation("Room", by="path", many=True)',
+        'members = attrs.relation("Guest", by="keys", many=True)',
+        "flags = attrs.embedded(BookingFlags, required=True)",
         "total_price = attrs.float(required=True, coerce=True)",
         "tags = attrs.list(str)",
         "address = attrs.embedded(BookingAddress, required=True)",
