@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from socket import socket
 from typing import Any, Protocol
 
@@ -15,7 +16,8 @@ import uvicorn
 
 from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
-from boiler_functions.runtime.logs import log_as_json
+from boiler_functions.modes.release import Release
+from boiler_functions.runtime.logs import Origin, log_as_json
 from boiler_functions.settings.sockets import SocketSettings
 
 _STOP_SECONDS = 8  # Cloud Run kills the process ten seconds after SIGTERM.
@@ -81,8 +83,9 @@ def main(arguments: list[str]) -> None:
     """Serves until SIGTERM or SIGINT."""
     if len(arguments) != 1:
         raise SystemExit("usage: python -m boiler_functions.websocket MODULE:APP")
-    log_as_json()
-    server_of(load(arguments[0]), os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080"))).run()
+    app = load(arguments[0])
+    log_as_json(Origin.of(app.name, Release.of(Path(), os.environ).deployment, os.environ))
+    server_of(app, os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080"))).run()
 
 
 if __name__ == "__main__":

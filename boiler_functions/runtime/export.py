@@ -37,7 +37,7 @@ from boiler_functions.modes.scheduled_function import ScheduledFunction
 from boiler_functions.modes.waiting import places
 from boiler_functions.runtime.body import Body
 from boiler_functions.runtime.events import Home, change_of, check_home
-from boiler_functions.runtime.logs import TRACED, code_of, context, log_as_json, log_event, trace_of
+from boiler_functions.runtime.logs import TRACED, Origin, code_of, context, log_as_json, log_event, trace_of
 from boiler_functions.settings.options import ANY
 from boiler_functions.settings.place import refuse_emulators
 
@@ -53,8 +53,8 @@ log = logging.getLogger("boiler_functions.runtime")
 def export(compiled: Compiled, namespace: dict[str, Any]) -> None:
     """Adds a function for every trigger to the module's namespace, named after its entry point."""
     refuse_emulators(os.environ)
-    log_as_json()
     surroundings = REAL._replace(release=_release(namespace))
+    log_as_json(Origin.of(compiled.manifest.app, surroundings.release.deployment, os.environ))
     for function in compiled.functions.values():
         target = _event_target(compiled, function, surroundings)
         _put(namespace, function.entry_point, functions_framework.cloud_event, target)

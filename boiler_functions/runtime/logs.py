@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -34,6 +34,9 @@ TRACED = ("traceparent", "x-cloud-trace-context")
 _TRACE = "logging.googleapis.com/trace"
 _SPAN = "logging.googleapis.com/spanId"
 _SAMPLED = "logging.googleapis.com/trace_sampled"
+# https://cloud.google.com/error-reporting/docs/formatting-error-messages
+_SERVICE_CONTEXT = "serviceContext"
+_REVISION = "K_REVISION"
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
@@ -48,9 +51,38 @@ log = logging.getLogger("boiler_functions.runtime")
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
 
 
-def log_as_json() -> None:
+class Origin(NamedTuple):
+    """What logs: an app, and the version of it that is deployed."""
+
+    app: str = ""
+    version: str = ""
+
+    @classmethod
+    def of(cls, app: str, deployment: int, environ: Mapping[str, str]) -> Origin:
+        """Returns the origin; without a deployment's number, the version is the revision that Cloud Run names."""
+        return cls(app, str(deployment) if deployment else environ.get(_REVISION, ""))
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The field by which the metrics of an app find its entries."""
+        return {"app": self.app} if self.app else {}
+
+    @property
+    def of_errors(self) -> dict[str, Any]:
+        """The field by which Error Reporting groups errors, and knows those that a deployment has brought.
+
+        All functions of an app are one service there, because one fault of a view fails in several functions.
+        """
+        version = {"version": self.version} if self.version else {}
+        return {_SERVICE_CONTEXT: {"service": self.app, **version}} if self.app else {}
+
+
+UNKNOWN = Origin()
+
+
+def log_as_json(origin: Origin = UNKNOWN) -> None:
     """Makes all handlers of the root logger log JSON, except those to which the user has given a format."""
-    formatter = JsonLines(are_contents_asked_for())
+    formatter = JsonLines(are_contents_asked_for(), origin)
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
@@ -154,10 +186,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 class JsonLines(JsonFormatter):
     """Formats an entry as one line of JSON: severity, message, the current event's fields, an exception's stack."""
 
-    def __init__(self, contents: bool = False) -> None:
+    def __init__(self, contents: bool = False, origin: Origin = UNKNOWN) -> None:
         renamed = {"levelname": "severity", "exc_info": "stack_trace"}
         super().__init__("%(levelname)s%(message)s", rename_fields=renamed)
-        self.contents = contents
+        self.contents, self.origin = contents, origin
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        """Adds the app to each entry, and to errors what Error Reporting reads."""
+        super().add_fields(log_data, record, message_dict)
+        is_error = record.levelno >= logging.ERROR
+        log_data.update({**self.origin.fields, **(self.origin.of_errors if is_error else {})})
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line. In this package's own records, exceptions are described without their messages."""

@@ -19,8 +19,9 @@ from boiler_functions.database.codec import Codec
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import GetterFailed, Unavailable
 from boiler_functions.modes.query.continuation import Continuation
+from boiler_functions.modes.release import VARIABLE, Release
 from boiler_functions.runtime import export as runtime
-from boiler_functions.runtime.logs import CONTENTS, JsonLines, context, log_as_json, trace_of
+from boiler_functions.runtime.logs import CONTENTS, JsonLines, Origin, context, log_as_json, trace_of
 from tests.unit.modes.cities import City, CityView, app_of
 from tests.unit.modes.hooked import Hooked, raises
 
@@ -121,6 +122,7 @@ def test_an_event_is_one_entry_with_what_became_of_it_and_what_it_cost(serve: Ca
     assert entry.pop("message").startswith("city_view_on_cities ← cities/TOK: 1 built; 3 reads, 3 writes, 4 RPCs")
     assert entry == {
         "severity": "INFO",
+        "app": "demo",
         "function": "city_view_on_cities",
         "event": "event-1",
         "document": "cities/TOK",
@@ -181,6 +183,24 @@ def test_a_dead_letter_is_one_entry_with_the_stack_of_the_users_code_and_where_t
     assert "in title" in letter["stack_trace"]
     assert letter["stack_trace"].endswith("GetterFailed (BF505, bug)")
     assert (event["severity"], event["outcomes"]) == ("INFO", {"dead letter": 1})
+
+
+def test_an_error_names_the_app_and_its_deployment_for_error_reporting_and_another_entry_does_not(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, Release(17).to_json())
+    served = serve(app_of(BrokenView))
+    letter, event = served.deliver("broken_view_on_cities", served.save(name="Tokyo"))
+    assert letter["serviceContext"] == {"service": "demo", "version": "17"}
+    assert "serviceContext" not in event
+    assert letter["app"] == event["app"] == "demo"
+
+
+def test_without_a_deployment_number_the_version_is_the_revision_of_cloud_run() -> None:
+    assert Origin.of("towns", 0, {"K_REVISION": "towns-upkeep-00007-abc"}).of_errors == {
+        "serviceContext": {"service": "towns", "version": "towns-upkeep-00007-abc"}
+    }
+    assert Origin.of("towns", 0, {}).of_errors == {"serviceContext": {"service": "towns"}}
 
 
 def test_nothing_of_a_document_is_logged_not_even_by_an_exception_of_user_code(serve: Callable[..., Served]) -> None:
