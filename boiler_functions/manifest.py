@@ -9,6 +9,11 @@ from boiler_functions.settings.options import Options
 from boiler_functions.types import digest
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
+APP_LABEL = "boiler-app"
+"""The label that names the app of what is deployed."""
+HASH_LABEL = "boiler-hash"
+"""The label with a digest of what it was deployed from."""
+
 CREATED = "google.cloud.firestore.document.v1.created"
 
 # firebase-tools requires function ids to match ^[a-zA-Z][a-zA-Z0-9_-]{0,62}$.

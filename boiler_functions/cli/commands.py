@@ -386,6 +386,7 @@ def _put(text: str, output: Path | None) -> None:
 @click.option("--prune", is_flag=True, help="Remove functions that the app no longer declares, after asking.")
 @click.option("--build", "build_too", is_flag=True, help="Build views that are new or have new sources.")
 @click.option("--no-rules", is_flag=True, help="Do not deploy the security rules.")
+@click.option("--no-watch", is_flag=True, help="Do not deploy metrics, the dashboard and alerts.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @in_context
 def deploy(
@@ -395,6 +396,7 @@ def deploy(
     prune: bool,
     build_too: bool,
     no_rules: bool,
+    no_watch: bool,
     yes: bool,
 ) -> None:
     """Deploy with gcloud what changed, and what the app needs around it.
@@ -408,7 +410,7 @@ def deploy(
     if dry_run:
         show_commands(context, only)
     else:
-        deploy_app(context, Console(), Wanted(only, prune, build_too, not no_rules, yes))
+        deploy_app(context, Console(), Wanted(only, prune, build_too, not no_rules, not no_watch, yes))
 
 
 @boiler.command()

@@ -51,6 +51,8 @@ class Stage:
     project: str | None = None
     credentials: str | None = None
     options: Options = Options()  # noqa: RUF009  # frozen
+    watch: Any = None
+    """The table that says how the stage is watched, as it stands in pyproject.toml."""
 
     @classmethod
     def of(cls, project: Project, name: str | None) -> Stage:
@@ -64,12 +66,13 @@ class Stage:
                 f"{project.folder / PYPROJECT} has no stage {name!r}; {known}. "
                 f'Add {TABLE[:-1]}.env.{name}] with project = "…".'
             )
-        rest = {key: value for key, value in table.items() if key not in ("project", "credentials")}
+        rest = {key: value for key, value in table.items() if key not in ("project", "credentials", "watch")}
         try:
             options = Options.of(where, rest, AppOptions)
         except DeclarationError as error:
             raise ConfigurationError(str(error)) from error
-        return cls(name, _text(where, table, "project"), _key_file(where, table, project.folder), options)
+        key_file = _key_file(where, table, project.folder)
+        return cls(name, _text(where, table, "project"), key_file, options, table.get("watch"))
 
 
 class Context:

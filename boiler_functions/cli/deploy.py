@@ -23,6 +23,7 @@ from boiler_functions.cli.perform import interruptible, perform
 from boiler_functions.cli.registering import Registering
 from boiler_functions.cli.steps.phases import DATABASE_PHASE, phases, removal
 from boiler_functions.cli.upload import stage
+from boiler_functions.cli.watch_table import watch_of
 from boiler_functions.exceptions import (
     ConfigurationError,
     DeploymentFailed,
@@ -58,6 +59,7 @@ def planned(context: Context, project: str) -> Deployment:
         environment=context.environment,
         python=context.project.python,
         firebase=FIREBASE if FirebaseJson.find(context.project).exists else None,
+        watch=watch_of(context),
     )
 
 
@@ -80,6 +82,7 @@ class Wanted:
     prune: bool = False
     build: bool = False
     rules: bool = True
+    watch: bool = True
     yes: bool = False
 
 
@@ -91,6 +94,8 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     if context.named_project is None:
         raise NoSuchProject(_no_project(context))
     deployment = replace(planned(context, context.project_id), rules=wanted.rules)
+    if not wanted.watch:
+        deployment = replace(deployment, watch=replace(deployment.watch, enabled=False))
     chosen = _chosen(deployment, wanted.only)
     cloud = Gcloud(environ={**os.environ, **_credentials(context)})
     with interruptible(cloud):

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-APP_LABEL = "boiler-app"
-HASH_LABEL = "boiler-hash"
+from boiler_functions.manifest import HASH_LABEL
+from boiler_functions.plan.watching import ALERT_LABEL
+
 RECEIVES_LABEL = "boiler-receives"
-# Differs from APP_LABEL, because a function is a Cloud Run service too, and passes its labels on to that.
+# Differs from manifest.APP_LABEL, because a function is a Cloud Run service too, and passes its labels on to that.
 SERVICE_LABEL = "boiler-service"
 
 # Firestore's state of an index that is being built. An index in NEEDS_REPAIR does not improve by waiting.
@@ -33,6 +34,10 @@ class Deployed:
     """Pairs of a function and a member that may invoke it."""
     readers: frozenset[tuple[str, str]] = frozenset()
     """Pairs of a secret and a member that may read it."""
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dashboards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The app's alert policies, by what they alert of."""
     fields: frozenset[tuple[str, str]] = frozenset()
     composite: frozenset[tuple[Any, ...]] = frozenset()
     grouped: frozenset[tuple[str, str]] = frozenset()
@@ -55,6 +60,9 @@ class Deployed:
             jobs=frozenset(_last(answers.get("jobs"))),
             topics=frozenset(_last(answers.get("topics"))),
             subscriptions=_last(answers.get("subscriptions")),
+            metrics=_last(answers.get("metrics")),
+            dashboards=_last(answers.get("dashboards")),
+            policies={each["userLabels"][ALERT_LABEL]: each for each in answers.get("policies") or ()},
             fields=frozenset(map(_field, fields)),
             grouped=frozenset(_field(each) for each in fields if _is_grouped(each)),
             composite=frozenset(composite_key(each) for each in answers.get("composite") or ()),

@@ -16,6 +16,7 @@ from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.upload import Upload
 from boiler_functions.manifest import Function, HttpTrigger, Manifest, Service
 from boiler_functions.plan.indexes import Indexes
+from boiler_functions.plan.watching import Watch, Watching
 
 # IAM refuses account names that are longer, or shorter than 6.
 _LONGEST_ACCOUNT = 30
@@ -55,6 +56,7 @@ class Deployment:
     firebase: str | None = None
     rules: bool = True
     """Whether the security rules are deployed too."""
+    watch: Watch = Watch()  # noqa: RUF009  # frozen
     deployed: Deployed = Deployed()  # noqa: RUF009  # frozen
 
     @cached_property
@@ -87,6 +89,11 @@ class Deployment:
     def undelivered(self) -> str:
         """The name of the topic, and of its subscription, for events that could not be delivered."""
         return undelivered_of(self.manifest.app)
+
+    @property
+    def watching(self) -> Watching | None:
+        """What watches the app; None if that is switched off."""
+        return Watching(self.manifest, self.watch, self.undelivered) if self.watch.enabled else None
 
     @property
     def firestore_parts(self) -> tuple[str, ...]:

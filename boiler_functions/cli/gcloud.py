@@ -112,6 +112,12 @@ SYMPTOMS = (
         waits=True,
     ),
     _symptom(
+        r"cannot find metric that matches",
+        DeploymentFailed,
+        "A metric that was just created can be used after up to ten minutes. Run it again.",
+        waits=True,
+    ),
+    _symptom(
         r"do not currently have an active account|no credentialed accounts|reauthentication|invalid_grant|"
         r"unauthenticated|problem refreshing|invalid authentication credential",
         NotSignedIn,

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
-from boiler_functions.cli.deployed import APP_LABEL, SERVICE_LABEL, Deployed, building, composite_key
+from boiler_functions.cli.deployed import SERVICE_LABEL, Deployed, building, composite_key
 from boiler_functions.cli.deployment import Deployment
 from boiler_functions.cli.gcloud import Command, Gcloud, gcloud
 from boiler_functions.exceptions import BillingDisabled, ConfigurationError, WrongLocation
-from boiler_functions.manifest import EventTrigger, Function
+from boiler_functions.manifest import APP_LABEL, EventTrigger, Function
 
 
 def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
@@ -63,6 +63,7 @@ def _listings(deployment: Deployment, apis: frozenset[str]) -> dict[str, Command
         "jobs": ("cloudscheduler", ("scheduler", "jobs", "list", location)),
         "topics": ("pubsub", ("pubsub", "topics", "list")),
         "subscriptions": ("pubsub", ("pubsub", "subscriptions", "list")),
+        **(_watching_listings(app) if deployment.watching else {}),
     }
     enabled = {
         name: deployment.gcloud(*arguments)
@@ -72,6 +73,15 @@ def _listings(deployment: Deployment, apis: frozenset[str]) -> dict[str, Command
     policy = gcloud("projects", "get-iam-policy", deployment.project)
     indexes = _index_listings(deployment) if "firestore.googleapis.com" in apis else {}
     return {"policy": policy, **enabled, **indexes}
+
+
+def _watching_listings(app: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    labelled = f"--filter=user_labels.{APP_LABEL}={app}"
+    return {
+        "metrics": ("logging", ("logging", "metrics", "list")),
+        "dashboards": ("monitoring", ("monitoring", "dashboards", "list")),
+        "policies": ("monitoring", ("monitoring", "policies", "list", labelled)),
+    }
 
 
 def _index_listings(deployment: Deployment) -> dict[str, Command]:

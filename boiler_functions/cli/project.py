@@ -35,7 +35,8 @@ class Project:
 
     `app` is "module:name". Its module is imported from `source`, the folder that is uploaded, as it is in the cloud;
     `folder` is the one of pyproject.toml. `stages` are its tables [tool.boiler_functions.env.…]. `python` is the
-    version of Python that runs the functions in the cloud and in the emulators of firebase-tools.
+    version of Python that runs the functions in the cloud and in the emulators of firebase-tools. `watch` is the table
+    [tool.boiler_functions.watch].
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Project:
     app: str
     stages: Mapping[str, Any] = field(default_factory=dict)
     python: str = PYTHON
+    watch: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def find(cls, app: str | None = None, start: Path | None = None) -> Project:
@@ -59,7 +61,8 @@ class Project:
             return cls(start, start, app)
         stages = table.get("env", {})
         named = app or _app(pyproject, table)
-        return cls(pyproject.parent, _source(pyproject, table), named, stages, _python(pyproject, table))
+        watch = table.get("watch", {})
+        return cls(pyproject.parent, _source(pyproject, table), named, stages, _python(pyproject, table), watch)
 
     def load(self) -> Boiler:
         """Imports and returns the app; raises ConfigurationError if the module has no app of this name."""

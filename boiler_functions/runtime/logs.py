@@ -191,9 +191,7 @@ class JsonLines(JsonFormatter):
         super().__init__("%(levelname)s%(message)s", rename_fields=renamed)
         self.contents, self.origin = contents, origin
 
-    def add_fields(
-        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
-    ) -> None:
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Adds the app to each entry, and to errors what Error Reporting reads."""
         super().add_fields(log_data, record, message_dict)
         is_error = record.levelno >= logging.ERROR

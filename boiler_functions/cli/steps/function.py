@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from boiler_functions.cli.deployed import APP_LABEL, HASH_LABEL, RECEIVES_LABEL
+from boiler_functions.cli.deployed import RECEIVES_LABEL
 from boiler_functions.cli.deployment import Deployment, Step, received_label, unless
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.project import runtime_of
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
 from boiler_functions.database.firestore import PROJECT
-from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, QueueTrigger, ScheduleTrigger
+from boiler_functions.manifest import (
+    APP_LABEL,
+    HASH_LABEL,
+    EventTrigger,
+    Function,
+    HttpTrigger,
+    QueueTrigger,
+    ScheduleTrigger,
+)
 from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
 
 # Pub/Sub moves an event to the dead-letter topic after so many attempts; 100 is the most that it accepts.

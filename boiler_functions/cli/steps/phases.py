@@ -11,6 +11,7 @@ from boiler_functions.cli.steps.function import function_step
 from boiler_functions.cli.steps.resources import api_step, resource_steps
 from boiler_functions.cli.steps.roles import role_steps
 from boiler_functions.cli.steps.service import service_step
+from boiler_functions.cli.steps.watching import metric_steps, watching_steps
 from boiler_functions.manifest import Function, HttpTrigger
 
 DATABASE_PHASE = "database"
@@ -25,6 +26,7 @@ def phases(deployment: Deployment, only: frozenset[str] | None = None) -> Iterat
     # One at a time: gcloud reads and writes a policy as a whole, so two writers would conflict.
     yield Phase("roles", tuple(role_steps(deployment)), at_once=1)
     yield Phase(DATABASE_PHASE, tuple(database_steps(deployment)))
+    yield Phase("metrics", tuple(metric_steps(deployment)))
     groups: dict[str, list[Function]] = {"receivers": [], "functions": [], "API": []}
     for each in functions:
         groups[_group(deployment, each)].append(each)
@@ -33,6 +35,7 @@ def phases(deployment: Deployment, only: frozenset[str] | None = None) -> Iterat
             yield Phase(title, tuple(function_step(deployment, each) for each in chosen))
     if services := [each for each in manifest.services if only is None or each.name in only]:
         yield Phase("services", tuple(service_step(deployment, each) for each in services))
+    yield Phase("dashboard, alerts", tuple(watching_steps(deployment)))
 
 
 def _group(deployment: Deployment, function: Function) -> str:

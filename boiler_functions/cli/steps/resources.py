@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from boiler_functions.cli.deployment import Deployment, Step, unless
 from boiler_functions.cli.gcloud import Command
 from boiler_functions.manifest import EventTrigger, Function, QueueTrigger
+from boiler_functions.plan.watching import APIS
 
 DEPLOYING_APIS = (
     "artifactregistry.googleapis.com",
@@ -20,7 +21,8 @@ DEPLOYING_APIS = (
 
 def api_step(deployment: Deployment) -> Step:
     """Returns the step that enables the APIs."""
-    missing = sorted({*deployment.manifest.apis, *DEPLOYING_APIS} - deployment.deployed.apis)
+    watching = APIS if deployment.watching else ()
+    missing = sorted({*deployment.manifest.apis, *DEPLOYING_APIS, *watching} - deployment.deployed.apis)
     return Step("APIs", (deployment.gcloud("services", "enable", *missing),) if missing else ())
 
 

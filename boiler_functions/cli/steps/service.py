@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from boiler_functions.cli.deployed import HASH_LABEL, SERVICE_LABEL
+from boiler_functions.cli.deployed import SERVICE_LABEL
 from boiler_functions.cli.deployment import Deployment, Step, unless
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
 from boiler_functions.database.firestore import PROJECT
-from boiler_functions.manifest import Service
+from boiler_functions.manifest import HASH_LABEL, Service
 
 _INGRESS = {
     "ALLOW_ALL": "all",

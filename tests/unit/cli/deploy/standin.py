@@ -24,6 +24,8 @@ APIS = (
     "eventarc",
     "firestore",
     "iam",
+    "logging",
+    "monitoring",
     "pubsub",
     "run",
 )
@@ -116,6 +118,14 @@ class Standin:
                 for name in names
             ],
         )
+        for kind in ("logging metrics", "monitoring dashboards", "monitoring policies"):
+            found = [{"name": f"projects/p/any/{number}", **each} for number, each in enumerate(self.written(kind))]
+            self.answers(f"{kind} list", found)
+
+    def written(self, kind: str) -> list[dict[str, Any]]:
+        """What the files hold of which commands of this kind create or update resources."""
+        lines = [line for line in self.commands if line.startswith((f"{kind} create", f"{kind} update"))]
+        return [json.loads(Path(line.partition("-file=")[2].split()[0]).read_text()) for line in lines]
 
 
 FUNCTIONS = {"towns-city-view-on-cities", "towns-city-form-task", "towns-continuations", "towns-upkeep"}
