@@ -194,6 +194,11 @@ class Manifest(NamedTuple):
         return tuple(function for function in self.functions if isinstance(function.trigger, ScheduleTrigger))
 
     @property
+    def undelivered(self) -> str:
+        """The name of the topic, and of its subscription, for events that could not be delivered."""
+        return f"{self.app.lower()}-undelivered"
+
+    @property
     def apis(self) -> dict[str, str]:
         """The APIs of Google Cloud that the running app uses, each with the reason."""
         apis = {"firestore.googleapis.com": "Stores the models and views."}

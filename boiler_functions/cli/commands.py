@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
@@ -25,8 +24,10 @@ from boiler_functions.cli.generated import (
     stage_functions,
 )
 from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
+from boiler_functions.cli.output import Output
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
+from boiler_functions.cli.watch_table import watch_of
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.prices import Prices
@@ -160,11 +161,10 @@ def plan(
         drawn = Graph.of(context.compiled)
         _put(svg(drawn) if graph == "svg" else mermaid(drawn), output)
         return
-    planned = Plan.of(
-        context.compiled, read_indexes(context), Assumed(many, dependents), Prices.read(prices), str(context)
-    )
+    assumed, listed = Assumed(many, dependents), Prices.read(prices)
+    planned = Plan.of(context.compiled, read_indexes(context), assumed, listed, watch_of(context), str(context))
     if as_json:
-        _put(json.dumps(planned.to_json(), indent=2) + "\n", output)
+        _put(Output("plan", planned.to_json(), ()).to_json(context) + "\n", output)
     else:
         planned.show(_console())
     if context.has_database:

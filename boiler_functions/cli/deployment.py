@@ -93,7 +93,7 @@ class Deployment:
     @property
     def watching(self) -> Watching | None:
         """What watches the app; None if that is switched off."""
-        return Watching(self.manifest, self.watch, self.undelivered) if self.watch.enabled else None
+        return Watching(self.manifest, self.watch) if self.watch.enabled else None
 
     @property
     def firestore_parts(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from boiler_functions.cli.rights import Right, rights_of
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database.metered import Usage
 from boiler_functions.manifest import EventTrigger, Function, HttpTrigger, Manifest, ScheduleTrigger, Service
@@ -20,6 +21,8 @@ from boiler_functions.plan.advice import advice_on
 from boiler_functions.plan.chains import Chain, Chains
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.prices import Prices
+from boiler_functions.plan.watching import APIS as WATCHING_APIS
+from boiler_functions.plan.watching import Watch, Watching
 from boiler_functions.views.fetching import Assumed
 
 # The APIs that every deployment needs.
@@ -66,21 +69,38 @@ class Plan:
     advice: tuple[Advice, ...]
     assumed: Assumed
     prices: Prices
+    watch: Watch = Watch()  # noqa: RUF009  # frozen
     place: str = ""
 
     @classmethod
     def of(
-        cls, compiled: Compiled, indexes_file: Mapping[str, Any], assumed: Assumed, prices: Prices, place: str = ""
+        cls,
+        compiled: Compiled,
+        indexes_file: Mapping[str, Any],
+        assumed: Assumed,
+        prices: Prices,
+        watch: Watch,
+        place: str = "",
     ) -> Plan:
         indexes = Indexes.of(compiled.declarations)
         costs = tuple(_costs(compiled, assumed, prices))
         chains = tuple(Chains(compiled, assumed, prices).all())
         advice = tuple(advice_on(compiled, indexes_file, assumed))
-        return cls(compiled.manifest, indexes, costs, chains, advice, assumed, prices, place)
+        return cls(compiled.manifest, indexes, costs, chains, advice, assumed, prices, watch, place)
 
     @property
     def apis(self) -> dict[str, str]:
-        return {**_DEPLOY_APIS, **self.manifest.apis}
+        return {**_DEPLOY_APIS, **self.manifest.apis, **(WATCHING_APIS if self.watch.enabled else {})}
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        """Who may run which command."""
+        return rights_of(self.manifest, watched=self.watch.enabled)
+
+    @property
+    def watching(self) -> Watching | None:
+        """What watches the app; None if that is switched off."""
+        return Watching(self.manifest, self.watch) if self.watch.enabled else None
 
     @property
     def by_source(self) -> dict[str, list[Cost]]:
@@ -104,6 +124,8 @@ class Plan:
             "ttl": [f"{each.collection}.{each.field}" for each in self.indexes.ttl],
             "apis": self.apis,
             "roles": self.manifest.roles,
+            "rights": [each.to_json() for each in self.rights],
+            "watching": self.watching.to_json() if self.watching else None,
             "assumed": {"many": self.assumed.many, "dependents": self.assumed.dependents},
             "costs": [cost.to_json() for cost in self.costs],
             "millions": {source: round(_sum(costs), 2) for source, costs in self.by_source.items()},
@@ -136,6 +158,9 @@ class Plan:
         yield "Schedules", _lines((each.name, _schedule(each)) for each in self.manifest.schedules)
         yield "APIs", _lines(self.apis.items())
         yield "Roles of the functions' service account", _lines(self.manifest.roles.items())
+        yield "Roles of whoever runs a command", _lines(_rights(self.rights))
+        if self.watching:
+            yield "Alerts", _lines(self.watching.told())
         yield "Warnings", _warnings(self.advice)
 
     def _costs_table(self) -> Group:
@@ -205,6 +230,15 @@ def _functions_table(functions: Sequence[Function]) -> Table:
         row = (function.entry_point, function.mode, _trigger(function), _retry(function), options.memory)
         table.add_row(*map(str, (*row, options.timeout_sec, *[options.region][: len(regions)])))
     return table
+
+
+def _rights(rights: Sequence[Right]) -> Iterator[tuple[str, str]]:
+    """Yields the commands that need the same roles, with these."""
+    commands: dict[tuple[str, ...], list[str]] = {}
+    for each in rights:
+        commands.setdefault(each.roles, []).append(each.command)
+    for roles, named in commands.items():
+        yield ", ".join(named), ", ".join(roles) or "none"
 
 
 def _trigger(function: Function) -> str:

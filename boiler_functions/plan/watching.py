@@ -108,8 +108,6 @@ class Watching(NamedTuple):
 
     manifest: Manifest
     watch: Watch
-    undelivered: str
-    """The subscription that keeps events that could not be delivered."""
 
     @property
     def app(self) -> str:
@@ -175,6 +173,15 @@ class Watching(NamedTuple):
         labels = {APP_LABEL: self.app, ALERT_LABEL: alert.key, HASH_LABEL: digest_of(wire)}
         return {**wire, "userLabels": labels}
 
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Yields each alert, and when it is raised."""
+        for each in self.alerts:
+            yield each.title, "; ".join(condition["displayName"] for condition in each.conditions)
+
+    def to_json(self) -> Wire:
+        """Returns the names of metrics and alerts, as `boiler plan --json` shows them."""
+        return {"metrics": [each.name for each in self.metrics.values()], "alerts": dict(self.told())}
+
     @property
     def dashboard_id(self) -> str:
         return f"{self.app}-boiler"
@@ -203,7 +210,7 @@ class Watching(NamedTuple):
         metrics, watch = self.metrics, self.watch
         if any(isinstance(each.trigger, EventTrigger) for each in self.manifest.functions):
             age = _threshold(
-                f"an event waits for more than {watch.undelivered}",
+                f"an event waits for more than {_shown(watch.undelivered)}",
                 f'metric.type="pubsub.googleapis.com/subscription/oldest_unacked_message_age" {self._subscriptions}',
                 watch.undelivered.total_seconds(),
                 "ALIGN_MAX",
@@ -211,7 +218,7 @@ class Watching(NamedTuple):
             kept = _threshold(
                 "an event could not be delivered at all",
                 f'metric.type="pubsub.googleapis.com/subscription/num_undelivered_messages" '
-                f'resource.type="{_SUBSCRIPTION}" resource.label.subscription_id="{self.undelivered}"',
+                f'resource.type="{_SUBSCRIPTION}" resource.label.subscription_id="{self.manifest.undelivered}"',
                 0,
                 "ALIGN_MAX",
             )
@@ -219,7 +226,7 @@ class Watching(NamedTuple):
         letters = _threshold("a dead letter is written", metrics["letters"].selected, 0, "ALIGN_DELTA", "REDUCE_SUM")
         yield Alert("letters", "Dead letters are written", (letters,))
         lag = _threshold(
-            f"95 of 100 copies take up to more than {watch.lag}",
+            f"5 of 100 copies take more than {_shown(watch.lag)}",
             metrics["lag"].selected,
             watch.lag.total_seconds() * 1000,
             "ALIGN_PERCENTILE_95",
@@ -245,7 +252,10 @@ class Watching(NamedTuple):
                 "aggregations": [_aligned("ALIGN_DELTA", "REDUCE_SUM")],
                 "duration": _seconds(self.watch.silent),
             }
-            yield {"displayName": f"{each.name} did not succeed for {self.watch.silent}", "conditionAbsent": absence}
+            yield {
+                "displayName": f"{each.name} did not succeed for {_shown(self.watch.silent)}",
+                "conditionAbsent": absence,
+            }
 
     @property
     def _subscriptions(self) -> str:
@@ -326,6 +336,11 @@ def _sum_chart(title: str, metric: Metric) -> Wire:
 def _drawn(title: str, query: Wire, *, stacked: bool) -> Wire:
     kind = "STACKED_BAR" if stacked else "LINE"
     return {"title": title, "xyChart": {"dataSets": [{"plotType": kind, "timeSeriesQuery": query}]}}
+
+
+def _shown(time: timedelta) -> str:
+    minutes = time.total_seconds() / 60
+    return f"{minutes:g} minutes" if minutes != 1 else "a minute"
 
 
 def _seconds(time: timedelta) -> str:

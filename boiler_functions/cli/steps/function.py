@@ -174,7 +174,7 @@ def _dead_letters(deployment: Deployment, function: Function) -> Iterator[Comman
         "subscriptions",
         "update",
         subscription,
-        f"--dead-letter-topic={deployment.undelivered}",
+        f"--dead-letter-topic={deployment.manifest.undelivered}",
         f"--max-delivery-attempts={_DELIVERIES}",
     )
 

@@ -51,7 +51,7 @@ def _accounts(deployment: Deployment) -> Iterator[Step]:
 
 
 def _topic(deployment: Deployment) -> Step:
-    name = deployment.undelivered
+    name = deployment.manifest.undelivered
     topic = deployment.gcloud("pubsub", "topics", "create", name)
     # A topic keeps no message by itself: the subscription does.
     subscription = deployment.gcloud(

@@ -41,7 +41,7 @@ def _role(deployment: Deployment, account: str, role: str) -> Step:
 
 def _undelivered(deployment: Deployment, events: list[Function]) -> Step:
     publish = deployment.gcloud(
-        "pubsub", "topics", "add-iam-policy-binding", deployment.undelivered, "--role=roles/pubsub.publisher"
+        "pubsub", "topics", "add-iam-policy-binding", deployment.manifest.undelivered, "--role=roles/pubsub.publisher"
     )
     command = Command((*publish.arguments, deployment.pubsub_agent))
     done = all(deployment.deployed.has_dead_letters(each.name, deployment.region_of(each)) for each in events)

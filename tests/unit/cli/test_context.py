@@ -154,7 +154,7 @@ def test_unreadable_credentials_are_refused_before_anything_is_sent(project: Pat
 
 def test_plan_and_compile_follow_the_stage(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOILER_ENV", "prod")
-    plan = json.loads(run("plan", "--json").stdout)
+    plan = json.loads(run("plan", "--json").stdout)["result"]
     assert plan["functions"][0]["options"]["region"] == "europe-west1"
     run("compile")
     assert "- europe-west1\n" in (project / "functions" / "functions.yaml").read_text()

@@ -125,7 +125,7 @@ def test_the_plan_is_readable_at_100_columns(run: Run, monkeypatch: pytest.Monke
 
 
 def test_the_plan_as_json_holds_every_part(run: Run) -> None:
-    plan = json.loads(run("plan", "--json").stdout)
+    plan = json.loads(run("plan", "--json").stdout)["result"]
     query, task, api, continuation, upkeep = plan["functions"]
     assert plan["app"] == "towns"
     assert query["path_pattern"] == "cities/{doc_id}"
@@ -159,13 +159,13 @@ def test_an_app_asks_for_no_more_roles_than_it_uses(run: Run, module: Write) -> 
         .replace("@app.task", "if False: @app.task")
         .partition("if F")[0]
     )
-    plan = json.loads(run("plan", "--json").stdout)
+    plan = json.loads(run("plan", "--json").stdout)["result"]
     assert plan["roles"].keys() == {"roles/datastore.user", "roles/logging.logWriter"}
     assert "eventarc.googleapis.com" not in plan["apis"]
 
 
 def test_what_is_assumed_can_be_said(run: Run) -> None:
-    plan = json.loads(run("plan", "--json", "--many", "3", "--dependents", "250").stdout)
+    plan = json.loads(run("plan", "--json", "--many", "3", "--dependents", "250").stdout)["result"]
     assert plan["assumed"] == {"many": 3, "dependents": 250}
 
 
@@ -174,7 +174,7 @@ def test_prices_are_a_table_of_a_date_that_a_project_can_replace(run: Run, folde
     table.update(date="2030-01", firestore_per_100000={"*": {"reads": 100_000, "writes": 0}})
     table["functions"] = dict.fromkeys(table["functions"], 0)
     (folder / "prices.json").write_text(json.dumps(table))
-    plan = json.loads(run("plan", "--json", "--prices", str(folder / "prices.json")).stdout)
+    plan = json.loads(run("plan", "--json", "--prices", str(folder / "prices.json")).stdout)["result"]
     assert plan["prices"]["date"] == "2030-01"
     assert plan["millions"]["cities/{doc_id}"] == 2 * 1_000_000
 
@@ -237,7 +237,7 @@ def test_a_sink_is_drawn_beside_the_model_or_view_whose_changes_it_receives(run:
     texts = [each.text for each in root.iter(f"{SVG}text")]
     assert "mail_on_city_view" in texts
     assert texts.count("CityView") == 2
-    plan = json.loads(run("plan", "--json").stdout)
+    plan = json.loads(run("plan", "--json").stdout)["result"]
     assert next(each["writes"] for each in plan["costs"] if each["view"] == "CityView") == 3
 
 
@@ -354,19 +354,21 @@ def test_a_program_that_reads_along_gets_every_name_in_one_piece(
 def test_views_that_share_a_source_are_advised_to_be_grouped(run: Run, module: Write) -> None:
     twice = APP + '\n@app.query\nclass Other(CityView):\n    class Meta:\n        path = "others/{city.doc_id}"\n'
     module(twice)
-    warnings = {each["name"]: each for each in json.loads(run("plan", "--json").stdout)["warnings"]}
+    warnings = {each["name"]: each for each in json.loads(run("plan", "--json").stdout)["result"]["warnings"]}
     assert warnings["group-by-source"]["about"] == "cities/{doc_id}"
     module(twice.replace('Boiler("towns")', 'Boiler("towns", group_by="source")'))
-    assert "group-by-source" not in {each["name"] for each in json.loads(run("plan", "--json").stdout)["warnings"]}
+    assert "group-by-source" not in {
+        each["name"] for each in json.loads(run("plan", "--json").stdout)["result"]["warnings"]
+    }
 
 
 def test_an_index_that_the_file_lacks_is_named_until_compile_wrote_it(run: Run, module: Write) -> None:
     module(WITH_AN_INDEX)
-    before = {each["name"]: each for each in json.loads(run("plan", "--json").stdout)["warnings"]}
+    before = {each["name"]: each for each in json.loads(run("plan", "--json").stdout)["result"]["warnings"]}
     assert "cities (name asc, size asc)" in before["index-missing"]["text"]
     assert "boilerMarkers.expire_at" in before["index-missing"]["text"]
     run("compile")
-    after = {each["name"] for each in json.loads(run("plan", "--json").stdout)["warnings"]}
+    after = {each["name"] for each in json.loads(run("plan", "--json").stdout)["result"]["warnings"]}
     assert "index-missing" not in after
 
 

@@ -87,7 +87,7 @@ def test_the_plan_shows_the_service_and_that_firebase_tools_has_none(run: Run, w
     printed = run("plan").stdout
     assert "Cloud Run services, which `boiler deploy` deploys and firebase-tools cannot" in printed
     assert "Socket.IO at /labels" in printed
-    (service,) = json.loads(run("plan", "--json").stdout)["services"]
+    (service,) = json.loads(run("plan", "--json").stdout)["result"]["services"]
     assert (service["name"], service["namespaces"], service["views"]) == (
         "towns-websocket",
         ["/labels"],

@@ -1,0 +1,165 @@
+"""What holds for every command: rights, exit statuses, one form of JSON, and nothing of what documents hold."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from boiler_functions.cli.commands import boiler
+from boiler_functions.cli.project import Project
+from boiler_functions.cli.rights import READ, rights_of
+from boiler_functions.testing import MemoryApp
+from tests.unit.cli.conftest import APP, Run, Start
+
+ROOT = Path(__file__).parents[3]
+
+SECRET = "a-secret-of-the-owner"
+
+STEP = """
+@app.migration(City)
+def touch(city):
+    city.name = city.name
+"""
+
+BROKEN = APP.replace("City.new(", "raise ValueError(self.name)\n        City.new(").replace(
+    "@app.query\n", '@app.rest("/cities", secrets=["API_KEY"])\n@app.query\n'
+)
+
+SERVES = {
+    "dev": "runs until Ctrl-C; tests/emulator/test_dev.py",
+    "desk": "runs until Ctrl-C; tests/unit/cli/test_desk.py",
+}
+
+RUNS = {
+    "check": [[], ["--format", "json"], ["--format", "sarif"]],
+    "compile": [[], ["--check"]],
+    "rules": [[]],
+    "plan": [[], ["--graph", "svg"], ["--graph", "mermaid"]],
+    "openapi": [[]],
+    "types": [["--firestore"]],
+    "token": [["ann"]],
+    "init": [["library"]],
+    "build": [["CityView"]],
+    "withdraw": [["--dropped"]],
+    "status": [[]],
+    "audit": [[], ["--repair", "--yes"]],
+    "diff": [[]],
+    "explain": [["cityView/TOK"], ["cities/TOK"], ["users/ann/cityForms/TOK"]],
+    "impact": [["cities/TOK"]],
+    "letters list": [[]],
+    "letters show": [[]],
+    "letters retry": [["--all"]],
+    "letters drop": [["--all", "--yes"]],
+    "fit": [[]],
+    "model": [["cities"]],
+    "migrate": [["--dry-run"], ["--yes"]],
+    "deploy": [["--dry-run"]],
+}
+"""The arguments with which each command is run; each as it is, and with --json if it has it."""
+
+
+def leaves(group: click.Group = boiler, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    for each, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, f"{name}{each} ")
+        else:
+            yield f"{name}{each}", command
+
+
+COMMANDS = dict(leaves())
+
+RUNNING = sorted({*COMMANDS} - {*SERVES})
+
+
+def has_json(name: str) -> bool:
+    return any("--json" in each.opts for each in COMMANDS[name].params)
+
+
+def invoked(run: Run, name: str, arguments: list[str], as_json: bool = False) -> tuple[int, str, str]:
+    result = run(*name.split(), *arguments, *(["--json"] if as_json else []))
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def testing(start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
+    """A project whose documents, letters and environment hold the secret."""
+    monkeypatch.setenv("API_KEY", SECRET)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "demo-towns")
+    monkeypatch.setattr("boiler_functions.cli.upload._origin", lambda package: None)
+    testing = start(BROKEN + STEP)
+    name = next((folder / "functions").glob("app_*.py")).stem
+    (folder / "functions" / "main.py").write_text(f"from {name} import app\n\napp.export(globals())\n")
+    (folder / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks]\n")
+    testing.write("cities/TOK", {"name": SECRET})
+    testing.write("cities/BAD", {"secret": SECRET})
+    testing.write("users/ann/cityForms/TOK", {"name": SECRET})
+    testing.deliver()
+    testing.write("cityView/TOK", {"title": f"{SECRET} by hand"})
+    return testing
+
+
+def test_every_command_is_run_by_these_tests_or_serves() -> None:
+    assert {*COMMANDS} == {*RUNS, *SERVES}
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_no_command_prints_a_secret_or_unasked_what_a_document_holds(name: str, testing: MemoryApp, run: Run) -> None:
+    for arguments in RUNS[name]:
+        for as_json in {False, has_json(name)}:
+            _, output, errors = invoked(run, name, arguments, as_json)
+            assert SECRET not in output + errors, (name, arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("letters", "show", "--contents"), ("explain", "cityView/TOK", "--contents")], ids=" ".join
+)
+def test_what_a_document_holds_is_printed_when_it_is_asked_for(
+    arguments: tuple[str, ...], testing: MemoryApp, run: Run
+) -> None:
+    assert SECRET in run(*arguments).stdout
+
+
+@pytest.mark.parametrize("name", [each for each in RUNNING if has_json(each)])
+def test_json_has_the_same_form_for_every_command(name: str, testing: MemoryApp, run: Run) -> None:
+    for arguments in RUNS[name]:
+        if "--graph" in arguments:
+            continue
+        status, output, _ = invoked(run, name, arguments, as_json=True)
+        found = json.loads(output)
+        assert [*found] == ["command", "app", "project", "database", "emulator", "time", "is_fine", "result"]
+        assert (found["command"], found["app"], found["is_fine"]) == (name, "towns", status == 0)
+        assert isinstance(found["result"], dict)
+
+
+@pytest.mark.parametrize("name", [each for each in RUNNING if each not in ("init", "token")])
+def test_an_error_has_the_status_2_and_its_code_and_leaves_the_output_empty(name: str, folder: Path, run: Run) -> None:
+    (folder / "pyproject.toml").write_text('[tool.boiler_functions]\napp = "nowhere:app"\n')
+    for as_json in {False, has_json(name)}:
+        status, output, errors = invoked(run, name, RUNS[name][0], as_json)
+        assert (status, output) == (2, "")
+        assert re.search(r"\bBF\d{3}\b", errors)
+
+
+def test_the_reference_says_of_every_command_what_its_exit_status_means() -> None:
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall("`([^`]+)`", row)) == sorted(COMMANDS)
+
+
+def test_the_table_of_rights_has_every_command_and_no_option_that_does_not_exist(testing: MemoryApp) -> None:
+    rights = rights_of(Project.find().load().compiled.manifest, watched=True)
+    named = [each.command.partition(" --") for each in rights]
+    assert {name for name, *_ in named} == {*COMMANDS}
+    for name, _, option in named:
+        assert not option or any(f"--{option}" in each.opts for each in COMMANDS[name].params)
+    assert len({each.command for each in rights}) == len(rights)
+
+
+def test_a_command_that_says_that_it_only_reads_needs_a_role_that_only_reads(testing: MemoryApp) -> None:
+    rights = {each.command: each.roles for each in rights_of(Project.find().load().compiled.manifest, watched=True)}
+    reading = {name for name, command in COMMANDS.items() if "Reads only." in (command.help or "")}
+    assert {"status", "diff", "explain", "impact", "letters list", "letters show", "fit", "model"} <= reading
+    assert {name: rights[name] for name in reading if rights[name] != READ} == {}
