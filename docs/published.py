@@ -25,6 +25,7 @@ PAGES: Final = {
     "LICENSE.md": "LICENSE",
     "tests/README.md": "tests/README.md",
     "reference/errors.md": "boiler_functions/cli/codes.md",
+    "boiler_functions/plan/alerts.md": "boiler_functions/plan/alerts.md",
 }
 
 # What the hooks keep of a build for the next one, as mkdocs passes it to none of them whole.
