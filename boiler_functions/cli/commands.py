@@ -24,12 +24,12 @@ from boiler_functions.cli.generated import (
     stage_functions,
 )
 from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
-from boiler_functions.cli.output import Output
+from boiler_functions.cli.output import OUTPUT, Output, put
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.watch_table import watch_of
 from boiler_functions.compile.compiler import Compiled
-from boiler_functions.plan.graph import Graph, mermaid, svg
+from boiler_functions.plan.graph import Graph, drawn_as
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
 from boiler_functions.views.fetching import Assumed
@@ -121,13 +121,6 @@ def rules(context: Context, check_only: bool) -> None:
     _update([firestore_rules(context)], "boiler rules", check_only)
 
 
-_OUTPUT = click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file instead of the standard output.",
-)
-
-
 @boiler.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -142,7 +135,7 @@ _OUTPUT = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Read prices from this file instead of the list prices.",
 )
-@_OUTPUT
+@OUTPUT
 @in_context
 def plan(
     context: Context,
@@ -158,13 +151,12 @@ def plan(
     If an emulator or a key file is configured, also check whether another app stores views at the same paths.
     """
     if graph:
-        drawn = Graph.of(context.compiled)
-        _put(svg(drawn) if graph == "svg" else mermaid(drawn), output)
+        put(drawn_as(graph, Graph.of(context.compiled)), output)
         return
     assumed, listed = Assumed(many, dependents), Prices.read(prices)
     planned = Plan.of(context.compiled, read_indexes(context), assumed, listed, watch_of(context), str(context))
     if as_json:
-        _put(Output("plan", planned.to_json(), ()).to_json(context) + "\n", output)
+        put(Output("plan", planned.to_json(), ()).to_json(context) + "\n", output)
     else:
         planned.show(_console())
     if context.has_database:
@@ -175,18 +167,18 @@ def plan(
 
 
 @boiler.command()
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def openapi(app: str | None, output: Path | None) -> None:
     """Print the OpenAPI 3.1 document of the HTTP function; needs neither a database nor a server."""
     from boiler_functions.cli.openapi import openapi_json
 
-    _put(openapi_json(Project.find(app).load()), output)
+    put(openapi_json(Project.find(app).load()), output)
 
 
 @boiler.command()
 @click.option("--firestore", is_flag=True, help="Print a module for Firestore's web SDK: paths and types of documents.")
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def types(app: str | None, firestore: bool, output: Path | None) -> None:
     """Print TypeScript types of the views and of the HTTP function; needs openapi-typescript in node_modules."""
@@ -195,7 +187,7 @@ def types(app: str | None, firestore: bool, output: Path | None) -> None:
 
     project = Project.find(app)
     loaded = project.load()
-    _put(firestore_module(loaded) if firestore else typescript(openapi_json(loaded), project.folder), output)
+    put(firestore_module(loaded) if firestore else typescript(openapi_json(loaded), project.folder), output)
 
 
 @boiler.command()
@@ -365,14 +357,6 @@ def _console() -> Console:
     """Returns a console that does not wrap lines if a program reads the output."""
     is_read = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_UNWRAPPED if is_read else None)
-
-
-def _put(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    output.write_text(text, "utf-8")
-    click.echo(f"{output} is written")
 
 
 @boiler.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn
@@ -15,8 +16,11 @@ from boiler_functions.cli.output import Output
 from boiler_functions.database.values import check_path
 from boiler_functions.models.spelling import as_json
 from boiler_functions.modes.dead_letter import letters_of
+from boiler_functions.modes.drawing import SOURCE, VIEW, Look, Node, source_node
+from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
+from boiler_functions.plan.graph import Graph
 
 _LATE = timedelta(minutes=2)
 
@@ -60,6 +64,40 @@ def _compared(context: Context, found: Mapping[str, Any], path: str, *, contents
     compared = {"verdict": finding.verdict, "differing": list(dict(finding.differing).get(path, ()))}
     fresh = {"fresh": as_json(comparison.fresh(found["root"] or "").get(path))} if contents else {}
     return {**compared, **fresh}
+
+
+def graph_of(result: Mapping[str, Any], declarations: Declarations) -> Graph:
+    """Returns the picture of what `explain` found: what a copy was built from, and what a change of it builds."""
+    look, about = declarations.storing().look, result["about"]
+    ways = [*_ways(result, look)] or [(source_node(about, "nothing depends on it"),)]
+    nodes = {node.id: node for way in ways for node in way}
+    edges = dict.fromkeys((start.id, end.id) for way in ways for start, end in pairwise(way))
+    return Graph(about, tuple(nodes.values()), tuple(edges), (SOURCE, look, VIEW), ("sources", "views", "copies"))
+
+
+def _ways(result: Mapping[str, Any], look: Look) -> Iterator[tuple[Node, ...]]:
+    for each in result["found"]:
+        middle = Node(f"view {each.get('view', each['what'])}", look, each.get("view", each["what"]), _state(each))
+        sources = [
+            source_node(source["path"], "changed since" if source["has_changed"] else f"of {_told(source['then'])}")
+            for source in each.get("sources", ())
+        ]
+        copies = each.get("copies") or [result["about"]]
+        yield from ((source, middle) for source in sources)
+        yield from ((middle, Node(f"copy {path}", VIEW, path)) for path in copies)
+    for view, roots in result["dependents"].items():
+        middle = Node(f"dependents {view}", look, view, f"{len(roots)} would be built")
+        yield source_node(result["about"]), middle
+        yield from ((middle, Node(f"root {root}", VIEW, root or view)) for root in roots[:SHOWN])
+        if len(roots) > SHOWN:
+            yield middle, Node(f"more {view}", VIEW, f"and {len(roots) - SHOWN} more")
+
+
+def _state(found: Mapping[str, Any]) -> str:
+    if "view" not in found:
+        return ""
+    code = "" if found["is_this_code"] else ", by other code"
+    return f"{found['verdict']}{code}"
 
 
 def impact(context: Context, path: str) -> Output:

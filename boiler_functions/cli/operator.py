@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import click
 
 from boiler_functions.cli.context import Context, in_context
+from boiler_functions.cli.output import OUTPUT, put
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -109,17 +111,34 @@ def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
 @click.command()
 @click.argument("path")
 @click.option("--contents", is_flag=True, help="Also show what is stored, and what a fresh build of a copy makes.")
+@click.option("--graph", type=click.Choice(["svg", "mermaid"]), help="Draw a picture instead: sources, views, copies.")
+@OUTPUT
 @_AS_JSON
 @in_context
-def explain(context: Context, path: str, contents: bool, as_json: bool) -> None:
+def explain(
+    context: Context,
+    path: str,
+    contents: bool,
+    graph: Literal["svg", "mermaid"] | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Explain the document at PATH: a copy, a form, a source or a dead letter. Reads only.
 
     Says what a copy was built from, in which versions then and now, why and by which code, whether a fresh build is
     the same, who may read it, and what depends on it. Exit status 0, or 2 for an error.
     """
     from boiler_functions.cli.explain import explain as explained
+    from boiler_functions.cli.explain import graph_of
+    from boiler_functions.plan.graph import drawn_as
 
-    explained(context, path, contents=contents).show(context, as_json=as_json)
+    if graph is None and output is not None:
+        raise click.UsageError("--output is the file of a picture. Add --graph svg, or leave it out.")
+    found = explained(context, path, contents=contents and graph is None)
+    if graph is None:
+        found.show(context, as_json=as_json)
+    else:
+        put(drawn_as(graph, graph_of(found.result, context.app.compiled.declarations)), output)
 
 
 @click.command()

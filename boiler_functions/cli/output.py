@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -58,6 +59,22 @@ class Output:
             "result": self.result,
         }
         return json.dumps(envelope, indent=2, default=_plain)
+
+
+OUTPUT = click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of the standard output.",
+)
+
+
+def put(text: str, output: Path | None) -> None:
+    """Writes the text to the file, or prints it."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, "utf-8")
+    click.echo(f"{output} is written")
 
 
 class NotFine(Unfinished):

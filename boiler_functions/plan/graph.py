@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from typing import Literal
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.modes.drawing import MODEL, SOURCE, VIEW, Lane, Look, Node
@@ -26,6 +27,8 @@ class Graph:
     edges: tuple[tuple[str, str], ...]
 
     looks: tuple[Look, ...] = ()
+    titles: tuple[str, str, str] = _COLUMNS
+    """The titles of the columns."""
 
     @classmethod
     def of(cls, compiled: Compiled) -> Graph:
@@ -45,14 +48,19 @@ def _width(node: Node) -> float:
     return 2 * _PADDING + max(len(node.name) * _LETTER, len(node.detail) * _SMALL_LETTER)
 
 
+def drawn_as(form: Literal["svg", "mermaid"], graph: Graph) -> str:
+    """Returns the picture in this form."""
+    return svg(graph) if form == "svg" else mermaid(graph)
+
+
 def mermaid(graph: Graph) -> str:
     """Returns the text of a Mermaid flowchart, which GitHub shows as a picture."""
     names = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
-    for title in _COLUMNS:
+    for column, title in zip(_COLUMNS, graph.titles, strict=True):
         lines += [f"  subgraph {title.replace(' ', '_')}[{title}]"]
         for node in graph.nodes:
-            if node.look.column == title:
+            if node.look.column == column:
                 text = f"{node.name}<br/><small>{node.detail}</small>" if node.detail else node.name
                 quoted = text.replace('"', "#quot;")
                 lines.append(f'    {names[node.id]}["{quoted}"]:::{node.look.name}')
@@ -71,7 +79,7 @@ def svg(graph: Graph) -> str:
     places: dict[str, tuple[float, float, float]] = {}
     drawn: list[str] = []
     left = float(_MARGIN)
-    for title, column, width in zip(_COLUMNS, columns, widths, strict=True):
+    for title, column, width in zip(graph.titles, columns, widths, strict=True):
         drawn.append(f'<text x="{left + width / 2:g}" y="{_TOP - 18}" class="column">{title}</text>')
         top = _TOP + (height - (len(column) * (_HEIGHT + _GAP) - _GAP)) / 2
         for node in column:
@@ -138,7 +146,7 @@ def _head(graph: Graph, width: float, height: float) -> str:
         if look.column == "functions"
     )
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" \
-viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(graph.title)}: sources, functions and views">
+viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(graph.title)}: {escape(", ".join(graph.titles))}">
 <style>
 text {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; text-anchor: middle; fill: #0f172a }}
 .name {{ font-size: 12px; font-weight: 600 }} .detail {{ font-size: 10px; fill: #475569 }}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from boiler_functions.manifest import APP_LABEL, HASH_LABEL, EventTrigger, Manifest
 
-Wire: TypeAlias = dict[str, Any]
+AsJson: TypeAlias = dict[str, Any]
 
 RUNBOOK = Path(__file__).with_name("alerts.md")
 """What to do for each alert; an incident shows the section of its policy."""
@@ -70,7 +70,7 @@ class Metric(NamedTuple):
     field: str = ""
     unit: str = "1"
 
-    def to_wire(self) -> Wire:
+    def to_wire(self) -> AsJson:
         """Returns the LogMetric."""
         descriptor = {
             "metricKind": "DELTA",
@@ -78,7 +78,7 @@ class Metric(NamedTuple):
             "unit": self.unit,
             "labels": [{"key": each, "valueType": "STRING"} for each in self.labels],
         }
-        wire: Wire = {
+        wire: AsJson = {
             "name": self.name,
             "filter": self.filter,
             "metricDescriptor": descriptor,
@@ -100,7 +100,7 @@ class Alert(NamedTuple):
 
     key: str
     title: str
-    conditions: tuple[Wire, ...]
+    conditions: tuple[AsJson, ...]
 
 
 class Watching(NamedTuple):
@@ -159,9 +159,9 @@ class Watching(NamedTuple):
         """The alert policies; those alone whose work the app has."""
         return tuple(self._alerts())
 
-    def policy(self, alert: Alert) -> Wire:
+    def policy(self, alert: Alert) -> AsJson:
         """Returns the AlertPolicy, with its section of the runbook."""
-        wire: Wire = {
+        wire: AsJson = {
             "displayName": f"{self.manifest.app}: {alert.title.lower()}",
             "combiner": "OR",
             "conditions": list(alert.conditions),
@@ -178,7 +178,7 @@ class Watching(NamedTuple):
         for each in self.alerts:
             yield each.title, "; ".join(condition["displayName"] for condition in each.conditions)
 
-    def to_json(self) -> Wire:
+    def to_json(self) -> AsJson:
         """Returns the names of metrics and alerts, as `boiler plan --json` shows them."""
         return {"metrics": [each.name for each in self.metrics.values()], "alerts": dict(self.told())}
 
@@ -186,7 +186,7 @@ class Watching(NamedTuple):
     def dashboard_id(self) -> str:
         return f"{self.app}-boiler"
 
-    def dashboard(self, project: str) -> Wire:
+    def dashboard(self, project: str) -> AsJson:
         """Returns the Dashboard: lag and outcomes, what is wrong, and what it costs."""
         charts = list(self._charts())
         tiles = [
@@ -199,7 +199,7 @@ class Watching(NamedTuple):
             }
             for number, chart in enumerate(charts)
         ]
-        wire: Wire = {
+        wire: AsJson = {
             "name": f"projects/{project}/dashboards/{self.dashboard_id}",
             "displayName": f"{self.manifest.app}: views",
             "mosaicLayout": {"columns": _COLUMNS, "tiles": tiles},
@@ -241,7 +241,7 @@ class Watching(NamedTuple):
             yield Alert("drift", "Copies are wrong", (drift,))
             yield Alert("silent", "Upkeep is silent", tuple(self._silences()))
 
-    def _silences(self) -> Iterator[Wire]:
+    def _silences(self) -> Iterator[AsJson]:
         for each in self.manifest.schedules:
             runs = (
                 f'metric.type="run.googleapis.com/request_count" resource.type="{_FUNCTION}" '
@@ -263,7 +263,7 @@ class Watching(NamedTuple):
         names = f"eventarc-.*-{re.escape(self.app)}-.*"
         return f'resource.type="{_SUBSCRIPTION}" resource.label.subscription_id=monitoring.regex.full_match("{names}")'
 
-    def _charts(self) -> Iterator[Wire]:
+    def _charts(self) -> Iterator[AsJson]:
         metrics = self.metrics
         lag, outcomes = metrics["lag"].selected, metrics["outcomes"].selected
         yield _chart("Lag of 95 of 100 copies, ms", lag, "ALIGN_PERCENTILE_95", "REDUCE_MAX", "function")
@@ -288,19 +288,19 @@ def runbook() -> Mapping[str, str]:
     return {title: section.strip() for title, _, section in sections}
 
 
-def digest_of(wire: Wire) -> str:
+def digest_of(wire: AsJson) -> str:
     """Digests a resource, so that a deployment sees whether it has changed."""
     return sha256(json.dumps(wire, sort_keys=True).encode()).hexdigest()[:40]
 
 
-def marked(wire: Wire) -> str:
+def marked(wire: AsJson) -> str:
     """Returns the digest in the form in which a metric's description ends."""
     return f"[boiler {digest_of(wire)}]"
 
 
 def _threshold(
     title: str, selected: str, limit: float, aligner: str, reducer: str = "", *, lasting: timedelta = timedelta()
-) -> Wire:
+) -> AsJson:
     """Returns a condition that holds while the value is above the limit."""
     threshold = {
         "filter": selected,
@@ -313,19 +313,19 @@ def _threshold(
     return {"displayName": title, "conditionThreshold": threshold}
 
 
-def _aligned(aligner: str, reducer: str = "", *by: str) -> Wire:
-    wire: Wire = {"alignmentPeriod": "300s", "perSeriesAligner": aligner}
+def _aligned(aligner: str, reducer: str = "", *by: str) -> AsJson:
+    wire: AsJson = {"alignmentPeriod": "300s", "perSeriesAligner": aligner}
     if reducer:
         wire |= {"crossSeriesReducer": reducer, "groupByFields": [f"metric.label.{each}" for each in by]}
     return wire
 
 
-def _chart(title: str, selected: str, aligner: str, reducer: str, *by: str, stacked: bool = False) -> Wire:
+def _chart(title: str, selected: str, aligner: str, reducer: str, *by: str, stacked: bool = False) -> AsJson:
     query = {"timeSeriesFilter": {"filter": selected, "aggregation": _aligned(aligner, reducer, *by)}}
     return _drawn(title, query, stacked=stacked)
 
 
-def _sum_chart(title: str, metric: Metric) -> Wire:
+def _sum_chart(title: str, metric: Metric) -> AsJson:
     # Only PromQL adds up the values of a distribution; it writes / and . of a metric's type as : and _.
     name = re.sub(r"[^a-zA-Z0-9_]", "_", metric.name)
     series = f'logging_googleapis_com:user_{name}_sum{{monitored_resource="{_FUNCTION}"}}'
@@ -333,7 +333,7 @@ def _sum_chart(title: str, metric: Metric) -> Wire:
     return _drawn(title, query, stacked=True)
 
 
-def _drawn(title: str, query: Wire, *, stacked: bool) -> Wire:
+def _drawn(title: str, query: AsJson, *, stacked: bool) -> AsJson:
     kind = "STACKED_BAR" if stacked else "LINE"
     return {"title": title, "xyChart": {"dataSets": [{"plotType": kind, "timeSeriesQuery": query}]}}
 

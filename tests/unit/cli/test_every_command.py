@@ -47,7 +47,7 @@ RUNS = {
     "status": [[]],
     "audit": [[], ["--repair", "--yes"]],
     "diff": [[]],
-    "explain": [["cityView/TOK"], ["cities/TOK"], ["users/ann/cityForms/TOK"]],
+    "explain": [["cityView/TOK"], ["cities/TOK"], ["users/ann/cityForms/TOK"], ["cityView/TOK", "--graph", "svg"]],
     "impact": [["cities/TOK"]],
     "letters list": [[]],
     "letters show": [[]],

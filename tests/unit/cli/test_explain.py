@@ -1,6 +1,8 @@
 """`boiler explain` and `boiler impact` say where a document comes from and what follows, without its content."""
 
 import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +124,41 @@ def test_the_readme_shows_what_they_print(start: Start, run: Run) -> None:
     built(start(APP))
     assert explain.prints(run(*explain.arguments).stdout), run(*explain.arguments).stdout
     assert impact.prints(run(*impact.arguments).stdout)
+
+
+def test_a_picture_leads_from_the_sources_of_a_copy_through_its_view_to_its_copies(start: Start, run: Run) -> None:
+    testing = start(APP)
+    built(testing)
+    testing.write("cities/TOK", {"name": "SECRET Edo", "obj_type": "City", "doc_id": "TOK"})
+    result = run("explain", "cityView/TOK", "--graph", "svg")
+    drawn = ElementTree.fromstring(result.stdout)
+    texts = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [
+        *("cityView/TOK", "sources", "cities/TOK", "changed since"),
+        *("views", "CityView", "late", "copies", "cityView/TOK"),
+    ]
+    assert (
+        len(list(drawn.iter("{http://www.w3.org/2000/svg}path")))
+        - len(list(drawn.iter("{http://www.w3.org/2000/svg}marker")))
+        == 2
+    )
+    assert "SECRET" not in result.stdout
+
+
+def test_a_picture_of_a_source_leads_to_what_a_change_of_it_builds(start: Start, run: Run, tmp_path: Path) -> None:
+    built(start(APP))
+    assert run("explain", "cities/TOK", "--graph", "mermaid", "--output", str(tmp_path / "x.mmd")).exit_code == 0
+    drawn = (tmp_path / "x.mmd").read_text()
+    assert "subgraph copies[copies]" in drawn
+    assert '["CityView<br/><small>1 would be built</small>"]' in drawn
+    assert drawn.count(" --> ") == 2
+    alone = run("explain", "cities/TOK", "--output", str(tmp_path / "y"))
+    assert alone.exit_code == 2
+    assert "Add --graph svg" in alone.stderr
+
+
+def test_a_document_that_nothing_depends_on_is_drawn_alone(start: Start, run: Run) -> None:
+    start(APP)
+    drawn = run("explain", "others/x", "--graph", "mermaid").stdout
+    assert "nothing depends on it" in drawn
+    assert " --> " not in drawn
