@@ -83,9 +83,7 @@ class Deployed:
     def service_fingerprint(self, name: str, region: str) -> str | None:
         """Returns the fingerprint that the service was deployed with; None unless that deployment succeeded."""
         found = self.services.get((name, region), {})
-        conditions = found.get("status", {}).get("conditions", ())
-        is_ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-        return found.get("metadata", {}).get("labels", {}).get(HASH_LABEL) if is_ready else None
+        return found.get("metadata", {}).get("labels", {}).get(HASH_LABEL) if is_ready(found) else None
 
     def has_dead_letters(self, name: str, region: str) -> bool:
         """Returns whether the subscription of the function's trigger has a dead-letter topic."""
@@ -96,6 +94,12 @@ class Deployed:
         return any(
             name.startswith(named) and "deadLetterPolicy" in content for name, content in self.subscriptions.items()
         )
+
+
+def is_ready(service: Mapping[str, Any]) -> bool:
+    """Whether the last deployment of a listed service succeeded."""
+    conditions = service.get("status", {}).get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def building(answers: Mapping[str, Any]) -> frozenset[tuple[Any, ...]]:

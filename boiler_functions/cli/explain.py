@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from boiler_functions.access import Audience, Claim, Nobody, Owner, Public, SignedIn
 from boiler_functions.cli.audit import comparison_of
@@ -20,7 +20,7 @@ from boiler_functions.modes.drawing import SOURCE, VIEW, Look, Node, source_node
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
-from boiler_functions.plan.graph import Graph
+from boiler_functions.plan.graph import Graph, drawn_as
 
 _LATE = timedelta(minutes=2)
 
@@ -66,13 +66,14 @@ def _compared(context: Context, found: Mapping[str, Any], path: str, *, contents
     return {**compared, **fresh}
 
 
-def graph_of(result: Mapping[str, Any], declarations: Declarations) -> Graph:
+def picture_of(result: Mapping[str, Any], declarations: Declarations, form: Literal["svg", "mermaid"]) -> str:
     """Returns the picture of what `explain` found: what a copy was built from, and what a change of it builds."""
     look, about = declarations.storing().look, result["about"]
     ways = [*_ways(result, look)] or [(source_node(about, "nothing depends on it"),)]
     nodes = {node.id: node for way in ways for node in way}
     edges = dict.fromkeys((start.id, end.id) for way in ways for start, end in pairwise(way))
-    return Graph(about, tuple(nodes.values()), tuple(edges), (SOURCE, look, VIEW), ("sources", "views", "copies"))
+    titles = ("sources", "views", "copies")
+    return drawn_as(form, Graph(about, tuple(nodes.values()), tuple(edges), (SOURCE, look, VIEW), titles))
 
 
 def _ways(result: Mapping[str, Any], look: Look) -> Iterator[tuple[Node, ...]]:

@@ -34,6 +34,15 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
     return replace(deployed, invokers=frozenset(invokers), readers=frozenset(readers))
 
 
+def look_at_functions(cloud: Gcloud, deployment: Deployment) -> Deployed:
+    """Returns the app's functions and services in the project, and nothing else."""
+    wanted = ["functions"] if deployment.manifest.functions else []
+    wanted += ["services"] if deployment.manifest.services else []
+    commands = {name: deployment.gcloud(*arguments) for name, (_, arguments) in _of_app(deployment).items()}
+    answers = _read_all(cloud, {name: commands[name] for name in wanted}, "Listing")
+    return Deployed.of(frozenset(), answers, None)
+
+
 def await_indexes(cloud: Gcloud, deployment: Deployment, console: Console) -> None:
     """Returns once every index that the functions need is built, because a query that needs it fails before that."""
     needed: dict[tuple[Any, ...], str] = {
@@ -56,8 +65,7 @@ def _listings(deployment: Deployment, apis: frozenset[str]) -> dict[str, Command
     app, location = deployment.manifest.app.lower(), f"--location={deployment.region}"
     commands = {
         "database": ("firestore", ("firestore", "databases", "describe", f"--database={deployment.database}")),
-        "functions": ("cloudfunctions", ("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={app}")),
-        "services": ("run", ("run", "services", "list", f"--filter=metadata.labels.{SERVICE_LABEL}={app}")),
+        **_of_app(deployment),
         "accounts": ("iam", ("iam", "service-accounts", "list")),
         "queues": ("cloudtasks", ("tasks", "queues", "list", location)),
         "jobs": ("cloudscheduler", ("scheduler", "jobs", "list", location)),
@@ -73,6 +81,14 @@ def _listings(deployment: Deployment, apis: frozenset[str]) -> dict[str, Command
     policy = gcloud("projects", "get-iam-policy", deployment.project)
     indexes = _index_listings(deployment) if "firestore.googleapis.com" in apis else {}
     return {"policy": policy, **enabled, **indexes}
+
+
+def _of_app(deployment: Deployment) -> dict[str, tuple[str, tuple[str, ...]]]:
+    app = deployment.manifest.app.lower()
+    return {
+        "functions": ("cloudfunctions", ("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={app}")),
+        "services": ("run", ("run", "services", "list", f"--filter=metadata.labels.{SERVICE_LABEL}={app}")),
+    }
 
 
 def _watching_listings(app: str) -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -22,11 +22,12 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.option(
     "--late", default="2m", metavar="AGE", show_default=True, help="How long a build may be owed until it is late."
 )
+@click.option("--functions", is_flag=True, help="Also ask gcloud whether each function runs this checkout's code.")
 @click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Ask again and again, until Ctrl-C.")
 @_AS_JSON
 @in_context
-def status(context: Context, late: str, watch: float | None, as_json: bool) -> None:
-    """Show the state of each view, task and receiver of changes. Reads only.
+def status(context: Context, late: str, functions: bool, watch: float | None, as_json: bool) -> None:
+    """Show the state of each view, task and receiver of changes, and of each function. Reads only.
 
     The state is ok, stale code (built by other code than this checkout's), late, failing (it has dead letters, or
     builds fail), stopped (work is long overdue) or unknown, which is never ok. Reads the names of all ledgers, and the
@@ -35,8 +36,12 @@ def status(context: Context, late: str, watch: float | None, as_json: bool) -> N
     from boiler_functions.cli.output import age_of, repeated
     from boiler_functions.cli.status import status as asked
 
-    limit = age_of(late)
-    repeated(lambda: asked(context, limit), context, watch, as_json=as_json)
+    limit, running = age_of(late), None
+    if functions:
+        from boiler_functions.cli.functions_status import FunctionsStatus
+
+        running = FunctionsStatus(context).standings
+    repeated(lambda: asked(context, limit, running), context, watch, as_json=as_json)
 
 
 _SAMPLE = click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N instances, chosen by chance.")
@@ -129,8 +134,7 @@ def explain(
     the same, who may read it, and what depends on it. Exit status 0, or 2 for an error.
     """
     from boiler_functions.cli.explain import explain as explained
-    from boiler_functions.cli.explain import graph_of
-    from boiler_functions.plan.graph import drawn_as
+    from boiler_functions.cli.explain import picture_of
 
     if graph is None and output is not None:
         raise click.UsageError("--output is the file of a picture. Add --graph svg, or leave it out.")
@@ -138,7 +142,7 @@ def explain(
     if graph is None:
         found.show(context, as_json=as_json)
     else:
-        put(drawn_as(graph, graph_of(found.result, context.app.compiled.declarations)), output)
+        put(picture_of(found.result, context.app.compiled.declarations, graph), output)
 
 
 @click.command()

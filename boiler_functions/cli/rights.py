@@ -47,6 +47,11 @@ RIGHTS = (
             "migrate --dry-run",
         )
     ),
+    Right(
+        "status --functions",
+        (*READ, "roles/cloudfunctions.viewer", "roles/run.viewer"),
+        "reads the database, and which functions are deployed",
+    ),
     *(
         Right(command, WRITE, "reads and writes the database")
         for command in (

@@ -19,8 +19,8 @@ from boiler_functions.modes.standing import Asked, Standing, State
 from boiler_functions.types import to_datetime
 
 
-def status(context: Context, late: timedelta) -> Output:
-    """Returns the standing of all that is declared; fine only if all of it is OK."""
+def status(context: Context, late: timedelta, functions: Callable[[], list[Standing]] | None = None) -> Output:
+    """Returns the standing of all that is declared, and of the functions if asked for; fine only if all of it is OK."""
     declarations, database = context.app.compiled.declarations, context.database
     letters: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for letter in unsettled(declarations, database):
@@ -34,15 +34,21 @@ def status(context: Context, late: timedelta) -> Output:
         for mode in declarations.modes
         for name, find in mode.standings(declarations, asked)
     ]
+    running = functions() if functions else []
     others = {name: dict(kinds) for name, kinds in letters.items() if name not in {each.name for each in found}}
     result = {
         "deployment": asked.registration.deployment,
         "dropped": sorted(asked.registration.dropped),
         "other_letters": others,
-        "parts": [{**each._asdict(), "figures": dict(each.figures)} for each in found],
+        "parts": [_as_json(each) for each in found],
+        **({"functions": [_as_json(each) for each in running]} if functions else {}),
     }
-    is_fine = not others and all(each.state is State.OK for each in found)
-    return Output("status", result, list(_lines(found, result, to_datetime(now))), is_fine)
+    is_fine = not others and all(each.state is State.OK for each in (*found, *running))
+    return Output("status", result, list(_lines([*found, *running], result, to_datetime(now))), is_fine)
+
+
+def _as_json(standing: Standing) -> dict[str, Any]:
+    return {**standing._asdict(), "figures": dict(standing.figures)}
 
 
 def _found(mode: str, name: str, find: Callable[[], Standing]) -> Standing:

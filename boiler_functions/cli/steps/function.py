@@ -35,7 +35,7 @@ _INGRESS = {
 def function_step(deployment: Deployment, function: Function) -> Step:
     """Returns the step for a function, with the commands that are left to do."""
     region = deployment.region_of(function)
-    fingerprint = _fingerprint(deployment, function)
+    fingerprint = fingerprint_of(deployment, function)
     is_current = deployment.deployed.fingerprint(function.name, region) == fingerprint
     commands = (
         *unless(is_current, _deploy(deployment, function, fingerprint)),
@@ -45,7 +45,7 @@ def function_step(deployment: Deployment, function: Function) -> Step:
     return Step(function.name, commands, function=True)
 
 
-def _fingerprint(deployment: Deployment, function: Function) -> str:
+def fingerprint_of(deployment: Deployment, function: Function) -> str:
     """Digests the function's code and everything that it is deployed with."""
     code = deployment.upload.fingerprint(function, deployment.views)
     labels = pairs(function.options.labels or {})

@@ -21,10 +21,7 @@ _INGRESS = {
 def service_step(deployment: Deployment, service: Service) -> Step:
     """Returns the step that deploys the service, unless its fingerprint is deployed already."""
     region = deployment.region_of(service)
-    settings = tuple(_settings(deployment, service))
-    labels = service.options.labels or {}
-    code = deployment.upload.fingerprint(service, deployment.views)
-    fingerprint = sha256("\n".join((code, pairs(labels), *settings)).encode()).hexdigest()[:40]
+    labels, fingerprint = service.options.labels or {}, fingerprint_of_service(deployment, service)
     own = {SERVICE_LABEL: deployment.manifest.app.lower(), HASH_LABEL: fingerprint}
     deploy = deployment.gcloud(
         "run",
@@ -32,12 +29,19 @@ def service_step(deployment: Deployment, service: Service) -> Step:
         service.name,
         f"--region={region}",
         f"--source={deployment.upload.folder}",
-        *settings,
+        *_settings(deployment, service),
         "--clear-labels",
         f"--update-labels={pairs({**labels, **own})}",
     )
     is_current = deployment.deployed.service_fingerprint(service.name, region) == fingerprint
     return Step(service.name, unless(is_current, deploy))
+
+
+def fingerprint_of_service(deployment: Deployment, service: Service) -> str:
+    """Digests the service's code and everything that it is deployed with."""
+    code = deployment.upload.fingerprint(service, deployment.views)
+    parts = (code, pairs(service.options.labels or {}), *_settings(deployment, service))
+    return sha256("\n".join(parts).encode()).hexdigest()[:40]
 
 
 def _settings(deployment: Deployment, service: Service) -> Iterator[str]:
