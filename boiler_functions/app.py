@@ -76,6 +76,8 @@ class Boiler:
     upkeep           whether an app with stored views has a function `upkeep`, which Cloud Scheduler invokes once a
                      minute; it builds the views that are owed a build, and those whose getters asked for the time
                      once the moment has come at which an answer changes.
+    spot_checks      how many instances, chosen by chance, each run of `upkeep` compares with a fresh build; it logs
+                     those that are wrong. With 0, none.
     database         the id of the Firestore database.
     http             the HttpSettings of the function `api`.
     sockets          the SocketSettings of the WebSocket service.
@@ -90,6 +92,7 @@ class Boiler:
         max_event_age: timedelta = timedelta(hours=23),
         docs: bool = True,
         upkeep: bool = True,
+        spot_checks: int = 1,
         functions: Mapping[str, AnyOptions] | None = None,
         http: HttpSettings = DEFAULT_HTTP,
         sockets: SocketSettings = DEFAULT_SOCKETS,
@@ -97,7 +100,8 @@ class Boiler:
     ) -> None:
         _check_name(name)
         given: dict[str, object] = {"group_by": group_by, "max_retries": max_retries, "max_event_age": max_event_age}
-        given |= {"docs": docs, "upkeep": upkeep, "functions": functions, "http": http, "sockets": sockets}
+        given |= {"docs": docs, "upkeep": upkeep, "spot_checks": spot_checks, "functions": functions}
+        given |= {"http": http, "sockets": sockets}
         check_each(f"{name}: ", given, _APP_CHECKS)
         own = DEFAULTS.merged(Options.of(name, options, AppOptions))
         own.settled(name)
@@ -111,6 +115,7 @@ class Boiler:
             group_by=group_by,
             docs=docs,
             upkeep=upkeep,
+            spot_checks=spot_checks,
             max_retries=max_retries,
             max_event_age=max_event_age,
             named={each: Options.of(f"{name}, functions[{each!r}]", said) for each, said in (functions or {}).items()},
@@ -316,6 +321,7 @@ _APP_CHECKS = {
     "max_event_age": duration,
     "docs": flag,
     "upkeep": flag,
+    "spot_checks": whole(0),
     "functions": optional(mapping),
     "http": of_kind(HttpSettings),
     "sockets": of_kind(SocketSettings),

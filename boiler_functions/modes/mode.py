@@ -269,6 +269,7 @@ class Declarations(NamedTuple):
     group_by: GroupBy = "view"
     docs: bool = True
     upkeep: bool = True
+    spot_checks: int = 1
     max_retries: int = 5
     max_event_age: timedelta = timedelta(hours=23)
     named: Mapping[str, Options] = {}

@@ -168,8 +168,12 @@ class QueryMode(Mode[Stored]):
         Builder(invocation, declarations.views_of(self), declarations.recipients, enqueue).run_all()
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
-        """Builds the views whose ledgers say that a build is owed."""
+        """Builds the views whose ledgers say that a build is owed, and compares some copies with a fresh build."""
         self._upkeep(declarations, invocation).run(due_by)
+        if declarations.spot_checks and not invocation.is_out_of_time:
+            from boiler_functions.modes.query.spot_check import spot_check
+
+            spot_check(invocation, declarations.views_of(self), declarations.spot_checks)
 
     def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
         self._upkeep(declarations, invocation).follow_code()
