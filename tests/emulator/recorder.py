@@ -27,6 +27,8 @@ _APIS = (
     "EVENTARC",
     "FIRESTORE",
     "IAM",
+    "LOGGING",
+    "MONITORING",
     "PUBSUB",
     "RUN",
     "SECRETMANAGER",
@@ -215,7 +217,10 @@ class Recorder:
 
 _FUNCTION = re.compile(r"/functions(/[^/:]+)?$")
 _COLLECTIONS = frozenset(
-    {"fields", "functions", "indexes", "jobs", "queues", "serviceAccounts", "services", "subscriptions", "topics"}
+    {
+        *("alertPolicies", "dashboards", "fields", "functions", "indexes", "jobs", "metrics", "queues"),
+        *("serviceAccounts", "services", "subscriptions", "topics"),
+    }
 )
 
 

@@ -210,6 +210,19 @@ def test_the_database_receives_indexes_and_time_to_live_policies(deployed: tuple
     assert fields["boilerLedgers/fields/*"]["indexConfig"] == {}
 
 
+def test_the_app_is_watched_by_metrics_a_dashboard_and_alerts(deployed: tuple[Project, list[Call]]) -> None:
+    project, _ = deployed
+    found = project.recorder.resources
+    metrics = {key.rpartition("/")[2] for key in found if "/metrics/" in key}
+    assert metrics == {
+        f"towns_{each}" for each in ("conflicts", "drift", "lag", "letters", "outcomes", "reads", "writes")
+    }
+    (dashboard,) = [each for key, each in found.items() if "/dashboards/" in key]
+    assert dashboard["displayName"] == "towns: views"
+    alerts = {each["userLabels"]["boiler-alert"] for key, each in found.items() if "/alertPolicies/" in key}
+    assert alerts == {"undelivered", "letters", "lag", "drift", "silent"}
+
+
 def test_a_change_of_one_view_deploys_its_functions_alone(deployed: tuple[Project, list[Call]]) -> None:
     project, _ = deployed
     project.module.write_text(APP.replace('"* "', '"+ "'))
@@ -259,6 +272,9 @@ def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Re
         "--vpc-connector=",
         "run deploy",
         "firestore indexes composite",
+        "logging metrics create",
+        "monitoring dashboards create",
+        "monitoring policies create",
     ):
         assert any(flag in command for command in commands), flag
     inner = [found for command in commands for found in nested(command)]
