@@ -29,6 +29,9 @@ from boiler_functions.exceptions import (
 
 GCLOUD = "gcloud"
 
+POLICIES = ("alpha", "monitoring", "policies")
+"""The commands of alert policies; gcloud has them as alpha commands alone."""
+
 Argument: TypeAlias = "str | Command"
 
 _PLAIN = re.compile(r"(--[a-z-]+=)?(.*)", re.DOTALL)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from boiler_functions.cli.deployed import SERVICE_LABEL, Deployed, building, composite_key
 from boiler_functions.cli.deployment import Deployment
-from boiler_functions.cli.gcloud import Command, Gcloud, gcloud
+from boiler_functions.cli.gcloud import POLICIES, Command, Gcloud, gcloud
 from boiler_functions.exceptions import BillingDisabled, ConfigurationError, WrongLocation
 from boiler_functions.manifest import APP_LABEL, EventTrigger, Function
 
@@ -96,7 +96,7 @@ def _watching_listings(app: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     return {
         "metrics": ("logging", ("logging", "metrics", "list")),
         "dashboards": ("monitoring", ("monitoring", "dashboards", "list")),
-        "policies": ("monitoring", ("monitoring", "policies", "list", labelled)),
+        "policies": ("monitoring", (*POLICIES, "list", labelled)),
     }
 
 

@@ -274,7 +274,7 @@ def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Re
         "firestore indexes composite",
         "logging metrics create",
         "monitoring dashboards create",
-        "monitoring policies create",
+        "alpha monitoring policies create",
     ):
         assert any(flag in command for command in commands), flag
     inner = [found for command in commands for found in nested(command)]

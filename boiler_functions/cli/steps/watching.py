@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from boiler_functions.cli.deployment import Deployment, Step, unless
-from boiler_functions.cli.gcloud import Command
+from boiler_functions.cli.gcloud import POLICIES
 from boiler_functions.manifest import HASH_LABEL
 from boiler_functions.plan.watching import Metric, Watching
 
@@ -49,7 +49,9 @@ def _dashboard(deployment: Deployment, watching: Watching) -> Step:
     # Monitoring refuses a change that does not name the state which it changes.
     config = f"--config-from-file={_file(deployment, 'dashboard', {**wire, **_picked(found, 'etag')})}"
     doing = ("create",) if found is None else ("update", watching.dashboard_id)
-    return Step(f"dashboard {wire['displayName']}", unless(done, _monitoring(deployment, "dashboards", *doing, config)))
+    return Step(
+        f"dashboard {wire['displayName']}", unless(done, deployment.gcloud("monitoring", "dashboards", *doing, config))
+    )
 
 
 def _policy(deployment: Deployment, key: str, wire: dict[str, Any]) -> Step:
@@ -60,15 +62,11 @@ def _policy(deployment: Deployment, key: str, wire: dict[str, Any]) -> Step:
         kept |= _picked(found, "notificationChannels")
     policy = f"--policy-from-file={_file(deployment, f'alert-{key}', {**wire, **kept})}"
     doing = ("create",) if found is None else ("update", found["name"])
-    return Step(f"alert {wire['displayName']}", unless(done, _monitoring(deployment, "policies", *doing, policy)))
+    return Step(f"alert {wire['displayName']}", unless(done, deployment.gcloud(*POLICIES, *doing, policy)))
 
 
 def _picked(found: Any, name: str) -> dict[str, Any]:
     return {name: found[name]} if found and name in found else {}
-
-
-def _monitoring(deployment: Deployment, *arguments: str) -> Command:
-    return deployment.gcloud("monitoring", *arguments)
 
 
 def _file(deployment: Deployment, name: str, wire: dict[str, Any]) -> str:

@@ -118,7 +118,7 @@ class Standin:
                 for name in names
             ],
         )
-        for kind in ("logging metrics", "monitoring dashboards", "monitoring policies"):
+        for kind in ("logging metrics", "monitoring dashboards", "alpha monitoring policies"):
             found = [{"name": f"projects/p/any/{number}", **each} for number, each in enumerate(self.written(kind))]
             self.answers(f"{kind} list", found)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.deploy.standin import Standin
 
-KINDS = ("logging metrics", "monitoring dashboards", "monitoring policies")
+KINDS = ("logging metrics", "monitoring dashboards", "alpha monitoring policies")
 
 ALERTS = {"undelivered", "letters", "lag", "drift", "silent"}
 
@@ -38,10 +38,10 @@ def test_a_deployment_makes_metrics_before_the_functions_and_alerts_after_them(s
     lines = standin.changes
     metrics = [at for at, line in enumerate(lines) if line.startswith("logging metrics create towns_")]
     functions = [at for at, line in enumerate(lines) if line.startswith("functions deploy")]
-    alerts = [at for at, line in enumerate(lines) if line.startswith("monitoring policies create")]
+    alerts = [at for at, line in enumerate(lines) if line.startswith("alpha monitoring policies create")]
     assert (len(metrics), len(alerts)) == (7, 5)
     assert max(metrics) < min(functions) < max(functions) < min(alerts)
-    assert {each["userLabels"]["boiler-alert"] for each in standin.written("monitoring policies")} == ALERTS
+    assert {each["userLabels"]["boiler-alert"] for each in standin.written("alpha monitoring policies")} == ALERTS
     (dashboard,) = standin.written("monitoring dashboards")
     assert dashboard["name"] == "projects/my-project/dashboards/towns-boiler"
 
@@ -59,20 +59,20 @@ def test_another_limit_changes_its_alert_alone_and_keeps_the_channels_that_someb
 ) -> None:
     run("deploy")
     standin.remember()
-    policies = standin.written("monitoring policies")
+    policies = standin.written("alpha monitoring policies")
     channel = "projects/p/notificationChannels/1"
     listed = [
         {**each, "name": f"projects/p/alertPolicies/{number}", "notificationChannels": [channel], "enabled": False}
         for number, each in enumerate(policies)
     ]
-    standin.answers("monitoring policies list", listed)
+    standin.answers("alpha monitoring policies list", listed)
     standin.works()
     settings('[tool.boiler_functions.watch]\nlag = "10m"')
     assert run("deploy").exit_code == 0
     (update,) = changed(standin)
     (lag,) = [each["name"] for each in listed if each["userLabels"]["boiler-alert"] == "lag"]
-    assert update == f"monitoring policies update {lag}"
-    (policy,) = standin.written("monitoring policies")
+    assert update == f"alpha monitoring policies update {lag}"
+    (policy,) = standin.written("alpha monitoring policies")
     assert (policy["notificationChannels"], policy["enabled"]) == ([channel], False)
 
 
