@@ -41,6 +41,8 @@ RIGHTS = (
             "impact",
             "fit",
             "model",
+            "builds list",
+            "builds watch",
             "letters list",
             "letters show",
             "desk",
@@ -56,6 +58,9 @@ RIGHTS = (
         Right(command, WRITE, "reads and writes the database")
         for command in (
             "build",
+            "builds pause",
+            "builds resume",
+            "builds cancel",
             "withdraw",
             "migrate",
             "letters retry",
