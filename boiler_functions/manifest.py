@@ -196,7 +196,7 @@ class Manifest(NamedTuple):
     @property
     def undelivered(self) -> str:
         """The name of the topic, and of its subscription, for events that could not be delivered."""
-        return f"{self.app.lower()}-undelivered"
+        return undelivered_of(self.app)
 
     @property
     def apis(self) -> dict[str, str]:
@@ -265,3 +265,8 @@ def function_name(app: str, entry_point: str) -> str:
         return name
     short = re.sub(r"[^a-z0-9]", "x", digest(name)[:_DIGEST].lower())
     return f"{name[: _LONGEST_NAME - _DIGEST - 1]}-{short}"
+
+
+def undelivered_of(app: str) -> str:
+    """Returns the name of the topic, and of its subscription, for events of an app that could not be delivered."""
+    return f"{app.lower()}-undelivered"

@@ -86,11 +86,6 @@ class Deployment:
         return tuple(each for each in (self.event_account, self.public_account) if each in used)
 
     @property
-    def undelivered(self) -> str:
-        """The name of the topic, and of its subscription, for events that could not be delivered."""
-        return undelivered_of(self.manifest.app)
-
-    @property
     def watching(self) -> Watching | None:
         """What watches the app; None if that is switched off."""
         return Watching(self.manifest, self.watch) if self.watch.enabled else None
@@ -153,11 +148,6 @@ class Deployment:
             short = sha256(name.encode()).hexdigest()[:6]
             name = f"{name[: _LONGEST_ACCOUNT - 7].rstrip('-')}-{short}"
         return f"{name.ljust(6, 'x')}@{self.project}.iam.gserviceaccount.com"
-
-
-def undelivered_of(app: str) -> str:
-    """Returns the name of an app's topic, and of its subscription, for events that could not be delivered."""
-    return f"{app.lower()}-undelivered"
 
 
 def received_label(receives: str) -> str:

@@ -12,6 +12,7 @@ from boiler_functions.manifest import EventTrigger, Manifest
 
 READ = ("roles/datastore.viewer",)
 WRITE = ("roles/datastore.user",)
+SUBSCRIBE = "roles/pubsub.subscriber"
 
 
 class Right(NamedTuple):
@@ -48,6 +49,11 @@ RIGHTS = (
             "desk",
             "migrate --dry-run",
         )
+    ),
+    Right("letters list --undelivered", (*READ, SUBSCRIBE), "reads the database, and events that were given up"),
+    *(
+        Right(f"letters {doing} --undelivered", (*WRITE, SUBSCRIBE), "writes the database, and takes events out")
+        for doing in ("retry", "drop")
     ),
     Right(
         "status --functions",

@@ -15,13 +15,12 @@ from cloudevents.http import from_http
 
 from boiler_functions.cli.build import as_here, letters_written
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.deployment import undelivered_of
 from boiler_functions.cli.letters import LetterChoice, outcome_of
 from boiler_functions.cli.output import Output, announce, confirm, shown_age, table
 from boiler_functions.cli.pubsub import EMULATOR_HOST, PulledMessage, Subscription
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import ConfigurationError, InvalidEvent
-from boiler_functions.manifest import function_name
+from boiler_functions.manifest import function_name, undelivered_of
 from boiler_functions.modes.event_function import EventFunction
 from boiler_functions.modes.letters import is_done
 from boiler_functions.runtime.events import Home, change_of, check_home
