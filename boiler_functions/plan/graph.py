@@ -27,7 +27,7 @@ class Graph:
     edges: tuple[tuple[str, str], ...]
 
     looks: tuple[Look, ...] = ()
-    titles: tuple[str, str, str] = _COLUMNS
+    titles: tuple[str, ...] = _COLUMNS
     """The titles of the columns."""
 
     @classmethod

@@ -34,7 +34,7 @@ SERVES = {
     "builds watch": "runs until the build has ended; tests/unit/cli/test_cloud_builds.py",
 }
 
-RUNS = {
+RUNS: dict[str, list[list[str]]] = {
     "check": [[], ["--format", "json"], ["--format", "sarif"]],
     "compile": [[], ["--check"]],
     "rules": [[]],

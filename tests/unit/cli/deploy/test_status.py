@@ -79,7 +79,10 @@ def test_a_service_is_compared_too(
     run("deploy")
     (line,) = [each for each in standin.commands if each.startswith("run deploy")]
     labels = dict(each.split("=") for each in line.partition("--update-labels=")[2].split()[0].split(","))
-    about = {"name": line.split()[2], "labels": {**labels, "cloud.googleapis.com/location": "us-central1"}}
+    about: dict[str, Any] = {
+        "name": line.split()[2],
+        "labels": {**labels, "cloud.googleapis.com/location": "us-central1"},
+    }
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     standin.answers("run services list", [{"metadata": about, "status": ready}])
     assert states(run)[about["name"]] == "ok"
