@@ -25,6 +25,7 @@ from boiler_functions.cli.desk.api import refusal
 from boiler_functions.cli.desk.application import Live, desk
 from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.timeline import Timeline
+from boiler_functions.cli.desk.trial import Trial
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.served import COMMANDS, FUNCTIONS, HOST, PLAN, TOKEN
@@ -147,13 +148,14 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
         opened.callback(_export, wanted.export, deliveries, auth)
     if wanted.seed and data is None:
         _seed(project, wanted.seed, environment)
-    opened.enter_context(_desk(app, deliveries, ports.ui))
+    trial = Trial(emulator.host, app.host, wanted.project_id, lambda: rules.text or "")
+    opened.enter_context(_desk(app, deliveries, trial, ports.ui))
     said = {"Auth": _accounts(auth), "Rules": str(rules), "Data": _came_from(wanted, data)}
     _introduce(environment, app, plan, {**said, "Desk": f"http://{HOST}:{ports.ui}"})
     _follow(project, app, deliveries, rules)
 
 
-def _desk(app: App, deliveries: Deliveries, port: int) -> AbstractContextManager[str]:
+def _desk(app: App, deliveries: Deliveries, trial: Trial, port: int) -> AbstractContextManager[str]:
     """Serves the desk, which asks the commands of the app's process, with the code that is there now."""
 
     def ask(path: str, asked: Request) -> Response:
@@ -164,7 +166,7 @@ def _desk(app: App, deliveries: Deliveries, port: int) -> AbstractContextManager
             return refusal(503, "The app does not run: its code has an error, or is being loaded again.")
         return Response(answer.body, answer.status, content_type=_JSON["Content-Type"])
 
-    live = Live(deliveries.timeline, FaultSwitch(deliveries.simulate, lambda: _crash(app, deliveries)))
+    live = Live(deliveries.timeline, FaultSwitch(deliveries.simulate, lambda: _crash(app, deliveries)), trial)
     return served(desk(ask, port, changes=True, live=live), port)
 
 
@@ -255,10 +257,10 @@ class Rules:
         self.path = path
         self._emulator = emulator
         self._project = project
-        self._text: str | None = None
+        self.text: str | None = None
 
     def __str__(self) -> str:
-        if self._text is None:
+        if self.text is None:
             return f"none: clients may do everything, as {self.path} does not exist; `boiler rules` writes it"
         return str(self.path)
 
@@ -268,7 +270,7 @@ class Rules:
             text = self.path.read_text("utf-8")
         except FileNotFoundError:
             return
-        before, self._text = self._text, text
+        before, self.text = self.text, text
         if text == before:
             return
         if errors := self._emulator.set_rules(self._project, text):

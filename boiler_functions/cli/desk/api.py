@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from boiler_functions.cli.desk.commands import Commands
+from boiler_functions.cli.desk.offers import offers
 from boiler_functions.cli.output import Output
 from boiler_functions.exceptions import BoilerError
 
@@ -26,6 +27,10 @@ def api_of(commands: Commands) -> Flask:
     @app.get("/about")
     def about() -> Response:
         return Response(json.dumps(commands.about()), content_type="application/json")
+
+    @app.get("/offers")
+    def offered() -> Response:
+        return Response(json.dumps(offers(commands.context.app)), content_type="application/json")
 
     @app.get("/explain")
     def explain() -> Response:

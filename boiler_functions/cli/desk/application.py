@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from boiler_functions.cli.desk.api import refusal
 from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.timeline import Timeline
+from boiler_functions.cli.desk.trial import Trial
 from boiler_functions.exceptions import BoilerError
 
 _PAGE: Final = {
@@ -20,7 +21,7 @@ _PAGE: Final = {
     **dict.fromkeys(
         (
             *("deliveries.js", "desk.js", "dom.js", "document.js", "faults.js", "letters.js", "map.js"),
-            "overview.js",
+            *("overview.js", "try.js"),
         ),
         "text/javascript; charset=utf-8",
     ),
@@ -48,10 +49,11 @@ class Api(Protocol):
 
 
 class Live(NamedTuple):
-    """What only `boiler dev` has: the deliveries as they come, and a switch for faults."""
+    """What only `boiler dev` has: the deliveries as they come, a switch for faults, and trials as a client."""
 
     timeline: Timeline
     faults: FaultSwitch
+    trial: Trial
 
 
 def desk(api: Api, port: int, *, changes: bool, live: Live | None = None) -> Flask:
@@ -85,6 +87,11 @@ def desk(api: Api, port: int, *, changes: bool, live: Live | None = None) -> Fla
     if live is not None:
         _stream(app, live.timeline)
         _switch(app, live.faults)
+
+        @app.post("/api/try")
+        def make_trial() -> Any:
+            return live.trial.make(request.get_json())
+
     return app
 
 

@@ -12,6 +12,7 @@ from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.desk.timeline import Timeline
+from boiler_functions.cli.desk.trial import Trial
 from boiler_functions.local.delivery import DeliveryFaults
 from boiler_functions.testing import MemoryApp
 from tests.unit.cli.conftest import APP, Run, Start, Write, folder, module, run, start
@@ -32,7 +33,8 @@ def client(*, contents: bool = False, changes: bool = False) -> FlaskClient:
 def live(timeline: Timeline, faults: FaultSwitch) -> FlaskClient:
     """The desk of `boiler dev`."""
     commands = own(Commands(Context(project="demo-towns")))
-    return desk(commands, PORT, changes=True, live=Live(timeline, faults)).test_client()
+    trial = Trial("127.0.0.1:9", "127.0.0.1:9", "demo-towns", lambda: "")
+    return desk(commands, PORT, changes=True, live=Live(timeline, faults, trial)).test_client()
 
 
 def get(page: FlaskClient, path: str) -> Any:
@@ -187,6 +189,34 @@ def test_faults_are_simulated_as_asked_and_others_are_refused(start: Start) -> N
     assert page.post("/api/faults/crash", json={}, headers=OWN).status_code == 200
     assert crashes == ["one"]
     assert client(changes=True).post("/api/faults", json={}, headers=OWN).status_code == 404
+
+
+def test_what_may_be_tried_has_an_example_of_each_form(start: Start) -> None:
+    app = APP.replace('path = "cityView/', 'read = access.public\n        path = "cityView/')
+    start(app)
+    offered = get(client(), "/api/offers")
+    assert offered["forms"] == [
+        {"name": "CityForm", "path": "users/{user_id}/cityForms/{city_id}", "fields": {"name": {"stringValue": ""}}}
+    ]
+    assert {"name": "CityView", "path": "cityView/{city.doc_id}"} in offered["documents"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"what": "read", "path": "users/{user_id}"}, "has the placeholder {user_id}; write a value in its place"),
+        ({"what": "create", "path": "a/b", "fields": [1]}, "'fields' is [1]; give a JSON object."),
+        ({"what": "read", "path": "a/b", "claims": {"admin": True}}, "There are claims without a user"),
+        ({"what": "dance", "path": "a/b"}, "'dance' cannot be tried; give create, read or call."),
+        ({"what": "read", "path": "a/b"}, "No answer came"),
+    ],
+)
+def test_a_trial_that_cannot_be_made_is_refused_with_the_reason(start: Start, wanted: Any, message: str) -> None:
+    start(APP)
+    page = live(Timeline(lambda function, event: None), FaultSwitch(lambda faults: None, lambda: None))
+    answer = page.post("/api/try", json=wanted, headers=OWN)
+    assert answer.status_code == 422
+    assert message in answer.get_json()["message"]
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(run: Run, module: Write) -> None:

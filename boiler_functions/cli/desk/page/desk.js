@@ -6,11 +6,12 @@ import { ask } from "./dom.js";
 import { faults } from "./faults.js";
 import { letter, letters } from "./letters.js";
 import { overview } from "./overview.js";
+import { tries } from "./try.js";
 
 const main = document.querySelector("#main");
 const problem = document.querySelector("#problem");
 const follow = document.querySelector("#follow");
-const PAGES = { "": overview, deliveries, faults, letters, letter, document: documentPage };
+const PAGES = { "": overview, deliveries, faults, letters, letter, document: documentPage, try: tries };
 
 const { changes, live } = await ask("api/desk");
 const desk = { ...(await ask("api/about")), changes };
