@@ -1,7 +1,8 @@
 """The part of views of views: a chain of three and a view beside it, over documents that come, change, go and return.
 
-Once all events are handled and what was broken is mended, the end of the chain is what plain Python makes of the
-documents at its beginning.
+Once all events are handled, whoever lost the right to a copy has none at the end of a chain, though the view before it
+could not be built; and once what was broken is mended, the end of the chain is what plain Python makes of the documents
+at its beginning.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from boiler_functions import (
     DomainModel,
     Store,
     ViewModel,
+    access,
     attrs,
     children,
     matching,
@@ -33,7 +35,7 @@ SEEDS = 300
 SHORT_SEEDS = 15
 ACTS = 30
 
-FIGURES = ("view_divergence", "unclassified_errors")
+FIGURES = ("reads_on", "view_divergence", "unclassified_errors")
 
 BROKEN = 7
 """A title that is no string."""
@@ -60,6 +62,7 @@ class Agenda(DomainModel):
         collection_name = "agendas"
 
     meetings = attrs.relation(Meeting, many=True)
+    members = attrs.relation("Member", many=True)
 
 
 class MeetingStore(Store):
@@ -127,6 +130,45 @@ class RoomView(ViewModel[RoomStore]):
         return self.store.free
 
 
+class Member(DomainModel):
+    class Meta:
+        collection_name = "members"
+
+
+class InvitedStore(Store):
+    agenda = reference(Agenda)
+    members = references(Agenda.members)
+    meetings = references(Agenda.meetings)
+
+
+class Invited(ViewModel[InvitedStore]):
+    """A copy for each member; it cannot be built while a title is broken."""
+
+    class Meta:
+        path = "members/{members.doc_id}/invited/{agenda.doc_id}"
+        read = access.owner("members.doc_id")
+
+    @attrs.computed
+    def titles(self) -> list[str]:
+        return [each.title for each in self.store.meetings]
+
+
+class LetterStore(Store):
+    invited = reference(Invited)
+
+
+class LetterView(ViewModel[LetterStore]):
+    """What each member reads of their copy."""
+
+    class Meta:
+        path = "members/{invited.members_id}/letters/{invited.doc_id}"
+        read = access.owner("invited.members_id")
+
+    @attrs.computed
+    def titles(self) -> list[str]:
+        return self.store.invited.titles
+
+
 class AgendaStore(Store):
     agenda = reference(Agenda)
     meetings = references(Agenda.meetings)
@@ -154,9 +196,10 @@ def act(app: MemoryApp, chance: Random) -> None:
             app.write(f"tickets/{chance.choice('tu')}", None)
         case 2 | 3:
             app.write(f"tickets/{chance.choice('tu')}", {"meeting": Reference(f"meetings/{name}")})
-        case 4:
+        case 4 | 6:
             meetings = [Reference(f"meetings/{each}") for each in "mno" if chance.random() < 0.6]
-            app.write("agendas/a", {"meetings": meetings})
+            members = [Reference(f"members/{each}") for each in "pq" if chance.random() < 0.5]
+            app.write("agendas/a", {"meetings": meetings, "members": members})
         case 5:
             app.write(f"rooms/{chance.choice('rs')}", chance.choice([{}, {}, None]))
         case _:
@@ -176,6 +219,8 @@ def expected(app: MemoryApp) -> dict[str, dict[str, Any]]:
         if path.startswith("agendas/"):
             titles = [meetings[each.path]["title"] for each in fields["meetings"] if each.path in meetings]
             found[path.replace("agendas", "agendaViews")] = {"titles": titles}
+            for member in fields["members"]:
+                found[f"{member.path}/letters/{path.split('/')[1]}"] = {"titles": titles}
         if path.startswith("rooms/") and path.count("/") == 1:
             own = [each for each in sorted(meetings) if meetings[each]["room"] == path.split("/")[1]]
             cards = [f"{meetings[each]['title']}, {'free' if free[each] else 'full'}" for each in own]
@@ -189,13 +234,13 @@ def ends(app: MemoryApp) -> dict[str, dict[str, Any]]:
     return {
         path: {name: value for name, value in (each.fields or {}).items() if name in names}
         for path, each in app.documents().items()
-        if path.startswith(("agendaViews/", "roomViews/"))
+        if path.startswith(("agendaViews/", "roomViews/")) or "/letters/" in path
     }
 
 
 def _chain() -> Boiler:
     app = Boiler("chains")
-    for view in (AgendaView, RoomView, Card, Session):
+    for view in (AgendaView, RoomView, Card, Session, LetterView, Invited):
         app.query(view)
     return app
 
@@ -216,16 +261,19 @@ def torture(seed: int) -> Result:
     app = MemoryApp(_chain(), Surroundings(clock.now, clock.sleep, Random(seed)))
     faults = Faults(before=chance.choice([0.0, 0.03]), after=chance.choice([0.0, 0.03]), torn=0.2)
     with result.running():
-        for each in "rs":
-            app.write(f"rooms/{each}", {})
+        for path in ("rooms/r", "rooms/s", "members/p", "members/q"):
+            app.write(path, {})
         reports = app.deliver(
             shuffle=seed, at_once=chance.randint(1, 5), crashes=chance.choice([0.0, 0.05]), faults=faults,
             duplicates=chance.choice([0, 1]), meanwhile=[lambda: act(app, chance)] * ACTS,
         )  # fmt: skip
-        behind = [each for each in reports if each.function.endswith(("_on_sessions", "_on_cards"))]
+        behind = [each for each in reports if each.function.endswith(("_on_sessions", "_on_cards", "_on_invited"))]
         result.followed += sum(each.outcomes.get(Outcome.BUILT, 0) for each in behind)
         result.stopped += sum(each.outcomes.get(Outcome.UNCHANGED, 0) for each in behind)
         result.deleted += sum(each.outcomes.get(Outcome.DELETED, 0) for each in behind)
+        for path in sorted(ends(app).keys() - expected(app).keys()):
+            if "/letters/" in path:
+                result.note("reads_on", path)
         for path, document in app.documents().items():
             if path.startswith("meetings/") and (document.fields or {})["title"] == BROKEN:
                 app.write(path, {**(document.fields or {}), "title": "mended"})
