@@ -17,7 +17,7 @@ from boiler_functions.views.choice import check_no_placeholder
 from boiler_functions.views.followed import Many, One, Parent, Parents, RelatedMany, Single, Targets
 from boiler_functions.views.found import Children, Chosen, Found, LookedUpMany, LookedUpOne, Matching, Referrers
 from boiler_functions.views.store import OnInvalid, Root, Source
-from boiler_functions.views.stored_copy import CopiesOf, CopyOf, copy_model
+from boiler_functions.views.stored_copy import CopiesOf, CopyOf, check_has_id, copy_model
 from boiler_functions.views.view_model import ViewModel
 
 M = TypeVar("M", bound=DomainModel)
@@ -91,20 +91,20 @@ def reference(
     if isinstance(source, Bound):
         _check_none(placeholders)
         return _with(_related_one(_relation(source), via, verify=verify), on_invalid, fields)
-    model = _model(source)
     if via is not None:
         copied = CopyOf[Any](_copied(source), via=via, verify=verify, placeholders=placeholders)
         return _with(copied, on_invalid, fields)
     _check_none(placeholders)
     if doc_id is None:
+        root = Root[Any](_model(source))
         if on_invalid != "letter":
             raise InvalidReference(
                 f"reference({source.__name__}, on_invalid={on_invalid!r}): the root cannot be left out of its own view."
             )
-        return _with(Root(model), on_invalid, fields)
+        return _with(root, on_invalid, fields)
     if len(Pattern(doc_id).segments) > 1:
         raise InvalidReference(f"reference({source.__name__}, doc_id={doc_id!r}): an id is one segment of a path.")
-    return _with(One(model, doc_id=doc_id, via=None, verify=verify), on_invalid, fields)
+    return _with(One(_with_id(source, doc_id), doc_id=doc_id, via=None, verify=verify), on_invalid, fields)
 
 
 @overload
@@ -265,7 +265,7 @@ def _field(bound: Any) -> Attribute[Any]:
     """Returns the attribute; raises InvalidReference unless documents hold it."""
     attribute = bound.attribute if isinstance(bound, Bound) else bound
     if isinstance(bound, Bound) and issubclass(bound.owner, ViewModel):
-        attribute = _model(bound.owner).attributes[bound.attribute.name]
+        attribute = _copied(bound.owner).attributes[bound.attribute.name]
     if not isinstance(attribute, Attribute):
         raise InvalidReference(f"fields=[{bound!r}]: give attributes of the model, as `fields=[User.name]`.")
     if attribute.fget is not None:
@@ -284,22 +284,29 @@ def _model(source: Any) -> type[Any]:
     """Returns the model of what a Store reads: the class itself, or for a stored view the model of its copies."""
     if isinstance(source, type) and issubclass(source, DomainModel):
         return source
-    if isinstance(source, type) and issubclass(source, ViewModel) and source.meta("path") is not None:
-        return copy_model(source)
-    raise InvalidReference(
-        f"reference({source!r}): give a DomainModel, a ViewModel with a path that `@app.query` stores, or a relation "
-        f"as `Ticket.user`."
-    )
+    model = _copied(source)
+    check_has_id(source)
+    return model
 
 
 def _copied(source: Any) -> type[Any]:
-    """Returns the model of the copies of a view."""
-    model = _model(source)
-    if not issubclass(source, ViewModel):
-        raise InvalidReference(
-            f"reference({source.__name__}, via=…): `via` belongs to a relation, as `Ticket.user`, or to a view that is "
-            f"stored; {source.__name__} is neither."
-        )
+    """Returns the model of the copies of a stored view."""
+    if isinstance(source, type) and issubclass(source, ViewModel) and source.meta("path") is not None:
+        return copy_model(source)
+    name = source.__name__ if isinstance(source, type) else repr(source)
+    raise InvalidReference(
+        f"reference({name}): give a DomainModel, a ViewModel with a path that `@app.query` stores, or a relation as "
+        f"`Ticket.user`; `via` belongs to the latter two."
+    )
+
+
+def _with_id(source: Any, doc_id: str) -> type[Any]:
+    """Returns the model of a document with this id; raises InvalidReference for a copy that has another."""
+    if not (isinstance(source, type) and issubclass(source, ViewModel)):
+        return _model(source)
+    model, own = _copied(source), source.pattern().segments[-1]
+    if own not in (doc_id, f"{{{next(reversed(source.pattern().names), '')}}}"):
+        raise InvalidReference(f"reference({source.__name__}, doc_id={doc_id!r}): the id of its copy is {own!r}.")
     return model
 
 

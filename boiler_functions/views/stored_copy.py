@@ -50,17 +50,12 @@ class StoredCopy(DomainModel):
 def _copy_model(view: type[Any]) -> type[StoredCopy]:
     """Returns the model of the copies of a view; raises DeclarationError if another view cannot read them.
 
-    In its pattern, the last placeholder is `doc_id`; before it, that of `meeting.doc_id` is `meeting_id`, and that of
+    In its pattern, the last segment is `doc_id`; before it, the placeholder `meeting.doc_id` is `meeting_id`, and
     `meeting.room` is `meeting_room`.
     """
     path = view.pattern()
     *above, last = path.segments
-    if not path.names or last != f"{{{path.names[-1]}}}":
-        raise InvalidReference(
-            f"{view.__name__} cannot be read by another view, as its path {path.text!r} ends in {last!r}; end it in a "
-            f"placeholder, as '{path.text.rpartition('/')[0]}/{{…doc_id}}'."
-        )
-    names = {name: _name(name) for name in path.names[:-1]}
+    names = {name: _name(name) for name in path.names if last != f"{{{name}}}"}
     if taken := [name for name, times in Counter([*names.values(), *view.attributes]).items() if times > 1]:
         raise InvalidReference(
             f"{view.__name__} cannot be read by another view, which would call a placeholder of {path.text!r} "
@@ -77,6 +72,17 @@ def _copy_model(view: type[Any]) -> type[StoredCopy]:
 
 # For the type checker, a class whose instances have no hash has none itself.
 copy_model: Callable[[type[Any]], type[StoredCopy]] = cache(_copy_model)  # type: ignore[assignment]
+
+
+def check_has_id(view: type[Any]) -> None:
+    """Raises InvalidReference for a view whose copies are not told apart from other documents by a pattern."""
+    path = view.pattern()
+    if f"{{{next(reversed(path.names), '')}}}" != path.segments[-1]:
+        id_ = path.segments[-1]
+        raise InvalidReference(
+            f"The copies of {view.__name__} cannot be found, nor be the root of a view, as their path {path.text!r} "
+            f"ends in {id_!r}. End it in a placeholder, or read one: `reference({view.__name__}, doc_id={id_!r})`."
+        )
 
 
 class Copied(Beside[M]):
@@ -136,7 +142,11 @@ def _others(view: type[Any], given: Mapping[str, str]) -> dict[str, Pattern]:
     Raises InvalidReference unless that and the key of a root say where one copy is.
     """
     root = view.store_class.root()
-    assert root is not None, "the path of a view without a root ends in no placeholder"
+    if root is None:
+        id_ = view.pattern().segments[-1]
+        raise InvalidReference(
+            f"{view.__name__} has no root, and so a single copy: `reference({view.__name__}, doc_id={id_!r})`."
+        )
     of_root = {f"{root.name}.{name}" for name in root.model.pattern().names}
     names = {_name(each): each for each in view.pattern().names if each not in of_root}
     if missing := sorted(names.keys() - given.keys()):

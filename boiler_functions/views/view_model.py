@@ -34,7 +34,7 @@ from boiler_functions.types import described
 from boiler_functions.views.copies import Copies, copies_of, owners_of
 from boiler_functions.views.copy import AskedForCopy, Copy, CopyPlace, OneOf
 from boiler_functions.views.store import Store
-from boiler_functions.views.stored_copy import copy_model
+from boiler_functions.views.stored_copy import check_has_id, copy_model
 
 
 class NoStore(Store):
@@ -138,6 +138,7 @@ class ViewModel(Model, Generic[S, C_co]):
 
         As in `matching(Card.where(status="open"))`; each is read as it is stored.
         """
+        check_has_id(cls)
         return select(copy_model(cls), conditions, equal)
 
     @classmethod

@@ -37,6 +37,7 @@ from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed, copies_of
 from boiler_functions.views.narrowed import matters
+from boiler_functions.views.stored_copy import copy_model, views_read
 from boiler_functions.views.view_model import View
 
 if TYPE_CHECKING:
@@ -72,8 +73,11 @@ class QueryFunction(EventFunction):
     def drawn(self) -> Iterator[tuple[Node, ...]]:
         name = self.entry_point
         middle = Node(f"function {name}", LOOK, name, "convergent")
+        read = (each for view in self.views for each in views_read(view.store_class).values())
+        copied = {each.__name__ for each in read if copy_model(each).pattern() == self.source}
+        detail = f"copies of {', '.join(sorted(copied))}" if copied else ""
         for view in self.views:
-            yield source_node(self.source.text), middle, view_node(view)
+            yield source_node(self.source.text, detail), middle, view_node(view)
 
     def cost(self, view: View, assumed: Assumed) -> Usage:
         records = sum(each.view is view for each in self.recipients)

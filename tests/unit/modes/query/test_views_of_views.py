@@ -35,6 +35,7 @@ from boiler_functions.models.session import use
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.plan.chains import Chains
+from boiler_functions.plan.graph import Graph
 from boiler_functions.plan.prices import Prices
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Reference
@@ -466,10 +467,6 @@ def test_a_copy_that_holds_a_relation_as_text_is_refused_as_a_source() -> None:
 
 
 def test_a_view_whose_path_another_view_could_not_name_is_refused_as_a_source() -> None:
-    class Ends(ViewModel[MeetingStore]):
-        class Meta:
-            path = "meetings/{meeting.doc_id}/parts/session"
-
     class Taken(ViewModel[MeetingStore]):
         class Meta:
             path = "rooms/{meeting.room}/taken/{meeting.doc_id}"
@@ -487,7 +484,8 @@ def test_a_view_whose_path_another_view_could_not_name_is_refused_as_a_source() 
             return ""
 
     cases: list[tuple[Any, type[DeclarationError], str]] = [
-        (Ends, InvalidReference, "its path .* ends in 'session'"),
+        (Ends, InvalidReference, "nor be the root of a view, as their path .* ends in 'part'"),
+        (Board, InvalidReference, r"or read one: `reference\(Board, doc_id='all'\)`"),
         (Taken, InvalidReference, "would call a placeholder of .* 'meeting_room'"),
         (Reserved, InvalidAttribute, "Reserved.delete: the name is reserved by DomainModel"),
     ]
@@ -565,8 +563,12 @@ def test_the_copies_of_the_documents_of_another_reference_are_read_in_the_level_
 
 
 def test_the_copy_of_a_document_is_named_by_its_key_alone() -> None:
-    with pytest.raises(InvalidReference, match="Board cannot be read by another view, as its path 'boards/all' ends"):
+    with pytest.raises(InvalidReference, match=r"Board has no root, .* `reference\(Board, doc_id='all'\)`"):
         references(Board)
+    with pytest.raises(InvalidReference, match="The copies of Board cannot be found"):
+        Board.where()
+    with pytest.raises(InvalidReference, match=r"doc_id='none'.*: the id of its copy is 'all'"):
+        reference(Board, doc_id="none")
     with pytest.raises(
         InvalidReference, match=r"RoomSession has a copy for each \{meeting.room\}, so .*`meeting_room="
     ):
@@ -579,7 +581,7 @@ def test_the_copy_of_a_document_is_named_by_its_key_alone() -> None:
         reference(Session, room="red")  # type: ignore[call-overload]
     with pytest.raises(InvalidReference, match=r"room=…: placeholders belong to the copies of a view"):
         references(Agenda.meetings, room="red")  # type: ignore[call-overload]
-    with pytest.raises(InvalidReference, match="Meeting is neither"):
+    with pytest.raises(InvalidReference, match=r"reference\(Meeting\): give a DomainModel, .* `via` belongs"):
         reference(Meeting, via=MeetingStore.meeting)  # type: ignore[type-var]
     with pytest.raises(InvalidReference, match=r"AStore.session: it is the copy for a Meeting; declare a reference"):
 
@@ -823,3 +825,53 @@ def test_a_placeholder_that_the_key_of_a_root_does_not_fill_has_its_value_from_t
         assert (testing.fields("users/u/weekViews/1") or {})["titles"] == ["Go"]
         assert (testing.fields("users/v/weekViews/1") or {})["titles"] == ["Chess", "Go"]
         assert_views_equal_rebuild(testing)
+
+
+class Ends(ViewModel[MeetingStore]):
+    """A copy that has a fixed id, below its meeting."""
+
+    class Meta:
+        path = "meetings/{meeting.doc_id}/parts/part"
+
+    @attrs.computed
+    def title(self) -> str:
+        return self.store.meeting.title
+
+
+class FrontStore(Store):
+    meeting = reference(Meeting)
+    part = reference(Ends, via=meeting)
+    board = reference(Board, doc_id="all")
+
+
+class Front(ViewModel[FrontStore]):
+    class Meta:
+        path = "fronts/{meeting.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        board, part = self.store.board, self.store.part
+        return f"{part.title if part else ''} of {len(board.cards) if board else 0}"
+
+
+def test_a_copy_with_a_fixed_id_is_read_by_name_beside_others_in_its_collection() -> None:
+    with memory_app(declared(Session, Card, Board, Ends, Front)) as testing:
+        testing.write("boards/other", {"cards": 5})
+        meet(testing, "m")
+        meet(testing, "n")
+        testing.deliver()
+        assert (testing.fields("fronts/m") or {})["text"] == "m of 2"
+        testing.write("meetings/n", None)
+        testing.deliver(shuffle=5)
+        assert (testing.fields("fronts/m") or {})["text"] == "m of 1"
+        assert_views_equal_rebuild(testing)
+
+
+def test_the_picture_says_whose_copies_a_function_follows() -> None:
+    sources = [each for each in Graph.of(chain().compiled).nodes if each.id.startswith("source")]
+    assert {each.name: each.detail for each in sources} == {
+        "meetings/{doc_id}": "",
+        "tickets/{doc_id}": "",
+        "sessions/{doc_id}": "copies of Session",
+        "cards/{doc_id}": "copies of Card",
+    }
