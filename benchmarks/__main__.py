@@ -20,6 +20,7 @@ from benchmarks.rest import rest
 from benchmarks.results import FILE, Row, print_table, write_json
 from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
 from benchmarks.stage import Stage
+from benchmarks.unread import unread
 from benchmarks.websocket import websocket
 from benchmarks.whole_build import whole_build
 from benchmarks.writers import writers
@@ -41,6 +42,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         burst,
         hot,
         heartbeat,
+        unread,
         likes,
         fan_out,
         whole_build,

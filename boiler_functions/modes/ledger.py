@@ -137,7 +137,7 @@ class Ledger(NamedTuple):
     """Whether tokens were added since the view was built, so that a change before may have found nobody."""
     digests: Mapping[str, str] = {}
     """The digests of the copies by destination, of a view whose copies differ; else each has the `content_hash`."""
-    contents: Mapping[str, Fields] = {}
+    contents: Mapping[str, Fields | None] = {}
     """The contents of the copies by destination, of a view whose copies differ, kept as `content` is."""
 
     @classmethod
@@ -232,7 +232,7 @@ class Ledger(NamedTuple):
     ) -> Ledger:
         """The ledger of a view that was built anew, which owes nothing, or one more build after the roll-out."""
         content = built.content if with_content and built.own is None else None
-        contents = built.own or {} if with_content else {}
+        contents: Mapping[str, Fields | None] = {**(built.own or {})} if with_content else {}
         beside = map(value_size, ([*built.tokens], [*built.digests.values()], content, [*contents.values()]))
         room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - sum(beside)
         lists = Lists(built.versions, built.destinations).fitting(room)
@@ -284,7 +284,7 @@ class Ledger(NamedTuple):
             **({"written_at": to_datetime(self.written_at)} if self.written_at else {}),
             **({"registered": True} if self.is_registered else {}),
             **({} if self.content is None else {"content": self.content}),
-            **({"contents": [self.contents.get(each, {}) for each in self.destinations]} if self.contents else {}),
+            **({"contents": [self.contents.get(each) for each in self.destinations]} if self.contents else {}),
             **self._skipped_fields(),
         }
         return Put(self.document.path, fields, precondition=unchanged(self.document))

@@ -42,10 +42,11 @@ class Told(NamedTuple):
 
 
 def changes(instance: Instance, ledger: Ledger, built: Built) -> Iterator[Told]:
-    """Yields the change of a view; of one whose copies differ, the change of each copy that changed."""
+    """Yields the change of a view, if it changed; of one whose copies differ, that of each copy that did."""
     copies = tuple(sorted({*ledger.destinations, *built.destinations}))
     if not instance.view.has_own_copies():
-        yield Told(ledger.content, built.content, copies)
+        if built.content_hash != ledger.content_hash:
+            yield Told(ledger.content, built.content, copies)
         return
     known = ledger.copies
     for path in copies:

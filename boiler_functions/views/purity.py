@@ -20,7 +20,7 @@ _STORE_IT = (
 )
 _ADVICE = {
     _CALLER: "a view is stored once, and the same for every reader. Give each reader a copy: add a placeholder for "
-    "them to `Meta.path`.",
+    "them to `Meta.path`, and ask for whom the copy is: `self.copy.users`.",
     "hash()": _OF_THE_PROCESS,
     "id()": _OF_THE_PROCESS,
 }

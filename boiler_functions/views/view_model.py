@@ -57,8 +57,9 @@ class ViewModel(Model, Generic[S, C_co]):
                 return self.store.city.city_name
 
     `Meta.path` says where copies are stored. It names the root's whole key; a placeholder of a reference to many gives
-    one copy for each of its documents. A getter may use the Store only. `Meta.read` and `Meta.write` say who may read
-    and change the view (`access.owner("user.doc_id")`); without them no client may, over HTTP or in Firestore.
+    one copy for each of its documents. A getter may use the Store only, and with a `Copy` as second argument ask for
+    whom the copy is: `ViewModel[MeetingStore, MeetingCopy]`, `self.copy.users`. `Meta.read` and `Meta.write` say who
+    may read and change the view (`access.owner("user.doc_id")`); without them no client may, over HTTP or in Firestore.
     """
 
     takes_computed = True

@@ -22,6 +22,7 @@ PARTS: Mapping[str, str] = {
     "clubs": "tests.torture.clubs",
     "quiet": "tests.torture.quiet",
     "chains": "tests.torture.chains",
+    "participants": "tests.torture.participants",
     "contract": "tests.torture.contract",
     "beside": "tests.torture.beside",
 }

@@ -5,7 +5,7 @@ everything in place.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -39,7 +39,7 @@ from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
 from boiler_functions.views import narrowed as narrowed_module
-from boiler_functions.views.build import Reader
+from boiler_functions.views.build import Built, Reader
 from boiler_functions.views.dependencies import _document_token
 from boiler_functions.views.keeping import Contribution, Keeping, Recorded
 from boiler_functions.views.queries import Queried
@@ -54,6 +54,7 @@ from tests.unit.modes.query import (
     test_deployments,
     test_fields,
     test_kept_totals,
+    test_own_copies,
     test_quiet,
     test_time,
     test_totals,
@@ -309,6 +310,29 @@ def _withdrawal_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quiet_module, "may_withdraw", lambda view, change: False)
 
 
+def _digest_of_each_copy(patch: pytest.MonkeyPatch) -> None:
+    """Knows the copies of a view by the digest of the first."""
+
+    def first(digests: Mapping[str, str], other: str | None) -> str | None:
+        return next(iter(digests.values()), other)
+
+    patch.setattr(Built, "digest_at", lambda self, path: first(self.digests, self.content_hash))
+    known = property(lambda self: dict.fromkeys(self.destinations, first(self.digests, self.content_hash)))
+    patch.setattr(Ledger, "copies", known)
+
+
+def _digests_of_parts(patch: pytest.MonkeyPatch) -> None:
+    """Keeps the digests of before a commit in parts, until its last part."""
+    unfinished = Composition._unfinished
+    patch.setattr(
+        Composition,
+        "_unfinished",
+        lambda self, instance, ledger, built: unfinished(self, instance, ledger, built)._replace(
+            digests=ledger.digests
+        ),
+    )
+
+
 def _images_that_agree(patch: pytest.MonkeyPatch) -> None:
     """Takes an event without images for one that matters to no view."""
     original = narrowed_module.matters
@@ -536,6 +560,14 @@ DEVICES = (
     Device(
         "withdrawal at once", _withdrawal_at_once,
         test_quiet.test_a_removal_after_a_postponed_change_takes_effect_at_once,
+    ),
+    Device(
+        "digest of each copy", _digest_of_each_copy,
+        test_own_copies.test_a_change_that_one_copy_shows_writes_that_copy_and_the_ledger,
+    ),
+    Device(
+        "digests of parts", _digests_of_parts,
+        test_own_copies.test_a_commit_in_parts_that_ends_early_leaves_no_digest_of_a_copy_that_it_wrote,
     ),
     Device(
         "contribution precondition", _contribution_precondition,

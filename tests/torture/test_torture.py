@@ -67,6 +67,14 @@ def test_no_figure_of_views_of_views_is_off_in_the_short_form(capsys: pytest.Cap
     assert status == 0, printed
 
 
+def test_no_figure_of_copies_that_differ_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["participants", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
 def test_no_figure_of_access_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
     seed = SystemRandom().randrange(10**6)
     status = main(["clubs", "--short", "--seed", str(seed)])
@@ -108,7 +116,7 @@ def test_the_tests_of_the_safety_devices_are_run_by_pytest_under_their_names() -
         module = sys.modules[device.test.__module__]
         assert getattr(module, device.test.__name__) is device.test
         assert device.test.__name__.startswith("test_")
-    assert len(DEVICES) == 43
+    assert len(DEVICES) == 45
 
 
 def test_a_device_whose_test_does_not_fail_is_not_proven() -> None:

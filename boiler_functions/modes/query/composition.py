@@ -133,7 +133,8 @@ class Composition(NamedTuple):
         """
         recipients = self._recipients_of(instance)
         # The view of a root that its declaration no longer allows was not deleted by a change of data.
-        if not recipients or built.content_hash == ledger.content_hash or not instance.is_possible:
+        told = list(changes(instance, ledger, built)) if recipients and instance.is_possible else []
+        if not told:
             return []
         is_by_hand = self._change is None or self.force
         is_woken = ledger.wake is not None and ledger.wake.at <= read_time
@@ -142,7 +143,7 @@ class Composition(NamedTuple):
         is_known = ledger.content_hash is None or (ledger.knows(built.versions) and not has_totals)
         if is_by_hand and not is_woken and is_known:
             return []
-        return list(records(self._invocation, recipients, instance, ledger, changes(instance, ledger, built)))
+        return list(records(self._invocation, recipients, instance, ledger, told))
 
     def _withdrawals(self, instance: Instance, ledger: Ledger, gone: Collection[str]) -> list[Write]:
         """Returns deletes of copies while the others stay as they are, with the records that this has."""

@@ -20,6 +20,8 @@ from boiler_functions.views.view_model import View
 
 def cost_of(view: View, pattern: str, assumed: Assumed, records: int) -> Usage:
     """Returns the cost of a change of a document of the pattern; `records` is the number of outbox records of one."""
+    if view.has_own_copies():
+        records *= copies_of(view, assumed)  # Each copy that changed has its own.
     root = view.store_class.root()
     changed = [each for each in view.store_class.sources if each.model.pattern().text == pattern]
     if root is None:

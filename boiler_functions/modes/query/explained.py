@@ -37,6 +37,7 @@ def explained(app: str, view: View, path: str, database: Database, release: Rele
         "has_ledger": ledger.document.exists,
         "is_listed": path in ledger.destinations,
         "copies": list(ledger.destinations),
+        "copies_differ": bool(ledger.digests) or None,
         "built_at": to_datetime(ledger.as_of) if ledger.as_of else None,
         "cause": ledger.cause or None,
         "is_this_code": ledger.edition.code in own,

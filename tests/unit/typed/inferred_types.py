@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_type
+from typing import Any, assert_type
 
 from boiler_functions import (
+    Copy,
     DomainModel,
     Embedded,
     GeoPoint,
@@ -14,6 +15,7 @@ from boiler_functions import (
     attrs,
     children,
     matching,
+    one_of,
     parent,
     parents,
     reference,
@@ -107,6 +109,31 @@ class CityView(ViewModel[CityStore]):
         assert_type(self.store.capitals, Sequence[City])
         assert_type(self.params, Mapping[str, str])
         return self.store.city.name
+
+
+class CityCopy(Copy):
+    twins = one_of(CityStore.twins)
+    others = one_of(CityStore.compatriots)
+
+
+class TwinView(ViewModel[CityStore, CityCopy]):
+    class Meta:
+        path = "countries/{twins.doc_id}/twins/{compatriots.doc_id}/of/{city.doc_id}"
+
+    @attrs.computed
+    def name(self) -> str:
+        assert_type(self.copy.twins, Country)
+        assert_type(self.copy.others, City)
+        assert_type(self.store.city, City)
+        return self.copy.twins.name
+
+
+def stored(view: type[ViewModel[Any]]) -> None:
+    """Takes views of every kind."""
+
+
+stored(CityView)
+stored(TwinView)
 
 
 def attributes(city: City, view: CityView) -> None:
