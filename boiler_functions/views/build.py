@@ -192,6 +192,7 @@ class Reader:
     def _fetch(self, resolutions: Sequence[Resolution]) -> None:
         self.read(path for each in resolutions for path in each.missing_documents)
         self.query([query for each in resolutions for query in each.missing_queries.values()])
+        self.look_up([query for each in resolutions for query in each.missing_look_ups.values()])
 
     def _resolve(self, instance: Instance) -> Resolution:
         if not instance.is_possible:
@@ -205,13 +206,30 @@ class Reader:
     def query(self, queries: Iterable[Query]) -> None:
         """Runs the queries; those that differ only in the document that they ask for run as one."""
         for group in _mergeable({query.key: query for query in queries}.values()):
-            reading = self.database.query(_merged(group), at=self.read_time)
-            self.read_time = self.read_time or reading.read_time
-            for document in reading.documents:
-                self.documents.setdefault(document.path, document)
+            documents = self._run(_merged(group))
             for query in group:
-                found = reading.documents if len(group) == 1 else _matching(query, reading.documents)
-                self.results[query.key] = tuple(found)
+                self.results[query.key] = tuple(documents if len(group) == 1 else _matching(query, documents))
+
+    def look_up(self, queries: Iterable[Query]) -> None:
+        """Runs queries for the one document that has a value; as one, unless some of the values are of several."""
+        asked = {query._replace(limit=None).key: query for query in queries}
+        for group in _mergeable(query._replace(limit=None) for query in asked.values()):
+            # One document more than there are values: were the query without a limit, a value that was given to a
+            # million documents would read them all.
+            documents = self._run(_merged(group)._replace(limit=len(group) + 1))
+            alone = [asked[each.key] for each in group]
+            if len(group) > 1 and len(documents) > len(group):
+                self.query(alone)
+                continue
+            for query in alone:
+                self.results[query.key] = tuple(_matching(query, documents))[: query.limit]
+
+    def _run(self, query: Query) -> tuple[Document, ...]:
+        reading = self.database.query(query, at=self.read_time)
+        self.read_time = self.read_time or reading.read_time
+        for document in reading.documents:
+            self.documents.setdefault(document.path, document)
+        return reading.documents
 
     def with_image(self, image: Document, resolution: Resolution) -> Reader:
         """Returns what was read for a resolution, with one document as an image of an event has it."""
@@ -389,8 +407,8 @@ def _mergeable(queries: Iterable[Query]) -> Iterator[list[Query]]:
 def together(query: Query) -> int:
     """Returns how many queries run as one if they differ from this one only in the document of the last filter."""
     last = query.filters[-1] if query.filters else None
-    # A relation is stored as a reference, or as a string.
-    names_one = last is not None and last.op in _MERGED and isinstance(last.value, Reference | str)
+    # A relation is stored as a reference, a string or a number.
+    names_one = last is not None and last.op in _MERGED and isinstance(last.value, Reference | str | int)
     # Firestore refuses `in` beside `not-in`.
     if not names_one or query.limit or any(each.op == "not-in" for each in query.filters):
         return 1

@@ -121,11 +121,17 @@ class Walk:
         size = size_of(source, self.assumed)
         if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))
-        # A value is looked up by itself.
+        # There is a query for each value that is looked up, and for each document that others are found from.
         asked = self.instances * size_of(source if isinstance(source, LookedUp) else source.via, self.assumed)
         # The children of several documents take a query each, since a query reads one collection.
-        queries = asked if isinstance(source, Children) else ceil(asked / together(source.example()))
+        queries = asked if isinstance(source, Children) else ceil(asked / _together(source))
         return Usage(rpcs=queries, reads=max(size * self.instances, queries))
+
+
+def _together(source: Queried) -> int:
+    """Returns how many of its queries run as one."""
+    example = source.example()
+    return together(example._replace(limit=None) if isinstance(source, LookedUp) else example)
 
 
 def copies_of(view: View, assumed: Assumed) -> int:

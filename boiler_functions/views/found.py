@@ -278,7 +278,7 @@ class LookedUp(Queried):
             if query.key in results:
                 resolution.looked_up[query.key] = tuple(document.path for document in results[query.key])
             else:
-                resolution.missing_queries[query.key] = query
+                resolution.missing_look_ups[query.key] = query
         if any(query.key not in results for query in queries):
             return None
         return sorted({path for query in queries for path in resolution.looked_up[query.key]})

@@ -53,6 +53,8 @@ class Resolution:
     """The numbers that were read rather than asked for, by the name of the reference, each with what it is over."""
     missing_documents: dict[str, None] = field(default_factory=dict)
     missing_queries: dict[str, Query] = field(default_factory=dict)
+    missing_look_ups: dict[str, Query] = field(default_factory=dict)
+    """The queries for the one document that has a value, which are not asked yet."""
 
     @property
     def asked(self) -> Iterator[tuple[Source, Query]]:
@@ -63,7 +65,7 @@ class Resolution:
 
     @property
     def is_complete(self) -> bool:
-        return not self.missing_documents and not self.missing_queries
+        return not self.missing_documents and not self.missing_queries and not self.missing_look_ups
 
 
 class Source(ABC):

@@ -34,6 +34,7 @@ from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.exceptions import Conflict, InvalidRequest, TooLarge
 from boiler_functions.paths import Pattern
 from boiler_functions.types import MISSING, GeoPoint, Reference
+from boiler_functions.views.build import Reader
 from boiler_functions.views.found import Referrers
 
 HOUR = 3_600_000_000_000
@@ -791,6 +792,13 @@ class DatabaseContract:
         database.commit([Put(f"customers/{each}", {key: values[0]}) for each in "cab"])
         found = [[each.id for each in database.query(relation.look_up(value)).documents] for value in values]
         assert found == [["a", "b"], []]
+        database.commit([Put("customers/z", {key: values[1]}), Delete("customers/a"), Delete("customers/b")])
+        for expected in (["c"], ["b", "c"]):
+            reader = Reader(database)
+            look_ups = [relation.look_up(each) for each in values]
+            reader.look_up(look_ups)
+            assert [[each.id for each in reader.results[query.key]] for query in look_ups] == [expected, ["z"]]
+            database.commit([Put("customers/b", {key: values[0]})])
 
     def test_null_is_found_by_equality_and_left_out_by_inequality(self, database: Database) -> None:
         with use(database):

@@ -189,6 +189,10 @@ class Afterwards(Reader):
             self.unit.add_found(wider, self.results[wider.key])
             self.results[query.key] = self._selected(query, self.results[wider.key])
 
+    def look_up(self, queries: Iterable[Query]) -> None:
+        """Runs each query alone, so that the commit can verify what it found."""
+        self.query(queries)
+
     def aggregate(self, aggregation: Aggregation) -> Aggregated:
         """Returns the number as it was, which the commit verifies; works it out anew if a write may change it."""
         if not any(self._may_count(aggregation.query, path) for path in self.written):

@@ -1,6 +1,6 @@
 """Every mode follows relations by the value of another field, and by the keys of a map."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -371,14 +371,41 @@ def test_no_index_names_the_key_of_one_document() -> None:
     assert Indexes.of(app.declarations).singles == ()
 
 
-def test_the_plan_counts_a_query_for_each_value(testing: MemoryApp) -> None:
-    """A change of an issue with one owner and two watchers: the ledger, three queries, the commit."""
-    function = next(
-        each
-        for each in app.compiled.functions.values()
-        if each.source.text == "issues/{doc_id}" and each.views[0] is IssueView
-    )
-    moved = {"owner": "bob@x", "watchers": ["ada@x", "zoe@x"]}
-    testing.write("issues/1", {**(testing.fields("issues/1") or {}), **moved})
-    usage = {each.function: each.usage for each in testing.deliver()}[function.entry_point]
-    assert usage == function.cost(IssueView, Assumed(many=2))
+class WatchedStore(Store):
+    issue = reference(Issue)
+    watchers = references(Issue.watchers)
+
+
+class WatchedView(ViewModel[WatchedStore]):
+    class Meta:
+        path = "watchedViews/{issue.doc_id}"
+
+    @attrs.computed
+    def watchers(self) -> list[str]:
+        return [each.name for each in self.store.watchers]
+
+
+@pytest.mark.parametrize("many", [1, 3, 31])
+def test_the_plan_counts_what_looking_up_values_costs_which_is_a_query_for_thirty(many: int) -> None:
+    watched = Boiler("watched")
+    watched.query(WatchedView)
+    with memory_app(watched) as testing:
+        for number in range(many):
+            User.new(f"u{number}", name=f"{number}", email=f"{number}@x").save()
+        emails = [f"{number}@x" for number in range(many)]
+        Issue.new("1", watchers=emails).save()
+        testing.deliver()
+        costs = {each.entry_point: each.cost(WatchedView, Assumed(many=many)) for each in _functions(watched)}
+        testing.write("users/u0", {"name": "New", "email": "0@x"})
+        (changed_user,) = testing.deliver()
+        assert changed_user.usage == costs[changed_user.function]
+        testing.write("issues/1", {"watchers": emails[1:] or ["0@x"], "title": "New"})
+        (changed_issue,) = testing.deliver()
+        if many > 1:  # Otherwise nothing changes in the view.
+            left = Assumed(many=many - 1)
+            function = next(each for each in _functions(watched) if each.entry_point == changed_issue.function)
+            assert changed_issue.usage == function.cost(WatchedView, left)
+
+
+def _functions(of: Boiler) -> Iterable[Any]:
+    return of.compiled.functions.values()

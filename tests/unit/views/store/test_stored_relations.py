@@ -200,6 +200,20 @@ def test_what_refers_by_a_key_is_counted() -> None:
     assert again.reader.totals_of(again.resolution) == {"rooms": 1, "tickets": 2}
 
 
+def test_values_are_looked_up_by_one_query_for_thirty_unless_some_are_of_several_documents() -> None:
+    users: dict[str, dict[str, Any]] = {f"users/{n}": {"name": f"{n}", "email": f"{n}@x"} for n in range(40)}
+    ticket = {"watchers": [f"{n}@x" for n in range(50)]}
+    found = Fetched(TicketStore, "tickets/1", {**users, "tickets/1": ticket})
+    assert len(found.ids("watchers")) == 40
+    assert (found.metered.usage.rpcs, found.metered.usage.reads) == (1 + 2, 1 + 40)
+    same: dict[str, dict[str, Any]] = {f"users/same{n}": {"email": "0@x"} for n in range(1_000)}
+    again = Fetched(TicketStore, "tickets/1", {**users, **same, "tickets/1": {"watchers": ["1@x", "0@x", "2@x"]}})
+    assert again.metered.usage.rpcs == 1 + 1 + 3
+    assert again.metered.usage.reads == 1 + 4 + 1 + 2 + 1, "of many documents with one value few are read"
+    with pytest.raises(InvalidDocument, match=r"'0@x' is the email of users/0 and users/same0"):
+        again.ids("watchers")
+
+
 def test_a_lookup_cannot_be_left_out_of_what_a_commit_verifies() -> None:
     for declare in (lambda: reference(Ticket.user, verify=False), lambda: references(Ticket.watchers, verify=False)):
         with pytest.raises(DeclarationError, match=r"verify=False: Ticket\.\w+ finds its documents by a query"):
