@@ -146,6 +146,8 @@ def build_views(
     for view in views:
         try:
             build(context, view.__name__, console, root=root, resume=resume, withdraw=withdraw)
+        except Interrupted:
+            raise
         except Unfinished as error:
             failures.append(error.message if len(views) == 1 else f"{view.__name__}: {error.message}")
     if failures:

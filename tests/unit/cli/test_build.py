@@ -8,7 +8,7 @@ from boiler_functions.cli.context import Context
 from boiler_functions.database import Delete, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.types import Reference
-from tests.unit.cli.conftest import APP, Run, Write
+from tests.unit.cli.conftest import APP, LABEL, Run, Write
 
 FAILING = APP.replace("return self.store.city.name", "return str(1 / len(self.store.city.name.strip()))")
 
@@ -117,3 +117,27 @@ def test_documents_that_are_left_out_are_one_line(module: Write, database: Memor
     told = [line for line in result.stdout.splitlines() if "left out" in line]
     assert told == ["left out, as they do not fit: 1 documents, first: cities/c0; `boiler status` names them."]
     assert "leaves out" not in result.stderr
+
+
+def test_ctrl_c_ends_all_builds_with_its_own_status(
+    module: Write, database: MemoryDatabase, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(APP + LABEL)
+    database.commit([Put("cities/TOK", {"name": "Tokyo", "obj_type": "City", "doc_id": "TOK"})])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("boiler_functions.cli.build.Position.write", interrupted)
+    result = run("build", "--all")
+    assert result.exit_code == 130
+    assert "continue with `boiler build CityView --resume`" in result.stderr
+
+
+def test_all_views_are_built_though_one_fails(module: Write, database: MemoryDatabase, run: Run) -> None:
+    module(FAILING + LABEL)
+    database.commit([Put("cities/TOK", {"name": " ", "obj_type": "City", "doc_id": "TOK"})])
+    result = run("build", "--all")
+    assert result.exit_code == 1
+    assert "CityView: 1 could not be built and are unchanged" in result.stderr
+    assert database.read(["cityLabels/TOK"]).documents[0].exists
