@@ -16,6 +16,7 @@ from benchmarks.likes import likes
 from benchmarks.live import live
 from benchmarks.one_process import cold_start, memory
 from benchmarks.one_task import task_3_sources
+from benchmarks.ranges import ranges
 from benchmarks.rest import rest
 from benchmarks.results import FILE, Row, print_table, write_json
 from benchmarks.single_view import depth_3, needless, other_source, root_1_source, root_10_sources
@@ -45,6 +46,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         unread,
         likes,
         fan_out,
+        ranges,
         whole_build,
         cold_start,
         memory,

@@ -351,12 +351,13 @@ class Builder(NamedTuple):
                     yield paths[ledger.path]
 
     def _ghosts(self, work: RebuildAll, after: str) -> _Batch:
-        """Deletes the copies of a page of ledgers whose roots are gone."""
-        ledgers = of_view_after(self._database, scope_of(work.app, work.view), PAGE, after)
+        """Deletes the copies of the next ledgers whose roots are gone."""
+        limit = PAGE * self.invocation.surroundings.threads
+        ledgers = of_view_after(self._database, scope_of(work.app, work.view), limit, after)
         outcomes: Counter[Outcome] = Counter()
         for page in work.ghosts((), ledgers):
             outcomes += page.outcomes
-        return _Batch(place_of(ledgers[-1]) if ledgers else after, len(ledgers) < PAGE, outcomes)
+        return _Batch(place_of(ledgers[-1]) if ledgers else after, len(ledgers) < limit, outcomes)
 
     def _work_of(self, build: CloudBuild, view: View) -> RebuildAll:
         app, surroundings = self.invocation.app, self.invocation.surroundings
