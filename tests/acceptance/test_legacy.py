@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,40 +15,64 @@ import pytest
 
 from boiler_functions.database import Document, Put, Query
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
-from boiler_functions.local.firestore_emulator import FirestoreEmulator
+from boiler_functions.local.firestore_emulator import FirestoreEmulator, emulator_jar, java
+from boiler_functions.local.launcher import write_launcher
+from boiler_functions.local.loopback import free_ports
+from tests.firebase_tools import BIN, ROOT, deployed, install_firebase_functions
 from tests.pages import blocks
 
-ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "legacy"
+OF_THE_SCRIPT = ("adopt-legacy.sh", "keep_rules.py", "both_work.py")
+PORTS = ("firestore", "functions", "hub", "logging", "eventarc", "tasks")
 DOCUMENTS: dict[str, dict[str, Any]] = json.loads((HERE / "documents.json").read_text("utf-8"))
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, project: str) -> Path:
     """The shop's project, with the script and what it needs."""
-    (tmp_path / "functions").mkdir()
     for name in ("legacy.py", "legacy_lists.py"):
-        shutil.copy(ROOT / "functions" / name, tmp_path / "functions" / name)
+        shutil.copy(ROOT / "functions" / name, tmp_path / name)
     shutil.copy(HERE / "firestore.rules", tmp_path)
-    (tmp_path / "pyproject.toml").write_text('[tool.boiler_functions]\napp = "legacy:app"\n')
     for block in blocks(ROOT / "docs" / "adopt.md"):
-        if block.name in ("adopt-legacy.sh", "keep_rules.py"):
-            block.write(tmp_path)
+        if block.name and (block.name in OF_THE_SCRIPT or block.name.startswith("shop/")):
+            replace(block, name=block.name.removeprefix("shop/")).write(tmp_path)
+    (tmp_path / "functions" / "requirements.txt").write_text("firebase-functions\n")
+    (tmp_path / "functions" / "venv").symlink_to(sys.prefix)
+    script = tmp_path / "adopt-legacy.sh"
+    script.write_text(script.read_text().replace("demo-legacy", project))
+    # As on a machine of its own, with this Python and free ports.
+    ports = json.dumps({name: {"port": port} for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)})
+    firebase = (tmp_path / "firebase.json").read_text()
+    firebase = firebase.replace("python312", f"python3{sys.version_info.minor}")
+    (tmp_path / "firebase.json").write_text(f'{firebase.rstrip().removesuffix("}")}, "emulators": {ports}}}\n')
+    write_launcher(tmp_path / "emulator.jar", emulator_jar())
     return tmp_path
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    """What a machine has on which firebase-tools and the functions' packages are installed."""
+    tools = (str(BIN), str(ROOT / "node_modules" / ".bin"), str(java().parent))
+    return {
+        "PATH": os.pathsep.join([*tools, os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(folder / "packages"), os.environ.get("PYTHONPATH", "")]),
+        "FIRESTORE_EMULATOR_BINARY_PATH": str(folder / "emulator.jar"),
+        "CI": "true",
+        "COLUMNS": "200",
+        **variables,
+    }
 
 
 def adopted(folder: Path, emulator: FirestoreEmulator, project: str) -> str:
     """Runs the script, and returns what it prints."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    place = {EMULATOR_HOST: emulator.host, PROJECT: project, "PATH": path, "COLUMNS": "200"}
+    place = {EMULATOR_HOST: emulator.host, PROJECT: project}
     done = subprocess.run(
         ["bash", "adopt-legacy.sh"],
         cwd=folder,
-        env={**os.environ, **place},
+        env={**os.environ, **environment(folder, **place)},
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=500,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
@@ -57,10 +83,13 @@ def found(database: FirestoreDatabase, collection: str, *, group: bool = False) 
     return {each.path: each for each in database.query(Query(collection, group=group)).documents}
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_old_document_is_in_its_views_or_named_with_its_reason(
     folder: Path, firestore_emulator: FirestoreEmulator, project: str
 ) -> None:
+    install_firebase_functions(folder / "packages")
+    own = deployed(folder, project, **environment(folder))
+    assert own == {"default": ["confirm", "opening_hours"]}
     database = FirestoreDatabase(project, emulator=firestore_emulator.host)
     database.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
     told = adopted(folder, firestore_emulator, project)
@@ -107,14 +136,25 @@ def test_every_old_document_is_in_its_views_or_named_with_its_reason(
         assert path in told
 
     # Every other document is as it is declared today.
-    for path, before in DOCUMENTS.items():
+    for path, old in DOCUMENTS.items():
         (after,) = database.read([path]).documents
         fields = after.fields or {}
         if path not in left:
             assert not {"name", "customer", "body"} & fields.keys(), path
-        assert fields.get("closed") == before.get("closed"), "what no model declares stays"
+        assert fields.get("closed") == old.get("closed"), "what no model declares stays"
     moment = (database.read(["tickets/t5"]).documents[0].fields or {})["createdAt"]
     assert isinstance(moment, datetime)
+
+    # The functions that were there are found as before, and work beside those of the app.
+    listed = deployed(folder, project, **environment(folder))
+    assert set(listed.pop("legacy")) > {"legacy-ticket-detail-on-tickets", "legacy-open-tickets-on-customers"}
+    assert listed == own
+    assert "opening hours: 9 to 17" in told
+    assert "mails/new {'text': 'We repair your radio.'}" in told
+    assert re.search("ticketDetails/new .*'customer': 'Eve'", told)
+    assert re.search(r"customers/eve/views/openTickets .*'titles': \['radio'\]", told)
+    firebase = (folder / "firebase.json").read_text()
+    assert "// The shop's own functions." in firebase
 
     rules = (folder / "firestore.rules").read_text()
     assert "allow read: if request.auth.uid == customer;" in rules

@@ -1,8 +1,4 @@
-"""firebase-tools itself finds, stages and packs what `firebase deploy` uploads, of the app and of functions beside it.
-
-The account is all that a deployment lacks here: its hook, its search for functions and its packing are called as the
-command calls them.
-"""
+"""firebase-tools finds, stages and packs what `firebase deploy` uploads, of an app and of functions beside it."""
 
 import json
 import os
@@ -17,31 +13,7 @@ import pytest
 
 from boiler_functions.local.firebase import FirebaseEmulators
 from boiler_functions.local.loopback import request
-
-ROOT = Path(__file__).parent.parent.parent
-BIN = Path(sys.executable).parent
-
-# As lib/deploy/index.js does, without what asks the cloud.
-SCRIPT = """
-const [tools, folder] = process.argv.slice(2);
-const { Config } = require(`${tools}/lib/config`);
-const { lifecycleHooks } = require(`${tools}/lib/deploy/lifecycleHooks`);
-const { prepareFunctionsUpload } = require(`${tools}/lib/deploy/functions/prepareFunctionsUpload`);
-const { loadCodebases } = require(`${tools}/lib/deploy/functions/prepare`);
-const { normalizeAndValidate } = require(`${tools}/lib/functions/projectConfig`);
-(async () => {
-  const config = Config.load({ cwd: folder });
-  const options = { cwd: folder, projectRoot: folder, project: process.env.DEPLOYED, config };
-  await lifecycleHooks("functions", "predeploy")({}, options);
-  const codebases = normalizeAndValidate(config.get("functions"));
-  const builds = await loadCodebases(codebases, options, { projectId: options.project }, {});
-  const found = Object.entries(builds).map(([name, build]) => [name, Object.keys(build.endpoints)]);
-  require("fs").writeFileSync(`${folder}/found.json`, JSON.stringify(Object.fromEntries(found)));
-  const functions = codebases[codebases.length - 1];
-  const packed = await prepareFunctionsUpload(folder, config.path(functions.source), functions, []);
-  require("fs").copyFileSync(packed.pathToSource, `${folder}/packed.zip`);
-})().catch((error) => { console.error(error); process.exit(1); });
-"""
+from tests.firebase_tools import BIN, OWN, ROOT, deployed, install_firebase_functions
 
 
 @pytest.fixture(scope="module")
@@ -61,23 +33,6 @@ def boiler(folder: Path, *arguments: str) -> None:
     subprocess.run([BIN / "boiler", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def deployed(folder: Path, project: str = "my-project", **variables: str) -> dict[str, list[str]]:
-    """Goes the way of `firebase deploy` up to the upload; returns the functions of each codebase."""
-    script = folder / "pack.js"
-    script.write_text(SCRIPT)
-    done = subprocess.run(
-        ["node", script, ROOT / "node_modules" / "firebase-tools", folder],
-        cwd=folder,
-        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DEPLOYED": project, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, list[str]] = json.loads((folder / "found.json").read_text())
-    return found
-
-
 def test_firebase_tools_packs_the_sources_as_they_are_now_and_the_wheel_that_they_name(project: Path) -> None:
     (functions,) = deployed(project).values()
     assert "meeting-room-api" in functions
@@ -90,18 +45,6 @@ def test_firebase_tools_packs_the_sources_as_they_are_now_and_the_wheel_that_the
         assert packed.read("requirements.txt").decode().startswith(f"./{wheel}[")
         assert packed.read("functions.yaml") == (project / "functions" / "functions.yaml").read_bytes()
 
-
-OWN = """
-from firebase_functions import firestore_fn, https_fn
-
-@https_fn.on_request(region="us-central1")
-def hello(request):
-    return https_fn.Response("hello")
-
-@firestore_fn.on_document_created(document="users/{user_id}", region="us-central1")
-def welcome(event):
-    pass
-"""
 
 FIREBASE = """{
   "functions": {"source": "functions", "runtime": "%s", "ignore": ["venv"]}, // the shop's own
@@ -118,11 +61,8 @@ region = "europe-west1"
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """firebase-functions, and what it needs beside the packages of this environment."""
     folder = tmp_path_factory.mktemp("packages")
-    wanted = ("firebase-functions==0.6.0", "google-events==0.5.0", "flask-cors", "pyjwt", "pyyaml")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *wanted]
-    subprocess.run(pip, check=True, capture_output=True)
+    install_firebase_functions(folder)
     return folder
 
 

@@ -21,7 +21,7 @@ from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.local.loopback import request
-from tests.emulator.test_firebase_deploy import OWN, deployed
+from tests.firebase_tools import OWN, deployed
 from tests.torture.figures import Figure
 
 ROOT = Path(__file__).parents[2]
