@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.build import as_here, letters_written, root_path, view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.output import Output, confirm
+from boiler_functions.cli.staged import staging_of
 from boiler_functions.database import Database
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.modes.staged import StagedVersion
 from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict
 from boiler_functions.types import to_instant
 from boiler_functions.views.view_model import View
@@ -73,10 +76,16 @@ def diff(context: Context, view: str | None, *, chosen: AuditChoice) -> Output:
     """Returns what a build by the code of the checkout would change of what other code has stored."""
     results: dict[str, Any] = {}
     lines: list[str] = []
-    for name, _, found in _found(context, view, chosen, timedelta(minutes=2)):
-        changed = [each for each in found if each.verdict is Verdict.OTHER_CODE]
-        lines += [f"{name}: {len(changed)} of {len(found)} would change", *_listed(changed)]
-        results[name] = {"compared": len(found), "changed": len(changed), "changes": list(map(_as_json, changed))}
+    for each in _views(context, view):
+        name, found = each.__name__, _staged(context, each, chosen)
+        is_staged = found is not None
+        if found is None:
+            found = list(_compared(context, each, chosen, timedelta(minutes=2))[1])
+        changed = [finding for finding in found if finding.verdict is Verdict.OTHER_CODE]
+        told = " by the staged version" if is_staged else ""
+        lines += [f"{name}: {len(changed)} of {len(found)} would change{told}", *_listed(changed)]
+        changes = list(map(_as_json, changed))
+        results[name] = {"compared": len(found), "changed": len(changed), "changes": changes, "staged": is_staged}
     return Output("diff", {"views": results}, lines, not any(each["changed"] for each in results.values()))
 
 
@@ -89,10 +98,27 @@ def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) 
 def _found(
     context: Context, view: str | None, chosen: AuditChoice, late: timedelta
 ) -> Iterator[tuple[str, Comparison, list[Finding]]]:
-    app = context.app
-    for each in [view_named(app, view)] if view else app.compiled.declarations.stored:
-        work = comparison_of(app, each, context.database, late)
-        yield each.__name__, work, list(chosen.found(each, work))
+    for each in _views(context, view):
+        yield each.__name__, *_compared(context, each, chosen, late)
+
+
+def _views(context: Context, view: str | None) -> Sequence[View]:
+    return [view_named(context.app, view)] if view else context.app.compiled.declarations.stored
+
+
+def _compared(context: Context, view: View, chosen: AuditChoice, late: timedelta) -> tuple[Comparison, list[Finding]]:
+    work = comparison_of(context.app, view, context.database, late)
+    return work, list(chosen.found(view, work))
+
+
+def _staged(context: Context, view: View, chosen: AuditChoice) -> list[Finding] | None:
+    """Returns where the staged version of a view differs from what is shown; None if nothing is staged."""
+    staged = StagedVersion.of(context.database, context.app.name, view.__name__)
+    if not staged.exists:
+        return None
+    roots = None if chosen.root is None else [root_path(view, chosen.root)]
+    # The ids of ledgers are digests, so that the first are a sample.
+    return list(islice(staging_of(context, view, staged).differences(roots), chosen.sample))
 
 
 def _once_more(work: Comparison, faults: Sequence[Finding]) -> Iterator[Finding]:

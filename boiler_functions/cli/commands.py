@@ -27,6 +27,7 @@ from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.output import OUTPUT, Output, put
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
+from boiler_functions.cli.staging import COMMANDS as STAGING_COMMANDS
 from boiler_functions.cli.watch_table import watch_of
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.plan.graph import Graph, drawn_as
@@ -271,7 +272,7 @@ def withdraw(context: Context, view: str | None, dropped: bool, former: str | No
     withdraw_views(context, Console(), view=view, dropped=dropped, former=former)
 
 
-for _command in OPERATOR_COMMANDS:
+for _command in (*OPERATOR_COMMANDS, *STAGING_COMMANDS):
     boiler.add_command(_command)
 
 

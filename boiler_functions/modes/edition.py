@@ -16,6 +16,20 @@ from boiler_functions.views.view_model import ViewModel
 _PLAIN = (type(None), bool, int, float, str, bytes)
 
 
+STAGED = "staged"
+"""The shelf with what new code builds and nobody sees, before a promotion."""
+
+FORMER = "former"
+"""The shelf with what was shown before, after a promotion."""
+
+SHELF = "shelf"
+
+
+def shelf_of(app: str, shelf: str) -> str:
+    """Returns what stands for the app in the ledgers of a shelf; no app has such a name."""
+    return f"{app}~{shelf}"
+
+
 def scope_of(app: str, view: type[ViewModel[Any]]) -> str:
     """Returns the prefix that separates the ledgers and tokens of a view from those of all others."""
     return f"{app}/{view.__name__}"
@@ -32,13 +46,16 @@ class Edition(NamedTuple):
     code: str = ""
     deployment: int = 0
     schema_version: int = 1
+    is_staged: bool = False
+    """Whether it is of a staged version, rather than production's; after a promotion, such views are shown."""
 
     @classmethod
     def of(cls, app: str, view: type[ViewModel[Any]], release: Release) -> Edition:
-        """Returns the edition that this process runs."""
+        """Returns the edition that this process runs; `app` may be a shelf."""
         scope = scope_of(app, view)
         code = release.codes.get(view.__name__) or class_fingerprint(view)
-        return cls(f"{scope}/{plan_fingerprint(view)}", f"{scope}/{code}", release.deployment, schema_version(view))
+        plan, version = f"{scope}/{plan_fingerprint(view)}", schema_version(view)
+        return cls(plan, f"{scope}/{code}", release.deployment, version, bool(release.staged))
 
     def is_later_than(self, other: Edition) -> bool:
         """Whether this code replaced the other; fingerprints have no order, deployments and schema versions have.
@@ -57,7 +74,9 @@ class Edition(NamedTuple):
 
     def after(self, other: Edition) -> Edition:
         """Returns this edition as a ledger records it after the other: with the higher deployment number."""
-        return self._replace(deployment=max(self.deployment, other.deployment))
+        # A build by hand, which has no number, leaves the view to those who follow it.
+        is_staged = self.is_staged if self.deployment else other.is_staged
+        return self._replace(deployment=max(self.deployment, other.deployment), is_staged=is_staged)
 
 
 def _is_of_class(code: str) -> bool:

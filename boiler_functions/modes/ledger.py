@@ -16,12 +16,15 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, value_size
 from boiler_functions.exceptions import InvalidDocument, NewerSchema
-from boiler_functions.modes.edition import Edition
+from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Version, digest, to_datetime, to_instant
 from boiler_functions.views.build import Built, Instance
 
 COLLECTION = "boilerLedgers"
+
+COPIES = "boilerShelf"
+"""The copies that nobody sees: of a version that is staged, or of the one before a promotion."""
 
 FORMAT = 2
 """Raised when the meaning of a field changes; code leaves a ledger of a newer format alone."""
@@ -199,6 +202,12 @@ class Ledger(NamedTuple):
         """Whether code of a later edition built the view, so that code of this edition leaves it alone."""
         return self.document.exists and self.edition.is_later_than(edition)
 
+    def is_the_others(self, edition: Edition) -> bool:
+        """Whether the ledger is of the other of two versions of the view than this edition: see `query/sides.py`."""
+        if not self.document.exists or self.edition.is_staged is edition.is_staged:
+            return False
+        return edition.is_staged or self.edition.is_later_than(edition)
+
     @property
     def is_unpaid(self) -> bool:
         """Whether a build was not done; one that is only to be done once more waits for upkeep."""
@@ -255,6 +264,13 @@ class Ledger(NamedTuple):
             contents=contents,
         )
 
+    def emptied(self, edition: Edition, cause: str) -> Ledger:
+        """Returns the ledger of a former version of which nothing is left.
+
+        Without it on the shelf, new code would take the shelf for one on which it has not built yet.
+        """
+        return Ledger(self.document, edition=edition, cause=cause, as_of=self.as_of)
+
     def knows(self, versions: Mapping[str, Version]) -> bool:
         """Whether the view was built from these versions, as far as the ledger has them."""
         known = self.versions.items()
@@ -269,6 +285,7 @@ class Ledger(NamedTuple):
             "plan": self.edition.plan,
             "code": self.edition.code,
             "deployment": self.edition.deployment,
+            **({"staged": True} if self.edition.is_staged else {}),
             "view": instance.view.__name__,
             "root": instance.root,
             "depends_on": sorted(self.depends_on),
@@ -315,7 +332,11 @@ class Ledger(NamedTuple):
 def edition_of(fields: Fields) -> Edition:
     """Returns the edition in a ledger; plan and code are empty if an earlier version of this package wrote it."""
     return Edition(
-        fields.get("plan") or "", fields.get("code") or "", fields.get("deployment") or 0, fields["schema_version"]
+        fields.get("plan") or "",
+        fields.get("code") or "",
+        fields.get("deployment") or 0,
+        fields["schema_version"],
+        fields.get("staged", False),
     )
 
 
@@ -374,6 +395,11 @@ def due_at(app: str, moment: Instant) -> str:
 def ledger_path(scope: str, instance: Instance) -> str:
     """Returns the path of an instance's ledger; hashed: a root's path has slashes, sequential ids make hot spots."""
     return f"{COLLECTION}/{digest(scope, instance.root)}"
+
+
+def shelved(app: str, instance: Instance, path: str) -> str:
+    """Returns where the shelf keeps a copy; by instance, as two versions may give the same path to different ones."""
+    return f"{COPIES}/{digest(scope_of(app, instance.view), instance.root, path)}"
 
 
 def instance_of(view: Any, document: Document) -> Instance:

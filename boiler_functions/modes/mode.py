@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from boiler_functions.modes.authentication import Tokens
-    from boiler_functions.modes.stored_copies import BuildOfAll, Comparison, Removal
+    from boiler_functions.modes.stored_copies import BuildOfAll, Comparison, Removal, Staging
 
 GroupBy: TypeAlias = Literal["view", "source"]
 
@@ -226,6 +226,12 @@ class Mode(ABC, Generic[D]):
         self, declarations: Declarations, view: View, database: Database, surroundings: Surroundings, late: timedelta
     ) -> Comparison:
         """Returns the comparison of a view's copies with a fresh build; `late` is how long an event may take."""
+        raise NotImplementedError(f"{self!r} stores no views.")
+
+    def staging(
+        self, declarations: Declarations, view: View, database: Database, surroundings: Surroundings
+    ) -> Staging:
+        """Returns the work on the shelf of a view; the surroundings' release is that of the staged version."""
         raise NotImplementedError(f"{self!r} stores no views.")
 
     def removal(

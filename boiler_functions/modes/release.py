@@ -36,6 +36,8 @@ class Release(NamedTuple):
     The previous code finds views by its own fetch plan, so it may have missed views that this code built. Those are
     built again at this time.
     """
+    staged: str = ""
+    """The view of which these functions build a staged version, beside production; empty for production."""
 
     @classmethod
     def begun(cls, deployment: int, now: Instant, codes: Mapping[str, str]) -> Release:
@@ -58,6 +60,8 @@ class Release(NamedTuple):
     def to_json(self) -> str:
         """What the file, or the environment variable, holds."""
         fields = {**self._asdict(), "settled_at": to_datetime(self.settled_at).isoformat()}
+        if not self.staged:
+            del fields["staged"]
         return json.dumps(fields, indent=2, sort_keys=True)
 
     @classmethod
@@ -66,7 +70,7 @@ class Release(NamedTuple):
             found = json.loads(text)
             codes = {str(view): str(code) for view, code in found["codes"].items()}
             settled_at = to_instant(datetime.fromisoformat(found["settled_at"])) if "settled_at" in found else 0
-            return cls(int(found["deployment"]), codes, settled_at)
+            return cls(int(found["deployment"]), codes, settled_at, str(found.get("staged", "")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f'{where} is not a release: {error!r}. It holds {{"deployment": 7, "codes": {{"CityView": "…"}}}}; '

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.staged import StagedVersion
 from boiler_functions.types import Fields, Instant
 
 
@@ -46,6 +47,25 @@ class Finding(NamedTuple):
     root: str
     differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The paths of copies with the names of the fields in which they differ; none if the copy is missing or extra."""
+
+
+class Moved(StrEnum):
+    """What became of an instance by a promotion or a rollback."""
+
+    MOVED = "moved"
+    BEHIND = "behind"
+    """What would come is older than what is shown: an event is on its way, or the build fails."""
+    TOO_LARGE = "too large"
+    """Its copies do not fit into one commit, so that readers would see old and new ones side by side."""
+
+
+class OnShelf(NamedTuple):
+    """What is on the shelf of a view."""
+
+    staged: int
+    former: int
+    owed: tuple[tuple[Instant, str], ...] = ()
+    """The builds that are owed to staged instances: since when, and the class of the error if they failed."""
 
 
 class BuildOfAll(Protocol):
@@ -97,6 +117,38 @@ class Comparison(Protocol):
 
     def repair(self, findings: Iterable[Finding]) -> None:
         """Builds the faulty instances again, and deletes the copies that no ledger names even then."""
+        ...
+
+
+class Staging(Protocol):
+    """The work on the shelf of a view, by the code of its staged version."""
+
+    def build(self) -> Iterator[BuiltPage]:
+        """Builds all instances on the shelf; yields a step for each page."""
+        ...
+
+    def number_of_roots(self) -> int:
+        """Returns how many instances there may be; reads the names of their roots alone."""
+        ...
+
+    def on_shelf(self) -> OnShelf:
+        """Counts what is on the shelf."""
+        ...
+
+    def promote(self, staged: StagedVersion) -> Iterator[Counter[Moved]]:
+        """Shows the staged version, page by page; yields what became of each."""
+        ...
+
+    def roll_back(self, staged: StagedVersion) -> Iterator[Counter[Moved]]:
+        """Shows the former version again, page by page; yields what became of each."""
+        ...
+
+    def differences(self, roots: Collection[str] | None = None) -> Iterator[Finding]:
+        """Yields for each instance on the shelf where what it shows would change."""
+        ...
+
+    def clear(self) -> Iterator[int]:
+        """Deletes the shelf; yields the number of instances of each page."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from boiler_functions.database import NAME, Query
 from boiler_functions.database.matching import orders_of
-from boiler_functions.modes import cloud_build, dead_letter, ledger, marker, migration, outbox, registry, secret
+from boiler_functions.modes import cloud_build, dead_letter, ledger, marker, migration, outbox, registry, secret, staged
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.paths import id_of
 from boiler_functions.views import keeping
@@ -94,6 +94,8 @@ BOOKKEEPING_OVERRIDES = (
     Override(ledger.COLLECTION, "*"),
     Override(ledger.COLLECTION, "depends_on", (SingleField(contains=True),)),
     *(Override(ledger.COLLECTION, field, (SingleField(),)) for field in ledger.RANGED),
+    Override(ledger.COPIES, "*"),
+    Override(staged.COLLECTION, "*"),
     Override(marker.COLLECTION, "*"),
     Override(marker.COLLECTION, "expire_at", ttl=True),
     Override(dead_letter.COLLECTION, "expire_at", ttl=True),

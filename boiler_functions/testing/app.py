@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from typing import NamedTuple
 
 from boiler_functions.app import Boiler
 from boiler_functions.compile.compiler import Compiled
@@ -22,6 +23,7 @@ from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import LONGEST_PAUSE
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.run import Report
+from boiler_functions.modes.stored_copies import Staging
 from boiler_functions.testing.simulation import Delivery, Simulation, Weather
 from boiler_functions.types import Fields, Instant
 from boiler_functions.views.totals import kept_totals
@@ -67,6 +69,7 @@ class MemoryApp:
         self.injected: Counter[str] = Counter()
         self._paths: dict[str, None] = {}
         self._changes = 0
+        self._staged: tuple[Compiled, Release] | None = None
         # An empty database has all documents that kept totals are over.
         totals = kept_totals(view.store_class for view in self.compiled.declarations.views)
         for total, keeping in totals:
@@ -95,6 +98,20 @@ class MemoryApp:
         self.release = Release.begun(self.release.deployment + 1, self.surroundings.clock(), {})
         if not pending_to_old:
             self.pending = [new for each in self.pending if (new := self._readdressed(each))]
+
+    def stage(self, app: Boiler, view: str) -> StagedApp:
+        """Deploys the code of a staged version of the view beside the app: from now on, each event goes to both.
+
+        `pending` has the events of either. What is on the shelf is built, promoted and so on by what it returns.
+        """
+        release = Release(self.release.deployment + 1, staged=view)
+        self._staged = app.compiled, release
+        return StagedApp(self, app.compiled, release)
+
+    def unstage(self) -> None:
+        """Removes the code of the staged version, and the events that wait for it."""
+        self._staged = None
+        self.pending = [each for each in self.pending if not each.release.staged]
 
     def upkeep(self, through: Database | None = None) -> Counter[Outcome]:
         """Builds the views that are owed a build, as the app's upkeep does once all roll-outs and pauses are over.
@@ -186,12 +203,34 @@ class MemoryApp:
         self._paths[after.path] = None
         # One event id for all functions, as in production; the emulator does not always do so.
         change = Change(f"event-{self._changes}", SOURCE, after.path, before, after, self.surroundings.clock())
-        functions = self.compiled.functions.values()
-        self.pending += [
-            Delivery(function, change, release=self.release)
-            for function in functions
-            if function.is_triggered_by(before, after)
-        ]
+        for compiled, release in ((self.compiled, self.release), *([self._staged] if self._staged else ())):
+            self.pending += [
+                Delivery(function, change, release=release)
+                for function in compiled.functions.values()
+                if function.is_triggered_by(before, after) and (not release.staged or release.staged in function.serves)
+            ]
+
+
+class StagedApp(NamedTuple):
+    """The code of a staged version of one view, beside an app in memory."""
+
+    testing: MemoryApp
+    compiled: Compiled
+    release: Release
+
+    @property
+    def staging(self) -> Staging:
+        """The work on the shelf, as the commands of an operator do it; its calls go `through` the app's database."""
+        declared = self.compiled.declarations
+        view = next(each for each in declared.stored if each.__name__ == self.release.staged)
+        surroundings = self.testing.surroundings._replace(release=self.release)
+        return declared.storing().staging(declared, view, self.testing.through, surroundings)
+
+    def upkeep(self) -> Report:
+        """Runs the upkeep of the staged version once, and returns its report."""
+        (upkeep,) = self.compiled.scheduled.values()
+        surroundings = self.testing.surroundings._replace(release=self.release)
+        return upkeep.attempt(self.testing.through, surroundings).or_raise()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tests.model import builds, chain, kept, task, world
+from tests.model import builds, chain, kept, staged, task, world
 from tests.model.explorer import Explorable, Explored, explore_all
 from tests.model.query import QueryProtocol
 from tests.model.task import SETTINGS, Completion, Task, TaskProtocol, Write
@@ -315,7 +315,7 @@ def _chains(*, deep: bool) -> Iterator[tuple[str, list[chain.Scenario]]]:
         yield "one view, delivered twice", of(2, None, 8, deliveries=2, views=1)
 
 
-DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES, *builds.DEVICES, *chain.DEVICES)
+DEVICES = (*world.DEVICES, *task.DEVICES, *kept.DEVICES, *builds.DEVICES, *chain.DEVICES, *staged.DEVICES)
 
 
 def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[str, Iterator[Explorable[Any]]]]:
@@ -345,6 +345,9 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
     for name, roots in _chains(deep=deep):
         if not off or off & set(chain.DEVICES):
             yield f"chain: {name}", (chain.ChainProtocol(each, off) for each in roots)
+    for name, several in staged.scenarios(deep=deep):
+        if not off or off & set(staged.DEVICES):
+            yield f"staged: {name}", (staged.StagedProtocol(each, off) for each in several)
     completions: tuple[Completion, ...] = ("keep", "stamp", "delete")
     for completion in completions:
         for name, scenario in _tasks(completion, deep=deep):

@@ -66,6 +66,7 @@ LATE = {
     ("cli.served", "websocket"): "an app without sockets needs no extra 'websocket'",
     ("cli", "cli"): "the console script says so when the extra 'cli' is missing",
     ("cli.operator", "cli"): "a command imports what it alone needs",
+    ("cli.staging", "cli"): "a command imports what it alone needs",
     ("cli.commands", "cli"): "a command imports what it alone needs: the local stack and watchfiles, or the REST stack",
 }
 

@@ -42,8 +42,8 @@ class Commits(NamedTuple):
 
     def commit(self, results: Iterable[Prepared]) -> None:
         """Commits the results, notes their outcomes and writes the dead letters of those that failed."""
-        for page in _by_size(results):
-            if len(page) == 1 and page[0].unfinished and sum(map(_weight, page[0].writes)) > COMMIT_BYTES:
+        for page in by_size(results):
+            if len(page) == 1 and page[0].unfinished and sum(map(weight_of, page[0].writes)) > COMMIT_BYTES:
                 self._commit_in_parts(page[0].instance, page[0].unfinished(), page[0].writes)
             elif writes := [write for each in page for write in each.writes]:
                 self.invocation.database.commit(writes)
@@ -82,12 +82,12 @@ class Commits(NamedTuple):
         )
 
 
-def _by_size(results: Iterable[Prepared]) -> Iterator[list[Prepared]]:
+def by_size(results: Iterable[Prepared]) -> Iterator[list[Prepared]]:
     """Groups the results into commits that stay under the request limit."""
     page: list[Prepared] = []
     size = 0
     for each in results:
-        weight = sum(map(_weight, each.writes))
+        weight = sum(map(weight_of, each.writes))
         if page and size + weight > COMMIT_BYTES:
             yield page
             page, size = [], 0
@@ -103,7 +103,7 @@ def _parts(writes: Iterable[Write]) -> Iterator[list[Write]]:
     size = 0
     # Deletes come first: whoever lost a copy loses it before others receive the new content.
     for each in sorted(writes, key=lambda write: isinstance(write, Put)):
-        weight = _weight(each)
+        weight = weight_of(each)
         if part and size + weight > COMMIT_BYTES - MAX_DOCUMENT_BYTES:
             yield part
             part, size = [], 0
@@ -113,5 +113,6 @@ def _parts(writes: Iterable[Write]) -> Iterator[list[Write]]:
         yield part
 
 
-def _weight(write: Write) -> int:
+def weight_of(write: Write) -> int:
+    """Returns how many bytes of a request the write takes."""
     return document_size(write.path, write.fields) if isinstance(write, Put) else name_size(write.path)

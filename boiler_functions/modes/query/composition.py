@@ -10,9 +10,9 @@ from typing import NamedTuple
 from boiler_functions.database import Delete, Put, Write
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Permanent, WithdrawalHeld
-from boiler_functions.modes.edition import Edition, scope_of
+from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Debt, Ledger, Wake, ledger_path
+from boiler_functions.modes.ledger import Debt, Ledger, Wake
 from boiler_functions.modes.outbox import Recipient, changes, records, withdrawals
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.debts import Debts
@@ -63,7 +63,7 @@ class Composition(NamedTuple):
         self, instance: Instance, ledger: Ledger, built: Built, reader: Reader, resolution: Resolution
     ) -> WithdrawalHeld | None:
         """Returns the error if new code, rather than a change of data, would withdraw every copy."""
-        if self.withdraw or ledger.edition.plan == self._edition(instance).plan:
+        if self.withdraw or self._invocation.on_shelf or ledger.edition.plan == self._edition(instance).plan:
             return None
         return Withdrawal(instance, ledger, self._change, reader, resolution).held(built)
 
@@ -71,6 +71,9 @@ class Composition(NamedTuple):
         if built.content is None:
             if not ledger.document.exists:
                 return [], Outcome.IGNORED
+            if self._invocation.is_former:
+                emptied = ledger.emptied(self._edition(instance), self.commits.cause)
+                return [emptied.put(instance), *self._deletes(instance, ledger, ledger.destinations)], Outcome.DELETED
             outbox = self._records(instance, ledger, built, reader.read_time or 0)
             deletes = self._deletes(instance, ledger, ledger.destinations)
             return [ledger.delete(), *deletes, *outbox], Outcome.DELETED
@@ -91,7 +94,7 @@ class Composition(NamedTuple):
             self.commits.cause,
             edition,
             self._once_more(),
-            Wake.of(self._invocation.app, built.wake_at),
+            Wake.of(self._invocation.keeper, built.wake_at),
             with_content=bool(self._recipients_of(instance)),
         )
         if self.quiet.every or described.postponed:
@@ -99,8 +102,9 @@ class Composition(NamedTuple):
         for path in described.skipped.keys() - ledger.skipped.keys():
             told = "%r leaves out %s, which does not fit its model"
             log.warning(told, instance, path, extra={"skipped": path})
+        place = partial(self._invocation.copy_at, instance)
         # The ledger is written even if nothing else is: a builder with an older snapshot must meet a conflict.
-        writes: list[Write] = [described.put(instance), *(Put(path, built.document(path)) for path in wanted)]
+        writes: list[Write] = [described.put(instance), *(Put(place(path), built.document(path)) for path in wanted)]
         writes += self._deletes(instance, ledger, gone)
         writes += self._records(instance, ledger, built, reader.read_time or 0)
         return writes, Outcome.BUILT if wanted or gone else Outcome.UNCHANGED
@@ -121,9 +125,11 @@ class Composition(NamedTuple):
 
     def _deletes(self, instance: Instance, ledger: Ledger, paths: Collection[str]) -> list[Write]:
         """Returns the deletes of copies that do not belong there any more."""
+        if self._invocation.on_shelf:
+            return [Delete(self._invocation.copy_at(instance, path)) for path in paths]
         if ledger.edition.plan == self._edition(instance).plan:
             return [Delete(path) for path in paths]  # No other view, and no other root, has its copies there.
-        return deletes_of_former(instance, paths, self._invocation.database, self._ledger_path)
+        return deletes_of_former(instance, paths, self._invocation.database, self._invocation.ledger_of)
 
     def _records(self, instance: Instance, ledger: Ledger, built: Built, read_time: Instant) -> list[Write]:
         """Returns the outbox records of a change of content.
@@ -133,6 +139,8 @@ class Composition(NamedTuple):
         """
         recipients = self._recipients_of(instance)
         # The view of a root that its declaration no longer allows was not deleted by a change of data.
+        if self._invocation.on_shelf:
+            return []
         told = list(changes(instance, ledger, built)) if recipients and instance.is_possible else []
         if not told:
             return []
@@ -147,7 +155,7 @@ class Composition(NamedTuple):
 
     def _withdrawals(self, instance: Instance, ledger: Ledger, gone: Collection[str]) -> list[Write]:
         """Returns deletes of copies while the others stay as they are, with the records that this has."""
-        told = withdrawals(instance, ledger, gone)
+        told = () if self._invocation.on_shelf else withdrawals(instance, ledger, gone)
         outbox = records(self._invocation, self._recipients_of(instance), instance, ledger, told)
         return [*self._deletes(instance, ledger, gone), *outbox]
 
@@ -156,7 +164,7 @@ class Composition(NamedTuple):
 
     def _unfinished(self, instance: Instance, ledger: Ledger, built: Built) -> Ledger:
         """Returns the ledger to commit with a part of the copies: it names old and new copies, and owes a build."""
-        debt = Debt.of(self._invocation.app, "not all copies are written", self._invocation.now(), ledger.debt)
+        debt = Debt.of(self._invocation.keeper, "not all copies are written", self._invocation.now(), ledger.debt)
         copies = tuple(dict.fromkeys((*ledger.destinations, *built.destinations)))
         owing = ledger.owing(built.tokens, self._edition(instance), debt)
         return owing._replace(destinations=copies, content_hash="", digests={})
@@ -165,7 +173,7 @@ class Composition(NamedTuple):
         # By the time of the start rather than of the commit: the sources were read in between, and a change of them may
         # have gone to the code before.
         release = self._invocation.surroundings.release
-        return Debt.once_more(self._invocation.app, self._invocation.started, release.settled_at)
+        return Debt.once_more(self._invocation.keeper, self._invocation.started, release.settled_at)
 
     @property
     def _change(self) -> Change | None:
@@ -177,6 +185,3 @@ class Composition(NamedTuple):
 
     def _edition(self, instance: Instance) -> Edition:
         return self._invocation.edition_of(instance.view)
-
-    def _ledger_path(self, instance: Instance) -> str:
-        return ledger_path(scope_of(self._invocation.app, instance.view), instance)

@@ -9,7 +9,7 @@ from boiler_functions.database import Write
 from boiler_functions.exceptions import Permanent
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Debt, Ledger, due_at, ledger_path
+from boiler_functions.modes.ledger import Debt, Ledger, due_at
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.views.build import Instance, Reader
 from boiler_functions.views.dependencies import tokens_of
@@ -27,7 +27,7 @@ class Debts(NamedTuple):
 
     def left(self, instance: Instance, ledger: Ledger) -> Prepared:
         """Returns the debt to a later edition, whose functions may not have received this event."""
-        now, app = self.invocation.now(), self.invocation.app
+        now, app = self.invocation.now(), self.invocation.keeper
         debt = ledger.debt if ledger.is_unpaid else None
         debt = debt or Debt(now, "an event came to older code", 0, due_at(app, now))
         return Prepared(instance, [ledger.put_debt(debt, self.commits.cause)], Outcome.LEFT)
@@ -41,7 +41,7 @@ class Debts(NamedTuple):
         comes now counts as covered.
         """
         earlier = ledger.debt if ledger.is_unpaid else None
-        debt = Debt.of(self.invocation.app, type(error).__name__, self.invocation.now(), earlier)
+        debt = Debt.of(self.invocation.keeper, type(error).__name__, self.invocation.now(), earlier)
         kept = tuple(path for path in ledger.destinations if path not in gone)
         edition = self.invocation.edition_of(instance.view)
         return ledger._replace(destinations=kept).owing(tokens, edition, debt).put(instance)
@@ -62,7 +62,7 @@ class Debts(NamedTuple):
 
     def _owe(self, instance: Instance, error: Permanent, reader: Reader | None) -> None:
         scope = scope_of(self.invocation.app, instance.view)
-        path = ledger_path(scope, instance)
+        path = self.invocation.ledger_of(instance)
         wanted = [path, instance.root] if instance.root else [path]
         documents = {each.path: each for each in self.invocation.database.read(wanted).documents}
         ledger = Ledger.of(instance, documents[path])

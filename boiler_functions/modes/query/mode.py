@@ -33,6 +33,7 @@ from boiler_functions.modes.query.standing import standing_of
 from boiler_functions.modes.query.upkeep import Upkeep
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import Asked, Standing
+from boiler_functions.modes.stored_copies import Moved
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed, copies_of
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from boiler_functions.modes.query.audit import Audit
     from boiler_functions.modes.query.leftovers import Leftovers
     from boiler_functions.modes.query.rebuild_all import RebuildAll
+    from boiler_functions.modes.query.shelf import Shelf
 
 LOOK = Look("query", "#e0edff", "#2563eb")
 
@@ -90,9 +92,8 @@ class QueryFunction(EventFunction):
         return next(each.at_most_every for each in self.stored if each.view is view)
 
     def work(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> None:
-        views = tuple(
-            each for each in self.views if not each.store_class.reads_fields or matters(each.store_class, change)
-        )
+        served = _served(self.views, invocation)
+        views = tuple(each for each in served if not each.store_class.reads_fields or matters(each.store_class, change))
         if not views:
             invocation.note(Outcome.UNAFFECTED)
             return  # Without an RPC: the two images agree in all that the views read.
@@ -104,7 +105,7 @@ class QueryFunction(EventFunction):
     def _rebuild(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> Rebuild:
         return Rebuild(
             invocation,
-            self.views,
+            _served(self.views, invocation),
             change,
             enqueue=enqueue,
             recipients=self.recipients,
@@ -172,19 +173,31 @@ class QueryMode(Mode[Stored]):
         Builder(invocation, declarations.views_of(self), declarations.recipients, enqueue).run_all()
 
     def look_after(self, declarations: Declarations, invocation: Invocation, due_by: Instant) -> None:
-        """Builds the views whose ledgers say that a build is owed, and compares some copies with a fresh build."""
+        """Builds the views whose ledgers say that a build is owed, and compares some copies with a fresh build.
+
+        For a staged version, it promotes what came after the promotion.
+        """
         self._upkeep(declarations, invocation).run(due_by)
-        if declarations.spot_checks and not invocation.is_out_of_time:
+        if invocation.surroundings.release.staged:
+            self._promote_later(declarations, invocation)
+        elif declarations.spot_checks and not invocation.is_out_of_time:
             from boiler_functions.modes.query.spot_check import spot_check
 
             spot_check(invocation, declarations.views_of(self), declarations.spot_checks)
+
+    def _promote_later(self, declarations: Declarations, invocation: Invocation) -> None:
+        for view in _served(declarations.views_of(self), invocation):
+            shelf = self.staging(declarations, view, invocation.database, invocation.surroundings)
+            for moved in shelf.promote_later():
+                invocation.note(Outcome.BUILT, moved[Moved.MOVED])
 
     def follow_code(self, declarations: Declarations, invocation: Invocation) -> None:
         self._upkeep(declarations, invocation).follow_code()
 
     def _upkeep(self, declarations: Declarations, invocation: Invocation) -> Upkeep:
         stored = declarations.of(self)
-        return Upkeep(invocation, declarations.views_of(self), declarations.recipients, periods(stored))
+        views = _served(declarations.views_of(self), invocation)
+        return Upkeep(invocation, views, declarations.recipients, periods(stored))
 
     def retry(self, declarations: Declarations, letter: Letter) -> Callable[[Invocation], None] | None:
         return _letters(self, declarations).retry(letter)
@@ -230,6 +243,11 @@ class QueryMode(Mode[Stored]):
 
         return Audit(self.build_of_all(declarations, view, database, surroundings), late)
 
+    def staging(self, declarations: Declarations, view: View, database: Database, surroundings: Surroundings) -> Shelf:
+        from boiler_functions.modes.query.shelf import Shelf
+
+        return Shelf(self.build_of_all(declarations, view, database, surroundings))
+
     def removal(
         self, declarations: Declarations, app: str, view: str, database: Database, surroundings: Surroundings
     ) -> Leftovers:
@@ -257,6 +275,12 @@ QUERY = QueryMode()
 
 def _letters(mode: QueryMode, declarations: Declarations) -> Letters:
     return Letters(declarations.app, declarations.views_of(mode), declarations.recipients)
+
+
+def _served(views: tuple[View, ...], invocation: Invocation) -> tuple[View, ...]:
+    """Returns the views that this deployment builds: all, or the one of which it is a staged version."""
+    staged = invocation.surroundings.release.staged
+    return tuple(each for each in views if each.__name__ == staged) if staged else views
 
 
 def _check_apart(view: View, other: View) -> None:

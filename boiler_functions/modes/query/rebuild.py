@@ -24,7 +24,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import COLLECTION, SETTLING, Debt, Ledger, instance_of, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, SETTLING, Debt, Ledger, instance_of
 from boiler_functions.modes.ledgers import dependents
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.commits import Commits, Prepared
@@ -33,6 +33,7 @@ from boiler_functions.modes.query.continuation import Continuation, hand_on
 from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.keep import Keep
 from boiler_functions.modes.query.quiet import QuietViews
+from boiler_functions.modes.query.sides import Sides
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
@@ -82,6 +83,8 @@ class Rebuild(NamedTuple):
     """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
     at_most_every: Mapping[type[ViewModel[Any]], Instant] = {}
     """The views that are written at most so often, in nanoseconds."""
+    is_second: bool = False
+    """Whether it builds the views whose ledger of this code is in the second place where it looks."""
     kept: Mapping[str, Version] | None = None
     """The shards of kept totals that the change may have changed, and since when; None if that is not known."""
 
@@ -130,11 +133,14 @@ class Rebuild(NamedTuple):
     def _rebuild_page(self, page: Reading) -> NewerSchema | None:
         views = {view.__name__: view for view in self.views}
         ledgers: Ledgers = {}
+        others: list[Instance] = []
         newer: NewerSchema | None = None
         for document in page.documents:
             view = views.get((document.fields or {})["view"])
             # A forged continuation may name the token of a view of another app.
             if view is None or document.path != self._ledger_path(instance := instance_of(view, document)):
+                if view is not None and self._sides.is_own_elsewhere(instance, document):
+                    others.append(instance)
                 continue
             try:
                 ledgers[instance] = Ledger.of(instance, document, page.read_time)
@@ -142,6 +148,8 @@ class Rebuild(NamedTuple):
                 newer = error  # The other views of the page are still built.
         if ledgers:
             self.rebuild(list(ledgers), ledgers)
+        if others := [each for each in dict.fromkeys(others) if each not in ledgers]:
+            self.rebuild(others)
         return newer
 
     def _hand_on(self, enqueue: Enqueue, tokens: Sequence[str], after: str, until: str) -> None:
@@ -190,6 +198,14 @@ class Rebuild(NamedTuple):
         self, instances: list[Instance], known: Ledgers | None, reader: Reader, failure: Permanent | None
     ) -> None:
         ledgers = known if known is not None else self._look_up(instances, reader)
+        if self.is_second:
+            self._sides.check(ledgers)
+        elif others := [each for each in instances if ledgers[each].is_the_others(self._edition(each))]:
+            apart = self._sides.apart(others)
+            # One attempt: after a conflict, it may be in the first place again.
+            second = self._replace(invocation=self.invocation.elsewhere(), is_second=True)
+            second._attempt_or_owe(apart, None, failure)
+            instances = [each for each in instances if each not in apart]
         concerned = [each for each in instances if self._is_concerned(each, ledgers[each])]
         left = [each for each in concerned if self._is_left(each, ledgers[each])]
         mine = [each for each in concerned if each not in left]
@@ -237,7 +253,7 @@ class Rebuild(NamedTuple):
 
     def _look_up(self, instances: list[Instance], reader: Reader) -> Ledgers:
         """Reads the ledgers, together with the sources that can be named from the change's own image."""
-        paths = {each: ledger_path(self._scope(each), each) for each in instances}
+        paths = {each: self._ledger_path(each) for each in instances}
         hint = {image.path: image for image in (self.change.after,) if image.exists} if self.change else {}
         wanted = [path for each in instances for path in self._named(each, hint)]
         reader.read([*paths.values(), *wanted])
@@ -251,6 +267,8 @@ class Rebuild(NamedTuple):
     def _is_concerned(self, instance: Instance, ledger: Ledger) -> bool:
         if self.force or not ledger.document.exists or ledger.is_owed_to(self._edition(instance)):
             return True
+        if self.invocation.on_shelf and ledger.is_the_others(self._edition(instance)):
+            return True  # Production's ledger is shown, too, so this one is left over, and says nothing of any event.
         is_left = self._is_left(instance, ledger)
         if self.change is None:
             return not is_left
@@ -261,7 +279,7 @@ class Rebuild(NamedTuple):
         if not is_left and not instance.root and not self._tokens(instance.view) & ledger.depends_on:
             self.invocation.note(Outcome.UNAFFECTED)
             return False
-        if self.at_most_every and not is_left and self._quiet.is_postponed(instance, ledger, self.change):
+        if self._quiet.every and not is_left and self._quiet.is_postponed(instance, ledger, self.change):
             self.invocation.note(Outcome.POSTPONED)
             return False
         return True
@@ -355,7 +373,7 @@ class Rebuild(NamedTuple):
             each: ledgers[each].registering(
                 tokens_of(self._scope(each), resolved[each], each.root),
                 self._edition(each),
-                Debt.of(self.invocation.app, "not built yet", self.invocation.now()),
+                Debt.of(self.invocation.keeper, "not built yet", self.invocation.now()),
             )
             for each in instances
         }
@@ -386,7 +404,12 @@ class Rebuild(NamedTuple):
 
     @property
     def _quiet(self) -> QuietViews:
-        return QuietViews(self.invocation.app, self.at_most_every)
+        # What nobody sees is built at once.
+        return QuietViews(self.invocation.app, {} if self.invocation.on_shelf else self.at_most_every)
+
+    @property
+    def _sides(self) -> Sides:
+        return Sides(self.invocation)
 
     @property
     def _debts(self) -> Debts:
@@ -400,7 +423,7 @@ class Rebuild(NamedTuple):
         return self.invocation.edition_of(instance.view)
 
     def _ledger_path(self, instance: Instance) -> str:
-        return ledger_path(self._scope(instance), instance)
+        return self.invocation.ledger_of(instance)
 
     def _scope(self, instance: Instance) -> str:
         return scope_of(self.invocation.app, instance.view)

@@ -101,7 +101,7 @@ class RebuildAll:
 
     def having(self, paths: Iterable[str]) -> dict[str, Instance]:
         """Returns the instances that have copies at the paths, by path."""
-        return having(self.view, paths, self.database, lambda each: ledger_path(self._scope, each))
+        return having(self.view, paths, self.database, lambda each: ledger_path(scope_of(self.app, self.view), each))
 
     def _rebuild(self, instances: list[Instance]) -> tuple[BuiltPage, Invocation]:
         invocation = self._invocation()
@@ -144,11 +144,11 @@ class RebuildAll:
         """Returns the instance whose ledger this is, or None if it belongs to another view or another app."""
         fields = ledger.fields or {}
         instance = Instance(self.view, fields["root"])
-        return instance if ledger_path(self._scope, instance) == ledger.path else None
+        return instance if self._invocation().ledger_of(instance) == ledger.path else None
 
     @property
     def _scope(self) -> str:
-        return scope_of(self.app, self.view)
+        return scope_of(self._invocation().keeper, self.view)
 
     def _invocation(self) -> Invocation:
         return Invocation(self.app, FUNCTION, Metered(self.database), self.surroundings)

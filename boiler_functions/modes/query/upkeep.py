@@ -50,20 +50,27 @@ class Upkeep:
     def follow_code(self) -> None:
         """Builds every view that other code built and that is not left to later code."""
         for view in self._views.values():
-            scope, edition = scope_of(self._invocation.app, view), self._invocation.edition_of(view)
+            scope, edition = scope_of(self._invocation.keeper, view), self._invocation.edition_of(view)
             self._rebuild.rebuild_pages(of_other_code(self._invocation.database, scope, PAGE, edition))
 
     def _pages(self, due_by: Instant) -> Iterator[Reading]:
         """Yields the ledgers that say that a build is due, then those of another plan, which no event may find."""
-        database = self._invocation.database
-        for page in owed_by(database, self._invocation.app, due_by, PAGE):
-            # A view that is no longer declared has nothing that could build it.
-            yield _only(page, (each for each in page.documents if (each.fields or {})["view"] in self._views))
+        database, keeper = self._invocation.database, self._invocation.keeper
+        # A staged version pays the debts on the shelf, and after its promotion those of what is shown.
+        for owing in dict.fromkeys((keeper, self._invocation.app)):
+            for page in owed_by(database, owing, due_by, PAGE):
+                yield _only(page, (each for each in page.documents if self._is_own(each)))
         for view in self._views.values():
             edition = self._invocation.edition_of(view)
-            for page in of_view(database, scope_of(self._invocation.app, view), PAGE, besides=edition):
+            for page in of_view(database, scope_of(keeper, view), PAGE, besides=edition):
                 found = (each for each in page.documents if not edition_of(each.fields or {}).is_later_than(edition))
                 yield _only(page, found)
+
+    def _is_own(self, ledger: Document) -> bool:
+        """Whether this code can pay the debt; a view that is no longer declared has nothing that could build it."""
+        fields = ledger.fields or {}
+        is_staged = bool(self._invocation.surroundings.release.staged)
+        return fields["view"] in self._views and (edition_of(fields).is_staged or not is_staged)
 
 
 def _only(page: Reading, documents: Iterable[Document]) -> Reading:

@@ -30,10 +30,13 @@ class UpkeepFunction(ScheduledFunction):
     declarations: Declarations
 
     def work(self, invocation: Invocation, enqueue: Enqueue | None) -> None:
+        # All but the view of a staged version is production's to look after.
+        is_staged = bool(invocation.surroundings.release.staged)
         for mode in self.declarations.modes:
-            mode.look_after(self.declarations, invocation, invocation.now())
+            if mode.stores or not is_staged:
+                mode.look_after(self.declarations, invocation, invocation.now())
         # Last, as a build without a queue takes all of the time that is left.
-        for mode in self.declarations.modes:
+        for mode in self.declarations.modes if not is_staged else ():
             mode.go_on(self.declarations, invocation, enqueue)
 
 

@@ -1,0 +1,105 @@
+"""The commands for staged versions: a view by newer code, built beside what is shown, until it takes its place.
+
+Each command calls the module that does its work, and is added to `boiler` in `commands`.
+"""
+
+from __future__ import annotations
+
+import click
+
+from boiler_functions.cli.context import Context, in_context
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.argument("view")
+@_YES
+@_AS_JSON
+@in_context
+def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
+    """Build VIEW by this checkout's code beside what is shown, where nobody sees it.
+
+    Asks first, and says what it costs. Against an emulator, nothing but a LocalStack follows changes meanwhile. Exit
+    status 0 if all instances are built, 1 if not, 2 for an error.
+    """
+    from boiler_functions.cli.staged import stage as staged
+
+    staged(context, view, yes=yes).show(context, as_json=as_json)
+
+
+@click.command()
+@click.argument("view")
+@click.option("--for", "patience", default="10m", metavar="AGE", show_default=True, help="How long to wait.")
+@click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long a build may be owed.")
+@_AS_JSON
+@in_context
+def wait(context: Context, view: str, patience: str, late: str, as_json: bool) -> None:
+    """Wait until the staged version of VIEW is ready: all of it is built, and nothing is owed. Reads only.
+
+    Else it is building, late or failing. Exit status 0 if it is ready, 1 if it is not within the time, 2 for an error.
+    """
+    from boiler_functions.cli.output import age_of
+    from boiler_functions.cli.staged import wait as waited
+
+    waited(context, view, patience=age_of(patience), late=age_of(late)).show(context, as_json=as_json)
+
+
+@click.command()
+@click.argument("view")
+@_YES
+@_AS_JSON
+@in_context
+def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
+    """Show the staged version of VIEW, while writers write and clients listen; asks first.
+
+    Each instance is swapped in one commit. A run that was stopped, or left some behind, can be run again. Exit status
+    0 if nothing is left, 1 if something is, 2 for an error, such as a deployment since the version was staged.
+    """
+    from boiler_functions.cli.staged import promote as promoted
+
+    promoted(context, view, yes=yes).show(context, as_json=as_json)
+
+
+@click.command()
+@click.argument("view")
+@_YES
+@_AS_JSON
+@in_context
+def rollback(context: Context, view: str, yes: bool, as_json: bool) -> None:
+    """Show the former version of VIEW again, as it is by now; asks first.
+
+    The staged version stays, and can be promoted again. Exit status 0 if nothing is left, 1 if something is, 2 for an
+    error.
+    """
+    from boiler_functions.cli.staged import rollback as rolled_back
+
+    rolled_back(context, view, yes=yes).show(context, as_json=as_json)
+
+
+@click.command()
+@click.argument("view")
+@_YES
+@_AS_JSON
+@in_context
+def abort(context: Context, view: str, yes: bool, as_json: bool) -> None:
+    """Delete the staged version of VIEW, which is not promoted; asks first."""
+    from boiler_functions.cli.staged import abort as aborted
+
+    aborted(context, view, yes=yes).show(context, as_json=as_json)
+
+
+@click.command()
+@click.argument("view")
+@_YES
+@_AS_JSON
+@in_context
+def finish(context: Context, view: str, yes: bool, as_json: bool) -> None:
+    """Delete the former version of VIEW, once a deployment has made the promoted code production's; asks first."""
+    from boiler_functions.cli.staged import finish as finished
+
+    finished(context, view, yes=yes).show(context, as_json=as_json)
+
+
+COMMANDS = (stage, wait, promote, rollback, abort, finish)

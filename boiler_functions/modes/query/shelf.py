@@ -1,0 +1,314 @@
+"""Swaps what is shown of a view with what its shelf holds: a promotion, or a rollback.
+
+Each instance is swapped in one commit, on the condition that both ledgers and the record of the staged version are as
+they were read, and only if what comes is at least as new as what goes. So no listener sees a gap, a mixture in one
+document, or an old value after a new one; and a run that was stopped goes on with those that are left.
+`tests/model/staged.py` checks it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+from boiler_functions.database import Database, Delete, Document, Precondition, Put, Write, check, unchanged
+from boiler_functions.database.metered import Metered
+from boiler_functions.exceptions import Conflict, UnknownOutcome
+from boiler_functions.modes.edition import FORMER, SHELF, STAGED, Edition, scope_of, shelf_of
+from boiler_functions.modes.invocation import Invocation, Outcome
+from boiler_functions.modes.ledger import Ledger, instance_of, ledger_path, shelved
+from boiler_functions.modes.ledgers import number_of_view, of_view
+from boiler_functions.modes.outbox import changes, records
+from boiler_functions.modes.query.commits import COMMIT_BYTES, Prepared, by_size, weight_of
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.query.withdrawal import deletes_of_former
+from boiler_functions.modes.staged import StagedProgress, StagedVersion
+from boiler_functions.modes.stored_copies import BuiltPage, Finding, Moved, OnShelf, Verdict
+from boiler_functions.types import MISSING, digest
+from boiler_functions.views.build import Built, Instance
+from boiler_functions.views.totals import Total
+
+PAGE = 100
+
+MAX_ATTEMPTS = 12
+
+MAX_PASSES = 5
+"""How often what is behind is looked at again, with pauses in which its events may come."""
+
+_SLOWER = 5
+"""Added to the number of the attempt, from which a pause is computed: an event takes longer than a conflict."""
+
+
+class Pair(NamedTuple):
+    """The two ledgers of an instance, as they were read."""
+
+    instance: Instance
+    shown: Ledger
+    shelf: Ledger
+
+
+class Shelf(NamedTuple):
+    """The work on the shelf of one view; `work` builds with the code of the staged version."""
+
+    work: RebuildAll
+
+    def build(self) -> Iterator[BuiltPage]:
+        """Builds all instances on the shelf, and those that were promoted where they are."""
+        return self.work.run()
+
+    def number_of_roots(self) -> int:
+        """Returns how many instances there may be; reads the names of their roots alone."""
+        return sum(len(page) for page in self.work.roots())
+
+    def on_shelf(self) -> OnShelf:
+        """Counts what is on the shelf."""
+        staged = list(self._staged())
+        owed = [each for each in staged if each.is_unpaid]
+        return OnShelf(
+            len(staged),
+            number_of_view(self._database, self._scope(FORMER)),
+            tuple((each.debt.since, each.debt.why if each.debt.is_failure else "") for each in owed if each.debt),
+        )
+
+    def promote(self, staged: StagedVersion) -> Iterator[Counter[Moved]]:
+        """Shows the staged version, page by page, until nothing is left; yields what became of each page.
+
+        What is left is behind: another run, or upkeep, promotes it.
+        """
+        staged = staged.write(self._database, progress=StagedProgress.PROMOTING)
+        yield from self._passes(staged)
+        staged.write(self._database, progress=StagedProgress.PROMOTED)
+
+    def roll_back(self, staged: StagedVersion) -> Iterator[Counter[Moved]]:
+        """Shows the former version again, page by page; yields what became of each page."""
+        staged = staged.write(self._database, progress=StagedProgress.ROLLING_BACK)
+        if not (yield from self._passes(staged)):
+            staged.write(self._database, progress=StagedProgress.BUILT)
+
+    def promote_later(self) -> Iterator[Counter[Moved]]:
+        """Promotes what has been built since the version was promoted: views of new roots, and what was behind."""
+        staged = StagedVersion.of(self._database, self.work.app, self.work.view.__name__)
+        if staged.progress is StagedProgress.PROMOTED:
+            yield from self._move_all(staged)
+
+    def _passes(self, staged: StagedVersion) -> Generator[Counter[Moved], None, int]:
+        """Moves what there is, again as long as events that are on their way bring what is left; returns the rest."""
+        for attempt in range(MAX_PASSES):
+            left: Counter[Moved] = Counter()
+            for page in self._move_all(staged):
+                moved = page.pop(Moved.MOVED, 0)
+                left += page
+                yield Counter({Moved.MOVED: moved})
+            if not left[Moved.BEHIND]:
+                break
+            self._invocation().pause(attempt + _SLOWER)
+        # What is left after the last pass: what one pass leaves, the next may move.
+        yield left
+        return left.total()
+
+    def _move_all(self, staged: StagedVersion) -> Iterator[Counter[Moved]]:
+        comes = FORMER if staged.progress is StagedProgress.ROLLING_BACK else STAGED
+        for page in of_view(self._database, self._scope(comes), PAGE):
+            yield self._move([instance_of(self.work.view, each) for each in page.documents], staged)
+
+    def differences(self, roots: Collection[str] | None = None) -> Iterator[Finding]:
+        """Yields, for each instance on the shelf, where what it shows would change."""
+        for page in of_view(self._database, self._scope(STAGED), PAGE):
+            instances = [instance_of(self.work.view, each) for each in page.documents]
+            for pair in self._pairs([each for each in instances if roots is None or each.root in roots]):
+                shown, shelf = self._copies(pair)
+                differing = tuple(_differing(shown, shelf))
+                verdict = Verdict.OTHER_CODE if differing else Verdict.RIGHT
+                yield Finding(verdict, pair.instance.root, differing)
+
+    def clear(self) -> Iterator[int]:
+        """Deletes the shelf page by page; yields how many instances each page had."""
+        for shelf in (STAGED, FORMER):
+            for page in of_view(self._database, self._scope(shelf), PAGE):
+                pairs = self._pairs([instance_of(self.work.view, each) for each in page.documents], only_shelf=True)
+                deleting = [Prepared(each.instance, list(self._deletes(each)), Outcome.DELETED) for each in pairs]
+                for group in by_size(deleting):
+                    self._database.commit([write for each in group for write in each.writes])
+                yield len(pairs)
+
+    def _staged(self) -> Iterator[Ledger]:
+        for page in of_view(self._database, self._scope(STAGED), PAGE):
+            yield from (Ledger.of(instance_of(self.work.view, each), each) for each in page.documents)
+
+    def _move(self, instances: list[Instance], staged: StagedVersion) -> Counter[Moved]:
+        """Moves the instances together; each by itself if their common commit meets a conflict."""
+        for attempt in range(MAX_ATTEMPTS):
+            try:
+                return self._attempt(instances, staged)
+            except (Conflict, UnknownOutcome):
+                now = StagedVersion.of(self._database, staged.app, staged.view)
+                if now.document.version != staged.document.version:
+                    raise  # Another command has begun, which stops this one.
+                if len(instances) > 1:
+                    break
+                self._invocation().pause(attempt)
+        if len(instances) == 1:
+            return Counter({Moved.BEHIND: 1})
+        return sum((self._move([each], staged) for each in instances), Counter[Moved]())
+
+    def _attempt(self, instances: list[Instance], staged: StagedVersion) -> Counter[Moved]:
+        is_back = staged.progress is StagedProgress.ROLLING_BACK
+        pairs = [each for each in self._pairs(instances) if _is_to_move(each, is_back)]
+        ready = [each for each in pairs if self._is_as_new(each, is_back)]
+        if not is_back and len(ready) < len(pairs):
+            ready += self._built_anew([each for each in pairs if each not in ready])
+        prepared = [Prepared(each.instance, list(self._swap(each)), Outcome.BUILT) for each in ready]
+        fitting = [each for each in prepared if sum(map(weight_of, each.writes)) <= COMMIT_BYTES]
+        for group in by_size(fitting):
+            self._database.commit([check(staged.document), *(write for each in group for write in each.writes)])
+        moved = {
+            Moved.MOVED: len(fitting),
+            Moved.BEHIND: len(pairs) - len(ready),
+            Moved.TOO_LARGE: len(ready) - len(fitting),
+        }
+        return Counter({each: number for each, number in moved.items() if number})
+
+    def _built_anew(self, pairs: list[Pair]) -> list[Pair]:
+        """Builds what is behind on the shelf; returns those that are as new now, as what is shown did not change."""
+        self.work.rebuild([each.instance.root for each in pairs])
+        before = {each.instance: each.shown.document.version for each in pairs}
+        again = self._pairs([each.instance for each in pairs])
+        # What was read after the ledger that is shown is as new as it: of deletions, versions do not tell.
+        return [
+            each
+            for each in again
+            if each.shown.document.version == before[each.instance]
+            and _is_to_move(each, is_back=False)
+            and not each.shelf.is_unpaid
+        ]
+
+    def _is_as_new(self, pair: Pair, is_back: bool) -> bool:
+        """Whether what comes was built from documents that are all as new as those of what goes."""
+        shown, shelf = pair.shown, pair.shelf
+        if not shown.document.exists or (is_back and shelf.content_hash is None):
+            return not shelf.is_unpaid or is_back
+        if shelf.is_unpaid or any(_is_older(shelf.versions.get(path), at) for path, at in shown.versions.items()):
+            return False
+        if is_back:
+            return True  # The former code is not here to build it once more; its functions follow each event.
+        has_numbers = any(isinstance(each, Total) for each in self.work.view.store_class.sources)
+        is_known = shelf.is_whole and shown.is_whole and not has_numbers and shelf.wake is shown.wake is None
+        return is_known or shelf.as_of >= shown.as_of
+
+    def _swap(self, pair: Pair) -> Iterator[Write]:
+        """Yields the writes that swap the two: ledgers first, then what is shown, then the shelf."""
+        instance, shown, shelf = pair
+        shown_copies, shelf_copies = self._copies(pair)
+        went = FORMER if shelf.edition.is_staged else STAGED
+        if shelf.content_hash is None:
+            yield Delete(shown.document.path, Precondition(version=shown.document.version))
+        else:
+            comes = _kept_by(self.work.app, shelf.document.fields or {})
+            yield Put(shown.document.path, comes, precondition=unchanged(shown.document))
+        keeper = shelf_of(self.work.app, went)
+        if (fields := shown.document.fields) is not None:
+            yield Put(shelf.document.path, _kept_by(keeper, fields), precondition=unchanged(shelf.document))
+        else:
+            scope = scope_of(keeper, self.work.view)
+            yield shelf.emptied(Edition(f"{scope}/", f"{scope}/"), shelf.cause).put(instance)
+        yield from self._records(pair)
+        place = partial(shelved, self.work.app, instance)
+        yield from (Put(path, fields) for path, fields in shelf_copies.items())
+        gone = [path for path in shown.destinations if path not in shelf.destinations]
+        yield from deletes_of_former(instance, gone, self._database, self._shown_path) if gone else ()
+        yield from (Put(place(path), fields) for path, fields in shown_copies.items())
+        yield from (Delete(place(path)) for path in shelf.destinations if path not in shown_copies)
+
+    def _records(self, pair: Pair) -> Iterator[Write]:
+        """Yields the records of a change of data that came with the other version, and that nobody else will write."""
+        instance, shown, shelf = pair
+        recipients = [each for each in self.work.recipients if each.view is instance.view]
+        is_newer = any(_is_older(at, shelf.versions.get(path, at)) for path, at in shown.versions.items())
+        if recipients and shown.content_hash != shelf.content_hash and (is_newer or not shown.document.exists):
+            contents = {path: each for path, each in shelf.contents.items() if each is not None}
+            own = contents if instance.view.has_own_copies() else None
+            content = shelf.content if own is None else {}
+            built = Built(content, shelf.destinations, shelf.depends_on, shelf.versions, own=own)
+            built = built._replace(content_hash=shelf.content_hash, digests=shelf.digests)
+            yield from records(self._invocation(), recipients, instance, shown, changes(instance, shown, built))
+
+    def _copies(self, pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the copies that are shown, and those on the shelf, each by the path that readers use."""
+        place = partial(shelved, self.work.app, pair.instance)
+        shelved_at = {path: place(path) for path in pair.shelf.destinations}
+        paths = [*pair.shown.destinations, *shelved_at.values()]
+        found = {each.path: each for each in self._database.read(paths).documents} if paths else {}
+        shown = {path: fields for path in pair.shown.destinations if (fields := found[path].fields) is not None}
+        shelf = {path: fields for path, at in shelved_at.items() if (fields := found[at].fields) is not None}
+        if pair.shelf.edition.is_staged and len(shelf) < len(shelved_at):
+            raise Conflict(f"A copy of {pair.instance!r} was built or deleted on the shelf meanwhile.")
+        return shown, shelf
+
+    def _deletes(self, pair: Pair) -> Iterator[Write]:
+        yield Delete(pair.shelf.document.path, Precondition(version=pair.shelf.document.version))
+        place = partial(shelved, self.work.app, pair.instance)
+        yield from (Delete(place(path)) for path in pair.shelf.destinations)
+
+    def _pairs(self, instances: list[Instance], *, only_shelf: bool = False) -> list[Pair]:
+        if not instances:
+            return []
+        shown = [self._shown_path(each) for each in instances]
+        shelf = [ledger_path(self._scope(SHELF), each) for each in instances]
+        found: dict[str, Document] = {}
+        for paths in (shelf,) if only_shelf else (shown, shelf):
+            found.update((each.path, each) for each in self._database.read(paths).documents)
+        return [
+            Pair(each, Ledger.of(each, found.get(at, Document(at))), Ledger.of(each, found[there]))
+            for each, at, there in zip(instances, shown, shelf, strict=True)
+            if found[there].exists
+        ]
+
+    def _shown_path(self, instance: Instance) -> str:
+        return ledger_path(scope_of(self.work.app, instance.view), instance)
+
+    def _scope(self, shelf: str) -> str:
+        return scope_of(shelf_of(self.work.app, shelf), self.work.view)
+
+    @property
+    def _database(self) -> Database:
+        return self.work.database
+
+    def _invocation(self) -> Invocation:
+        return Invocation(self.work.app, "promote", Metered(self._database), self.work.surroundings)
+
+
+def _is_to_move(pair: Pair, is_back: bool) -> bool:
+    """Whether the two are still as a move in this direction finds them."""
+    shown, shelf = pair.shown, pair.shelf
+    if shelf.edition.is_staged is is_back:
+        return False
+    return shown.edition.is_staged is is_back and (shown.document.exists or not is_back)
+
+
+def _is_older(version: int | None, other: int) -> bool:
+    """Whether a document was read in an earlier version than the other one, as far as it was read."""
+    if version is None:
+        return False
+    return version < other or (version != other and MISSING in (version, other))
+
+
+def _kept_by(keeper: str, fields: Any) -> dict[str, Any]:
+    """Returns a ledger's fields as the app, or one of its shelves, keeps them."""
+    kept = {name: f"{keeper}/{fields[name].partition('/')[2]}" for name in _PLACED if fields.get(name)}
+    return {**fields, **kept}
+
+
+_PLACED = ("plan", "code", "due", "skips")
+"""The fields of a ledger that begin with the app, so that a range finds those of one app, or of one of its shelves."""
+
+
+def _differing(shown: dict[str, Any], shelf: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for path in sorted({*shown, *shelf}):
+        before, after = shown.get(path), shelf.get(path)
+        if before is None or after is None:
+            yield path, ()
+        elif digest(before) != digest(after):
+            names = sorted({*before, *after})
+            yield path, tuple(name for name in names if digest(before.get(name)) != digest(after.get(name)))
