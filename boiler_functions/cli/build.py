@@ -33,6 +33,8 @@ from boiler_functions.paths import id_of
 from boiler_functions.views.view_model import ViewModel
 
 FOLDER = ".boiler"
+LOG = "log.jsonl"
+"""The log of `boiler dev`, in that folder."""
 
 CAUSES = 10
 """The number of causes of dead letters that are printed."""

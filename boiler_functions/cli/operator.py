@@ -376,6 +376,25 @@ def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bo
 
 
 @click.command()
+@click.argument("file", required=False)
+@click.option("--since", default="1d", metavar="AGE", show_default=True, help="How far back gcloud reads the log.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many of each kind.")
+@_AS_JSON
+@in_context
+def insights(context: Context, file: str | None, since: str, top: int, as_json: bool) -> None:
+    """Show hot documents, most conflicts, documents near 1 MiB and the most expensive views, by the log. Reads only.
+
+    Without FILE, asks gcloud for the project's log; or reads what `boiler dev` has logged, if an emulator is
+    configured. FILE has entries of the log as JSON, one in a line or in an array; - is the standard input. Exit status
+    0, or 2 for an error.
+    """
+    from boiler_functions.cli.insights import insights as found
+    from boiler_functions.cli.output import age_of
+
+    found(context, file, age_of(since), top).show(context, as_json=as_json)
+
+
+@click.command()
 @click.option("--port", default=4080, show_default=True, help="The port of the page, on this machine only.")
 @click.option("--contents", is_flag=True, help="Show values of documents, and messages that may quote them.")
 @click.option("--allow-changes", is_flag=True, help="Let the page build views again and retry letters.")
@@ -390,4 +409,4 @@ def desk(context: Context, port: int, contents: bool, allow_changes: bool) -> No
     serve(context, port, contents=contents, changes=allow_changes)
 
 
-COMMANDS = (status, audit, diff, explain, impact, builds, letters, desk, fit, model, migrate)
+COMMANDS = (status, audit, diff, explain, impact, insights, builds, letters, desk, fit, model, migrate)

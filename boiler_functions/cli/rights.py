@@ -50,6 +50,7 @@ RIGHTS = (
             "migrate --dry-run",
         )
     ),
+    Right("insights", ("roles/logging.viewer",), "reads the log, unless it is given a file"),
     Right("letters list --undelivered", (*READ, SUBSCRIBE), "reads the database, and events that were given up"),
     *(
         Right(f"letters {doing} --undelivered", (*WRITE, SUBSCRIBE), "writes the database, and takes events out")

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.build import LOG, build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.api import api_of
 from boiler_functions.cli.desk.commands import Commands
@@ -35,6 +37,7 @@ from boiler_functions.local.serving import SilentRequests
 from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.release import VARIABLE, Release
 from boiler_functions.modes.source_code import code_fingerprints
+from boiler_functions.runtime.logs import JsonLines, Origin, are_contents_asked_for
 
 HOST = "127.0.0.1"
 PLAN = "/.boiler/plan"
@@ -45,6 +48,7 @@ TOKEN = "BOILER_DEV_TOKEN"
 """The variable whose value a request to the commands must bear, so that only `boiler dev` asks them."""
 
 _MINUTE = 60
+_LONGEST_LOG = 5_000_000
 
 _REPORTED = ("outcome", "outcomes", "reads", "writes", "rpcs", "lag_milliseconds", "views")
 
@@ -63,6 +67,7 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None
     _log_as_text()
     with reported():
         loaded = Project(folder, source, app).load()
+        _log_into(build_folder(folder) / LOG, loaded.name)
         # Every reload is a deployment: what is stored of the code before, also of a higher schema version, is rebuilt.
         codes = code_fingerprints(loaded.compiled.declarations.stored)
         release = Release(time.time_ns() // 1_000_000, codes)
@@ -183,6 +188,13 @@ def _end_with_input() -> None:
 def _log_as_text() -> None:
     # Called before the export, which otherwise logs JSON for Cloud Logging.
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+
+
+def _log_into(path: Path, app: str) -> None:
+    """Keeps the latest entries in a file as Cloud Logging would have them, for `boiler insights`."""
+    handler = RotatingFileHandler(path, maxBytes=_LONGEST_LOG, backupCount=1, encoding="utf-8", delay=True)
+    handler.setFormatter(JsonLines(are_contents_asked_for(), Origin(app), timed=True))
+    logging.getLogger().addHandler(handler)
 
 
 if __name__ == "__main__":

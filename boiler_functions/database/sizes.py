@@ -1,5 +1,6 @@
 """Computes the sizes of documents and writes, by https://firebase.google.com/docs/firestore/storage-size."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 from boiler_functions.exceptions import TooLarge
 from boiler_functions.types import Fields, GeoPoint, Reference
 
+log = logging.getLogger(__name__)
+
 MAX_DOCUMENT_BYTES = 1024 * 1024
+NEAR_BYTES = MAX_DOCUMENT_BYTES * 3 // 4
+"""From this size on, a document that is written is logged."""
 MAX_VALUE_BYTES = MAX_DOCUMENT_BYTES - 89
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
 MAX_COMPARED_BYTES = 1500
@@ -71,13 +76,17 @@ def document_size(path: str, fields: Fields) -> int:
 
 
 def check_document(path: str, fields: Fields) -> None:
-    """Raises TooLarge for a document that Firestore cannot hold."""
+    """Raises TooLarge for a document that Firestore cannot hold; logs one that is near the limit."""
     size = document_size(path, fields)
     if size > MAX_DOCUMENT_BYTES:
         largest = max(fields, key=lambda name: value_size(fields[name]))
         raise TooLarge(
             f"{path} has {size} bytes, {value_size(fields[largest])} of them in {largest}; a document has at most "
             f"{MAX_DOCUMENT_BYTES}. Split it, or move long lists into a collection."
+        )
+    if size > NEAR_BYTES:
+        log.warning(
+            "%s has %d of at most %d bytes", path, size, MAX_DOCUMENT_BYTES, extra={"large": path, "bytes": size}
         )
 
 

@@ -73,6 +73,8 @@ class Invocation:
     deadline: Instant | None = None
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     attempts: int = 1
+    contested: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The instances, by view and root, whose ledgers another builder changed first, and how often."""
     lag: float | None = None
     has_met_earlier_ledgers: bool = False
     """Whether it read a ledger of an earlier version of this package, which no query by view finds."""
@@ -121,6 +123,10 @@ class Invocation:
     def note(self, outcome: Outcome, count: int = 1) -> None:
         with self._lock:
             self.outcomes[outcome] += count
+
+    def note_contested(self, view: type[ViewModel[Any]], root: str) -> None:
+        with self._lock:
+            self.contested[view.__name__, root] += 1
 
     def pause(self, attempt: int) -> None:
         """Counts the next attempt, and waits before it."""

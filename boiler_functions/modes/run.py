@@ -45,6 +45,8 @@ class Report(NamedTuple):
     views: tuple[str, ...] = ()
     error: Exception | None = None
     """The error that ended the invocation, after which the event must be delivered again."""
+    contested: Mapping[tuple[str, str], int] = {}
+    """The instances, by view and root, whose ledgers another builder changed first, and how often."""
 
     @property
     def outcome(self) -> str:
@@ -109,6 +111,7 @@ def run(
         lag_milliseconds=(committed - updated) / 1e6 if committed and change.after.exists else None,
         views=function.serves,
         error=error,
+        contested=dict(invocation.contested),
     )
 
 

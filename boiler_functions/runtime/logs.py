@@ -38,6 +38,9 @@ _SAMPLED = "logging.googleapis.com/trace_sampled"
 _SERVICE_CONTEXT = "serviceContext"
 _REVISION = "K_REVISION"
 
+_MOST_CONTESTED = 20
+"""The instances that one entry names; one of a large fan-out would otherwise be too long for Cloud Logging."""
+
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
 # https://cloud.google.com/trace/docs/trace-context#legacy-http-header
@@ -139,6 +142,9 @@ def log_event(report: Report, change: Change | None = None) -> None:
         "milliseconds": round(report.milliseconds, 1),
         "lag_milliseconds": report.lag_milliseconds,
     }
+    if report.contested:
+        named = [{"view": view, "root": root, "count": count} for (view, root), count in report.contested.items()]
+        fields["contested"] = named[:_MOST_CONTESTED]
     if error is not None:
         contents = are_contents_asked_for()
         fields |= {"error": type(error).__name__, "code": code_of(error), "stack_trace": stack_of(error, contents)}
@@ -186,9 +192,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 class JsonLines(JsonFormatter):
     """Formats an entry as one line of JSON: severity, message, the current event's fields, an exception's stack."""
 
-    def __init__(self, contents: bool = False, origin: Origin = UNKNOWN) -> None:
+    def __init__(self, contents: bool = False, origin: Origin = UNKNOWN, *, timed: bool = False) -> None:
         renamed = {"levelname": "severity", "exc_info": "stack_trace"}
-        super().__init__("%(levelname)s%(message)s", rename_fields=renamed)
+        # Cloud Run adds the time by itself.
+        timestamp = "time" if timed else False
+        super().__init__("%(levelname)s%(message)s", rename_fields=renamed, timestamp=timestamp)
         self.contents, self.origin = contents, origin
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:

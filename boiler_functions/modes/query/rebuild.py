@@ -178,6 +178,7 @@ class Rebuild(NamedTuple):
                     raise
                 # The builder that was faster may have covered the change: read the ledger again.
                 ledgers, failure = None, None
+                self.invocation.note_contested(instances[0].view, instances[0].root)
                 self.invocation.pause(attempt)
         # By halves, since mostly one view is at fault: it is found, and the others are built, in a few commits.
         middle = len(instances) // 2

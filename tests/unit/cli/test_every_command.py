@@ -54,6 +54,7 @@ RUNS: dict[str, list[list[str]]] = {
     "diff": [[]],
     "explain": [["cityView/TOK"], ["cities/TOK"], ["users/ann/cityForms/TOK"], ["cityView/TOK", "--graph", "svg"]],
     "impact": [["cities/TOK"]],
+    "insights": [["log.jsonl"]],
     "letters list": [[]],
     "letters show": [[]],
     "letters retry": [["--all"]],
@@ -104,6 +105,7 @@ def testing(start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Memo
     name = next((folder / "functions").glob("app_*.py")).stem
     (folder / "functions" / "main.py").write_text(f"from {name} import app\n\napp.export(globals())\n")
     (folder / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks]\n")
+    (folder / "log.jsonl").write_text(json.dumps({"document": "cities/TOK", "outcomes": {}, "after": {"name": SECRET}}))
     testing.write("cities/TOK", {"name": SECRET})
     testing.write("cities/BAD", {"secret": SECRET})
     testing.write("users/ann/cityForms/TOK", {"name": SECRET})
@@ -174,4 +176,4 @@ def test_a_command_that_says_that_it_only_reads_needs_a_role_that_only_reads(tes
     rights = {each.command: each.roles for each in rights_of(Project.find().load().compiled.manifest, watched=True)}
     reading = {name for name, command in COMMANDS.items() if "Reads only." in (command.help or "")}
     assert {"status", "diff", "explain", "impact", "letters list", "letters show", "fit", "model"} <= reading
-    assert {name: rights[name] for name in reading if rights[name] != READ} == {}
+    assert {name: rights[name] for name in reading if rights[name] != READ} == {"insights": ("roles/logging.viewer",)}
