@@ -102,7 +102,9 @@ def _of_text(text: str) -> Iterator[Any]:
         try:
             yield from json.loads(text)
         except ValueError as error:
-            raise ConfigurationError(f"The log begins like a JSON array, and cannot be read as one: {error}.") from error
+            raise ConfigurationError(
+                f"The log begins like a JSON array, and cannot be read as one: {error}."
+            ) from error
         return
     for line in text.splitlines():
         try:

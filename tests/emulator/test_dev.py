@@ -137,6 +137,11 @@ def test_what_init_writes_works_from_a_browser_and_is_there_after_the_next_start
         assert running.end(signal.SIGINT) == 0
         assert running.lines[-2:] == ["The data is in data.", "Stopped."]
 
+    logged = [json.loads(line) for line in (library / ".boiler" / "log.jsonl").read_text().splitlines()]
+    events = [each for each in logged if "outcomes" in each]
+    assert {each["app"] for each in events} == {"library"}
+    assert all(each["time"] for each in events)
+
     exported = Exported.find(library / "data")
     assert exported
     assert exported.has_users
