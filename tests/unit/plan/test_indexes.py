@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, referrers
+from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
 from boiler_functions.database import Filter, Order, Query
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.plan.indexes import AUTOMATIC, BOOKKEEPING_OVERRIDES, Indexes, Override, merged, needs
@@ -25,6 +25,10 @@ class Ship(DomainModel):
     fleet = attrs.relation(Fleet)
     tons = attrs.integer(default=0)
     flag = attrs.string(default="")
+    code = attrs.string()
+    escort = attrs.relation("Ship", by=code)
+    home = attrs.relation(Fleet, by=Fleet.name)
+    guests = attrs.relation(Fleet, by="keys", many=True, data_key="on board")
 
 
 class Tanker(Ship):
@@ -123,6 +127,19 @@ def test_an_override_for_all_collections_keeps_what_firestore_has_by_itself() ->
     assert (override.field, set(AUTOMATIC) <= set(override.indexes)) == ("fleet", True)
     assert {"queryScope": "COLLECTION_GROUP", "order": "ASCENDING"} in override.to_wire()["indexes"]
     assert len(override.indexes) == 4
+
+
+def test_values_and_keys_of_sub_collections_need_an_index_of_their_field_over_all_of_these() -> None:
+    ships = referrers(Ship.home)
+    found = indexes_of(ships=ships, escorts=references(Ship.escort, via=ships), hosts=referrers(Ship.guests))
+    # A field in a map has the indexes of the map: https://firebase.google.com/docs/firestore/solutions/index-map-field
+    assert [(each.collection, each.field) for each in found.singles] == [
+        ("ships", "`on board`"),
+        ("ships", "code"),
+        ("ships", "home"),
+    ]
+    assert found.composite == ()
+    assert indexes_of(tankers=referrers(Tanker.home)).composite == ()
 
 
 def test_a_subclass_is_found_by_its_type_which_is_indexed_too() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions import DomainModel, attrs, use
+from boiler_functions import DomainModel, Embedded, attrs, use
 from boiler_functions.database import Document, Put
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import DeclarationError, InvalidDocument, InvalidValue
@@ -273,6 +273,35 @@ def test_a_value_that_two_documents_have_leads_to_neither_and_the_error_names_bo
 def test_a_relation_by_a_field_that_no_query_finds_a_document_by_is_refused_by_name(by: Any) -> None:
     with pytest.raises(DeclarationError, match=r"attrs\.relation\(Account, by=(Account|City)\."):
         attrs.relation(Account, by=by)
+
+
+class Table(Embedded):
+    host = attrs.relation(Account, by=Account.email)
+    guests = attrs.relation(Account, many=True, by="keys")
+
+
+class Banquet(DomainModel):
+    class Meta:
+        collection_name = "banquets"
+
+    tables = attrs.list(Table)
+
+
+def test_a_relation_by_another_field_or_by_keys_is_stored_and_read_in_a_list_of_embedded_objects() -> None:
+    database = MemoryDatabase()
+    with use(database):
+        ada = Account.new("a", email="ada@x")
+        ada.save()
+        Banquet.new("b", tables=[Table(host=ada, guests=[ada, "gone"]), Table(host="gone@x")]).save()
+        stored = (database.read(["banquets/b"]).documents[0].fields or {})["tables"]
+        assert stored == [{"host": "ada@x", "guests": {"a": True, "gone": True}}, {"host": "gone@x", "guests": {}}]
+        banquet = Banquet.get("b")
+        assert banquet is not None
+        first, second = banquet.tables
+        assert (first.host, list(first.guests), second.host) == (ada, [ada], None)
+        Account.new("z", email="ada@x").save()
+        with pytest.raises(InvalidValue, match=r"Table refuses host: 'ada@x' is the email of accounts/a and"):
+            _ = first.host
 
 
 def test_the_keys_of_a_map_are_read_as_models_and_what_stands_beside_them_survives() -> None:

@@ -362,12 +362,15 @@ def test_a_placeholder_as_the_value_of_a_selection_is_refused(selection: Any) ->
 
 class Seat(Embedded):
     guest = attrs.relation(User)
+    host = attrs.relation(User, by=User.name)
+    friends = attrs.relation(User, by="keys", many=True)
 
 
 @pytest.mark.parametrize("declare", [reference, references, referrers])
-def test_a_relation_inside_an_embedded_is_refused_by_name(declare: Any) -> None:
-    with pytest.raises(DeclarationError, match=r"Seat\.guest is a relation inside an .*attrs\.relation\(User"):
-        declare(Seat.guest)
+@pytest.mark.parametrize("name", ["guest", "host", "friends"])
+def test_a_relation_inside_an_embedded_is_refused_by_name(declare: Any, name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Seat\.{name} is a relation inside an .*attrs\.relation\(User"):
+        declare(getattr(Seat, name))
 
 
 @pytest.mark.parametrize("by", ["key", "email", None])
