@@ -143,7 +143,9 @@ def _counted(stage: Stage, headers: Mapping[str, str], environment: Mapping[str,
             _ask(ours, send(number), headers)
             spent = metered.usage - was
             by_hand = _cost_by_hand(stage, bare, send(-number), headers)
-            yield Row(f"HTTP {name}", spent.rpcs, by_hand.rpcs, BARE, "RPCs", ratio_at_most(1.0))
+            # A list also asks whether other code stored one of its copies, which the version by hand cannot tell.
+            most = 2.0 if name == "list" else 1.0
+            yield Row(f"HTTP {name}", spent.rpcs, by_hand.rpcs, BARE, "RPCs", ratio_at_most(most))
     finally:
         os.environ.clear()
         os.environ.update(before)

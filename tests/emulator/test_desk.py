@@ -172,6 +172,17 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         page.get_by_label("Function or document").fill("cities/TOK")
         expect(page.get_by_text("2 of 302 deliveries")).to_be_visible()
 
+        page.get_by_role("link", name="Costs").click()
+        expect(page.get_by_role("region", name="Costs by view")).to_contain_text("CityView")
+        by_source = page.get_by_role("region", name="Costs by source")
+        expect(by_source.get_by_role("rowheader", name="cities")).to_be_visible()
+        expect(page.locator(".plot polyline")).to_be_attached()
+        assert faults(page) == []
+        page.get_by_role("link", name="Overview").click()
+        name = page.get_by_text("city_view_on_cities", exact=True)
+        busy = page.locator(".map .node").filter(has=name).locator(".rate")
+        expect(busy).to_contain_text("a second")
+
         page.get_by_role("link", name="Faults").click()
         expect(page.get_by_role("row").filter(has_text="CityView").locator(".state")).to_have_text("200 right")
         assert faults(page) == []

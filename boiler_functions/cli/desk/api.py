@@ -32,6 +32,10 @@ def api_of(commands: Commands) -> Flask:
     def offered() -> Response:
         return Response(json.dumps(offers(commands.context.app)), content_type="application/json")
 
+    @app.get("/prices")
+    def prices() -> Response:
+        return Response(json.dumps(commands.prices()), content_type="application/json")
+
     @app.get("/explain")
     def explain() -> Response:
         return answer(commands.explain(request.args.get("path", "")))

@@ -20,7 +20,7 @@ _PAGE: Final = {
     "desk.css": "text/css; charset=utf-8",
     **dict.fromkeys(
         (
-            *("deliveries.js", "desk.js", "dom.js", "document.js", "faults.js", "letters.js", "map.js"),
+            *("costs.js", "deliveries.js", "desk.js", "dom.js", "document.js", "faults.js", "letters.js", "map.js"),
             *("overview.js", "try.js"),
         ),
         "text/javascript; charset=utf-8",

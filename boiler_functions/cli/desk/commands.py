@@ -13,8 +13,10 @@ from boiler_functions.cli.explain import explain
 from boiler_functions.cli.letters import LetterChoice, list_letters, retry_letters, show_letters
 from boiler_functions.cli.output import Output, place_of
 from boiler_functions.cli.status import status
+from boiler_functions.database.metered import Usage
 from boiler_functions.modes.drawing import Node
 from boiler_functions.plan.graph import Graph
+from boiler_functions.plan.prices import Prices
 
 _LATE: Final = timedelta(minutes=2)
 
@@ -31,6 +33,12 @@ class Commands(NamedTuple):
     def about(self) -> Mapping[str, Any]:
         """Returns which app and which database the desk shows."""
         return {"app": self.context.app.name, "place": place_of(self.context), "contents": self.contents}
+
+    def prices(self) -> Mapping[str, Any]:
+        """Returns the list prices of one read and one write."""
+        found = Prices.read()
+        read, write = (found.of_documents(each, None) for each in (Usage(reads=1), Usage(writes=1)))
+        return {**found.to_json(), "read": read, "write": write}
 
     def map(self) -> Output:
         """Returns the boxes and arrows that `boiler plan --graph` draws."""

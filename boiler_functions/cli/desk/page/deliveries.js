@@ -11,6 +11,22 @@ let stream = null;
 let redraw = () => {};
 let shown = null;
 
+// Returns the deliveries that are kept, the newest last.
+export function observed() {
+  return kept;
+}
+
+// Returns the deliveries a second of each function in the last ten seconds, and how late the last one was.
+export function rates() {
+  const since = Date.now() - 10_000;
+  const found = new Map();
+  for (const each of kept.filter(({ time }) => Date.parse(time) > since)) {
+    const { count = 0 } = found.get(each.function) ?? {};
+    found.set(each.function, { count: count + 1, lag: each.report?.lag_milliseconds });
+  }
+  return found;
+}
+
 export function followDeliveries() {
   stream = new EventSource("api/deliveries");
   stream.addEventListener("message", ({ data }) => {

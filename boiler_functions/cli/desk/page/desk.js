@@ -1,5 +1,6 @@
 // Shows the page that the address names, and asks again while it is open.
 
+import { costs } from "./costs.js";
 import { deliveries, followDeliveries } from "./deliveries.js";
 import { documentPage } from "./document.js";
 import { ask } from "./dom.js";
@@ -11,7 +12,7 @@ import { tries } from "./try.js";
 const main = document.querySelector("#main");
 const problem = document.querySelector("#problem");
 const follow = document.querySelector("#follow");
-const PAGES = { "": overview, deliveries, faults, letters, letter, document: documentPage, try: tries };
+const PAGES = { "": overview, costs, deliveries, faults, letters, letter, document: documentPage, try: tries };
 
 const { changes, live } = await ask("api/desk");
 const desk = { ...(await ask("api/about")), changes };

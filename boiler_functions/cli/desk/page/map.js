@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 const COLUMNS = ["sources", "functions", "views and models"];
 const SVG = "http://www.w3.org/2000/svg";
 
-// Returns the map; `states` has the state of each view by its name.
+// Returns the map; `states` has the state of each view by its name. Its `show` tells how busy each function is.
 export function map({ nodes, edges }, states) {
   const boxes = new Map(nodes.map((node) => [node.id, box(node, states.get(node.name))]));
   const next = new Map(nodes.map((node) => [node.id, edges.filter(([from]) => from === node.id).map(([, to]) => to)]));
@@ -39,7 +39,16 @@ export function map({ nodes, edges }, states) {
     each.addEventListener("pointerenter", () => light(id));
     each.addEventListener("pointerleave", () => light(null));
   }
-  return made;
+  const show = (rates) => nodes.forEach((node) => boxes.get(node.id).querySelector(".rate").replaceChildren(busy(rates.get(node.name))));
+  return { element: made, show };
+}
+
+function busy(rate) {
+  if (!rate) {
+    return "";
+  }
+  const lag = typeof rate.lag === "number" ? `, ${rate.lag.toFixed(0)} ms after the change` : "";
+  return `${(rate.count / 10).toFixed(1)} a second${lag}`;
 }
 
 function box(node, state) {
@@ -49,6 +58,7 @@ function box(node, state) {
     el("strong", {}, node.name),
     state ? el("span", { class: "state", "data-state": state }, state) : null,
     node.detail ? el("small", {}, node.detail) : null,
+    el("small", { class: "rate" }),
   );
 }
 

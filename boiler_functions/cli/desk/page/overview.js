@@ -1,5 +1,6 @@
 // The overview: the state of each part of the app, and the map.
 
+import { rates } from "./deliveries.js";
 import { ask, el, table } from "./dom.js";
 import { map } from "./map.js";
 
@@ -11,23 +12,33 @@ const WORDS = {
 };
 
 let drawn = null;
+let shown = null;
 
 export async function overview() {
   const [graph, status] = await Promise.all([drawn ?? ask("api/map"), ask("api/status")]);
   drawn = graph;
   const { parts, dropped, other_letters: others } = status.result;
+  const key = JSON.stringify(status.result);
+  if (shown?.key !== key) {
+    shown = page(key, graph.result, parts, dropped, others);
+  }
+  shown.map.show(rates());
+  return { ...shown, time: status.time };
+}
+
+function page(key, graph, parts, dropped, others) {
   const states = new Map(parts.map((each) => [each.name, each.state]));
+  const picture = map(graph, states);
   return {
-    time: status.time,
-    // Numbers change at each asking; the map is drawn anew only if a state did.
-    key: JSON.stringify(status.result),
+    key,
+    map: picture,
     children: [
       el("h2", {}, "Overview"),
       table("State", ["Name", "Mode", "State", "What is there", "Why"], parts.map(row)),
       dropped.length ? el("p", {}, `No longer declared: ${dropped.join(", ")}. boiler withdraw --dropped deletes what is left.`) : null,
       Object.keys(others).length ? el("p", {}, `There are letters of what is not declared: ${Object.keys(others).join(", ")}.`) : null,
       el("h3", {}, "Map"),
-      map(graph.result, states),
+      picture.element,
     ],
   };
 }
