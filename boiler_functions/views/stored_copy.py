@@ -40,6 +40,11 @@ class StoredCopy(DomainModel):
     _view: ClassVar[type[Any]]
 
     @property
+    def params(self) -> dict[str, str]:
+        """The values of the placeholders in the copy's path, `doc_id` included."""
+        return self.pattern().match(self.path) or {}
+
+    @property
     def store(self) -> Any:
         raise GetterFailed(
             f"{self!r} is a copy, which has what {type(self).__name__} computed and no Store. Read its attributes, or "

@@ -136,6 +136,32 @@ stored(CityView)
 stored(TwinView)
 
 
+class CardStore(Store):
+    card = reference(CityView)
+    other = reference(CityView, doc_id="LA")
+    city = reference(City, doc_id="LA")
+    beside = reference(CityView, via=city)
+    cities = matching(City.all())
+    all_beside = references(CityView, via=cities)
+    chosen = matching(CityView.where(CityView.name == "LA").order_by(CityView.name).limit(3))
+    named = matching(CityView.name == "LA")
+    number = matching(CityView.where()).count()
+
+
+class Card(ViewModel[CardStore]):
+    @attrs.computed
+    def name(self) -> str:
+        assert_type(self.store.card, CityView)
+        assert_type(self.store.card.params, Mapping[str, str])
+        assert_type(self.store.other, CityView | None)
+        assert_type(self.store.beside, CityView | None)
+        assert_type(self.store.all_beside, Sequence[CityView])
+        assert_type(self.store.chosen, Sequence[CityView])
+        assert_type(self.store.named, Sequence[CityView])
+        assert_type(self.store.number, int)
+        return self.store.card.name
+
+
 def attributes(city: City, view: CityView) -> None:
     assert_type(city.name, str)
     assert_type(city.motto, str | None)

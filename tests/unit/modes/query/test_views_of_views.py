@@ -10,6 +10,7 @@ import pytest
 
 from boiler_functions import (
     Boiler,
+    Copy,
     DomainModel,
     Embedded,
     Store,
@@ -18,6 +19,7 @@ from boiler_functions import (
     attrs,
     children,
     matching,
+    one_of,
     reference,
     references,
     referrers,
@@ -238,7 +240,7 @@ class RoomView(ViewModel[RoomStore]):
 
     @attrs.computed
     def titles(self) -> list[str]:
-        return [f"{each.title} {each.doc_id} {each.meeting_room}" for each in self.store.sessions]  # type: ignore[attr-defined]
+        return [" ".join((each.title, *each.params.values())) for each in self.store.sessions]
 
 
 class PlaceStore(Store):
@@ -263,12 +265,12 @@ def test_copies_in_a_sub_collection_move_with_what_decides_their_path() -> None:
             testing.write(f"rooms/{room}", {})
         meet(testing, "m")
         testing.deliver()
-        assert (testing.fields("roomViews/red") or {})["titles"] == ["m m red"]
+        assert (testing.fields("roomViews/red") or {})["titles"] == ["m red m"]
         assert testing.fields("places/red/of/m") is not None
         meet(testing, "m", room="blue")
         testing.deliver()
         assert (testing.fields("roomViews/red") or {})["titles"] == []
-        assert (testing.fields("roomViews/blue") or {})["titles"] == ["m m blue"]
+        assert (testing.fields("roomViews/blue") or {})["titles"] == ["m blue m"]
         assert testing.fields("places/red/of/m") is None
         assert testing.fields("places/blue/of/m") is not None
         assert_views_equal_rebuild(testing)
@@ -875,3 +877,45 @@ def test_the_picture_says_whose_copies_a_function_follows() -> None:
         "sessions/{doc_id}": "copies of Session",
         "cards/{doc_id}": "copies of Card",
     }
+
+
+class OwnCopy(Copy):
+    user = one_of(ClubStore.users)
+
+
+class Greeting(ViewModel[ClubStore, OwnCopy]):
+    """Copies that differ: each member is greeted by name."""
+
+    class Meta:
+        path = "users/{users.doc_id}/greetings/{club.doc_id}"
+        read = access.owner("users.doc_id")
+
+    @attrs.computed
+    def text(self) -> str:
+        return f"{self.store.club.title} of {self.copy.user.doc_id}"
+
+
+class GreetingStore(Store):
+    greeting = reference(Greeting)
+
+
+class Shown(ViewModel[GreetingStore]):
+    class Meta:
+        path = "users/{greeting.users_id}/shown/{greeting.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return self.store.greeting.text
+
+
+def test_each_of_the_copies_that_differ_is_a_source_of_its_own() -> None:
+    with memory_app(declared(Greeting, Shown)) as testing:
+        for user in "uv":
+            testing.write(f"users/{user}", {})
+        testing.write("clubs/c", {"title": "Chess", "users": [Reference("users/u"), Reference("users/v")]})
+        testing.deliver()
+        assert [(testing.fields(f"users/{user}/shown/c") or {})["text"] for user in "uv"] == [
+            "Chess of u",
+            "Chess of v",
+        ]
+        assert_views_equal_rebuild(testing)
