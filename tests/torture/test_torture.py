@@ -17,7 +17,7 @@ from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.views.build import Instance, build
 from boiler_functions.views.dependencies import sources_of
 from boiler_functions.views.totals import Total
-from tests.torture import clubs, transfers
+from tests.torture import chains, clubs, transfers
 from tests.torture.__main__ import PARTS, main
 from tests.torture.devices import DEVICES, Device, found_by_search, proven
 from tests.torture.figures import Figure, fault_figures
@@ -138,6 +138,13 @@ def test_the_simulator_finds_by_search_what_goes_wrong_if_every_change_is_taken_
 
     monkeypatch.setattr(Rebuild, "_is_counted", always)
     assert any(torture(seed).wrong["view_divergence"] for seed in range(40))
+
+
+def test_a_chain_of_views_shows_what_goes_wrong_without_the_tokens_of_what_a_copy_was_before() -> None:
+    (device,) = (each for each in DEVICES if each.name == "before-image tokens")
+    with pytest.MonkeyPatch.context() as patch:
+        device.remove(patch)
+        assert any(chains.torture(seed).wrong["view_divergence"] for seed in range(20))
 
 
 def test_transfers_between_accounts_never_show_a_sum_that_never_was_and_do_without_the_seen_version() -> None:
