@@ -116,7 +116,8 @@ def _class_fingerprint(view: type[ViewModel[Any]]) -> str:
     """
     bases = [each for each in view.__mro__ if issubclass(each, ViewModel) and each is not ViewModel]
     described = [[[name, *_described(value)] for name, value in sorted(vars(each).items())] for each in bases]
-    return f"class-{digest(view.__name__, schema_version(view), described)}"
+    own = [[each.name, each.source.name] for each in view.copy_class.__declared__()]
+    return f"class-{digest(view.__name__, schema_version(view), described, *filter(None, [own]))}"
 
 
 # For the type checker, a class whose instances have no hash has none itself.

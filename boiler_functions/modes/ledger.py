@@ -32,7 +32,7 @@ FORMAT = 2
 READABLE_FORMAT = 1
 """The format of a ledger whose lists are not packed, which earlier code reads too."""
 
-_SPARE_BYTES = 64 * 1024
+SPARE_BYTES = 64 * 1024
 """The bytes of a ledger's document that are kept free for everything but tokens, lists and content."""
 
 RANGED = ("code", "due", "plan", "skips")
@@ -243,7 +243,7 @@ class Ledger(NamedTuple):
         content = built.content if with_content and built.own is None else None
         contents: Mapping[str, Fields | None] = {**(built.own or {})} if with_content else {}
         beside = map(value_size, ([*built.tokens], [*built.digests.values()], content, [*contents.values()]))
-        room = MAX_DOCUMENT_BYTES - _SPARE_BYTES - sum(beside)
+        room = MAX_DOCUMENT_BYTES - SPARE_BYTES - sum(beside)
         lists = Lists(built.versions, built.destinations).fitting(room)
         return self._replace(
             depends_on=built.tokens,

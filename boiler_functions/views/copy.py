@@ -71,9 +71,9 @@ class OneOf(Generic[M]):
 
     def _found(self, place: CopyPlace) -> M:
         filled = place.pattern.match(place.path) or {}
-        own = [each.partition(".")[2] for each in filled if each.partition(".")[0] == self.source.name]
-        values = tuple(filled[f"{self.source.name}.{each}"] for each in own)
-        found: M | None = place.store.models_by(self.source, tuple(own)).get(values)
+        key = {name: filled.get(f"{self.source.name}.{name}") for name in self.source.model.pattern().names}
+        names = tuple(name for name, value in key.items() if value is not None)
+        found: M | None = place.store.models_by(self.source, names).get(tuple(key[name] or "" for name in names))
         if found is None:
             raise Rejected(f"There is no {self.source.model.__name__} for whom {place.path} could be.")
         return found

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from boiler_functions.database import Delete, Put, Write
 from boiler_functions.database.change import Change
-from boiler_functions.exceptions import Permanent, WithdrawalHeld
+from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, value_size
+from boiler_functions.exceptions import Permanent, TooLarge, WithdrawalHeld
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Debt, Ledger, Wake
+from boiler_functions.modes.ledger import SPARE_BYTES, Debt, Ledger, Wake
 from boiler_functions.modes.outbox import Recipient, changes, records, withdrawals
 from boiler_functions.modes.query.commits import Commits, Prepared
 from boiler_functions.modes.query.debts import Debts
@@ -88,6 +89,8 @@ class Composition(NamedTuple):
         edition = self._edition(instance)
         if ledger.document.exists and not ledger.edition.plan:
             self._invocation.has_met_earlier_ledgers = True
+        if recipients := self._recipients_of(instance):
+            _check_contents(instance, built)
         described = ledger.describing(
             built,
             reader.read_time or 0,
@@ -95,7 +98,7 @@ class Composition(NamedTuple):
             edition,
             self._once_more(),
             Wake.of(self._invocation.keeper, built.wake_at),
-            with_content=bool(self._recipients_of(instance)),
+            with_content=bool(recipients),
         )
         if self.quiet.every or described.postponed:
             described = self.quiet.built(instance, described, reader.time(), is_written=bool(wanted))
@@ -185,3 +188,13 @@ class Composition(NamedTuple):
 
     def _edition(self, instance: Instance) -> Edition:
         return self._invocation.edition_of(instance.view)
+
+
+def _check_contents(instance: Instance, built: Built) -> None:
+    """Raises TooLarge if no ledger could keep the contents of all copies, which a receiver of their changes needs."""
+    size = sum(map(value_size, (built.own or {}).values()))
+    if size > MAX_DOCUMENT_BYTES - SPARE_BYTES:
+        raise TooLarge(
+            f"The copies of {instance!r} differ and hold {size} bytes together. For `@app.on_change` its ledger keeps "
+            f"all of them, and a document has at most {MAX_DOCUMENT_BYTES}; let a view with less content be received."
+        )

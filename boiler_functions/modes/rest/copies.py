@@ -120,8 +120,12 @@ class CopyPaths:
 
     @cached_property
     def may_be_only_own(self) -> bool:
-        """Whether `are_only_own` holds for some caller."""
-        return bool(self._unknown) and any(isinstance(part, Claim) for part in self.readers.parts())
+        """Whether `are_only_own` holds for some caller; not if copies differ, as each caller reads just their own."""
+        return (
+            not self.view.has_own_copies()
+            and bool(self._unknown)
+            and any(isinstance(part, Claim) for part in self.readers.parts())
+        )
 
     @cached_property
     def _unknown(self) -> frozenset[str]:

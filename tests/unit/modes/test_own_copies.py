@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from boiler_functions import Boiler, Copy, Store, ViewModel, access, attrs, matching, one_of
+from boiler_functions import Boiler, Changed, Copy, Store, ViewModel, access, attrs, matching, one_of
 from boiler_functions.exceptions import InvalidAccess, InvalidReference
+from boiler_functions.modes.dead_letter import COLLECTION as LETTERS
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
 from tests.unit.modes.seats import Room, RoomCopy, RoomStore, Seat, app, begin, received, shown, sit
 
@@ -114,6 +115,42 @@ def test_a_receiver_has_the_end_of_a_copy_that_is_withdrawn_while_the_view_canno
     testing.deliver()
     assert received == [("users/eve/rooms/r", 3, None)]
     assert_views_equal_rebuild(testing)
+
+
+def test_copies_that_a_ledger_cannot_keep_for_a_receiver_become_a_dead_letter_that_says_so() -> None:
+    own = Boiler("much")
+
+    @own.query
+    class Much(ViewModel[RoomStore, RoomCopy]):
+        class Meta:
+            path = "users/{seats.doc_id}/much/{room.doc_id}"
+
+        @attrs.computed
+        def text(self) -> str:
+            return self.copy.seats.doc_id * self.copy.seats.unread
+
+    heard: list[Changed[Much]] = []
+
+    @own.on_change(Much)
+    def hear(change: Changed[Much]) -> None:
+        heard.append(change)
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="Standup").save()
+        for uid in "ab":
+            sit(uid, unread=600_000)
+        testing.deliver()
+        (letter,) = [each.fields or {} for each in testing.documents().values() if each.collection == LETTERS]
+        assert "For `@app.on_change` its ledger keeps all of them" in letter["message"]
+        sit("b", unread=1)
+        testing.deliver()
+        assert_views_equal_rebuild(testing)
+        assert [each.copies for each in heard] == [("users/a/much/r",), ("users/b/much/r",)]
+
+
+def test_a_holder_of_a_claim_who_takes_part_lists_what_is_theirs(testing: MemoryApp) -> None:
+    results = (http_client(testing, "eve", admin=True).get("/rooms").json or {})["results"]
+    assert [each["unread"] for each in results] == [3]
 
 
 def test_a_task_has_no_copy_to_ask_for() -> None:
