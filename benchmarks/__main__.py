@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only NAME]`: measures, prints and stores results; exits with 1 if a target is missed."""
+"""`python -m benchmarks [--only NAME …]`: measures, prints and stores results; exits with 1 if a target is missed."""
 
 import argparse
 import os
@@ -63,13 +63,19 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 def main(arguments: list[str] | None = None) -> int:
     """Runs the benchmarks, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--only", choices=BENCHMARKS, help="run one benchmark; print its rows, and do not store them")
+    parser.add_argument(
+        "--only", choices=BENCHMARKS, nargs="+", help="run these benchmarks; print their rows, and do not store them"
+    )
     only = parser.parse_args(arguments).only
     with FirestoreEmulator() as emulator:
         os.environ[EMULATOR_HOST] = emulator.host
-        chosen = [only] if only else list(BENCHMARKS)
-        rows = [row for name in chosen for row in _run(name, emulator)]
-    print_table(rows)
+        rows: list[Row] = []
+        try:
+            for name in only or BENCHMARKS:
+                rows += _run(name, emulator)
+        finally:
+            # Also what was measured before one of them failed.
+            print_table(rows)
     if not only:
         write_json(rows)
         print(f"Written to {FILE.relative_to(FILE.parents[1])}.")

@@ -83,7 +83,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def _page(folder: Path, settings: Mapping[str, Any], api: str, costs: Costs) -> Flask:
-    page = Flask("live", static_folder=None)
+    page = Flask(__name__, static_folder=None)
     host, path = api.removeprefix("http://").partition("/")[::2]
 
     @page.get("/", defaults={"name": "index.html"})
