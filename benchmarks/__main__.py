@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks.burst import burst
 from benchmarks.comparison import comparison
 from benchmarks.copies import copies
+from benchmarks.desk import desk
 from benchmarks.fan_out import fan_out
 from benchmarks.heartbeat import heartbeat
 from benchmarks.hot import hot
@@ -56,6 +57,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         writers,
         comparison,
         rest,
+        desk,
     )
 }
 
