@@ -22,7 +22,7 @@ from tests.firebase_tools import BIN, ROOT, deployed, install_firebase_functions
 from tests.pages import blocks
 
 HERE = Path(__file__).parent / "legacy"
-OF_THE_SCRIPT = ("adopt-legacy.sh", "keep_rules.py", "both_work.py")
+OF_THE_SCRIPT = ("adopt-legacy.sh", "keep_rules.py")
 PORTS = ("firestore", "functions", "hub", "logging", "eventarc", "tasks")
 DOCUMENTS: dict[str, dict[str, Any]] = json.loads((HERE / "documents.json").read_text("utf-8"))
 

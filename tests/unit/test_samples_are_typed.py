@@ -51,8 +51,10 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def tour(tmp_path: Path) -> Path:
     """The files of the README."""
+    # What lies in a folder is beside the app, and needs packages that are not installed here.
     for name, text in files().items():
-        (tmp_path / name).write_text(text)
+        if "/" not in name:
+            (tmp_path / name).write_text(text)
     return strict(tmp_path)
 
 
