@@ -56,11 +56,16 @@ def _declared(source: Path) -> Sequence[str]:
     """Returns the functions that firebase-tools would find in the folder; where functions.yaml is, it reads no code."""
     if (listed := source / FUNCTIONS_YAML).is_file():
         return _endpoints(listed.read_text("utf-8"))
-    if (package := source / "package.json").is_file():
-        entries = (source / _main(package), source / _TYPESCRIPT)
-        found = (each for path in entries if path.is_file() for each in _EXPORTED.findall(path.read_text("utf-8")))
-        return sorted({one or other for one, other in found})
-    return own_functions(source)
+    return sorted({*own_functions(source), *_exported(source)})
+
+
+def _exported(source: Path) -> Iterator[str]:
+    """Yields the names that the main module of a folder for Node.js exports."""
+    if not (package := source / "package.json").is_file():
+        return
+    for path in (source / _main(package), source / _TYPESCRIPT):
+        if path.is_file():
+            yield from (one or other for one, other in _EXPORTED.findall(path.read_text("utf-8", errors="replace")))
 
 
 def _main(package: Path) -> str:

@@ -62,7 +62,7 @@ def test_a_python_function_of_another_codebase_with_the_name_of_one_of_the_apps_
 def test_a_function_of_nodejs_is_refused_alike(run: Run, codebase: Codebase, name: str, text: str) -> None:
     source = codebase()
     (source / "src").mkdir()
-    (source / "package.json").write_text("{}")
+    (source / "package.json").write_text('{"main": "lib/index.js"}' if "ts" in name else "{}")
     (source / name).write_text(f"// towns-api\n{text}\n")
     assert "towns-city-form-task of the app 'towns' has the same name" in run("check").stderr
 
