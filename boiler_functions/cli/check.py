@@ -35,6 +35,7 @@ from boiler_functions.modes.advice import Advice
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.plan.advice import surprises
 from boiler_functions.types import subclasses
+from boiler_functions.views.stored_copy import depth_of
 from boiler_functions.views.view_model import View
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -130,10 +131,14 @@ def _refusal_of(declarations: Declarations) -> BoilerError | None:
 
 
 def _guilty(declarations: Declarations, error: BoilerError) -> View | None:
-    """Returns the view without which this error does not occur; of several, the one that was declared last."""
+    """Returns the view without which this error does not occur; of several, the one that was declared last.
+
+    A view that reads copies of others is asked about before these, as it goes with them.
+    """
     if str(_refusal_of(declarations._replace(named={}))) != str(error):
         return None  # The mistake is in an option that the app gives to a function by name.
-    last = reversed(declarations.views)
+    views = declarations.views
+    last = sorted(views, key=lambda view: (depth_of(view), views.index(view)), reverse=True)
     return next((view for view in last if str(_refusal_of(declarations.without(view))) != str(error)), None)
 
 

@@ -33,7 +33,7 @@ from boiler_functions.settings.sockets import DEFAULT_SOCKETS, SocketSettings
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.queries import queries_of
-from boiler_functions.views.stored_copy import depth_of
+from boiler_functions.views.stored_copy import depth_of, reads_copies_of
 from boiler_functions.views.view_model import View
 
 if TYPE_CHECKING:
@@ -323,8 +323,9 @@ class Declarations(NamedTuple):
         return self._replace(declared={**self.declared, mode: (*self.of(mode), declaration)})
 
     def without(self, view: View) -> Declarations:
-        """Returns the declarations of all other views, without the options of functions by name."""
-        left = {mode: tuple(each for each in found if each.view is not view) for mode, found in self.declared.items()}
+        """Returns the declarations of all views that can do without this one, without options of functions by name."""
+        gone = {view, *(each for each in self.views if reads_copies_of(each, view))}
+        left = {mode: tuple(each for each in found if each.view not in gone) for mode, found in self.declared.items()}
         return self._replace(declared=left, named={})
 
     @property

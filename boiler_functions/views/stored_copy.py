@@ -188,6 +188,12 @@ def depth_of(view: type[Any]) -> int:
     return max((1 + depth_of(each) for each in views_read(view.store_class).values()), default=0)
 
 
+def reads_copies_of(view: type[Any], other: type[Any]) -> bool:
+    """Returns whether the view reads copies of the other, or of one that does."""
+    read = views_read(view.store_class).values()
+    return other in read or any(reads_copies_of(each, other) for each in read)
+
+
 def relation_in(view: type[Any]) -> str | None:
     """Returns the name of an attribute that holds a relation, which a copy holds as a path; None without one."""
     fields = view.view_schema().fields

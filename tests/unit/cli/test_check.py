@@ -87,6 +87,41 @@ def test_collisions_are_reported_together_with_other_mistakes(write: Callable[[s
     assert sorted(codes) == ["BF108", "BF109"]
 
 
+READER = """
+
+class ReaderStore(Store):
+    label = reference(CityLabel)
+
+
+@app.query
+class Reader(ViewModel[ReaderStore]):
+    class Meta:
+        path = "readers/{label.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return ""
+"""
+
+
+def test_a_view_that_reads_copies_of_a_mistaken_one_is_not_a_mistake_too(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    line = write(APP + LABEL.replace("cityLabels", "boilerLedgers") + READER)
+    error, at = run("check").stderr.splitlines()
+    assert error.startswith("error BF109 CityLabel reads or writes")
+    assert at in (f"  at {line('class CityLabel')}", f"  at {_line_before(line('class CityLabel'))}")
+
+
+def test_a_mistake_of_a_view_that_reads_copies_is_not_that_of_the_one_before(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    line = write(APP + LABEL + READER.replace("readers/", "boilerLedgers/"))
+    error, at = run("check").stderr.splitlines()
+    assert error.startswith("error BF109 Reader reads or writes")
+    assert at in (f"  at {line('class Reader(')}", f"  at {_line_before(line('class Reader('))}")
+
+
 def test_a_module_below_the_apps_is_checked_as_well(module: Write, run: Run, folder: Path) -> None:
     (folder / "functions" / "prices.py").write_text(
         "def parse() -> None:\n    raise LookupError('gone')\n\n\nparse()\n"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import Any, TypedDict
 
 import pytest
@@ -34,12 +34,13 @@ from boiler_functions.exceptions import (
     TriggersItself,
 )
 from boiler_functions.models.session import use
-from boiler_functions.modes.invocation import Outcome
+from boiler_functions.modes.invocation import Outcome, Surroundings
 from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.staged import StagedVersion
 from boiler_functions.plan.chains import Chains
 from boiler_functions.plan.graph import Graph
 from boiler_functions.plan.prices import Prices
-from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
+from boiler_functions.testing import MemoryApp, VirtualClock, assert_views_equal_rebuild, memory_app
 from boiler_functions.types import Reference
 from boiler_functions.views.fetching import Assumed
 
@@ -919,3 +920,52 @@ def test_each_of_the_copies_that_differ_is_a_source_of_its_own() -> None:
             "Chess of v",
         ]
         assert_views_equal_rebuild(testing)
+
+
+def version(says: str) -> Boiler:
+    """A version of a chain of two, whose first view begins with what it says."""
+
+    class First(ViewModel[MeetingStore]):
+        class Meta:
+            path = "firsts/{meeting.doc_id}"
+
+        @attrs.computed
+        def text(self) -> str:
+            return f"{says} {self.store.meeting.title}"
+
+    class FirstStore(Store):
+        first = reference(First)
+
+    class Second(ViewModel[FirstStore]):
+        class Meta:
+            path = "seconds/{first.doc_id}"
+
+        @attrs.computed
+        def text(self) -> str:
+            return self.store.first.text
+
+    return declared(First, Second)
+
+
+def test_the_views_behind_a_staged_one_follow_what_is_shown_and_its_promotion() -> None:
+    clock = VirtualClock()
+    with memory_app(version("old"), Surroundings(clock.now, clock.sleep, Random(1))) as testing:
+
+        def second() -> object:
+            return (testing.fields("seconds/m") or {})["text"]
+
+        meet(testing, "m")
+        testing.deliver()
+        begun = testing.stage(version("new"), "First")
+        staged = partial(StagedVersion.of, testing.database, "chain", "First")
+        staged().write(testing.database, deployment=2, production=1)
+        list(begun.staging.build())
+        meet(testing, "m", title="n")
+        testing.deliver()
+        assert second() == "old n"
+        list(begun.staging.promote(staged()))
+        testing.deliver()
+        assert second() == "new n"
+        list(begun.staging.roll_back(staged()))
+        testing.deliver()
+        assert second() == "old n"
