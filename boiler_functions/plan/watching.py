@@ -210,13 +210,13 @@ class Watching(NamedTuple):
         metrics, watch = self.metrics, self.watch
         if any(isinstance(each.trigger, EventTrigger) for each in self.manifest.functions):
             age = _threshold(
-                f"an event waits for more than {_shown(watch.undelivered)}",
+                f"an event waits over {_shown(watch.undelivered)}",
                 f'metric.type="pubsub.googleapis.com/subscription/oldest_unacked_message_age" {self._subscriptions}',
                 watch.undelivered.total_seconds(),
                 "ALIGN_MAX",
             )
             kept = _threshold(
-                "an event could not be delivered at all",
+                "an event was given up",
                 f'metric.type="pubsub.googleapis.com/subscription/num_undelivered_messages" '
                 f'resource.type="{_SUBSCRIPTION}" resource.label.subscription_id="{self.manifest.undelivered}"',
                 0,

@@ -137,7 +137,7 @@ def test_the_plan_as_json_holds_every_part(run: Run) -> None:
     assert plan["queues"][0]["name"] == "towns-continuations"
     assert (upkeep["mode"], upkeep["invoker"], upkeep["views"]) == ("upkeep", "private", ["CityView"])
     assert plan["schedules"] == [{"name": "towns-upkeep", "schedule": "* * * * *", "timeZone": "Etc/UTC"}]
-    expiring = ("boilerMarkers", "boilerDeadLetters", "boilerOutbox", "boilerContributions")
+    expiring = ("boilerMarkers", "boilerDeadLetters", "boilerOutbox", "boilerBuilds", "boilerContributions")
     assert plan["ttl"] == [f"{each}.expire_at" for each in expiring]
     assert {
         "cloudtasks.googleapis.com",
