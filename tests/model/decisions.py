@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from tests.model.views import build, is_refused, matches, named, resolve, tokens_of, with_tombstones
+from tests.model.views import build, digits, is_refused, matches, named, resolve, tokens_of, with_tombstones
 from tests.model.world import (
     COPIED,
     EACH,
@@ -133,6 +133,7 @@ class Decisions:
             return handler._replace(phase="commit") if self._commit_of(handler) else anew(handler)
         is_known = self._is_covered(handler.change, ledger) or self._is_unaffected(handler, ledger)
         is_known |= self._is_postponed(handler.change, ledger, handler.read_at)
+        is_known |= self._is_unread(handler.change, ledger)
         if is_known and not self._is_owed(ledger, handler.edition):
             return anew(handler)
         is_owed = ledger and (
@@ -182,6 +183,16 @@ class Decisions:
             return read_at < ledger.written_at + PERIOD
         return read_at < ledger.postponed_until or (bool(ledger.postponed_until) and "postponed_in_time" in self.off)
 
+    def _is_unread(self, change: Change, ledger: Ledger | None) -> bool:
+        """Returns whether the images of the change agree in all that getters read of it, and that decides."""
+        if ledger is None or ledger.reads is None or change.path in ("", "a", UPKEEP):
+            return False
+        if not change.tells or None in (change.before.value, change.after.value):
+            return "images_agree" in self.off
+        decides = ("leads_matter" if change.path == "b" else "conditions_matter") not in self.off
+        read = ledger.reads | {1} if decides else ledger.reads
+        return digits(change.before, read) == digits(change.after, read)
+
     def _may_withdraw(self, change: Change) -> bool:
         """Returns whether the change may take a copy away: of a root that comes, goes, or places the view elsewhere."""
         if change.path not in self.scenario.places or "withdrawn_at_once" in self.off:
@@ -214,6 +225,8 @@ class Decisions:
             )
         if self._unregistered(handler):
             return handler._replace(phase="register")
+        if self._unrecorded(handler):
+            return handler._replace(phase="record")
         return handler._replace(phase="commit") if self._commit_of(handler) else anew(handler)
 
     def _unregistered(self, handler: Handler) -> dict[str, frozenset[str]]:
@@ -246,6 +259,44 @@ class Decisions:
                 for old in (ledgers[name].ledger,)
             )
         )
+
+    def _unrecorded(self, handler: Handler) -> dict[str, frozenset[int]]:
+        """Returns the views whose getters read attributes that the ledger does not have, so that others left them."""
+        if "attributes_registered" in self.off:
+            return {}
+        found = {}
+        for name, known in handler.ledgers:
+            if name in self._mine(handler) and known.ledger and known.ledger.reads is not None:
+                view = self._view(name, handler)
+                built = build(view, dict(handler.seen), handler.hits or (), handler.total)
+                if built and not built.failed and built.ledger.reads and built.ledger.reads - known.ledger.reads:
+                    found[name] = built.ledger.reads
+        return found
+
+    def _recording(self, handler: Handler) -> Commit:
+        ledgers = dict(handler.ledgers)
+        registered = ((name, ledgers[name].ledger, reads) for name, reads in self._unrecorded(handler).items())
+        return Commit(
+            tuple(
+                (name, ledgers[name], old._replace(reads=(old.reads or frozenset()) | reads, registered=True))
+                for name, old, reads in registered
+                if old
+            )
+        )
+
+    def _recorded(self, handler: Handler) -> Handler:
+        """Reads once more what has the attributes; a change of it starts again at the look-up."""
+        written = {name: Known(ledger) for name, _, ledger in self._recording(handler).ledgers}
+        seen = dict(handler.seen)
+        paths = {path for name in written for path in resolve(self._view(name, handler), seen).named}
+        paths |= {path for path, _ in handler.hits or ()}
+        awaited = frozenset() if "attributes_reread" in self.off else frozenset(paths - {"a"})
+        ledgers = pairs({**dict(handler.ledgers), **written})
+        return handler._replace(phase="verify", ledgers=ledgers, awaited=awaited)
+
+    def _verified(self, handler: Handler, path: str, document: Document) -> Handler:
+        read = [each for name, each in (*handler.seen, *(handler.hits or ())) if name == path]
+        return handler if all(each == document for each in read) else self._conflicted(handler)
 
     def _registered(self, handler: Handler) -> Handler:
         """Reads what was new once more, with the ledgers as this commit left them; with a total, all of it."""
@@ -328,6 +379,8 @@ class Decisions:
                 versions = with_tombstones(built.ledger, old, handler.change)
                 edition = max(handler.edition, old.edition if old and "later_stays" not in self.off else 0)
                 new = built.ledger._replace(tokens=tokens, versions=versions, as_of=handler.as_of, edition=edition)
+                if old and old.reads is not None and new.reads is not None:
+                    new = new._replace(reads=old.reads | new.reads)
                 new = new._replace(once_more=handler.is_early and "once_more" not in self.off)
                 if self.scenario.quiet:
                     written_at = read_at if wanted or old is None else old.written_at
@@ -424,7 +477,7 @@ class Decisions:
 
     def _divided(self, handler: Handler) -> Handler:
         """Returns the handler with the parts of its commit, if it is to have any."""
-        if handler.phase == "register" or handler.parts:
+        if handler.phase in ("register", "record") or handler.parts:
             return handler
         commit = self._commit_of(handler)
         return handler._replace(parts=self._in_parts(commit)) if commit and self._is_in_parts(commit) else handler
@@ -432,6 +485,8 @@ class Decisions:
     def _next_commit(self, handler: Handler) -> Commit | None:
         if handler.phase == "register":
             return self._registration(handler)
+        if handler.phase == "record":
+            return self._recording(handler)
         if not handler.parts:
             return self._commit_of(handler)
         ((name, known),) = handler.ledgers
@@ -441,6 +496,8 @@ class Decisions:
     def _after_commit(self, handler: Handler) -> Handler:
         if handler.phase == "register":
             return self._registered(handler)
+        if handler.phase == "record":
+            return self._recorded(handler)
         if len(handler.parts) < 2:
             return self._committed(handler)
         ((name, known),) = handler.ledgers

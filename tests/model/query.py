@@ -15,6 +15,7 @@ Two views, `A` of the root `a` and `B` of the root `c`, that read by what the va
     ASKS    the root and `b`, and all that match when `b` is 3: a query that is known once `b` is read
     NARROW  the root, and of `b` and of all that match the tens alone; `y` as well when the ones of `b` are 3
     WHOLE   as NARROW, and `y` whole
+    SOME    as NARROW, but the ledger alone says so    MORE    as SOME, and the hundreds, too
 
 A view without root (its root is "") reads `b`, and `y` when `b` is 3.
 
@@ -216,7 +217,7 @@ class QueryProtocol(Decisions):
         match handler.phase:
             case "start":
                 yield from self._follow(handler, world, who)
-            case "look-up" | "read" | "check":
+            case "look-up" | "read" | "check" | "verify":
                 for item in sorted(handler.awaited):
                     yield self._read(handler, item, world, who)
             case "deeper":
@@ -247,7 +248,11 @@ class QueryProtocol(Decisions):
             name: Known(ledger)
             for name, ledger in found.items()
             if self._is_owed(ledger, handler.edition)
-            or not (self._is_covered(handler.change, ledger) or self._is_postponed(handler.change, ledger, world.time))
+            or not (
+                self._is_covered(handler.change, ledger)
+                or self._is_unread(handler.change, ledger)
+                or self._is_postponed(handler.change, ledger, world.time)
+            )
         }
         label = f"{who}: finds the ledgers of {', '.join(found) or 'no view'} by {', '.join(sorted(tokens))}"
         done = handler._replace(todo=(*following, *handler.todo[1:]))
@@ -294,6 +299,9 @@ class QueryProtocol(Decisions):
         if handler.phase == "check":
             again = self._read_again(handler, item, document)
             return f"{who}: reads {item} = {document.value} once more", put(world, again)
+        if handler.phase == "verify":
+            after = self._verified(handler, item, document)
+            return f"{who}: reads {item} = {document.value} once more", put(world, after)
         after = handler._replace(seen=pairs({**dict(handler.seen), item: document}))
         return f"{who}: reads {item} = {document.value}", put(world, after)
 
@@ -343,7 +351,7 @@ class QueryProtocol(Decisions):
                 if not handler.todo:
                     return None
                 return handler if handler.todo[0].startswith(FOLLOW) else self._look_up(handler)
-            case "look-up" | "read" | "check":
+            case "look-up" | "read" | "check" | "verify":
                 if handler.awaited:
                     return self._read_unchanging(handler, world)
                 if "versions" in self.off:
@@ -381,7 +389,7 @@ class QueryProtocol(Decisions):
         if commit is None:
             yield f"{who}: leaves nothing behind", put(world, anew(handler))
             return
-        what = "registers" if handler.phase == "register" else "commits"
+        what = "registers" if handler.phase in ("register", "record") else "commits"
         if commit.refused:
             yield f"{who}: its commit is refused for good", put(world, self._refused(handler))
             return

@@ -19,10 +19,12 @@ from tests.model.world import (
     FAILS,
     FOUND,
     LINK,
+    MORE,
     NARROW,
     OWNED,
     QUERY,
     REFUSED,
+    SOME,
     SPREAD,
     TIMED,
     WHOLE,
@@ -75,6 +77,9 @@ _COUNTED = {"x": (1, 2, 11, None), "y": (1, None), "a": (COUNTED, BOTH, QUERY, N
 _MOVING = {"a": (COPIED, ALONE, None), "b": (5, 6, None)}
 _FIELDS = {"a": (NARROW, None), "b": (0, 100, 10, 3), "x": (1, 101, 11, 2), "y": (20, None)}
 _NARROW = (("a", NARROW), ("b", 0), ("x", 1), ("y", 10))
+_RECORDED = {**_FIELDS, "a": (SOME, MORE, None)}
+_SHOWN = {"a": (SOME, MORE), "b": (0, 100, 10), "x": (1, 101)}
+_SOME = (("a", SOME), *_NARROW[1:])
 _SPREAD = (("a", SPREAD), ("b", 0))
 _EACH = (("a", EACH), ("b", 0), ("y", 0))
 _PARTICIPANTS = {"b": (0, 1, None), "y": (0, 1, None)}
@@ -208,6 +213,21 @@ FAMILIES = (
         "a field more by new code", 2, 2,
         {"b": (0, 10, 110)}, views=WIDENED, fields=NARROW, initial=_NARROW, deployments=(2,), upkeep=True,
     ),
+    _family("attributes that a ledger has", 2, 3, _RECORDED, recorded=True, initial=_SOME),
+    _family("attributes that a ledger has, delivered twice", 2, 2, _SHOWN, recorded=True, initial=_SOME, deliveries=2),
+    _family(
+        "attributes that a ledger has, crashes and lost answers", 2, 3,
+        _SHOWN, recorded=True, initial=_SOME, faults=1,
+    ),
+    _family(
+        "attributes that a ledger has, events without images", 2, 3,
+        _SHOWN, recorded=True, initial=_SOME, imageless=True,
+    ),
+    _family(
+        "attributes that a ledger has, built by hand meanwhile", 2, 3,
+        _SHOWN, recorded=True, initial=_SOME, builds=1,
+    ),
+    _family("attributes of a quiet view", 2, 3, _SHOWN, recorded=True, initial=_SOME, quiet=True, upkeep=True),
     _family("a quiet view", 2, 3, _DOCUMENTS, quiet=True, upkeep=True),
     _family("a quiet view, delivered twice", 1, 2, _DOCUMENTS, initial=_OLD, quiet=True, upkeep=True, deliveries=2),
     _family(
@@ -330,7 +350,8 @@ def scenarios(*, deep: bool = False, off: Iterable[str] = ()) -> Iterator[tuple[
             (world.COUNTS, template.settling),
             (world.QUIET, template.quiet),
             (world.OWN, template.participants),
-            (world.FIELDS, template.fields),
+            (world.FIELDS, template.fields or template.recorded),
+            (world.RECORDED, template.recorded),
         )
         if any(off & set(devices) and not has for devices, has in needs):
             continue

@@ -1,6 +1,6 @@
 """What a view reads, and what it is built as."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tests.model.world import (
     ASKS,
@@ -14,11 +14,13 @@ from tests.model.world import (
     LINK,
     LINKED,
     MISSING,
+    MORE,
     NARROW,
     NOW,
     OWNED,
     QUERY,
     REFUSED,
+    SOME,
     SPREAD,
     TIMED,
     WHOLE,
@@ -43,7 +45,7 @@ def named(view: View, seen: Mapping[str, Document]) -> Iterator[str]:
         yield "y"
     if (root == CHAIN or not view.root) and seen.get("b", MISSING).value == CHAIN:
         yield "y"
-    if root == WHOLE or (root == NARROW and (seen.get("b", MISSING).value or 0) % 10 == CHAIN):
+    if root == WHOLE or (root in (NARROW, SOME, MORE) and (seen.get("b", MISSING).value or 0) % 10 == CHAIN):
         yield "y"
 
 
@@ -53,7 +55,7 @@ def resolve(view: View, seen: Mapping[str, Document]) -> Resolution:
         return Resolution(False)
     root = seen.get(view.root, MISSING).value
     is_asked = root == ASKS and seen.get("b", MISSING).value == CHAIN
-    queries = is_asked or root in (QUERY, FOUND, NARROW, WHOLE)
+    queries = is_asked or root in (QUERY, FOUND, NARROW, WHOLE, SOME, MORE)
     return Resolution(True, tuple(named(view, seen)), queries, root in (COUNTED, BOTH))
 
 
@@ -77,7 +79,10 @@ def build(
         return None
     versions = {path: seen[path].version for path in resolution.named}
     root = seen[view.root].value if view.root else None
+    reads = {SOME: frozenset({10}), MORE: frozenset({10, 100})}.get(root or 0)
     read = {path: view.shown(each) if root in (NARROW, WHOLE) else each.value for path, each in seen.items()}
+    if reads:
+        read = {path: digits(each, reads) for path, each in seen.items()}
     whole = {view.root, *(("y",) if root == WHOLE else ())}
     content: tuple[object, ...] = tuple(seen[path].value if path in whole else read[path] for path in resolution.named)
     if resolution.queries:
@@ -101,8 +106,14 @@ def build(
     if view.root and seen[view.root].value == EACH:
         own = tuple((to, (seen[path].value,)) for to, path in ((1, "b"), (2, "y")) if seen[path].value is not None)
         content, destinations = own, tuple(to for to, _ in own)
-    ledger = Ledger(tokens_of(view, resolution), pairs(versions), content, destinations, own=own)
+    ledger = Ledger(tokens_of(view, resolution), pairs(versions), content, destinations, own=own, reads=reads)
     return Built(content, destinations, ledger._replace(wakes=wakes and not now, now=now))
+
+
+def digits(document: Document, read: Iterable[int]) -> int | None:
+    """Returns the value of the document with these of its digits alone, each named by its place."""
+    value = document.value
+    return None if value is None else sum(value // place % 10 * place for place in read)
 
 
 def matches(document: Document) -> bool:

@@ -17,10 +17,12 @@ FOUND = 15
 EACH = 18
 NARROW, WHOLE = 16, 17
 """The first reads one field of each document, the tens of its value; by the ones it follows and finds."""
+SOME, MORE = 20, 21
+"""As NARROW, but nobody says so: the first reads the tens of each document, the second the hundreds, too."""
 ASKS = 19
 INITIAL = 1
 """The version of all documents that exist before the script."""
-LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, EACH, ASKS, *OWNED)
+LINKED = (LINK, CHAIN, COPIED, SPREAD, TIMED, NARROW, WHOLE, EACH, ASKS, SOME, MORE, *OWNED)
 FOLLOW = "follow "
 UPKEEP = "upkeep"
 NOW = "now"
@@ -71,6 +73,9 @@ OWN = ("digest_of_each", "part_digests", "digest_withdrawn")
 FIELDS = ("images_agree", "conditions_matter", "leads_matter", "all_references_matter")
 """The devices for changes that matter to no view; only scenarios with fields need them."""
 
+RECORDED = ("attributes_registered", "attributes_reread")
+"""The devices for changes of what no getter has read so far; only scenarios with recorded attributes need them."""
+
 DEVICES = (
     "register",
     "versions",
@@ -94,6 +99,7 @@ DEVICES = (
     *QUIET,
     *OWN,
     *FIELDS,
+    *RECORDED,
 )
 
 
@@ -159,7 +165,8 @@ class Ledger(NamedTuple):
     `edition` is the deployment that built it; it is `owed` a build that could not be done. One that was built during
     a roll-out is built `once_more` after it. It `wakes` when the moment comes, and `now` is the time at which it was
     built. It had counted every write up to `as_of`, if it counts at all. Its view was `written_at` a time, and changes
-    are postponed until `postponed_until`. It was `registered` and not built since.
+    are postponed until `postponed_until`. It was `registered` and not built since. Its getters read the digits `reads`
+    of the documents; None for all.
     """
 
     tokens: frozenset[str]
@@ -177,6 +184,7 @@ class Ledger(NamedTuple):
     registered: bool = False
     own: tuple[tuple[int, tuple[object, ...]], ...] = ()
     """The content of each copy, for its digest, of a view whose copies differ."""
+    reads: frozenset[int] | None = None
 
     def version(self, path: str) -> int | None:
         return dict(self.versions).get(path)
@@ -315,6 +323,8 @@ class Scenario(NamedTuple):
     """The copies of some views differ."""
     fields: int = 0
     """The views are NARROW or WHOLE, and a change of what they do not read is acknowledged at once."""
+    recorded: bool = False
+    """The views are SOME or MORE, and a change of what their ledgers say that no getter has read is left alone."""
     places: tuple[str, ...] = ("a",)
     """The documents that decide where a quiet view is stored."""
     settling: bool = False
@@ -339,7 +349,8 @@ def shown(ledger: Ledger | None) -> str:
     if ledger is None:
         return "none"
     counted = f", counted as of @{ledger.as_of}" if ledger.as_of else ""
-    return f"(tokens {sorted(ledger.tokens)}, versions {dict(ledger.versions)}{counted})"
+    reads = "" if ledger.reads is None else f", reads the digits {sorted(ledger.reads)}"
+    return f"(tokens {sorted(ledger.tokens)}, versions {dict(ledger.versions)}{counted}{reads})"
 
 
 def anew(handler: Handler, first: tuple[str, ...] = ()) -> Handler:
