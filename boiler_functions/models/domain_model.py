@@ -22,6 +22,7 @@ from boiler_functions.models.conditions import Condition
 from boiler_functions.models.fields import flatten
 from boiler_functions.models.model import DOC_ID, DOC_REF, OBJ_TYPE, RESERVED_KEYS, Misfit, Model
 from boiler_functions.models.original import IMMUTABLE, Original
+from boiler_functions.models.reads import Reads
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.types import Fields, subclasses
@@ -49,9 +50,9 @@ class DomainModel(Model):
 
     path: str
     _original: Original | None
+    """What `save` compares with; None for a model that was never stored."""
     _readable: frozenset[str] | None = None
     """The attributes that getters of a view may read; None for all."""
-    """What `save` compares with; None for a model that was never stored."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -236,6 +237,11 @@ class DomainModel(Model):
             self._readable = readable
             self.values = {name: value for name, value in self.values.items() if name in readable}
 
+    def _note(self, reads: Reads | None) -> None:
+        """Has what is read from now on noted."""
+        if reads is not None:
+            self.values = reads.noted(type(self), self.values)
+
     def _unread(self, name: str) -> ImpureGetter:
         read = ", ".join(sorted(self._readable or ())) or "none"
         return ImpureGetter(
@@ -337,6 +343,7 @@ class DomainModel(Model):
         if key not in known:
             known[key] = cls._class_of(document)._with(document, active.loaded)
             known[key]._narrow(active.readable(document.path))
+            known[key]._note(active.reads)
         model: Self = known[key]
         return model
 
@@ -382,7 +389,8 @@ class DomainModel(Model):
         return (Filter(OBJ_TYPE, "==", names[0]) if len(names) == 1 else Filter(OBJ_TYPE, "in", names),)
 
     def __eq__(self, other: object) -> bool:
-        return super().__eq__(other) and isinstance(other, DomainModel) and other.path == self.path
+        # First by the path: comparing the values reads them all.
+        return isinstance(other, DomainModel) and other.path == self.path and super().__eq__(other)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"

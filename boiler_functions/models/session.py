@@ -27,6 +27,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.matching import result_of
 from boiler_functions.exceptions import Conflict, ForeignThread, ImpureGetter, TaskFailed
+from boiler_functions.models.reads import Reads
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, as_stored
 
@@ -52,6 +53,11 @@ class Session(Protocol):
 
     def readable(self, path: str) -> frozenset[str] | None:
         """Returns the attributes of the document that may be read; None for all."""
+        ...
+
+    @property
+    def reads(self) -> Reads | None:
+        """Notes which attributes are read; None where nobody asks."""
         ...
 
     @property
@@ -169,6 +175,7 @@ class Direct:
     """A session that keeps nothing: each call is one RPC, each write a commit of its own."""
 
     caller: Caller | None = None
+    reads = None
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -207,8 +214,10 @@ class Snapshot:
         loaded: dict[Any, Any] | None = None,
         readable: Readable | None = None,
         looked_up: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        reads: Reads | None = None,
     ) -> None:
         self.documents = documents
+        self.reads = reads
         self._looked_up = looked_up
         self._readable = readable
         self.view = view
@@ -276,6 +285,7 @@ class UnitOfWork:
     """
 
     caller: Caller | None = None
+    reads = None
 
     def __init__(self, database: Database, documents: Mapping[str, Document], at: Instant | None = None) -> None:
         self.database = database

@@ -20,6 +20,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Version, digest, to_datetime, to_instant
 from boiler_functions.views.build import Built, Instance
+from boiler_functions.views.narrowed import FieldsRead, both, is_unread
 
 COLLECTION = "boilerLedgers"
 
@@ -142,6 +143,8 @@ class Ledger(NamedTuple):
     """The digests of the copies by destination, of a view whose copies differ; else each has the `content_hash`."""
     contents: Mapping[str, Fields | None] = {}
     """The contents of the copies by destination, of a view whose copies differ, kept as `content` is."""
+    reads: FieldsRead = {}
+    """The fields that builds by this code read, by pattern; a change of others is left alone."""
 
     @classmethod
     def of(cls, instance: Instance, document: Document, read_at: Instant = 0) -> Ledger:
@@ -177,6 +180,7 @@ class Ledger(NamedTuple):
             fields.get("registered", False),
             dict(zip(lists.destinations, fields.get("digests", ()), strict=False)),
             dict(zip(lists.destinations, fields.get("contents", ()), strict=False)),
+            {each: None if names is None else frozenset(names) for each, names in fields.get("reads", {}).items()},
         )
 
     @property
@@ -187,6 +191,15 @@ class Ledger(NamedTuple):
     def content_at(self, path: str) -> Fields | None:
         """Returns the content of the copy at the path, as far as it is kept; None if the view has no copy there."""
         return self.contents.get(path, self.content) if path in self.destinations else None
+
+    def leaves(self, instance: Instance, edition: Edition, path: str, changed: frozenset[str] | None) -> bool:
+        """Whether the view is the same after a change of these fields of a document, as no getter has read them.
+
+        Other code may read others; and a view that is owed a build is not what it should be.
+        """
+        if self.is_unpaid or self.edition.code != edition.code:
+            return False
+        return is_unread(instance.view.store_class, self.reads, path, changed)
 
     def is_owed_to(self, edition: Edition) -> bool:
         """Whether code of this edition must build the view, whatever an event says.
@@ -220,6 +233,11 @@ class Ledger(NamedTuple):
         """
         registered = self._replace(depends_on=self.depends_on | tokens, is_registered=True)
         return registered if self.document.exists else registered._replace(edition=edition, debt=debt)
+
+    def reading(self, reads: FieldsRead) -> Ledger:
+        """Returns the ledger with more fields that are read, so that their changes are not left alone from now on."""
+        known = {each: fields for each, fields in both(self.reads, reads).items() if each in self.reads}
+        return self._replace(reads=known, is_registered=True)
 
     def owing(self, tokens: frozenset[str], edition: Edition, debt: Debt) -> Ledger:
         """Returns the ledger of a view that could not be built: with old and new tokens, and otherwise unchanged."""
@@ -262,6 +280,8 @@ class Ledger(NamedTuple):
             is_registered=False,
             digests=built.digests,
             contents=contents,
+            # What was read once may be read again. So one that reads now this and now that registers each once.
+            reads=both(self.reads, built.reads) if edition.code == self.edition.code else built.reads,
         )
 
     def emptied(self, edition: Edition, cause: str) -> Ledger:
@@ -300,6 +320,7 @@ class Ledger(NamedTuple):
             **({"postponed_until": to_datetime(self.postponed.at)} if self.postponed else {}),
             **({"written_at": to_datetime(self.written_at)} if self.written_at else {}),
             **({"registered": True} if self.is_registered else {}),
+            **({"reads": reads} if (reads := _listed(self.reads)) else {}),
             **({} if self.content is None else {"content": self.content}),
             **({"contents": [self.contents.get(each) for each in self.destinations]} if self.contents else {}),
             **self._skipped_fields(),
@@ -327,6 +348,10 @@ class Ledger(NamedTuple):
     def committed(self, version: Version) -> Ledger:
         """Returns this ledger as it is after its own commit."""
         return self._replace(document=self.document._replace(fields={}, version=version))
+
+
+def _listed(reads: FieldsRead) -> Fields:
+    return {each: None if names is None else sorted(names) for each, names in sorted(reads.items())}
 
 
 def edition_of(fields: Fields) -> Edition:

@@ -18,9 +18,11 @@ from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import InvalidDocument, Permanent
 from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
+from boiler_functions.models.reads import Reads
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
 from boiler_functions.types import Fields, Instant, Reference, Version, as_stored, digest
 from boiler_functions.views.dependencies import tokens_of
+from boiler_functions.views.narrowed import FieldsRead, fields_read
 from boiler_functions.views.store import Resolution, Store
 from boiler_functions.views.view_model import ViewModel
 
@@ -78,6 +80,8 @@ class Built(NamedTuple):
     """The contents by destination, of a view whose copies differ; `content` says then only that there is a view."""
     digests: Mapping[str, str] = MappingProxyType({})
     """The digests of `own`, by destination."""
+    reads: FieldsRead = MappingProxyType({})
+    """The fields that were read of the documents, by pattern; of a build that succeeded."""
 
     def at(self, path: str | None) -> Fields | None:
         """Returns the content of the copy at one of the destinations; None if there is no view, or no such copy."""
@@ -148,6 +152,12 @@ class Reader:
         found = [[(each.path, each.version) for each in now.results[key]] for key in queries]
         read = [[(each.path, self.documents[each.path].version) for each in self.results[key]] for key in queries]
         return found == read and all(now.documents[path].version == self.documents[path].version for path in paths)
+
+    def has_versions(self, versions: Mapping[str, Version]) -> bool:
+        """Reads the documents as they are now, and returns whether they are in these versions."""
+        if not versions:
+            return True
+        return all(each.version == versions[each.path] for each in self.database.read([*versions]).documents)
 
     def reached(self, instance: Instance) -> Resolution:
         """Returns how far the fetch plan leads with what was read, for a build that failed before its end."""
@@ -346,25 +356,30 @@ def _built(instance: Instance, reader: Reader, resolution: Resolution, scope: st
     if not instance.is_possible or (root is not None and root.name not in resolution.paths):
         return Built(None, (), tokens, versions)
     built = Built(None, (), tokens, versions, skipped=seen.skipped)
+    # One for all rounds: what made a document be skipped was read, too.
+    reads = Reads()
     while True:
-        computed = _computed(instance, reader, resolution, seen, built)
+        computed = _computed(instance, reader, resolution, seen, built, reads)
         if not any(seen.skips(each) for each in (computed.failure, *computed.refused)):
             return computed
 
 
-def _computed(instance: Instance, reader: Reader, resolution: Resolution, seen: Seen, empty: Built) -> Built:
+def _computed(
+    instance: Instance, reader: Reader, resolution: Resolution, seen: Seen, empty: Built, reads: Reads
+) -> Built:
     """Returns the build with the view's copies, and its content or the reason why it has none."""
-    readable = instance.view.store_class.readable()
-    looked_up = resolution.looked_up
-    with active(Snapshot(seen.documents, instance.view.__name__, reader.loaded, readable, looked_up)):
+    store_class, name = instance.view.store_class, instance.view.__name__
+    readable, looked_up = store_class.readable(), resolution.looked_up
+    with active(Snapshot(seen.documents, name, reader.loaded, readable, looked_up, reads)):
         totals = reader.totals_of(resolution)
-        store = instance.view.store_class(resolution.paths, dict(seen.documents), reader.time, totals)
+        store = store_class(resolution.paths, dict(seen.documents), reader.time, totals)
         view = instance.view.of(store, instance.key)
         copies = view.__copies__()
         built = empty._replace(destinations=copies.paths, view=view, refused=copies.refused)
         try:
             content, own = _contents(view, [each for each in copies.paths if instance.copy in (None, each)])
-            return built._replace(content=content, own=own, wake_at=store.changes_at)
+            built = built._replace(content=content, own=own, wake_at=store.changes_at)
+            return built._replace(reads=fields_read(store_class, resolution, seen.documents, reads))
         except Permanent as error:
             return built._replace(failure=error)
 

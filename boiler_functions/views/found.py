@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
 
 from boiler_functions.database import Document, Filter, Query
 from boiler_functions.exceptions import InvalidReference
+from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.conditions import Bound
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
@@ -183,6 +184,10 @@ class Referrers(Chosen[M]):
         return self.choice._replace(
             collection=where.collection, group=where.group, pattern=where.pattern, filters=filters
         )
+
+    def starts_by(self) -> Iterator[Attribute[Any]]:
+        if isinstance(self.relation, ValueRelation):
+            yield self.relation.by
 
     def queries_of(self, image: Document) -> list[Query]:
         return [self._query(each) for each in self.relation.filters_in(image.fields or {})]

@@ -56,8 +56,8 @@ def _placement(view: View, source: Source, document: Document) -> list[Any]:
     # A getter may read everything.
     found: list[Any] = [fields if each.fget is not None else each.held_in(fields) for each in attributes]
     for other in placing(view):
-        if other.via is source and (relation := other.followed()) is not None:
-            found.append(relation.held_in(fields))
+        if other.via is source:
+            found += (each.held_in(fields) for each in other.starts_by())
     return [fields.get(OBJ_TYPE), *found, dict(deciding(source, document))]
 
 

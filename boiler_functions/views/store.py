@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from boiler_functions.database import Aggregation, Document, Number, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
+from boiler_functions.models import session
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
@@ -108,6 +109,11 @@ class Source(ABC):
         """Returns the relation that leads to its documents from those of another reference; None without one."""
         return None
 
+    def starts_by(self) -> Iterator[Attribute[Any]]:
+        """Yields the attributes of the documents it starts from which decide what documents it finds."""
+        if (relation := self.followed()) is not None:
+            yield relation
+
     def decided_by(self) -> Iterable[Query]:
         """Returns queries whose conditions and orders decide which documents it finds."""
         return ()
@@ -147,7 +153,7 @@ class Source(ABC):
 
     def _models(self, store: Store) -> list[Any]:
         # In the order of the paths, except for `matching`, which keeps the order of its selection.
-        documents = (store.documents[path] for path in store.paths.get(self.name, ()))
+        documents = (store._documents[path] for path in store.paths.get(self.name, ()))
         models = (self.model.model_of(document) for document in documents)
         return [model for model in models if model is not None]
 
@@ -192,7 +198,6 @@ class Store:
     """Whether some reference reads no more than some fields."""
 
     paths: Mapping[str, tuple[str, ...]]
-    documents: Documents
     totals: Mapping[str, Result]
     _models: dict[str, list[Any]]
     _by_values: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Any]]
@@ -244,12 +249,19 @@ class Store:
         totals: Mapping[str, Result] = MappingProxyType({}),
     ) -> None:
         self.paths = paths
-        self.documents = documents
+        self._documents = documents
         self.totals = totals
         self._read_time = read_time
         self._now: Now | None = None
         self._models = {}
         self._by_values = {}
+
+    @property
+    def documents(self) -> Documents:
+        """The documents themselves, by path; a getter that takes them depends on all of their fields."""
+        if (reads := session.current().reads) is not None:
+            reads.is_whole = True
+        return self._documents
 
     @property
     def now(self) -> Now:
@@ -286,7 +298,7 @@ class Store:
         """Returns the models behind a reference once they are loaded, else its documents, which may not fit."""
         if source.name in self._models:
             return list(self._models[source.name])
-        documents = (self.documents[path] for path in self.paths.get(source.name, ()))
+        documents = (self._documents[path] for path in self.paths.get(source.name, ()))
         return [document for document in documents if source.model.holds(document)]
 
     def changed(self) -> Iterator[DomainModel]:
@@ -322,9 +334,14 @@ class Store:
     def read_by(cls, source: Source) -> Iterator[str]:
         """Yields the attributes that a reference declares, and the relations that others follow from it."""
         yield from (each.name for each in source.fields or ())
+        yield from cls.followed_from(source)
+
+    @classmethod
+    def followed_from(cls, source: Source) -> Iterator[str]:
+        """Yields the relations that other references follow from this one, and the values that they are found by."""
         for other in cls.sources:
-            if other.via is source and (relation := other.followed()) is not None:
-                yield relation.name
+            if other.via is source:
+                yield from (each.name for each in other.starts_by())
 
     @classmethod
     def root(cls) -> Root[Any] | None:

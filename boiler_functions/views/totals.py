@@ -185,6 +185,9 @@ class Total(Queried, Generic[N]):
         resolution.kept[self.name] = (self, query, number)
         return True
 
+    def starts_by(self) -> Iterator[Attribute[Any]]:
+        return self.of.starts_by()
+
     def queries(self, resolution: Resolution, documents: Documents) -> list[Query] | None:
         return self.of.queries(resolution, documents)
 

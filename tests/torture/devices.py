@@ -56,6 +56,7 @@ from tests.unit.modes.query import (
     test_kept_totals,
     test_own_copies,
     test_quiet,
+    test_recorded_fields,
     test_time,
     test_totals,
 )
@@ -357,6 +358,26 @@ def _all_references_that_reach_it(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Store, "reaching", classmethod(lambda cls, path: list(reaching(cls, path))[:1]))
 
 
+def _registration_of_fields(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rebuild_module, "adds_to", lambda known, read: frozenset())
+
+
+def _second_reading_of_fields(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reader, "has_versions", lambda self, versions: True)
+
+
+def _recorded_relations_and_conditions(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(narrowed_module, "_decided", lambda store, source: frozenset())
+
+
+def _fields_of_the_same_code(patch: pytest.MonkeyPatch) -> None:
+    """Takes what other code read for what this code reads."""
+    leaves = Ledger.leaves
+    patch.setattr(
+        Ledger, "leaves", lambda self, instance, edition, *change: leaves(self, instance, self.edition, *change)
+    )
+
+
 def _margin_of_a_total(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rebuild_module, "SETTLING", 0)
 
@@ -532,6 +553,22 @@ DEVICES = (
     Device(
         "conditions that compare", _conditions_that_compare,
         test_fields.test_what_a_condition_compares_matters_too,
+    ),
+    Device(
+        "registration of fields", _registration_of_fields,
+        test_recorded_fields.test_a_change_that_was_left_alone_before_its_field_is_registered_is_in_the_view,
+    ),
+    Device(
+        "second reading of fields", _second_reading_of_fields,
+        test_recorded_fields.test_a_change_that_was_left_alone_before_its_field_is_registered_is_in_the_view,
+    ),
+    Device(
+        "recorded relations and conditions", _recorded_relations_and_conditions,
+        test_recorded_fields.test_what_is_followed_or_compared_is_recorded_although_no_getter_reads_it,
+    ),
+    Device(
+        "fields of the same code", _fields_of_the_same_code,
+        test_recorded_fields.test_what_new_code_reads_is_not_known_from_the_ledger_of_old_code,
     ),
     Device(
         "all references that reach a document", _all_references_that_reach_it,

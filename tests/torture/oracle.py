@@ -8,7 +8,7 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 PREFIXES = (
     "cityViews/", "placeViews/", "countryViews/", "twinViews/", "initialViews/", "dashboards/", "dueViews/",
-    "totalsViews/", "keptTotalsViews/", "listedViews/",
+    "totalsViews/", "keptTotalsViews/", "listedViews/", "bylineViews/",
 )  # fmt: skip
 
 
@@ -51,6 +51,20 @@ def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
     names = [cities[doc_id]["name"] for _, doc_id in sorted(large, reverse=True)[:2]]
     yield "dashboards/large", {"names": names, "obj_type": "LargeView"}
     yield from _meetings(documents)
+    yield from _bylines(documents)
+
+
+def _bylines(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
+    articles = _collection(documents, "articles")
+    for doc_id, article in articles.items():
+        path = _path(article["author"]) if article.get("author") else ""
+        author = documents.get(path)
+        field = {"signed": "name", "friendly": "nickname"}.get(article.get("how", ""))
+        by = "" if author is None else author.get(field, "") if field else "somebody"
+        # Those who refer to an author are found, too, if it is missing.
+        others = [each for each in articles.values() if path and each.get("author") and _path(each["author"]) == path]
+        hows = [each.get("how", "") for each in others]
+        yield f"bylineViews/{doc_id}", {"by": by, "others": hows, "obj_type": "BylineView"}
 
 
 def _people(cities: Iterable[Mapping[str, Any]]) -> int:

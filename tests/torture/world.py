@@ -143,6 +143,48 @@ class ListedView(ViewModel[ListedStore]):
         return [city.name for city in self.store.cities]
 
 
+class Author(DomainModel):
+    class Meta:
+        collection_name = "authors"
+
+    name = attrs.string(default="")
+    nickname = attrs.string(default="")
+    seen = attrs.integer(default=0)
+
+
+class Article(DomainModel):
+    class Meta:
+        collection_name = "articles"
+
+    author = attrs.relation(Author)
+    how = attrs.string(default="")
+    visits = attrs.integer(default=0)
+
+
+class BylineStore(Store):
+    article = reference(Article)
+    author = reference(Article.author)
+    others = referrers(Article.author, via=author)
+
+
+class BylineView(ViewModel[BylineStore]):
+    """Reads this field or that, as another document says; many changes are of fields that nobody has read."""
+
+    class Meta:
+        path = "bylineViews/{article.doc_id}"
+
+    @attrs.computed
+    def by(self) -> str:
+        author, how = self.store.author, self.store.article.how
+        if author is None:
+            return ""
+        return author.nickname if how == "friendly" else author.name if how == "signed" else "somebody"
+
+    @attrs.computed
+    def others(self) -> list[str]:
+        return [each.how for each in self.store.others]
+
+
 class _Deposit(ViewModel[SettingsStore]):
     """Adds to an account, and records which version of which form did, so that doubled and lost effects show."""
 
@@ -181,7 +223,7 @@ def applied(view: str, doc_id: str, amount: int) -> str:
 
 def tortured_app() -> Boiler:
     app = Boiler("torture", max_retries=8)
-    for view in (*QUERIES, InitialView, DueView, TotalsView, KeptTotalsView, ListedView):
+    for view in (*QUERIES, InitialView, DueView, TotalsView, KeptTotalsView, ListedView, BylineView):
         app.query(view)
     for collection, (form, completion) in FORMS.items():
         path = f"users/{{user_id}}/{collection}/{{form_id}}"
@@ -206,6 +248,7 @@ class Clients:
         kinds = (
             [self._city] * 6 + [self._country] * 3 + [self._meeting] * 3 + [self._form] * 4 + [self._settings]
             + [self._delete] * 3 + [self._together] * 2 + [self._deadline] * 3
+            + [self._author] * 4 + [self._article] * 4
         )  # fmt: skip
         return [self._chance.choice(kinds) for _ in range(count)]
 
@@ -284,9 +327,27 @@ class Clients:
         due_at = to_datetime(self._clock()) + timedelta(minutes=self._chance.randint(-60, 300))
         self._put(f"deadlines/{self._any('hij')}", dueAt=due_at)
 
+    def _author(self) -> None:
+        values: dict[str, Any] = {
+            "name": self._any("AB"),
+            "nickname": self._any("ab"),
+            "seen": self._chance.randint(0, 99),
+        }
+        field = self._chance.choice(list(values))
+        self._commit([Put(f"authors/{self._any('st')}", values, mask=(field,))])
+
+    def _article(self) -> None:
+        values: dict[str, Any] = {
+            "author": self._chance.choice([None, Reference("authors/s"), Reference("authors/t")]),
+            "how": self._chance.choice(["", "signed", "friendly"]),
+            "visits": self._chance.randint(0, 99),
+        }
+        field = self._chance.choice(list(values))
+        self._commit([Put(f"articles/{self._any('kl')}", values, mask=(field,))])
+
     def _delete(self) -> None:
         path = self._chance.choice(
-            ["cities/a", "cities/b", "countries/x", "users/u", "meetings/m", "tickets/p", "deadlines/h"]
+            ["cities/a", "cities/b", "countries/x", "users/u", "meetings/m", "tickets/p", "deadlines/h", "authors/s"]
         )
         self.poisoned.discard(path)
         self._commit([Delete(path)])

@@ -29,7 +29,7 @@ from boiler_functions.modes.stored_copies import Finding, Verdict
 from boiler_functions.paths import collection_of
 from boiler_functions.types import MISSING, Fields, Instant, digest
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
-from boiler_functions.views.narrowed import matters
+from boiler_functions.views.narrowed import fields_changed, matters
 
 PAGE = 100
 
@@ -63,7 +63,8 @@ class _Look(NamedTuple):
         """Whether the ledger may differ in changes alone that mattered to nobody, and so were acknowledged unseen."""
         known, now = self.ledger.versions, self.built.versions
         came_or_went = (MISSING in (known.get(each, MISSING), now.get(each, MISSING)) for each in self.changed)
-        return self.instance.view.store_class.reads_fields and not any(came_or_went)
+        is_narrow = self.instance.view.store_class.reads_fields or bool(self.ledger.reads)
+        return is_narrow and not any(came_or_went)
 
 
 class Audit(NamedTuple):
@@ -199,10 +200,18 @@ class Audit(NamedTuple):
         # Of a document that is gone, only the past says since when.
         gone = [path for path, each in current.items() if not each.exists and path not in recent]
         earlier = self._as_it_was({path: max(known.get(path, MISSING), since) for path in (*recent, *gone)})
-        store = look.instance.view.store_class
-        if any(matters(store, Change("", "", path, earlier[path], current[path], 0)) for path in recent):
+        if any(self._matters(look, Change("", "", path, earlier[path], current[path], 0)) for path in recent):
             return True
         return any(earlier[path].exists for path in gone)
+
+    def _matters(self, look: _Look, change: Change) -> bool:
+        """Whether the event of the change would build the view."""
+        ledger = look.ledger
+        # A function without a release knows the class alone; both are this code.
+        edition = ledger.edition if ledger.edition.code in self._own_codes else self._edition
+        if ledger.leaves(look.instance, edition, change.path, fields_changed(change)):
+            return False
+        return matters(look.instance.view.store_class, change)
 
     def _as_it_was(self, times: Mapping[str, Instant]) -> dict[str, Document]:
         """Returns the documents, each as it was at its time."""

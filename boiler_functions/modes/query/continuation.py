@@ -30,6 +30,10 @@ PARTS = 200
 """The most such continuations that one invocation queues, which takes some seconds; the one after them queues more."""
 
 
+MOST_FIELDS = 100
+"""The most names of changed fields in a payload; a change of more concerns all views."""
+
+
 class Continuation(NamedTuple):
     """The ledgers that a change concerns, from after one id up to and including another.
 
@@ -46,13 +50,18 @@ class Continuation(NamedTuple):
     time: Instant
     before: Version
     updated: Version
+    changed: tuple[str, ...] = ()
+    """The names of the fields that the change changes; none if they are too many, or not known."""
 
     @classmethod
-    def of(cls, function: str, tokens: Sequence[str], change: Change) -> Continuation:
+    def of(
+        cls, function: str, tokens: Sequence[str], change: Change, changed: frozenset[str] | None = None
+    ) -> Continuation:
         """Returns the continuation of all ledgers that a change concerns; `ranges` cuts it into parts."""
         return cls(
             function, tuple(tokens), "", "", change.id, change.source, change.path, change.time,
             change.before.version, change.after.version,
+            tuple(sorted(changed)) if changed and len(changed) <= MOST_FIELDS else (),
         )  # fmt: skip
 
     @classmethod
@@ -60,7 +69,7 @@ class Continuation(NamedTuple):
         """Returns the continuation in a task's payload; raises InvalidEvent for a payload that is not one."""
         try:
             tokens: Any = payload["tokens"]
-            found = cls(**{**payload, "tokens": tuple(tokens)})
+            found = cls(**{**payload, "tokens": tuple(tokens), "changed": tuple(payload.get("changed", ()))})
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidEvent(f"A task's payload is not a continuation: {error!r}.") from error
         if not found._fits():
@@ -70,11 +79,11 @@ class Continuation(NamedTuple):
     def _fits(self) -> bool:
         """Whether each field has its declared type: a payload is JSON, which anybody could have written."""
         fields: dict[str, Any] = self._asdict()
-        tokens = fields.pop("tokens")
+        tokens, changed = fields.pop("tokens"), fields.pop("changed")
         texts = [fields.pop(name) for name in ("function", "id", "source", "path")]
         ids = [fields.pop(name) for name in ("after", "until")]
         return (
-            all(isinstance(each, str) for each in (*texts, *tokens))
+            all(isinstance(each, str) for each in (*texts, *tokens, *changed))
             and all(isinstance(each, str) and _LEDGER_ID.fullmatch(each) for each in ids)
             and all(type(each) is int for each in fields.values())
             and 0 < len(tokens) <= MAX_ALTERNATIVES
@@ -88,6 +97,10 @@ class Continuation(NamedTuple):
         """The name of the task. The same work has the same name, so that it is enqueued once."""
         # https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2#createtaskrequest
         return digest(self.function, self.source, self.id, self.tokens, self.after, self.until)
+
+    @property
+    def fields_changed(self) -> frozenset[str] | None:
+        return frozenset(self.changed) or None
 
     def change(self) -> Change:
         """Returns the change without the documents' contents; a rebuild needs only their versions."""

@@ -1,7 +1,8 @@
 """Estimates the cost of a change of a source for a stored view.
 
 The estimate is for a change that reaches a view whose dependencies are all known. A new dependency costs two more RPCs
-and is read twice; if it changes in between, everything is. A covered event costs one RPC in all.
+and is read twice; if it changes in between, everything is. So does a field that getters read for the first time. An
+event that is covered, or changes nothing that getters have read, costs one RPC in all, or the look-up.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from boiler_functions.modes.stored_copies import Moved
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed, copies_of
-from boiler_functions.views.narrowed import matters
+from boiler_functions.views.narrowed import fields_changed, matters
 from boiler_functions.views.stored_copy import copy_model, views_read
 from boiler_functions.views.view_model import View
 
@@ -100,7 +100,8 @@ class QueryFunction(EventFunction):
         self._rebuild(invocation, change, enqueue)._replace(views=views).run()
 
     def take_up(self, invocation: Invocation, rest: Continuation, enqueue: Enqueue | None) -> None:
-        self._rebuild(invocation, rest.change(), enqueue).follow(rest.tokens, rest.after, rest.until)
+        rebuild = self._rebuild(invocation, rest.change(), enqueue)._replace(changed=rest.fields_changed)
+        rebuild.follow(rest.tokens, rest.after, rest.until)
 
     def _rebuild(self, invocation: Invocation, change: Change, enqueue: Enqueue | None) -> Rebuild:
         return Rebuild(
@@ -110,6 +111,7 @@ class QueryFunction(EventFunction):
             enqueue=enqueue,
             recipients=self.recipients,
             at_most_every=self.periods,
+            changed=fields_changed(change),
         )
 
 

@@ -34,9 +34,11 @@ from boiler_functions.modes.query.debts import Debts
 from boiler_functions.modes.query.keep import Keep
 from boiler_functions.modes.query.quiet import QuietViews
 from boiler_functions.modes.query.sides import Sides
+from boiler_functions.paths import Pattern
 from boiler_functions.types import MISSING, Instant, Version
-from boiler_functions.views.build import Instance, Reader, build_to_store, chunks
+from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
+from boiler_functions.views.narrowed import adds_to
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import ViewModel
@@ -85,6 +87,8 @@ class Rebuild(NamedTuple):
     """The views that are written at most so often, in nanoseconds."""
     is_second: bool = False
     """Whether it builds the views whose ledger of this code is in the second place where it looks."""
+    changed: frozenset[str] | None = None
+    """The names of the fields that the change changes; None if that is not known."""
     kept: Mapping[str, Version] | None = None
     """The shards of kept totals that the change may have changed, and since when; None if that is not known."""
 
@@ -154,7 +158,8 @@ class Rebuild(NamedTuple):
 
     def _hand_on(self, enqueue: Enqueue, tokens: Sequence[str], after: str, until: str) -> None:
         assert self.change is not None
-        rest = Continuation.of(self.invocation.function, tokens, self.change)._replace(after=after, until=until)
+        rest = Continuation.of(self.invocation.function, tokens, self.change, self.changed)
+        rest = rest._replace(after=after, until=until)
         hand_on(rest, self.invocation, enqueue)
 
     def rebuild(self, instances: list[Instance], ledgers: Ledgers | None = None) -> None:
@@ -229,9 +234,32 @@ class Rebuild(NamedTuple):
             if not self._is_still_so(reader, former, resolved):
                 reader.read_again({path for each in resolved.values() for path in each.named})
                 resolved = reader.resolve(instances)
+        new: list[tuple[Instance, Built]] = []
         for each in instances:
             built = build_to_store(each, reader, resolved[each], self._scope(each))
+            if adds_to(ledgers[each].reads, built.reads):
+                new.append((each, built))
+            else:
+                yield self._composition.result(each, ledgers[each], built, reader, resolved[each], failure)
+        if new:
+            ledgers = {**ledgers, **self._register_reads(new, ledgers)}
+        for each, built in new:
             yield self._composition.result(each, ledgers[each], built, reader, resolved[each], failure)
+
+    def _register_reads(self, new: Sequence[tuple[Instance, Built]], ledgers: Ledgers) -> Ledgers:
+        """Commits the ledgers with fields that getters read for the first time, and reads their documents once more.
+
+        Until then, handlers left changes of these fields alone. Raises Conflict if there was one: what was read may be
+        from before it, and no event will come.
+        """
+        registered = self._commit_ledgers({each: ledgers[each].reading(built.reads) for each, built in new})
+        read: dict[str, Version] = {}
+        for each, built in new:
+            patterns = [Pattern(text) for text in adds_to(ledgers[each].reads, built.reads)]
+            read.update((path, at) for path, at in built.versions.items() if any(p.match(path) for p in patterns))
+        if not Reader(self.invocation.database).has_versions(read):
+            raise Conflict("A document has changed before its fields were registered. Nothing was built. Read again.")
+        return registered
 
     def _is_still_so(self, reader: Reader, former: Ledgers, resolved: Mapping[Instance, Resolution]) -> bool:
         """Reads once more what the former ledgers did not name; returns whether it is as the first reading saw it.
@@ -278,6 +306,9 @@ class Rebuild(NamedTuple):
             return False
         # The tokens are those of this edition's plan; of a later edition's, they say nothing.
         if not is_left and not instance.root and not self._tokens(instance.view) & ledger.depends_on:
+            self.invocation.note(Outcome.UNAFFECTED)
+            return False
+        if not is_left and ledger.leaves(instance, self._edition(instance), self.change.path, self.changed):
             self.invocation.note(Outcome.UNAFFECTED)
             return False
         if self._quiet.every and not is_left and self._quiet.is_postponed(instance, ledger, self.change):
@@ -378,10 +409,13 @@ class Rebuild(NamedTuple):
             )
             for each in instances
         }
-        committed = self.invocation.database.commit([ledger.put(each) for each, ledger in registering.items()])
+        return self._commit_ledgers(registering)
+
+    def _commit_ledgers(self, ledgers: Ledgers) -> Ledgers:
+        committed = self.invocation.database.commit([ledger.put(each) for each, ledger in ledgers.items()])
         return {
             each: ledger.committed(version)
-            for (each, ledger), version in zip(registering.items(), committed.versions, strict=True)
+            for (each, ledger), version in zip(ledgers.items(), committed.versions, strict=True)
         }
 
     def _named_by(self, change: Change) -> Iterator[Instance]:

@@ -20,6 +20,8 @@ class Answer:
     etag: str | None = None
     location: str | None = None
     watched: Mapping[str, Version] = field(default_factory=dict)
+    changed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The fields that were changed of a watched document, which the stored view may never have read."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:

@@ -49,6 +49,7 @@ class KeptAnswer:
             "location": answer.location,
             "written": list(written),
             "deleted": list(deleted),
+            "changed": [{"path": path, "fields": sorted(names)} for path, names in answer.changed.items()],
             "time": time,
             "expire_at": time + kept,
         }
@@ -61,7 +62,8 @@ class KeptAnswer:
             raise UnprocessableEntity("The `Idempotency-Key` was used for another request. Use a new key for each.")
         # All documents of a commit get the same version, so the marker's is theirs.
         watched = dict.fromkeys(fields["written"], document.version) | dict.fromkeys(fields["deleted"], MISSING)
-        return Answer(fields["status"], _body(fields["answer"]), fields["etag"], fields["location"], watched)
+        changed = {each["path"]: frozenset(each["fields"]) for each in fields.get("changed", ())}
+        return Answer(fields["status"], _body(fields["answer"]), fields["etag"], fields["location"], watched, changed)
 
 
 def _json(body: object) -> bytes:

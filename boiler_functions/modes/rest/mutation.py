@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
@@ -22,7 +22,7 @@ from boiler_functions.modes.rest.kept_answer import KeptAnswer
 from boiler_functions.modes.rest.representation import etag_of, represent
 from boiler_functions.types import Instant
 from boiler_functions.views.build import Built, Instance, Reader, build, unit_of_work
-from boiler_functions.views.narrowed import matters
+from boiler_functions.views.narrowed import fields_changed, matters
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
 
@@ -75,6 +75,7 @@ class Mutation:
         built = build(self.instance, after, left, self.scope)
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after, left))
         concerning = self._concerning(unit, built, reader, after)
+        answer = replace(answer, changed=dict(_changed(concerning, reader, after)))
         writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
             deleted = [path for path in concerning if isinstance(unit.writes[path], Delete)]
@@ -157,6 +158,14 @@ class Mutation:
             return Answer(204, location=location)
         body = represent(self.instance.key["doc_id"], content)
         return Answer(201 if is_new else 200, body, etag_of(content), location)
+
+
+def _changed(paths: Iterable[str], before: Reader, after: Reader) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yields the documents that were there before and are after, with the fields that the mutation changes."""
+    for path in paths:
+        was, will_be = (each.documents.get(path, Document(path)) for each in (before, after))
+        if changed := fields_changed(Change("", "", path, was, will_be, 0)):
+            yield path, changed
 
 
 class Afterwards(Reader):

@@ -245,11 +245,11 @@ class Resource:
 
     def _awaited(self, instance: Instance, answer: Answer, seconds: float) -> Answer:
         """Returns the answer once the stored view shows the mutation; with 202 if that takes too long."""
-        if self._has_caught_up(instance, answer.watched) or self._waits(instance, answer.watched, seconds):
+        if self._has_caught_up(instance, answer) or self._waits(instance, answer, seconds):
             return replace(answer, headers={"Preference-Applied": f"wait={seconds:g}"})
         return replace(answer, status=202) if answer.body is not None else answer
 
-    def _waits(self, instance: Instance, watched: Mapping[str, Version], seconds: float) -> bool:
+    def _waits(self, instance: Instance, answer: Answer, seconds: float) -> bool:
         """Waits until the stored view shows what was written; returns False at the deadline, or if too many wait."""
         if not self.places.acquire(blocking=False):
             return False
@@ -258,14 +258,16 @@ class Resource:
         try:
             while (left := deadline - surroundings.clock()) > 0:
                 surroundings.sleep(min(pause, left / 1e9))
-                if self._has_caught_up(instance, watched):
+                if self._has_caught_up(instance, answer):
                     return True
                 pause = min(2 * pause, _LONGEST_LOOK)
             return False
         finally:
             self.places.release()
 
-    def _has_caught_up(self, instance: Instance, watched: Mapping[str, Version]) -> bool:
+    def _has_caught_up(self, instance: Instance, answer: Answer) -> bool:
+        """Whether the stored view shows all that was written, or would be the same with it."""
+        watched = answer.watched
         if not watched or not self.is_stored:
             return True
         try:
@@ -276,10 +278,12 @@ class Resource:
         if not document.exists or watched.get(instance.root) == MISSING:
             return not document.exists and watched.get(instance.root) == MISSING
         try:
-            known = Ledger.of(instance, document).versions
+            ledger = Ledger.of(instance, document)
         except NewerSchema:
             return False
-        return all(_covers(known.get(path), version) for path, version in watched.items())
+        edition = Edition.of(self.app, self.view, self.surroundings.release)
+        behind = (path for path, version in watched.items() if not _covers(ledger.versions.get(path), version))
+        return all(ledger.leaves(instance, edition, path, answer.changed.get(path)) for path in behind)
 
     def _instance(self, key: Mapping[str, str]) -> Instance:
         if self.view.store_class.root() is None:

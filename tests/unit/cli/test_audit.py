@@ -16,9 +16,8 @@ from tests.unit.cli.conftest import APP, LABEL, Run, Start
 
 OTHER = APP.replace("return self.store.city.name", 'return self.store.city.name + "!"')
 
-FIELDS = APP.replace("    name = attrs", "    seen = attrs.integer(default=0)\n    name = attrs").replace(
-    "reference(City)", "reference(City, fields=[City.name])"
-)
+WHOLE = APP.replace("    name = attrs", "    seen = attrs.integer(default=0)\n    name = attrs")
+FIELDS = WHOLE.replace("reference(City)", "reference(City, fields=[City.name])")
 
 NAMES = ("PAR", "ROM", "TOK")
 
@@ -157,7 +156,7 @@ def test_what_newer_code_will_change_is_shown_and_is_no_fault(start: Start, run:
     assert found["CityView"]["changes"][0]["differing"] == [{"path": "cityView/PAR", "fields": ["title"]}]
 
 
-@pytest.mark.parametrize("text", [FIELDS], ids=["with fields"])
+@pytest.mark.parametrize("text", [FIELDS, WHOLE], ids=["with fields", "without"])
 def test_what_no_getter_reads_may_change_all_the_time_and_hides_nothing(text: str, start: Start, run: Run) -> None:
     testing = start(text)
     built(testing)
@@ -167,13 +166,13 @@ def test_what_no_getter_reads_may_change_all_the_time_and_hides_nothing(text: st
     testing.deliver()
     assert faults(run) == [("wrong", "cities/TOK")]
     start(text.replace("return self.store.city.name", 'return self.store.city.name + "!"'))
+    testing.advance(minutes=10)
     assert answer(run, "audit", status=1)["CityView"]["verdicts"] == {"other code": 2, "wrong": 1}
 
 
-def test_a_lost_event_is_found_while_what_no_getter_reads_changes(
-    start: Start, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    testing = start(FIELDS)
+@pytest.mark.parametrize("text", [FIELDS, WHOLE], ids=["with fields", "without"])
+def test_a_lost_event_is_found_while_what_no_getter_reads_changes(text: str, start: Start, run: Run) -> None:
+    testing = start(text)
     built(testing)
     testing.write("cities/TOK", city("Edo"))
     testing.take()

@@ -179,7 +179,7 @@ def test_a_later_permanent_failure_leaves_the_previous_view_and_tokens_that_find
         City.new(doc_id="TOK", name="Tokyo", country="JP").save()
         testing.deliver()
         before = ledger(testing, CountryView, "countries/JP") or {}
-        put(testing, "countries/JP", name="Nippon")
+        put(testing, "countries/JP", name="Nippon", obj_type="Country")
         hooked = Hooked(testing.database).before(kind, nth, raises(error))  # type: ignore[arg-type]
         (changed,) = testing.take()
         report = testing.handle(changed, hooked)
@@ -202,7 +202,7 @@ def test_an_owed_view_is_never_covered() -> None:
         testing.deliver()
         put(testing, "countries/JP", name="Nippon")
         testing.deliver()
-        put(testing, "cities/TOK", name="Tokyo", capital=True)
+        put(testing, "cities/TOK", name="Edo")
         (changed,) = testing.take()
         testing.handle(changed)
         path = ledger_path("demo/PlaceView", Instance(PlaceView, "cities/TOK"))
