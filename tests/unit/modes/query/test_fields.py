@@ -199,6 +199,40 @@ def test_what_a_condition_compares_matters_too() -> None:
         changed(testing, "notes/n", open=False)
 
 
+@pytest.mark.parametrize("fields", [[Person.name], None], ids=["with fields", "without"])
+def test_a_value_by_which_others_refer_to_a_document_matters_too(fields: Any) -> None:
+    class Letter(DomainModel):
+        class Meta:
+            collection_name = "letters"
+
+        to = attrs.relation(Person, by=Person.city)
+
+    class MailStore(Store):
+        person = reference(Person, fields=fields)
+        letters = referrers(Letter.to)
+        number = referrers(Letter.to).count()
+
+    mail = Boiler("mail")
+
+    @mail.query
+    class Mail(ViewModel[MailStore]):
+        class Meta:
+            path = "mail/{person.doc_id}"
+
+        @attrs.computed
+        def letters(self) -> list[str]:
+            return [self.store.person.name, str(self.store.number), *(each.doc_id for each in self.store.letters)]
+
+    with memory_app(mail) as testing:
+        Person.new(doc_id="ada", name="Ada", city="London").save()
+        testing.write("letters/l", {"to": "London"})
+        testing.write("letters/p", {"to": "Paris"})
+        testing.deliver()
+        assert changed(testing, "people/ada", city="Paris")[0] == {"built"}
+        assert (testing.fields("mail/ada") or {})["letters"] == ["Ada", "1", "p"]
+        assert changed(testing, "people/ada", nick="A")[0] == {"unaffected"}
+
+
 def test_a_getter_that_reads_another_attribute_is_refused_by_name() -> None:
     class OtherStore(Store):
         team = reference(Team, fields=[Team.motto])
