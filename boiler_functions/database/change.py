@@ -6,7 +6,7 @@ Events arrive late, twice and out of order, so that their images may be older th
 from typing import NamedTuple
 
 from boiler_functions.database import Document
-from boiler_functions.types import MISSING, Instant, Version
+from boiler_functions.types import MISSING, Instant, Version, digest
 
 
 class Change(NamedTuple):
@@ -29,6 +29,18 @@ class Change(NamedTuple):
     @property
     def images(self) -> tuple[Document, ...]:
         return tuple(image for image in (self.before, self.after) if image.exists)
+
+    @property
+    def fields(self) -> frozenset[str] | None:
+        """The names of the fields in which the images differ; None if they do not say so."""
+        before, after = self.before.fields, self.after.fields
+        # The images of a continuation's change have no contents.
+        if not before or not after:
+            return None
+        # By digest, which tells 1 from True.
+        was, now = ({(name, digest(value)) for name, value in each.items()} for each in (before, after))
+        # The emulator has events of equal writes. They tell nothing, also not that nothing has changed.
+        return frozenset(name for name, _ in was ^ now) or None
 
     @property
     def is_equal(self) -> bool:

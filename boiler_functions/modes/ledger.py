@@ -20,7 +20,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledger_lists import Lists
 from boiler_functions.types import Fields, Instant, Version, digest, to_datetime, to_instant
 from boiler_functions.views.build import Built, Instance
-from boiler_functions.views.narrowed import FieldsRead, both, is_unread
+from boiler_functions.views.dependencies import FieldsRead, both, is_unread
 
 COLLECTION = "boilerLedgers"
 

@@ -21,8 +21,7 @@ from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
 from boiler_functions.models.reads import Reads
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
 from boiler_functions.types import Fields, Instant, Reference, Version, as_stored, digest
-from boiler_functions.views.dependencies import tokens_of
-from boiler_functions.views.narrowed import FieldsRead, fields_read
+from boiler_functions.views.dependencies import FieldsRead, fields_read, tokens_of
 from boiler_functions.views.store import Resolution, Store
 from boiler_functions.views.view_model import ViewModel
 

@@ -3,18 +3,29 @@
 A document that is read by name gives one token, even if it does not exist. A query gives one for itself, by which a
 change of a document that meets its conditions finds the view, whatever its limit; and one for its collection, for
 changes that do not say what the document was.
+
+Of the documents, the fields that getters read are dependencies, too: a change of others leaves the view as it is.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, reduce
+from typing import TypeAlias
 
-from boiler_functions.database import Query
+from boiler_functions.database import NAME, Document, Query
 from boiler_functions.database.change import Change
-from boiler_functions.database.matching import matches
-from boiler_functions.types import digest
+from boiler_functions.database.matching import matches, segments_of
+from boiler_functions.models.model import OBJ_TYPE
+from boiler_functions.models.reads import Reads, fields_of
+from boiler_functions.types import digest, subclasses
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Resolution, Root, Source, Store
 from boiler_functions.views.totals import Total
+
+FieldsRead: TypeAlias = Mapping[str, frozenset[str] | None]
+"""The names of the fields that a build read, by the pattern of their documents; None for all.
+
+A pattern that is not there had no document, so nothing is known of what getters read of one.
+"""
 
 
 def tokens_of(scope: str, resolution: Resolution, root: str) -> frozenset[str]:
@@ -89,3 +100,54 @@ def _query_token(scope: str, query: Query) -> str:
 
 def _collection_token(scope: str, source: Source) -> str:
     return digest(scope, "collection", source.model.pattern().text)
+
+
+def fields_read(
+    store: type[Store], resolution: Resolution, documents: Mapping[str, Document], reads: Reads
+) -> FieldsRead:
+    """Returns what a build read, followed and found documents by: for each pattern, not for each document."""
+    found: dict[str, frozenset[str] | None] = {}
+    for source in store.sources:
+        paths = resolution.paths.get(source.name, ())
+        if source.leads and any(path in documents and documents[path].exists for path in paths):
+            found[source.model.pattern().text] = frozenset()
+    for source in store.sources:
+        pattern = source.model.pattern()
+        if pattern.text in found:
+            noted = (fields for model, fields in reads.fields() if model.pattern().overlaps(pattern))
+            found[pattern.text] = reduce(_both, noted, _both(found[pattern.text], _decided(store, source)))
+    return dict.fromkeys(found) if reads.is_whole else found
+
+
+def _decided(store: type[Store], source: Source) -> frozenset[str]:
+    """Returns the fields that say a document's class, where it leads, and whether the reference finds it."""
+    followed = fields_of((source.model, *subclasses(source.model)), store.followed_from(source))
+    queries = list(source.decided_by())
+    filtered = (each.field for query in queries for each in query.filters)
+    ordered = (each.field for query in queries for each in query.orders)
+    compared = (segments_of(each)[0] for each in (*filtered, *ordered) if each != NAME)
+    return frozenset({OBJ_TYPE, *followed, *compared})
+
+
+def _both(some: frozenset[str] | None, others: frozenset[str] | None) -> frozenset[str] | None:
+    return None if some is None or others is None else some | others
+
+
+def both(some: FieldsRead, others: FieldsRead) -> FieldsRead:
+    """Returns what either build read."""
+    common = {each: _both(some[each], others[each]) for each in some.keys() & others.keys()}
+    return {**some, **others, **common}
+
+
+def adds_to(known: FieldsRead, read: FieldsRead) -> frozenset[str]:
+    """Returns the patterns of which a build read fields that are not known yet, so that a change of one was left."""
+    return frozenset(each for each in known.keys() & read.keys() if _both(known[each], read[each]) != known[each])
+
+
+def is_unread(store: type[Store], known: FieldsRead, path: str, changed: frozenset[str] | None) -> bool:
+    """Returns whether a build that read these fields is as it would be after the change of others in a document."""
+    sources = list(store.reaching(path))
+    if changed is None or not sources:
+        return False
+    read = [known.get(each.model.pattern().text) for each in sources]
+    return all(each is not None and not each & changed for each in read)

@@ -38,6 +38,7 @@ from boiler_functions.modes.query.quiet import QuietViews
 from boiler_functions.modes.query.rebuild import Rebuild
 from boiler_functions.types import MISSING
 from boiler_functions.views import build as build_module
+from boiler_functions.views import dependencies as dependencies_module
 from boiler_functions.views import narrowed as narrowed_module
 from boiler_functions.views.build import Built, Reader
 from boiler_functions.views.dependencies import _document_token
@@ -367,7 +368,7 @@ def _second_reading_of_fields(patch: pytest.MonkeyPatch) -> None:
 
 
 def _recorded_relations_and_conditions(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(narrowed_module, "_decided", lambda store, source: frozenset())
+    patch.setattr(dependencies_module, "_decided", lambda store, source: frozenset())
 
 
 def _fields_of_the_same_code(patch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from boiler_functions.modes.stored_copies import Finding, Verdict
 from boiler_functions.paths import collection_of
 from boiler_functions.types import MISSING, Fields, Instant, digest
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
-from boiler_functions.views.narrowed import fields_changed, matters
+from boiler_functions.views.narrowed import matters
 
 PAGE = 100
 
@@ -209,7 +209,7 @@ class Audit(NamedTuple):
         ledger = look.ledger
         # A function without a release knows the class alone; both are this code.
         edition = ledger.edition if ledger.edition.code in self._own_codes else self._edition
-        if ledger.leaves(look.instance, edition, change.path, fields_changed(change)):
+        if ledger.leaves(look.instance, edition, change.path, change.fields):
             return False
         return matters(look.instance.view.store_class, change)
 

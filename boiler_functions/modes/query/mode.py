@@ -37,7 +37,7 @@ from boiler_functions.modes.stored_copies import Moved
 from boiler_functions.paths import Pattern
 from boiler_functions.types import Instant
 from boiler_functions.views.fetching import Assumed, copies_of
-from boiler_functions.views.narrowed import fields_changed, matters
+from boiler_functions.views.narrowed import matters
 from boiler_functions.views.stored_copy import copy_model, views_read
 from boiler_functions.views.view_model import View
 
@@ -111,7 +111,7 @@ class QueryFunction(EventFunction):
             enqueue=enqueue,
             recipients=self.recipients,
             at_most_every=self.periods,
-            changed=fields_changed(change),
+            changed=change.fields,
         )
 
 

@@ -37,8 +37,14 @@ from boiler_functions.modes.query.sides import Sides
 from boiler_functions.paths import Pattern
 from boiler_functions.types import MISSING, Instant, Version
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
-from boiler_functions.views.dependencies import depends_on_document, new_in, sources_of, tokens_of, tokens_of_change
-from boiler_functions.views.narrowed import adds_to
+from boiler_functions.views.dependencies import (
+    adds_to,
+    depends_on_document,
+    new_in,
+    sources_of,
+    tokens_of,
+    tokens_of_change,
+)
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.totals import Total
 from boiler_functions.views.view_model import ViewModel

@@ -22,7 +22,7 @@ from boiler_functions.modes.rest.kept_answer import KeptAnswer
 from boiler_functions.modes.rest.representation import etag_of, represent
 from boiler_functions.types import Instant
 from boiler_functions.views.build import Built, Instance, Reader, build, unit_of_work
-from boiler_functions.views.narrowed import fields_changed, matters
+from boiler_functions.views.narrowed import matters
 from boiler_functions.views.store import Resolution
 from boiler_functions.views.view_model import ViewModel
 
@@ -164,7 +164,7 @@ def _changed(paths: Iterable[str], before: Reader, after: Reader) -> Iterator[tu
     """Yields the documents that were there before and are after, with the fields that the mutation changes."""
     for path in paths:
         was, will_be = (each.documents.get(path, Document(path)) for each in (before, after))
-        if changed := fields_changed(Change("", "", path, was, will_be, 0)):
+        if changed := Change("", "", path, was, will_be, 0).fields:
             yield path, changed
 
 
