@@ -3,6 +3,7 @@
 import os
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from boiler_functions import (
@@ -29,6 +30,7 @@ class Team(DomainModel):
         collection_name = "teams"
 
     name = attrs.string(required=True)
+    seen = attrs.integer(default=0)
 
 
 class Account(DomainModel):
@@ -37,6 +39,7 @@ class Account(DomainModel):
 
     owner = attrs.string(required=True)
     team = attrs.relation(Team)
+    seen = attrs.integer(default=0)
 
 
 class Counter(DomainModel):
@@ -55,6 +58,9 @@ class Vote(DomainModel):
     count = attrs.integer(default=0)
 
 
+PERIOD = timedelta(seconds=1)
+"""The time between two writes of a quiet view."""
+
 app = Boiler("torture")
 
 
@@ -69,6 +75,27 @@ class TeamView(ViewModel[TeamStore]):
 
     class Meta:
         path = "teamViews/{team.doc_id}"
+
+    @attrs.computed
+    def name(self) -> str:
+        return self.store.team.name
+
+    @attrs.computed
+    def members(self) -> list[str]:
+        return sorted(member.owner for member in self.store.members)
+
+
+class RosterStore(Store):
+    team = reference(Team, fields=[Team.name])
+    members = referrers(Account.team, fields=[Account.owner])
+
+
+@app.query(at_most_every=PERIOD)
+class RosterView(ViewModel[RosterStore]):
+    """A quiet view, whose references list what they read: all that others change is acknowledged unseen."""
+
+    class Meta:
+        path = "rosters/{team.doc_id}"
 
     @attrs.computed
     def name(self) -> str:
@@ -183,7 +210,7 @@ def tell_of_total(change: Changed[TotalView]) -> None:
     Webhook(os.environ[URL], secret_env=SECRET).notify(change)
 
 
-VIEWS = ("teamViews", "cards", "totals", "dashboards")
+VIEWS = ("teamViews", "rosters", "cards", "totals", "dashboards")
 """The ids of the collections that hold the views."""
 
 
@@ -214,7 +241,9 @@ def _team_views(teams: Iterable[Document], accounts: Iterable[Document]) -> Iter
             owners.setdefault(fields["team"].path, []).append(fields["owner"])
     for team in teams:
         members = sorted(owners.get(team.path, []))
-        yield _view(f"teamViews/{team.id}", "TeamView", name=(team.fields or {})["name"], members=members)
+        content = {"name": (team.fields or {})["name"], "members": members}
+        yield _view(f"teamViews/{team.id}", "TeamView", **content)
+        yield _view(f"rosters/{team.id}", "RosterView", **content)
 
 
 def _cards(documents: Mapping[str, Document], accounts: Iterable[Document]) -> Iterator[tuple[str, Fields]]:

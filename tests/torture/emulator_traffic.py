@@ -6,12 +6,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from google.events.cloud.firestore_v1 import DocumentEventData
 
-from boiler_functions.database import Database, Delete, Put, Write
+from boiler_functions.database import PRESENT, Database, Delete, Put, Write
 from boiler_functions.database.codec import Codec
+from boiler_functions.exceptions import Conflict
 from boiler_functions.local.delivery import Delivered, post_to
 from boiler_functions.local.events import Event
 from boiler_functions.local.functions_process import FunctionsProcess
@@ -109,7 +111,7 @@ class Writer:
     def step(self) -> None:
         number = next(self._numbers)
         works = (self._rename, self._move, self._team_name, self._vanish, self._deposit, self._mutate, self._vote)
-        self._chance.choices(works, (22, 12, 6, 5, 30, 15, 10))[0](number)
+        self._chance.choices((*works, self._beat), (18, 12, 6, 5, 30, 15, 10, 8))[0](number)
 
     def repair(self) -> None:
         for number in range(POISONED):
@@ -130,6 +132,12 @@ class Writer:
         if self._chance.random() < 0.8:
             new = {"name": f"Again {number}"} if path.startswith("teams") else {"owner": f"Again {number}"}
             self._put(path, {**new, **({} if path.startswith("teams") else {"team": self._team()})})
+
+    def _beat(self, number: int) -> None:
+        """Changes a field that no view reads; a document that is gone stays so."""
+        path = self._account() if self._chance.random() < 0.7 else f"teams/t{self._chance.randrange(TEAMS)}"
+        with suppress(Conflict):
+            self._write(Put(path, {"seen": number}, ("seen",), PRESENT))
 
     def _deposit(self, number: int) -> None:
         self._put(f"people/p{self._chance.randrange(PEOPLE)}/deposits/f{number}", {"amount": 1})

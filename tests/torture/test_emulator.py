@@ -108,6 +108,6 @@ def test_the_oracle_is_plain_python() -> None:
     )
     found = {each.path: each for each in database.read(["teams/t", "accounts/a", "votes/p"]).documents}
     assert {path: fields["doc_ref"] for path, fields in expected_views(found).items()} == {
-        path: path for path in ("teamViews/t", "boards/t/cards/a", "dashboards/yes")
+        path: path for path in ("teamViews/t", "rosters/t", "boards/t/cards/a", "dashboards/yes")
     }
     assert expected_views(found)["teamViews/t"]["members"] == ["Ada"]
