@@ -9,11 +9,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from boiler_functions.app import Boiler
-from boiler_functions.cli.build import as_here, letters_written, root_path, view_named
+from boiler_functions.cli.build import as_here, build_of, letters_written, root_path, view_named
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.costs import Estimate, of_comparisons
 from boiler_functions.cli.output import Output, confirm
 from boiler_functions.cli.staged import staging_of
 from boiler_functions.database import Database
+from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.staged import StagedVersion
 from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict
@@ -22,6 +24,9 @@ from boiler_functions.views.view_model import View
 
 LONGEST = timedelta(hours=1)
 """The past that Firestore reads, in which a deleted document is looked up."""
+
+LISTED = 3
+"""Reads of an instance, beside its comparison: the names of its root and its copy, and its ledger."""
 
 SHOWN = 20
 """Findings that are listed for each view; --json has all."""
@@ -57,6 +62,7 @@ def audit(
     results: dict[str, Any] = {}
     lines: list[str] = []
     is_fine = True
+    _confirm_cost(context, view, chosen, yes=yes)
     for name, work, found in _found(context, view, chosen, late):
         faults = [each for each in found if each.verdict in FAULTS]
         lines += _lines(name, found, faults)
@@ -72,10 +78,11 @@ def audit(
     return Output("audit", {"views": results}, lines, is_fine)
 
 
-def diff(context: Context, view: str | None, *, chosen: AuditChoice) -> Output:
+def diff(context: Context, view: str | None, *, chosen: AuditChoice, yes: bool = False) -> Output:
     """Returns what a build by the code of the checkout would change of what other code has stored."""
     results: dict[str, Any] = {}
     lines: list[str] = []
+    _confirm_cost(context, view, chosen, yes=yes)
     for each in _views(context, view):
         name, found = each.__name__, _staged(context, each, chosen)
         is_staged = found is not None
@@ -87,6 +94,22 @@ def diff(context: Context, view: str | None, *, chosen: AuditChoice) -> Output:
         changes = list(map(_as_json, changed))
         results[name] = {"compared": len(found), "changed": len(changed), "changes": changes, "staged": is_staged}
     return Output("diff", {"views": results}, lines, not any(each["changed"] for each in results.values()))
+
+
+def _confirm_cost(context: Context, view: str | None, chosen: AuditChoice, *, yes: bool) -> None:
+    """Asks before a comparison that costs more than a cent; raises Unfinished if nobody wants to spend it."""
+    if context.emulator or yes or chosen.root is not None:
+        return
+    numbers = {each: build_of(context.app, each, context.database).number() for each in _views(context, view)}
+    if chosen.sample is not None:
+        numbers = {each: min(number, chosen.sample) for each, number in numbers.items()}
+    what = f"Comparing {sum(numbers.values()):,} instances of {', '.join(each.__name__ for each in numbers)}"
+    if chosen.since is None:
+        estimate = of_comparisons(context, numbers, what, listed=LISTED)
+    else:
+        looked = f"Looking for what was written since {chosen.since:%Y-%m-%d %H:%M}, before it is compared"
+        estimate = Estimate.of(context, looked, Usage(reads=sum(numbers.values()) * LISTED))
+    estimate.confirm(context, yes=yes)
 
 
 def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) -> Comparison:

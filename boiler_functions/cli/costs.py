@@ -63,11 +63,13 @@ def of_builds(context: Context, numbers: dict[View, int], what: str, *, listed: 
     return Estimate.of(context, what, total)
 
 
-def of_comparison(context: Context, view: View, number: int, *, listed: int) -> Estimate:
-    """Returns the estimate for a comparison of so many instances, which reads what a build writes."""
-    one = of_one(context, view)
-    usage = times(Usage(one.rpcs, one.reads + one.writes + listed), number)
-    return Estimate.of(context, f"Comparing {number:,} of {view.__name__}", usage)
+def of_comparisons(context: Context, numbers: dict[View, int], what: str, *, listed: int) -> Estimate:
+    """Returns the estimate for comparisons of so many instances: each reads what a build reads and what it writes."""
+    total = Usage()
+    for view, number in numbers.items():
+        one = of_one(context, view)
+        total += times(Usage(one.rpcs, one.reads + one.writes + listed), number)
+    return Estimate.of(context, what, total)
 
 
 def of_one(context: Context, view: View) -> Usage:

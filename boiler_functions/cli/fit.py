@@ -9,9 +9,11 @@ from typing import Any
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.costs import Estimate
 from boiler_functions.cli.existing import documents_of
 from boiler_functions.cli.output import Output
-from boiler_functions.database import Document
+from boiler_functions.database import Aggregation, Document
+from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import RESERVED_KEYS
@@ -69,17 +71,28 @@ class Fitted:
         return sorted(self.found.items(), key=lambda each: (list(_TOLD).index(each[0][0]), each[0][1], -each[1]))
 
 
-def fit(context: Context, name: str | None, number: int | None) -> Output:
+def fit(context: Context, name: str | None, number: int | None, *, yes: bool = False) -> Output:
     """Returns how documents fit the model of that name, or all models of the app; fine if all that were read do."""
     models = models_of(context.app)
     chosen = [each for each in models if name in (None, each.__name__)]
     if not chosen:
         known = ", ".join(each.__name__ for each in models) or "none"
         raise ConfigurationError(f"{name!r} is not a model that the app reads or writes; there are: {known}.")
+    if not (context.emulator or yes):
+        read = sum(min(found, number or found) for each in chosen if (found := _number(context, each)))
+        Estimate.of(context, f"Reading {read:,} documents", Usage(reads=read)).confirm(context, yes=yes)
     results = [_fitted(context, each, number) for each in chosen]
     lines = [line for each in results for line in each.lines()]
     told = {each.model.__name__: each.to_json() for each in results}
     return Output("fit", {"models": told, "all": number is None}, lines, not any(each.unfit for each in results))
+
+
+def _number(context: Context, model: type[DomainModel]) -> int:
+    """Returns how many documents the model has, for a read of every thousandth."""
+    query = collection_query(model, {})._replace(pattern=None)
+    found = context.database.aggregate(Aggregation(query, "count")).value
+    assert isinstance(found, int)
+    return found
 
 
 def models_of(app: Boiler) -> list[type[DomainModel]]:

@@ -8,7 +8,10 @@ from random import SystemRandom
 from typing import Any
 
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.costs import FREE, Estimate
 from boiler_functions.cli.output import Output, confirm
+from boiler_functions.database import Aggregation
+from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.migration import Migration, Migrations, Progress
 
@@ -28,7 +31,7 @@ def migrate(context: Context, *, dry_run: bool, leave: bool, yes: bool) -> Outpu
     pending = [each for each in steps if known[each.name].status != "done"]
     if dry_run:
         return _tried(work, known, pending)
-    if pending and not confirm(context, f"Run {', '.join(each.name for each in pending)}", yes=yes):
+    if pending and not confirm(context, _asked(context, pending, yes=yes), yes=yes):
         pending = []
     for step, progress in work.run(leave=leave) if pending else ():
         known[step.name] = progress
@@ -36,6 +39,20 @@ def migrate(context: Context, *, dry_run: bool, leave: bool, yes: bool) -> Outpu
     result = {each.name: _to_json(each, known[each.name], left.get(each.name, [])) for each in steps}
     lines = [line for each in steps for line in _lines(each, known[each.name], left.get(each.name, []))]
     return Output("migrate", {"steps": result}, lines, all(each.status == "done" for each in known.values()))
+
+
+def _asked(context: Context, pending: list[Migration], *, yes: bool) -> str:
+    """Returns what is asked about: which steps run, and what they cost if each changes every document."""
+    run = f"Run {', '.join(each.name for each in pending)}"
+    if yes or context.emulator:
+        return run
+    number = 0
+    for step in pending:
+        found = context.database.aggregate(Aggregation(step.model.all().query._replace(pattern=None), "count")).value
+        assert isinstance(found, int)
+        number += found
+    estimate = Estimate.of(context, run, Usage(reads=number, writes=number))
+    return run if estimate.price < FREE else f"{estimate} if each changes all {number:,}. Do it"
 
 
 def _tried(work: Migrations, known: dict[str, Progress], pending: list[Migration]) -> Output:

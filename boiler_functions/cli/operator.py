@@ -44,6 +44,7 @@ def status(context: Context, late: str, functions: bool, watch: float | None, as
     repeated(lambda: asked(context, limit, running), context, watch, as_json=as_json)
 
 
+_PAID = click.option("--yes", is_flag=True, help="Do not ask, whatever it costs.")
 _SAMPLE = click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N instances, chosen by chance.")
 _ROOT = click.option("--root", metavar="ID", help="Only the instance of this root: its id or path.")
 
@@ -57,7 +58,7 @@ _ROOT = click.option("--root", metavar="ID", help="Only the instance of this roo
 )
 @click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long an event may take.")
 @click.option("--repair", is_flag=True, help="Build what is wrong again, and delete copies without a ledger.")
-@click.option("--yes", is_flag=True, help="Do not ask before a repair.")
+@click.option("--yes", is_flag=True, help="Do not ask: neither before a repair, nor whatever it costs.")
 @_AS_JSON
 @in_context
 def audit(
@@ -94,9 +95,10 @@ def audit(
 @click.argument("view", required=False)
 @_SAMPLE
 @_ROOT
+@_PAID
 @_AS_JSON
 @in_context
-def diff(context: Context, view: str | None, sample: int | None, root: str | None, as_json: bool) -> None:
+def diff(context: Context, view: str | None, sample: int | None, root: str | None, yes: bool, as_json: bool) -> None:
     """Show what this checkout's code would change of VIEW, or of all views, that other code has stored. Reads only.
 
     Exit status 0 if nothing would change, 1 if something would, 2 for an error.
@@ -105,7 +107,7 @@ def diff(context: Context, view: str | None, sample: int | None, root: str | Non
     from boiler_functions.cli.audit import diff as compared
 
     _check_one(view, sample, root)
-    compared(context, view, chosen=AuditChoice(sample, root)).show(context, as_json=as_json)
+    compared(context, view, chosen=AuditChoice(sample, root), yes=yes).show(context, as_json=as_json)
 
 
 def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
@@ -330,9 +332,10 @@ def drop_letters(context: Context, chosen: Any, undelivered: bool, yes: bool, as
 @click.argument("model", required=False)
 @click.option("--sample", type=click.IntRange(min=1), default=1000, metavar="N", show_default=True, help="How many.")
 @click.option("--all", "every", is_flag=True, help="All documents instead.")
+@_PAID
 @_AS_JSON
 @in_context
-def fit(context: Context, model: str | None, sample: int, every: bool, as_json: bool) -> None:
+def fit(context: Context, model: str | None, sample: int, every: bool, yes: bool, as_json: bool) -> None:
     """Show how the documents that are there fit MODEL, or all models of the app. Reads only.
 
     Says for each field what does not fit, what is read under a former name or coerced, where it is missing, and what no
@@ -340,7 +343,7 @@ def fit(context: Context, model: str | None, sample: int, every: bool, as_json: 
     """
     from boiler_functions.cli.fit import fit as fitted
 
-    fitted(context, model, None if every else sample).show(context, as_json=as_json)
+    fitted(context, model, None if every else sample, yes=yes).show(context, as_json=as_json)
 
 
 @click.command()

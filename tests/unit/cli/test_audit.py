@@ -10,6 +10,7 @@ import pytest
 
 from boiler_functions.database import Delete, Query
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
+from boiler_functions.plan.prices import Prices
 from boiler_functions.testing import MemoryApp
 from tests.pages import shown
 from tests.unit.cli.conftest import APP, LABEL, Run, Start
@@ -231,3 +232,21 @@ def test_the_readme_shows_what_they_print(start: Start, run: Run) -> None:
     assert repair.prints(run(*repair.arguments).stdout)
     start(OTHER)
     assert diff.prints(run(*diff.arguments).stdout)
+
+
+def test_a_comparison_that_costs_more_than_a_cent_is_asked_about(
+    start: Start, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(start(APP))
+    monkeypatch.setattr(Prices, "of_documents", lambda *_: 12.5)
+    for command in ("audit", "diff"):
+        asked = run(command, "--project", "demo-towns")
+        assert asked.exit_code == 1
+        assert (
+            "towns: project demo-towns, database (default)\nComparing 3 instances of CityView: about " in asked.stderr
+        )
+        assert "costs USD 12.50 at list prices of" in asked.stderr
+        assert asked.stdout == ""
+        assert run(command, "--yes", "--project", "demo-towns").exit_code == 0
+    assert run("audit", "--since", "1h", "--project", "demo-towns").exit_code == 1
+    assert run("audit", "CityView", "--root", "TOK", "--project", "demo-towns").exit_code == 0
