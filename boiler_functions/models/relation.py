@@ -443,7 +443,7 @@ class ValueRelation(Relation[T]):
         return InvalidValue(name, reasons) if path is None else InvalidDocument(path, name, reasons)
 
 
-def relation_to(to: type[Any] | str, *, by: object, **options: Any) -> Relation[Any]:
+def relation_to(to: type[Any] | str, *, by: Any, **options: Any) -> Relation[Any]:
     """Returns the relation that documents hold as `by` says; raises InvalidReference for a way that names nothing."""
     attribute = by.attribute if isinstance(by, Bound) else by
     if isinstance(attribute, Attribute):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Document, Result
@@ -79,7 +79,7 @@ class Reached(NamedTuple):
         by_reference = {name: [each for each in names if each.startswith(f"{name}.")] for name in _references(names)}
         with active(self._snapshot()):
             chosen = [list(self._values(name, each)) for name, each in by_reference.items()]
-        places = ({key: value for one in each for key, value in one.items()} for each in itertools.product(*chosen))
+        places = ({key: value for one in each for key, value in one.items()} for each in product(*chosen))
         return sorted({_filled(self.view.pattern().text, values) for values in places})
 
     def without_skipped(self) -> Reached:
@@ -148,7 +148,7 @@ class Reach:
         for source in leading:
             self.named[source.name] = self._named(source)
         members = {each.name: tuple(self._members(each, self.named[each.name])) for each in leading}
-        read = [*self.followed, *(path for paths in self.named.values() for path in paths)]
+        read = [*self.followed, *chain.from_iterable([*self.named.values(), *self.looked_up.values()])]
         documents = {path: self.all.get(path) or Document(path) for path in read}
         totals = {each.name: self._total(each) for each in sources if isinstance(each, Total)}
         return Reached(self.view, self.key, members, documents, self.now, totals, self.looked_up)
@@ -215,13 +215,13 @@ class Reach:
             yield from named(fields, key, relation.target.pattern().text, relation.by)
 
     def _having(self, via: Source | None, relation: ValueRelation[Any]) -> Iterator[str]:
-        """Yields the first two documents that have a value which a relation finds them by."""
+        """Yields the documents that alone have a value which a relation finds them by."""
         for fields, key in self._fields_of(via, relation):
             for value in values(fields, key):
                 if isinstance(value, str | int | float) and not isinstance(value, bool):
                     having = [path for path, each in sorted(self.all.items()) if _has(each, relation, value)][:2]
                     self.looked_up[relation.look_up(value).key] = tuple(having)
-                    yield from having
+                    yield from having if len(having) == 1 else ()
 
     def _fields_of(self, via: Source | None, relation: Relation[Any]) -> Iterator[tuple[Fields, str]]:
         """Yields the fields of the documents that a relation starts from, each with the name that it has there."""

@@ -274,7 +274,10 @@ class LookedUp(Queried):
         return self._relation.example_look_up()
 
     def _look_up(self, resolution: Resolution, documents: Documents, results: Results) -> list[str] | None:
-        """Adds the queries to the resolution; returns the paths that they found, None before all are known."""
+        """Adds the queries to the resolution; returns the paths that they found, None before all are known.
+
+        A value of two documents leads to neither, and the relation raises as it is followed.
+        """
         queries = self.queries(resolution, documents)
         if queries is None:
             return None
@@ -286,7 +289,8 @@ class LookedUp(Queried):
                 resolution.missing_look_ups[query.key] = query
         if any(query.key not in results for query in queries):
             return None
-        return sorted({path for query in queries for path in resolution.looked_up[query.key]})
+        found = (resolution.looked_up[query.key] for query in queries)
+        return sorted({paths[0] for paths in found if len(paths) == 1})
 
 
 class LookedUpOne(LookedUp, Single[M]):

@@ -10,7 +10,7 @@ from boiler_functions import DomainModel, attrs, use
 from boiler_functions.database import ABSENT, PRESENT, Delete, Document, Precondition, Put, Write
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import Conflict, ImpureGetter, TaskFailed
+from boiler_functions.exceptions import Conflict, ImpureGetter, InvalidDocument, TaskFailed
 from boiler_functions.models import session
 from boiler_functions.models.session import Direct, Snapshot, UnitOfWork, active, overlaid
 from boiler_functions.types import Reference
@@ -23,6 +23,13 @@ class User(DomainModel):
     name = attrs.string()
     age = attrs.integer()
     friend = attrs.relation("User")
+
+
+class Letter(DomainModel):
+    class Meta:
+        collection_name = "letters"
+
+    to = attrs.relation(User, by=User.name)
 
 
 class Profile(DomainModel):
@@ -392,3 +399,62 @@ def test_outside_of_any_session_models_use_the_default_database(monkeypatch: pyt
     monkeypatch.setattr(session, "default_database", lambda: database)
     User.new(doc_id="a").save()
     assert fields_of(database, "a") is not None
+
+
+# What a relation finds by a value, in a unit of work.
+
+
+def test_a_unit_of_work_finds_by_a_value_what_its_own_writes_leave() -> None:
+    database = database_with(a={"name": "Ada"}, b={"name": "Bob"})
+    unit = UnitOfWork(database, {})
+    with active(unit):
+        letter = Letter.new("l", to="Ada")
+
+        def found() -> User | None:
+            return letter.to
+
+        ada, bob = User.get("a"), User.get("b")
+        assert ada is not None
+        assert bob is not None
+        assert found() == ada
+        ada.name = "Countess"
+        ada.save()
+        assert found() is None
+        bob.name = "Ada"
+        bob.save()
+        assert found() == bob
+        User.new("n", name="New").save()
+        assert Letter.new("m", to="New").to is not None
+        bob.delete()
+        assert found() is None
+    commit(database, unit)
+    assert fields_of(database, "b") is None
+
+
+def test_a_third_document_of_a_value_shows_once_a_write_takes_the_value_from_the_first() -> None:
+    database = database_with(a={"name": "Ada"}, b={"name": "Ada"}, c={"name": "Ada"})
+    unit = UnitOfWork(database, {})
+    with active(unit):
+        letter = Letter.new("l", to="Ada")
+        for doc_id, names in (("a", "users/a and users/b"), ("b", "users/b and users/c")):
+            with pytest.raises(InvalidDocument, match=f"'Ada' is the name of {names}"):
+                _ = letter.to
+            one = User.get(doc_id)
+            assert one is not None
+            one.name = "Other"
+            one.save()
+        assert letter.to == User.get("c")
+
+
+def test_a_commit_fails_if_another_document_got_the_value_that_a_relation_was_followed_by() -> None:
+    database = database_with(a={"name": "Ada"})
+    for other in ({"name": "Ada"}, None):
+        unit = UnitOfWork(database, {})
+        with active(unit):
+            letter = Letter.new("l", to="Ada")
+            assert letter.to is not None
+            letter.save()
+        database.commit([Put("users/z", {"name": "Ada"})] if other else [Delete("users/a")])
+        with pytest.raises(Conflict):
+            commit(database, unit)
+        database.commit([Delete("users/z")])

@@ -371,6 +371,47 @@ def test_no_index_names_the_key_of_one_document() -> None:
     assert Indexes.of(app.declarations).singles == ()
 
 
+class LenientStore(Store):
+    user = reference(User)
+    issues = referrers(Issue.watchers, on_invalid="skip")
+    owners = references(Issue.owner, via=issues).where(User.name != "Bob").order_by(User.name)
+
+
+class LenientView(ViewModel[LenientStore]):
+    class Meta:
+        path = "lenientViews/{user.doc_id}"
+
+    @attrs.computed
+    def issues(self) -> list[str]:
+        return [each.title for each in self.store.issues]
+
+    @attrs.computed
+    def owners(self) -> list[str]:
+        return [each.name for each in self.store.owners]
+
+
+def test_a_document_whose_value_two_others_have_is_left_out_where_those_that_do_not_fit_are() -> None:
+    lenient = Boiler("lenient")
+    lenient.query(LenientView)
+    with memory_app(lenient) as testing:
+        for name in ("Ada", "Bob", "Zoe"):
+            User.new(name.lower(), name=name, email=f"{name.lower()}@x").save()
+        Issue.new("1", title="One", owner="ada@x", watchers=["bob@x"]).save()
+        Issue.new("2", title="Two", owner="zoe@x", watchers=["bob@x"]).save()
+        Issue.new("3", title="Three", owner="bob@x", watchers=["bob@x"]).save()
+        testing.deliver()
+
+        def shown() -> list[Any]:
+            fields = testing.fields("lenientViews/bob") or {}
+            return [fields["issues"], fields["owners"]]
+
+        assert shown() == [["One", "Two", "Three"], ["Ada", "Zoe"]]
+        changed(testing, "users/yan", name="Yan", email="ada@x")
+        assert shown() == [["Two", "Three"], ["Zoe"]]
+        changed(testing, "users/yan", name="Yan", email="yan@x")
+        assert shown() == [["One", "Two", "Three"], ["Ada", "Zoe"]]
+
+
 class WatchedStore(Store):
     issue = reference(Issue)
     watchers = references(Issue.watchers)
