@@ -97,8 +97,11 @@ class CopyPaths:
         """Whether each view has one copy, so that the collection group of all copies is a list of all views.
 
         It has if attributes of the root fill the placeholders; other documents may be several, or missing. A root below
-        other documents is listed below one of them, which a group is not.
+        other documents is listed below one of them, which a group is not. Of copies that differ each caller reads
+        their own.
         """
+        if self.view.has_own_copies():
+            return False
         is_alone = len(self.root.pattern().names) == 1
         return self._end_in_root_id and is_alone and bool(self._unknown) and all(map(self._has_one, self._unknown))
 

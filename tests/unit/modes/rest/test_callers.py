@@ -11,6 +11,7 @@ from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.plan.advice import advice_on
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.testing import http_client, memory_app
+from tests.unit.modes.rest.desk_api import ShownView, TicketView, desk, some_tickets
 from tests.unit.modes.rest.meeting_api import Api
 from tests.unit.modes.rest.notes_api import Note, NoteStore, User, notes_api, store_views
 
@@ -100,65 +101,6 @@ def test_the_list_of_whom_a_claim_admits_is_of_all_views_each_once(api: Api) -> 
         assert [each["id"] for each in first["results"]] == ["n1", "n2"]
         assert ids(api.get("/notes", by=caller, limit="2", pageToken=first["nextPageToken"])) == ["n3"]
     assert ids(api.get("/notes", by="eve:other")) == []
-
-
-class Ticket(DomainModel):
-    class Meta:
-        collection_name = "tickets"
-
-    customer = attrs.string(required=True)
-    title = attrs.string(required=True)
-
-
-class TicketStore(Store):
-    ticket = reference(Ticket)
-
-
-class TicketView(ViewModel[TicketStore]):
-    """Has one copy, below the customer that the ticket itself names."""
-
-    class Meta:
-        path = "customers/{ticket.customer}/tickets/{ticket.doc_id}"
-        read = access.owner("ticket.customer") | access.claim("agent")
-
-    @attrs.computed
-    def title(self) -> str:
-        return self.store.ticket.title
-
-    @attrs.computed
-    def words(self) -> int:
-        return len(self.store.ticket.title.split())
-
-
-class AuditedView(TicketView):
-    """A function admits an auditor, whom no path names."""
-
-    class Meta:
-        path = "accounts/{ticket.customer}/audited/{ticket.doc_id}"
-        read = access.owner("ticket.customer") | (lambda caller, view: caller is not None and caller.uid == "audit")
-
-
-class ShownView(TicketView):
-    class Meta:
-        path = "accounts/{ticket.customer}/shown/{ticket.doc_id}"
-        read = access.public
-
-
-def desk() -> Boiler:
-    app = Boiler("desk")
-    for rule, view in {"/tickets": TicketView, "/audited": AuditedView, "/shown": ShownView}.items():
-        app.query(view)
-        app.rest(rule, filtered_orders=["-title"])(view)
-    return app
-
-
-def some_tickets() -> None:
-    for doc_id, customer, title in (
-        ("t1", "ada", "one"),
-        ("t2", "bob", "two words"),
-        ("t3", "ada", "three long words"),
-    ):
-        Ticket.new(doc_id=doc_id, customer=customer, title=title).save()
 
 
 @pytest.mark.parametrize(
