@@ -53,8 +53,8 @@ class Contents:
         return {each: content for each, content in contents.items() if content is not None}
 
     def of_copy(self, document: Document, caller: Caller | None) -> Fields | None:
-        """Returns the fields of a copy if the path alone shows that the caller may see it."""
-        admitted = self.is_told_by_path and self.copies.readers.admits(caller, At(self.copies.pattern, [document.path]))
+        """Returns the fields of a copy if its path, which tells all (`is_told_by_path`), admits the caller."""
+        admitted = self.copies.readers.admits(caller, At(self.copies.pattern, [document.path]))
         return document.fields if admitted else None
 
     def is_never(self, instance: Instance, caller: Caller | None) -> bool:
@@ -93,7 +93,8 @@ class Contents:
     def _stored(
         self, instances: Iterable[Instance], reader: Reader, caller: Caller | None, fresh: bool
     ) -> dict[Instance, Fields]:
-        if fresh or not self.is_stored:
+        # Where a predicate looks into the view, a copy decides nothing, so none is read.
+        if fresh or not self.is_stored or not self.is_told_by_path:
             return {}
         places = {each: path for each in instances if (path := self.copies.own(each.key, caller)) is not None}
         current = self.current(places, reader, [*places.values()])

@@ -141,6 +141,17 @@ def test_the_list_of_all_is_one_query_of_the_copies_and_the_owners_stays_their_o
         assert ids(http_client(testing, "ada").get("/audited")) == ["t1", "t3"]
 
 
+def test_where_a_function_decides_no_copy_is_read_in_vain() -> None:
+    with memory_app(desk()) as testing:
+        some_tickets()
+        testing.deliver()
+        testing.through = metered = Metered(testing.database)
+        for caller, status in (("audit", 200), ("bob", 404), ("ada", 200)):
+            metered.usage = Usage()
+            assert http_client(testing, caller).get("/audited/t1").status_code == status
+            assert metered.usage == Usage(rpcs=1, reads=1), "the ticket"
+
+
 def test_a_list_of_all_copies_has_its_indexes() -> None:
     found = Indexes.of(desk().compiled.declarations)
     groups = {each.collection: each.field for each in found.singles}
