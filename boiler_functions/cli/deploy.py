@@ -97,13 +97,13 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     if not wanted.watch:
         deployment = replace(deployment, watch=replace(deployment.watch, enabled=False))
     chosen = _chosen(deployment, wanted.only)
-    cloud = Gcloud(environ={**os.environ, **_credentials(context)})
+    cloud = Gcloud(environ={**os.environ, **credentials(context)})
     with interruptible(cloud):
         deployment = _looked_at(cloud, deployment, console)
         if not wanted.prune:
             _check_doubled(deployment, chosen)
         registering = _registering(context, console)
-        found, undeployed = _firebase(context.project.folder, deployment)
+        found, undeployed = firebase_of(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
         if registering:
             registering.write(context.database)
@@ -220,7 +220,7 @@ def _chosen(deployment: Deployment, only: Iterable[str]) -> frozenset[str] | Non
     return frozenset(chosen)
 
 
-def _firebase(folder: Path, deployment: Deployment) -> tuple[str | None, str | None]:
+def firebase_of(folder: Path, deployment: Deployment) -> tuple[str | None, str | None]:
     """Returns the firebase that deploys what gcloud cannot; or, without one, a message with the next command.
 
     Raises DeploymentFailed if functions need an index that only firebase can create.
@@ -245,7 +245,7 @@ def _firebase(folder: Path, deployment: Deployment) -> tuple[str | None, str | N
     return None, f"Security rules are not deployed: {reason}."
 
 
-def _credentials(context: Context) -> dict[str, str]:
+def credentials(context: Context) -> dict[str, str]:
     """Returns the variable that makes gcloud use the key file of the stage, if the stage has one."""
     return {_KEY_FILE: context.key_file} if context.key_file else {}
 

@@ -54,6 +54,8 @@ class Deployment:
     environment: Mapping[str, str]
     python: str
     firebase: str | None = None
+    staged: str = ""
+    """The view of which these functions build a staged version; empty for production."""
     rules: bool = True
     """Whether the security rules are deployed too."""
     watch: Watch = Watch()  # noqa: RUF009  # frozen
@@ -89,6 +91,12 @@ class Deployment:
     def watching(self) -> Watching | None:
         """What watches the app; None if that is switched off."""
         return Watching(self.manifest, self.watch) if self.watch.enabled else None
+
+    @property
+    def label(self) -> str:
+        """The value of the label by which the functions and services are found again."""
+        app = self.manifest.app.lower()
+        return app if not self.staged else f"staged-{sha256(f'{app}/{self.staged}'.encode()).hexdigest()[:20]}"
 
     @property
     def firestore_parts(self) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def _listings(deployment: Deployment, apis: frozenset[str]) -> dict[str, Command
 
 
 def _of_app(deployment: Deployment) -> dict[str, tuple[str, tuple[str, ...]]]:
-    app = deployment.manifest.app.lower()
+    app = deployment.label
     return {
         "functions": ("cloudfunctions", ("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={app}")),
         "services": ("run", ("run", "services", "list", f"--filter=metadata.labels.{SERVICE_LABEL}={app}")),

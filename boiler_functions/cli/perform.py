@@ -86,10 +86,10 @@ def _shown(title: str, console: Console) -> Iterator[Callable[[str, str], None]]
 
 
 @contextmanager
-def interruptible(cloud: Gcloud) -> Iterator[None]:
+def interruptible(cloud: Gcloud, command: str = "boiler deploy") -> Iterator[None]:
     """Ends the commands under way on Ctrl-C, and raises Interrupted."""
     try:
         yield
     except KeyboardInterrupt:
         cloud.stop()
-        raise Interrupted("Stopped; `boiler deploy` continues from here.") from None
+        raise Interrupted(f"Stopped; `{command}` continues from here.") from None

@@ -11,12 +11,14 @@ from enum import StrEnum
 from typing import Any
 
 import click
+from rich.console import Console
 
 from boiler_functions.cli.build import letters_written, view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import Estimate, of_one, times
 from boiler_functions.cli.errors import Interrupted
 from boiler_functions.cli.output import Output, confirm, shown_age
+from boiler_functions.cli.staged_functions import deploy_functions, remove_functions
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError, Conflict
 from boiler_functions.modes.invocation import REAL, Outcome
@@ -67,6 +69,7 @@ def stage(context: Context, name: str, *, yes: bool) -> Output:
         production=registered.deployment,
         began=time.time_ns(),
     )
+    _deploy(context, view, staged)
     outcomes: Counter[Outcome] = Counter()
     with letters_written() as letters, _resumable(f"boiler stage {name}"):
         for page in _told(name, staging_of(context, view, staged).build(), lambda page: page.outcomes.total()):
@@ -241,12 +244,21 @@ def _moved(command: str, name: str, pages: Iterable[Counter[Moved]], again: str)
 
 def _cleared(command: str, context: Context, view: View, staged: StagedVersion) -> Output:
     name = view.__name__
+    if context.emulator is None:
+        # First, as they would build on the shelf again.
+        remove_functions(context, staged_release(context, view, staged.deployment), Console(stderr=True))
     with _resumable(f"boiler {command} {name}"):
         number = sum(_told(name, staging_of(context, view, staged).clear(), lambda page: page))
     staged.delete(context.database)
     return Output(
         command, {"view": name, "instances": number}, [f"{name}: {number} instances on the shelf are deleted"]
     )
+
+
+def _deploy(context: Context, view: View, staged: StagedVersion) -> None:
+    """Deploys the functions that follow changes for the staged version; an emulator has none to deploy to."""
+    if context.emulator is None:
+        deploy_functions(context, staged_release(context, view, staged.deployment), Console(stderr=True))
 
 
 def _told(name: str, pages: Iterable[Any], size: Any) -> Iterator[Any]:

@@ -21,8 +21,9 @@ _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Build VIEW by this checkout's code beside what is shown, where nobody sees it.
 
-    Asks first, and says what it costs. Against an emulator, nothing but a LocalStack follows changes meanwhile. Exit
-    status 0 if all instances are built, 1 if not, 2 for an error.
+    Asks first, and says what it costs. In the cloud, it deploys functions that follow changes for the staged version,
+    beside production's; against an emulator, nothing does but `LocalStack.stage`. Exit status 0 if all instances are
+    built, 1 if not, 2 for an error.
     """
     from boiler_functions.cli.staged import stage as staged
 

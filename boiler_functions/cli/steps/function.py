@@ -71,7 +71,7 @@ def _invokers(deployment: Deployment, function: Function) -> tuple[str, ...]:
 
 
 def _deploy(deployment: Deployment, function: Function, fingerprint: str) -> Command:
-    own = {APP_LABEL: deployment.manifest.app.lower(), HASH_LABEL: fingerprint}
+    own = {APP_LABEL: deployment.label, HASH_LABEL: fingerprint}
     if function.receives is not None:
         own[RECEIVES_LABEL] = received_label(function.receives)
     location = (_location(deployment, function.trigger),) if isinstance(function.trigger, EventTrigger) else ()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from boiler_functions.cli import staged
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Query
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
@@ -14,6 +15,15 @@ from tests.pages import shown
 from tests.unit.cli.conftest import APP, Run, Start, Write
 
 NEWER = APP.replace("return self.store.city.name", 'return "new " + self.store.city.name')
+
+
+@pytest.fixture(autouse=True)
+def functions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done with functions in the cloud; `deploy/test_staged.py` does it with a gcloud."""
+    done: list[str] = []
+    for name in ("deploy_functions", "remove_functions"):
+        monkeypatch.setattr(staged, name, lambda *_, name=name: done.append(name))
+    return done
 
 
 @pytest.fixture
@@ -47,7 +57,9 @@ def titles(testing: MemoryApp) -> list[str]:
 OLD, NEW = ["PAR", "ROM", "TOK"], ["new PAR", "new ROM", "new TOK"]
 
 
-def test_a_version_is_staged_compared_promoted_and_rolled_back(testing: MemoryApp, run: Run) -> None:
+def test_a_version_is_staged_compared_promoted_and_rolled_back(
+    testing: MemoryApp, run: Run, functions: list[str]
+) -> None:
     assert answer(run, "stage", "CityView", "--yes")["outcomes"] == {"built": 3}
     assert titles(testing) == OLD
     ready = answer(run, "wait", "CityView")
@@ -61,6 +73,7 @@ def test_a_version_is_staged_compared_promoted_and_rolled_back(testing: MemoryAp
     assert answer(run, "abort", "CityView", "--yes")["instances"] == 3
     assert testing.database.query(Query(COPIES)).documents == ()
     assert len(testing.database.query(Query(LEDGERS)).documents) == 3
+    assert functions == ["deploy_functions", "remove_functions"]
 
 
 def test_the_page_shows_what_they_print(testing: MemoryApp, run: Run) -> None:
