@@ -18,13 +18,14 @@ from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
+from boiler_functions.cli.staged import stage
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.testing import MemoryApp
 from tests.emulator.chromium import chromium
 from tests.emulator.running import Running
-from tests.unit.cli.conftest import APP, LABEL, Start, folder, module, start
+from tests.unit.cli.conftest import APP, LABEL, Start, Write, folder, module, start
 
 __all__ = ["folder", "module", "start"]
 
@@ -134,7 +135,7 @@ def test_the_desk_is_used_by_keyboard_and_on_a_narrow_screen(address: str, page:
     assert faults(page) == []
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
     page.keyboard.type("cityView/PAR")
     page.keyboard.press("Enter")
@@ -213,6 +214,18 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         # A page that looks on complains of the end of its stream.
         page.goto("about:blank")
         assert running.end() == 0
+
+
+def test_a_staged_version_is_compared_and_promoted(address: str, page: Page, testing: MemoryApp, module: Write) -> None:
+    module(FAILING.replace("return self.store.city.name", 'return "new " + self.store.city.name'))
+    stage(Context(project="demo-towns"), "CityView", yes=True)
+    page.goto(f"{address}/#/versions")
+    expect(page.locator("main .state")).to_have_text("ready")
+    expect(page.get_by_role("region", name="What CityView will change")).to_contain_text("cityView/PAR: title")
+    assert faults(page) == []
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_role("button", name="Roll back")).to_be_visible()
+    assert (testing.fields("cityView/PAR") or {})["title"] == "new City PAR"
 
 
 RULES = """rules_version = '2';

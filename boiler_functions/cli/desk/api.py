@@ -57,6 +57,11 @@ def api_of(commands: Commands) -> Flask:
     def refused(error: HTTPException) -> Response:
         return refusal(error.code or 500, error.description or error.name)
 
+    @app.post("/versions/<view>/<act>")
+    def move(view: str, act: str) -> Response:
+        return answer(commands.move(view, act))
+
+    get("/versions", commands.versions)
     get("/map", commands.map)
     get("/status", commands.status)
     get("/audit", commands.audit)

@@ -21,7 +21,7 @@ _PAGE: Final = {
     **dict.fromkeys(
         (
             *("costs.js", "deliveries.js", "desk.js", "dom.js", "document.js", "faults.js", "letters.js", "map.js"),
-            *("overview.js", "try.js"),
+            *("overview.js", "try.js", "versions.js"),
         ),
         "text/javascript; charset=utf-8",
     ),

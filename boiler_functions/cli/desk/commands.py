@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from boiler_functions.cli.audit import AuditChoice, audit
+from boiler_functions.cli.audit import AuditChoice, audit, diff
 from boiler_functions.cli.build import rebuild
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.explain import explain
 from boiler_functions.cli.letters import LetterChoice, list_letters, retry_letters, show_letters
 from boiler_functions.cli.output import Output, place_of
+from boiler_functions.cli.staged import abort, finish, promote, rollback, wait
 from boiler_functions.cli.status import status
 from boiler_functions.database.metered import Usage
+from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.drawing import Node
+from boiler_functions.modes.staged import StagedVersion
 from boiler_functions.plan.graph import Graph
 from boiler_functions.plan.prices import Prices
 
@@ -22,6 +25,14 @@ _LATE: Final = timedelta(minutes=2)
 
 _SAMPLE: Final = 200
 """How many instances of each view are compared with a fresh build, again and again."""
+
+
+_CHANGES: Final = 20
+"""How many instances of a staged version are compared with what is shown."""
+
+_MOVES: Final[Mapping[str, Callable[..., Output]]] = {
+    each.__name__: each for each in (promote, rollback, abort, finish)
+}
 
 
 class Commands(NamedTuple):
@@ -59,6 +70,24 @@ class Commands(NamedTuple):
 
     def audit(self) -> Output:
         return audit(self.context, None, chosen=AuditChoice(sample=_SAMPLE), late=_LATE)
+
+    def versions(self) -> Output:
+        """Returns how each staged version stands, and what it will change of some instances."""
+        app = self.context.app
+        found = []
+        for view in app.compiled.declarations.stored:
+            name = view.__name__
+            if StagedVersion.of(self.context.database, app.name, name).exists:
+                standing = wait(self.context, name, patience=timedelta(0), late=_LATE).result
+                changes = diff(self.context, name, chosen=AuditChoice(sample=_CHANGES)).result["views"][name]
+                found.append({**standing, "diff": changes})
+        return Output("versions", {"versions": found}, ())
+
+    def move(self, view: str, act: str) -> Output:
+        """Promotes a staged version, rolls it back, or puts it away; raises ConfigurationError for anything else."""
+        if act not in _MOVES:
+            raise ConfigurationError(f"{act!r} is nothing that is done to a version; give {', '.join(_MOVES)}.")
+        return _MOVES[act](self.context, view, yes=True)
 
     def retry(self, letter: str) -> Output:
         return retry_letters(self.context, LetterChoice((letter,)))

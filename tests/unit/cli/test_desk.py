@@ -13,6 +13,7 @@ from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.desk.trial import Trial
+from boiler_functions.cli.registering import Registering
 from boiler_functions.local.delivery import DeliveryFaults
 from boiler_functions.testing import MemoryApp
 from tests.unit.cli.conftest import APP, Run, Start, Write, folder, module, run, start
@@ -217,6 +218,23 @@ def test_a_trial_that_cannot_be_made_is_refused_with_the_reason(start: Start, wa
     answer = page.post("/api/try", json=wanted, headers=OWN)
     assert answer.status_code == 422
     assert message in answer.get_json()["message"]
+
+
+def test_a_staged_version_is_seen_and_put_in_its_place(start: Start, run: Run, module: Write) -> None:
+    testing = start(APP)
+    built(testing)
+    Registering.of(testing.compiled.declarations, testing.database, 1).write(testing.database)
+    module(APP.replace("return self.store.city.name", 'return "new " + self.store.city.name'))
+    assert get(client(), "/api/versions")["result"] == {"versions": []}
+    assert run("stage", "CityView", "--yes", "--project", "demo-towns").exit_code == 0
+    (version,) = get(client(), "/api/versions")["result"]["versions"]
+    assert (version["view"], version["readiness"], version["built"], version["of"]) == ("CityView", "ready", 2, 2)
+    assert version["diff"]["changed"] == 2
+    page = client(changes=True)
+    assert page.post("/api/versions/CityView/promote", json={}, headers=OWN).get_json()["is_fine"]
+    assert (testing.fields("cityView/TOK") or {})["title"] == "new Tokyo"
+    assert page.post("/api/versions/CityView/burn", json={}, headers=OWN).status_code == 422
+    assert client().post("/api/versions/CityView/rollback", json={}, headers=OWN).status_code == 403
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(run: Run, module: Write) -> None:

@@ -8,11 +8,12 @@ import { faults } from "./faults.js";
 import { letter, letters } from "./letters.js";
 import { overview } from "./overview.js";
 import { tries } from "./try.js";
+import { versions } from "./versions.js";
 
 const main = document.querySelector("#main");
 const problem = document.querySelector("#problem");
 const follow = document.querySelector("#follow");
-const PAGES = { "": overview, costs, deliveries, faults, letters, letter, document: documentPage, try: tries };
+const PAGES = { "": overview, costs, deliveries, faults, letters, letter, document: documentPage, try: tries, versions };
 
 const { changes, live } = await ask("api/desk");
 const desk = { ...(await ask("api/about")), changes };
