@@ -151,6 +151,40 @@ def test_the_plan_as_json_holds_every_part(run: Run) -> None:
         ("CityForm", 2, 2, 3),
     ]
     assert plan["prices"]["date"]
+    assert plan["chains"] == []
+
+
+READER = """
+
+class ReaderStore(Store):
+    city = reference(CityView)
+
+
+@app.query
+class Reader(ViewModel[ReaderStore]):
+    class Meta:
+        path = "readers/{city.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return ""
+"""
+
+
+def test_the_plan_shows_what_a_change_costs_to_the_end_of_a_chain(
+    run: Run, module: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    module(APP + READER)
+    lines = run("plan").stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "What a change costs to the end of its chain of views" in lines
+    rows = [line.split() for line in lines]
+    assert [row[:-1] for row in rows if "CityView," in row] == [
+        ["cities/{doc_id}", "CityView,", "Reader", "2", "4", "4", "4"]
+    ]
+    (chain,) = json.loads(run("plan", "--json").stdout)["result"]["chains"]
+    assert (chain["views"], chain["steps"], chain["writes"]) == (["CityView", "Reader"], 2, 4)
 
 
 def test_an_app_asks_for_no_more_roles_than_it_uses(run: Run, module: Write) -> None:
