@@ -42,6 +42,7 @@ RIGHTS = (
             "impact",
             "fit",
             "model",
+            "wait",
             "builds list",
             "builds watch",
             "letters list",
@@ -65,6 +66,11 @@ RIGHTS = (
         Right(command, WRITE, "reads and writes the database")
         for command in (
             "build",
+            "stage",
+            "promote",
+            "rollback",
+            "abort",
+            "finish",
             "builds pause",
             "builds resume",
             "builds cancel",

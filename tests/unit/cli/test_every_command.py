@@ -10,6 +10,7 @@ import pytest
 
 from boiler_functions.cli.commands import boiler
 from boiler_functions.cli.project import Project
+from boiler_functions.cli.registering import Registering
 from boiler_functions.cli.rights import READ, rights_of
 from boiler_functions.testing import MemoryApp
 from tests.unit.cli.conftest import APP, Run, Start
@@ -48,6 +49,12 @@ RUNS: dict[str, list[list[str]]] = {
     "builds pause": [["BUILD"]],
     "builds resume": [["BUILD"]],
     "builds cancel": [["BUILD"]],
+    "stage": [["CityView", "--yes"]],
+    "wait": [["CityView", "--for", "1s"]],
+    "promote": [["CityView", "--yes"]],
+    "rollback": [["CityView", "--yes"]],
+    "abort": [["CityView", "--yes"]],
+    "finish": [["CityView", "--yes"]],
     "withdraw": [["--dropped"]],
     "status": [[]],
     "audit": [[], ["--repair", "--yes"]],
@@ -66,8 +73,22 @@ RUNS: dict[str, list[list[str]]] = {
 }
 """The arguments with which each command is run; each as it is, and with --json if it has it. BUILD is a build's id."""
 
+_STAGE, _PROMOTE = ("stage", "CityView", "--yes"), ("promote", "CityView", "--yes")
+
+BEFORE = {
+    "wait": [_STAGE],
+    "promote": [_STAGE],
+    "abort": [_STAGE],
+    "rollback": [_STAGE, _PROMOTE],
+    "finish": [_STAGE, _PROMOTE],
+}
+"""What must have been done before a command has something to do."""
+
 WITHOUT_JSON = [("plan", ["--graph", "svg"]), ("plan", ["--graph", "mermaid"]), ("build", ["CityView"])]
 """Runs that refuse --json, or do not heed it."""
+
+NEEDS_A_DEPLOYMENT = "finish"
+"""Succeeds after a deployment alone, which tests/unit/cli/test_staged.py makes."""
 
 
 def leaves(group: click.Group = boiler, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -88,6 +109,8 @@ def has_json(name: str) -> bool:
 
 
 def invoked(run: Run, name: str, arguments: list[str], as_json: bool = False) -> tuple[int, str, str]:
+    for earlier in BEFORE.get(name, ()):
+        run(*earlier)
     if "BUILD" in arguments:
         begun = run("build", "CityView", "--cloud", "--detach", "--yes", "--json")
         arguments = [json.loads(begun.stdout)["result"]["build"]["id"] if begun.stdout else "BUILD"]
@@ -110,6 +133,7 @@ def testing(start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Memo
     testing.write("cities/BAD", {"secret": SECRET})
     testing.write("users/ann/cityForms/TOK", {"name": SECRET})
     testing.deliver()
+    Registering.of(Project.find().load().declarations, testing.database, 7).write(testing.database)
     testing.write("cityView/TOK", {"title": f"{SECRET} by hand"})
     return testing
 
@@ -135,7 +159,7 @@ def test_what_a_document_holds_is_printed_when_it_is_asked_for(
     assert SECRET in run(*arguments).stdout
 
 
-@pytest.mark.parametrize("name", [each for each in RUNNING if has_json(each)])
+@pytest.mark.parametrize("name", [each for each in RUNNING if has_json(each) and each != NEEDS_A_DEPLOYMENT])
 def test_json_has_the_same_form_for_every_command(name: str, testing: MemoryApp, run: Run) -> None:
     for arguments in RUNS[name]:
         if (name, arguments) in WITHOUT_JSON or "--graph" in arguments:
