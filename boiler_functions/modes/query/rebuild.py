@@ -147,9 +147,12 @@ class Rebuild(NamedTuple):
         newer: NewerSchema | None = None
         for document in page.documents:
             view = views.get((document.fields or {})["view"])
+            if view is None:
+                continue
+            instance = instance_of(view, document)
             # A forged continuation may name the token of a view of another app.
-            if view is None or document.path != self._ledger_path(instance := instance_of(view, document)):
-                if view is not None and self._sides.is_own_elsewhere(instance, document):
+            if document.path != self._ledger_path(instance):
+                if self._sides.is_own_elsewhere(instance, document):
                     others.append(instance)
                 continue
             try:

@@ -95,8 +95,9 @@ class Shelf(NamedTuple):
 
     def _passes(self, staged: StagedVersion) -> Generator[Counter[Moved], None, int]:
         """Moves what there is, again as long as events that are on their way bring what is left; returns the rest."""
+        left: Counter[Moved] = Counter()
         for attempt in range(MAX_PASSES):
-            left: Counter[Moved] = Counter()
+            left = Counter()
             for page in self._move_all(staged):
                 moved = page.pop(Moved.MOVED, 0)
                 left += page

@@ -158,7 +158,7 @@ def test_a_view_of_one_number_follows_thirty_thousand_documents(testing: MemoryA
 def test_a_document_that_the_ledger_has_no_room_for_is_never_covered_and_a_new_one_is(
     testing: MemoryApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boiler_functions.modes.ledger._SPARE_BYTES", MAX_DOCUMENT_BYTES - 20_000)
+    monkeypatch.setattr("boiler_functions.modes.ledger.SPARE_BYTES", MAX_DOCUMENT_BYTES - 20_000)
     liked(testing, 2_000)
     assert_views_equal_rebuild(testing)
     Like.new(doc_id="new", post="p", number=1).save()
