@@ -43,7 +43,7 @@ class CloudChoice:
     withdraw: bool = False
 
     def views(self, context: Context) -> list[View]:
-        """Returns the views in the order of their declaration; raises ConfigurationError unless one way is given."""
+        """Returns the views, each after those whose copies it reads; raises ConfigurationError for an unknown one."""
         if self.view is not None:
             return [view_named(context.app, self.view)]
         return list(context.app.compiled.declarations.stored)

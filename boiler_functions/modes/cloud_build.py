@@ -87,8 +87,8 @@ class CloudBuild(NamedTuple):
     def of(cls, document: Document) -> CloudBuild:
         """Returns the build that a document holds."""
         fields = dict(document.fields or {})
-        times = {name: to_instant(at) for name in _TIMES if (at := fields.get(name)) is not None}
-        known = {name: fields[name] for name in cls._fields if name in fields} | times
+        times: dict[str, Any] = {name: to_instant(at) for name in _TIMES if (at := fields.get(name)) is not None}
+        known: dict[str, Any] = {name: fields[name] for name in cls._fields if name in fields} | times
         known |= {"views": tuple(fields["views"]), "state": BuildState(fields["state"]), "is_open": "open" in fields}
         return cls(document, **known)
 
