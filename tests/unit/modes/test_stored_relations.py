@@ -412,6 +412,34 @@ def test_a_document_whose_value_two_others_have_is_left_out_where_those_that_do_
         assert shown() == [["One", "Two", "Three"], ["Ada", "Zoe"]]
 
 
+class NarrowStore(Store):
+    user = reference(User, fields=[User.name])
+    issues = referrers(Issue.owner, fields=[Issue.title])
+    count = referrers(Issue.watchers).count()
+
+
+class NarrowView(ViewModel[NarrowStore]):
+    class Meta:
+        path = "narrowViews/{user.doc_id}"
+
+    @attrs.computed
+    def issues(self) -> list[Any]:
+        return [self.store.user.name, self.store.count, *(each.title for each in self.store.issues)]
+
+
+def test_the_value_that_others_refer_to_counts_though_no_getter_reads_it() -> None:
+    narrow = Boiler("narrow")
+    narrow.query(NarrowView)
+    with memory_app(narrow) as testing:
+        User.new("ada", name="Ada", email="ada@x").save()
+        Issue.new("1", title="One", owner="ada@x", watchers=["ada@y", "ada@x"]).save()
+        Issue.new("2", title="Two", owner="ada@y", watchers=["ada@y"]).save()
+        testing.deliver()
+        assert (testing.fields("narrowViews/ada") or {})["issues"] == ["Ada", 1, "One"]
+        changed(testing, "users/ada", email="ada@y")
+        assert (testing.fields("narrowViews/ada") or {})["issues"] == ["Ada", 2, "Two"]
+
+
 class WatchedStore(Store):
     issue = reference(Issue)
     watchers = references(Issue.watchers)
