@@ -4,7 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from boiler_functions import Boiler, Changed, Copy, Store, ViewModel, access, attrs, matching, one_of
+from boiler_functions import (
+    Boiler,
+    Changed,
+    Copy,
+    Store,
+    ViewModel,
+    access,
+    attrs,
+    children,
+    matching,
+    one_of,
+    reference,
+)
 from boiler_functions.exceptions import InvalidAccess, InvalidReference
 from boiler_functions.modes.dead_letter import COLLECTION as LETTERS
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
@@ -191,6 +203,76 @@ def test_a_mode_with_callers_must_know_which_copy_is_theirs(mode: str) -> None:
 
     with pytest.raises(InvalidAccess, match=r"fills \{seats.doc_id\} in its path, so it is not known which copy is"):
         _ = own.compiled
+
+
+def test_a_view_of_copies_that_differ_follows_those_that_it_reads_alone() -> None:
+    own = Boiler("chained")
+
+    @own.query
+    class Unread(ViewModel[RoomStore, RoomCopy]):
+        class Meta:
+            path = "users/{seats.doc_id}/unread/{room.doc_id}"
+
+        @attrs.computed
+        def number(self) -> int:
+            return self.copy.seats.unread
+
+    class AlarmStore(Store):
+        unread = matching(Unread.where(Unread.number > 0))
+
+    class AlarmCopy(Copy):
+        unread = one_of(AlarmStore.unread)
+
+    @own.query
+    class Alarm(ViewModel[AlarmStore, AlarmCopy]):
+        class Meta:
+            path = "alarms/{unread.seats_id}/of/{unread.doc_id}"
+
+        @attrs.computed
+        def number(self) -> int:
+            return self.copy.unread.number
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="Standup").save()
+        sit("ada", unread=1)
+        sit("eve", unread=3)
+        testing.deliver()
+        sit("eve", unread=4)
+        assert [report.usage.writes for report in testing.deliver()] == [2, 2]
+        assert [(testing.fields(f"alarms/{uid}/of/r") or {})["number"] for uid in ("ada", "eve")] == [1, 4]
+        assert_views_equal_rebuild(testing)
+
+
+def test_a_participant_whose_document_does_not_fit_is_left_out_if_the_view_says_so() -> None:
+    own = Boiler("skipping")
+
+    class SkippingStore(Store):
+        room = reference(Room)
+        seats = children(Seat, on_invalid="skip")
+
+    class SkippingCopy(Copy):
+        seats = one_of(SkippingStore.seats)
+
+    @own.query
+    class Skipping(ViewModel[SkippingStore, SkippingCopy]):
+        class Meta:
+            path = "users/{seats.doc_id}/skipping/{room.doc_id}"
+
+        @attrs.computed
+        def unread(self) -> int:
+            return self.copy.seats.unread
+
+    with memory_app(own) as testing:
+        Room.new(doc_id="r", title="Standup").save()
+        sit("ada", unread=1)
+        testing.write("rooms/r/seats/eve", {"unread": "many"})
+        testing.deliver()
+        assert (testing.fields("users/ada/skipping/r") or {})["unread"] == 1
+        assert testing.fields("users/eve/skipping/r") is None
+        sit("eve", unread=2)
+        testing.deliver()
+        assert (testing.fields("users/eve/skipping/r") or {})["unread"] == 2
+        assert_views_equal_rebuild(testing)
 
 
 def test_a_view_without_a_root_may_have_a_copy_for_each_document() -> None:
