@@ -46,16 +46,19 @@ class Cost:
     million: float
     at_most_every: timedelta | None = None
     """How often the view is written at most; what changes in between costs a look at its ledger."""
+    copies_differ: bool = False
+    """Whether a change writes only those copies whose own content it alters, so that `usage` has the most writes."""
 
     @property
     def shown_view(self) -> str:
-        return self.view if self.at_most_every is None else f"{self.view}, once in {self.at_most_every}"
+        limits = [] if self.at_most_every is None else [f"once in {self.at_most_every}"]
+        return ", ".join([self.view, *limits, *(["copies differ"] if self.copies_differ else [])])
 
     def to_json(self) -> dict[str, Any]:
         usage = {"rpcs": self.usage.rpcs, "reads": self.usage.reads, "writes": self.usage.writes}
         seconds = {} if self.at_most_every is None else {"at_most_every": self.at_most_every.total_seconds()}
         found = {"source": self.source, "function": self.function, "view": self.view, **usage, "million": self.million}
-        return {**found, **seconds}
+        return {**found, **seconds, **({"copies_differ": True} if self.copies_differ else {})}
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,8 @@ class Plan:
         )
         if any(cost.at_most_every for cost in self.costs):
             note += " A view that is written once in a time costs each change before its end 1 RPC and 1 read instead."
+        if any(cost.copies_differ for cost in self.costs):
+            note += " Where copies differ, a change writes those that it alters, and the ledger: at most so many."
         return Group(table, Text(note, style="dim"))
 
     def _chains_table(self) -> Group:
@@ -214,7 +219,8 @@ def _costs(compiled: Compiled, assumed: Assumed, prices: Prices) -> Iterator[Cos
             usage = function.cost(view, assumed)
             million = prices.of_million(usage, options[function.entry_point], location)
             source, entry_point, every = function.source.text, function.entry_point, function.at_most_every(view)
-            yield Cost(source, entry_point, view.__name__, usage, round(million, 2), every)
+            own = view.has_own_copies()
+            yield Cost(source, entry_point, view.__name__, usage, round(million, 2), every, own)
 
 
 def _sum(costs: Iterable[Cost]) -> float:

@@ -18,6 +18,7 @@ from boiler_functions.plan.graph import Graph, mermaid, svg
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.plan.prices import TABLE, Prices
 from boiler_functions.settings.options import Options
+from tests.pages import ROOT
 from tests.unit.cli.conftest import APP, Run, Write
 
 WITH_AN_INDEX = """
@@ -273,6 +274,17 @@ def test_a_sink_is_drawn_beside_the_model_or_view_whose_changes_it_receives(run:
     assert texts.count("CityView") == 2
     plan = json.loads(run("plan", "--json").stdout)["result"]
     assert next(each["writes"] for each in plan["costs"] if each["view"] == "CityView") == 3
+
+
+def test_the_plan_says_where_copies_differ_and_that_a_change_writes_no_more_than_it_alters(
+    run: Run, module: Write
+) -> None:
+    module((ROOT / "docs" / "copies.md").read_text("utf-8").partition("```python rooms.py\n")[2].partition("```")[0])
+    (cost, *_) = json.loads(run("plan", "--json", "--many", "200").stdout)["result"]["costs"]
+    assert (cost["copies_differ"], cost["writes"]) == (True, 201)
+    printed = " ".join(run("plan").stdout.split())
+    assert "RoomView, copies differ" in printed
+    assert "a change writes those that it alters, and the ledger" in printed
 
 
 def test_the_service_of_the_sockets_shows_its_views(run: Run, module: Write) -> None:
