@@ -19,13 +19,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 from boiler_functions.exceptions import InvalidReference, Rejected
-from boiler_functions.models.domain_model import DomainModel
+from boiler_functions.models.model import Model
 from boiler_functions.paths import Pattern
 from boiler_functions.views.followed import Many
 from boiler_functions.views.found import Children
 from boiler_functions.views.store import Root, Store
 
-M = TypeVar("M", bound=DomainModel)
+M = TypeVar("M", bound=Model)
 
 
 class AskedForCopy(BaseException):
