@@ -156,6 +156,16 @@ class DeliveryHarness:
         self._faults = faults
         self._random = random.Random(faults.seed)
 
+    def add(self, trigger: LocalTrigger) -> None:
+        """Sends changes to one more function from now on."""
+        self._triggers[trigger.function] = trigger
+        self._register_one(trigger.function, trigger.event_type, trigger.document)
+
+    def remove(self, prefix: str) -> None:
+        """Drops the events of the functions whose names begin so."""
+        for name in [each for each in self._triggers if each.startswith(prefix)]:
+            del self._triggers[name]
+
     def stop(self) -> None:
         """Stops delivering: waits for deliveries in progress, and drops those that wait."""
         self._server.forget(self._project)
@@ -228,7 +238,7 @@ class DeliveryHarness:
     def _receive(self, identifier: str, event: Event) -> None:
         if identifier == _SENTINELS:
             self._sentinels[event.document.rpartition("/")[2]].set()
-        elif self._faults.equal_writes or not event.changes_nothing:
+        elif identifier in self._triggers and (self._faults.equal_writes or not event.changes_nothing):
             self._accept(_Attempt(self._triggers[identifier], event))
 
     def _accept(self, attempt: _Attempt) -> None:

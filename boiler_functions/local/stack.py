@@ -29,10 +29,15 @@ from boiler_functions.local.loopback import LOOPBACK
 from boiler_functions.local.serving import served
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes.event_function import EventFunction
+from boiler_functions.modes.invocation import REAL
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.run import Report
 from boiler_functions.runtime.events import change_of
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
+
+_STAGED = "staged_"
+"""Begins the names of the functions of a staged version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class LocalStack:
         workers: int = 4,
         retries: Retries | None = None,
         faults: DeliveryFaults | None = None,
+        release: Release = Release(),  # noqa: B008  # frozen
     ) -> None:
         if (emulator is None) is not (server is None):
             raise ConfigurationError("An emulator posts its events to one server; give LocalStack both, or neither.")
@@ -98,7 +104,7 @@ class LocalStack:
                 self.server,
                 self.emulator,
                 project,
-                list(self._triggers()),
+                list(self._triggers(app, release)),
                 observer=self._observe,
                 workers=workers,
                 retries=retries,
@@ -124,6 +130,15 @@ class LocalStack:
         """Returns once every event is handled, also of the functions' own writes; raises NotDrained otherwise."""
         self.harness.drain(timeout)
 
+    def stage(self, app: Boiler, view: str, deployment: int) -> None:
+        """Runs the functions of a staged version of the view, too: from now on, each event goes to both."""
+        for each in self._triggers(app, Release(deployment, staged=view)):
+            self.harness.add(each)
+
+    def unstage(self) -> None:
+        """Stops the functions of staged versions; their events that are still to come are dropped."""
+        self.harness.remove(_STAGED)
+
     def deliver(self, function: str, event: Event) -> None:
         """Delivers an event once more, as production may."""
         self.server.deliver(self.project, function, event)
@@ -137,17 +152,18 @@ class LocalStack:
         self.last_request = Metered(self.database)
         return self.last_request
 
-    def _triggers(self) -> Iterator[LocalTrigger]:
-        for record in self.app.manifest.functions:
-            if isinstance(on := record.trigger, EventTrigger):
-                function = self.app.compiled.functions[record.entry_point]
-                yield LocalTrigger(record.entry_point, on.document, self._target(function), on.event_type, on.retry)
+    def _triggers(self, app: Boiler, release: Release) -> Iterator[LocalTrigger]:
+        prefix = _STAGED if release.staged else ""
+        for record in app.manifest.functions:
+            if isinstance(on := record.trigger, EventTrigger) and (not prefix or release.staged in record.views):
+                target = self._target(app.compiled.functions[record.entry_point], release)
+                yield LocalTrigger(prefix + record.entry_point, on.document, target, on.event_type, on.retry)
 
-    def _target(self, function: EventFunction) -> EventHandler:
+    def _target(self, function: EventFunction, release: Release) -> EventHandler:
         def target(event: Event) -> int:
             self._reached.event = event
             change = change_of(from_http(dict(event.headers), event.data))
-            self._reached.report = function.handle(change, self.database)
+            self._reached.report = function.handle(change, self.database, REAL._replace(release=release))
             return 204
 
         return target
