@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -65,18 +67,24 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
 def adopted(folder: Path, emulator: FirestoreEmulator, project: str) -> str:
     """Runs the script, and returns what it prints."""
     place = {EMULATOR_HOST: emulator.host, PROJECT: project}
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "adopt-legacy.sh"],
         cwd=folder,
         env={**os.environ, **environment(folder, **place)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=500,
-    )
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-    return done.stdout + done.stderr
+        start_new_session=True,
+    ) as script:
+        try:
+            told, _ = script.communicate(timeout=500)
+        finally:
+            # firebase-tools leaves some of the processes that ran functions.
+            with suppress(ProcessLookupError):
+                os.killpg(script.pid, signal.SIGKILL)
+    assert script.returncode in (0, 1), told
+    assert "Traceback" not in told, told
+    return told
 
 
 def found(database: FirestoreDatabase, collection: str, *, group: bool = False) -> dict[str, Document]:
