@@ -1,6 +1,7 @@
 """The desk in a browser: what is shown, by keyboard and on a narrow screen, and what axe finds."""
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -265,5 +266,25 @@ def test_what_a_client_tries_is_allowed_or_denied_by_a_line_of_the_rules(page: P
         expect(page.get_by_text("allowed", exact=True)).to_be_visible()
         page.get_by_role("link", name=FORM).click()
         expect(page.get_by_role("heading", name=FORM)).to_be_visible()
+        page.goto("about:blank")
+        assert running.end() == 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("app", ["meeting_room:app", "helpdesk:app"])
+def test_every_page_of_the_desk_shows_a_sample_without_a_fault(page: Page, app: str) -> None:
+    checkout = Path(__file__).parents[2]
+    options = ["dev", "--free-ports", "--no-auth", "--project=demo-samples"]
+    command = [sys.executable, "-m", "boiler_functions", "--app", app, *options]
+    with Running(command, checkout, dict(os.environ)) as running:
+        page.goto(running.line(r"^Desk +(http\S+)$")[1])
+        for name in ("Deliveries", "Costs", "Letters", "Versions", "Try it", "Faults", "Overview"):
+            page.get_by_role("link", name=name).click()
+            expect(page.get_by_role("heading", level=2, name=name)).to_be_visible()
+            assert faults(page) == []
+        page.get_by_role("link", name="Try it").click()
+        page.get_by_role("textbox", name="Path").fill("nobody/knows")
+        page.get_by_role("button", name="Try").click()
+        expect(page.get_by_text(re.compile("^answered 40[34]$|^allowed$"))).to_be_visible()
         page.goto("about:blank")
         assert running.end() == 0
