@@ -27,7 +27,8 @@ export async function overview() {
 }
 
 function page(key, graph, parts, dropped, others) {
-  const states = new Map(parts.map((each) => [each.name, each.state]));
+  // A view of several modes is listed several times, first as it is stored.
+  const states = new Map(parts.toReversed().map((each) => [each.name, each.state]));
   const picture = map(graph, states);
   return {
     key,
