@@ -5,7 +5,7 @@ import math
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -317,6 +317,6 @@ class Member(fields.Enum[Any]):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is not None and not isinstance(value, self.enum):
-            members = ", ".join(str(each) for each in self.enum)
+            members = ", ".join(str(each) for each in cast(Any, self.enum))
             raise ValidationError(f"Not a member of {self.enum.__name__}; its members are {members}.")
         return super()._serialize(value, attr, obj, **kwargs)
