@@ -171,7 +171,7 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
             database.commit([Put(f"cities/{each}", {"name": "x"}) for each in range(number, number + 100)])
         page.get_by_role("link", name="All events").click()
         expect(page.get_by_text("302 of 302 deliveries")).to_be_visible(timeout=60_000)
-        page.get_by_label("Function or document").fill("cities/TOK")
+        page.get_by_label("Function, view or document").fill("cities/TOK")
         expect(page.get_by_text("2 of 302 deliveries")).to_be_visible()
 
         page.get_by_role("link", name="Costs").click()
@@ -184,6 +184,9 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         name = page.get_by_text("city_view_on_cities", exact=True)
         busy = page.locator(".map .node").filter(has=name).locator(".rate")
         expect(busy).to_contain_text("a second")
+        page.locator(".map .node").get_by_role("link", name="city_view_on_cities").click()
+        expect(page.get_by_text("302 of 302 deliveries")).to_be_visible()
+        page.go_back()
 
         page.get_by_role("link", name="Faults").click()
         expect(page.get_by_role("row").filter(has_text="CityView").locator(".state")).to_have_text("200 right")
@@ -201,7 +204,7 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         while {(each.fields or {})["title"] for each in database.read(copies).documents} != {"y"}:
             page.wait_for_timeout(100)
         page.get_by_role("link", name="Deliveries").click()
-        page.get_by_label("Function or document").fill("cities/")
+        page.get_by_label("Function, view or document").fill("cities/")
         expect(page.get_by_text("fault: the answer was lost").first).to_be_visible()
 
         page.get_by_label("A document's path").fill("cityView/TOK")

@@ -35,11 +35,13 @@ export function followDeliveries() {
   });
 }
 
-export async function deliveries({ changes }, again, story = "") {
-  if (shown?.story === story && shown.body.isConnected) {
+// `which` is the id of an event, or `of:` and a name that the deliveries must have.
+export async function deliveries({ changes }, again, which = "") {
+  if (shown?.which === which && shown.body.isConnected) {
     return shown;
   }
-  const chosen = { text: "", outcome: "", isPaused: false, story };
+  const [story, text] = which.startsWith("of:") ? ["", which.slice(3)] : [which, ""];
+  const chosen = { text: text.toLowerCase(), outcome: "", isPaused: false, story };
   const body = el("tbody");
   const count = el("p", { class: "quiet" });
   const outcomes = el("select", { id: "outcome", input: (event) => choose({ outcome: event.target.value }) });
@@ -75,16 +77,16 @@ export async function deliveries({ changes }, again, story = "") {
   draw();
   const name = "Deliveries, the latest first";
   shown = {
-    story,
+    which,
     body,
-    key: `deliveries ${story}`,
+    key: `deliveries ${which}`,
     children: [
       el("h2", {}, story ? "One event, with its retries" : "Deliveries"),
       el(
         "div",
         { class: "choose", role: "group", "aria-label": "Which deliveries" },
-        el("label", { for: "text" }, "Function or document"),
-        el("input", { id: "text", type: "search", input: (event) => choose({ text: event.target.value.toLowerCase() }) }),
+        el("label", { for: "text" }, "Function, view or document"),
+        el("input", { id: "text", type: "search", value: text, input: (event) => choose({ text: event.target.value.toLowerCase() }) }),
         el("label", { for: "outcome" }, "Outcome"),
         outcomes,
         el("label", {}, el("input", { type: "checkbox", input: (event) => choose({ isPaused: event.target.checked }) }), " Pause"),
@@ -105,7 +107,7 @@ function fits(each, { text, outcome, story }) {
   return (
     (!story || each.event === story) &&
     (!outcome || outcomeOf(each) === outcome) &&
-    (!text || each.function.toLowerCase().includes(text) || each.document.toLowerCase().includes(text))
+    (!text || [each.function, each.document, ...(each.report?.views ?? [])].some((name) => name.toLowerCase().includes(text)))
   );
 }
 

@@ -16,7 +16,7 @@ const follow = document.querySelector("#follow");
 const PAGES = { "": overview, costs, deliveries, faults, letters, letter, document: documentPage, try: tries, versions };
 
 const { changes, live } = await ask("api/desk");
-const desk = { ...(await ask("api/about")), changes };
+const desk = { ...(await ask("api/about")), changes, live };
 if (live) {
   followDeliveries();
 } else {

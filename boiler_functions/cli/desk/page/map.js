@@ -5,9 +5,10 @@ import { el } from "./dom.js";
 const COLUMNS = ["sources", "functions", "views and models"];
 const SVG = "http://www.w3.org/2000/svg";
 
-// Returns the map; `states` has the state of each view by its name. Its `show` tells how busy each function is.
-export function map({ nodes, edges }, states) {
-  const boxes = new Map(nodes.map((node) => [node.id, box(node, states.get(node.name))]));
+// Returns the map; `parts` says of each view, by its name, its state and why. Its `show` tells how busy each function is;
+// with `live`, a name leads to the deliveries that concern it.
+export function map({ nodes, edges }, parts, live) {
+  const boxes = new Map(nodes.map((node) => [node.id, box(node, parts.get(node.name), live)]));
   const next = new Map(nodes.map((node) => [node.id, edges.filter(([from]) => from === node.id).map(([, to]) => to)]));
   const names = new Map(nodes.map((node) => [node.id, node.name]));
   for (const [id, made] of boxes) {
@@ -51,13 +52,14 @@ function busy(rate) {
   return `${(rate.count / 10).toFixed(1)} a second${lag}`;
 }
 
-function box(node, state) {
+function box(node, { state, why } = {}, live) {
   return el(
     "div",
     { class: `node ${node.look}`, "data-state": state },
-    el("strong", {}, node.name),
+    el("strong", {}, live ? el("a", { href: `#/deliveries/${encodeURIComponent(`of:${node.name.split("{")[0]}`)}` }, node.name) : node.name),
     state ? el("span", { class: "state", "data-state": state }, state) : null,
     node.detail ? el("small", {}, node.detail) : null,
+    why ? el("small", {}, why) : null,
     el("small", { class: "rate" }),
   );
 }

@@ -14,22 +14,21 @@ const WORDS = {
 let drawn = null;
 let shown = null;
 
-export async function overview() {
+export async function overview({ live }) {
   const [graph, status] = await Promise.all([drawn ?? ask("api/map"), ask("api/status")]);
   drawn = graph;
-  const { parts, dropped, other_letters: others } = status.result;
   const key = JSON.stringify(status.result);
   if (shown?.key !== key) {
-    shown = page(key, graph.result, parts, dropped, others);
+    shown = page(key, graph.result, status.result, live);
   }
   shown.map.show(rates());
   return { ...shown, time: status.time };
 }
 
-function page(key, graph, parts, dropped, others) {
+function page(key, graph, { parts, dropped, other_letters: others }, live) {
   // A view of several modes is listed several times, first as it is stored.
-  const states = new Map(parts.toReversed().map((each) => [each.name, each.state]));
-  const picture = map(graph, states);
+  const states = new Map(parts.toReversed().map((each) => [each.name, each]));
+  const picture = map(graph, states, live);
   return {
     key,
     map: picture,
