@@ -113,13 +113,15 @@ class MemoryApp:
         self._staged = None
         self.pending = [each for each in self.pending if not each.release.staged]
 
-    def upkeep(self, through: Database | None = None) -> Counter[Outcome]:
+    def upkeep(self, through: Database | None = None, *, rolling_out: bool = False) -> Counter[Outcome]:
         """Builds the views that are owed a build, as the app's upkeep does once all roll-outs and pauses are over.
 
-        Returns how many views had each outcome.
+        With `rolling_out`, the code before may still handle events, so that what it cannot find is looked for again
+        later. Returns how many views had each outcome.
         """
         database = Metered(through or self.through)
-        surroundings = self.surroundings._replace(release=self.release._replace(settled_at=0))
+        release = self.release if rolling_out else self.release._replace(settled_at=0)
+        surroundings = self.surroundings._replace(release=release)
         declarations = self.compiled.declarations
         invocation = Invocation(declarations.app, "upkeep", database, surroundings)
         for mode in declarations.modes:

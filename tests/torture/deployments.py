@@ -157,7 +157,7 @@ class Deployed(MemoryApp):
             case 3:
                 self.write(f"{region}/towns/t{self._chance.randrange(3)}", None)
             case 4:
-                self.upkeep()
+                self.upkeep(rolling_out=self._before != (self.compiled, self.release))
             case _:
                 self._town(region)
 
