@@ -49,6 +49,18 @@ class NotedValues(dict[str, Any]):
         self._note(name)
         return super().get(name, default)
 
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        self._note(name)
+        return super().setdefault(name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        self._note(name)
+        return super().pop(name, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        self._note_all()
+        return super().popitem()
+
     # With its own `__iter__`, Python copies it by `keys()`: also `dict(values)` and `{**values}` are noted.
     def __iter__(self) -> Iterator[str]:
         self._note_all()
@@ -58,11 +70,23 @@ class NotedValues(dict[str, Any]):
         self._note_all()
         return super().__len__()
 
+    def __reversed__(self) -> Iterator[str]:
+        self._note_all()
+        return super().__reversed__()
+
+    def __repr__(self) -> str:
+        self._note_all()
+        return super().__repr__()
+
     def __eq__(self, other: object) -> bool:
         self._note_all()
         if isinstance(other, NotedValues):
             other._note_all()
         return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        # That of a dict does not ask `__eq__`.
+        return not self == other
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]
         self._note_all()

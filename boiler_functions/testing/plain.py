@@ -126,7 +126,7 @@ def number(function: AggregateFunction, values: list[Any]) -> Number:
 
 
 def by_value(documents: list[Fields], key: str) -> list[tuple[Any, list[Fields]]]:
-    """Returns the documents that have the field, in lists of those whose values are equal to Firestore."""
+    """Returns the documents that have the field, in a list for each value, in the order of Firestore."""
     groups: list[tuple[Any, list[Fields]]] = []
     for each in documents:
         if key not in each:
@@ -136,7 +136,7 @@ def by_value(documents: list[Fields], key: str) -> list[tuple[Any, list[Fields]]
             groups.append((each[key], [each]))
         else:
             group.append(each)
-    return groups
+    return sorted(groups, key=cmp_to_key(lambda one, other: compare(one[0], other[0])))
 
 
 def _is_in(query: Query, path: str) -> bool:

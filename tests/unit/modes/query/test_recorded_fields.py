@@ -287,7 +287,19 @@ def test_a_getter_that_takes_models_or_documents_as_a_whole_reads_all_fields() -
     def same(store: ArticleStore) -> str:
         return str(store.article == Article.from_document(store._documents["articles/a"]))
 
-    for read in (whole, values, documents, same):
+    def shown(store: ArticleStore) -> str:
+        return str(len(str(store.article.values)))
+
+    def differs(store: ArticleStore) -> str:
+        return str(store.article.values != {"title": "One"})
+
+    def backwards(store: ArticleStore) -> str:
+        return str(len([*reversed(store.article.values)]))
+
+    def last(store: ArticleStore) -> str:
+        return str(len(store.article.values.popitem()))
+
+    for read in (whole, values, documents, same, shown, differs, backwards, last):
         other = Boiler("other")
 
         @other.query
@@ -303,6 +315,24 @@ def test_a_getter_that_takes_models_or_documents_as_a_whole_reads_all_fields() -
             begun(testing)
             assert ledger(testing)["reads"]["articles/{doc_id}"] is None, read
             assert changed(testing, "articles/a", visits=1)[0] == {"unchanged": 1}
+
+
+def test_a_getter_that_takes_a_value_out_of_a_model_reads_it() -> None:
+    for read in (lambda values: values.pop("visits", 0), lambda values: values.setdefault("visits", 0)):
+        other = Boiler("other")
+
+        @other.query
+        class Taken(ViewModel[ArticleStore]):
+            class Meta:
+                path = "taken/{article.doc_id}"
+
+            @attrs.computed
+            def visits(self, read: Any = read) -> int:
+                return int(read(self.store.article.values))
+
+        with memory_app(other) as testing:
+            begun(testing)
+            assert changed(testing, "articles/a", visits=1)[0] == {"built": 1}
 
 
 def test_a_request_that_waits_knows_that_its_change_is_left_alone(testing: MemoryApp) -> None:
