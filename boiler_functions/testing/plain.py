@@ -136,7 +136,8 @@ def by_value(documents: list[Fields], key: str) -> list[tuple[Any, list[Fields]]
             groups.append((each[key], [each]))
         else:
             group.append(each)
-    return sorted(groups, key=cmp_to_key(lambda one, other: compare(one[0], other[0])))
+    by_order = cmp_to_key(compare)
+    return sorted(groups, key=lambda group: by_order(group[0]))
 
 
 def _is_in(query: Query, path: str) -> bool:
