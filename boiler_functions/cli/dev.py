@@ -150,7 +150,7 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
         _seed(project, wanted.seed, environment)
     trial = Trial(emulator.host, app.host, wanted.project_id, lambda: rules.text or "")
     opened.enter_context(_desk(app, deliveries, trial, ports.ui))
-    said = {"Auth": _accounts(auth), "Rules": str(rules), "Data": _came_from(wanted, data)}
+    said = {"Auth": _accounts(wanted, auth), "Rules": str(rules), "Data": _came_from(wanted, data)}
     _introduce(environment, app, plan, {**said, "Desk": f"http://{HOST}:{ports.ui}"})
     _follow(project, app, deliveries, rules)
 
@@ -187,9 +187,10 @@ def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStac
     return opened.enter_context(AuthEmulator(firebase, wanted.project_id, port, folder))
 
 
-def _accounts(auth: AuthEmulator | None) -> str:
+def _accounts(wanted: DevOptions, auth: AuthEmulator | None) -> str:
     if auth is None:
-        return "unsigned tokens only, as of `boiler token`; firebase-tools brings the emulator of accounts"
+        only = "unsigned tokens only, as of `boiler token`"
+        return f"{only}; firebase-tools brings the emulator of accounts" if wanted.auth else only
     return f"{auth.host}, and unsigned tokens"
 
 
@@ -340,7 +341,8 @@ class Deliveries:
         self._host = ""
         self._running = threading.Event()
         self._functions: frozenset[str] = frozenset()
-        self._sources: dict[str, str] = {}
+        self._sources: dict[str, tuple[str, str]] = {}
+        """The paths and the type of event of each function."""
         self._harnesses: list[DeliveryHarness] = []
         self._faults = DeliveryFaults()
         self._reached = threading.local()
@@ -355,7 +357,7 @@ class Deliveries:
     def use(self, host: str, plan: PlanJson) -> None:
         """Delivers to the functions of the plan from now on."""
         records = [each for each in plan["functions"] if each["path_pattern"] is not None]
-        sources = {each["entry_point"]: each["path_pattern"] for each in records}
+        sources = {each["entry_point"]: (each["path_pattern"], each["event_type"]) for each in records}
         self._host = host
         self._functions = frozenset(sources)
         if not sources.items() <= self._sources.items():
@@ -382,7 +384,10 @@ class Deliveries:
 
     def _harness(self) -> DeliveryHarness:
         """Starts a harness that receives all events from now on; an earlier one finishes those that it has."""
-        triggers = [LocalTrigger(name, source, self._target(name)) for name, source in self._sources.items()]
+        triggers = [
+            LocalTrigger(name, document, self._target(name), event_type)
+            for name, (document, event_type) in self._sources.items()
+        ]
         return DeliveryHarness(
             self._server,
             self.emulator,

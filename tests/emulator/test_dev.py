@@ -163,3 +163,27 @@ def test_what_init_writes_works_from_a_browser_and_is_there_after_the_next_start
         view = json.loads(request(firestore, "GET", f"{documents}/shelfViews/novels").body)["fields"]
         assert view["available"]["arrayValue"]["values"] == [{"stringValue": "Persuasion"}]
         assert running.end(signal.SIGTERM) == 0
+
+
+RECEIVER = """
+
+from boiler_functions import Changed
+
+
+@app.on_change(ShelfView)
+def tell(change: Changed[ShelfView]) -> None:
+    if change.after:
+        print("told:", ", ".join(change.after.available), flush=True)
+"""
+
+
+def test_a_receiver_is_called_for_each_change_of_a_view(library: Path) -> None:
+    app = library / "functions" / "library.py"
+    app.write_text(app.read_text() + RECEIVER)
+    with dev(library, "--seed=seed.py", "--no-auth", "--free-ports") as running:
+        firestore = running.line(r"^Firestore +(\S+)$", SLOW)[1]
+        assert running.line(r"^Auth +(.*)$")[1] == "unsigned tokens only, as of `boiler token`"
+        running.line(r"^told: Emma, Persuasion$")
+        assert status(firestore, "PATCH", "users/ada/loanForms/1", "ada", {"book": {"stringValue": "emma"}}) == 200
+        running.line(r"^told: Persuasion$")
+        assert running.end() == 0
