@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -18,14 +19,17 @@ from boiler_functions.views.view_model import View, ViewModel
 MANY = 8
 """The attributes from which a model has many; a view names few of them if it names a third at most."""
 
+_SUSTAINED = timedelta(seconds=1)
+"""Between two writes of one document, as Firestore sustains them for long."""
+
 _READ_ALL = frozenset({"to_view_dict", "stored_fields", "values", "getattr", "vars", "attributes", "documents"})
 """Names with which code reads attributes that it does not name."""
 
 
-def advice_on(view: View) -> Iterator[Advice]:
-    """Yields warnings about a stored view."""
+def advice_on(view: View, at_most_every: timedelta | None = None) -> Iterator[Advice]:
+    """Yields warnings about a stored view, which may be written once in a time only."""
     root = view.store_class.root()
-    if root is None:
+    if root is None and (at_most_every is None or at_most_every < _SUSTAINED):
         yield Advice(
             "hot-document",
             view.__name__,

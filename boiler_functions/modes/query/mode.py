@@ -263,11 +263,11 @@ class QueryMode(Mode[Stored]):
             yield Exposed(view.__name__, "a view", view.pattern(), view.copy_schema(), view.__readers__())
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
-        for view in declarations.views_of(self):
-            yield from advice_on(view)
-            yield from advice_on_fields(view)
+        for each in declarations.of(self):
+            yield from advice_on(each.view, each.at_most_every)
+            yield from advice_on_fields(each.view)
             if not declarations.upkeep:
-                yield from advice_on_time(view)
+                yield from advice_on_time(each.view)
         if declarations.group_by == "view":
             yield from advice_on_grouping(self.event_functions(declarations))
 

@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,10 @@ class Employee(DomainModel):
 
 
 def advised(
-    options: dict[str, Any] | None = None, getter: Callable[..., Any] | None = None, **references: Any
+    options: dict[str, Any] | None = None,
+    getter: Callable[..., Any] | None = None,
+    at_most_every: timedelta | None = None,
+    **references: Any,
 ) -> list[Advice]:
     store: Any = type("SomeStore", (Store,), references)
     names = attrs.computed(getter or names_of)
@@ -100,7 +104,7 @@ def advised(
     )
     body = {"Meta": type("Meta", (), {"path": path}), "store_class": store, "names": names, "__module__": __name__}
     app = Boiler("demo", **(options or {}))
-    app.query(type("SomeView", (ViewModel,), body))
+    app.query(at_most_every=at_most_every)(type("SomeView", (ViewModel,), body))
     compiled = app.compiled
     return advice_on(compiled, Indexes.of(compiled.declarations).to_wire())
 
@@ -375,6 +379,13 @@ def test_a_reference_of_which_getters_name_few_of_many_attributes_is_named_with_
     assert names(advised(getter=dumped, country=reference(Country), staff=referrers(Employee.country).limit(9))) == []
     listed = referrers(Employee.country, fields=[Employee.first, Employee.last]).limit(9)
     assert names(advised(getter=initials, country=reference(Country), staff=listed)) == []
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(10, []), (1, []), (0.5, ["hot-document"])])
+def test_a_single_view_that_is_quiet_enough_is_no_hot_document(seconds: float, warned: list[str]) -> None:
+    towns = matching(Town.where(size=1))
+    found = advised(at_most_every=timedelta(seconds=seconds), towns=towns)
+    assert [each.name for each in found if each.name == "hot-document"] == warned
 
 
 def test_no_two_pieces_of_advice_contradict_each_other() -> None:
