@@ -332,8 +332,8 @@ class UnitOfWork:
         if self.writes:
             written = ", ".join(sorted(self.writes)[:3])
             raise TaskFailed(
-                f"{query.collection} is queried after {written} was written in the same task; the query would miss "
-                f"that write. Query first, all pages (`list(…)`), and write afterwards."
+                f"{query.collection} is queried after {written} was written in the same task or request; the query "
+                f"would miss that write. Query first, all pages (`list(…)`), and write afterwards."
             )
         return self._ask(query)
 
