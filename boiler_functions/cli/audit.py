@@ -18,7 +18,7 @@ from boiler_functions.database import Database
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.staged import StagedVersion
-from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict
+from boiler_functions.modes.stored_copies import FAULTS, Comparison, Finding, Verdict, WrongTotal
 from boiler_functions.types import to_instant
 from boiler_functions.views.view_model import View
 
@@ -31,6 +31,8 @@ LISTED = 3
 SHOWN = 20
 """Findings that are listed for each view; --json has all."""
 
+FILL = "Fill the kept totals of {name} again, which reads all documents that they count,"
+
 
 class AuditChoice(NamedTuple):
     """Which instances are compared: all, or one, some by chance, or those of which something was written lately."""
@@ -38,6 +40,10 @@ class AuditChoice(NamedTuple):
     sample: int | None = None
     root: str | None = None
     since: datetime | None = None
+
+    @property
+    def is_all(self) -> bool:
+        return self == AuditChoice()
 
     def found(self, view: View, work: Comparison) -> Iterator[Finding]:
         if self.root is not None:
@@ -63,17 +69,26 @@ def audit(
     lines: list[str] = []
     is_fine = True
     _confirm_cost(context, view, chosen, yes=yes)
-    for name, work, found in _found(context, view, chosen, late):
+    # All are compared before the first is repaired, as views may share a kept total.
+    for name, work, found, wrong in list(_found(context, view, chosen, late)):
         faults = [each for each in found if each.verdict in FAULTS]
-        lines += _lines(name, found, faults)
-        result = _result(found, faults)
+        lines += [*_lines(name, found, faults), *_told(wrong)]
+        result = _result(found, faults, wrong)
+        if wrong and repair and not chosen.is_all:
+            lines.append(f"{name}: only an audit of all repairs totals; run `boiler audit {name} --repair`")
+        elif wrong and repair and confirm(context, FILL.format(name=name), yes=yes):
+            with letters_written():
+                work.repair_totals(wrong)
+            left_wrong = list(work.wrong_totals(dict.fromkeys(each.root for each in wrong)))
+            lines.append(f"{name}: {len(wrong) - len(left_wrong)} of {len(wrong)} kept totals are repaired")
+            result["repaired_totals"], wrong = len(wrong) - len(left_wrong), left_wrong
         if faults and repair and confirm(context, f"Repair {len(faults)} faults of {name}", yes=yes):
             with letters_written():
                 work.repair(faults)
                 left = [each for each in _once_more(work, faults) if each.verdict in FAULTS]
             lines.append(f"{name}: {len(faults) - len(left)} of {len(faults)} are repaired")
             result["repaired"], faults = len(faults) - len(left), left
-        is_fine = is_fine and not faults
+        is_fine = is_fine and not faults and not wrong
         results[name] = result
     return Output("audit", {"views": results}, lines, is_fine)
 
@@ -120,9 +135,11 @@ def comparison_of(app: Boiler, view: View, database: Database, late: timedelta) 
 
 def _found(
     context: Context, view: str | None, chosen: AuditChoice, late: timedelta
-) -> Iterator[tuple[str, Comparison, list[Finding]]]:
+) -> Iterator[tuple[str, Comparison, list[Finding], list[WrongTotal]]]:
     for each in _views(context, view):
-        yield each.__name__, *_compared(context, each, chosen, late)
+        work, found = _compared(context, each, chosen, late)
+        wrong = work.wrong_totals(finding.root for finding in found if finding.verdict is not Verdict.NO_LEDGER)
+        yield each.__name__, work, found, list(wrong)
 
 
 def _views(context: Context, view: str | None) -> Sequence[View]:
@@ -149,9 +166,10 @@ def _once_more(work: Comparison, faults: Sequence[Finding]) -> Iterator[Finding]
     yield from work.without_ledger([each.root for each in faults if each.verdict is Verdict.NO_LEDGER])
 
 
-def _result(found: Sequence[Finding], faults: Sequence[Finding]) -> dict[str, Any]:
+def _result(found: Sequence[Finding], faults: Sequence[Finding], wrong: Sequence[WrongTotal]) -> dict[str, Any]:
     counts = Counter(str(each.verdict) for each in found)
-    return {"compared": len(found), "verdicts": dict(counts), "faults": list(map(_as_json, faults))}
+    totals = [each._asdict() for each in wrong]
+    return {"compared": len(found), "verdicts": dict(counts), "faults": list(map(_as_json, faults)), "totals": totals}
 
 
 def _lines(name: str, found: Sequence[Finding], faults: Sequence[Finding]) -> Iterator[str]:
@@ -159,6 +177,13 @@ def _lines(name: str, found: Sequence[Finding], faults: Sequence[Finding]) -> It
     told = ", ".join(f"{counts[each]} {each}" for each in Verdict if counts[each]) or "nothing is stored"
     yield f"{name}: {told}"
     yield from _listed(faults)
+
+
+def _told(wrong: Sequence[WrongTotal]) -> Iterator[str]:
+    for each in wrong[:SHOWN]:
+        yield f"  wrong total  {each.root}  {each.name}: {each.kept} is kept, {each.counted} is counted"
+    if len(wrong) > SHOWN:
+        yield f"  and {len(wrong) - SHOWN} more wrong totals; --json lists all"
 
 
 def _listed(found: Sequence[Finding]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from boiler_functions.cli.output import place_of
 from boiler_functions.database.metered import Usage
 from boiler_functions.plan.prices import Prices
 from boiler_functions.views.fetching import Assumed
+from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View
 
 FREE = 0.01
@@ -64,11 +65,16 @@ def of_builds(context: Context, numbers: dict[View, int], what: str, *, listed: 
 
 
 def of_comparisons(context: Context, numbers: dict[View, int], what: str, *, listed: int) -> Estimate:
-    """Returns the estimate for comparisons of so many instances: each reads what a build reads and what it writes."""
+    """Returns the estimate for comparisons of so many instances: each reads what a build reads and what it writes.
+
+    With kept totals, it reads once more what a build reads, and asks for each number.
+    """
     total = Usage()
     for view, number in numbers.items():
         one = of_one(context, view)
-        total += times(Usage(one.rpcs, one.reads + one.writes + listed), number)
+        kept = len(list(kept_totals([view.store_class])))
+        again = one.reads + kept if kept else 0
+        total += times(Usage(one.rpcs, one.reads + one.writes + listed + again), number)
     return Estimate.of(context, what, total)
 
 

@@ -57,7 +57,9 @@ _ROOT = click.option("--root", metavar="ID", help="Only the instance of this roo
     "--since", metavar="TIME", help="Only instances of which something was written since: 2h, or 2026-11-27T10:00Z."
 )
 @click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long an event may take.")
-@click.option("--repair", is_flag=True, help="Build what is wrong again, and delete copies without a ledger.")
+@click.option(
+    "--repair", is_flag=True, help="Build what is wrong again, fill wrong totals, and delete copies without a ledger."
+)
 @click.option("--yes", is_flag=True, help="Do not ask: neither before a repair, nor whatever it costs.")
 @_AS_JSON
 @in_context
@@ -76,8 +78,8 @@ def audit(
 
     Writers and functions may go on. A copy is wrong if it differs although its sources are as they were; lost if a
     source changed longer ago than --late; late if it changed since; without a ledger if no function follows it.
-    --since finds what lost events have left, except those of deletions. Exit status 0 if nothing is wrong, lost or
-    without a ledger, 1 if something is, 2 for an error.
+    --since finds what lost events have left, except those of deletions. A kept total is compared with what Firestore
+    counts. Exit status 0 if nothing is wrong, lost or without a ledger, 1 if something is, 2 for an error.
     """
     from boiler_functions.cli.audit import AuditChoice
     from boiler_functions.cli.audit import audit as compared

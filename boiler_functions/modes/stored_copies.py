@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from boiler_functions.database import Number
 from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.staged import StagedVersion
 from boiler_functions.types import Fields, Instant
@@ -47,6 +48,17 @@ class Finding(NamedTuple):
     root: str
     differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The paths of copies with the names of the fields in which they differ; none if the copy is missing or extra."""
+
+
+class WrongTotal(NamedTuple):
+    """A kept total that is not what Firestore counts, and not because an event is on its way."""
+
+    root: str
+    """The root of a view that shows it."""
+    name: str
+    """The reference of its Store."""
+    kept: Number
+    counted: Number
 
 
 class Moved(StrEnum):
@@ -117,6 +129,14 @@ class Comparison(Protocol):
 
     def repair(self, findings: Iterable[Finding]) -> None:
         """Builds the faulty instances again, and deletes the copies that no ledger names even then."""
+        ...
+
+    def wrong_totals(self, roots: Iterable[str]) -> Iterator[WrongTotal]:
+        """Yields the kept totals of these roots that are not what Firestore counts."""
+        ...
+
+    def repair_totals(self, wrong: Iterable[WrongTotal]) -> None:
+        """Fills the kept totals of the view again, and builds the instances that show the wrong ones."""
         ...
 
 

@@ -22,10 +22,11 @@ from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.ledger import Ledger, due_since, instance_of, ledger_path
 from boiler_functions.modes.ledgers import of_view, sampled
 from boiler_functions.modes.query.explained import dependents_of
+from boiler_functions.modes.query.kept_audit import KeptAudit
 from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.release import Release
-from boiler_functions.modes.stored_copies import Finding, Verdict
+from boiler_functions.modes.stored_copies import Finding, Verdict, WrongTotal
 from boiler_functions.paths import collection_of
 from boiler_functions.types import MISSING, Fields, Instant, digest
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
@@ -124,6 +125,20 @@ class Audit(NamedTuple):
             self.work.rebuild(page)
         for path in [each.root for each in findings if each.verdict is Verdict.NO_LEDGER]:
             self._delete(path)
+
+    def wrong_totals(self, roots: Iterable[str]) -> Iterator[WrongTotal]:
+        """Yields the kept totals of these roots that are not what Firestore counts."""
+        return KeptAudit(self.work.view, self._database, self._limit).wrong(roots)
+
+    def repair_totals(self, wrong: Iterable[WrongTotal]) -> None:
+        """Fills the kept totals of the view again, and builds the instances that show the wrong ones.
+
+        A fill does for each document what its event would do, so that events may go on. It corrects other groups, too:
+        the document of a lost event may have left one for another.
+        """
+        self.work.fill()
+        for page in chunks(dict.fromkeys(each.root for each in wrong), PAGE):
+            self.work.rebuild(page)
 
     def _look(self, instances: list[Instance]) -> Iterator[_Look]:
         """Reads ledgers, sources and copies at one time, and builds."""

@@ -60,7 +60,7 @@ class RebuildAll:
         """
         if not after:
             # Before the views, so that these read the numbers.
-            for _ in Fill(Keep(self._invocation(), (self.view,))).run():
+            for _ in self._fill():
                 yield BuiltPage("", Counter())
         roots = [root for page in self.roots(after) for root in page]
         if not after:
@@ -98,6 +98,14 @@ class RebuildAll:
     def rebuild(self, roots: list[str]) -> BuiltPage:
         """Rebuilds the instances of these roots, whatever their ledgers say."""
         return self._rebuild([Instance(self.view, root) for root in roots])[0]
+
+    def fill(self) -> None:
+        """Fills the kept totals of the view, whatever they have."""
+        for _ in self._fill():
+            pass
+
+    def _fill(self) -> Iterator[int]:
+        return Fill(Keep(self._invocation(), (self.view,))).run()
 
     def having(self, paths: Iterable[str]) -> dict[str, Instance]:
         """Returns the instances that have copies at the paths, by path."""

@@ -58,7 +58,7 @@ def edit(testing: MemoryApp, name: str = "TOK") -> None:
 
 def test_what_is_right_is_counted_and_fine(start: Start, run: Run) -> None:
     built(start(APP))
-    assert answer(run, "audit")["CityView"] == {"compared": 3, "verdicts": {"right": 3}, "faults": []}
+    assert answer(run, "audit")["CityView"] == {"compared": 3, "verdicts": {"right": 3}, "faults": [], "totals": []}
 
 
 def test_a_copy_that_was_edited_deleted_or_added_by_hand_is_found_and_repaired(start: Start, run: Run) -> None:

@@ -74,8 +74,9 @@ function field(name, label, help, value, most) {
   ];
 }
 
-function row([view, { compared, verdicts, faults }]) {
+function row([view, { compared, verdicts, faults, totals }]) {
   const counts = Object.entries(verdicts).map(([verdict, count]) => `${count} ${verdict}`);
-  const state = faults.length ? "failing" : verdicts.late ? "late" : "ok";
+  if (totals.length) counts.push(`${totals.length} wrong ${totals.length === 1 ? "total" : "totals"}`);
+  const state = faults.length || totals.length ? "failing" : verdicts.late ? "late" : "ok";
   return [view, String(compared), el("span", { class: "state", "data-state": state }, counts.join(", ") || "nothing is stored")];
 }

@@ -1,0 +1,142 @@
+"""Compares kept totals with the numbers that Firestore counts, while writers and functions go on; it only reads.
+
+Both numbers are as of one time. If they differ each time, all that a group consists of is read as of one time, as an
+event may be on its way: contributions and shards change in one commit, so that they agree at any time; and a document
+that differs from its contribution tells by its version for how long it has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from math import isclose
+from typing import Any, NamedTuple
+
+from boiler_functions.database import Database, Document, Filter, Number, Query
+from boiler_functions.modes.query.paging import pages
+from boiler_functions.modes.stored_copies import WrongTotal
+from boiler_functions.types import Instant
+from boiler_functions.views.build import Instance, Reader, chunks
+from boiler_functions.views.keeping import CONTRIBUTIONS, FIELDS, Contribution, Keeping, Recorded, group_of
+from boiler_functions.views.totals import Total, kept_totals
+from boiler_functions.views.view_model import View
+
+PAGE = 100
+
+LOOKS = 5
+"""The most looks at two numbers that differ, before all documents of the group are read."""
+
+
+class _Seen(NamedTuple):
+    """A kept number and what Firestore counts, as of one time."""
+
+    instance: Instance
+    name: str
+    group: tuple[Total[Any], Query]
+    kept: Number
+    counted: Number
+    at: Instant
+
+    @property
+    def is_equal(self) -> bool:
+        if isinstance(self.kept, float) and isinstance(self.counted, float):
+            return isclose(self.kept, self.counted)  # An average, divided by another machine.
+        return self.kept == self.counted
+
+
+class KeptAudit(NamedTuple):
+    """Compares the kept totals of one view; `late` is how long an event may take."""
+
+    view: View
+    database: Database
+    late: Instant
+
+    def wrong(self, roots: Iterable[str]) -> Iterator[WrongTotal]:
+        """Yields each kept total of these roots whose number is wrong."""
+        if not list(kept_totals([self.view.store_class])):
+            return
+        known: set[str] = set()
+        for page in chunks(roots, PAGE):
+            for seen in self._look([Instance(self.view, root) for root in page], known):
+                if not seen.is_equal and (found := self._again(seen)) is not None:
+                    yield WrongTotal(found.instance.root, found.name, found.kept, found.counted)
+
+    def _look(self, instances: list[Instance], known: set[str]) -> Iterator[_Seen]:
+        """Yields the kept numbers of the instances that are not known yet, which one of them may share with another."""
+        reader = Reader(self.database)
+        reader.read(each.root for each in instances if each.root)
+        for instance, resolution in reader.resolve(instances).items():
+            for name, (total, query, kept) in resolution.kept.items():
+                assert isinstance(total, Total)
+                question = total.asked_of(query)
+                if question.key in known:
+                    continue
+                known.add(question.key)
+                counted = reader.aggregate(question).value
+                assert not isinstance(counted, tuple)  # A kept total is not one by value.
+                yield _Seen(instance, name, (total, query), kept, counted, reader.time())
+
+    def _again(self, seen: _Seen) -> _Seen | None:
+        """Looks again; returns what is wrong, or None if the numbers agree or an event is on its way."""
+        for _ in range(LOOKS):
+            now = next((each for each in self._look([seen.instance], set()) if each.name == seen.name), None)
+            if now is None or now.is_equal:
+                return None
+            seen = now
+        return seen if self._is_wrong(seen) else None
+
+    def _is_wrong(self, seen: _Seen) -> bool:
+        total, query = seen.group
+        keeping, group = total.keeping, group_of(query)
+        assert keeping is not None
+        recorded = self._recorded(keeping, group, seen.at)
+        if self._held(keeping, group, seen.at) != _sum(each.contribution.amounts(group) for each in recorded.values()):
+            return True  # No event changes the one without the other.
+        members = {each.path: each for each in self.database.query(query, at=seen.at).documents}
+        behind = [
+            path
+            for path in {**recorded, **members}
+            if _adds(total, members.get(path), group) != _recorded_of(recorded.get(path)).amounts(group)
+        ]
+        return any(self._is_lost(page, recorded, seen.at) for page in chunks(behind, PAGE))
+
+    def _recorded(self, keeping: Keeping, group: str, at: Instant) -> dict[str, Recorded]:
+        """Returns the contributions to a group, by the path of the document; only their total is indexed."""
+        query = Query(CONTRIBUTIONS, filters=(Filter("total", "==", keeping.total),), limit=PAGE)
+        found = (each for page in pages(self.database, query, at=at) for each in page)
+        return {
+            (each.fields or {})["path"]: Recorded.of(each) for each in found if group in (each.fields or {})["groups"]
+        }
+
+    def _held(self, keeping: Keeping, group: str, at: Instant) -> Counter[str]:
+        shards = self.database.read(keeping.shards_of(group), at=at).documents
+        return _sum({name: (each.fields or {}).get(name, 0) for name in FIELDS} for each in shards)
+
+    def _is_lost(self, paths: list[str], recorded: Mapping[str, Recorded], at: Instant) -> bool:
+        """Whether one of the documents has differed from its contribution for longer than an event takes."""
+        since = at - self.late
+        now, before = (self.database.read(paths, at=time).documents for time in (at, since))
+        return not all(
+            member.version > since if member.exists else earlier.exists or _seen_at(recorded.get(member.path)) > since
+            for member, earlier in zip(now, before, strict=True)
+        )
+
+
+def _adds(total: Total[Any], member: Document | None, group: str) -> Mapping[str, int]:
+    return total.contribution_of(member).amounts(group) if member is not None else {}
+
+
+def _recorded_of(recorded: Recorded | None) -> Contribution:
+    return Contribution() if recorded is None else recorded.contribution
+
+
+def _seen_at(recorded: Recorded | None) -> Instant:
+    return 0 if recorded is None else recorded.seen
+
+
+def _sum(amounts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Returns the sum of each field; fields of nothing equal missing ones."""
+    sums: Counter[str] = Counter()
+    for each in amounts:
+        sums.update(each)
+    return sums
