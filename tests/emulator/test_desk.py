@@ -13,13 +13,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
+from boiler_functions.cli import staged
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.application import desk
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
-from boiler_functions.cli.staged import stage
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.local.loopback import LOOPBACK, free_port
@@ -220,9 +220,12 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         assert running.end() == 0
 
 
-def test_a_staged_version_is_compared_and_promoted(address: str, page: Page, testing: MemoryApp, module: Write) -> None:
+def test_a_staged_version_is_compared_and_promoted(
+    address: str, page: Page, testing: MemoryApp, module: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staged, "deploy_functions", lambda *_: None)
     module(FAILING.replace("return self.store.city.name", 'return "new " + self.store.city.name'))
-    stage(Context(project="demo-towns"), "CityView", yes=True)
+    staged.stage(Context(project="demo-towns"), "CityView", yes=True)
     page.goto(f"{address}/#/versions")
     expect(page.locator("main .state")).to_have_text("ready")
     expect(page.get_by_role("region", name="What CityView will change")).to_contain_text("cityView/PAR: title")
