@@ -211,6 +211,11 @@ def _project_in(environ: Mapping[str, str]) -> str | None:
     return next((value for name in _PROJECTS if (value := environ.get(name))), None)
 
 
+def is_demo(project: str) -> bool:
+    """Whether the project is one of emulators, by its name: Google Cloud has none with such a name."""
+    return project.startswith("demo-")
+
+
 def in_context(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command a Context as its first argument, and the options --env, --project, --region and --database."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -13,12 +14,14 @@ from rich.console import Console
 
 from boiler_functions.cli.build import build_folder, build_views
 from boiler_functions.cli.codebases import check_codebases
-from boiler_functions.cli.context import Context
+from boiler_functions.cli.comparing import Replacement, compared
+from boiler_functions.cli.context import Context, is_demo
 from boiler_functions.cli.deployment import Deployment
 from boiler_functions.cli.errors import Unfinished
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.gcloud import Gcloud
-from boiler_functions.cli.listing import await_indexes, look
+from boiler_functions.cli.listing import await_indexes, look, look_at_functions
+from boiler_functions.cli.output import table
 from boiler_functions.cli.perform import interruptible, perform
 from boiler_functions.cli.registering import Registering
 from boiler_functions.cli.steps.phases import DATABASE_PHASE, phases, removal
@@ -64,14 +67,47 @@ def planned(context: Context, project: str) -> Deployment:
 
 
 def show_commands(context: Context, only: tuple[str, ...]) -> None:
-    """Prints every command of a deployment to an empty project, without a request to the cloud."""
+    """Prints what a deployment would replace, if gcloud says, and every command of one to an empty project."""
     project = context.named_project
     deployment = planned(context, project or UNNAMED)
+    chosen = _chosen(deployment, only)
     if project is None:
         click.echo(f"# No project is configured: pass --project, or replace {UNNAMED} with yours.")
-    for phase in phases(deployment, _chosen(deployment, only)):
+    else:
+        click.echo("\n".join(f"# {line}" for line in _asked_replacements(context, deployment, chosen)))
+        click.echo()
+    for phase in phases(deployment, chosen):
         commands = [command for step in phase.steps for command in step.commands]
         click.echo("\n".join((f"# {phase.title}", *map(str, commands), "")))
+
+
+def _asked_replacements(context: Context, deployment: Deployment, chosen: frozenset[str] | None) -> list[str]:
+    """Returns what a deployment would replace; or why that is not known, as commands are shown without gcloud, too."""
+    try:
+        if is_demo(deployment.project):
+            raise ConfigurationError(f"{deployment.project} is a project of emulators.")
+        cloud = Gcloud(attempts=1, environ={**os.environ, **credentials(context)})
+        deployed = look_at_functions(cloud, deployment)
+    except ConfigurationError as error:
+        why = f"{error.code} {error}".splitlines()[0]
+        return [f"What this replaces in {deployment.project} is not known: {why}"]
+    return list(replacements(replace(deployment, deployed=deployed), chosen))
+
+
+def replacements(
+    deployment: Deployment, chosen: frozenset[str] | None, numbers: str = "", *, prune: bool = False
+) -> Iterator[str]:
+    """Yields lines that say what becomes of each function and service; `chosen` restricts them to these names."""
+    found = [each for each in compared(deployment) if chosen is None or each.name in chosen]
+    counts = Counter(each.change for each in found)
+    counted = ", ".join(f"{counts[change]} {change}" for change in Replacement if counts[change])
+    yield f"Functions of {deployment.manifest.app} in {deployment.project}{numbers}: {counted}"
+    changed = [each for each in found if each.change is not Replacement.UNCHANGED]
+    if changed:
+        ends = {Replacement.UNDECLARED: "is removed" if prune else "stays"}
+        yield from table(
+            (f"  {each.change}", each.name, each.region, ends.get(each.change, each.told)) for each in changed
+        )
 
 
 @dataclass(frozen=True)
@@ -105,6 +141,9 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
         registering = _registering(context, console)
         found, undeployed = firebase_of(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
+        numbers = f", deployment {registering.now.deployment}{_after(registering)}" if registering else ""
+        lines = replacements(deployment, chosen, numbers, prune=wanted.prune)
+        console.print("\n".join(lines), highlight=False, soft_wrap=True)
         if registering:
             registering.write(context.database)
         done = 0
@@ -119,6 +158,10 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
     if undeployed:
         raise Unfinished(undeployed)
+
+
+def _after(registering: Registering) -> str:
+    return f" after {registering.former.deployment}" if registering.former.deployment else ""
 
 
 def _check_doubled(deployment: Deployment, chosen: frozenset[str] | None) -> None:

@@ -21,6 +21,7 @@ import click
 from flask import Request, Response
 from watchfiles import PythonFilter, watch
 
+from boiler_functions.cli.context import is_demo
 from boiler_functions.cli.desk.api import refusal
 from boiler_functions.cli.desk.application import Live, desk
 from boiler_functions.cli.desk.faults import FaultSwitch
@@ -106,7 +107,7 @@ class Ports:
 
 def develop(project: Project, wanted: DevOptions) -> None:
     """Runs until Ctrl-C or SIGTERM; raises ConfigurationError if it cannot start."""
-    if not wanted.project_id.startswith("demo-"):
+    if not is_demo(wanted.project_id):
         raise ConfigurationError(
             f"The project {wanted.project_id!r} could be a real one. Pass one that begins with 'demo-': such projects "
             f"exist only in emulators."

@@ -13,6 +13,9 @@ from boiler_functions.cli.gcloud import gcloud
 from tests.unit.cli.conftest import APP, Run
 from tests.unit.cli.deploy.standin import FUNCTIONS, Standin
 
+NAMES = ("towns-city-view-on-cities", "towns-city-form-task", "towns-continuations", "towns-upkeep")
+OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": "ACTIVE", "labels": {}}
+
 
 def test_all_is_deployed_where_nothing_is(standin: Standin, run: Run) -> None:
     result = run("deploy")
@@ -33,6 +36,65 @@ def test_what_is_there_is_left_alone(standin: Standin, run: Run) -> None:
     standin.works()
     assert run("deploy").exit_code == 0
     assert standin.deployed == set()
+
+
+def replaced(output: str) -> list[str]:
+    """What is said before anything is changed, with one space between words, and no fingerprints and numbers."""
+    said = output[output.index("Functions of") :].partition("\nAPIs:")[0].partition("\naccounts")[0]
+    lines = [re.sub(r"\b[0-9a-f]{8}\b|\b\d{9,}\b", "N", " ".join(line.split())) for line in said.splitlines()]
+    return [line for line in lines if line.startswith(("Functions of", "new", "replaced", "no longer"))]
+
+
+def test_before_anything_is_changed_it_is_said_what_is_new_replaced_and_unchanged(
+    standin: Standin, run: Run, write: Callable[[str], None]
+) -> None:
+    first = run("deploy").stdout
+    assert replaced(first) == [
+        "Functions of towns in my-project, deployment N: 4 new",
+        *(f"new {name} us-central1 N" for name in NAMES),
+    ]
+    assert first.startswith("Functions of towns")
+    standin.remember()
+    functions = standin.functions
+    failed = {**functions[0], "state": "FAILED"}
+    standin.answers("functions list", [failed, *functions[1:], OLD])
+    again = run("deploy").stdout
+    assert replaced(again) == [
+        "Functions of towns in my-project, deployment N after N: 1 replaced, 3 unchanged, 1 no longer declared",
+        f"replaced {failed['name'].rpartition('/')[2]} us-central1 N by N, as it is failed",
+        "no longer declared towns-old us-central1 stays",
+    ]
+    write(APP.replace("return self.store.city.name", "return self.store.city.name.upper()"))
+    assert "no longer declared towns-old us-central1 is removed" in replaced(run("deploy", "--prune", "--yes").stdout)
+
+
+def test_only_what_is_chosen_is_said(standin: Standin, run: Run) -> None:
+    standin.answers("functions list", [OLD])
+    said = replaced(run("deploy", "--only", "CityForm").stdout)
+    assert said[0] == "Functions of towns in my-project, deployment N: 1 new"
+    assert len(said) == 2
+
+
+def test_dry_run_says_what_a_deployment_would_replace_and_changes_nothing(
+    standin: Standin, run: Run, write: Callable[[str], None]
+) -> None:
+    run("deploy")
+    standin.remember()
+    standin.works()
+    write(APP.replace("return self.store.city.name", "return self.store.city.name.upper()"))
+    lines = run("deploy", "--dry-run").stdout.splitlines()
+    assert lines[0] == "# Functions of towns in my-project: 4 replaced"
+    assert re.fullmatch(r"# +replaced +towns-city-view-on-cities +us-central1 +[0-9a-f]{8} by [0-9a-f]{8}", lines[1])
+    assert standin.changes == []
+    assert all(line.startswith("functions list ") for line in standin.commands)
+
+
+def test_dry_run_prints_the_commands_also_where_gcloud_does_not_answer(standin: Standin, run: Run) -> None:
+    standin.fails("functions list", "ERROR: You do not currently have an active account selected.")
+    result = run("deploy", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# What this replaces in my-project is not known: BF204 ")
+    assert "gcloud functions deploy towns-city-view-on-cities " in result.stdout
 
 
 @pytest.mark.parametrize("state", ["FAILED", "DEPLOYING"])
@@ -129,9 +191,6 @@ def test_only_of_nothing_names_what_there_is(standin: Standin, run: Run) -> None
         in result.stderr
     )
     assert standin.commands == []
-
-
-OLD = {"name": "projects/p/locations/us-central1/functions/towns-old", "state": "ACTIVE", "labels": {}}
 
 
 def test_a_function_that_is_no_longer_declared_is_named_and_stays(standin: Standin, run: Run) -> None:
