@@ -129,22 +129,23 @@ def _of_project(context: Context, since: timedelta) -> Sequence[Any]:
 
 def _hot(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """Returns the documents whose changes came most often, with the most within one minute."""
-    events: dict[str, set[str]] = defaultdict(set)
-    minutes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    # One change reaches several functions, under ids that may differ, and one of them several times. So the changes
+    # are those that the function with the most has seen.
+    events: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    minutes: dict[str, dict[tuple[str, str], set[str]]] = defaultdict(lambda: defaultdict(set))
     for each in entries:
         if each.is_event and (document := each.fields.get("document")):
-            # An event reaches several functions, and one of them several times.
-            event = str(each.fields.get("event"))
-            events[document].add(event)
+            event, function = str(each.fields.get("event")), str(each.fields.get("function"))
+            events[document][function].add(event)
             if each.time:
-                minutes[document][each.time[:_MINUTE]].add(event)
+                minutes[document][function, each.time[:_MINUTE]].add(event)
     found = [
         {
             "document": document,
-            "changes": len(ids),
+            "changes": max(map(len, seen.values())),
             "in_a_minute": max(map(len, minutes[document].values()), default=None),
         }
-        for document, ids in events.items()
+        for document, seen in events.items()
     ]
     return sorted(found, key=lambda each: (-(each["in_a_minute"] or 0), -each["changes"], each["document"]))
 

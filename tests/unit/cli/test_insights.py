@@ -55,6 +55,16 @@ def test_the_documents_that_change_most_come_first_by_their_busiest_minute(insig
     assert (found["events"], found["failed"]) == (14, 0)
 
 
+def test_a_change_counts_once_however_many_functions_it_reaches(insights: Callable[..., Any]) -> None:
+    def reached(function: str, *numbers: int) -> list[dict[str, Any]]:
+        return [in_cloud(event(each, function=function), f"2026-11-27T12:00:{each:02}Z") for each in numbers]
+
+    one_id = [*reached("city_view_on_cities", 1, 2, 3), *reached("city_label_on_cities", 2, 3)]
+    ids_of_each = [*reached("city_view_on_cities", 1, 2, 3), *reached("city_label_on_cities", 4, 5)]
+    for entries in (one_id, ids_of_each):
+        assert insights(json.dumps(entries))["hot"] == [{"document": "cities/TOK", "changes": 3, "in_a_minute": 3}]
+
+
 def test_functions_are_ordered_by_what_their_documents_cost(insights: Callable[..., Any]) -> None:
     cheap = event(1, function="label", views=["CityLabel"], reads=1, writes=0)
     first, second = insights(lines(cheap, cheap, event(2), event(3)))["costly"]
