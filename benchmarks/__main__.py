@@ -10,6 +10,7 @@ from benchmarks.burst import burst
 from benchmarks.comparison import comparison
 from benchmarks.copies import copies
 from benchmarks.desk import desk
+from benchmarks.due import due
 from benchmarks.fan_out import fan_out
 from benchmarks.heartbeat import heartbeat
 from benchmarks.hot import hot
@@ -43,6 +44,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         needless,
         burst,
         hot,
+        due,
         heartbeat,
         unread,
         likes,

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli import staged
 from boiler_functions.cli.commands import boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.project import Project
@@ -105,6 +106,15 @@ def run(folder: Path) -> Run:
         return result
 
     return run
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What staging would have done with functions in the cloud; `deploy/test_staged.py` does it with a gcloud."""
+    done: list[str] = []
+    for name in ("deploy_functions", "remove_functions"):
+        monkeypatch.setattr(staged, name, lambda *_, name=name: done.append(name))
+    return done
 
 
 @pytest.fixture

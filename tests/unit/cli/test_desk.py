@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from boiler_functions.cli import staged
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.application import Live, desk
 from boiler_functions.cli.desk.commands import Commands
@@ -221,10 +220,8 @@ def test_a_trial_that_cannot_be_made_is_refused_with_the_reason(start: Start, wa
     assert message in answer.get_json()["message"]
 
 
-def test_a_staged_version_is_seen_and_put_in_its_place(
-    start: Start, run: Run, module: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staged, "deploy_functions", lambda *_: None)
+@pytest.mark.usefixtures("functions")
+def test_a_staged_version_is_seen_and_put_in_its_place(start: Start, run: Run, module: Write) -> None:
     testing = start(APP)
     built(testing)
     Registering.of(testing.compiled.declarations, testing.database, 1).write(testing.database)

@@ -119,7 +119,7 @@ def invoked(run: Run, name: str, arguments: list[str], as_json: bool = False) ->
 
 
 @pytest.fixture
-def testing(start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
+def testing(start: Start, folder: Path, functions: list[str], monkeypatch: pytest.MonkeyPatch) -> MemoryApp:
     """A project whose documents, letters and environment hold the secret."""
     monkeypatch.setenv("API_KEY", SECRET)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "demo-towns")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.cli import staged
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Query
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
@@ -16,14 +15,7 @@ from tests.unit.cli.conftest import APP, Run, Start, Write
 
 NEWER = APP.replace("return self.store.city.name", 'return "new " + self.store.city.name')
 
-
-@pytest.fixture(autouse=True)
-def functions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was done with functions in the cloud; `deploy/test_staged.py` does it with a gcloud."""
-    done: list[str] = []
-    for name in ("deploy_functions", "remove_functions"):
-        monkeypatch.setattr(staged, name, lambda *_, name=name: done.append(name))
-    return done
+pytestmark = pytest.mark.usefixtures("functions")
 
 
 @pytest.fixture
