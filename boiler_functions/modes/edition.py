@@ -72,6 +72,14 @@ class Edition(NamedTuple):
         """Whether both may be the same code; the fingerprint of a class cannot be compared with that of a source."""
         return self.code == other.code or _is_of_class(self.code) != _is_of_class(other.code)
 
+    def is_surely_same_code(self, other: Edition) -> bool:
+        """Whether both are the same code beyond doubt, with all that getters call.
+
+        The fingerprint of a class sees neither the models nor other functions, so it says that of one deployment only.
+        """
+        is_one_deployment = self.deployment == other.deployment != 0
+        return self.code == other.code and (is_one_deployment or not _is_of_class(self.code))
+
     def after(self, other: Edition) -> Edition:
         """Returns this edition as a ledger records it after the other: with the higher deployment number."""
         # A build by hand, which has no number, leaves the view to those who follow it.

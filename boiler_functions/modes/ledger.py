@@ -197,7 +197,7 @@ class Ledger(NamedTuple):
 
         Other code may read others; and a view that is owed a build is not what it should be.
         """
-        if self.is_unpaid or self.edition.code != edition.code:
+        if self.is_unpaid or not self.edition.is_surely_same_code(edition):
             return False
         return is_unread(instance.view.store_class, self.reads, path, changed)
 

@@ -25,6 +25,7 @@ from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes import dead_letter, ledger
 from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.release import VARIABLE, Release
 from tests.torture.emulator_app import PERIOD, app
 from tests.torture.emulator_comparison import Result, all_of, compared, untold
 from tests.torture.emulator_faults import KILLS, NOTES
@@ -91,6 +92,8 @@ def _environment(proxy: Proxy, project: str, notes: Path, receiver: Receiver) ->
         NOTES: str(notes),
         URL: receiver.url,
         SECRET: "whsec_dG9ydHVyZQ==",
+        # Without a deployment's number, no change would be left alone.
+        VARIABLE: Release(1).to_json(),
     }
 
 

@@ -19,6 +19,7 @@ from boiler_functions import (
 )
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.query.continuation import Continuation
+from boiler_functions.modes.release import Release
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
 from boiler_functions.types import Fields
 from tests.unit.modes.hooked import Hooked
@@ -263,6 +264,52 @@ def test_what_new_code_reads_is_not_known_from_the_ledger_of_old_code() -> None:
         put(testing, "authors/ada", nick="Ada L.")
         testing.deliver()
         assert (testing.fields("pages/a") or {})["by"] == "Ada L."
+
+
+def shows(attribute: str) -> Boiler:
+    """Returns an app with the same view of a model that shows another attribute."""
+
+    class Shown(DomainModel):
+        class Meta:
+            collection_name = "authors"
+
+        name = attrs.string(default="")
+        nick = attrs.string(default="")
+
+        @property
+        def shown(self) -> str:
+            return str(getattr(self, attribute))
+
+    class ShownStore(Store):
+        author = reference(Shown)
+
+    other = Boiler("other")
+
+    @other.query
+    class Name(ViewModel[ShownStore]):
+        class Meta:
+            path = "names/{author.doc_id}"
+
+        @attrs.computed
+        def name(self) -> str:
+            return self.store.author.shown
+
+    return other
+
+
+def test_the_fingerprint_of_a_class_does_not_tell_what_another_deployment_reads() -> None:
+    with memory_app(shows("name")) as testing:
+        testing.write("authors/ada", {"name": "Ada", "nick": "Lady A"})
+        testing.deliver()
+        testing.deploy(shows("nick"))
+        assert changed(testing, "authors/ada", nick="Lady L")[0] == {"built": 1}
+
+
+def test_without_a_number_of_its_deployment_code_leaves_no_change_alone(testing: MemoryApp) -> None:
+    testing.release = Release()
+    testing.write("articles/a", {**(testing.fields("articles/a") or {}), "title": "Two"})
+    testing.deliver()
+    assert changed(testing, "articles/a", visits=1)[0] == {"unchanged": 1}
 
 
 def test_a_view_that_is_owed_a_build_is_built_by_any_change(testing: MemoryApp) -> None:
