@@ -103,6 +103,10 @@ class NotedValues(dict[str, Any]):
     def copy(self) -> dict[str, Any]:
         return dict(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy, or what another process receives, notes nothing more.
+        return dict, (dict(self),)
+
 
 def fields_of(models: Iterable[Any], names: Iterable[str]) -> Iterator[str]:
     """Yields the names of the fields in which documents of the models may hold these attributes."""

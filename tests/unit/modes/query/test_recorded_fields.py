@@ -1,5 +1,6 @@
 """A build records which fields its getters read, and a change of others writes nothing."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from boiler_functions import (
     references,
     referrers,
 )
+from boiler_functions.models.reads import Reads
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.modes.query.continuation import Continuation
 from boiler_functions.modes.release import Release
@@ -380,6 +382,14 @@ def test_a_getter_that_takes_a_value_out_of_a_model_reads_it() -> None:
         with memory_app(other) as testing:
             begun(testing)
             assert changed(testing, "articles/a", visits=1)[0] == {"built": 1}
+
+
+def test_the_values_of_a_model_can_be_sent_to_another_process() -> None:
+    reads = Reads()
+    values = reads.noted(Article, {"title": "One"})
+    sent = pickle.loads(pickle.dumps(values))
+    assert (type(sent), sent) == (dict, {"title": "One"})
+    assert dict(reads.fields()) == {Article: None}
 
 
 def test_a_request_that_waits_knows_that_its_change_is_left_alone(testing: MemoryApp) -> None:
