@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isclose
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Database, Document, Filter, Number, Query
+from boiler_functions.database import Aggregation, Database, Document, Filter, Number, Query
 from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.stored_copies import WrongTotal
 from boiler_functions.types import Instant
@@ -27,11 +27,23 @@ LOOKS = 5
 """The most looks at two numbers that differ, before all documents of the group are read."""
 
 
-class _Seen(NamedTuple):
-    """A kept number and what Firestore counts, as of one time."""
+class _Shown(NamedTuple):
+    """A kept total as an instance shows it."""
 
     instance: Instance
     name: str
+    group: tuple[Total[Any], Query]
+    kept: Number
+
+    @property
+    def question(self) -> Aggregation:
+        total, query = self.group
+        return total.asked_of(query)
+
+
+class _Seen(NamedTuple):
+    """A kept number and what Firestore counts, as of one time."""
+
     group: tuple[Total[Any], Query]
     kept: Number
     counted: Number
@@ -52,38 +64,37 @@ class KeptAudit(NamedTuple):
     late: Instant
 
     def wrong(self, roots: Iterable[str]) -> Iterator[WrongTotal]:
-        """Yields each kept total of these roots whose number is wrong."""
+        """Yields each kept total of these roots whose number is wrong; one that many show is looked at once."""
         if not list(kept_totals([self.view.store_class])):
             return
-        known: set[str] = set()
+        known: dict[str, _Seen | None] = {}
         for page in chunks(roots, PAGE):
-            for seen in self._look([Instance(self.view, root) for root in page], known):
-                if not seen.is_equal and (found := self._again(seen)) is not None:
-                    yield WrongTotal(found.instance.root, found.name, found.kept, found.counted)
+            reader = Reader(self.database)
+            for each in self._shown(reader, [Instance(self.view, root) for root in page]):
+                key = each.question.key
+                if key not in known:
+                    known[key] = self._judged(_seen(reader, each), each)
+                if (found := known[key]) is not None:
+                    yield WrongTotal(each.instance.root, each.name, found.kept, found.counted)
 
-    def _look(self, instances: list[Instance], known: set[str]) -> Iterator[_Seen]:
-        """Yields the kept numbers of the instances that are not known yet, which one of them may share with another."""
-        reader = Reader(self.database)
+    def _shown(self, reader: Reader, instances: list[Instance]) -> Iterator[_Shown]:
         reader.read(each.root for each in instances if each.root)
         for instance, resolution in reader.resolve(instances).items():
             for name, (total, query, kept) in resolution.kept.items():
                 assert isinstance(total, Total)
-                question = total.asked_of(query)
-                if question.key in known:
-                    continue
-                known.add(question.key)
-                counted = reader.aggregate(question).value
-                assert not isinstance(counted, tuple)  # A kept total is not one by value.
-                yield _Seen(instance, name, (total, query), kept, counted, reader.time())
+                yield _Shown(instance, name, (total, query), kept)
 
-    def _again(self, seen: _Seen) -> _Seen | None:
-        """Looks again; returns what is wrong, or None if the numbers agree or an event is on its way."""
+    def _judged(self, seen: _Seen, shown: _Shown) -> _Seen | None:
+        """Looks again at numbers that differ; returns what is wrong, and None for what is right or late."""
         for _ in range(LOOKS):
-            now = next((each for each in self._look([seen.instance], set()) if each.name == seen.name), None)
-            if now is None or now.is_equal:
+            if seen.is_equal:
                 return None
-            seen = now
-        return seen if self._is_wrong(seen) else None
+            reader = Reader(self.database)
+            now = next((each for each in self._shown(reader, [shown.instance]) if each.name == shown.name), None)
+            if now is None or now.question.key != shown.question.key:
+                return None  # The instance is gone, or shows another group since.
+            seen = _seen(reader, now)
+        return seen if not seen.is_equal and self._is_wrong(seen) else None
 
     def _is_wrong(self, seen: _Seen) -> bool:
         total, query = seen.group
@@ -120,6 +131,13 @@ class KeptAudit(NamedTuple):
             member.version > since if member.exists else earlier.exists or _seen_at(recorded.get(member.path)) > since
             for member, earlier in zip(now, before, strict=True)
         )
+
+
+def _seen(reader: Reader, shown: _Shown) -> _Seen:
+    """Asks for the number as of the time at which the kept one was read."""
+    counted = reader.aggregate(shown.question).value
+    assert not isinstance(counted, tuple)  # A kept total is not one by value.
+    return _Seen(shown.group, shown.kept, counted, reader.time())
 
 
 def _adds(total: Total[Any], member: Document | None, group: str) -> Mapping[str, int]:

@@ -80,10 +80,15 @@ def wrong(run: Run, *arguments: str, fine: bool = False, view: str = "LikeView")
     return [(each["root"], each["name"], each["kept"], each["counted"]) for each in found]
 
 
+def counts(shard: Any) -> int | None:
+    """Returns what a shard of the number of likes has; None for one of their stars."""
+    return None if "sum" in shard else shard.get("count")
+
+
 def edit_shard(testing: MemoryApp) -> None:
     """Adds five likes by hand to a shard of post a."""
     shards = testing.database.query(Query(SHARDS)).documents
-    path = next(each.path for each in shards if (each.fields or {}).get("count") == 2 and "sum" not in each.fields)  # type: ignore[operator]
+    path = next(each.path for each in shards if counts(each.fields) == 2)
     testing.database.commit([Put(path, {"count": 7}, mask=("count",))])
 
 
@@ -199,6 +204,18 @@ def test_a_total_that_two_views_share_is_right_in_both_after_one_repair(start: S
     wrong(run, "--repair", "--yes", fine=True)
     assert (wrong(run, "--late", "0s", fine=True), wrong(run, fine=True, view="LikeCard")) == ([], [])
     assert (numbers(testing)[0], (testing.fields("likeCards/a") or {})["number"]) == (3, 3)
+
+
+def test_a_total_that_all_instances_show_is_right_in_each_after_a_repair(start: Start, run: Run) -> None:
+    of_all = APP.replace("referrers(Like.post).count(", "matching(Like.stars >= 3).count(")
+    testing = start(of_all.replace("import Boiler", "import matching, Boiler"))
+    liked(testing)
+    (path,) = [each.path for each in testing.database.query(Query(SHARDS)).documents if counts(each.fields) == 2]
+    testing.database.commit([Put(path, {"count": 9}, mask=("count",))])
+    found = wrong(run, "--repair", "--yes", fine=True)
+    assert [each[:2] for each in found] == [("posts/a", "likes"), ("posts/b", "likes")]
+    assert (numbers(testing)[0], numbers(testing, "b")[0]) == (3, 3)
+    assert wrong(run, "--late", "0s", fine=True) == []
 
 
 def test_an_audit_at_any_moment_finds_nothing_wrong_in_what_events_alone_have_changed(start: Start, run: Run) -> None:
