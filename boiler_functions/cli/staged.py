@@ -234,7 +234,7 @@ def _moved(command: str, name: str, pages: Iterable[Counter[Moved]], again: str)
     said = ", ".join(f"{count} {what}" for what, count in numbers.items()) or "nothing is left to move"
     lines = [f"{name}: {said}"]
     if moved[Moved.BEHIND]:
-        lines.append(f"  What is behind is older than what is shown; run `{again}` again once its events have come.")
+        lines.append(f"  What is behind is older than what is shown; run `{again}` again once it is built.")
     if moved[Moved.TOO_LARGE]:
         lines.append("  What is too large for one commit stays as it is until the code is deployed.")
     return Output(

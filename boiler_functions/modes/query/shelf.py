@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict, UnknownOutcome
 from boiler_functions.modes.edition import FORMER, SHELF, STAGED, Edition, scope_of, shelf_of
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Ledger, instance_of, ledger_path, shelved
+from boiler_functions.modes.ledger import Debt, Ledger, instance_of, ledger_path, shelved
 from boiler_functions.modes.ledgers import number_of_view, of_view
 from boiler_functions.modes.outbox import changes, records
 from boiler_functions.modes.query.commits import COMMIT_BYTES, Prepared, by_size, weight_of
@@ -158,8 +159,11 @@ class Shelf(NamedTuple):
         is_back = staged.progress is StagedProgress.ROLLING_BACK
         pairs = [each for each in self._pairs(instances) if _is_to_move(each, is_back)]
         ready = [each for each in pairs if self._is_as_new(each, is_back)]
-        if not is_back and len(ready) < len(pairs):
-            ready += self._built_anew([each for each in pairs if each not in ready])
+        behind = [each for each in pairs if each not in ready]
+        if is_back:
+            self._ask_for([each for each in behind if not each.shelf.is_unpaid])
+        elif behind:
+            ready += self._built_anew(behind)
         prepared = [Prepared(each.instance, list(self._swap(each)), Outcome.BUILT) for each in ready]
         fitting = [each for each in prepared if sum(map(weight_of, each.writes)) <= COMMIT_BYTES]
         for group in by_size(fitting):
@@ -184,6 +188,18 @@ class Shelf(NamedTuple):
             and _is_to_move(each, is_back=False)
             and not each.shelf.is_unpaid
         ]
+
+    def _ask_for(self, pairs: list[Pair]) -> None:
+        """Has the functions of the former code build what is behind; its own code is not here.
+
+        The event may be on its way. It may also have left the view alone, as what it changed only this code reads, and
+        then no other will come.
+        """
+        # With the app's own upkeep, which builds by that code wherever the ledger is.
+        debt = Debt.of(self.work.app, "older than what is shown", self.work.surroundings.clock())
+        for each in pairs:
+            with suppress(Conflict):  # It has just been built.
+                self._database.commit([each.shelf.put_debt(debt, "rollback")])
 
     def _is_as_new(self, pair: Pair, is_back: bool) -> bool:
         """Whether what comes was built from documents that are all as new as those of what goes."""

@@ -123,6 +123,41 @@ def test_a_rollback_puts_the_former_version_back_as_it_is_now() -> None:
         assert (shown(testing)["C0"], on_shelf(testing)[0]) == ("old City 0, Japan", "new City 0, Japan")
 
 
+def plain(says: str) -> Boiler:
+    """A version that reads no field of the city."""
+
+    class CityStore(Store):
+        city = reference(City)
+
+    class PlaceView(ViewModel[CityStore]):
+        class Meta:
+            path = "placeViews/{city.doc_id}"
+
+        @attrs.computed
+        def place(self) -> str:
+            return f"{says} {self.store.city.doc_id}"
+
+    return app_of(PlaceView)
+
+
+def test_a_rollback_asks_for_what_the_former_code_has_left_alone() -> None:
+    clock = VirtualClock()
+    with memory_app(plain("old"), Surroundings(clock.now, clock.sleep, Random(1))) as testing:
+        City.new(doc_id="C0", name="City").save()
+        testing.deliver()
+        begun = testing.stage(app("new"), "PlaceView")
+        version(testing).write(testing.database, deployment=2, production=1)
+        list(begun.staging.build())
+        promote(testing, begun)
+        City.new(doc_id="C0", name="Town").save()
+        assert sorted(str(each) for report in testing.deliver() for each in report.outcomes) == ["built", "unaffected"]
+        assert roll_back(testing, begun)[Moved.BEHIND] == 1
+        assert shown(testing) == {"C0": "new Town"}
+        assert testing.upkeep() == {"unchanged": 1}
+        assert roll_back(testing, begun) == {Moved.MOVED: 1}
+        assert (shown(testing), on_shelf(testing)) == ({"C0": "old C0"}, ["new Town"])
+
+
 def test_a_root_that_comes_after_the_promotion_is_promoted_by_upkeep() -> None:
     with staged() as (testing, begun):
         promote(testing, begun)
