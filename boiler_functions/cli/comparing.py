@@ -24,6 +24,8 @@ class Replacement(StrEnum):
 
     NEW = "new"
     REPLACED = "replaced"
+    FORWARD = "no longer rolled back"
+    """It is deployed as it is here, and gets back the traffic that a rollback gave to a former revision."""
     UNCHANGED = "unchanged"
     UNDECLARED = "no longer declared"
 
@@ -37,15 +39,22 @@ class ComparedPart(NamedTuple):
     """As Cloud Functions names it; empty if it is not deployed."""
     deployed: str | None
     here: str | None
+    is_rolled_back: bool = False
+    """Whether a former revision has its traffic."""
 
     @property
     def change(self) -> Replacement:
         if self.here is None:
             return Replacement.UNDECLARED
         if not self.state:
-            return Replacement.NEW
-        is_current = self.state == ACTIVE and self.deployed == self.here
-        return Replacement.UNCHANGED if is_current else Replacement.REPLACED
+            return Change.NEW
+        if not self._is_current:
+            return Change.REPLACED
+        return Change.FORWARD if self.is_rolled_back else Change.UNCHANGED
+
+    @property
+    def _is_current(self) -> bool:
+        return self.state == ACTIVE and self.deployed == self.here
 
     @property
     def told(self) -> str:
@@ -64,13 +73,14 @@ def compared(deployment: Deployment) -> Iterator[ComparedPart]:
         region = deployment.region_of(function)
         found = deployed.functions.get((function.name, region))
         state = str(found.get("state", "UNKNOWN")) if found else ""
-        yield ComparedPart(function.name, region, state, _hash(found), fingerprint_of(deployment, function))
+        here, is_pinned = fingerprint_of(deployment, function), (function.cloud_run_name, region) in deployed.pinned
+        yield Compared(function.name, region, state, _hash(found), here, is_pinned)
     for service in manifest.services:
         region = deployment.region_of(service)
         found = deployed.services.get((service.name, region))
         state = (ACTIVE if is_ready(found) else FAILED) if found else ""
-        here = fingerprint_of_service(deployment, service)
-        yield ComparedPart(service.name, region, state, _hash(found and found["metadata"]), here)
+        here, is_pinned = fingerprint_of_service(deployment, service), (service.name, region) in deployed.pinned
+        yield Compared(service.name, region, state, _hash(found and found["metadata"]), here, is_pinned)
     for name, region in deployment.stale():
         found = deployed.functions.get((name, region)) or deployed.services[name, region]["metadata"]
         yield ComparedPart(name, region, ACTIVE, _hash(found), None)

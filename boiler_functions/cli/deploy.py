@@ -39,6 +39,8 @@ from boiler_functions.local.node_modules import npm_command
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledgers import has_others
 from boiler_functions.plan.indexes import Indexes
+from boiler_functions.types import digest
+from boiler_functions.views.view_model import View
 
 UNNAMED = "PROJECT_ID"
 FIREBASE = "firebase"
@@ -61,9 +63,16 @@ def planned(context: Context, project: str) -> Deployment:
         upload=stage(context.project, context.manifest, folder / "upload", context.release),
         environment=context.environment,
         python=context.project.python,
+        number=context.release.deployment,
+        editions={view.__name__: _edition(context, view) for view in compiled.declarations.stored},
         firebase=FIREBASE if FirebaseJson.find(context.project).exists else None,
         watch=watch_of(context),
     )
+
+
+def _edition(context: Context, view: View) -> str:
+    found = Edition.of(context.app.name, view, context.release)
+    return digest(found.plan, found.code)
 
 
 def show_commands(context: Context, only: tuple[str, ...]) -> None:

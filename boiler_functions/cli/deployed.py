@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ class Deployed:
     roles: frozenset[tuple[str, str]] = frozenset()
     functions: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     services: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    pinned: frozenset[tuple[str, str]] = frozenset()
+    """The names in Cloud Run, and regions, of functions and services whose traffic a former revision has."""
     queues: frozenset[str] = frozenset()
     jobs: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
@@ -55,7 +57,13 @@ class Deployed:
             accounts=frozenset(_last(answers.get("accounts"), "email")),
             roles=frozenset((member, each["role"]) for each in bindings for member in each.get("members", ())),
             functions={_place_of_function(each): each for each in answers.get("functions") or ()},
-            services={_place_of_service(each): each for each in answers.get("services") or ()},
+            services={place_of_service(each): each for each in answers.get("services") or ()},
+            pinned=frozenset(
+                place_of_service(each)
+                for listed in ("running", "services")
+                for each in answers.get(listed) or ()
+                if is_pinned(each)
+            ),
             queues=frozenset(_last(answers.get("queues"))),
             jobs=frozenset(_last(answers.get("jobs"))),
             topics=frozenset(_last(answers.get("topics"))),
@@ -100,6 +108,17 @@ def is_ready(service: Mapping[str, Any]) -> bool:
     """Whether the last deployment of a listed service succeeded."""
     conditions = service.get("status", {}).get("conditions", ())
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def is_pinned(service: Mapping[str, Any]) -> bool:
+    """Whether traffic of a listed service stays with a revision whatever is deployed, as after a rollback."""
+    return any(each.get("percent") and not each.get("latestRevision") for each in traffic_of(service))
+
+
+def traffic_of(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Returns how the traffic of a listed service is shared among revisions."""
+    shares: Sequence[Mapping[str, Any]] = service.get("status", {}).get("traffic") or ()
+    return shares
 
 
 def building(answers: Mapping[str, Any]) -> frozenset[tuple[Any, ...]]:
@@ -148,6 +167,7 @@ def _place_of_function(function: Mapping[str, Any]) -> tuple[str, str]:
     return name, region
 
 
-def _place_of_service(service: Mapping[str, Any]) -> tuple[str, str]:
+def place_of_service(service: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns the name and region of a listed service."""
     about = service["metadata"]
     return about["name"], about["labels"]["cloud.googleapis.com/location"]

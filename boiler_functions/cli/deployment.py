@@ -7,12 +7,13 @@ else is listed. So a run continues where another one ended, on whichever machine
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
 from boiler_functions.cli.deployed import Deployed
 from boiler_functions.cli.gcloud import Command, gcloud
+from boiler_functions.cli.traffic import DeployedAs
 from boiler_functions.cli.upload import Upload
 from boiler_functions.manifest import Function, HttpTrigger, Manifest, Service
 from boiler_functions.plan.indexes import Indexes
@@ -53,6 +54,9 @@ class Deployment:
     upload: Upload
     environment: Mapping[str, str]
     python: str
+    number: int = 0
+    editions: Mapping[str, str] = field(default_factory=dict)
+    """Digests of how each stored view is built."""
     firebase: str | None = None
     staged: str = ""
     """The view of which these functions build a staged version; empty for production."""
@@ -113,6 +117,11 @@ class Deployment:
     def views(self) -> list[str]:
         """The names of all views that a function or service serves."""
         return [view for each in self.manifest.parts for view in each.views]
+
+    def deployed_as(self, part: Function | Service, *trigger: object) -> DeployedAs:
+        """Returns the record for a rollback that a revision of the function or service carries."""
+        views = [[view, self.editions[view]] for view in sorted(part.views) if view in self.editions]
+        return DeployedAs.of(self.number, views, [str(each) for each in trigger])
 
     def region_of(self, part: Function | Service) -> str:
         return part.options.region or self.region

@@ -47,9 +47,7 @@ def _standing(part: ComparedPart) -> Standing:
         State.STOPPED: "" if part.state else "it is not deployed",
         State.FAILING: "its last deployment failed" if part.state == FAILED else "",
         State.UNKNOWN: _unknown(part),
-        State.STALE_CODE: "it runs other code, or has other options, than this checkout"
-        if part.deployed != part.here
-        else "",
+        State.STALE_CODE: _stale(part),
     }
     figures = {"region": part.region, "deployed": part.deployed, "here": part.here}
     return Standing.worst("function", part.name, figures, whys)
@@ -59,3 +57,9 @@ def _unknown(part: ComparedPart) -> str:
     if part.state not in ("", ACTIVE, FAILED):
         return f"it is {part.state.lower()}"
     return "`boiler deploy` has not deployed it" if part.state == ACTIVE and part.deployed is None else ""
+
+
+def _stale(part: Compared) -> str:
+    if part.is_rolled_back:
+        return "a former revision has its traffic; `boiler deploy` gives it to this checkout's code"
+    return "it runs other code, or has other options, than this checkout" if part.deployed != part.here else ""

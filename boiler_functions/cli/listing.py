@@ -36,7 +36,7 @@ def look(cloud: Gcloud, deployment: Deployment) -> Deployed:
 
 def look_at_functions(cloud: Gcloud, deployment: Deployment) -> Deployed:
     """Returns the app's functions and services in the project, and nothing else."""
-    wanted = ["functions"] if deployment.manifest.functions else []
+    wanted = ["functions", "running"] if deployment.manifest.functions else []
     wanted += ["services"] if deployment.manifest.services else []
     commands = {name: deployment.gcloud(*arguments) for name, (_, arguments) in _of_app(deployment).items()}
     answers = _read_all(cloud, {name: commands[name] for name in wanted}, "Listing")
@@ -87,6 +87,8 @@ def _of_app(deployment: Deployment) -> dict[str, tuple[str, tuple[str, ...]]]:
     app = deployment.label
     return {
         "functions": ("cloudfunctions", ("functions", "list", "--v2", f"--filter=labels.{APP_LABEL}={app}")),
+        # A function is a Cloud Run service, too, which alone says which of its revisions has the traffic.
+        "running": ("run", ("run", "services", "list", f"--filter=metadata.labels.{APP_LABEL}={app}")),
         "services": ("run", ("run", "services", "list", f"--filter=metadata.labels.{SERVICE_LABEL}={app}")),
     }
 

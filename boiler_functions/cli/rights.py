@@ -62,6 +62,11 @@ RIGHTS = (
         (*READ, "roles/cloudfunctions.viewer", "roles/run.viewer"),
         "reads the database, and which functions are deployed",
     ),
+    Right(
+        "rollback --to",
+        ("roles/iam.serviceAccountUser", "roles/run.developer"),
+        "gives functions' traffic to former revisions; the same without --to, if no view is named",
+    ),
     *(
         Right(command, WRITE, "reads and writes the database")
         for command in (

@@ -64,16 +64,25 @@ def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("view")
+@click.argument("view", required=False)
+@click.option("--to", type=int, metavar="DEPLOYMENT", help="Without VIEW: the number of the deployment to go back to.")
 @_YES
 @_AS_JSON
 @in_context
-def rollback(context: Context, view: str, yes: bool, as_json: bool) -> None:
-    """Show the former version of VIEW again, as it is by now; asks first.
+def rollback(context: Context, view: str | None, to: int | None, yes: bool, as_json: bool) -> None:
+    """Show the former version of VIEW again; without VIEW, give functions' traffic to their former revisions.
 
-    The staged version stays, and can be promoted again. Exit status 0 if nothing is left, 1 if something is, 2 for an
-    error.
+    Says what it changes, and asks first. The staged version of VIEW stays, and can be promoted again. Without VIEW, it
+    takes back what the latest deployment has replaced, and is refused if that builds views by other code, or has other
+    triggers: then deploy the former code. Exit status 0 if nothing is left, 1 if something is, 2 for an error.
     """
+    if view is None:
+        from boiler_functions.cli.rollback import roll_back
+
+        roll_back(context, to, yes=yes).show(context, as_json=as_json)
+        return
+    if to is not None:
+        raise click.UsageError(f"--to is of functions; without it, {view} goes back to its former version.")
     from boiler_functions.cli.staged import rollback as rolled_back
 
     rolled_back(context, view, yes=yes).show(context, as_json=as_json)

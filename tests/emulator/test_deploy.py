@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from boiler_functions.cli.rollback import list_revisions, list_services
+from boiler_functions.cli.traffic import LATEST, move_traffic, to_revision
 from boiler_functions.plan.indexes import BOOKKEEPING_OVERRIDES
 from tests.emulator.recorder import Call, Recorder
 
@@ -175,6 +177,8 @@ def test_the_request_says_all_that_was_declared(deployed: tuple[Project, list[Ca
     assert service["serviceAccountEmail"] == "runner@my-project.iam.gserviceaccount.com"
     assert (service["availableMemory"], service["availableCpu"]) == ("1024Mi", "1")
     assert (service["maxInstanceRequestConcurrency"], service["timeoutSeconds"]) == (80, 300)
+    assert service["allTrafficOnLatestRevision"] is True
+    assert re.fullmatch(r"\d+\.[\w-]{24}", service["environmentVariables"].pop("BOILER_DEPLOYED"))
     assert service["environmentVariables"] == {
         "GOOGLE_CLOUD_PROJECT": "my-project",
         "BOILER_QUEUE": f"projects/my-project/locations/us-east1/queues/{REST}",
@@ -265,6 +269,7 @@ def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Re
     status, printed, errors = project.run("deploy", "--dry-run", "--project=my-project")
     assert status == 0, errors
     commands = [line for line in printed.splitlines() if line and not line.startswith("#")]
+    commands += map(str, ROLLBACK)
     for flag in (
         "--trigger-location=",
         "--retry",
@@ -292,6 +297,15 @@ def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Re
     results = json.loads(linted.stdout)
     assert len(results) == len(set(inner))
     assert [(each["command_string"], each["error_message"]) for each in results if not each["success"]] == []
+
+
+ROLLBACK = (
+    list_services("my-project", "towns"),
+    list_revisions("my-project", "towns-api", "us-east1"),
+    move_traffic("my-project", "towns-api", "us-east1", to_revision("towns-api-00001-abc")),
+    move_traffic("my-project", "towns-api", "us-east1", LATEST),
+)
+"""What `boiler rollback` runs, and `boiler deploy` after it."""
 
 
 def nested(command: str) -> list[str]:

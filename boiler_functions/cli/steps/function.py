@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from boiler_functions.cli.deployed import RECEIVES_LABEL
@@ -10,6 +10,7 @@ from boiler_functions.cli.deployment import Deployment, Step, received_label, un
 from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.project import runtime_of
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
+from boiler_functions.cli.traffic import LATEST, VARIABLE, move_traffic
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.manifest import (
     APP_LABEL,
@@ -37,8 +38,10 @@ def function_step(deployment: Deployment, function: Function) -> Step:
     region = deployment.region_of(function)
     fingerprint = fingerprint_of(deployment, function)
     is_current = deployment.deployed.fingerprint(function.name, region) == fingerprint
+    is_pinned = is_current and (function.cloud_run_name, region) in deployment.deployed.pinned
     commands = (
         *unless(is_current, _deploy(deployment, function, fingerprint)),
+        *unless(not is_pinned, move_traffic(deployment.project, function.cloud_run_name, region, LATEST)),
         *unless(_is_finished(deployment, function), *_finish(deployment, function)),
         *_revoke(deployment, function),
     )
@@ -74,6 +77,7 @@ def _deploy(deployment: Deployment, function: Function, fingerprint: str) -> Com
     own = {APP_LABEL: deployment.label, HASH_LABEL: fingerprint}
     if function.receives is not None:
         own[RECEIVES_LABEL] = received_label(function.receives)
+    record = {VARIABLE: deployment.deployed_as(function, *_trigger(deployment, function)).to_text()}
     location = (_location(deployment, function.trigger),) if isinstance(function.trigger, EventTrigger) else ()
     return deployment.gcloud(
         "functions",
@@ -82,7 +86,9 @@ def _deploy(deployment: Deployment, function: Function, fingerprint: str) -> Com
         "--gen2",
         f"--region={deployment.region_of(function)}",
         f"--source={deployment.upload.folder}",
-        *_settings(deployment, function),
+        # Without it, a function that was rolled back would go on with its former revision.
+        "--serve-all-traffic-latest-revision",
+        *_settings(deployment, function, record),
         *_trigger(deployment, function),
         *location,
         "--clear-labels",
@@ -90,7 +96,7 @@ def _deploy(deployment: Deployment, function: Function, fingerprint: str) -> Com
     )
 
 
-def _settings(deployment: Deployment, function: Function) -> Iterator[str]:
+def _settings(deployment: Deployment, function: Function, record: Mapping[str, str] = {}) -> Iterator[str]:
     """Yields a flag for every setting: gcloud keeps the earlier value of a setting that is left out."""
     options = function.options
     yield f"--runtime={runtime_of(deployment.python)}"
@@ -103,7 +109,7 @@ def _settings(deployment: Deployment, function: Function) -> Iterator[str]:
     if options.vpc_connector:
         yield f"--egress-settings={EGRESS[options.vpc_connector_egress_settings or 'PRIVATE_RANGES_ONLY']}"
     yield secrets(options)
-    yield f"--set-env-vars={pairs(_environment(deployment, function))}"
+    yield f"--set-env-vars={pairs({**_environment(deployment, function), **record})}"
 
 
 def _environment(deployment: Deployment, function: Function) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from boiler_functions.cli.deployed import SERVICE_LABEL
 from boiler_functions.cli.deployment import Deployment, Step, unless
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
+from boiler_functions.cli.traffic import LATEST, VARIABLE, move_traffic
 from boiler_functions.database.firestore import PROJECT
 from boiler_functions.manifest import HASH_LABEL, Service
 
@@ -23,18 +24,21 @@ def service_step(deployment: Deployment, service: Service) -> Step:
     region = deployment.region_of(service)
     labels, fingerprint = service.options.labels or {}, fingerprint_of_service(deployment, service)
     own = {SERVICE_LABEL: deployment.manifest.app.lower(), HASH_LABEL: fingerprint}
+    record = {VARIABLE: deployment.deployed_as(service).to_text()}
     deploy = deployment.gcloud(
         "run",
         "deploy",
         service.name,
         f"--region={region}",
         f"--source={deployment.upload.folder}",
-        *_settings(deployment, service),
+        *_settings(deployment, service, record),
         "--clear-labels",
         f"--update-labels={pairs({**labels, **own})}",
     )
     is_current = deployment.deployed.service_fingerprint(service.name, region) == fingerprint
-    return Step(service.name, unless(is_current, deploy))
+    is_pinned = (service.name, region) in deployment.deployed.pinned
+    forward = unless(not is_pinned, move_traffic(deployment.project, service.name, region, LATEST))
+    return Step(service.name, (*unless(is_current, deploy), *forward))
 
 
 def fingerprint_of_service(deployment: Deployment, service: Service) -> str:
@@ -44,7 +48,7 @@ def fingerprint_of_service(deployment: Deployment, service: Service) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:40]
 
 
-def _settings(deployment: Deployment, service: Service) -> Iterator[str]:
+def _settings(deployment: Deployment, service: Service, record: Mapping[str, str] = {}) -> Iterator[str]:
     options = service.options
     command = f"python -m boiler_functions.websocket {deployment.app}"
     yield f"--set-build-env-vars=GOOGLE_ENTRYPOINT={command},GOOGLE_RUNTIME_VERSION={deployment.python}.x"
@@ -60,4 +64,4 @@ def _settings(deployment: Deployment, service: Service) -> Iterator[str]:
     if options.vpc_connector:
         yield f"--vpc-egress={EGRESS[options.vpc_connector_egress_settings or 'PRIVATE_RANGES_ONLY']}"
     yield secrets(options)
-    yield f"--set-env-vars={pairs({PROJECT: deployment.project, **deployment.environment})}"
+    yield f"--set-env-vars={pairs({PROJECT: deployment.project, **deployment.environment, **record})}"

@@ -77,7 +77,7 @@ class Standin:
     @property
     def functions(self) -> list[dict[str, Any]]:
         """The functions that it lists."""
-        functions: list[dict[str, Any]] = json.loads(self._told["functions list"][1])
+        functions: list[dict[str, Any]] = json.loads(self._told.get("functions list", (0, "[]"))[1])
         return functions
 
     @property

@@ -42,9 +42,9 @@ def test_the_service_of_sockets_is_deployed_to_cloud_run_with_what_a_socket_need
         "--allow-unauthenticated",
         "--no-session-affinity",
         "--service-account=towns-web@my-project.iam.gserviceaccount.com",
-        "--set-env-vars=GOOGLE_CLOUD_PROJECT=my-project",
     ):
         assert flag in with_service.split()
+    assert re.search(r" --set-env-vars=BOILER_DEPLOYED=\d+\.[\w-]{24},GOOGLE_CLOUD_PROJECT=my-project ", with_service)
     started = r"--set-build-env-vars=GOOGLE_ENTRYPOINT=python -m boiler_functions\.websocket app_\w+:app,"
     assert re.search(started, with_service)
 
