@@ -47,10 +47,10 @@ class ComparedPart(NamedTuple):
         if self.here is None:
             return Replacement.UNDECLARED
         if not self.state:
-            return Change.NEW
+            return Replacement.NEW
         if not self._is_current:
-            return Change.REPLACED
-        return Change.FORWARD if self.is_rolled_back else Change.UNCHANGED
+            return Replacement.REPLACED
+        return Replacement.FORWARD if self.is_rolled_back else Replacement.UNCHANGED
 
     @property
     def _is_current(self) -> bool:
@@ -74,13 +74,13 @@ def compared(deployment: Deployment) -> Iterator[ComparedPart]:
         found = deployed.functions.get((function.name, region))
         state = str(found.get("state", "UNKNOWN")) if found else ""
         here, is_pinned = fingerprint_of(deployment, function), (function.cloud_run_name, region) in deployed.pinned
-        yield Compared(function.name, region, state, _hash(found), here, is_pinned)
+        yield ComparedPart(function.name, region, state, _hash(found), here, is_pinned)
     for service in manifest.services:
         region = deployment.region_of(service)
         found = deployed.services.get((service.name, region))
         state = (ACTIVE if is_ready(found) else FAILED) if found else ""
         here, is_pinned = fingerprint_of_service(deployment, service), (service.name, region) in deployed.pinned
-        yield Compared(service.name, region, state, _hash(found and found["metadata"]), here, is_pinned)
+        yield ComparedPart(service.name, region, state, _hash(found and found["metadata"]), here, is_pinned)
     for name, region in deployment.stale():
         found = deployed.functions.get((name, region)) or deployed.services[name, region]["metadata"]
         yield ComparedPart(name, region, ACTIVE, _hash(found), None)

@@ -59,7 +59,7 @@ def _unknown(part: ComparedPart) -> str:
     return "`boiler deploy` has not deployed it" if part.state == ACTIVE and part.deployed is None else ""
 
 
-def _stale(part: Compared) -> str:
+def _stale(part: ComparedPart) -> str:
     if part.is_rolled_back:
         return "a former revision has its traffic; `boiler deploy` gives it to this checkout's code"
     return "it runs other code, or has other options, than this checkout" if part.deployed != part.here else ""
