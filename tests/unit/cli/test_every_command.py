@@ -52,7 +52,7 @@ RUNS: dict[str, list[list[str]]] = {
     "stage": [["CityView", "--yes"]],
     "wait": [["CityView", "--for", "1s"]],
     "promote": [["CityView", "--yes"]],
-    "rollback": [["CityView", "--yes"]],
+    "rollback": [["CityView", "--yes"], ["--yes"]],
     "abort": [["CityView", "--yes"]],
     "finish": [["CityView", "--yes"]],
     "withdraw": [["--dropped"]],
@@ -84,8 +84,13 @@ BEFORE = {
 }
 """What must have been done before a command has something to do."""
 
-WITHOUT_JSON = [("plan", ["--graph", "svg"]), ("plan", ["--graph", "mermaid"]), ("build", ["CityView"])]
-"""Runs that refuse --json, or do not heed it."""
+WITHOUT_JSON = [
+    ("plan", ["--graph", "svg"]),
+    ("plan", ["--graph", "mermaid"]),
+    ("build", ["CityView"]),
+    ("rollback", ["--yes"]),
+]
+"""Runs that refuse --json, or do not heed it; or a project of emulators, which tests/unit/cli/deploy roll back."""
 
 NEEDS_A_DEPLOYMENT = "finish"
 """Succeeds after a deployment alone, which tests/unit/cli/test_staged.py makes."""
