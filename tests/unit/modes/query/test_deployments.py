@@ -695,3 +695,20 @@ def test_a_view_that_takes_the_path_of_another_keeps_its_copies(first: str, seco
         testing.deliver(shuffle=seed, duplicates=1)
         testing.upkeep()
         assert_views_equal_rebuild(testing)
+
+
+@pytest.mark.parametrize(
+    ("says", "outcome"), [({}, "built"), ({"says": "new: "}, "left to newer code")], ids=("same code", "other code")
+)
+def test_a_former_revision_follows_changes_if_it_builds_as_the_later_deployment_does_and_only_then(
+    says: dict[str, Any], outcome: str
+) -> None:
+    with memory_app(place()) as testing:
+        tokyo(testing)
+        rename(testing, "Nippon")
+        former = only(testing)
+        testing.deploy(place(**says))
+        rename(testing, "Nihon")
+        testing.deliver()
+        rename(testing, "Yamato")
+        assert testing.handle(by_the_code_of(only(testing), former)).outcomes == {outcome: 1}
