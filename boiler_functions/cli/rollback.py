@@ -2,7 +2,7 @@
 
 A revision keeps the number of the deployment that made it. Code of an earlier deployment leaves a view that a later one
 has built to that one, and notes that a build is owed, so a former revision whose views are built otherwise would build
-nothing. Such a rollback is refused; a deployment of the former code, which gets a number of its own, is none.
+nothing. Such a rollback is refused; a deployment of the former code gets a number of its own, and builds.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def list_revisions(project: str, service: str, region: str) -> Command:
 def _running(cloud: Gcloud, context: Context) -> Iterator[Running]:
     project = context.project_id
     services = cloud.read(list_services(project, context.manifest.app.lower()), "Listing services")
-    for service in services or ():
+    for service in sorted(services or (), key=place_of_service):
         name, region = place_of_service(service)
         found = cloud.read(list_revisions(project, name, region), f"Listing the revisions of {name}")
         revisions = sorted(map(Revision.read, found or ()), key=lambda each: (each.number, each.created))

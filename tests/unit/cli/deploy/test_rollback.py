@@ -14,6 +14,7 @@ from boiler_functions.cli.commands import boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
+from tests.pages import shown
 from tests.unit.cli.conftest import APP, FOLLOWED, Run
 from tests.unit.cli.deploy.standin import Standin
 
@@ -130,6 +131,15 @@ def test_what_the_latest_deployment_replaced_gets_its_former_revision_back(
         "from": {"revision": f"{VIEW}-00002-abc", "deployment": 2},
         "to": {"revision": f"{VIEW}-00001-abc", "deployment": 1},
     }
+
+
+def test_the_page_shows_what_a_rollback_prints(cloud: Cloud, run: Run, serve: Callable[[int], None]) -> None:
+    cloud.deploy(1)
+    serve(2)
+    cloud.deploy(2)
+    (command,) = shown("rollback.txt")
+    result = run(*command.arguments)
+    assert command.prints(result.stdout), result.stdout
 
 
 def test_deploy_says_that_functions_are_rolled_back_and_gives_the_traffic_to_the_checkout_again(
