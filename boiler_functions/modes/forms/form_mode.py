@@ -126,7 +126,8 @@ def _explained(task: Task, form: Document) -> dict[str, Any]:
 
 def _standing_of(mode: str, name: str, asked: Asked) -> Standing:
     letters = asked.letters_of(name)
-    is_known = asked.registration.deployment > 0
+    # A letter says that the function runs, also where nothing was deployed, as under `boiler dev`.
+    is_known = asked.registration.deployment > 0 or bool(letters)
     whys = {
         State.UNKNOWN: "" if is_known else "no deployment is registered here",
         State.FAILING: told_letters(letters),

@@ -130,7 +130,7 @@ def _standing_of(app: str, mode: str, sink: Sink, asked: Asked) -> Standing:
     waited = None if oldest is None else asked.age_of(to_instant(oldest))
     figures: dict[str, Any] = {"undelivered": len(pending), "oldest_undelivered": oldest, "letters": letters}
     # The record of a model's change is made by the function itself, so that no record does not mean no change.
-    is_known = asked.registration.deployment > 0 or (sink.view is not None and bool(pending))
+    is_known = asked.registration.deployment > 0 or bool(letters) or (sink.view is not None and bool(pending))
     waiting = f"{len(pending)} changes wait to be delivered"
     whys = {
         State.UNKNOWN: "" if is_known else "no deployment is registered here",

@@ -70,6 +70,19 @@ def test_nothing_is_ok_that_no_deployment_has_registered(start: Start, run: Run)
     assert states(run) == {"CityView": "ok", "CityForm": "ok", "tell": "ok"}
 
 
+def test_a_form_or_a_receiver_with_letters_is_failing_though_no_deployment_is_registered(
+    start: Start, run: Run
+) -> None:
+    broken = APP.replace("def propagate_change(self) -> None:", "def propagate_change(self) -> None:\n        1 / 0")
+    undeliverable = TOLD.replace("ValueError", "Undeliverable")
+    testing = start(broken + "from boiler_functions.exceptions import Undeliverable\n" + undeliverable)
+    testing.write("users/ada/cityForms/TOK", {"name": "Tokyo"})
+    tokyo(testing)
+    found = parts(run, status=1)
+    told = {name: (found[name]["state"], found[name]["why"]) for name in ("CityForm", "tell")}
+    assert told == {"CityForm": ("failing", "1 letters (bug)"), "tell": ("failing", "1 letters (receiver)")}
+
+
 def test_what_is_built_by_this_code_is_ok_and_counted(start: Start, run: Run) -> None:
     testing = start(APP)
     registered(testing)
