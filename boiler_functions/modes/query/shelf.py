@@ -157,7 +157,10 @@ class Shelf(NamedTuple):
 
     def _attempt(self, instances: list[Instance], staged: StagedVersion) -> Counter[Moved]:
         is_back = staged.progress is StagedProgress.ROLLING_BACK
-        pairs = [each for each in self._pairs(instances) if _is_to_move(each, is_back)]
+        found = self._pairs(instances)
+        pairs = [each for each in found if _is_to_move(each, is_back)]
+        left_over = [each for each in found if is_back and _is_left_over(each)]
+        kept = len(left_over) - self._removed(left_over, staged)
         ready = [each for each in pairs if self._is_as_new(each, is_back)]
         behind = [each for each in pairs if each not in ready]
         if is_back:
@@ -170,7 +173,7 @@ class Shelf(NamedTuple):
             self._database.commit([check(staged.document), *(write for each in group for write in each.writes)])
         moved = {
             Moved.MOVED: len(fitting),
-            Moved.BEHIND: len(pairs) - len(ready),
+            Moved.BEHIND: len(pairs) - len(ready) + kept,
             Moved.TOO_LARGE: len(ready) - len(fitting),
         }
         return Counter({each: number for each, number in moved.items() if number})
@@ -188,6 +191,22 @@ class Shelf(NamedTuple):
             and _is_to_move(each, is_back=False)
             and not each.shelf.is_unpaid
         ]
+
+    def _removed(self, left_over: list[Pair], staged: StagedVersion) -> int:
+        """Removes former ledgers whose roots are deleted; returns how many.
+
+        A root that came back would otherwise be shown by the staged version's code, which finds the shelf taken. If it
+        is back already, the event is on its way, and what it builds can be moved.
+        """
+        source = self.work.view.store_class.root()
+        if source is None or not left_over:
+            return 0
+        roots = self._database.read([each.instance.root for each in left_over]).documents
+        gone = [(each, root) for each, root in zip(left_over, roots, strict=True) if not source.model.holds(root)]
+        for each, root in gone:
+            checks = [check(document) for document in (staged.document, each.shown.document, root)]
+            self._database.commit([*checks, *self._deletes(each)])
+        return len(gone)
 
     def _ask_for(self, pairs: list[Pair]) -> None:
         """Has the functions of the former code build what is behind; its own code is not here.
@@ -302,6 +321,11 @@ def _is_to_move(pair: Pair, is_back: bool) -> bool:
     if shelf.edition.is_staged is is_back:
         return False
     return shown.edition.is_staged is is_back and (shown.document.exists or not is_back)
+
+
+def _is_left_over(pair: Pair) -> bool:
+    """Whether the former code has a ledger on the shelf, and nothing is shown for which it could come back."""
+    return bool(pair.instance.root) and not pair.shown.document.exists and not pair.shelf.edition.is_staged
 
 
 def _is_older(version: int | None, other: int) -> bool:

@@ -158,6 +158,43 @@ def test_a_rollback_asks_for_what_the_former_code_has_left_alone() -> None:
         assert (shown(testing), on_shelf(testing)) == ({"C0": "old C0"}, ["new Town"])
 
 
+def test_a_root_that_was_deleted_before_the_rollback_and_comes_back_is_shown_by_the_former_version() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        testing.write("cities/C0", None)
+        testing.deliver()
+        assert roll_back(testing, begun) == {}
+        City.new(doc_id="C0", name="City", country="JP").save()
+        testing.pending.reverse()  # The staged version's event comes first.
+        testing.deliver()
+        assert (shown(testing), on_shelf(testing)) == ({"C0": "old City, Japan"}, ["new City, Japan"])
+
+
+def test_a_rollback_leaves_nothing_of_a_root_that_is_deleted() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        testing.write("cities/C0", None)
+        former, new = testing.take()
+        testing.handle(new)
+        assert roll_back(testing, begun) == {}
+        testing.handle(former)
+        assert not testing.database.query(Query(COLLECTION)).documents
+        assert not on_shelf(testing)
+
+
+def test_a_rollback_waits_for_the_event_of_a_root_that_came_back() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        testing.write("cities/C0", None)
+        testing.deliver()
+        City.new(doc_id="C0", name="City", country="JP").save()
+        assert roll_back(testing, begun)[Moved.BEHIND] == 1
+        testing.pending.reverse()
+        testing.deliver()
+        assert roll_back(testing, begun) == {Moved.MOVED: 1}
+        assert shown(testing) == {"C0": "old City, Japan"}
+
+
 def test_a_root_that_comes_after_the_promotion_is_promoted_by_upkeep() -> None:
     with staged() as (testing, begun):
         promote(testing, begun)
