@@ -281,8 +281,9 @@ def test_a_sink_is_drawn_beside_the_model_or_view_whose_changes_it_receives(run:
 
 
 def test_the_plan_says_where_copies_differ_and_that_a_change_writes_no_more_than_it_alters(
-    run: Run, module: Write
+    run: Run, module: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # A narrow terminal would break the lines of the table.
     module((ROOT / "docs" / "copies.md").read_text("utf-8").partition("```python rooms.py\n")[2].partition("```")[0])
     (cost, *_) = json.loads(run("plan", "--json", "--many", "200").stdout)["result"]["costs"]
     assert (cost["copies_differ"], cost["writes"]) == (True, 201)
