@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import of_builds
-from boiler_functions.cli.errors import Interrupted, Unfinished
+from boiler_functions.cli.errors import Interrupted, Unfinished, stopped_as
 from boiler_functions.cli.output import Output, place_of
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
@@ -255,9 +255,8 @@ def _resumable(name: str) -> Iterator[None]:
     """Adds how to resume to the error if the steps end early."""
     resume = f"continue with `boiler build {name} --resume`."
     try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"Stopped; {resume}") from None
+        with stopped_as(f"Stopped; {resume}"):
+            yield
     except Transient as error:
         error.add_note(f"  What was built is kept; {resume}")
         raise

@@ -12,7 +12,7 @@ import click
 from boiler_functions.cli.build import build_of, view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import Estimate, of_builds
-from boiler_functions.cli.errors import Interrupted
+from boiler_functions.cli.errors import stopped_as
 from boiler_functions.cli.output import Output, announce, shown_age, table
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes import cloud_build
@@ -118,17 +118,16 @@ def list_builds(context: Context) -> Output:
 
 def watch(context: Context, build: str, *, quiet: bool = False) -> Output:
     """Shows a build until it ends or pauses; raises Interrupted for Ctrl-C, while the build goes on."""
-    seen = _Seen(context, build)
-    try:
+    seen = _Seen(context, _of_this_app(context, build))
+    goes_on = (
+        f"The build goes on without this command. `boiler builds watch {build}` shows it, `boiler builds pause "
+        f"{build}` stops it."
+    )
+    with stopped_as(goes_on):
         for line in seen.lines():
             if not quiet:
                 click.echo(line, err=True)
             time.sleep(EVERY)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"The build goes on without this command. `boiler builds watch {build}` shows it, `boiler builds pause "
-            f"{build}` stops it."
-        ) from None
     return _shown("builds watch", context, seen.build)
 
 
@@ -157,9 +156,11 @@ def _change(
     return _shown(command, context, found, found.state is wanted)
 
 
-def _of_this_app(context: Context, build: str) -> None:
-    if (found := cloud_build.read(context.database, build)).app != context.app.name:
+def _of_this_app(context: Context, build: str) -> CloudBuild:
+    found = cloud_build.read(context.database, build)
+    if found.app != context.app.name:
         raise ConfigurationError(f"The build {build} is one of the app {found.app!r}, not of {context.app.name!r}.")
+    return found
 
 
 def _all(context: Context) -> list[CloudBuild]:
@@ -195,20 +196,17 @@ def _row(build: CloudBuild, ranges: list[BuildRange]) -> tuple[object, ...]:
 class _Seen:
     """A build as it is looked at again and again."""
 
-    def __init__(self, context: Context, build: str) -> None:
-        _of_this_app(context, build)
+    def __init__(self, context: Context, build: CloudBuild) -> None:
         self._context = context
-        self.build = cloud_build.read(context.database, build)
+        self.build = build
         self._begun: tuple[Instant, int] | None = None
 
     def lines(self) -> Iterator[str]:
         """Yields a line of progress for each look, until the build ends or pauses."""
-        while True:
-            self.build = cloud_build.read(self._context.database, self.build.id)
-            if self.build.state is not BuildState.RUNNING:
-                return
+        while self.build.state is BuildState.RUNNING:
             ranges = cloud_build.ranges_of(self._context.database, self.build)
             yield self._line(ranges, time.time_ns())
+            self.build = cloud_build.read(self._context.database, self.build.id)
 
     def _line(self, ranges: list[BuildRange], now: Instant) -> str:
         done, of = cloud_build.counted(self.build, ranges).total(), self.build.instances

@@ -50,6 +50,15 @@ class Interrupted(Unfinished):
 
 
 @contextmanager
+def stopped_as(text: str) -> Iterator[None]:
+    """Says what follows from Ctrl-C, instead of a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(text) from None
+
+
+@contextmanager
 def reported() -> Iterator[None]:
     """Shows an error of this package in one line; any other error keeps its traceback."""
     try:

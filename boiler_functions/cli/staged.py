@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ from rich.console import Console
 from boiler_functions.cli.build import letters_written, view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import Estimate, of_one, times
-from boiler_functions.cli.errors import Interrupted
+from boiler_functions.cli.errors import stopped_as
 from boiler_functions.cli.output import Output, confirm, shown_age
 from boiler_functions.cli.staged_functions import deploy_functions, remove_functions
 from boiler_functions.database.metered import Usage
@@ -171,7 +171,7 @@ def staging_of(context: Context, view: View, staged: StagedVersion) -> Staging:
 
 
 def _existing(context: Context, name: str) -> tuple[View, StagedVersion]:
-    """Returns the view and its staged version; raises ConfigurationError if there is none."""
+    """Returns the view and its staged version; raises ConfigurationError if the view has no staged version."""
     view = view_named(context.app, name)
     staged = StagedVersion.of(context.database, context.app.name, name)
     if not staged.exists:
@@ -272,12 +272,8 @@ def _told(name: str, pages: Iterable[Any], size: Any) -> Iterator[Any]:
         yield page
 
 
-@contextmanager
-def _resumable(command: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"Stopped; `{command}` goes on where this ended.") from None
+def _resumable(command: str) -> AbstractContextManager[None]:
+    return stopped_as(f"Stopped; `{command}` goes on where this ended.")
 
 
 def _left_alone(command: str, name: str) -> Output:
