@@ -27,7 +27,7 @@ PULLED = 100
 """The most messages of one pull."""
 
 LEASE = 600
-"""Seconds, the most that Pub/Sub grants, for which a pulled message comes to nobody else."""
+"""For so many seconds nobody else is given a pulled message; Pub/Sub grants no more."""
 
 _SCOPES = ("https://www.googleapis.com/auth/pubsub",)
 _SECONDS = 30.0

@@ -169,7 +169,7 @@ def begin(database: Database, build: CloudBuild) -> CloudBuild:
 
 
 def read(database: Database, build: str) -> CloudBuild:
-    """Returns a build; raises ConfigurationError if there is none with this id."""
+    """Returns a build; raises ConfigurationError if no build has this id."""
     path = f"{COLLECTION}/{build}"
     document = database.read([path]).documents[0] if "/" not in build and build else Document(path)
     if not document.exists:

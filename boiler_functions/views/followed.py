@@ -163,7 +163,7 @@ class Beside(Source, Generic[M]):
 
     @abstractmethod
     def _starts_in(self, earlier: Sequence[Source]) -> tuple[list[Source], str]:
-        """Returns the references from which it may start, and what to declare if there are none."""
+        """Returns the references from which it may start, and what to declare where it has none."""
 
     @abstractmethod
     def path_from(self, start: str, key: Mapping[str, str]) -> str | None:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from boiler_functions.database import NAME, Cursor, Database, Document, Order, Query
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import Conflict, InvalidEvent, InvalidRequest, Permanent, UnknownOutcome
-from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.cloud_build import (
     COLLECTION,
     RANGES,
@@ -37,7 +36,7 @@ from boiler_functions.modes.ledger import edition_of, ledger_path
 from boiler_functions.modes.ledgers import of_view_after, place_of
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE
-from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.query.rebuild_all import NAMES, RebuildAll
 from boiler_functions.modes.run import Report, nothing, run
 from boiler_functions.settings.options import Options
 from boiler_functions.types import Instant, Reference, digest
@@ -46,9 +45,6 @@ from boiler_functions.views.view_model import View
 
 BUILD = "build"
 """What a task calls the work of a build; no function that an event invokes has this name."""
-
-NAMES = 3000
-"""The number of roots that one query names while ranges are cut."""
 
 MOST = 16
 """The ranges of a view that are built at once: a few, as the changes of users go through the same queue."""
@@ -247,11 +243,12 @@ class Builder(NamedTuple):
     def _cut(self, build: CloudBuild) -> bool:
         """Cuts roots into ranges, as far as the time allows; returns whether it came to the end."""
         view, part = self._view_of(build)
-        query = None if part is BuildPart.GHOSTS else _roots(view)
+        work = self._work_of(build, view)
+        query = None if part is BuildPart.GHOSTS else work.root_query
         if query is None:
             self._add(build, "", None, is_last=True)
             return True
-        share, pace = _share(self._work_of(build, view).number(), build.max_rate)
+        share, pace = _share(work.number(), build.max_rate)
         after, found = build.cut, 0
         while not self.invocation.is_out_of_time:
             limit = min(NAMES, share - found)
@@ -323,7 +320,7 @@ class Builder(NamedTuple):
         work = self._work_of(build, view)
         if kind is BuildPart.GHOSTS:
             return self._ghosts(work, part.after)
-        query = _roots(view)
+        query = work.root_query
         if query is None:
             return _Batch("", True, self._rebuilt(work, build, [""]))
         threads = self.invocation.surroundings.threads
@@ -389,14 +386,7 @@ def _share(total: int, max_rate: float | None) -> tuple[int, float | None]:
     return share, None if max_rate is None else max_rate / max(1, ceil(total / share))
 
 
-def _roots(view: View) -> Query | None:
-    """Returns the query for the roots of a view; None for a view without a root, which has one instance."""
-    root = view.store_class.root()
-    # Has documents of the model's other subclasses, too: one that changed its class loses its view.
-    return None if root is None else collection_query(root.model, {})
-
-
 def _page(query: Query, after: str, until: str, limit: int) -> Query:
     """Returns the query for the names of the next roots up to and including `until`."""
     start, end = (Cursor((Reference(each),), before=False) if each else None for each in (after, until))
-    return query._replace(orders=(Order(NAME),), start=start, end=end, limit=limit, names_only=True)
+    return query._replace(orders=(Order(NAME),), start=start, end=end, limit=limit)

@@ -139,14 +139,18 @@ class RebuildAll:
 
     def roots(self, after: str = "") -> Iterator[list[str]]:
         """Yields the roots that there are, page by page; of a view without a root, the empty path."""
-        root = self.view.store_class.root()
-        if root is None:
+        if (query := self.root_query) is None:
             yield [""]
             return
-        # Includes documents of the model's other subclasses: a document that changed its class loses its view.
-        query = collection_query(root.model, {})._replace(limit=NAMES, names_only=True)
-        for page in pages(self.database, query, after):
+        for page in pages(self.database, query._replace(limit=NAMES), after):
             yield [document.path for document in page]
+
+    @property
+    def root_query(self) -> Query | None:
+        """The query for the names of the roots; None for a view without a root, which has one instance."""
+        root = self.view.store_class.root()
+        # Includes documents of the model's other subclasses: a document that changed its class loses its view.
+        return None if root is None else collection_query(root.model, {})._replace(names_only=True)
 
     def _instance_of(self, ledger: Document) -> Instance | None:
         """Returns the instance whose ledger this is, or None if it belongs to another view or another app."""

@@ -9,7 +9,7 @@ document, or an old value after a new one; and a run that was stopped goes on wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -250,7 +250,7 @@ class Shelf(NamedTuple):
             scope = scope_of(keeper, self.work.view)
             yield shelf.emptied(Edition(f"{scope}/", f"{scope}/"), shelf.cause).put(instance)
         yield from self._records(pair)
-        place = partial(shelved, self.work.app, instance)
+        place = self._place_of(instance)
         yield from (Put(path, fields) for path, fields in shelf_copies.items())
         gone = [path for path in shown.destinations if path not in shelf.destinations]
         yield from deletes_of_former(instance, gone, self._database, self._shown_path) if gone else ()
@@ -272,7 +272,7 @@ class Shelf(NamedTuple):
 
     def _copies(self, pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the copies that are shown, and those on the shelf, each by the path that readers use."""
-        place = partial(shelved, self.work.app, pair.instance)
+        place = self._place_of(pair.instance)
         shelved_at = {path: place(path) for path in pair.shelf.destinations}
         paths = [*pair.shown.destinations, *shelved_at.values()]
         found = {each.path: each for each in self._database.read(paths).documents} if paths else {}
@@ -284,7 +284,7 @@ class Shelf(NamedTuple):
 
     def _deletes(self, pair: Pair) -> Iterator[Write]:
         yield Delete(pair.shelf.document.path, Precondition(version=pair.shelf.document.version))
-        place = partial(shelved, self.work.app, pair.instance)
+        place = self._place_of(pair.instance)
         yield from (Delete(place(path)) for path in pair.shelf.destinations)
 
     def _pairs(self, instances: list[Instance], *, only_shelf: bool = False) -> list[Pair]:
@@ -300,6 +300,10 @@ class Shelf(NamedTuple):
             for each, at, there in zip(instances, shown, shelf, strict=True)
             if found[there].exists
         ]
+
+    def _place_of(self, instance: Instance) -> Callable[[str], str]:
+        """Returns what gives the place on the shelf of each copy."""
+        return partial(shelved, self.work.app, instance)
 
     def _shown_path(self, instance: Instance) -> str:
         return ledger_path(scope_of(self.work.app, instance.view), instance)
