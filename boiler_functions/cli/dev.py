@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,10 +173,8 @@ def _desk(app: App, deliveries: Deliveries, trial: Trial, port: int) -> Abstract
 
 def _crash(app: App, deliveries: Deliveries) -> None:
     """Kills the app amid its work, and starts it again, as a machine that fails does."""
-    with app.restarting:
-        app.kill()
-        if (plan := app.start()) is not None:
-            deliveries.use(app.host, plan)
+    if (plan := app.restart(app.kill)) is not None:
+        deliveries.use(app.host, plan)
 
 
 def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
@@ -224,9 +222,7 @@ def _follow(project: Project, app: App, deliveries: Deliveries, rules: Rules) ->
         if not changes:
             continue
         deliveries.pause()
-        with app.restarting:
-            app.stop()
-            plan = app.start()
+        plan = app.restart(app.stop)
         names = ", ".join(sorted({os.path.relpath(path, project.source) for _, path in changes}))
         if plan is None:
             click.echo(f"{names} changed; the app does not start. Events wait until it does.")
@@ -296,8 +292,7 @@ class App:
         self.bearer = {"Authorization": f"Bearer {token}"}
         self._environment = {**os.environ, **environment, TOKEN: token, "PYTHONDONTWRITEBYTECODE": "1"}
         self._process: subprocess.Popen[bytes] | None = None
-        self.restarting = threading.Lock()
-        """Held while the process is replaced: by the files that change, or by the desk."""
+        self._restarting = threading.Lock()
 
     def start(self) -> PlanJson | None:
         """Returns the app's plan once it is served; None if the process ended, after it has printed why."""
@@ -324,6 +319,12 @@ class App:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def restart(self, end: Callable[[], None]) -> PlanJson | None:
+        """Replaces the process, which `end` ends; both the files that change and the desk may ask for it."""
+        with self._restarting:
+            end()
+            return self.start()
 
     def kill(self) -> None:
         """Ends the process at once, whatever it does; does nothing if it is stopped."""

@@ -6,10 +6,15 @@ from boiler_functions.app import Boiler
 from boiler_functions.exceptions import ConfigurationError
 
 
-def openapi_json(app: Boiler) -> str:
-    """Returns the document as JSON text; raises ConfigurationError for an app that serves no API."""
+def served_json(app: Boiler) -> str | None:
+    """Returns the document as JSON text; None for an app that serves no API."""
     declared = app.compiled.declarations
     found = (mode.openapi(declared) for mode in declared.modes)
-    if (text := next((each for each in found if each is not None), None)) is None:
+    return next((each for each in found if each is not None), None)
+
+
+def openapi_json(app: Boiler) -> str:
+    """Returns the document as JSON text; raises ConfigurationError for an app that serves no API."""
+    if (text := served_json(app)) is None:
         raise ConfigurationError(f"{app.name} has no REST rule; decorate a view model with `@app.rest('/path')`.")
     return text

@@ -10,6 +10,7 @@ from marshmallow import Schema
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.openapi import served_json
 from boiler_functions.models import fields
 from boiler_functions.modes.clients import Exposed
 from boiler_functions.plan.security_rules import documents
@@ -65,9 +66,7 @@ def _value(field: marshmallow_fields.Field[Any]) -> Mapping[str, Any]:
 
 
 def _calls(app: Boiler) -> Iterator[dict[str, Any]]:
-    declared = app.compiled.declarations
-    texts = (mode.openapi(declared) for mode in declared.modes)
-    document = json.loads(next((text for text in texts if text is not None), '{"paths": {}}'))
+    document = json.loads(served_json(app) or '{"paths": {}}')
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:

@@ -39,7 +39,7 @@ function money(amount) {
 }
 
 function byName(caption, head, found, nameOf) {
-  const groups = Map.groupBy ? Map.groupBy(found, nameOf) : grouped(found, nameOf);
+  const groups = grouped(found, nameOf);
   const rows = [...groups].map(([name, each]) => [
     name,
     String(each.length),
@@ -52,7 +52,9 @@ function byName(caption, head, found, nameOf) {
 function grouped(found, nameOf) {
   const groups = new Map();
   for (const each of found) {
-    groups.set(nameOf(each), [...(groups.get(nameOf(each)) ?? []), each]);
+    const name = nameOf(each);
+    groups.set(name, groups.get(name) ?? []);
+    groups.get(name).push(each);
   }
   return groups;
 }

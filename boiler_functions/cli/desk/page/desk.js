@@ -95,11 +95,14 @@ window.addEventListener("hashchange", async () => {
   main.focus();
 });
 
+// Deliveries come by themselves, and to look at versions reads the names of all roots and all that is staged.
+const ONCE = new Set(["deliveries", "versions"]);
+
 // Asks only while somebody looks, and never twice at once.
 async function keepAsking() {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 2000));
-    if (follow.checked && page().name !== "deliveries" && document.visibilityState === "visible") {
+    if (follow.checked && !ONCE.has(page().name) && document.visibilityState === "visible") {
       await show();
     }
   }
