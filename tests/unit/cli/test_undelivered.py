@@ -18,7 +18,7 @@ FORM = "users/ann/cityForms/TOK"
 
 
 class Kept:
-    """A subscription in memory: what is pulled comes to nobody else until it is released."""
+    """A subscription in memory: nobody else is given what is pulled until it is released."""
 
     root = "http://127.0.0.1"
     name = "projects/demo-towns/subscriptions/towns-undelivered"

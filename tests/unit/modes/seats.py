@@ -21,11 +21,20 @@ from boiler_functions import (
 from boiler_functions.testing import MemoryApp
 
 
+class User(DomainModel):
+    class Meta:
+        collection_name = "users"
+
+    name = attrs.string(required=True)
+
+
 class Room(DomainModel):
     class Meta:
         collection_name = "rooms"
 
     title = attrs.string(required=True)
+    owner = attrs.relation(User)
+    users = attrs.relation(User, many=True)
 
 
 class Seat(DomainModel):
@@ -34,6 +43,7 @@ class Seat(DomainModel):
 
     unread = attrs.integer(default=0)
     nickname = attrs.string()
+    role = attrs.string(default="guest")
 
 
 class RoomStore(Store):
@@ -90,8 +100,8 @@ def hear(change: Changed[RoomView]) -> None:
     received.append((change.copies[0], before, after))
 
 
-def sit(uid: str, unread: int = 0, room: str = "r") -> None:
-    Seat.new(room_id=room, doc_id=uid, unread=unread).save()
+def sit(uid: str, unread: int = 0, room: str = "r", role: str = "guest") -> None:
+    Seat.new(room_id=room, doc_id=uid, unread=unread, role=role).save()
 
 
 def begin(testing: MemoryApp) -> None:

@@ -1,4 +1,4 @@
-"""Copies that differ, in the modes beside Query: each reads, changes and tells of the copy of one participant."""
+"""Copies that differ, in the modes beside Query: each reads, changes or reports the copy of one participant."""
 
 from collections.abc import Iterator
 

@@ -10,13 +10,11 @@ import pytest
 from boiler_functions import (
     Boiler,
     Copy,
-    DomainModel,
     HttpSettings,
     Store,
     ViewModel,
     access,
     attrs,
-    children,
     matching,
     one_of,
     reference,
@@ -26,40 +24,7 @@ from boiler_functions.exceptions import InvalidPattern, InvalidReference
 from boiler_functions.modes.ledger import COLLECTION
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, memory_app
 from tests.unit.modes.hooked import Hooked
-
-
-class User(DomainModel):
-    class Meta:
-        collection_name = "users"
-
-    name = attrs.string(required=True)
-
-
-class Room(DomainModel):
-    class Meta:
-        collection_name = "rooms"
-
-    title = attrs.string(required=True)
-    owner = attrs.relation(User)
-    users = attrs.relation(User, many=True)
-
-
-class Seat(DomainModel):
-    class Meta:
-        collection_name = "rooms/{room_id}/seats"
-
-    unread = attrs.integer(default=0)
-    role = attrs.string(default="guest")
-
-
-class RoomStore(Store):
-    room = reference(Room)
-    seats = children(Seat)
-
-
-class RoomCopy(Copy):
-    seats = one_of(RoomStore.seats)
-
+from tests.unit.modes.seats import Room, RoomCopy, RoomStore, User, shown, sit
 
 app = Boiler("rooms", http=HttpSettings(rate=None))
 asked: list[str] = []
@@ -102,14 +67,6 @@ def seated() -> Iterator[MemoryApp]:
 def testing() -> Iterator[MemoryApp]:
     with seated() as memory:
         yield memory
-
-
-def sit(uid: str, unread: int = 0, role: str = "guest") -> None:
-    Seat.new(room_id="r", doc_id=uid, unread=unread, role=role).save()
-
-
-def shown(testing: MemoryApp, uid: str) -> Any:
-    return testing.fields(f"users/{uid}/rooms/r")
 
 
 def ledger(testing: MemoryApp) -> Any:
