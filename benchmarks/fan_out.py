@@ -13,7 +13,6 @@ from benchmarks.single_view import OURS
 from benchmarks.stage import UNITED_STATES, Stage
 from boiler_functions.database.change import Change
 from boiler_functions.modes.query.rebuild import PAGE
-from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.run import Report
 from functions.world import CityView, app
 
@@ -26,8 +25,7 @@ ROUNDS = 3
 def fan_out(stage: Stage) -> Iterator[Row]:
     """Runs ours, (a) and (d) in turns, for three rounds."""
     views = len(stage.save_world())
-    for _ in RebuildAll(app.name, CityView, stage.database).run():
-        pass
+    stage.build_all(app, CityView)
     country = stage.client.document(UNITED_STATES.path)
     reports: list[Report] = []
     contestants: dict[str, Callable[[Change], object]] = {

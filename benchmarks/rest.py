@@ -21,7 +21,6 @@ from benchmarks.stage import Stage
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.local.functions_process import FunctionsProcess
-from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.rest.application import create_app
 from boiler_functions.testing import unsigned_token
 
@@ -77,8 +76,7 @@ def set_up(stage: Stage) -> None:
     """Notes of one user, and their views."""
     user = User.new(doc_id="ada", name="Ada")
     stage.save([user, *(Note.new(doc_id=f"n{n:02}", text=f"note {n}", owner=user) for n in range(NOTES))])
-    for _ in RebuildAll(app.name, NoteView, stage.database).run():
-        """Stores the views."""
+    stage.build_all(app, NoteView)
 
 
 def _raced(

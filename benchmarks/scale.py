@@ -197,8 +197,7 @@ def on_emulator(views: int) -> Iterator[tuple[str, str, str]]:
         writes = list(_world(views))
         for start in range(0, len(writes), 500):
             stage.database.commit(writes[start : start + 500])
-        for _ in RebuildAll(app.name, CityView, stage.database).run():
-            pass
+        stage.build_all(app, CityView)
         change = stage.change(COUNTRY.path, {"name": "America"})
         started = time.perf_counter()
         report = stage.handle(app, FUNCTION, change)

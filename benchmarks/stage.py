@@ -14,6 +14,9 @@ from boiler_functions.database.change import Change
 from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.modes.edition import scope_of
+from boiler_functions.modes.invocation import REAL
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.release import Release
 from boiler_functions.modes.run import Report
 from boiler_functions.paths import field_path
 from boiler_functions.types import Fields, Instant, Reference
@@ -22,6 +25,9 @@ from emulator import geonames
 from functions.world import City
 
 UNITED_STATES = Reference("countries/US")
+
+DEPLOYED = REAL._replace(release=Release(1))
+"""Code that knows its deployment, as in the cloud: without a number, no build relies on what another recorded."""
 
 _SUBCOLLECTIONS = ("visitForms",)
 
@@ -88,7 +94,12 @@ class Stage:
 
     def handle(self, app: Boiler, entry_point: str, change: Change) -> Report:
         """Lets a function of the app handle the change, and returns the outcome."""
-        return app.compiled.functions[entry_point].handle(change, self.database)
+        return app.compiled.functions[entry_point].handle(change, self.database, DEPLOYED)
+
+    def build_all(self, app: Boiler, view: type[ViewModel[Any]]) -> None:
+        """Builds all instances of the view, as `boiler build` does."""
+        for _ in RebuildAll(app.name, view, self.database, DEPLOYED).run():
+            pass
 
     def is_equal_to_rebuild(self, app: Boiler, view: type[ViewModel[Any]], root: str) -> bool:
         """Returns whether every copy of the view equals a new build."""

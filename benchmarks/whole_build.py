@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from benchmarks import peers
 from benchmarks.results import Row, ratio_at_most
 from benchmarks.stage import Stage
-from boiler_functions.modes.query.rebuild_all import RebuildAll
 from emulator import geonames
 from functions.world import CityView, app
 
@@ -38,8 +37,7 @@ def whole_build(stage: Stage) -> Iterator[Row]:
 
 
 def _build(stage: Stage) -> None:
-    for _ in RebuildAll(app.name, CityView, stage.database).run():
-        pass
+    stage.build_all(app, CityView)
 
 
 def _timed(work: Callable[[], object]) -> float:
