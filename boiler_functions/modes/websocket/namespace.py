@@ -32,6 +32,9 @@ from boiler_functions.views.build import Instance
 MOST_WAITING = 16
 """The most events of one client that wait; they are handled one after the other, in order."""
 
+REFUSED_SECONDS = 1.0
+"""How long a refused socket stays. The refusal is sent first; well-behaved clients have disconnected by then."""
+
 APP_CHECK = "appCheck"
 """The key of the App Check token in what a client connects with: `auth: {token, appCheck}`."""
 
@@ -148,8 +151,7 @@ class ViewNamespace(socketio.AsyncNamespace):  # type: ignore[misc]  # socketio 
             caller, expires = await connection.before_end(self._caller(auth))
         except Exception as error:
             if not connection.has_clients:
-                # The refusal is sent first; well-behaved clients have disconnected within a second.
-                asyncio.get_running_loop().call_later(1.0, connection.end, REFUSED, "not admitted")
+                asyncio.get_running_loop().call_later(REFUSED_SECONDS, connection.end, REFUSED, "not admitted")
             raise ConnectionRefusedError(_refusal(error)) from error
         client = Client(SocketSession(caller, self._hub, _Line(self, sid)), connection, partial(self._forget, sid))
         if expires is not None:

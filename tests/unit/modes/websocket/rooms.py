@@ -254,7 +254,7 @@ class Stage:
         """Opens a bare WebSocket, and reads the greeting of Engine.IO."""
         url = f"{self.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
         # What a test has not read stands before the end of the socket, for which nobody need wait.
-        async with connect(url, ping_interval=None, max_queue=1, proxy=None, close_timeout=0.5) as socket:
+        async with connect(url, ping_interval=None, max_queue=1, proxy=None, close_timeout=0.1) as socket:
             assert str(await socket.recv()).startswith("0{")
             yield socket
 

@@ -30,7 +30,7 @@ async def closing(socket: ClientConnection) -> tuple[int, str]:
 
 async def read_all(socket: ClientConnection) -> None:
     while True:
-        await asyncio.wait_for(socket.recv(), 5)
+        await asyncio.wait_for(socket.recv(), 10)
 
 
 class Bystander:
@@ -50,7 +50,7 @@ class Bystander:
 
     async def is_well(self) -> None:
         self._stage.change(title=str(time.monotonic()))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await self._client.view()
         assert await self._client.is_told_nothing()
 
@@ -327,10 +327,10 @@ def test_json_that_no_document_could_hold_is_answered_and_the_session_goes_on(da
             await socket.send("40/boards,")
             await socket.recv()
             await socket.send(f'42/boards,7["subscribe",{data}]')
-            text = str(await asyncio.wait_for(socket.recv(), 5))
+            text = str(await asyncio.wait_for(socket.recv(), 10))
             assert text.startswith('43/boards,7[{"code":400'), text
             await socket.send('42/boards,8["subscribe",{"id":"blue"}]')
-            await asyncio.wait_for(socket.recv(), 5)
+            await asyncio.wait_for(socket.recv(), 10)
             assert stage.listeners == 1
 
     answered()
