@@ -14,6 +14,7 @@ from boiler_functions.cli import staged
 from boiler_functions.cli.commands import boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.project import Project
+from boiler_functions.modes.invocation import REAL
 from boiler_functions.testing import MemoryApp, memory_app
 
 APP = """
@@ -114,6 +115,8 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     for name in ("deploy_functions", "remove_functions"):
         monkeypatch.setattr(staged, name, lambda *_, name=name: done.append(name))
+    # No event is on its way, for which moving would wait.
+    monkeypatch.setattr(staged, "REAL", REAL._replace(sleep=lambda seconds: None))
     return done
 
 
