@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+import gc
 import secrets
 import signal
 from collections.abc import Generator, Iterator
@@ -13,6 +14,12 @@ from boiler_functions.local.firestore_emulator import FirestoreEmulator
 def pytest_configure() -> None:
     """Ctrl-C reaches the commands that tests start, also where a shell started the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays, and need not be looked through each time that Python collects garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
