@@ -32,6 +32,8 @@ const { normalizeAndValidate } = require(`${tools}/lib/functions/projectConfig`)
   const functions = codebases[codebases.length - 1];
   const packed = await prepareFunctionsUpload(folder, config.path(functions.source), functions, []);
   require("fs").copyFileSync(packed.pathToSource, `${folder}/packed.zip`);
+  // The timer that gives up the search for functions still runs, and would keep the process.
+  process.exit(0);
 })().catch((error) => { console.error(error); process.exit(1); });
 """
 
