@@ -15,6 +15,9 @@ from boiler_functions.local.firebase import FirebaseEmulators
 from boiler_functions.local.loopback import request
 from tests.firebase_tools import BIN, OWN, ROOT, deployed, install_firebase_functions
 
+# They share the projects, and one suite of emulators is enough for a small machine.
+pytestmark = pytest.mark.xdist_group("firebase")
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:

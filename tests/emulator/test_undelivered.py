@@ -20,6 +20,9 @@ from boiler_functions.local.loopback import answers, free_port, request
 PROJECT = "demo-undelivered"
 NAME = "towns-undelivered"
 
+# One emulator of Pub/Sub for all of them.
+pytestmark = pytest.mark.xdist_group("pubsub")
+
 
 def jar() -> Path | None:
     """Returns the jar of the Cloud SDK, if that is installed with it."""

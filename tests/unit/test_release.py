@@ -18,6 +18,9 @@ from boiler_functions.cli.commands import boiler
 
 ROOT = Path(__file__).parents[2]
 
+# The archives are built once for all of them.
+pytestmark = pytest.mark.xdist_group("archives")
+
 
 def build(source: Path, target: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]

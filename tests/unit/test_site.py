@@ -13,6 +13,9 @@ from boiler_functions.cli.commands import boiler
 
 ROOT = Path(__file__).parents[2]
 
+# Built once for all of them.
+pytestmark = pytest.mark.xdist_group("site")
+
 _LOADED = re.compile(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(https?:[^"]*)"|<link\b[^>]*\bhref="(https?:[^"]*)"')
 
 
