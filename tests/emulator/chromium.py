@@ -1,8 +1,12 @@
 """The Chromium that tests look at pages with."""
 
 import pytest
+from playwright.sync_api import expect
 
 from emulator.chromium import Chromium, installed
+
+# Five seconds, the default, are few for an app that starts again beside other tests.
+expect.set_options(timeout=60_000)
 
 
 def chromium() -> Chromium:

@@ -5,12 +5,11 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from boiler_functions.cli import staged
@@ -29,6 +28,9 @@ from tests.emulator.running import Running
 from tests.unit.cli.conftest import APP, LABEL, Start, Write, folder, module, start
 
 __all__ = ["folder", "module", "start"]
+
+# They share the browser.
+pytestmark = pytest.mark.xdist_group("desk")
 
 FORM = "users/ann/cityForms/OSA"
 FAILING = APP.replace("City.new(", 'raise ValueError("SECRET")\n        City.new(') + LABEL
@@ -61,16 +63,23 @@ def address(testing: MemoryApp) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A page of a headless Chromium; what it complains of fails the test."""
-    found, said = chromium(), []
-    with ExitStack() as opened:
-        playwright = opened.enter_context(sync_playwright())
-        environment: dict[str, str | float | bool] = {**os.environ, **found.env}
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    found = chromium()
+    environment: dict[str, str | float | bool] = {**os.environ, **found.env}
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found.path, args=["--no-sandbox"], env=environment)
-        opened.callback(browser.close)
-        page = browser.new_page()
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that shares nothing with others; what it complains of fails the test."""
+    said: list[str] = []
+    with browser.new_context() as context:
+        page = context.new_page()
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         yield page
@@ -170,7 +179,7 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         for number in range(0, 300, 100):
             database.commit([Put(f"cities/{each}", {"name": "x"}) for each in range(number, number + 100)])
         page.get_by_role("link", name="All events").click()
-        expect(page.get_by_text("302 of 302 deliveries")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("302 of 302 deliveries")).to_be_visible()
         page.get_by_label("Function, view or document").fill("cities/TOK")
         expect(page.get_by_text("2 of 302 deliveries")).to_be_visible()
 
@@ -195,11 +204,9 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         expect(page.get_by_role("alert")).to_have_text("A bad day begins.")
         database.commit([Put(f"cities/{each}", {"name": "y"}) for each in range(100)])
         page.get_by_role("button", name="Kill the app").click()
-        expect(page.get_by_role("alert")).to_have_text("the app was killed and started again", timeout=60_000)
+        expect(page.get_by_role("alert")).to_have_text("the app was killed and started again")
         page.get_by_role("button", name="No faults").click()
-        expect(page.get_by_role("row").filter(has_text="CityView").locator(".state")).to_have_text(
-            "200 right", timeout=60_000
-        )
+        expect(page.get_by_role("row").filter(has_text="CityView").locator(".state")).to_have_text("200 right")
         copies = [f"cityView/{each}" for each in range(100)]
         while {(each.fields or {})["title"] for each in database.read(copies).documents} != {"y"}:
             page.wait_for_timeout(100)
@@ -212,7 +219,7 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         content = page.get_by_role("region", name="Content")
         expect(content).to_contain_text("Tokyo")
         source.write_text(APP.replace("return self.store.city.name", 'return f"{self.store.city.name}!"'))
-        expect(content).to_contain_text("Tokyo!", timeout=30_000)
+        expect(content).to_contain_text("Tokyo!")
         expect(page.locator("main .state")).to_have_text("right")
         running.line("towns.py changed")
         # A page that looks on complains of the end of its stream.
