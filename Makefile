@@ -17,6 +17,8 @@ test: setup
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
+	@# Once, for the hundreds of Pythons that the tests start, also where PYTHONDONTWRITEBYTECODE is set.
+	$(BIN)/python -m compileall -q boiler_functions
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 bench: setup
