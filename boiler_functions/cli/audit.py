@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import Estimate, of_comparisons
 from boiler_functions.cli.output import Output, confirm
 from boiler_functions.cli.staged import staging_of
-from boiler_functions.database import Database
+from boiler_functions.database import Database, Number
 from boiler_functions.database.metered import Usage
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.staged import StagedVersion
@@ -181,9 +181,15 @@ def _lines(name: str, found: Sequence[Finding], faults: Sequence[Finding]) -> It
 
 def _told(wrong: Sequence[WrongTotal]) -> Iterator[str]:
     for each in wrong[:SHOWN]:
-        yield f"  wrong total  {each.root}  {each.name}: {each.kept} is kept, {each.counted} is counted"
+        yield f"  wrong total  {each.root}  {each.name}: {_numbers(each.kept)} kept, {_numbers(each.counted)} counted"
     if len(wrong) > SHOWN:
         yield f"  and {len(wrong) - SHOWN} more wrong totals; --json lists all"
+
+
+def _numbers(found: Number | Mapping[str, Number]) -> str:
+    if not isinstance(found, Mapping):
+        return f"{found} is"
+    return f"{', '.join(f'{value} {number}' for value, number in list(found.items())[:SHOWN])} are"
 
 
 def _listed(found: Sequence[Finding]) -> Iterator[str]:

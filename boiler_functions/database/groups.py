@@ -6,7 +6,7 @@ The cost grows with the number of values, not with that of the documents.
 from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
-from boiler_functions.database import Aggregated, Aggregation, Cursor, Document, Number, Query, Reading
+from boiler_functions.database import Aggregated, Aggregation, Cursor, Document, Number, Query, Reading, Result
 from boiler_functions.database.matching import aggregated, field_of, result_of
 from boiler_functions.exceptions import TooLarge
 from boiler_functions.types import Instant
@@ -27,19 +27,24 @@ def by_value(
     reads = 1  # That of the last query, which finds nothing and is billed all the same.
     query = aggregation.first_value
     while (reading := run(query, at)).documents:
-        if len(groups) == MAX_VALUES:
-            raise TooLarge(
-                f"{aggregation.by} has more than {MAX_VALUES} values in the {query.collection} that are counted; a "
-                f"total by value takes at most {MAX_VALUES}. Count by something with fewer values, or keep a view of "
-                f"each value with a total of its own."
-            )
         value = field_of(reading.documents[0], aggregation.by)
+        check_values(aggregation, (*groups, (value, None)))
         at = at or reading.read_time
         answer = ask(aggregation.of(value), at)
         groups.append((value, cast(Number, answer.value)))
         reads += 1 + answer.reads
         query = query._replace(start=Cursor((value,), before=False))
     return Aggregated(aggregation, tuple(groups), at or reading.read_time, reads, 2 * len(groups) + 1)
+
+
+def check_values(aggregation: Aggregation, found: Result) -> None:
+    """Raises TooLarge for a total by more values than one may have."""
+    if isinstance(found, tuple) and len(found) > MAX_VALUES:
+        raise TooLarge(
+            f"{aggregation.by} has more than {MAX_VALUES} values in the {aggregation.query.collection} that are "
+            f"counted; a total by value takes at most {MAX_VALUES}. Count by something with fewer values, or keep a "
+            f"view of each value with a total of its own."
+        )
 
 
 def from_documents(aggregation: Aggregation, documents: Iterable[Document], at: Instant) -> Aggregated:

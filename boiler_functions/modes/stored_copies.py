@@ -57,8 +57,9 @@ class WrongTotal(NamedTuple):
     """The root of a view that shows it."""
     name: str
     """The reference of its Store."""
-    kept: Number
-    counted: Number
+    kept: Number | Mapping[str, Number]
+    """The number; of a total by value, the numbers of those values that are wrong, and None for a value without."""
+    counted: Number | Mapping[str, Number]
 
 
 class Moved(StrEnum):

@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Document, Filter, Query
-from boiler_functions.database.matching import billed, matches
+from boiler_functions.database.matching import matches
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.domain_model import DomainModel
@@ -21,7 +21,7 @@ from boiler_functions.plan.indexes import Indexes, merged
 from boiler_functions.settings.options import MULTI_REGIONS
 from boiler_functions.types import subclasses
 from boiler_functions.views.choice import Choosing
-from boiler_functions.views.fetching import Assumed, size_of
+from boiler_functions.views.fetching import Assumed, cost_of_asking, size_of
 from boiler_functions.views.found import Found, Matching
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Source
@@ -174,13 +174,14 @@ def _totals(declared: Declarations, assumed: Assumed) -> Iterator[Advice]:
     for view in declared.stored:
         asked = (each for each in view.store_class.sources if isinstance(each, Total) and not each.shards)
         for total in asked:
-            # Totals by value, with a limit, or of fractions cannot be kept.
-            can_be_kept = total.by is None and not total.example().limit and not total.is_of_fractions
+            # Totals with a limit, or of fractions, cannot be kept.
+            can_be_kept = not total.example().limit and not total.is_of_fractions
             if can_be_kept and (documents := size_of(total.of, assumed)) >= KEPT_PAYS:
+                reads = cost_of_asking(total, assumed).reads
                 yield Advice(
                     "kept-pays",
                     f"{view.__name__}.store.{total.name}",
-                    f"Over {documents:,} documents, each change of one asks again: {billed(documents):,} reads. With "
+                    f"Over {documents:,} documents, each change of one asks again: {reads:,} reads. With "
                     f"`kept=True` a change costs the same at any number, and less from about {KEPT_PAYS:,} on.",
                 )
 

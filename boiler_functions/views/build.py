@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Query, Result
-from boiler_functions.database.groups import from_documents
+from boiler_functions.database.groups import check_values, from_documents
 from boiler_functions.database.matching import matches
 from boiler_functions.database.sizes import check_document
 from boiler_functions.exceptions import InvalidDocument, Permanent
@@ -180,6 +180,8 @@ class Reader:
             for _, aggregation in each.totals.values():
                 if aggregation.key not in self.totals:
                     self.totals[aggregation.key] = self.aggregate(aggregation)
+            for _, aggregation, number in each.kept.values():
+                check_values(aggregation, number)
 
     def aggregate(self, aggregation: Aggregation) -> Aggregated:
         """Asks for a number as of the time of the other reads."""

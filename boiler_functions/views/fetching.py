@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
+from boiler_functions.database.groups import MAX_VALUES
 from boiler_functions.database.matching import billed
 from boiler_functions.database.metered import Usage
 from boiler_functions.models.attributes import Attribute
@@ -104,20 +105,12 @@ class Walk:
         is_read = isinstance(source, Queried) or (isinstance(source, RelatedMany) and source.choice != ALL)
         return source in self.known if is_read else self._is_due(source)
 
-    def values_of(self, attribute: Attribute[Any]) -> int:
-        """Returns how many values an attribute is assumed to have in the documents of one total."""
-        return 2 if isinstance(attribute.field(), Boolean) else self.assumed.many
-
     def query(self, source: Queried) -> Usage:
         if isinstance(source, Total):
             # One for each instance: a number over the documents of several says nothing of each.
+            one = cost_of_asking(source, self.assumed)
             asked = self.instances if source.via else 1
-            documents = size_of(source.of, self.assumed)
-            if source.by is None:
-                return Usage(rpcs=asked, reads=asked * billed(documents))
-            values = min(self.values_of(source.by), documents)
-            each = billed(ceil(documents / values))
-            return Usage(rpcs=asked * (2 * values + 1), reads=asked * (1 + values * (1 + each)))
+            return Usage(rpcs=asked * one.rpcs, reads=asked * one.reads)
         size = size_of(source, self.assumed)
         if source.via is None:
             return Usage(rpcs=1, reads=max(size, 1))
@@ -126,6 +119,21 @@ class Walk:
         # The children of several documents take a query each, since a query reads one collection.
         queries = asked if isinstance(source, Children) else ceil(asked / _together(source))
         return Usage(rpcs=queries, reads=max(size * self.instances, queries))
+
+
+def cost_of_asking(total: Total[Any], assumed: Assumed) -> Usage:
+    """Returns the cost of asking once for a number, or for that of each value."""
+    documents = size_of(total.of, assumed)
+    if total.by is None:
+        return Usage(rpcs=1, reads=billed(documents))
+    values = min(values_of(total.by, assumed), documents, MAX_VALUES)
+    each = billed(ceil(documents / values))
+    return Usage(rpcs=2 * values + 1, reads=1 + values * (1 + each))
+
+
+def values_of(attribute: Attribute[Any], assumed: Assumed) -> int:
+    """Returns how many values an attribute is assumed to have in the documents of one total."""
+    return 2 if isinstance(attribute.field(), Boolean) else assumed.many
 
 
 def _together(source: Queried) -> int:

@@ -47,9 +47,11 @@ class Found(Queried, Many[M]):
     @overload
     def count(self, *, kept: bool = ..., shards: int = ...) -> Total[int]: ...
     @overload
-    def count(self, *, by: Bound[M, DomainModel | None]) -> Total[dict[str, int]]: ...
+    def count(
+        self, *, by: Bound[M, DomainModel | None], kept: bool = ..., shards: int = ...
+    ) -> Total[dict[str, int]]: ...
     @overload
-    def count(self, *, by: Bound[M, K | None]) -> Total[dict[K, int]]: ...
+    def count(self, *, by: Bound[M, K | None], kept: bool = ..., shards: int = ...) -> Total[dict[K, int]]: ...
     def count(self, *, by: Any = None, kept: bool = False, shards: int = DEFAULT_SHARDS) -> Total[Any]:
         """Declares how many documents there are, which Firestore counts: `referrers(Like.post).count()`.
 
@@ -57,36 +59,42 @@ class Found(Queried, Many[M]):
         values are the paths of the documents that it leads to. With `kept`, the number is kept in as many documents as
         `shards` says, rather than asked for: for many documents, or many changes at once.
         """
-        return Total(self, "count", None, 0, by, shards_of("count", kept, shards, by))
+        return Total(self, "count", None, 0, by, shards_of("count", kept, shards))
 
     @overload
     def sum(self, attribute: Bound[M, int | None], *, kept: bool = ..., shards: int = ...) -> Total[int]: ...  # type: ignore[overload-overlap]
     @overload
     def sum(self, attribute: Bound[M, float | None]) -> Total[float]: ...
     @overload
-    def sum(self, attribute: Bound[M, Q], *, by: Bound[M, DomainModel | None]) -> Total[dict[str, Q]]: ...
+    def sum(
+        self, attribute: Bound[M, Q], *, by: Bound[M, DomainModel | None], kept: bool = ..., shards: int = ...
+    ) -> Total[dict[str, Q]]: ...
     @overload
-    def sum(self, attribute: Bound[M, Q | None], *, by: Bound[M, K | None]) -> Total[dict[K, Q]]: ...
+    def sum(
+        self, attribute: Bound[M, Q | None], *, by: Bound[M, K | None], kept: bool = ..., shards: int = ...
+    ) -> Total[dict[K, Q]]: ...
     def sum(
         self, attribute: Bound[M, Any], *, by: Any = None, kept: bool = False, shards: int = DEFAULT_SHARDS
     ) -> Total[Any]:
         """Declares the sum of an attribute, which Firestore adds up; 0 without documents. With `by`, of each value."""
-        return Total(self, "sum", number_of(self, attribute, kept=kept), 0, by, shards_of("sum", kept, shards, by))
+        return Total(self, "sum", number_of(self, attribute, kept=kept), 0, by, shards_of("sum", kept, shards))
 
     @overload
     def average(self, attribute: Bound[M, Any], *, kept: bool = ..., shards: int = ...) -> Total[float | None]: ...
     @overload
     def average(
-        self, attribute: Bound[M, Any], *, by: Bound[M, DomainModel | None]
+        self, attribute: Bound[M, Any], *, by: Bound[M, DomainModel | None], kept: bool = ..., shards: int = ...
     ) -> Total[dict[str, float | None]]: ...
     @overload
-    def average(self, attribute: Bound[M, Any], *, by: Bound[M, K | None]) -> Total[dict[K, float | None]]: ...
+    def average(
+        self, attribute: Bound[M, Any], *, by: Bound[M, K | None], kept: bool = ..., shards: int = ...
+    ) -> Total[dict[K, float | None]]: ...
     def average(
         self, attribute: Bound[M, Any], *, by: Any = None, kept: bool = False, shards: int = DEFAULT_SHARDS
     ) -> Total[Any]:
         """Declares the average of an attribute; None if no document has a number there. With `by`, of each value."""
         added = number_of(self, attribute, kept=kept)
-        return Total(self, "average", added, None, by, shards_of("average", kept, shards, by))
+        return Total(self, "average", added, None, by, shards_of("average", kept, shards))
 
     def resolve(self, key: Mapping[str, str], resolution: Resolution, documents: Documents, results: Results) -> None:
         queries = self.queries(resolution, documents)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
-from boiler_functions.database import Aggregation, Document, Number, Query, Result
+from boiler_functions.database import Aggregation, Document, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
 from boiler_functions.models import session
 from boiler_functions.models.attributes import Attribute
@@ -50,8 +50,8 @@ class Resolution:
     """The questions for numbers, by the name of the reference."""
     looked_up: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The paths of the documents that relations find by a value, by `Query.key`."""
-    kept: dict[str, tuple[Source, Query, Number]] = field(default_factory=dict)
-    """The numbers that were read rather than asked for, by the name of the reference, each with what it is over."""
+    kept: dict[str, tuple[Source, Aggregation, Result]] = field(default_factory=dict)
+    """The numbers that were read rather than asked for, by the name of the reference, each with its question."""
     missing_documents: dict[str, None] = field(default_factory=dict)
     missing_queries: dict[str, Query] = field(default_factory=dict)
     missing_look_ups: dict[str, Query] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Resolution:
         """The queries whose result matters, whether documents or a number were asked for."""
         yield from self.queries.values()
         yield from ((source, aggregation.query) for source, aggregation in self.totals.values())
-        yield from ((source, query) for source, query, _ in self.kept.values())
+        yield from ((source, aggregation.query) for source, aggregation, _ in self.kept.values())
 
     @property
     def is_complete(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from marshmallow import ValidationError
 
-from boiler_functions.database import AggregateFunction, Aggregation, Document, Groups, Number, Query
+from boiler_functions.database import AggregateFunction, Aggregation, Document, Groups, Number, Query, Result
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import ABSENT, field_of, matches
 from boiler_functions.exceptions import InvalidCondition, InvalidReference
@@ -24,7 +24,9 @@ from boiler_functions.views.keeping import (
     Contribution,
     Keeping,
     group_of,
+    name_of,
     number_of_shards,
+    numbers_by_value,
 )
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Documents, Resolution, Results, Source, Store
@@ -82,7 +84,9 @@ class Total(Queried, Generic[N]):
         if not self.shards:
             return None
         what = digest(self.of.example().key, self.model.pattern().text, self._field)
-        return Keeping(digest(what, self.shards), self.shards)
+        # Without `by` as before there was one, so that upgrading leaves every total as it was.
+        by = (self.by.queried_path,) if self.by else ()
+        return Keeping(digest(what, self.shards, *by), self.shards)
 
     @property
     def _field(self) -> str | None:
@@ -96,8 +100,11 @@ class Total(Queried, Generic[N]):
     def contribution_of(self, document: Document) -> Contribution:
         """Returns what a document adds to a kept total."""
         groups = self._groups_of(document)
+        value = name_of(field_of(document, self.by.queried_path)) if groups and self.by else None
+        if self.by and value is None:
+            return Contribution()
         number = field_of(document, self._field) if groups and self._field else None
-        return Contribution(groups, number if type(number) is int else None)
+        return Contribution(groups, number if type(number) is int else None, value)
 
     def _groups_of(self, document: Document) -> tuple[str, ...]:
         return tuple(sorted(group_of(each) for each in self.queries_of(document) if matches(each, document)))
@@ -181,8 +188,9 @@ class Total(Queried, Generic[N]):
         resolution.missing_documents.update(dict.fromkeys(missing))
         if missing or not documents[keeping.head].exists:
             return False
-        number = number_of_shards(self.function, (documents[path] for path in shards))
-        resolution.kept[self.name] = (self, query, number)
+        of_shards = number_of_shards if self.by is None else numbers_by_value
+        number = of_shards(self.function, [documents[path] for path in shards])
+        resolution.kept[self.name] = (self, self.asked_of(query), number)
         return True
 
     def starts_by(self) -> Iterator[Attribute[Any]]:
@@ -214,7 +222,10 @@ class Total(Queried, Generic[N]):
     def __get__(self, instance: Store | None, owner: type[Store]) -> Any:
         if instance is None:
             return self
-        found = instance.totals.get(self.name, self.empty if self.by is None else ())
+        return self.shown(instance.totals.get(self.name, self.empty if self.by is None else ()))
+
+    def shown(self, found: Result) -> Any:
+        """Returns the number, or the numbers by value, as an instance of the Store has them."""
         return dict(self._keyed(found)) if isinstance(found, tuple) else found
 
     def _keyed(self, groups: Groups) -> Iterator[tuple[Any, Number]]:
@@ -261,14 +272,12 @@ def _key_of(attribute: Attribute[Any], value: Any) -> Any:
     return key.path if isinstance(key, Reference) else key
 
 
-def shards_of(what: str, kept: bool, shards: int, by: Any) -> int:
+def shards_of(what: str, kept: bool, shards: int) -> int:
     """Returns in how many documents a total is kept, 0 if it is asked for; raises InvalidReference for nonsense."""
     if not kept and shards != DEFAULT_SHARDS:
         raise InvalidReference(f"{what}(shards={shards!r}) is not kept, and so has no shards. Add `kept=True`.")
     if not kept:
         return 0
-    if by is not None:
-        raise InvalidReference(f"{what}(by=…, kept=True): a total by value is asked for. Leave out `kept`, or `by`.")
     if not 1 <= shards <= MOST_SHARDS:
         raise InvalidReference(f"{what}(shards={shards!r}): a total is kept in 1 to {MOST_SHARDS} shards.")
     return shards

@@ -5,6 +5,9 @@ what the member adds, and a *total* of each group is changed by increments. A ha
 contribution up to date, and then builds the views of the groups. Building is one step here: a total is a document that
 the view reads by name, and `tests/model/query.py` has the rest. A fill is `boiler build` over members that were there
 before; until it is done, views ask for the number.
+
+With `by`, the groups are values of one total: their numbers are in one document with one version, which one view shows
+as a whole. A fill first removes the values from it that have become empty.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +22,10 @@ DEVICES = (
     "left_group_built",
     "whole_first",
     "contributions_walked",
+    "value_told",
+    "value_recorded",
+    "one_commit_for_a_move",
+    "swept_unchanged",
 )
 
 FILLS = ("whole_first", "contributions_walked")
@@ -95,11 +102,14 @@ class Commit(NamedTuple):
     """The contribution to write, on the condition that it is as it was read, and what changes with it."""
 
     known: Contribution | None
+    before: tuple[int, int] | None
     adds: tuple[int, int] | None
     seen: int
 
 
 class World(NamedTuple):
+    """The world; of a total by value, all `totals` are of one version, and so are all `views`."""
+
     member: Stored
     contribution: Contribution | None
     totals: tuple[tuple[int, Number], ...]
@@ -125,6 +135,8 @@ class Scenario(NamedTuple):
     """Whether a change of another document builds the views, too."""
     left: int | None = None
     """What a contribution still says from a former time in which the total was kept."""
+    by: bool = False
+    """Whether the groups are values of one total, so that a fill sweeps what is empty."""
 
 
 class KeptProtocol:
@@ -138,7 +150,7 @@ class KeptProtocol:
         value = self.scenario.initial
         kept = self.scenario.left if self.scenario.fills else value
         contribution = None if kept is None else Contribution(adds(kept), 1, 1)
-        fills = (Handler(None, "enumerate", frozenset()),) if self.scenario.fills else ()
+        fills = (self._fill(),) if self.scenario.fills else ()
         others = (_OTHER,) if self.scenario.others else ()
         return World(
             Stored(value, 0 if value is None else 2 if self.scenario.fills else 1),
@@ -192,15 +204,16 @@ class KeptProtocol:
             events.append(Event(now, None, None, tells=False))
         for event in events:
             # Nothing is to be done, and no call is made, for a change of anything but group and number.
-            is_needless = event.tells and adds(event.before) == adds(event.after)
+            is_needless = event.tells and self._told(event.before) == self._told(event.after)
             handlers = () if is_needless else (Handler(event),) * self.scenario.deliveries
             told = "" if event.tells else ", its event without images"
             yield f"a client writes {member}{told}", written._replace(handlers=world.handlers + handlers)
 
     def _handle(self, handler: Handler, world: World) -> Iterator[tuple[str, World]]:
         """Yields the next steps of the handler, taken out of the world; puts it back unless it is done."""
-        if world.faults and handler not in (_again(handler), _OTHER):
-            yield f"{handler}: crashes, starts again", _with(world._replace(faults=world.faults - 1), _again(handler))
+        again = Handler(handler.event) if handler.event else self._fill()
+        if world.faults and handler not in (again, _OTHER):
+            yield f"{handler}: crashes, starts again", _with(world._replace(faults=world.faults - 1), again)
         match handler.phase:
             case "read":
                 for item in sorted(handler.awaited):
@@ -209,8 +222,14 @@ class KeptProtocol:
                 yield self._read(handler, "member", world)
             case "commit":
                 yield from self._commit(handler, world)
+            case "take away":
+                yield self._take_away(handler, world)
             case "build":
                 yield from self._build(handler, world)
+            case "sweep":
+                yield self._sweep(handler, world)
+            case "remove":
+                yield self._remove(handler, world)
             case "enumerate":
                 yield self._enumerate(handler, world)
             case "walk":
@@ -253,12 +272,19 @@ class KeptProtocol:
 
     def _commit(self, handler: Handler, world: World) -> Iterator[tuple[str, World]]:
         seen = handler.read_at if handler.member.value is None else handler.member.version
-        commit = Commit(handler.known, adds(handler.member.value), seen)
+        before = handler.known.adds if handler.known else None
+        if self.scenario.by and "value_recorded" in self.off and handler.event and handler.event.tells:
+            before = adds(handler.event.before)
+        commit = Commit(handler.known, before, adds(handler.member.value), seen)
         applied = self._applied(commit, world)
         if applied is None:
             yield f"{handler}: meets a conflict", _with(world, _anew(handler))
             return
-        yield f"{handler}: commits {applied.contribution}", self._kept(handler, applied, applied.now)
+        label = f"{handler}: commits {applied.contribution}"
+        if self._moves_in_two and before and before != commit.adds:
+            yield label, _with(applied, handler._replace(phase="take away", groups=before, kept_at=applied.now))
+        else:
+            yield label, self._kept(handler, applied, applied.now)
         if world.faults:
             flying = world._replace(flying=(*world.flying, commit), faults=world.faults - 1)
             yield f"{handler}: has no answer to its commit", _with(flying, _anew(handler))
@@ -268,14 +294,34 @@ class KeptProtocol:
         if world.contribution != commit.known and "contribution_precondition" not in self.off:
             return None
         now = world.now + 1
+        changes: list[tuple[int, int]] = []
+        if commit.before != commit.adds:
+            changes += [commit.adds] if commit.adds else []
+            changes += [_negative(commit.before)] if commit.before and not self._moves_in_two else []
+        totals = self._changed(world, changes, now)
+        return world._replace(contribution=Contribution(commit.adds, commit.seen, now), totals=totals, now=now)
+
+    @property
+    def _moves_in_two(self) -> bool:
+        return self.scenario.by and "one_commit_for_a_move" in self.off
+
+    def _changed(self, world: World, changes: Iterable[tuple[int, int]], now: int) -> tuple[tuple[int, Number], ...]:
+        """Returns the totals after increments; those by value are one document, which has one version."""
         totals = dict(world.totals)
-        before = commit.known.adds if commit.known else None
-        if before != commit.adds:
-            for change, sign in ((before, -1), (commit.adds, 1)):
-                if change:
-                    group, number = change
-                    totals[group] = Number(totals[group].number + sign * number, now)
-        return world._replace(contribution=Contribution(commit.adds, commit.seen, now), totals=_pairs(totals), now=now)
+        changed: set[int] = set()
+        for group, number in changes:
+            totals[group] = totals[group]._replace(number=totals[group].number + number)
+            changed.update(GROUPS if self.scenario.by else (group,))
+        for group in changed:
+            totals[group] = totals[group]._replace(version=now)
+        return _pairs(totals)
+
+    def _take_away(self, handler: Handler, world: World) -> tuple[str, World]:
+        """Takes the number from the value that the member had, in a commit of its own."""
+        group, number = handler.groups
+        totals = self._changed(world, [(group, -number)], world.now + 1)
+        following = world._replace(totals=totals, now=world.now + 1)
+        return f"{handler}: takes away from {group}", self._kept(handler, following, handler.kept_at)
 
     def _kept(self, handler: Handler, world: World, kept_at: int) -> World:
         """Returns the world with the handler at its views, once the contribution is up to date."""
@@ -289,6 +335,8 @@ class KeptProtocol:
             groups.add(handler.known.adds[0])
         if "left_group_built" in self.off:
             groups = {each[0] for each in (adds(handler.member.value),) if each}
+        if self.scenario.by and groups:
+            groups = {1}  # One view shows the numbers of all values.
         building = handler._replace(phase="build", groups=tuple(sorted(groups)), kept_at=kept_at)
         return _with(world, building) if groups else world
 
@@ -300,10 +348,38 @@ class KeptProtocol:
             covered = world._replace(handlers=(*world.handlers, *left))
             yield f"{handler}: finds its change in the view of group {group}", covered
             return
-        shown = dict(world.totals)[group] if world.is_whole else Number(_number_in(world.member.value, group), ASKED)
-        views = _pairs({**dict(world.views), group: shown})
+        asked = {each: Number(_number_in(world.member.value, each), ASKED) for each in GROUPS}
+        read = dict(world.totals) if world.is_whole else asked
+        shown = {each: read[each] for each in (GROUPS if self.scenario.by else (group,))}
+        views = _pairs({**dict(world.views), **shown})
         following = world._replace(views=views, handlers=(*world.handlers, *left))
-        yield f"{handler}: builds the view of group {group}: {shown.number}", following
+        numbers = ", ".join(str(each.number) for each in shown.values())
+        yield f"{handler}: builds the view of group {group}: {numbers}", following
+
+    def _fill(self) -> Handler:
+        """Returns a fill before its first step."""
+        return Handler(None, "sweep" if self.scenario.by else "enumerate", frozenset())
+
+    def _told(self, value: int | None) -> tuple[int, ...] | None:
+        """Returns what an image of the member tells of what it adds."""
+        told = adds(value)
+        return told[1:] if told and self.scenario.by and "value_told" in self.off else told
+
+    def _sweep(self, handler: Handler, world: World) -> tuple[str, World]:
+        """Reads the total, and finds the values that no member has."""
+        empty = tuple(group for group, each in world.totals if not each.number)
+        found = handler._replace(phase="remove", groups=empty, kept_at=_version(world)) if empty else None
+        enumerating = Handler(None, "enumerate", frozenset())
+        return f"{handler}: finds the empty values {empty}", _with(world, found or enumerating)
+
+    def _remove(self, handler: Handler, world: World) -> tuple[str, World]:
+        """Removes the values, unless the total has changed since it was read."""
+        enumerating = Handler(None, "enumerate", frozenset())
+        if _version(world) != handler.kept_at and "swept_unchanged" not in self.off:
+            return f"{handler}: finds the total changed", _with(world, enumerating)
+        now = world.now + 1
+        totals = {group: Number(0 if group in handler.groups else each.number, now) for group, each in world.totals}
+        return f"{handler}: removes them", _with(world._replace(totals=_pairs(totals), now=now), enumerating)
 
     def _enumerate(self, handler: Handler, world: World) -> tuple[str, World]:
         """Finds the member by a query, unless it is missing."""
@@ -332,14 +408,18 @@ def adds(value: int | None) -> tuple[int, int] | None:
     return None if value is None else (value // 10 % 10, value % 10)
 
 
+def _negative(change: tuple[int, int]) -> tuple[int, int]:
+    return change[0], -change[1]
+
+
+def _version(world: World) -> int:
+    """Returns the version of the document with the numbers of all values."""
+    return max(each.version for _, each in world.totals)
+
+
 def _number_in(value: int | None, group: int) -> int:
     found = adds(value)
     return found[1] if found and found[0] == group else 0
-
-
-def _again(handler: Handler) -> Handler:
-    """Returns the handler of the event, or the fill, before its first step."""
-    return Handler(handler.event) if handler.event else Handler(None, "enumerate", frozenset())
 
 
 def _anew(handler: Handler) -> Handler:

@@ -306,6 +306,11 @@ def _totals_kept(*, deep: bool) -> Iterator[tuple[str, list[kept.Scenario]]]:
     yield "filled meanwhile, crashes and lost answers", of(1, None, 11, fills=True, faults=1)
     yield "kept once before", of(2 if deep else 1, None, 11, 21, fills=True, left=21)
     yield "kept once before, and the member is gone", [kept.Scenario((), None, fills=True, left=21)]
+    yield "by value, a member that comes, moves and goes", of(3 if deep else 2, None, 11, by=True)
+    yield "by value, delivered twice", of(2 if deep else 1, None, 11, by=True, deliveries=2)
+    yield "by value, crashes and lost answers", of(2, None, 11, by=True, faults=2 if deep else 1)
+    yield "by value, events without images", of(2, None, 11, by=True, imageless=True)
+    yield "by value, filled and swept meanwhile", of(2 if deep else 1, None, 11, by=True, fills=True, left=11, faults=1)
 
 
 def _builds(*, deep: bool) -> Iterator[tuple[str, builds.Scenario]]:

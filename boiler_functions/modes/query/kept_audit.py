@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isclose
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Aggregation, Database, Document, Filter, Number, Query
+from boiler_functions.database import Aggregation, Database, Document, Filter, Number, Query, Result
 from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.stored_copies import WrongTotal
 from boiler_functions.types import Instant
 from boiler_functions.views.build import Instance, Reader, chunks
-from boiler_functions.views.keeping import CONTRIBUTIONS, FIELDS, Contribution, Keeping, Recorded, group_of
+from boiler_functions.views.keeping import CONTRIBUTIONS, Contribution, Keeping, Recorded, amounts_of, group_of
 from boiler_functions.views.totals import Total, kept_totals
 from boiler_functions.views.view_model import View
 
@@ -32,28 +32,25 @@ class _Shown(NamedTuple):
 
     instance: Instance
     name: str
-    group: tuple[Total[Any], Query]
-    kept: Number
-
-    @property
-    def question(self) -> Aggregation:
-        total, query = self.group
-        return total.asked_of(query)
+    total: Total[Any]
+    question: Aggregation
+    kept: Result
 
 
 class _Seen(NamedTuple):
-    """A kept number and what Firestore counts, as of one time."""
+    """A kept number and what Firestore counts, as of one time; of a total by value, all that differ."""
 
-    group: tuple[Total[Any], Query]
-    kept: Number
-    counted: Number
+    total: Total[Any]
+    query: Query
+    kept: Number | Mapping[str, Number]
+    counted: Number | Mapping[str, Number]
     at: Instant
 
     @property
     def is_equal(self) -> bool:
-        if isinstance(self.kept, float) and isinstance(self.counted, float):
-            return isclose(self.kept, self.counted)  # An average, divided by another machine.
-        return self.kept == self.counted
+        if isinstance(self.kept, Mapping):
+            return not self.kept
+        return _is_same(self.kept, self.counted)
 
 
 class KeptAudit(NamedTuple):
@@ -80,9 +77,9 @@ class KeptAudit(NamedTuple):
     def _shown(self, reader: Reader, instances: list[Instance]) -> Iterator[_Shown]:
         reader.read(each.root for each in instances if each.root)
         for instance, resolution in reader.resolve(instances).items():
-            for name, (total, query, kept) in resolution.kept.items():
+            for name, (total, question, kept) in resolution.kept.items():
                 assert isinstance(total, Total)
-                yield _Shown(instance, name, (total, query), kept)
+                yield _Shown(instance, name, total, question, kept)
 
     def _judged(self, seen: _Seen, shown: _Shown) -> _Seen | None:
         """Looks again at numbers that differ; returns what is wrong, and None for what is right or late."""
@@ -97,13 +94,13 @@ class KeptAudit(NamedTuple):
         return seen if not seen.is_equal and self._is_wrong(seen) else None
 
     def _is_wrong(self, seen: _Seen) -> bool:
-        total, query = seen.group
-        keeping, group = total.keeping, group_of(query)
+        total = seen.total
+        keeping, group = total.keeping, group_of(seen.query)
         assert keeping is not None
         recorded = self._recorded(keeping, group, seen.at)
         if self._held(keeping, group, seen.at) != _sum(each.contribution.amounts(group) for each in recorded.values()):
             return True  # No event changes the one without the other.
-        members = {each.path: each for each in self.database.query(query, at=seen.at).documents}
+        members = {each.path: each for each in self.database.query(seen.query, at=seen.at).documents}
         behind = [
             path
             for path in {**recorded, **members}
@@ -121,7 +118,7 @@ class KeptAudit(NamedTuple):
 
     def _held(self, keeping: Keeping, group: str, at: Instant) -> Counter[str]:
         shards = self.database.read(keeping.shards_of(group), at=at).documents
-        return _sum({name: (each.fields or {}).get(name, 0) for name in FIELDS} for each in shards)
+        return _sum(map(amounts_of, shards))
 
     def _is_lost(self, paths: list[str], recorded: Mapping[str, Recorded], at: Instant) -> bool:
         """Whether one of the documents has differed from its contribution for longer than an event takes."""
@@ -135,9 +132,19 @@ class KeptAudit(NamedTuple):
 
 def _seen(reader: Reader, shown: _Shown) -> _Seen:
     """Asks for the number as of the time at which the kept one was read."""
-    counted = reader.aggregate(shown.question).value
-    assert not isinstance(counted, tuple)  # A kept total is not one by value.
-    return _Seen(shown.group, shown.kept, counted, reader.time())
+    total, query = shown.total, shown.question.query
+    kept, counted = (total.shown(each) for each in (shown.kept, reader.aggregate(shown.question).value))
+    if total.by is not None:
+        both = kept.keys() & counted.keys()
+        wrong = [each for each in {**kept, **counted} if each not in both or not _is_same(kept[each], counted[each])]
+        kept, counted = ({str(value): found.get(value) for value in wrong} for found in (kept, counted))
+    return _Seen(total, query, kept, counted, reader.time())
+
+
+def _is_same(kept: Any, counted: Any) -> bool:
+    if isinstance(kept, float) and isinstance(counted, float):
+        return isclose(kept, counted)  # An average, divided by another machine.
+    return bool(kept == counted)
 
 
 def _adds(total: Total[Any], member: Document | None, group: str) -> Mapping[str, int]:
