@@ -32,7 +32,7 @@ from boiler_functions.database import (
 )
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, document_size
 from boiler_functions.exceptions import Conflict, InvalidRequest, TooLarge
-from boiler_functions.paths import Pattern
+from boiler_functions.paths import Pattern, field_path
 from boiler_functions.types import MISSING, GeoPoint, Reference
 from boiler_functions.views.build import Reader
 from boiler_functions.views.found import Referrers
@@ -61,6 +61,20 @@ VALUES: dict[str, Any] = {
     "empty array": [],
     "map": {"a b": {"c.d": 1, "`": 2}, "empty": {}},
 }
+
+NAMES = {
+    "plain": "s:yes",
+    "of nothing": "s:",
+    "with a dot": "s:a.b",
+    "with backticks": "`s:`",
+    "with backslashes": "s:\\`\\",
+    "as if reserved": "s:__x__",
+    "with other letters": "s:ä/🏳️‍🌈",
+    "with signs": 's:\n"*~[]',
+    "with a number": "i:-5",
+    "long": "s:" + "x" * 1398,
+}
+"""Names of fields, which a path has in backticks."""
 
 
 def _longer(value: Any) -> Any:
@@ -381,6 +395,21 @@ class DatabaseContract:
         committed = database.commit([Put("users/ada", {}, mask=(), adds=(("n", 2), ("m.`a b`", -1)))])
         assert get(database).fields == after
         assert get(database).version == committed.versions[0] == committed.commit_time
+
+    @pytest.mark.parametrize("name", list(NAMES.values()), ids=list(NAMES))
+    def test_a_number_is_added_to_a_field_of_any_name_and_taken_out_with_it(
+        self, database: Database, name: str
+    ) -> None:
+        field = f"values.{field_path(name)}"
+        database.commit([Put("users/ada", {"n": 1}, mask=("n",), adds=((f"{field}.count", 2), (f"{field}.sum", 5)))])
+        database.commit([Put("users/ada", {}, mask=(), adds=((f"{field}.count", -2), ("values.`i:1`.count", 1)))])
+        assert get(database).fields == {"n": 1, "values": {name: {"count": 0, "sum": 5}, "i:1": {"count": 1}}}
+        stale = Put("users/ada", {}, mask=(field,), precondition=Precondition(version=get(database).version))
+        database.commit([Put("users/ada", {}, mask=(), adds=(("values.`i:1`.count", 1),))])
+        with pytest.raises(Conflict):
+            database.commit([stale])
+        database.commit([stale._replace(precondition=unchanged(get(database)))])
+        assert get(database).fields == {"n": 1, "values": {"i:1": {"count": 2}}}
 
     def test_numbers_are_added_in_the_commit_of_a_guarded_write_or_not_at_all(self, database: Database) -> None:
         one = Put("users/ada", {}, mask=(), adds=(("n", 1),))

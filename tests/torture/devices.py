@@ -27,6 +27,7 @@ from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
+from boiler_functions.modes.query import fill as fill_module
 from boiler_functions.modes.query import mode as mode_module
 from boiler_functions.modes.query import quiet as quiet_module
 from boiler_functions.modes.query import rebuild as rebuild_module
@@ -54,6 +55,7 @@ from tests.unit.modes.query import (
     test_debts,
     test_deployments,
     test_fields,
+    test_kept_by_value,
     test_kept_totals,
     test_own_copies,
     test_quiet,
@@ -431,6 +433,36 @@ def _whole_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Total, "_read_kept", read_early)
 
 
+def _recorded_value(patch: pytest.MonkeyPatch) -> None:
+    """Takes what a document added from no value, as if the contribution did not say to which it was."""
+    read = Recorded.of
+
+    def read_without(document: Document) -> Recorded:
+        recorded = read(document)
+        return recorded._replace(contribution=recorded.contribution._replace(value=None))
+
+    patch.setattr(Recorded, "of", read_without)
+
+
+def _values_that_are_told(patch: pytest.MonkeyPatch) -> None:
+    """Takes a change that moves a document from one value to another for one that changes no number."""
+    told = Total._told_by
+
+    def without_value(self: Total[Any], image: Document) -> str:
+        by, self.by = self.by, None
+        try:
+            return told(self, image)
+        finally:
+            self.by = by
+
+    patch.setattr(Total, "_told_by", without_value)
+
+
+def _sweep_of_what_is_as_read(patch: pytest.MonkeyPatch) -> None:
+    """Removes values from a shard that were empty when it was read, whatever it holds now."""
+    patch.setattr(fill_module, "unchanged", lambda document: None)
+
+
 DEVICES = (
     Device(
         "marker create", _marker_create,
@@ -630,6 +662,18 @@ DEVICES = (
     Device(
         "whole before it is read", _whole_first,
         test_kept_totals.test_numbers_are_asked_for_until_a_build_has_filled_the_totals,
+    ),
+    Device(
+        "value of a contribution", _recorded_value,
+        test_kept_by_value.test_a_view_shows_a_kept_number_for_each_value_as_documents_come_change_move_and_go,
+    ),
+    Device(
+        "values that images tell", _values_that_are_told,
+        test_kept_by_value.test_a_view_shows_a_kept_number_for_each_value_as_documents_come_change_move_and_go,
+    ),
+    Device(
+        "sweep of what is as read", _sweep_of_what_is_as_read,
+        test_kept_by_value.test_a_value_that_comes_back_while_a_build_frees_its_room_is_counted_though_the_build_ends_then,
     ),
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The views of the tortured app, computed from the final documents in plain Python, without the package's code."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,10 +42,17 @@ def _views(documents: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
             "population": _people(own),
             "inCapitals": _people(each for each in cities.values() if each.get("capital")),
         }
+        by_value = {
+            "byCapital": {
+                str(capital): _people(each for each in own if each.get("capital") is capital)
+                for capital in {each["capital"] for each in own if "capital" in each}
+            },
+            "sizes": dict(Counter(str(each["population"]) for each in cities.values() if "population" in each)),
+        }
         listed = [each["name"] for each in own if isinstance(each["name"], str)]
         yield f"listedViews/{doc_id}", {"cities": listed, "obj_type": "ListedView"}
         yield f"totalsViews/{doc_id}", {**totals, "obj_type": "TotalsView"}
-        yield f"keptTotalsViews/{doc_id}", {**totals, "obj_type": "KeptTotalsView"}
+        yield f"keptTotalsViews/{doc_id}", {**totals, **by_value, "obj_type": "KeptTotalsView"}
     capitals = [each["name"] for each in cities.values() if each.get("capital")]
     yield "dashboards/capitals", {"names": capitals, "obj_type": "CapitalsView"}
     large = [(each["population"], doc_id) for doc_id, each in cities.items() if each.get("population", 0) > 1_000_000]

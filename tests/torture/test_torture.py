@@ -123,7 +123,7 @@ def test_the_tests_of_the_safety_devices_are_run_by_pytest_under_their_names() -
         module = sys.modules[device.test.__module__]
         assert getattr(module, device.test.__name__) is device.test
         assert device.test.__name__.startswith("test_")
-    assert len(DEVICES) == 49
+    assert len(DEVICES) == 52
 
 
 def test_a_device_whose_test_does_not_fail_is_not_proven() -> None:

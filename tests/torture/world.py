@@ -106,10 +106,12 @@ class KeptTotalsStore(Store):
     cities = referrers(City.country).count(kept=True, shards=2)
     population = referrers(City.country).sum(City.population, kept=True, shards=3)
     in_capitals = matching(City.capital == True).sum(City.population, kept=True, shards=1)  # noqa: E712
+    by_capital = referrers(City.country).sum(City.population, by=City.capital, kept=True, shards=2)
+    sizes = matching(City.all()).count(by=City.population, kept=True, shards=3)
 
 
 class KeptTotalsView(ViewModel[KeptTotalsStore]):
-    """The same numbers, which commits keep up to date."""
+    """The same numbers, and some by value, which commits keep up to date."""
 
     class Meta:
         path = "keptTotalsViews/{country.doc_id}"
@@ -125,6 +127,14 @@ class KeptTotalsView(ViewModel[KeptTotalsStore]):
     @attrs.computed
     def in_capitals(self) -> int:
         return self.store.in_capitals
+
+    @attrs.computed
+    def by_capital(self) -> dict[str, int]:
+        return {str(capital): number for capital, number in self.store.by_capital.items()}
+
+    @attrs.computed
+    def sizes(self) -> dict[str, int]:
+        return {str(size): number for size, number in self.store.sizes.items()}
 
 
 class ListedStore(Store):
