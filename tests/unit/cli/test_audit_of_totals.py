@@ -9,7 +9,7 @@ import pytest
 from boiler_functions.database import Delete, Put, Query
 from boiler_functions.testing import MemoryApp
 from boiler_functions.types import Reference
-from boiler_functions.views.keeping import CONTRIBUTIONS, HEADS, SHARDS
+from boiler_functions.views.keeping import CONTRIBUTIONS, HEADS, SHARDS, VALUES
 from tests.unit.cli.conftest import Run, Start
 
 APP = """
@@ -56,6 +56,14 @@ class LikeCard(ViewModel[CardStore]):
     def number(self) -> int:
         return self.store.likes
 """
+
+
+BY_VALUE = (
+    APP.replace("referrers(Like.post).count(", "referrers(Like.post).count(by=Like.stars, ")
+    .replace("average(Like.stars, ", "sum(Like.stars, by=Like.stars, ")
+    .replace("-> list[float | None]", "-> list[str]")
+    .replace("[self.store.likes, self.store.mean]", "[str(self.store.likes), str(self.store.mean)]")
+)
 
 
 def like(testing: MemoryApp, number: int, post: str = "a", stars: Any = 3) -> None:
@@ -158,6 +166,52 @@ def test_a_document_whose_event_may_still_come_is_late_and_its_total_wrong_after
     assert (wrong(run, "--late", "0s", fine=True), numbers(testing)) == ([], now)
 
 
+def edit_value(testing: MemoryApp, name: str = "i:3") -> None:
+    """Adds five likes by hand to a value of post a."""
+    shards = testing.database.query(Query(SHARDS)).documents
+    path = next(each.path for each in shards if (each.fields or {})[VALUES].get("i:3") == {"count": 2})
+    testing.database.commit([Put(path, {}, mask=(), adds=((f"{VALUES}.`{name}`.count", 5),))])
+
+
+@pytest.mark.parametrize(("name", "kept", "counted"), [("i:3", {"3": 7}, {"3": 2}), ("i:9", {"9": 5}, {"9": None})])
+def test_of_a_total_by_value_that_was_edited_the_values_that_differ_are_found_and_repaired(
+    start: Start, run: Run, name: str, kept: Any, counted: Any
+) -> None:
+    testing = start(BY_VALUE)
+    liked(testing)
+    assert wrong(run, "--late", "0s", fine=True) == []
+    edit_value(testing, name)
+    assert wrong(run) == [("posts/a", "likes", kept, counted)]
+    said = run("audit", "LikeView", "--project", "demo-likes").output
+    (value, number), (_, asked) = *kept.items(), *counted.items()
+    assert f"  wrong total  posts/a  likes: {value} {number} are kept, {value} {asked} are counted\n" in said
+    assert wrong(run, "--repair", "--yes", fine=True) == [("posts/a", "likes", kept, counted)]
+    assert wrong(run, "--late", "0s", fine=True) == []
+    assert numbers(testing) == ["{3: 2}", "{3: 6}"]
+
+
+def test_a_document_that_has_moved_to_another_value_is_late_and_its_total_wrong_after_that(
+    start: Start, run: Run
+) -> None:
+    testing = start(BY_VALUE)
+    liked(testing)
+    like(testing, 0, stars=5)
+    assert wrong(run, fine=True) == []
+    assert ("posts/a", "likes", {"3": 2, "5": None}, {"3": 1, "5": 1}) in wrong(run, "--late", "0s")
+    assert wrong(run, "--late", "0s", "--repair", "--yes", fine=True)
+    assert wrong(run, "--late", "0s", fine=True) == []
+    assert numbers(testing) == ["{3: 1, 5: 1}", "{3: 3, 5: 5}"]
+
+
+@pytest.mark.parametrize("odd", [None, 2.5, "five", True, [5]])
+def test_a_value_that_is_no_key_makes_a_total_by_value_not_wrong(start: Start, run: Run, odd: Any) -> None:
+    testing = start(BY_VALUE)
+    liked(testing)
+    like(testing, 3, stars=odd)
+    testing.deliver()
+    assert wrong(run, "--late", "0s", fine=True) == []
+
+
 def test_an_edit_is_found_while_events_are_on_their_way(start: Start, run: Run) -> None:
     testing = start(APP)
     liked(testing)
@@ -218,8 +272,11 @@ def test_a_total_that_all_instances_show_is_right_in_each_after_a_repair(start: 
     assert wrong(run, "--late", "0s", fine=True) == []
 
 
-def test_an_audit_at_any_moment_finds_nothing_wrong_in_what_events_alone_have_changed(start: Start, run: Run) -> None:
-    testing = start(APP)
+@pytest.mark.parametrize("app", [APP, BY_VALUE], ids=["of all", "by value"])
+def test_an_audit_at_any_moment_finds_nothing_wrong_in_what_events_alone_have_changed(
+    start: Start, run: Run, app: str
+) -> None:
+    testing = start(app)
     liked(testing)
     seed = SystemRandom().getrandbits(32)
     chance = Random(seed)
