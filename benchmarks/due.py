@@ -86,7 +86,7 @@ def due(stage: Stage) -> Iterator[Row]:
         ran = app.compiled.scheduled["upkeep"].attempt(stage.database)
         built, runs = built + ran.outcomes.get(Outcome.BUILT, 0), runs + 1
         usage += ran.usage
-    copies = stage.database.query(Query("errandViews", filters=(Filter("overdue", "==", True),), names_only=True))
+    copies = stage.database.query(Query("errandViews", filters=(Filter("overdue", "==", True),), select=()))
     fan_out = stage.handle(app, "errand_view_on_teams", stage.change("teams/all", {"name": "Everybody"})).usage
     yield Row(NAME, len(copies.documents), None, None, "views show it after upkeep", at_least(VIEWS))
     yield Row(NAME, runs, None, None, "runs of upkeep")

@@ -68,7 +68,8 @@ class Query(NamedTuple):
 
     `collection` is a path such as "users/uid1/cityForms" or, with `group`, the last segment of several such paths.
     After the given orders, Firestore orders by the fields of range filters and then by path. `start` and `end` cut the
-    ordered result. `names_only` returns documents with empty fields, but with their versions.
+    ordered result. With `select`, documents are returned with these fields alone, without any for (), but with their
+    versions; so they are sent.
 
     A group has the collections of that name at all depths. `pattern` keeps the documents whose paths match it, and only
     these count towards the limit.
@@ -81,7 +82,7 @@ class Query(NamedTuple):
     start: Cursor | None = None
     end: Cursor | None = None
     limit: int | None = None
-    names_only: bool = False
+    select: tuple[str, ...] | None = None
     pattern: Pattern | None = None
 
     @property
@@ -95,8 +96,9 @@ class Query(NamedTuple):
             [(each.field, each.descending) for each in self.orders],
             cursors,
             self.limit,
-            self.names_only,
+            self.select == (),
             *([self.pattern.text] if self.pattern else []),
+            *([list(self.select)] if self.select else []),
         )
 
 

@@ -220,6 +220,14 @@ def result_of(query: Query, documents: Iterable[Document]) -> list[Document]:
     return in_order(selected, orders)[: query.limit]
 
 
+def selected(query: Query, document: Document) -> Document:
+    """Returns a document that the query finds with those fields that it selects."""
+    if query.select is None or document.fields is None:
+        return document
+    fields = document.fields
+    return document._replace(fields={name: fields[name] for name in query.select if name in fields})
+
+
 def in_order(documents: Iterable[Document], orders: Sequence[Order]) -> list[Document]:
     """Returns the documents sorted by the orders."""
     found = list(documents)

@@ -46,6 +46,7 @@ from boiler_functions.database.matching import (
     check_unchanged,
     result_of,
     segments_of,
+    selected,
     value_at,
     within,
 )
@@ -258,9 +259,7 @@ class MemoryDatabase:
         with self._lock:
             read_time = self._read_time(at)
             documents = self._select(query, read_time)
-            if query.names_only:
-                return Reading(tuple(document._replace(fields={}) for document in documents), read_time)
-            return Reading(tuple(map(_copied, documents)), read_time)
+            return Reading(tuple(_copied(selected(query, document)) for document in documents), read_time)
 
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
         """Returns a number over the documents that match, as of `at` or now."""

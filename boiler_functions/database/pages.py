@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from boiler_functions.database import Cursor, Document, Query, Reading
-from boiler_functions.database.matching import field_of, is_of_pattern, orders_of
+from boiler_functions.database.matching import field_of, is_of_pattern, orders_of, selected
 from boiler_functions.types import Instant
 
 PAGE: Final = 300
@@ -41,8 +41,7 @@ class Pages:
         """Returns the result of the query, with its RPCs and reads."""
         assert self.read_time is not None
         found = self._found[: self._query.limit]
-        documents = (each._replace(fields={}) for each in found) if self._query.names_only else found
-        return Reading(tuple(documents), self.read_time, self._rpcs, self._reads)
+        return Reading(tuple(selected(self._query, each) for each in found), self.read_time, self._rpcs, self._reads)
 
     def _after(self, last: Document) -> Query:
         orders = orders_of(self._query)

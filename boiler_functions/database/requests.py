@@ -1,12 +1,12 @@
 """Encodes writes and queries as Firestore's request messages."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from boiler_functions.database import NAME, Aggregation, Cursor, Delete, Filter, Precondition, Put, Query, Write
 from boiler_functions.database.codec import Codec, Message
-from boiler_functions.database.matching import orders_of
+from boiler_functions.database.matching import orders_of, segments_of
 from boiler_functions.database.messages import (
     CommitRequest,
     RunAggregationQueryRequest,
@@ -16,7 +16,7 @@ from boiler_functions.database.messages import (
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, check_document
 from boiler_functions.database.values import check_fields, check_path
 from boiler_functions.exceptions import InvalidRequest
-from boiler_functions.paths import collection_of, id_of
+from boiler_functions.paths import collection_of, field_path, id_of
 
 COUNT: Final = "entries"
 RESULT: Final = "result"
@@ -115,6 +115,16 @@ def _encode_cursor(cursor: Cursor, message: Message, codec: Codec) -> None:
         codec.encode(value, message.values.add())
 
 
+def _selected(query: Query) -> Iterable[str]:
+    """Returns the field paths that are to be sent; none for whole documents."""
+    if query.select is None:
+        return ()
+    # A query with a pattern also needs the fields of its orders: the next page starts after their values.
+    orders = [order.field for order in orders_of(query) if query.pattern]
+    ordered = (field for field in orders if segments_of(field)[0] not in query.select)
+    return dict.fromkeys((*(map(field_path, query.select) if query.select else (NAME,)), *ordered))
+
+
 def _encode_structure(query: Query, message: Message, codec: Codec) -> None:
     message.from_.add(collection_id=id_of(query.collection), all_descendants=query.group)
     if query.filters:
@@ -130,10 +140,8 @@ def _encode_structure(query: Query, message: Message, codec: Codec) -> None:
         _encode_cursor(query.end, message.end_at, codec)
     if query.limit is not None:
         message.limit.value = query.limit
-    if query.names_only:
-        # A query with a pattern also needs the fields of its orders: the next page starts after their values.
-        for field in dict.fromkeys((NAME, *(order.field for order in orders_of(query) if query.pattern))):
-            message.select.fields.add(field_path=field)
+    for field in _selected(query):
+        message.select.fields.add(field_path=field)
 
 
 def encode_query(query: Query, codec: Codec) -> Message:

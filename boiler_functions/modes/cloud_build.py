@@ -185,7 +185,7 @@ def builds(database: Database, app: str) -> list[CloudBuild]:
 
 def open_builds(database: Database, app: str) -> Iterator[str]:
     """Yields the ids of the builds of an app that have not ended."""
-    query = Query(COLLECTION, filters=(Filter("open", "==", app),), names_only=True)
+    query = Query(COLLECTION, filters=(Filter("open", "==", app),), select=())
     return (each.id for each in database.query(query).documents)
 
 

@@ -72,7 +72,7 @@ def place_of(ledger: Document) -> str:
 
 def number_of_view(database: Database, scope: str) -> int:
     """Returns the number of ledgers of a view; reads their names alone."""
-    return len(database.query(Query(COLLECTION, filters=_within(scope, "plan"), names_only=True)).documents)
+    return len(database.query(Query(COLLECTION, filters=_within(scope, "plan"), select=())).documents)
 
 
 def sampled(database: Database, scope: str, edition: Edition, after: str, number: int) -> Sequence[Document]:
@@ -92,7 +92,7 @@ def with_skipped(database: Database, scope: str, page: int) -> Iterator[Reading]
 
 def has_others(database: Database, scope: str, edition: Edition) -> bool:
     """Whether other code than that of this edition built some copies of the view."""
-    query = Query(COLLECTION, filters=_of_other_code(scope, edition), limit=1, names_only=True)
+    query = Query(COLLECTION, filters=_of_other_code(scope, edition), limit=1, select=())
     return bool(database.query(query).documents)
 
 

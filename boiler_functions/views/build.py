@@ -20,8 +20,9 @@ from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
 from boiler_functions.models.reads import Reads
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
+from boiler_functions.paths import id_of
 from boiler_functions.types import Fields, Instant, Reference, Version, as_stored, digest
-from boiler_functions.views.dependencies import FieldsRead, fields_read, tokens_of
+from boiler_functions.views.dependencies import FieldsRead, fields_read, selected_of, tokens_of
 from boiler_functions.views.store import Resolution, Store
 from boiler_functions.views.view_model import ViewModel
 
@@ -100,8 +101,10 @@ class Built(NamedTuple):
 class Reader:
     """Reads documents and query results at one time, each once, and a level for all instances in one RPC."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stores: Iterable[type[Store]] = ()) -> None:
+        """Makes a reader; with the Stores of all views that are built from it, it reads no fields that these leave."""
         self.database = database
+        self._needed = selected_of(stores)
         self.documents: dict[str, Document] = {}
         self.results: dict[str, tuple[Document, ...]] = {}
         self.totals: dict[str, Aggregated] = {}
@@ -236,6 +239,7 @@ class Reader:
                 self.results[query.key] = tuple(_matching(query, documents))[: query.limit]
 
     def _run(self, query: Query) -> tuple[Document, ...]:
+        query = query._replace(select=self._needed.get(id_of(query.collection)))
         reading = self.database.query(query, at=self.read_time)
         self.read_time = self.read_time or reading.read_time
         for document in reading.documents:

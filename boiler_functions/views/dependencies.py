@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, reduce
 from typing import TypeAlias
 
+from marshmallow import EXCLUDE
+
 from boiler_functions.database import NAME, Document, Query
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches, segments_of
@@ -127,6 +129,27 @@ def _decided(store: type[Store], source: Source) -> frozenset[str]:
     ordered = (each.field for query in queries for each in query.orders)
     compared = (segments_of(each)[0] for each in (*filtered, *ordered) if each != NAME)
     return frozenset({OBJ_TYPE, *followed, *compared})
+
+
+def selected_of(stores: Iterable[type[Store]]) -> Mapping[str, tuple[str, ...]]:
+    """Returns the fields that views over these Stores need of the documents that queries find, by collection id.
+
+    Collections that are not there are read whole. A document that two references reach is read once, so that it has
+    what either needs; those of one collection id count together, as a query over a group may find any of them.
+    """
+    found: dict[str, frozenset[str] | None] = {}
+    for store in stores:
+        for source in (each for each in store.sources if each.leads):
+            collection = source.model.pattern().segments[-2]
+            found[collection] = _both(found.get(collection, frozenset()), _needed(store, source))
+    return {name: tuple(sorted(fields)) for name, fields in found.items() if fields is not None}
+
+
+def _needed(store: type[Store], source: Source) -> frozenset[str] | None:
+    models = (source.model, *subclasses(source.model))
+    if source.fields is None or any(each.meta("unknown", EXCLUDE) != EXCLUDE for each in models):
+        return None  # A field that the model does not declare may refuse the document.
+    return frozenset(fields_of(models, store.read_by(source))) | _decided(store, source)
 
 
 def _both(some: frozenset[str] | None, others: frozenset[str] | None) -> frozenset[str] | None:

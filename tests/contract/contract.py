@@ -77,6 +77,10 @@ NAMES = {
 """Names of fields, which a path has in backticks."""
 
 
+def replace_fields(document: Document, fields: dict[str, Any]) -> Document:
+    return document._replace(fields=fields)
+
+
 def _longer(value: Any) -> Any:
     """Returns the value with one more byte in its first string."""
     match value:
@@ -568,15 +572,16 @@ class DatabaseContract:
         assert ids(database, Query("countries/it/cities", filters=europe)) == ["mil"]
 
     @pytest.mark.parametrize("foreign", [3, 400])
-    @pytest.mark.parametrize("names_only", [False, True])
+    @pytest.mark.parametrize("select", [None, (), ("n",), ("none",)])
     def test_a_limit_counts_the_documents_of_the_pattern_alone(
-        self, database: Database, foreign: int, names_only: bool
+        self, database: Database, foreign: int, select: tuple[str, ...] | None
     ) -> None:
         scattered_notes(database, foreign)
-        notes = Query("notes", group=True, orders=(Order("n"),), limit=3, pattern=USERS_NOTES, names_only=names_only)
+        notes = Query("notes", group=True, orders=(Order("n"),), limit=3, pattern=USERS_NOTES, select=select)
         reading = database.query(notes)
         assert [each.path for each in reading.documents] == ["users/a/notes/0", "users/b/notes/1", "users/a/notes/2"]
-        assert [each.fields for each in reading.documents] == [{} if names_only else {"n": n} for n in (0, 1, 2)]
+        has_number = select is None or "n" in select
+        assert [each.fields for each in reading.documents] == [{"n": n} if has_number else {} for n in (0, 1, 2)]
         assert all(each.version for each in reading.documents)
         assert ids(database, notes._replace(limit=9)) == ["0", "1", "2", "3", "4"]
         assert ids(database, notes._replace(limit=2, start=Cursor((0,), before=False))) == ["1", "2"]
@@ -615,11 +620,28 @@ class DatabaseContract:
             database.commit([Put("users/ada", {})], verify=[notes])
         assert get(database).exists is not conflicts
 
-    def test_names_only_returns_true_versions_without_fields(self, database: Database) -> None:
+    @pytest.mark.parametrize(
+        "select", [(), ("name",), ("name", "population", "none"), ("none",), ("tags", "capital")], ids=" ".join
+    )
+    @pytest.mark.parametrize("orders", [(), (Order("population"),)], ids=["by name", "by a field"])
+    def test_a_query_returns_the_selected_fields_alone_and_the_true_versions(
+        self, database: Database, select: tuple[str, ...], orders: tuple[Order, ...]
+    ) -> None:
         cities(database)
-        query = Query("cities", filters=(Filter("capital", "==", True),))
+        query = Query("cities", filters=(Filter("capital", "==", True),), orders=orders)
         whole = database.query(query).documents
-        assert database.query(query._replace(names_only=True)).documents == tuple(e._replace(fields={}) for e in whole)
+        selected = [{name: value for name, value in (each.fields or {}).items() if name in select} for each in whole]
+        found = database.query(query._replace(select=select))
+        assert found.documents == tuple(map(replace_fields, whole, selected))
+        assert [each.version for each in found.documents] == [each.version for each in whole]
+        assert database.query(query._replace(select=select), at=found.read_time).documents == found.documents
+
+    def test_a_field_with_an_odd_name_is_selected_by_its_name(self, database: Database) -> None:
+        odd = {"a b": 1, "a.b": 2, "`": 3, "a": {"b": 4}}
+        put(database, **odd)
+        for name in odd:
+            (document,) = database.query(Query("users", select=(name,))).documents
+            assert document.fields == {name: odd[name]}
 
     def test_a_field_of_a_map_or_with_an_odd_name_is_found_by_its_path(self, database: Database) -> None:
         put(database, m={"a b": 1, "c": {"d": 2}})

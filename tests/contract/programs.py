@@ -220,7 +220,9 @@ class _Drawn:
         )
 
     def asked(self) -> Query:
-        query = random_query(self.random)._replace(names_only=self.rarely(0.1))
+        query = random_query(self.random)
+        chance = self.random.random()
+        query = query._replace(select=() if chance < 0.1 else ("v", "odd name", "none") if chance < 0.2 else None)
         return query._replace(pattern=self.random.choice(PATTERNS)) if query.group else query
 
     def query(self, number: int) -> Step:

@@ -254,13 +254,13 @@ class Audit(NamedTuple):
         *_, collection, _ = pattern.segments
         is_one = not any("{" in each for each in pattern.segments[:-1])
         query = Query(collection_of(pattern.text)) if is_one else Query(collection, group=True, pattern=pattern)
-        return query._replace(limit=PAGE, names_only=True)
+        return query._replace(limit=PAGE, select=())
 
     def _concerned(self, time: Instant) -> Iterator[str]:
         """Yields the roots of the instances that the sources concern which were written since the time."""
         view = self.work.view
         models = dict.fromkeys(source.model for source in view.store_class.sources)
-        queries = [collection_query(model, {})._replace(limit=PAGE, names_only=True) for model in models]
+        queries = [collection_query(model, {})._replace(limit=PAGE, select=()) for model in models]
         for found in chunks((each.path for query in queries for each in self._written(query, time)), PAGE):
             for document in self._database.read(found).documents:
                 yield from dependents_of(self.work.app, (view,), document, self._database)[view.__name__]

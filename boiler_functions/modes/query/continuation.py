@@ -130,7 +130,7 @@ def ranges(database: Database, whole: Continuation) -> Iterator[Continuation]:
         orders=(Order(NAME),),
         end=cursor(whole.until) if whole.until else None,
         limit=VIEWS,
-        names_only=True,
+        select=(),
     )
     after = whole.after
     for _ in range(PARTS):

@@ -65,7 +65,7 @@ class Fill(NamedTuple):
                         database.commit([Put(shard.path, {}, mask=left, precondition=unchanged(shard))])
 
     def _members(self, total: Total[Any], keeping: Keeping) -> Iterator[int]:
-        query = collection_query(total.model, {})._replace(limit=PAGE, names_only=True)
+        query = collection_query(total.model, {})._replace(limit=PAGE, select=())
         for page in pages(self.keep.invocation.database, query):
             yield self._keep(total, keeping, [each.path for each in page])
 

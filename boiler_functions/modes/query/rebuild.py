@@ -201,7 +201,7 @@ class Rebuild(NamedTuple):
 
     def _attempt_or_owe(self, instances: list[Instance], known: Ledgers | None, failure: Permanent | None) -> None:
         """Tries the instances; after a second failure of one, commits its debt alone and the dead letter."""
-        reader = Reader(self.invocation.database)
+        reader = Reader(self.invocation.database, {each.view.store_class for each in instances})
         try:
             self._attempt(instances, known, reader, failure)
         except Permanent:

@@ -150,7 +150,7 @@ class RebuildAll:
         """The query for the names of the roots; None for a view without a root, which has one instance."""
         root = self.view.store_class.root()
         # Includes documents of the model's other subclasses: a document that changed its class loses its view.
-        return None if root is None else collection_query(root.model, {})._replace(names_only=True)
+        return None if root is None else collection_query(root.model, {})._replace(select=())
 
     def _instance_of(self, ledger: Document) -> Instance | None:
         """Returns the instance whose ledger this is, or None if it belongs to another view or another app."""

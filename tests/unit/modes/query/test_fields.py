@@ -7,6 +7,7 @@ from random import Random, SystemRandom
 from typing import Any
 
 import pytest
+from marshmallow import RAISE
 
 from boiler_functions import (
     Boiler,
@@ -22,9 +23,12 @@ from boiler_functions import (
     references,
     referrers,
 )
-from boiler_functions.database import Document
+from boiler_functions.database import Database, Document, Query, Reading
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
+from boiler_functions.types import Instant
+from boiler_functions.views.dependencies import selected_of
+from tests.unit.modes.hooked import Hooked
 
 
 class Person(DomainModel):
@@ -420,3 +424,88 @@ def test_a_condition_that_chooses_among_related_documents_counts_as_well() -> No
         testing.deliver()
         assert changed(testing, "people/ada", city="Paris")[0] == {"built"}
         assert changed(testing, "people/ada", seen=1) == ({"unaffected"}, 0)
+
+
+class Sent(Hooked):
+    """A database that notes the fields of the documents that queries return."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.fields: dict[str, set[str]] = {}
+
+    def query(self, query: Query, *, at: Instant | None = None) -> Reading:
+        reading = super().query(query, at=at)
+        for each in reading.documents:
+            self.fields.setdefault(each.path, set()).update(each.fields or {})
+        return reading
+
+
+def sent(testing: MemoryApp, path: str, **fields: Any) -> dict[str, set[str]]:
+    """Changes some fields of a document; returns those that queries have sent for its event, by path."""
+    testing.write(path, {**(testing.fields(path) or {}), **fields})
+    (delivery,) = testing.take()
+    database = Sent(testing.database)
+    testing.handle(delivery, database)
+    return {path: names for path, names in database.fields.items() if not path.startswith("boiler")}
+
+
+def test_a_query_sends_the_fields_that_are_read_followed_or_compared_and_no_others(testing: MemoryApp) -> None:
+    for path in ("notes/n", "teams/t/logs/l"):
+        testing.write(path, {**(testing.fields(path) or {}), "large": "x" * 100_000})
+    testing.take()
+    assert sent(testing, "teams/t", motto="Stop") == {
+        "notes/n": {"obj_type", "team", "text", "open"},
+        "teams/t/logs/l": {"obj_type", "line"},
+    }
+    assert text(testing) == ["Stop", "Ada", "E", "Hello", "Begun"]
+    assert_views_equal_rebuild(testing)
+
+
+class WholeStore(Store):
+    team = reference(Team)
+    notes = referrers(Note.team, fields=[Note.text])
+    open = matching(Note.open == True)  # noqa: E712
+
+
+class WholeView(ViewModel[WholeStore]):
+    class Meta:
+        path = "wholeViews/{team.doc_id}"
+
+    @attrs.computed
+    def text(self) -> str:
+        return f"{self.store.team.motto} {sum(each.reads for each in self.store.open)}"
+
+
+def test_documents_that_another_reference_needs_whole_are_sent_whole() -> None:
+    whole = Boiler("whole")
+    whole.query(WholeView)
+    with memory_app(whole) as testing:
+        Team.new(doc_id="t").save()
+        Note.new(doc_id="n", team="t", reads=3).save()
+        testing.deliver()
+        assert (testing.fields("wholeViews/t") or {})["text"] == " 3"
+        assert {"reads", "text"} <= sent(testing, "teams/t", motto="Go")["notes/n"]
+
+
+def test_documents_that_another_view_of_the_same_build_needs_have_its_fields_too() -> None:
+    """The views of one page share what is read."""
+    assert selected_of([TeamStore])["notes"] == ("obj_type", "open", "team", "text")
+    assert "notes" not in selected_of([TeamStore, WholeStore])
+
+
+class Strict(DomainModel):
+    class Meta:
+        collection_name = "stricts"
+        unknown = RAISE
+
+    team = attrs.relation(Team)
+    text = attrs.string(default="")
+
+
+class StrictStore(Store):
+    team = reference(Team)
+    stricts = referrers(Strict.team, fields=[Strict.text])
+
+
+def test_documents_whose_model_refuses_undeclared_fields_are_sent_whole() -> None:
+    assert "stricts" not in selected_of([StrictStore])
