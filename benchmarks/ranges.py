@@ -13,7 +13,7 @@ from multiprocessing import get_context
 
 from benchmarks.results import Row, ratio_at_most
 from benchmarks.stage import Stage
-from boiler_functions.database import Aggregated, Aggregation, Committed, Query, Reading, Verified, Write
+from boiler_functions.database import Aggregated, Aggregation, Committed, Query, Reading, Select, Verified, Write
 from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.modes.cloud_build import CloudBuild, begin, read
@@ -37,9 +37,9 @@ class Slow:
     def __init__(self, database: FirestoreDatabase) -> None:
         self._database = database
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         time.sleep(LATENCY)
-        return self._database.read(paths, at=at)
+        return self._database.read(paths, at=at, select=select)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         time.sleep(LATENCY)

@@ -63,6 +63,10 @@ class Cursor(NamedTuple):
     before: bool
 
 
+Select: TypeAlias = tuple[str, ...] | None
+"""The names of the fields that documents are returned with; None for all."""
+
+
 class Query(NamedTuple):
     """All documents of a collection, or of a collection group, that fulfil every filter.
 
@@ -82,7 +86,7 @@ class Query(NamedTuple):
     start: Cursor | None = None
     end: Cursor | None = None
     limit: int | None = None
-    select: tuple[str, ...] | None = None
+    select: Select = None
     pattern: Pattern | None = None
 
     @property
@@ -251,8 +255,11 @@ class Database(Protocol):
     call will fail again).
     """
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        """Returns the documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments."""
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
+        """Returns the documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments.
+
+        With `select`, which names a field at least, existing documents have these fields alone, but their versions.
+        """
         ...
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:

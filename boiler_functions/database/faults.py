@@ -14,6 +14,7 @@ from boiler_functions.database import (
     Database,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -73,11 +74,11 @@ class Faulty:
         self._random = random
         self._sleep = sleep
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         """Reads; may raise Unavailable, or return documents of different times."""
         if not paths:
-            return self._database.read(paths, at=at)
-        return self._asked("read", lambda: self._perhaps_torn(paths, at))
+            return self._database.read(paths, at=at, select=select)
+        return self._asked("read", lambda: self._perhaps_torn(paths, at, select))
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         """Queries; may raise Unavailable, InvalidRequest (no index) or IndexBuilding."""
@@ -118,14 +119,14 @@ class Faulty:
             self.injected["index building"] += 1
             raise IndexBuilding("A fault was injected: the query requires an index, which is currently building.")
 
-    def _perhaps_torn(self, paths: Collection[str], at: Instant | None) -> Reading:
+    def _perhaps_torn(self, paths: Collection[str], at: Instant | None, select: Select) -> Reading:
         # A read at a given time never tears.
         if at is not None or len(paths) == 1 or not self._happens(self._faults.torn):
-            return self._database.read(paths, at=at)
+            return self._database.read(paths, at=at, select=select)
         self.injected["read torn"] += 1
         order = list(dict.fromkeys(paths))
         self._random.shuffle(order)
-        readings = {path: self._database.read([path]) for path in order}
+        readings = {path: self._database.read([path], select=select) for path in order}
         documents = tuple(readings[path].documents[0] for path in paths)
         return Reading(documents, max(each.read_time for each in readings.values()))
 

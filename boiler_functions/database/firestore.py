@@ -27,6 +27,7 @@ from boiler_functions.database import (
     OnReading,
     Query,
     Reading,
+    Select,
     Target,
     Verified,
     Write,
@@ -48,6 +49,7 @@ from boiler_functions.exceptions import (
     IndexBuilding,
     Unavailable,
 )
+from boiler_functions.paths import field_path
 from boiler_functions.types import Instant
 
 EMULATOR_HOST: Final = "FIRESTORE_EMULATOR_HOST"
@@ -178,7 +180,7 @@ class FirestoreDatabase:
         """The number of targets that are listened to."""
         return len(self._connection.listening)
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         """Returns the documents at the paths, missing ones included, as of `at` or now; one BatchGetDocuments.
 
         Without paths it makes no call, and the read time is `at`, or 0.
@@ -190,6 +192,8 @@ class FirestoreDatabase:
         request = BatchGetDocumentsRequest(database=connection.database, documents=names)
         if at is not None:
             set_timestamp(request.read_time, at)
+        if select is not None:
+            request.mask.field_paths.extend(map(field_path, select))
         responses = _retried(lambda: connection.batch_get(request))
         found = (connection.codec.decode_document(each.found) for each in responses if each.HasField("found"))
         documents = {document.path: document for document in found}

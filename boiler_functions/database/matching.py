@@ -20,6 +20,7 @@ from boiler_functions.database import (
     Order,
     Query,
     Result,
+    Select,
 )
 from boiler_functions.database.sizes import MAX_COMPARED_BYTES, compared_size
 from boiler_functions.exceptions import Conflict, InvalidRequest
@@ -220,12 +221,12 @@ def result_of(query: Query, documents: Iterable[Document]) -> list[Document]:
     return in_order(selected, orders)[: query.limit]
 
 
-def selected(query: Query, document: Document) -> Document:
-    """Returns a document that the query finds with those fields that it selects."""
-    if query.select is None or document.fields is None:
+def selected(select: Select, document: Document) -> Document:
+    """Returns the document with the selected fields alone; a missing one stays missing."""
+    if select is None or document.fields is None:
         return document
     fields = document.fields
-    return document._replace(fields={name: fields[name] for name in query.select if name in fields})
+    return document._replace(fields={name: fields[name] for name in select if name in fields})
 
 
 def in_order(documents: Iterable[Document], orders: Sequence[Order]) -> list[Document]:

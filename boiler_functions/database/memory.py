@@ -30,6 +30,7 @@ from boiler_functions.database import (
     Put,
     Query,
     Reading,
+    Select,
     Target,
     Verified,
     Write,
@@ -245,13 +246,14 @@ class MemoryDatabase:
         """The number of targets that are listened to."""
         return len(self._live)
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         """Returns the documents at the paths, missing ones included, as of `at` or now."""
         for path in paths:
             check_path(path)
         with self._lock:
             read_time = self._read_time(at)
-            return Reading(tuple(_copied(self._document(path, read_time)) for path in paths), read_time)
+            found = (selected(select, self._document(path, read_time)) for path in paths)
+            return Reading(tuple(map(_copied, found)), read_time)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         """Returns the documents that match, as of `at` or now."""
@@ -259,7 +261,7 @@ class MemoryDatabase:
         with self._lock:
             read_time = self._read_time(at)
             documents = self._select(query, read_time)
-            return Reading(tuple(_copied(selected(query, document)) for document in documents), read_time)
+            return Reading(tuple(_copied(selected(query.select, document)) for document in documents), read_time)
 
     def aggregate(self, aggregation: Aggregation, *, at: Instant | None = None) -> Aggregated:
         """Returns a number over the documents that match, as of `at` or now."""

@@ -12,6 +12,7 @@ from boiler_functions.database import (
     FoundVersions,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -51,10 +52,10 @@ class Metered:
         self._database = database
         self._lock = Lock()
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         """Reads; each path is billed once, and without paths there is no RPC."""
         self._count(Usage(rpcs=int(bool(paths)), reads=len(set(paths))))
-        return self._database.read(paths, at=at)
+        return self._database.read(paths, at=at, select=select)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         """Queries; bills every document that was read, also those that the pattern then dropped."""

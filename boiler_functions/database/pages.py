@@ -41,7 +41,8 @@ class Pages:
         """Returns the result of the query, with its RPCs and reads."""
         assert self.read_time is not None
         found = self._found[: self._query.limit]
-        return Reading(tuple(selected(self._query, each) for each in found), self.read_time, self._rpcs, self._reads)
+        documents = tuple(selected(self._query.select, each) for each in found)
+        return Reading(documents, self.read_time, self._rpcs, self._reads)
 
     def _after(self, last: Document) -> Query:
         orders = orders_of(self._query)

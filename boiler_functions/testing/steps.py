@@ -14,6 +14,7 @@ from boiler_functions.database import (
     Database,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -93,11 +94,11 @@ class Stepped:
         self._database = database
         self._pause = pause
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         """Reads as the database does, after a pause; without paths there is no call, and so no pause."""
         if paths:
             self._pause()
-        return self._database.read(paths, at=at)
+        return self._database.read(paths, at=at, select=select)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         """Queries as the database does, after a pause."""

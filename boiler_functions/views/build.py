@@ -11,7 +11,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Query, Result
+from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Query, Result, Select
 from boiler_functions.database.groups import check_values, from_documents
 from boiler_functions.database.matching import matches
 from boiler_functions.database.sizes import check_document
@@ -20,7 +20,7 @@ from boiler_functions.models.conditions import MAX_ALTERNATIVES
 from boiler_functions.models.model import DOC_VERSION, OBJ_TYPE
 from boiler_functions.models.reads import Reads
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
-from boiler_functions.paths import id_of
+from boiler_functions.paths import collection_of, id_of
 from boiler_functions.types import Fields, Instant, Reference, Version, as_stored, digest
 from boiler_functions.views.dependencies import FieldsRead, fields_read, selected_of, tokens_of
 from boiler_functions.views.store import Resolution, Store
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _NOWHERE = "boilerNothing/now"
 """A document that never exists, to be read for the time of the answer."""
+
+_VERSIONS: Select = (OBJ_TYPE,)
+"""What is selected where versions alone are compared: a read names a field at least."""
 
 _MERGED = {"==": "in", "array-contains": "array-contains-any"}
 
@@ -112,13 +115,20 @@ class Reader:
         self.loaded: dict[Any, Any] = {}
         """The values of the documents, by class and path, so that the views that share a document load it once."""
 
-    def read(self, paths: Iterable[str]) -> None:
+    def read(self, paths: Iterable[str], select: Select = None) -> None:
         """Reads the documents that were not read before, in one BatchGet."""
         missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
         if missing:
-            reading = self.database.read(missing, at=self.read_time)
+            reading = self.database.read(missing, at=self.read_time, select=select)
             self.documents.update((document.path, document) for document in reading.documents)
             self.read_time = self.read_time or reading.read_time
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Reads documents that references lead to, with the fields that these need; one call has one choice of them."""
+        missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
+        needed = [self._needed.get(id_of(collection_of(path))) for path in missing]
+        common = {name for fields in needed for name in fields or ()}
+        self.read(missing, select=tuple(sorted(common)) if None not in needed and missing else None)
 
     def time(self) -> Instant:
         """Returns the time at which everything is read; if nothing was, asks the database for its time."""
@@ -149,7 +159,8 @@ class Reader:
         A document that a query found may have been read before it, and then counts in the version of that reading.
         """
         now = Reader(self.database)
-        now.read(paths)
+        now._needed = self._needed
+        now.read(paths, select=_VERSIONS)
         now.query(queries.values())
         found = [[(each.path, each.version) for each in now.results[key]] for key in queries]
         read = [[(each.path, self.documents[each.path].version) for each in self.results[key]] for key in queries]
@@ -159,7 +170,9 @@ class Reader:
         """Reads the documents as they are now, and returns whether they are in these versions."""
         if not versions:
             return True
-        return all(each.version == versions[each.path] for each in self.database.read([*versions]).documents)
+        return all(
+            each.version == versions[each.path] for each in self.database.read([*versions], select=_VERSIONS).documents
+        )
 
     def reached(self, instance: Instance) -> Resolution:
         """Returns how far the fetch plan leads with what was read, for a build that failed before its end."""
@@ -204,7 +217,7 @@ class Reader:
         return {**numbers, **{name: number for name, (_, _, number) in resolution.kept.items()}}
 
     def _fetch(self, resolutions: Sequence[Resolution]) -> None:
-        self.read(path for each in resolutions for path in each.missing_documents)
+        self.fetch(path for each in resolutions for path in each.missing_documents)
         self.query([query for each in resolutions for query in each.missing_queries.values()])
         self.look_up([query for each in resolutions for query in each.missing_look_ups.values()])
 

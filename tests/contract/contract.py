@@ -640,8 +640,24 @@ class DatabaseContract:
         odd = {"a b": 1, "a.b": 2, "`": 3, "a": {"b": 4}}
         put(database, **odd)
         for name in odd:
-            (document,) = database.query(Query("users", select=(name,))).documents
-            assert document.fields == {name: odd[name]}
+            (found,), (read,) = (
+                database.query(Query("users", select=(name,))).documents,
+                database.read(["users/ada"], select=(name,)).documents,
+            )
+            assert found.fields == read.fields == {name: odd[name]}
+
+    def test_a_read_returns_the_selected_fields_alone_and_the_true_versions(self, database: Database) -> None:
+        put(database, "users/ada", n=1, m=2)
+        put(database, "users/eva", n=3)
+        put(database, "users/zoe", k=4)
+        paths = ["users/ada", "users/nobody", "users/eva", "users/zoe", "users/ada"]
+        whole = database.read(paths)
+        found = database.read(paths, select=("n", "k"))
+        assert [each.fields for each in found.documents] == [{"n": 1}, None, {"n": 3}, {"k": 4}, {"n": 1}]
+        assert [each.version for each in found.documents] == [each.version for each in whole.documents]
+        put(database, "users/eva", n=5)
+        assert database.read(paths, at=found.read_time, select=("n", "k")).documents == found.documents
+        assert database.read([], select=("n",)).documents == ()
 
     def test_a_field_of_a_map_or_with_an_odd_name_is_found_by_its_path(self, database: Database) -> None:
         put(database, m={"a b": 1, "c": {"d": 2}})

@@ -12,6 +12,7 @@ from boiler_functions.database import (
     Database,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -103,9 +104,9 @@ class Raced:
         self._nth = nth
         self._race = race
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         self._count()
-        return self._database.read(paths, at=at)
+        return self._database.read(paths, at=at, select=select)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         self._count()

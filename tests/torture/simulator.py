@@ -19,6 +19,7 @@ from boiler_functions.database import (
     Document,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -80,9 +81,9 @@ class Watched:
         self._database = database
         self._injected = injected
 
-    def read(self, paths: Any, *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Any, *, at: Instant | None = None, select: Select = None) -> Reading:
         self._check_up(at)
-        return self._database.read(paths, at=at)
+        return self._database.read(paths, at=at, select=select)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         self._check_up(at)

@@ -234,7 +234,7 @@ class Rebuild(NamedTuple):
     ) -> Iterator[Prepared]:
         """Registers all that the instances depend on, then builds them."""
         if is_page:
-            reader.read(path for each in instances for path in self._known_documents(each, ledgers[each]))
+            reader.fetch(path for each in instances for path in self._known_documents(each, ledgers[each]))
         elif any(self._is_behind(ledgers[each], reader) for each in instances):
             reader.read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
         resolved = reader.resolve(instances)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import Conflict as AlreadyExists
 from werkzeug.exceptions import Forbidden, NotFound
 
 from boiler_functions.access import Audience
-from boiler_functions.database import Aggregated, Aggregation, Database, Delete, Document, Query
+from boiler_functions.database import Aggregated, Aggregation, Database, Delete, Document, Query, Select
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches, result_of
 from boiler_functions.models.session import Snapshot, UnitOfWork, active
@@ -186,7 +186,7 @@ class Afterwards(Reader):
             if not self._may_lack(query, before.results[key]):
                 self.results[key] = self._selected(query, before.results[key])
 
-    def read(self, paths: Iterable[str]) -> None:
+    def read(self, paths: Iterable[str], select: Select = None) -> None:
         missing = [path for path in dict.fromkeys(paths) if path not in self.documents]
         self.documents.update(zip(missing, self.unit.read(missing), strict=True))
         self.read_time = self.unit.read_time

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from boiler_functions.database import Database, Filter, Order, Put, Query
+from boiler_functions.database import Database, Filter, Order, Put, Query, Select
 from boiler_functions.database.faults import LONGEST_DELAY, Faults, Faulty
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.exceptions import (
@@ -76,10 +76,10 @@ class Writing:
         self.commit = database.commit
         self.n = 1
 
-    def read(self, paths: list[str], *, at: int | None = None) -> object:
+    def read(self, paths: list[str], *, at: int | None = None, select: Select = None) -> object:
         self.n += 1
         self._database.commit([Put("users/a", {"n": self.n}), Put("users/b", {"n": self.n})])
-        return self._database.read(paths, at=at)
+        return self._database.read(paths, at=at, select=select)
 
 
 def test_a_torn_read_sees_documents_that_are_always_written_together_at_different_moments(

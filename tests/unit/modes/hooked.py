@@ -11,6 +11,7 @@ from boiler_functions.database import (
     Database,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -47,9 +48,11 @@ class Hooked:
         self._torn[path] = at
         return self
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         # Without paths it is no RPC, and so no call.
-        return self._hooked("read", lambda: self._torn_read(paths, at)) if paths else self._database.read(paths, at=at)
+        if not paths:
+            return self._database.read(paths, at=at, select=select)
+        return self._hooked("read", lambda: self._torn_read(paths, at, select))
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         return self._hooked("query", lambda: self._database.query(query, at=at))
@@ -69,14 +72,11 @@ class Hooked:
         self._hooks.pop(("after", kind, nth), _nothing)()
         return result
 
-    def _torn_read(self, paths: Collection[str], at: Instant | None) -> Reading:
-        reading = self._database.read(paths, at=at)
+    def _torn_read(self, paths: Collection[str], at: Instant | None, select: Select) -> Reading:
+        reading = self._database.read(paths, at=at, select=select)
         torn = {path: self._torn.pop(path) for path in list(self._torn) if path in paths}
-        seen = [
-            self._database.read([each.path], at=torn[each.path]).documents[0] if each.path in torn else each
-            for each in reading.documents
-        ]
-        return Reading(tuple(seen), reading.read_time)
+        former = {path: self._database.read([path], at=at, select=select).documents[0] for path, at in torn.items()}
+        return Reading(tuple(former.get(each.path, each) for each in reading.documents), reading.read_time)
 
 
 def raises(error: Exception) -> Callable[[], None]:

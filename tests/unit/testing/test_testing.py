@@ -16,6 +16,7 @@ from boiler_functions.database import (
     Delete,
     Put,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -173,7 +174,7 @@ def test_no_injected_fault_is_taken_for_a_failure_of_the_app() -> None:
 
 def test_an_event_that_fails_for_ever_reaches_the_test_among_injected_faults() -> None:
     class Down(Hooked):
-        def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+        def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
             raise Unavailable("down for good")
 
     with memory_app(app_of(CityView)) as testing:
@@ -254,9 +255,9 @@ def test_the_same_seed_repeats_the_run_and_another_seed_does_not() -> None:
 
 def test_handlers_take_turns_at_every_call_of_the_database() -> None:
     class Told(Hooked):
-        def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+        def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
             calls.append("read")
-            return super().read(paths, at=at)
+            return super().read(paths, at=at, select=select)
 
         def commit(self, writes: Sequence[Write], *, verify: Sequence[Verified] = ()) -> Committed:
             calls.append("commit")

@@ -19,6 +19,7 @@ from boiler_functions.database import (
     Put,
     Query,
     Reading,
+    Select,
     Verified,
     Write,
 )
@@ -206,8 +207,8 @@ class Contended:
         self._database = database
         self._somebody: Callable[[], object] | None = somebody
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        return self._database.read(paths, at=at)
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
+        return self._database.read(paths, at=at, select=select)
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
         return self._database.query(query, at=at)

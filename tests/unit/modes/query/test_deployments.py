@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, matching, reference, references, referrers
-from boiler_functions.database import Database, Put, Query, Reading
+from boiler_functions.database import Database, Put, Query, Reading, Select
 from boiler_functions.exceptions import InvalidRequest
 from boiler_functions.modes.invocation import Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION
@@ -490,10 +490,10 @@ class Forgetful(Hooked):
         super().__init__(database)
         self._since = database.read(["nothing/now"]).read_time
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
         if at is not None and at < self._since:
             raise InvalidRequest("The requested snapshot version is too old.")
-        return super().read(paths, at=at)
+        return super().read(paths, at=at, select=select)
 
 
 def test_a_change_whose_time_the_database_no_longer_knows_is_held() -> None:

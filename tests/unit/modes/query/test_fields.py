@@ -1,6 +1,6 @@
 """A reference with `fields` reads no more than these, and a change of anything else costs nothing at all."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from random import Random, SystemRandom
@@ -23,10 +23,10 @@ from boiler_functions import (
     references,
     referrers,
 )
-from boiler_functions.database import Database, Document, Query, Reading
+from boiler_functions.database import Database, Document, Query, Reading, Select
 from boiler_functions.exceptions import InvalidReference
 from boiler_functions.testing import MemoryApp, assert_views_equal_rebuild, http_client, memory_app
-from boiler_functions.types import Instant
+from boiler_functions.types import Instant, Reference
 from boiler_functions.views.dependencies import selected_of
 from tests.unit.modes.hooked import Hooked
 
@@ -427,37 +427,58 @@ def test_a_condition_that_chooses_among_related_documents_counts_as_well() -> No
 
 
 class Sent(Hooked):
-    """A database that notes the fields of the documents that queries return."""
+    """A database that notes the fields of the documents that it returns."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.fields: dict[str, set[str]] = {}
 
     def query(self, query: Query, *, at: Instant | None = None) -> Reading:
-        reading = super().query(query, at=at)
+        return self._noted(super().query(query, at=at))
+
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
+        return self._noted(super().read(paths, at=at, select=select))
+
+    def _noted(self, reading: Reading) -> Reading:
         for each in reading.documents:
             self.fields.setdefault(each.path, set()).update(each.fields or {})
         return reading
 
 
 def sent(testing: MemoryApp, path: str, **fields: Any) -> dict[str, set[str]]:
-    """Changes some fields of a document; returns those that queries have sent for its event, by path."""
+    """Changes some fields of a document; returns those that were sent for its event, by path."""
     testing.write(path, {**(testing.fields(path) or {}), **fields})
-    (delivery,) = testing.take()
+    (delivery,) = [each for each in testing.take() if each.change.path == path]
     database = Sent(testing.database)
     testing.handle(delivery, database)
     return {path: names for path, names in database.fields.items() if not path.startswith("boiler")}
 
 
-def test_a_query_sends_the_fields_that_are_read_followed_or_compared_and_no_others(testing: MemoryApp) -> None:
-    for path in ("notes/n", "teams/t/logs/l"):
+def test_those_fields_are_sent_that_are_read_followed_or_compared_and_no_others(testing: MemoryApp) -> None:
+    for path in ("notes/n", "teams/t/logs/l", "people/ada", "people/eve"):
         testing.write(path, {**(testing.fields(path) or {}), "large": "x" * 100_000})
     testing.take()
-    assert sent(testing, "teams/t", motto="Stop") == {
-        "notes/n": {"obj_type", "team", "text", "open"},
-        "teams/t/logs/l": {"obj_type", "line"},
-    }
+    found = sent(testing, "teams/t", motto="Stop")
+    assert found["notes/n"] == {"obj_type", "team", "text", "open"}
+    assert found["teams/t/logs/l"] == {"obj_type", "line"}
     assert text(testing) == ["Stop", "Ada", "E", "Hello", "Begun"]
+    assert_views_equal_rebuild(testing)
+
+
+def test_of_documents_that_are_read_by_name_those_fields_are_sent_that_one_of_the_call_needs(
+    testing: MemoryApp,
+) -> None:
+    """Those that are read beside a ledger are read whole, as one call has one choice of fields."""
+    people, team = {"obj_type", "name", "nick", "boss"}, {"obj_type", "motto", "lead"}
+    found = sent(testing, "people/eve", nick="Eva")
+    assert found["people/ada"] == people - {"nick"}
+    assert found["people/eve"] == people - {"boss"}
+    assert found["teams/t"] == team
+    assert text(testing) == ["Go", "Ada", "Eva", "Hello", "Begun"]
+    Person.new(doc_id="zoe", name="Zoe", nickname="Z", city="Rome").save()
+    testing.take()
+    assert sent(testing, "people/ada", boss=Reference("people/zoe"))["people/zoe"] == people - {"boss"}
+    assert text(testing) == ["Go", "Ada", "Z", "Hello", "Begun"]
     assert_views_equal_rebuild(testing)
 
 

@@ -21,7 +21,7 @@ from boiler_functions import (
     attrs,
     reference,
 )
-from boiler_functions.database import Put, Reading
+from boiler_functions.database import Put, Reading, Select
 from boiler_functions.database.metered import Metered
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
 from boiler_functions.modes.ledger import COLLECTION
@@ -273,8 +273,8 @@ class Torn(Hooked):
 
     since: int = 0
 
-    def read(self, paths: Collection[str], *, at: Instant | None = None) -> Reading:
-        reading = super().read(paths, at=at)
+    def read(self, paths: Collection[str], *, at: Instant | None = None, select: Select = None) -> Reading:
+        reading = super().read(paths, at=at, select=select)
         since, self.since = self.since, 0
         return reading._replace(read_time=since or reading.read_time)
 
