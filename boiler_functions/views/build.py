@@ -170,9 +170,8 @@ class Reader:
         """Reads the documents as they are now, and returns whether they are in these versions."""
         if not versions:
             return True
-        return all(
-            each.version == versions[each.path] for each in self.database.read([*versions], select=_VERSIONS).documents
-        )
+        now = self.database.read([*versions], select=_VERSIONS).documents
+        return all(each.version == versions[each.path] for each in now)
 
     def reached(self, instance: Instance) -> Resolution:
         """Returns how far the fetch plan leads with what was read, for a build that failed before its end."""
