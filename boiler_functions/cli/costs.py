@@ -11,12 +11,14 @@ from boiler_functions.cli.errors import Unfinished
 from boiler_functions.cli.output import place_of
 from boiler_functions.database.metered import Usage
 from boiler_functions.plan.prices import Prices
-from boiler_functions.views.fetching import Assumed
+from boiler_functions.views.fetching import Assumed, cost_of_asking
 from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View
 
 FREE = 0.01
 """The price below which nobody is asked."""
+
+_ASSUMED = Assumed(many=10, dependents=1)
 
 
 class Estimate(NamedTuple):
@@ -72,8 +74,8 @@ def of_comparisons(context: Context, numbers: dict[View, int], what: str, *, lis
     total = Usage()
     for view, number in numbers.items():
         one = of_one(context, view)
-        kept = len(list(kept_totals([view.store_class])))
-        again = one.reads + kept if kept else 0
+        asked = sum(cost_of_asking(total, _ASSUMED).reads for total, _ in kept_totals([view.store_class]))
+        again = one.reads + asked if asked else 0
         total += times(Usage(one.rpcs, one.reads + one.writes + listed + again), number)
     return Estimate.of(context, what, total)
 
@@ -81,4 +83,4 @@ def of_comparisons(context: Context, numbers: dict[View, int], what: str, *, lis
 def of_one(context: Context, view: View) -> Usage:
     """Returns the cost of the build of one instance by itself, as `boiler plan` assumes documents."""
     declared = context.app.compiled.declarations
-    return declared.storing().cost_of_build(declared, view, Assumed(many=10, dependents=1))
+    return declared.storing().cost_of_build(declared, view, _ASSUMED)
