@@ -637,7 +637,7 @@ class DatabaseContract:
         assert database.query(query._replace(select=select), at=found.read_time).documents == found.documents
 
     def test_a_field_with_an_odd_name_is_selected_by_its_name(self, database: Database) -> None:
-        odd = {"a b": 1, "a.b": 2, "`": 3, "a": {"b": 4}}
+        odd: dict[str, Any] = {"a b": 1, "a.b": 2, "`": 3, "a": {"b": 4}}
         put(database, **odd)
         for name in odd:
             (found,), (read,) = (

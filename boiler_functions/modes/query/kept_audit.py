@@ -32,16 +32,18 @@ class _Shown(NamedTuple):
 
     instance: Instance
     name: str
-    total: Total[Any]
-    question: Aggregation
+    asked: tuple[Total[Any], Aggregation]
     kept: Result
+
+    @property
+    def question(self) -> Aggregation:
+        return self.asked[1]
 
 
 class _Seen(NamedTuple):
     """A kept number and what Firestore counts, as of one time; of a total by value, all that differ."""
 
-    total: Total[Any]
-    query: Query
+    asked: tuple[Total[Any], Aggregation]
     kept: Number | Mapping[str, Number]
     counted: Number | Mapping[str, Number]
     at: Instant
@@ -79,7 +81,7 @@ class KeptAudit(NamedTuple):
         for instance, resolution in reader.resolve(instances).items():
             for name, (total, question, kept) in resolution.kept.items():
                 assert isinstance(total, Total)
-                yield _Shown(instance, name, total, question, kept)
+                yield _Shown(instance, name, (total, question), kept)
 
     def _judged(self, seen: _Seen, shown: _Shown) -> _Seen | None:
         """Looks again at numbers that differ; returns what is wrong, and None for what is right or late."""
@@ -94,13 +96,13 @@ class KeptAudit(NamedTuple):
         return seen if not seen.is_equal and self._is_wrong(seen) else None
 
     def _is_wrong(self, seen: _Seen) -> bool:
-        total = seen.total
-        keeping, group = total.keeping, group_of(seen.query)
+        total, question = seen.asked
+        keeping, group = total.keeping, group_of(question.query)
         assert keeping is not None
         recorded = self._recorded(keeping, group, seen.at)
         if self._held(keeping, group, seen.at) != _sum(each.contribution.amounts(group) for each in recorded.values()):
             return True  # No event changes the one without the other.
-        members = {each.path: each for each in self.database.query(seen.query, at=seen.at).documents}
+        members = {each.path: each for each in self.database.query(question.query, at=seen.at).documents}
         behind = [
             path
             for path in {**recorded, **members}
@@ -132,13 +134,13 @@ class KeptAudit(NamedTuple):
 
 def _seen(reader: Reader, shown: _Shown) -> _Seen:
     """Asks for the number as of the time at which the kept one was read."""
-    total, query = shown.total, shown.question.query
-    kept, counted = (total.shown(each) for each in (shown.kept, reader.aggregate(shown.question).value))
+    total, question = shown.asked
+    kept, counted = (total.shown(each) for each in (shown.kept, reader.aggregate(question).value))
     if total.by is not None:
         both = kept.keys() & counted.keys()
         wrong = [each for each in {**kept, **counted} if each not in both or not _is_same(kept[each], counted[each])]
         kept, counted = ({str(value): found.get(value) for value in wrong} for found in (kept, counted))
-    return _Seen(total, query, kept, counted, reader.time())
+    return _Seen(shown.asked, kept, counted, reader.time())
 
 
 def _is_same(kept: Any, counted: Any) -> bool:

@@ -1,7 +1,7 @@
 """Kept totals by value: the numbers of all values of a group in its shards, exact as documents move between values."""
 
 import math
-from collections.abc import Callable
+from functools import partial
 from random import Random, SystemRandom
 from typing import Any, assert_type
 
@@ -330,7 +330,6 @@ def test_whatever_goes_wrong_kept_numbers_by_value_are_exact_and_equal_a_rebuild
             if not is_filled:
                 forget(testing)
                 testing.take()  # Those before the total was declared: nothing followed them.
-            builds: list[Callable[[], object]] = [lambda t=testing: build_by_hand(t, view=ShopView, app="shop")]
             testing.deliver(
                 duplicates=1,
                 shuffle=seed,
@@ -338,7 +337,7 @@ def test_whatever_goes_wrong_kept_numbers_by_value_are_exact_and_equal_a_rebuild
                 crashes=0.05,
                 drops=0.05,
                 faults=WORST,
-                meanwhile=[*changes(testing, Random(seed)), *builds],
+                meanwhile=[*changes(testing, Random(seed)), partial(build_by_hand, testing, view=ShopView, app="shop")],
             )
             assert_views_equal_rebuild(testing)
             assert_exact(testing, ShopStore)
