@@ -19,16 +19,17 @@ from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.codebases import check_codebases
+from boiler_functions.cli.codes import address_of, explanations
 from boiler_functions.cli.errors import users_traceback
+from boiler_functions.cli.package import PACKAGE
 from boiler_functions.cli.project import Project
-from boiler_functions.cli.upload import PACKAGE, check_source, is_complete
+from boiler_functions.cli.upload import check_source, is_complete
 from boiler_functions.compile.compiler import compile_app
 from boiler_functions.exceptions import BoilerError, ConfigurationError, DoesNotImport
 from boiler_functions.modes.advice import Advice
@@ -39,7 +40,6 @@ from boiler_functions.views.stored_copy import depth_of
 from boiler_functions.views.view_model import View
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
-_SECTION = re.compile(r"^## (BF\d{3}) (\w+)\n+(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -243,23 +243,6 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             yield each.asname or each.name.partition(".")[0]
 
 
-# The codes
-
-
-def explanations() -> dict[str, str]:
-    """Returns the entry of codes.md for each code."""
-    text = (files("boiler_functions.cli") / "codes.md").read_text()
-    return {code: f"{code} {name}\n\n{body.strip()}" for code, name, body in _SECTION.findall(text)}
-
-
-def explain(code: str) -> str:
-    """Returns the entry of a code; raises ConfigurationError if the code does not exist."""
-    known = explanations()
-    if code.upper() not in known:
-        raise ConfigurationError(f"There is no code {code}; there are {', '.join(known)}.")
-    return known[code.upper()]
-
-
 def as_json(checked: Checked) -> str:
     """Returns the mistakes and warnings as JSON."""
     content = {
@@ -279,6 +262,7 @@ def as_sarif(checked: Checked, folder: Path) -> str:
             "name": errors[code].__name__,
             "shortDescription": {"text": (errors[code].__doc__ or "").splitlines()[0]},
             "help": {"text": explanations()[code]},
+            **({"helpUri": address} if (address := address_of(code)) else {}),
         }
         for code in sorted({each.code for each in checked.mistakes})
     ]

@@ -39,7 +39,7 @@ _UNWRAPPED = 1000
 
 
 class CommandGroup(click.Group):
-    """A group whose commands report an error of this package in one line, without a traceback."""
+    """A group whose commands report an error of this package without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         with reported():
@@ -72,16 +72,18 @@ def check(app: str | None, form: str, explain: str | None) -> None:
     mistakes.
     """
     from boiler_functions.cli import check as checking
+    from boiler_functions.cli import codes
 
     if explain:
-        click.echo(checking.explain(explain))
+        click.echo(codes.explain(explain))
         return
     project = Project.find(app)
     checked = checking.check(project)
     if form != "text":
         click.echo(checking.as_json(checked) if form == "json" else checking.as_sarif(checked, project.folder))
     if checked.mistakes:
-        raise Mistaken("" if form != "text" else "\n".join(map(str, checked.mistakes)))
+        told = [*map(str, checked.mistakes), codes.see(each.code for each in checked.mistakes)]
+        raise Mistaken("" if form != "text" else "\n".join(told))
     if checked.app and form == "text":
         for each in checked.warnings:
             click.echo(f"warning {each.name} {each.about}\n  {each.text}", err=True)

@@ -9,16 +9,18 @@ from typing import IO, Any
 
 import click
 
+from boiler_functions.cli.codes import see
 from boiler_functions.exceptions import BoilerError
 
 
 class Failure(click.ClickException):
-    """An error of this package, shown in one line with its code."""
+    """An error of this package, shown with its code and with where that is explained."""
 
     exit_code = 2
 
     def __init__(self, error: BoilerError) -> None:
-        super().__init__("\n".join([f"{error.code} {error}", *getattr(error, "__notes__", ())]))
+        notes = getattr(error, "__notes__", ())
+        super().__init__("\n".join([f"{error.code} {error}", *notes, see([error.code])]))
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"error {self.message}", file=file, err=file is None)
@@ -60,7 +62,7 @@ def stopped_as(text: str) -> Iterator[None]:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Shows an error of this package in one line; any other error keeps its traceback."""
+    """Shows an error of this package without its traceback; any other error keeps its own."""
     try:
         yield
     except BoilerError as error:

@@ -15,8 +15,8 @@ from types import ModuleType
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.firebase_json import STAGED, FirebaseJson
+from boiler_functions.cli.package import PACKAGE
 from boiler_functions.cli.project import PYPROJECT, PYTHON, PYTHONS, SOURCE, TABLE, Project
-from boiler_functions.cli.upload import PACKAGE
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.plan.security_rules import documents, firestore_rules
 

@@ -31,14 +31,13 @@ from boiler_functions.cli.functions_yaml import NAME as FUNCTIONS_YAML
 from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.cli.ignored import GCLOUDIGNORE, GITIGNORE, Ignored
 from boiler_functions.cli.keys import holds_key
+from boiler_functions.cli.package import PACKAGE
 from boiler_functions.cli.project import Project
 from boiler_functions.exceptions import IncompleteUpload, KeyInUpload
 from boiler_functions.manifest import Function, Manifest, Service
 from boiler_functions.modes.release import FILE as RELEASE
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import fingerprint_of
-
-PACKAGE = "boiler-functions"
 
 MAIN = "main.py"
 REQUIREMENTS = "requirements.txt"

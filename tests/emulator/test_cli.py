@@ -262,11 +262,11 @@ def test_dev_that_cannot_begin_says_why_and_leaves_nothing(source: Path, firesto
     for told, (arguments, variables) in cases.items():
         with running(source, *arguments, **variables) as command:
             assert command.wait() == 2
-            assert command.lines[-1].startswith(told)
+            assert command.lines[-2].startswith(told)
     source.write_text("app = 1\n")
     with running(source, *DEV) as command:
         assert command.wait() == 2
-        assert command.lines[-1].startswith("error BF200 'app' in ")
+        assert command.lines[-2].startswith("error BF200 'app' in ")
     assert processes_of(source) == []
 
 
@@ -361,9 +361,10 @@ def test_a_build_that_fails_for_now_says_how_to_go_on(source: Path, built: Built
     built.database.commit([Put(ledger.path, {"format": FORMAT + 1}, mask=("format",))])
     status, told = built.boiler(source, "CityView")
     assert status == 2
-    *_, error, hint = told.splitlines()
+    *_, error, hint, see = told.splitlines()
     assert error.startswith(f"error BF404 The ledger of CityView of cities/c00000 has the format {FORMAT + 1}")
     assert hint == "  What was built is kept; continue with `boiler build CityView --resume`."
+    assert see == "see: boiler check --explain BF404"
     built.database.commit([Put(ledger.path, {"format": 1}, mask=("format",))])
     assert built.boiler(source, "CityView", "--resume")[0] == 0
 
@@ -404,4 +405,4 @@ def test_a_build_is_not_resumed_in_another_database(built: Built, source: Path) 
 def test_build_without_credentials_says_what_to_set(source: Path, tmp_path: Path) -> None:
     with running(source, "build", "CityView", HOME=str(tmp_path), NO_GCE_CHECK="true") as command:
         assert command.wait() == 2
-        assert command.lines[-1].startswith("error BF200 No credentials for Firestore")
+        assert command.lines[-2].startswith("error BF200 No credentials for Firestore")

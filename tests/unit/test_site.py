@@ -9,7 +9,10 @@ import pytest
 
 import boiler_functions
 from boiler_functions import attrs, testing
+from boiler_functions.cli.codes import address_of, explanations
 from boiler_functions.cli.commands import boiler
+from boiler_functions.exceptions import BoilerError
+from boiler_functions.types import subclasses
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,11 +32,33 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def shown(page: Path) -> set[str]:
+    """The names of the package that a page of the site documents."""
+    return set(re.findall(r'id="(boiler_functions[^"]*)"', page.read_text("utf-8")))
+
+
 def test_the_reference_shows_every_public_name(site: Path) -> None:
-    page = (site / "reference" / "python.html").read_text("utf-8")
-    shown = set(re.findall(r'id="(boiler_functions[^"]*)"', page))
     public = {f"{module.__name__}.{name}" for module in (boiler_functions, attrs, testing) for name in module.__all__}
-    assert sorted(public - shown) == []
+    assert sorted(public - shown(site / "reference" / "python.html")) == []
+
+
+def test_each_error_code_has_a_page_that_says_what_it_means(site: Path) -> None:
+    index = (site / "reference" / "errors.html").read_text("utf-8")
+    for error in (BoilerError, *subclasses(BoilerError)):
+        page = site / "reference" / "errors" / f"{error.code}.html"
+        assert "<h1 id=" in page.read_text("utf-8")
+        assert f"{error.__module__}.{error.__name__}" in shown(page)
+        assert f'href="errors/{error.code}.html"' in index
+
+
+def test_the_link_of_a_message_leads_to_a_page(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boiler_functions.cli.codes.documentation", site.as_uri)
+    for code in explanations():
+        assert Path((address_of(code) or "").removeprefix("file://")).is_file()
+
+
+def test_a_code_in_a_sentence_is_a_link_to_its_page(site: Path) -> None:
+    assert 'href="reference/errors/BF513.html"' in (site / "failures.html").read_text("utf-8")
 
 
 def test_the_reference_shows_every_command(site: Path) -> None:

@@ -2,16 +2,21 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
 from boiler_functions import exceptions
-from boiler_functions.cli.check import explanations
+from boiler_functions.cli.codes import explanations
+from boiler_functions.cli.package import documentation
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.types import subclasses
 from tests.unit.cli.conftest import APP, LABEL, Run, Write
+
+ROOT = Path(__file__).parents[3]
 
 FORM = """
 class Form(DomainModel):
@@ -54,7 +59,7 @@ def test_mistakes_of_independent_views_are_found_at_once(write: Callable[[str], 
 def test_consequences_of_a_mistake_are_not_reported(write: Callable[[str], Line], run: Run) -> None:
     line = write(APP.replace('collection_name = "cities"', 'collection_name = "cities/x"'))
     result = run("check")
-    error, at = result.stderr.splitlines()
+    error, at, _ = result.stderr.splitlines()
     assert error.startswith("error BF101 City.Meta.collection_name 'cities/x' names a document")
     assert at == f"  at {line('class City(')}"
 
@@ -63,7 +68,7 @@ def test_a_collision_of_views_is_reported_at_the_one_that_was_declared_last(
     write: Callable[[str], Line], run: Run
 ) -> None:
     line = write(APP + LABEL.replace("cityLabels", "cityView"))
-    error, at = run("check").stderr.splitlines()
+    error, at, _ = run("check").stderr.splitlines()
     assert error.startswith("error BF108 CityLabel is stored at")
     assert re.fullmatch(r"  at .*\.py:(\d+)", at)
     assert int(at.rpartition(":")[2]) > int(line("class CityForm").rpartition(":")[2])
@@ -74,7 +79,7 @@ def test_a_view_whose_name_is_a_word_of_the_message_is_not_the_one_that_collides
 ) -> None:
     named = LABEL.replace("CityLabel", "Give").replace("cityLabels", "gifts")
     line = write(APP + LABEL.replace("cityLabels", "cityView") + named)
-    error, at = run("check").stderr.splitlines()
+    error, at, _ = run("check").stderr.splitlines()
     assert error.startswith("error BF108 CityLabel is stored at")
     assert "Give one of them another collection" in error
     assert at in (f"  at {line('class CityLabel')}", f"  at {_line_before(line('class CityLabel'))}")
@@ -108,7 +113,7 @@ def test_a_view_that_reads_copies_of_a_mistaken_one_is_not_a_mistake_too(
     write: Callable[[str], Line], run: Run
 ) -> None:
     line = write(APP + LABEL.replace("cityLabels", "boilerLedgers") + READER)
-    error, at = run("check").stderr.splitlines()
+    error, at, _ = run("check").stderr.splitlines()
     assert error.startswith("error BF109 CityLabel reads or writes")
     assert at in (f"  at {line('class CityLabel')}", f"  at {_line_before(line('class CityLabel'))}")
 
@@ -117,7 +122,7 @@ def test_a_mistake_of_a_view_that_reads_copies_is_not_that_of_the_one_before(
     write: Callable[[str], Line], run: Run
 ) -> None:
     line = write(APP + LABEL + READER.replace("readers/", "boilerLedgers/"))
-    error, at = run("check").stderr.splitlines()
+    error, at, _ = run("check").stderr.splitlines()
     assert error.startswith("error BF109 Reader reads or writes")
     assert at in (f"  at {line('class Reader(')}", f"  at {_line_before(line('class Reader('))}")
 
@@ -231,6 +236,47 @@ def test_every_code_is_explained_and_every_explanation_has_a_code() -> None:
     }
     assert list(explanations()) == sorted(explanations())
     assert all(len(text.splitlines()) > 2 for text in explanations().values())
+
+
+SITE = "https://docs.example/boiler"
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site is published at an address that pyproject.toml names."""
+    monkeypatch.setattr("boiler_functions.cli.codes.documentation", lambda: SITE)
+
+
+def test_a_message_ends_with_the_command_that_explains_its_codes_each_once(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    labels = [LABEL.replace("CityLabel", name).replace("cityLabels", "cities") for name in ("One", "Two")]
+    write(APP + LABEL.replace("cityLabels", "cityView") + "".join(labels))
+    *_, last = run("check").stderr.splitlines()
+    assert last == "see: boiler check --explain BF108, boiler check --explain BF109"
+    assert run("plan").stderr.splitlines()[-1].startswith("see: boiler check --explain BF10")
+
+
+@pytest.mark.usefixtures("published")
+def test_where_the_site_is_published_messages_and_sarif_name_the_page_of_the_code(
+    write: Callable[[str], Line], run: Run
+) -> None:
+    write(APP.replace('path = "cityView/', 'path = "cities/'))
+    page = f"{SITE}/reference/errors/BF109.html"
+    assert run("check").stderr.splitlines()[-1] == f"see: {page}"
+    assert run("check", "--explain", "bf109").stdout.splitlines()[-1] == page
+    (rule,) = json.loads(run("check", "--format", "sarif").stdout)["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["helpUri"] == page
+
+
+def test_the_address_of_the_documentation_is_that_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert documentation() == project.get("urls", {}).get("Documentation")
+    named = Message()
+    named["Project-URL"] = "Source, https://code.example/boiler"
+    named["Project-URL"] = f"Documentation, {SITE}/"
+    monkeypatch.setattr("boiler_functions.cli.package.metadata", lambda _: named)
+    assert documentation() == SITE
 
 
 def test_a_code_is_explained(run: Run) -> None:

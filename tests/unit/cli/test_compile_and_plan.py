@@ -80,6 +80,7 @@ def test_build_of_a_view_that_is_not_stored_names_those_that_are(run: Run) -> No
     assert result.exit_code == 2
     assert result.stderr == (
         "error BF200 towns stores no view 'CityForm'; it stores CityView. `@app.query` stores a view.\n"
+        "see: boiler check --explain BF200\n"
     )
 
 
