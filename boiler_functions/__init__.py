@@ -8,7 +8,7 @@ from boiler_functions.models import deferred as _deferred  # noqa: F401
 from boiler_functions import access, attrs
 from boiler_functions.access import Caller
 from boiler_functions.app import Boiler
-from boiler_functions.exceptions import BoilerError, Rejected
+from boiler_functions.exceptions import BoilerError, Rejected, Undeliverable
 from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.embedded import Embedded
 from boiler_functions.models.session import use
@@ -44,6 +44,7 @@ __all__ = [
     "Rejected",
     "SocketSettings",
     "Store",
+    "Undeliverable",
     "ViewModel",
     "Webhook",
     "access",

@@ -20,6 +20,27 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from boiler_functions.exceptions import InvalidAccess, Transient
 
+__all__ = [
+    "AnyOf",
+    "Audience",
+    "Caller",
+    "Claim",
+    "Nobody",
+    "Owned",
+    "Owner",
+    "Predicate",
+    "Public",
+    "SignedIn",
+    "Where",
+    "any_of",
+    "audience",
+    "claim",
+    "nobody",
+    "owner",
+    "public",
+    "signed_in",
+]
+
 log = logging.getLogger(__name__)
 
 
@@ -104,16 +125,22 @@ class Audience(ABC):
 
 
 class Nobody(Audience):
+    """No caller."""
+
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return False
 
 
 class Public(Audience):
+    """Every caller, with or without a token."""
+
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return True
 
 
 class SignedIn(Audience):
+    """Every caller with a valid token."""
+
     def _admits(self, caller: Caller | None, view: Owned) -> bool:
         return caller is not None
 
@@ -158,6 +185,8 @@ class Where(Audience):
 
 
 class AnyOf(Audience):
+    """The callers whom one of the audiences admits."""
+
     def __init__(self, audiences: tuple[Audience, ...]) -> None:
         self.audiences: Final = audiences
 

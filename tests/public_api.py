@@ -14,7 +14,8 @@ import griffe
 
 RECORD: Final = Path(__file__).with_suffix(".txt")
 
-_MODULES: Final = ("boiler_functions", "boiler_functions.attrs", "boiler_functions.access", "boiler_functions.testing")
+_ROOMS: Final = ("attrs", "access", "exceptions", "testing")
+_MODULES: Final = ("boiler_functions", *(f"boiler_functions.{room}" for room in _ROOMS))
 
 
 def public_api(source: Path = Path(__file__).parents[1]) -> str:
