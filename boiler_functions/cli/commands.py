@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +36,7 @@ from boiler_functions.plan.prices import Prices
 from boiler_functions.testing.tokens import unsigned_token
 from boiler_functions.views.fetching import Assumed
 
-_UNWRAPPED = 1000
+_UNWRAPPED = 10_000
 
 
 class CommandGroup(click.Group):
@@ -158,10 +159,8 @@ def plan(
         return
     assumed, listed = Assumed(many, dependents), Prices.read(prices)
     planned = Plan.of(context.compiled, read_indexes(context), assumed, listed, watch_of(context), str(context))
-    if as_json:
-        put(Output("plan", planned.to_json(), ()).to_json(context) + "\n", output)
-    else:
-        planned.show(_console())
+    text = Output("plan", planned.to_json(), ()).to_json(context) + "\n" if as_json else planned.text(_console(output))
+    put(text, output)
     if context.has_database:
         from boiler_functions.cli.registering import Registering
 
@@ -356,8 +355,10 @@ def _update(files: Sequence[Generated], command: str, check_only: bool) -> None:
         click.echo(f"{file.path} {'is written' if file in stale else 'is up to date'}")
 
 
-def _console() -> Console:
-    """Returns a console that does not wrap lines if a program reads the output."""
+def _console(output: Path | None) -> Console:
+    """Returns a console that wraps no line of a file, or of what a program reads."""
+    if output is not None:
+        return Console(file=StringIO(), width=_UNWRAPPED)
     is_read = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_UNWRAPPED if is_read else None)
 

@@ -137,8 +137,14 @@ class Plan:
             "warnings": [each.to_json() for each in self.advice],
         }
 
-    def show(self, console: Console) -> None:
-        """Prints the plan; it is readable at 100 columns."""
+    def text(self, console: Console) -> str:
+        """Returns the plan as the console shows it, which is readable at 100 columns; no line ends with blanks."""
+        # Captured, because rich pads each line of a table to the width of its longest.
+        with console.capture() as shown:
+            self._show(console)
+        return "".join(f"{line.rstrip()}\n" for line in shown.get().splitlines())
+
+    def _show(self, console: Console) -> None:
         manifest = self.manifest
         console.print(Text(f"{manifest.app}: {len(manifest.functions)} functions; {self.place}", style="bold"))
         console.print(Text(f"Deployed as {manifest.app}-… with '-' for '_'."))

@@ -129,6 +129,20 @@ def test_the_plan_is_readable_at_100_columns(run: Run, monkeypatch: pytest.Monke
         assert section in lines
 
 
+def test_no_line_of_a_plan_that_a_program_reads_is_wrapped_or_padded(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = run("plan").stdout
+    lines = text.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    (note,) = (line for line in lines if "In steady state" in line)
+    assert note.endswith("handles one event at a time.")
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run("plan", "--output", "plan.txt").stdout == "plan.txt is written\n"
+    assert (folder / "plan.txt").read_text("utf-8") == text
+
+
 def test_the_plan_as_json_holds_every_part(run: Run) -> None:
     plan = json.loads(run("plan", "--json").stdout)["result"]
     query, task, api, continuation, upkeep = plan["functions"]
