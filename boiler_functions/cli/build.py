@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,11 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from boiler_functions.app import Boiler
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import of_builds
-from boiler_functions.cli.errors import Interrupted, Unfinished, stopped_as
-from boiler_functions.cli.output import Output, place_of
+from boiler_functions.cli.errors import stopped_as
+from boiler_functions.cli.output import Output, Tell, place_of
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
-from boiler_functions.database.metered import Metered
+from boiler_functions.database.metered import Metered, Usage
 from boiler_functions.exceptions import ConfigurationError, Transient
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
 from boiler_functions.modes.invocation import REAL, Outcome, Surroundings
@@ -30,7 +30,7 @@ from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
 from boiler_functions.modes.stored_copies import BuildOfAll, BuiltPage
 from boiler_functions.paths import id_of
-from boiler_functions.views.view_model import ViewModel
+from boiler_functions.views.view_model import View, ViewModel
 
 FOLDER = ".boiler"
 LOG = "log.jsonl"
@@ -40,7 +40,7 @@ CAUSES = 10
 """The number of causes of dead letters that are printed."""
 
 EVERY = 5.0
-"""Seconds between two lines of progress if the output is not a terminal."""
+"""Seconds between two lines of progress if the standard error is not a terminal."""
 
 
 def build_folder(project: Path) -> Path:
@@ -124,69 +124,99 @@ LISTED = 2
 """Reads of an instance, beside its build: the name of its root, and its ledger to see whether the root is gone."""
 
 
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did of one view."""
+
+    view: str
+    tally: Tally
+    usage: Usage
+    letters: LetterLog
+    missing: str | None = None
+    """The path of the one root that was to be built, if nothing is there."""
+
+    @property
+    def failed(self) -> int:
+        return self.tally.outcomes[str(Outcome.DEAD_LETTER)]
+
+    @property
+    def is_fine(self) -> bool:
+        return not self.failed and self.missing is None
+
+    def lines(self) -> Iterator[str]:
+        """Yields what a person reads."""
+        if self.missing is not None:
+            yield f"There is no {self.missing}, and {self.view} has no copy of it: nothing was built."
+            return
+        usage = f"{self.usage.reads} reads, {self.usage.writes} writes, {self.usage.rpcs} RPCs"
+        yield f"{self.view}: {self.tally}; {usage}"
+        if skipped := self.letters.skipped:
+            left_out = f"left out, as they do not fit: {len(skipped)} documents, first: {next(iter(skipped))}"
+            yield f"{left_out}; `boiler status` names them."
+        if self.failed:
+            yield f"{self.view}: {self.failed} could not be built and are unchanged; {DEAD_LETTERS} says why."
+            yield from self.letters.causes()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "view": self.view,
+            "outcomes": dict(self.tally.outcomes),
+            **self.usage._asdict(),
+            "skipped": [*self.letters.skipped],
+            "causes": [cause._asdict() for cause in self.letters.found()],
+            "missing": self.missing,
+        }
+
+
 def build_views(
     context: Context,
     names: Sequence[str] | None,
-    console: Console,
+    tell: Tell,
     *,
     root: str | None = None,
     resume: bool = False,
     withdraw: bool = False,
     yes: bool = False,
-) -> None:
+) -> Output:
     """Rebuilds views, one after the other, or all; says what it costs, and asks if that is more than a cent."""
     app = context.app
     views = [view_named(app, name) for name in names] if names else list(app.compiled.declarations.stored)
-    console.print(f"{app.name}: {place_of(context)}", highlight=False, soft_wrap=True)
+    tell(f"{app.name}: {place_of(context)}")
+    estimate = None
     if root is None and not resume:
         numbers = {view: build_of(app, view, context.database).number() for view in views}
         what = f"Building {sum(numbers.values()):,} instances of {', '.join(view.__name__ for view in views)}"
         estimate = of_builds(context, numbers, what, listed=LISTED)
-        console.print(str(estimate), highlight=False, soft_wrap=True)
+        tell(str(estimate))
         estimate.confirm(context, yes=yes)
-    failures: list[str] = []
+    done = []
     for view in views:
-        try:
-            build(context, view.__name__, console, root=root, resume=resume, withdraw=withdraw)
-        except Interrupted:
-            raise
-        except Unfinished as error:
-            failures.append(error.message if len(views) == 1 else f"{view.__name__}: {error.message}")
-    if failures:
-        raise Unfinished("\n".join(failures))
+        done.append(_build(context, view, root=root, resume=resume, withdraw=withdraw))
+        for line in done[-1].lines():
+            tell(line)
+    result = {
+        "views": [each.to_json() for each in done],
+        "estimate": None if estimate is None else estimate.to_json(),
+    }
+    return Output("build", result, (), all(each.is_fine for each in done))
 
 
-def build(
-    context: Context, name: str, console: Console, *, root: str | None, resume: bool, withdraw: bool = False
-) -> None:
-    """Rebuilds the view `name`; raises Unfinished if a dead letter was written, Interrupted for Ctrl-C."""
-    app = context.app
-    view = view_named(app, name)
-    database = Metered(context.database)
-    work = build_of(app, view, database, withdraw=withdraw)
+def _build(context: Context, view: View, *, root: str | None, resume: bool, withdraw: bool) -> BuildReport:
+    """Rebuilds the view, or the instance of one root; raises Interrupted for Ctrl-C."""
+    name, database = view.__name__, Metered(context.database)
+    work = build_of(context.app, view, database, withdraw=withdraw)
     if root is not None:
-        tally = Tally()
-        path = root_path(view, root)
+        tally, path = Tally(), root_path(view, root)
         with letters_written() as letters:
-            _follow(name, [work.rebuild([path])], tally, console)
-        if not tally.outcomes.keys() - {str(Outcome.IGNORED)}:
-            raise Unfinished(f"There is no {path}, and {view.__name__} has no copy of it: nothing was built.")
-    else:
-        position = Position.of(context, name)
-        tally = position.read() if resume else Tally()
-        with _resumable(name), letters_written() as letters:
-            _follow(name, _noted(work.run(tally.after), tally, position), tally, console)
-        position.clear()
-    usage = f"{database.usage.reads} reads, {database.usage.writes} writes, {database.usage.rpcs} RPCs"
-    console.print(f"{name}: {tally}; {usage}", highlight=False, soft_wrap=True)
-    if letters.skipped:
-        left_out = (
-            f"left out, as they do not fit: {len(letters.skipped)} documents, first: {next(iter(letters.skipped))}"
-        )
-        console.print(f"{left_out}; `boiler status` names them.", highlight=False, soft_wrap=True)
-    if failed := tally.outcomes[str(Outcome.DEAD_LETTER)]:
-        failures = f"{failed} could not be built and are unchanged; {DEAD_LETTERS} says why."
-        raise Unfinished("\n".join((failures, *letters.causes())))
+            _follow(name, [work.rebuild([path])], tally)
+        is_there = bool(tally.outcomes.keys() - {str(Outcome.IGNORED)})
+        return BuildReport(name, tally, database.usage, letters, None if is_there else path)
+    position = Position.of(context, name)
+    tally = position.read() if resume else Tally()
+    with _resumable(name), letters_written() as letters:
+        _follow(name, _noted(work.run(tally.after), tally, position), tally)
+    position.clear()
+    return BuildReport(name, tally, database.usage, letters)
 
 
 def rebuild(context: Context, name: str, root: str) -> Output:
@@ -197,6 +227,15 @@ def rebuild(context: Context, name: str, root: str) -> Output:
     outcomes = {str(outcome): count for outcome, count in page.outcomes.items()}
     is_fine = str(Outcome.DEAD_LETTER) not in outcomes
     return Output("build", {"view": name, "root": root, "outcomes": outcomes}, list(letters.causes()), is_fine)
+
+
+class Cause(NamedTuple):
+    """Why dead letters were written, how many, and the path of the first."""
+
+    letters: int
+    code: str
+    message: str
+    first: str
 
 
 class LetterLog(logging.Handler):
@@ -222,10 +261,15 @@ class LetterLog(logging.Handler):
         said = str(error).partition("\n")[0].replace(subject, "…").replace(id_of(subject), "…")
         self._found.setdefault((letter["code"], said), []).append(subject)
 
+    def found(self) -> list[Cause]:
+        """Returns the most frequent causes, from the first."""
+        causes = (Cause(len(subjects), *cause, subjects[0]) for cause, subjects in self._found.items())
+        return sorted(causes, key=lambda each: -each.letters)[:CAUSES]
+
     def causes(self) -> Iterator[str]:
         """Yields a line for each cause, the most frequent first."""
-        for (code, said), subjects in sorted(self._found.items(), key=lambda each: -len(each[1]))[:CAUSES]:
-            yield f"  {len(subjects)} × {code} {said}; first: {subjects[0]}"
+        for each in self.found():
+            yield f"  {each.letters} × {each.code} {each.message}; first: {each.first}"
 
 
 @contextmanager
@@ -262,7 +306,8 @@ def _resumable(name: str) -> Iterator[None]:
         raise
 
 
-def _follow(name: str, steps: Iterable[BuiltPage], tally: Tally, console: Console) -> None:
+def _follow(name: str, steps: Iterable[BuiltPage], tally: Tally) -> None:
+    console = Console(stderr=True)
     started = time.monotonic()
     with _bar(name, console) if console.is_terminal else _lines(name, console) as show:
         for step in steps:

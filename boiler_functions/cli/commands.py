@@ -25,7 +25,7 @@ from boiler_functions.cli.generated import (
     stage_functions,
 )
 from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
-from boiler_functions.cli.output import OUTPUT, Output, put
+from boiler_functions.cli.output import AS_JSON, OUTPUT, Output, put, telling
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.staging import COMMANDS as STAGING_COMMANDS
@@ -126,7 +126,7 @@ def rules(context: Context, check_only: bool) -> None:
 
 
 @boiler.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 @click.option(
     "--graph", type=click.Choice(["svg", "mermaid"]), help="Draw a picture instead: sources, functions, views."
 )
@@ -205,7 +205,7 @@ def types(app: str | None, firestore: bool, output: Path | None) -> None:
 )
 @click.option("--detach", is_flag=True, help="With --cloud: do not wait; `boiler builds watch` shows it.")
 @click.option("--yes", is_flag=True, help="Do not ask, whatever it costs.")
-@click.option("--json", "as_json", is_flag=True, help="With --cloud: print one JSON object, and no progress.")
+@AS_JSON
 @in_context
 def build(
     context: Context,
@@ -235,9 +235,9 @@ def build(
         output = build_in_cloud(context, chosen, detach=detach, yes=yes, quiet=as_json)
         output.show(context, as_json=as_json)
         return
-    if as_json:
-        raise click.UsageError("--json is for builds in the cloud. Leave it out, or add --cloud.")
-    build_views(context, [view] if view else None, Console(), root=root, resume=resume, withdraw=withdraw, yes=yes)
+    names, tell = [view] if view else None, telling(as_json=as_json)
+    done = build_views(context, names, tell, root=root, resume=resume, withdraw=withdraw, yes=yes)
+    done.end(context, as_json=as_json)
 
 
 def _check_build(
@@ -261,8 +261,9 @@ def _check_build(
 @click.argument("view", required=False)
 @click.option("--dropped", is_flag=True, help="Withdraw all views that the app stored before and no longer declares.")
 @click.option("--former", metavar="APP", help="Withdraw from an app of this name that is no longer deployed.")
+@AS_JSON
 @in_context
-def withdraw(context: Context, view: str | None, dropped: bool, former: str | None) -> None:
+def withdraw(context: Context, view: str | None, dropped: bool, former: str | None, as_json: bool) -> None:
     """Delete the copies and ledgers of VIEW, which the app no longer declares.
 
     No function updates or removes such copies: a user who has lost access would still read them. A copy that another
@@ -270,7 +271,8 @@ def withdraw(context: Context, view: str | None, dropped: bool, former: str | No
     """
     from boiler_functions.cli.withdraw import withdraw as withdraw_views
 
-    withdraw_views(context, Console(), view=view, dropped=dropped, former=former)
+    done = withdraw_views(context, telling(as_json=as_json), view=view, dropped=dropped, former=former)
+    done.end(context, as_json=as_json)
 
 
 for _command in (*OPERATOR_COMMANDS, *STAGING_COMMANDS):
@@ -376,6 +378,7 @@ def _console(output: Path | None) -> Console:
 @click.option("--no-rules", is_flag=True, help="Do not deploy the security rules.")
 @click.option("--no-watch", is_flag=True, help="Do not deploy metrics, the dashboard and alerts.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
+@AS_JSON
 @in_context
 def deploy(
     context: Context,
@@ -386,19 +389,24 @@ def deploy(
     no_rules: bool,
     no_watch: bool,
     yes: bool,
+    as_json: bool,
 ) -> None:
     """Deploy with gcloud what changed, and what the app needs around it.
 
     A second run continues where the first one ended, whether it failed or was stopped with Ctrl-C. Exit status 1 if the
-    security rules are not deployed because firebase is not installed.
+    security rules are not deployed because firebase is not installed, or if --build could not build an instance.
     """
     from boiler_functions.cli.deploy import Wanted, show_commands
     from boiler_functions.cli.deploy import deploy as deploy_app
 
     if dry_run:
-        show_commands(context, only)
+        done = show_commands(context, only)
+        if not as_json:
+            click.echo("\n".join(done.lines))
     else:
-        deploy_app(context, Console(), Wanted(only, prune, build_too, not no_rules, not no_watch, yes))
+        wanted = Wanted(only, prune, build_too, not no_rules, not no_watch, yes)
+        done = deploy_app(context, telling(as_json=as_json), wanted)
+    done.end(context, as_json=as_json)
 
 
 @boiler.command()

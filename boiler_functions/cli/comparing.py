@@ -65,6 +65,10 @@ class ComparedPart(NamedTuple):
         failed = f", as it is {self.state.lower()}" if self.state != ACTIVE else ""
         return f"{before} by {after}{failed}"
 
+    def to_json(self) -> dict[str, Any]:
+        fingerprints = {"deployed": self.deployed, "here": self.here}
+        return {"name": self.name, "region": self.region, "change": self.change, **fingerprints}
+
 
 def compared(deployment: Deployment) -> Iterator[ComparedPart]:
     """Yields all functions and services that are declared, and then those that no longer are."""

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from boiler_functions.cli.build import build_folder, build_views
 from boiler_functions.cli.codebases import check_codebases
-from boiler_functions.cli.comparing import Replacement, compared
+from boiler_functions.cli.comparing import ComparedPart, Replacement, compared
 from boiler_functions.cli.context import Context, is_demo
 from boiler_functions.cli.deployment import Deployment
-from boiler_functions.cli.errors import Unfinished
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.gcloud import Gcloud
 from boiler_functions.cli.listing import await_indexes, look, look_at_functions
-from boiler_functions.cli.output import table
+from boiler_functions.cli.output import Output, Tell, table
 from boiler_functions.cli.perform import interruptible, perform
 from boiler_functions.cli.registering import Registering
 from boiler_functions.cli.steps.phases import DATABASE_PHASE, phases, removal
@@ -41,6 +41,8 @@ from boiler_functions.modes.ledgers import has_others
 from boiler_functions.plan.indexes import Indexes
 from boiler_functions.types import digest
 from boiler_functions.views.view_model import View
+
+_COMMAND = "deploy"
 
 UNNAMED = "PROJECT_ID"
 FIREBASE = "firebase"
@@ -75,39 +77,49 @@ def _edition(context: Context, view: View) -> str:
     return digest(found.plan, found.code)
 
 
-def show_commands(context: Context, only: tuple[str, ...]) -> None:
-    """Prints what a deployment would replace, if gcloud says, and every command of one to an empty project."""
+def show_commands(context: Context, only: tuple[str, ...]) -> Output:
+    """Returns what a deployment would replace, if gcloud says, and every command of one to an empty project."""
     project = context.named_project
     deployment = planned(context, project or UNNAMED)
     chosen = _chosen(deployment, only)
+    looked: Deployment | None = None
     if project is None:
-        click.echo(f"# No project is configured: pass --project, or replace {UNNAMED} with yours.")
+        lines = [f"# No project is configured: pass --project, or replace {UNNAMED} with yours."]
     else:
-        click.echo("\n".join(f"# {line}" for line in _asked_replacements(context, deployment, chosen)))
-        click.echo()
-    for phase in phases(deployment, chosen):
-        commands = [command for step in phase.steps for command in step.commands]
-        click.echo("\n".join((f"# {phase.title}", *map(str, commands), "")))
+        try:
+            looked = _with_functions(context, deployment)
+            told = [*replacements(looked, chosen)]
+        except ConfigurationError as error:
+            # The commands are shown without gcloud, too.
+            why = f"{error.code} {error}".splitlines()[0]
+            told = [f"What this replaces in {project} is not known: {why}"]
+        lines = [*(f"# {line}" for line in told), ""]
+    commands = {
+        phase.title: [str(command) for step in phase.steps for command in step.commands]
+        for phase in phases(deployment, chosen)
+    }
+    lines += [line for title, texts in commands.items() for line in (f"# {title}", *texts, "")]
+    functions = None if looked is None else [each.to_json() for each in _compared(looked, chosen)]
+    return Output(_COMMAND, {"functions": functions, "commands": commands}, lines)
 
 
-def _asked_replacements(context: Context, deployment: Deployment, chosen: frozenset[str] | None) -> list[str]:
-    """Returns what a deployment would replace; or why that is not known, as commands are shown without gcloud, too."""
-    try:
-        if is_demo(deployment.project):
-            raise ConfigurationError(f"{deployment.project} is a project of emulators.")
-        cloud = Gcloud(attempts=1, environ={**os.environ, **credentials(context)})
-        deployed = look_at_functions(cloud, deployment)
-    except ConfigurationError as error:
-        why = f"{error.code} {error}".splitlines()[0]
-        return [f"What this replaces in {deployment.project} is not known: {why}"]
-    return list(replacements(replace(deployment, deployed=deployed), chosen))
+def _with_functions(context: Context, deployment: Deployment) -> Deployment:
+    """Adds the functions and services that the project has; raises ConfigurationError if gcloud cannot say."""
+    if is_demo(deployment.project):
+        raise ConfigurationError(f"{deployment.project} is a project of emulators.")
+    cloud = Gcloud(attempts=1, environ={**os.environ, **credentials(context)})
+    return replace(deployment, deployed=look_at_functions(cloud, deployment))
+
+
+def _compared(deployment: Deployment, chosen: frozenset[str] | None) -> list[ComparedPart]:
+    return [each for each in compared(deployment) if chosen is None or each.name in chosen]
 
 
 def replacements(
     deployment: Deployment, chosen: frozenset[str] | None, numbers: str = "", *, prune: bool = False
 ) -> Iterator[str]:
     """Yields lines that say what becomes of each function and service; `chosen` restricts them to these names."""
-    found = [each for each in compared(deployment) if chosen is None or each.name in chosen]
+    found = _compared(deployment, chosen)
     counts = Counter(each.change for each in found)
     counted = ", ".join(f"{counts[change]} {change}" for change in Replacement if counts[change])
     yield f"Functions of {deployment.manifest.app} in {deployment.project}{numbers}: {counted}"
@@ -131,10 +143,10 @@ class Wanted:
     yes: bool = False
 
 
-def deploy(context: Context, console: Console, wanted: Wanted) -> None:
-    """Deploys what has changed since the last deployment.
+def deploy(context: Context, tell: Tell, wanted: Wanted) -> Output:
+    """Deploys what has changed since the last deployment; fine unless rules, indexes or builds are left to do.
 
-    Raises the error that explains a failure; Interrupted for Ctrl-C; Unfinished if rules or indexes are left to do.
+    Raises the error that explains a failure; Interrupted for Ctrl-C.
     """
     if context.named_project is None:
         raise NoSuchProject(_no_project(context))
@@ -142,17 +154,17 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
     if not wanted.watch:
         deployment = replace(deployment, watch=replace(deployment.watch, enabled=False))
     chosen = _chosen(deployment, wanted.only)
-    cloud = Gcloud(environ={**os.environ, **credentials(context)})
+    cloud, console = Gcloud(environ={**os.environ, **credentials(context)}), Console(stderr=True)
     with interruptible(cloud):
         deployment = _looked_at(cloud, deployment, console)
         if not wanted.prune:
             _check_doubled(deployment, chosen)
-        registering = _registering(context, console)
+        registering = _registering(context, tell)
         found, undeployed = firebase_of(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
+        functions = [each.to_json() for each in _compared(deployment, chosen)]
         numbers = f", deployment {registering.now.deployment}{_after(registering)}" if registering else ""
-        lines = replacements(deployment, chosen, numbers, prune=wanted.prune)
-        console.print("\n".join(lines), highlight=False, soft_wrap=True)
+        tell("\n".join(replacements(deployment, chosen, numbers, prune=wanted.prune)))
         if registering:
             registering.write(context.database)
         done = 0
@@ -160,13 +172,21 @@ def deploy(context: Context, console: Console, wanted: Wanted) -> None:
             done += perform(cloud, phase, console)
             if phase.title == DATABASE_PHASE:
                 await_indexes(cloud, deployment, console)
-        if not wanted.only:
-            done += _removed(cloud, deployment, console, wanted)
-    if registering:
-        _follow_up(context, console, registering, wanted)
-    console.print(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
+        removed = () if wanted.only else _removed(cloud, deployment, console, tell, wanted)
+        done += len(removed)
+    views = _follow_up(context, tell, registering, wanted) if registering else FollowedUp()
+    tell(f"{deployment.manifest.app} is deployed to {deployment.project}: {done or 'no'} changes.")
     if undeployed:
-        raise Unfinished(undeployed)
+        tell(undeployed)
+    result = {
+        "deployment": registering.now.deployment if registering else None,
+        "functions": functions,
+        "removed": [name for name, _ in removed],
+        "changes": done,
+        **views.to_json(),
+        "left": undeployed,
+    }
+    return Output(_COMMAND, result, (), undeployed is None and views.is_fine)
 
 
 def _after(registering: Registering) -> str:
@@ -185,7 +205,7 @@ def _check_doubled(deployment: Deployment, chosen: frozenset[str] | None) -> Non
             )
 
 
-def _registering(context: Context, console: Console) -> Registering | None:
+def _registering(context: Context, tell: Tell) -> Registering | None:
     """Returns what the database has registered of this app and others; None, with a message, if it cannot be read.
 
     Raises OverlappingPaths before anything is changed.
@@ -193,12 +213,30 @@ def _registering(context: Context, console: Console) -> Registering | None:
     try:
         return Registering.of(context.compiled.declarations, context.database, context.release.deployment)
     except (ConfigurationError, Transient, Permanent) as error:
-        said = f"Whether another app stores views at the same paths is not known: {error}"
-        console.print(said, highlight=False, soft_wrap=True)
+        tell(f"Whether another app stores views at the same paths is not known: {error}")
         return None
 
 
-def _follow_up(context: Context, console: Console, registering: Registering, wanted: Wanted) -> None:
+@dataclass(frozen=True)
+class FollowedUp:
+    """What a deployment leaves to do with views, and what it has built of them."""
+
+    due: Mapping[str, str] = field(default_factory=dict)
+    """Views that need a build, with the reason."""
+    built: Output | None = None
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    """Views that are no longer declared, with their paths."""
+
+    @property
+    def is_fine(self) -> bool:
+        return self.built is None or self.built.is_fine
+
+    def to_json(self) -> dict[str, Any]:
+        built = None if self.built is None else self.built.result["views"]
+        return {"due": {} if built else dict(self.due), "built": built, "dropped": dict(self.dropped)}
+
+
+def _follow_up(context: Context, tell: Tell, registering: Registering, wanted: Wanted) -> FollowedUp:
     """Builds or names the views that need `boiler build`; names dropped views, whose copies no function updates.
 
     Events build a view only for documents that change from now on, not for those that exist already.
@@ -208,17 +246,14 @@ def _follow_up(context: Context, console: Console, registering: Registering, wan
     try:
         due = {**dict.fromkeys(_built_by_other_code(context), "has copies that other code built"), **due}
     except (Transient, Permanent) as error:
-        said = f"Whether copies were built by other code is not known: {error}"
-        console.print(said, highlight=False, soft_wrap=True)
+        tell(f"Whether copies were built by other code is not known: {error}")
     for view, why in () if wanted.build else due.items():
-        said = f"{view} {why}; `boiler build {view}` builds it for the existing documents, or with --cloud from there."
-        console.print(said, highlight=False, soft_wrap=True)
-    if wanted.build and due:
-        build_views(context, list(due), console, yes=wanted.yes)
+        tell(f"{view} {why}; `boiler build {view}` builds it for the existing documents, or with --cloud from there.")
+    built = build_views(context, list(due), tell, yes=wanted.yes) if wanted.build and due else None
     if dropped := registering.now.dropped:
         names = ", ".join(f"{name} ({path})" for name, path in dropped.items())
-        said = f"No function updates the copies of {names} any more; `boiler withdraw --dropped` deletes them."
-        console.print(said, highlight=False, soft_wrap=True)
+        tell(f"No function updates the copies of {names} any more; `boiler withdraw --dropped` deletes them.")
+    return FollowedUp(due, built, dropped)
 
 
 def _built_by_other_code(context: Context) -> Iterator[str]:
@@ -230,17 +265,19 @@ def _built_by_other_code(context: Context) -> Iterator[str]:
             yield view.__name__
 
 
-def _removed(cloud: Gcloud, deployment: Deployment, console: Console, wanted: Wanted) -> int:
-    """Removes what the app no longer declares, and returns how much; names it instead, unless `prune` is set."""
+def _removed(
+    cloud: Gcloud, deployment: Deployment, console: Console, tell: Tell, wanted: Wanted
+) -> Sequence[tuple[str, str]]:
+    """Removes what the app no longer declares, and returns it; names it instead, unless `prune` is set."""
     stale = deployment.stale()
     names = ", ".join(f"{name} ({region})" for name, region in stale)
     app = deployment.manifest.app
     if stale and not wanted.prune:
-        said = f"{app} no longer declares {names}; --prune removes what is not declared."
-        console.print(said, highlight=False, soft_wrap=True)
-    elif stale and (wanted.yes or click.confirm(f"Remove {names}, which {app} no longer declares?")):
-        return perform(cloud, removal(deployment, stale), console)
-    return 0
+        tell(f"{app} no longer declares {names}; --prune removes what is not declared.")
+    elif stale and (wanted.yes or click.confirm(f"Remove {names}, which {app} no longer declares?", err=True)):
+        perform(cloud, removal(deployment, stale), console)
+        return stale
+    return ()
 
 
 def _looked_at(cloud: Gcloud, deployment: Deployment, console: Console) -> Deployment:

@@ -13,9 +13,7 @@ from typing import Any, Literal
 import click
 
 from boiler_functions.cli.context import Context, in_context
-from boiler_functions.cli.output import OUTPUT, put
-
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+from boiler_functions.cli.output import AS_JSON, OUTPUT, put
 
 
 @click.command()
@@ -24,7 +22,7 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 )
 @click.option("--functions", is_flag=True, help="Also ask gcloud whether each function runs this checkout's code.")
 @click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Ask again and again, until Ctrl-C.")
-@_AS_JSON
+@AS_JSON
 @in_context
 def status(context: Context, late: str, functions: bool, watch: float | None, as_json: bool) -> None:
     """Show the state of each view, task and receiver of changes, and of each function. Reads only.
@@ -61,7 +59,7 @@ _ROOT = click.option("--root", metavar="ID", help="Only the instance of this roo
     "--repair", is_flag=True, help="Build what is wrong again, fill wrong totals, and delete copies without a ledger."
 )
 @click.option("--yes", is_flag=True, help="Do not ask: neither before a repair, nor whatever it costs.")
-@_AS_JSON
+@AS_JSON
 @in_context
 def audit(
     context: Context,
@@ -98,7 +96,7 @@ def audit(
 @_SAMPLE
 @_ROOT
 @_PAID
-@_AS_JSON
+@AS_JSON
 @in_context
 def diff(context: Context, view: str | None, sample: int | None, root: str | None, yes: bool, as_json: bool) -> None:
     """Show what this checkout's code would change of VIEW, or of all views, that other code has stored. Reads only.
@@ -122,7 +120,7 @@ def _check_one(view: str | None, sample: int | None, root: str | None) -> None:
 @click.option("--contents", is_flag=True, help="Also show what is stored, and what a fresh build of a copy makes.")
 @click.option("--graph", type=click.Choice(["svg", "mermaid"]), help="Draw a picture instead: sources, views, copies.")
 @OUTPUT
-@_AS_JSON
+@AS_JSON
 @in_context
 def explain(
     context: Context,
@@ -151,7 +149,7 @@ def explain(
 
 @click.command()
 @click.argument("path", metavar="SOURCE")
-@_AS_JSON
+@AS_JSON
 @in_context
 def impact(context: Context, path: str, as_json: bool) -> None:
     """Show which instances of which views a change of the document SOURCE would build. Reads only.
@@ -172,7 +170,7 @@ def builds() -> None:
 
 
 @builds.command("list")
-@_AS_JSON
+@AS_JSON
 @in_context
 def list_builds(context: Context, as_json: bool) -> None:
     """List the builds of the last 30 days, the latest first. Reads only."""
@@ -183,7 +181,7 @@ def list_builds(context: Context, as_json: bool) -> None:
 
 @builds.command("watch")
 @click.argument("id")
-@_AS_JSON
+@AS_JSON
 @in_context
 def watch_build(context: Context, id: str, as_json: bool) -> None:
     """Show how far the build ID is, until it ends or pauses. Reads only; Ctrl-C ends this command, not the build.
@@ -197,7 +195,7 @@ def watch_build(context: Context, id: str, as_json: bool) -> None:
 
 @builds.command("pause")
 @click.argument("id")
-@_AS_JSON
+@AS_JSON
 @in_context
 def pause_build(context: Context, id: str, as_json: bool) -> None:
     """Pause the build ID; what is in work ends with its batch. Exit status 1 if it has ended."""
@@ -208,7 +206,7 @@ def pause_build(context: Context, id: str, as_json: bool) -> None:
 
 @builds.command("resume")
 @click.argument("id")
-@_AS_JSON
+@AS_JSON
 @in_context
 def resume_build(context: Context, id: str, as_json: bool) -> None:
     """Let the paused build ID go on, within a minute. Exit status 1 if it has ended."""
@@ -219,7 +217,7 @@ def resume_build(context: Context, id: str, as_json: bool) -> None:
 
 @builds.command("cancel")
 @click.argument("id")
-@_AS_JSON
+@AS_JSON
 @in_context
 def cancel_build(context: Context, id: str, as_json: bool) -> None:
     """End the build ID; what is built stays, and is right. Exit status 1 if it has ended already."""
@@ -254,7 +252,7 @@ def _of_letters(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--view", metavar="NAME", help="Only letters about this view, form or receiver of changes."),
         click.option("--older", metavar="AGE", help="Only failures last seen before this time, such as 12h or 7d."),
         click.option("--newer", metavar="AGE", help="Only failures seen within this time, such as 30m."),
-        _AS_JSON,
+        AS_JSON,
     )
     for option in reversed(options):
         run = option(run)
@@ -335,7 +333,7 @@ def drop_letters(context: Context, chosen: Any, undelivered: bool, yes: bool, as
 @click.option("--sample", type=click.IntRange(min=1), default=1000, metavar="N", show_default=True, help="How many.")
 @click.option("--all", "every", is_flag=True, help="All documents instead.")
 @_PAID
-@_AS_JSON
+@AS_JSON
 @in_context
 def fit(context: Context, model: str | None, sample: int, every: bool, yes: bool, as_json: bool) -> None:
     """Show how the documents that are there fit MODEL, or all models of the app. Reads only.
@@ -351,7 +349,7 @@ def fit(context: Context, model: str | None, sample: int, every: bool, yes: bool
 @click.command()
 @click.argument("collection")
 @click.option("--sample", type=click.IntRange(min=1), default=300, metavar="N", show_default=True, help="How many.")
-@_AS_JSON
+@AS_JSON
 @in_context
 def model(context: Context, collection: str, sample: int, as_json: bool) -> None:
     """Write a first model of COLLECTION, such as orders or users/{user_id}/notes, from documents. Reads only.
@@ -367,7 +365,7 @@ def model(context: Context, collection: str, sample: int, as_json: bool) -> None
 @click.option("--dry-run", is_flag=True, help="Show what would change, with the fields before and after. Reads only.")
 @click.option("--leave", is_flag=True, help="Count a step as done although documents are left.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_AS_JSON
+@AS_JSON
 @in_context
 def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bool) -> None:
     """Run the steps of `@app.migration` that are not done, in their order, while functions and clients go on.
@@ -384,7 +382,7 @@ def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bo
 @click.argument("file", required=False)
 @click.option("--since", default="1d", metavar="AGE", show_default=True, help="How far back gcloud reads the log.")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many of each kind.")
-@_AS_JSON
+@AS_JSON
 @in_context
 def insights(context: Context, file: str | None, since: str, top: int, as_json: bool) -> None:
     """Show hot documents, most conflicts, documents near 1 MiB and the most expensive views, by the log. Reads only.

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -39,10 +39,14 @@ class Output:
 
     def show(self, context: Context, *, as_json: bool) -> None:
         """Prints the result; raises Unfinished, without a further line, if something is not fine."""
+        if not as_json:
+            click.echo("\n".join((f"{context.app.name}: {place_of(context)}", *self.lines)))
+        self.end(context, as_json=as_json)
+
+    def end(self, context: Context, *, as_json: bool) -> None:
+        """Ends a command that has printed its lines while it went on; does what is left of `show`."""
         if as_json:
             click.echo(self.to_json(context))
-        else:
-            click.echo("\n".join((f"{context.app.name}: {place_of(context)}", *self.lines)))
         if not self.is_fine:
             raise NotFine("")
 
@@ -61,6 +65,8 @@ class Output:
         return json.dumps(envelope, indent=2, default=_plain)
 
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
 OUTPUT = click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -75,6 +81,15 @@ def put(text: str, output: Path | None) -> None:
         return
     output.write_text(text, "utf-8")
     click.echo(f"{output} is written")
+
+
+Tell: TypeAlias = Callable[[str], None]
+"""Prints a line while a command goes on."""
+
+
+def telling(*, as_json: bool) -> Tell:
+    """Returns what prints a line of the result as it comes: beside JSON, to the standard error."""
+    return lambda line: click.echo(line, err=as_json)
 
 
 class NotFine(Unfinished):

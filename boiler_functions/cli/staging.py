@@ -8,15 +8,15 @@ from __future__ import annotations
 import click
 
 from boiler_functions.cli.context import Context, in_context
+from boiler_functions.cli.output import AS_JSON
 
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.command()
 @click.argument("view")
 @_YES
-@_AS_JSON
+@AS_JSON
 @in_context
 def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Build VIEW by this checkout's code beside what is shown, where nobody sees it.
@@ -34,7 +34,7 @@ def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
 @click.argument("view")
 @click.option("--for", "patience", default="10m", metavar="AGE", show_default=True, help="How long to wait.")
 @click.option("--late", default="2m", metavar="AGE", show_default=True, help="How long a build may be owed.")
-@_AS_JSON
+@AS_JSON
 @in_context
 def wait(context: Context, view: str, patience: str, late: str, as_json: bool) -> None:
     """Wait until the staged version of VIEW is ready: all of it is built, and nothing is owed. Reads only.
@@ -50,7 +50,7 @@ def wait(context: Context, view: str, patience: str, late: str, as_json: bool) -
 @click.command()
 @click.argument("view")
 @_YES
-@_AS_JSON
+@AS_JSON
 @in_context
 def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Show the staged version of VIEW, while writers write and clients listen; asks first.
@@ -67,7 +67,7 @@ def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
 @click.argument("view", required=False)
 @click.option("--to", type=int, metavar="DEPLOYMENT", help="Without VIEW: the number of the deployment to go back to.")
 @_YES
-@_AS_JSON
+@AS_JSON
 @in_context
 def rollback(context: Context, view: str | None, to: int | None, yes: bool, as_json: bool) -> None:
     """Show the former version of VIEW again; without VIEW, give functions' traffic to their former revisions.
@@ -91,7 +91,7 @@ def rollback(context: Context, view: str | None, to: int | None, yes: bool, as_j
 @click.command()
 @click.argument("view")
 @_YES
-@_AS_JSON
+@AS_JSON
 @in_context
 def abort(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Delete the staged version of VIEW, which is not promoted; asks first."""
@@ -103,7 +103,7 @@ def abort(context: Context, view: str, yes: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("view")
 @_YES
-@_AS_JSON
+@AS_JSON
 @in_context
 def finish(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Delete the former version of VIEW, once a deployment has made the promoted code production's; asks first."""

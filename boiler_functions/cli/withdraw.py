@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from typing import NamedTuple
 
 from boiler_functions.cli.build import as_here
 from boiler_functions.cli.context import Context
-from boiler_functions.cli.errors import Unfinished
+from boiler_functions.cli.output import Output, Tell, announce
 from boiler_functions.database import Database
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.modes.registry import Registration, registration, registrations
 from boiler_functions.modes.stored_copies import Removal
 
 
-def withdraw(context: Context, console: Console, *, view: str | None, dropped: bool, former: str | None) -> None:
-    """Deletes the copies and ledgers of the chosen views, and their registration."""
+class Withdrawn(NamedTuple):
+    """A view with the number of its copies that are deleted, and of its instances that changed and are kept."""
+
+    view: str
+    copies: int
+    changed: int
+
+
+def withdraw(context: Context, tell: Tell, *, view: str | None, dropped: bool, former: str | None) -> Output:
+    """Deletes the copies and ledgers of the chosen views, and their registration; fine if none changed meanwhile."""
     database = context.database
     declared = context.app.compiled.declarations
     if former is None:
@@ -23,15 +31,20 @@ def withdraw(context: Context, console: Console, *, view: str | None, dropped: b
     else:
         found = _former(context, database, former)
         names = [view] if view else [*found.views, *found.dropped]
+    announce(context)
     if not names:
-        console.print(f"{found.app} has dropped no view; nothing is left to withdraw.", highlight=False)
+        tell(f"{found.app} has dropped no view; nothing is left to withdraw.")
+    done = []
     for name in names:
         left = declared.storing().removal(declared, found.app, name, database, as_here(declared.stored))
-        _withdraw(name, left, console)
-        found = found.without(name)
-        found.write(database)
-    if former and not view:
+        done.append(_withdraw(name, left, tell))
+        if not done[-1].changed:
+            found = found.without(name)
+            found.write(database)
+    is_fine = not any(each.changed for each in done)
+    if former and not view and is_fine:
         found.forget(database)
+    return Output("withdraw", {"of": found.app, "views": [each._asdict() for each in done]}, (), is_fine)
 
 
 def _undeclared(context: Context, found: Registration, view: str | None) -> str:
@@ -54,13 +67,14 @@ def _former(context: Context, database: Database, app: str) -> Registration:
     return known[app]
 
 
-def _withdraw(view: str, left: Removal, console: Console) -> None:
+def _withdraw(view: str, left: Removal, tell: Tell) -> Withdrawn:
     copies = changed = 0
     for deleted, others in left.delete():
         copies, changed = copies + deleted, changed + others
-    console.print(f"{view}: {copies} copies are deleted, with their ledgers", highlight=False)
+    tell(f"{view}: {copies} copies are deleted, with their ledgers")
     if changed:
-        raise Unfinished(
+        tell(
             f"{changed} instances of {view} changed during the withdrawal, and were kept. Remove the functions "
             f"that still build it (`boiler deploy --prune`), and run it again."
         )
+    return Withdrawn(view, copies, changed)

@@ -1,5 +1,6 @@
 """`boiler build` stores what it can, and tells the causes of what it could not build once each, and no traceback."""
 
+import json
 import logging
 
 import pytest
@@ -28,9 +29,8 @@ def test_letters_of_one_cause_are_one_line(module: Write, database: MemoryDataba
     database.commit([Put("cities/odd", {"name": 7, "obj_type": "City", "doc_id": "odd"})])
     result = run("build", "CityView")
     assert result.exit_code == 1
-    lines = result.stderr.splitlines()
-    assert lines[0] == "8 could not be built and are unchanged; boilerDeadLetters says why."
-    assert len(lines) == 3
+    lines = result.stdout.splitlines()[-3:]
+    assert lines[0] == "CityView: 8 could not be built and are unchanged; boilerDeadLetters says why."
     assert lines[1].startswith("  7 × BF505 ")
     assert lines[1].endswith("; first: cities/c0")
     assert "ZeroDivisionError" in lines[1]
@@ -102,7 +102,29 @@ def test_a_build_of_a_root_that_is_not_there_says_so(module: Write, database: Me
     module(APP)
     result = run("build", "CityView", "--root", "NOWHERE")
     assert result.exit_code == 1
-    assert "There is no cities/NOWHERE, and CityView has no copy of it: nothing was built." in result.stderr
+    assert "There is no cities/NOWHERE, and CityView has no copy of it: nothing was built." in result.stdout
+
+
+def test_as_json_a_build_says_of_each_view_what_became_of_it_and_its_lines_are_beside(
+    module: Write, database: MemoryDatabase, run: Run
+) -> None:
+    module(FAILING + LABEL)
+    for name, text in (("TOK", "Tokyo"), ("NUL", " ")):
+        database.commit([Put(f"cities/{name}", {"name": text, "obj_type": "City", "doc_id": name})])
+    done = run("build", "--all", "--json")
+    assert done.exit_code == 1
+    assert "CityView: 1 could not be built" in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["command"], found["is_fine"]) == ("build", False)
+    (label, view) = sorted(found["result"]["views"], key=lambda each: str(each["view"]))
+    assert (label["view"], label["outcomes"], label["causes"]) == ("CityLabel", {"built": 2}, [])
+    assert (view["view"], view["outcomes"]) == ("CityView", {"dead letter": 1, "built": 1})
+    (cause,) = view["causes"]
+    assert (cause["letters"], cause["code"], cause["first"]) == (1, "BF505", "cities/NUL")
+    assert {"rpcs", "reads", "writes", "skipped", "missing"} <= {*view}
+    assert found["result"]["estimate"]["price"] >= 0
+    nowhere = json.loads(run("build", "CityView", "--root", "NOWHERE", "--json").stdout)
+    assert (nowhere["is_fine"], nowhere["result"]["views"][0]["missing"]) == (False, "cities/NOWHERE")
 
 
 def test_documents_that_are_left_out_are_one_line(module: Write, database: MemoryDatabase, run: Run) -> None:
@@ -139,5 +161,5 @@ def test_all_views_are_built_though_one_fails(module: Write, database: MemoryDat
     database.commit([Put("cities/TOK", {"name": " ", "obj_type": "City", "doc_id": "TOK"})])
     result = run("build", "--all")
     assert result.exit_code == 1
-    assert "CityView: 1 could not be built and are unchanged" in result.stderr
+    assert "CityView: 1 could not be built and are unchanged" in result.stdout
     assert database.read(["cityLabels/TOK"]).documents[0].exists

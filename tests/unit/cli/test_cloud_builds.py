@@ -160,9 +160,8 @@ def test_a_build_that_nobody_begins_is_remarked_upon(
         (("build", "CityView", "--stale"), "--stale is for builds in the cloud."),
         (("build", "--all", "--resume"), "--resume continues the build of one VIEW from here."),
         (("build", "CityView", "--root", "x", "--cloud"), "--root builds a single instance, from here."),
-        (("build", "CityView", "--json"), "--json is for builds in the cloud."),
     ],
-    ids=["nothing", "both", "stale", "resume", "root", "json"],
+    ids=["nothing", "both", "stale", "resume", "root"],
 )
 def test_options_that_contradict_each_other_are_refused(
     arguments: tuple[str, ...], why: str, start: Start, run: Run

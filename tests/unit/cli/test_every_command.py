@@ -88,10 +88,22 @@ BEFORE = {
 WITHOUT_JSON = [
     ("plan", ["--graph", "svg"]),
     ("plan", ["--graph", "mermaid"]),
-    ("build", ["CityView"]),
     ("rollback", ["--yes"]),
 ]
 """Runs that refuse --json, or do not heed it; or a project of emulators, which tests/unit/cli/deploy roll back."""
+
+NO_JSON = {
+    "check": "--format json, as it speaks of an app that does not load, too",
+    "compile": "writes files; its exit status says whether they are stale",
+    "rules": "writes a file; its exit status says whether it is stale",
+    "openapi": "prints a document that is JSON",
+    "types": "prints TypeScript",
+    "token": "prints a token, which a shell passes on",
+    "init": "writes files, before there is an app to speak of",
+    "dev": "runs until Ctrl-C",
+    "desk": "serves a page until Ctrl-C",
+}
+"""The commands without --json, each with what it does instead."""
 
 NEEDS_A_DEPLOYMENT = "finish"
 """Succeeds after a deployment alone, which tests/unit/cli/test_staged.py makes."""
@@ -149,6 +161,10 @@ def testing(start: Start, folder: Path, functions: list[str], monkeypatch: pytes
 
 def test_every_command_is_run_by_these_tests_or_serves() -> None:
     assert {*COMMANDS} == {*RUNS, *SERVES}
+
+
+def test_every_command_takes_json_unless_it_prints_something_else() -> None:
+    assert {name for name in COMMANDS if not has_json(name)} == {*NO_JSON}
 
 
 @pytest.mark.parametrize("name", RUNNING)

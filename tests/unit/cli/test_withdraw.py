@@ -1,5 +1,6 @@
 """`boiler withdraw` deletes what is left of views that no code stores any more, and nothing else."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -146,9 +147,23 @@ def test_a_copy_that_changes_during_the_withdrawal_is_kept_and_reported(
     result = run("withdraw", "--dropped")
     assert result.exit_code == 1
     assert (
-        "2 instances of CityLabel changed during the withdrawal, and were kept. Remove the functions" in result.stderr
+        "2 instances of CityLabel changed during the withdrawal, and were kept. Remove the functions" in result.stdout
     )
     assert len(paths(database, "cityLabels")) == 2
+    found = json.loads(run("withdraw", "--dropped", "--json").stdout)
+    assert (found["command"], found["is_fine"]) == ("withdraw", False)
+    assert found["result"] == {"of": "towns", "views": [{"view": "CityLabel", "copies": 0, "changed": 2}]}
+
+
+def test_a_withdrawal_names_the_database_before_it_deletes_anything(
+    deploy: Callable[[str], Boiler], database: MemoryDatabase, run: Run
+) -> None:
+    deploy(APP + LABEL)
+    deploy(APP)
+    done = run("withdraw", "--dropped", "--json", "--project", "demo-towns")
+    assert done.stderr.splitlines()[0] == "towns: project demo-towns, database (default)"
+    assert json.loads(done.stdout)["result"]["views"] == [{"view": "CityLabel", "copies": 2, "changed": 0}]
+    assert json.loads(run("withdraw", "--dropped", "--json").stdout)["result"]["views"] == []
 
 
 def test_the_plan_finds_another_app_where_it_may_ask_a_database(

@@ -1,5 +1,6 @@
 """`boiler deploy` deploys what is new or changed, leaves the rest alone, and prints each command."""
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -95,6 +96,37 @@ def test_dry_run_prints_the_commands_also_where_gcloud_does_not_answer(standin: 
     assert result.exit_code == 0
     assert result.stdout.startswith("# What this replaces in my-project is not known: BF204 ")
     assert "gcloud functions deploy towns-city-view-on-cities " in result.stdout
+
+
+def test_as_json_a_deployment_says_what_it_did_and_its_lines_are_beside(standin: Standin, run: Run) -> None:
+    standin.answers("functions list", [OLD])
+    done = run("deploy", "--prune", "--yes", "--json")
+    found = json.loads(done.stdout)
+    assert (found["command"], found["project"], found["is_fine"]) == ("deploy", "my-project", True)
+    result = found["result"]
+    assert {each["name"]: each["change"] for each in result["functions"]} == {
+        **dict.fromkeys(NAMES, "new"),
+        "towns-old": "no longer declared",
+    }
+    assert (result["removed"], result["left"], result["built"], result["dropped"]) == (["towns-old"], None, None, {})
+    assert result["due"] == {"CityView": "is new or has new sources"}
+    assert result["deployment"] > 1_700_000_000
+    assert result["changes"] > len(NAMES)
+    assert "towns is deployed to my-project" in done.stderr
+    assert re.search(r"^functions: towns-upkeep done$", done.stderr, re.MULTILINE)
+    built = json.loads(run("deploy", "--build", "--json").stdout)["result"]
+    assert (built["built"], built["due"]) == (None, {})
+
+
+def test_as_json_a_dry_run_has_the_commands_of_each_phase(standin: Standin, run: Run) -> None:
+    found = json.loads(run("deploy", "--dry-run", "--json").stdout)["result"]
+    assert [each["change"] for each in found["functions"]] == ["new"] * 4
+    lines = run("deploy", "--dry-run").stdout.splitlines()
+    for title, commands in found["commands"].items():
+        assert f"# {title}" in lines
+        assert {*commands} <= {*lines}
+    standin.fails("functions list", "ERROR: You do not currently have an active account selected.")
+    assert json.loads(run("deploy", "--dry-run", "--json").stdout)["result"]["functions"] is None
 
 
 @pytest.mark.parametrize("state", ["FAILED", "DEPLOYING"])
@@ -203,7 +235,7 @@ def test_a_function_that_is_no_longer_declared_is_named_and_stays(standin: Stand
 def test_prune_asks_before_it_removes(answer: str, is_removed: bool, standin: Standin) -> None:
     standin.answers("functions list", [OLD])
     result = CliRunner().invoke(boiler, ["deploy", "--prune"], input=answer)
-    assert "Remove towns-old (us-central1), which towns no longer declares?" in result.stdout
+    assert "Remove towns-old (us-central1), which towns no longer declares?" in result.stderr
     assert any(line.startswith("functions delete towns-old") for line in standin.commands) is is_removed
 
 

@@ -27,9 +27,9 @@ def test_undeployed_security_rules_are_named_last_and_give_an_exit_status_of_1(
     result = run("deploy")
     assert result.exit_code == 1
     assert standin.deployed == FUNCTIONS
-    assert result.stderr.startswith("Security rules are not deployed: ")
-    assert result.stderr.endswith("run: npx firebase-tools deploy --only firestore --project my-project.\n")
-    assert ("`boiler compile` and `boiler rules` write" in result.stderr) is (lacks == "firebase.json")
+    assert result.stdout.splitlines()[-1].startswith("Security rules are not deployed: ")
+    assert result.stdout.endswith("run: npx firebase-tools deploy --only firestore --project my-project.\n")
+    assert ("`boiler compile` and `boiler rules` write" in result.stdout) is (lacks == "firebase.json")
 
 
 def test_security_rules_can_be_left_to_others(standin: Standin, run: Run) -> None:
@@ -95,7 +95,7 @@ def test_an_index_that_is_being_built_is_waited_for(
     result = run("deploy")
     assert result.exit_code == 0
     assert deployed == [set(), set()]
-    assert result.stdout.count("database: waits for the index streets (kind asc, length asc)\n") == 2
+    assert result.stderr.count("database: waits for the index streets (kind asc, length asc)\n") == 2
     assert not any(line.startswith(INDEX) for line in standin.commands)
     assert len(standin.deployed) == 5
 
