@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import click
 from rich.console import Console
@@ -37,10 +37,29 @@ from boiler_functions.testing.tokens import unsigned_token
 from boiler_functions.views.fetching import Assumed
 
 _UNWRAPPED = 10_000
+"""The width of a console that wraps no line."""
+
+_WHOLE = 1000
+"""As many letters as any first sentence has; by default, click cuts it where the line ends."""
+
+
+SECTIONS: Final[Mapping[str, Sequence[str]]] = {
+    "Begin": ("init", "dev", "check", "token", "openapi", "types"),
+    "Deploy": ("plan", "rules", "compile", "deploy", "build", "builds", "withdraw"),
+    "Operate": ("status", "audit", "explain", "impact", "letters", "insights", "desk"),
+    "Try a newer version of a view": ("diff", "stage", "wait", "promote", "rollback", "abort", "finish"),
+    "Use documents that are there": ("model", "fit", "migrate"),
+}
+"""The commands in the order of their use, as `boiler --help` lists them."""
 
 
 class CommandGroup(click.Group):
-    """A group whose commands report an error of this package without a traceback."""
+    """A group that lists its commands by their use, and reports an error of this package without a traceback."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(_WHOLE)) for name in names])
 
     def invoke(self, ctx: click.Context) -> object:
         with reported():
@@ -57,20 +76,30 @@ def boiler(ctx: click.Context, app: str | None) -> None:
     The nearest pyproject.toml names the app under [tool.boiler_functions]: app = "module:name". The module is imported
     from the folder that is uploaded: source = "functions".
 
-    Exit status: 0 done, 1 partly failed, 2 an error with its code, 130 interrupted.
+    A view is built for each of its root documents, and stored in one or more copies; its ledger, a document beside
+    them, says what it was built from.
+
+    Exit status: 0 done and fine, 1 done and something is not fine, 2 an error with its code, 130 after Ctrl-C.
     """
     ctx.obj = app
 
 
 @boiler.command()
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    help="How to print what is found.",
+)
 @click.option("--explain", metavar="CODE", help="Print what a code means, and what to do.")
 @click.pass_obj
 def check(app: str | None, form: str, explain: str | None) -> None:
     """Compile the app, and print what it declares, or every mistake in it.
 
-    JSON, and SARIF for code scanning, are printed to the standard output in either case. Exit status 2 if there are
-    mistakes.
+    JSON, and SARIF for code scanning, are printed to the standard output whether there are mistakes or not. Exit status
+    2 if there are mistakes.
     """
     from boiler_functions.cli import check as checking
     from boiler_functions.cli import codes
@@ -109,7 +138,11 @@ _CHECK = click.option(
 @_CHECK
 @in_context
 def compile_(context: Context, check_only: bool) -> None:
-    """Write the files of firebase-tools: functions.yaml, firestore.indexes.json, and firebase.json if it is missing."""
+    """Write functions.yaml and firestore.indexes.json for firebase-tools.
+
+    Also write firebase.json, if there is none. With these files, `firebase deploy` deploys the app; `boiler deploy`
+    needs none of them.
+    """
     _update(list(generated(context)), "boiler compile", check_only)
     for remark in () if check_only else remarks(context):
         click.echo(f"warning {remark}", err=True)
@@ -130,9 +163,15 @@ def rules(context: Context, check_only: bool) -> None:
 @click.option(
     "--graph", type=click.Choice(["svg", "mermaid"]), help="Draw a picture instead: sources, functions, views."
 )
-@click.option("--many", default=10, show_default=True, help="Assumed documents behind a reference to many.")
 @click.option(
-    "--dependents", default=1, show_default=True, help="Assumed number of views that one document is part of."
+    "--many", default=10, metavar="N", show_default=True, help="Assume N documents behind a reference to many."
+)
+@click.option(
+    "--dependents",
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Assume each document in N instances of a view.",
 )
 @click.option(
     "--prices",
@@ -172,7 +211,7 @@ def plan(
 @OUTPUT
 @click.pass_obj
 def openapi(app: str | None, output: Path | None) -> None:
-    """Print the OpenAPI 3.1 document of the HTTP function; needs neither a database nor a server."""
+    """Print the OpenAPI 3.1 document of the REST API; needs neither a database nor a server."""
     from boiler_functions.cli.openapi import openapi_json
 
     put(openapi_json(Project.find(app).load()), output)
@@ -183,7 +222,10 @@ def openapi(app: str | None, output: Path | None) -> None:
 @OUTPUT
 @click.pass_obj
 def types(app: str | None, firestore: bool, output: Path | None) -> None:
-    """Print TypeScript types of the views and of the HTTP function; needs openapi-typescript in node_modules."""
+    """Print TypeScript types of the REST API, or with --firestore of the documents.
+
+    Those of the REST API need openapi-typescript in node_modules, or on PATH.
+    """
     from boiler_functions.cli.openapi import openapi_json
     from boiler_functions.cli.types import firestore_module, typescript
 
@@ -196,10 +238,14 @@ def types(app: str | None, firestore: bool, output: Path | None) -> None:
 @click.argument("view", required=False)
 @click.option("--all", "every", is_flag=True, help="Build all views, each after those whose copies it reads.")
 @click.option("--root", metavar="ID", help="Build only the instance of this root: its id or path.")
-@click.option("--withdraw", is_flag=True, help="Allow new code to delete every copy of a view whose root exists.")
-@click.option("--resume", is_flag=True, help="Continue after the last page that an earlier run finished.")
+@click.option(
+    "--withdraw",
+    is_flag=True,
+    help="Delete copies that this code no longer stores, even all those of a root.",
+)
+@click.option("--resume", is_flag=True, help="Continue where an earlier run stopped.")
 @click.option("--cloud", is_flag=True, help="Build in tasks of the app's queue, with the code that is deployed.")
-@click.option("--stale", is_flag=True, help="With --cloud: only what other code has built.")
+@click.option("--stale", is_flag=True, help="With --cloud: only instances that were built by other code.")
 @click.option(
     "--max-rate", type=click.FloatRange(min=0.1), metavar="N", help="With --cloud: at most N instances a second."
 )
@@ -223,9 +269,10 @@ def build(
 ) -> None:
     """Rebuild every instance of VIEW, including those that were edited by hand.
 
-    Says what it costs, and asks if that is more than a cent. Functions may run at the same time. The position is kept
-    in .boiler/ beside pyproject.toml, or with --cloud in the database, where `boiler builds` shows, pauses, resumes and
-    cancels it. Exit status 1 if an instance could not be built; it is left unchanged, and its dead letter says why.
+    Says what it costs, and asks if that is more than a cent. Functions may run at the same time. How far the build is
+    stands in .boiler/ beside pyproject.toml, or with --cloud in the database, where `boiler builds` shows, pauses,
+    resumes and cancels it. Exit status 1 if an instance could not be built; it is left unchanged, and its dead letter
+    says why.
     """
     _check_build(view, every, root, resume, cloud, {"--stale": stale, "--max-rate": max_rate, "--detach": detach})
     if cloud:
@@ -284,7 +331,12 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @boiler.command()
 @click.option(
-    "--project", "project_id", default="demo-boiler", show_default=True, help="Project id; begins with 'demo-'."
+    "--project",
+    "project_id",
+    metavar="ID",
+    default="demo-boiler",
+    show_default=True,
+    help="The project id of the emulators; begins with 'demo-'.",
 )
 @click.option("--free-ports", is_flag=True, help="Use ports that are free instead of those of firebase.json.")
 @click.option("--no-auth", is_flag=True, help="Do not start the Auth emulator; unsigned tokens are accepted.")
@@ -338,7 +390,12 @@ def dev(
     help="A claim of the token; without TEXT its value is true.",
 )
 @click.option(
-    "--project", "project_id", default="demo-boiler", show_default=True, help="The project id of `boiler dev`."
+    "--project",
+    "project_id",
+    metavar="ID",
+    default="demo-boiler",
+    show_default=True,
+    help="The project id that `boiler dev` was given.",
 )
 def token(uid: str, claims: Sequence[str], project_id: str) -> None:
     """Print an unsigned ID token of the user UID, which only `boiler dev` and the Auth emulator accept."""
@@ -366,7 +423,7 @@ def _console(output: Path | None) -> Console:
 
 
 @boiler.command()
-@click.option("--dry-run", is_flag=True, help="Print the commands for an empty project, and run none.")
+@click.option("--dry-run", is_flag=True, help="Print the commands that deploy to an empty project, and run none.")
 @click.option(
     "--only",
     multiple=True,
@@ -374,7 +431,12 @@ def _console(output: Path | None) -> Console:
     help="Deploy only these functions: a name, entry point or view, or a pattern such as a*.",
 )
 @click.option("--prune", is_flag=True, help="Remove functions that the app no longer declares, after asking.")
-@click.option("--build", "build_too", is_flag=True, help="Build views that are new or have new sources.")
+@click.option(
+    "--build",
+    "build_too",
+    is_flag=True,
+    help="Build views that are new, have new sources or other code.",
+)
 @click.option("--no-rules", is_flag=True, help="Do not deploy the security rules.")
 @click.option("--no-watch", is_flag=True, help="Do not deploy metrics, the dashboard and alerts.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
@@ -414,8 +476,8 @@ def deploy(
 def init(name: str | None) -> None:
     """Write a new project into a new folder NAME; without NAME, into this folder, with its name.
 
-    Below a firebase.json, the project becomes one more of its codebases, beside the functions that are there; nothing
-    else changes. Without NAME, where an app is already, only that is done.
+    If this folder or one above has a firebase.json, the project is added to it as one more codebase, beside the
+    functions that are there. Without NAME, in the folder of an app, that is all that is done.
     """
     from boiler_functions.cli.init import init as write_project
 

@@ -74,8 +74,8 @@ def audit(
 ) -> None:
     """Compare the copies of VIEW, or of all views, with a fresh build. Only reads, unless --repair is given.
 
-    Writers and functions may go on. A copy is wrong if it differs although its sources are as they were; lost if a
-    source changed longer ago than --late; late if it changed since; without a ledger if no function follows it.
+    Writers and functions may go on meanwhile. A copy is wrong if it differs although its sources are as they were; lost
+    if a source changed longer ago than --late; late if it changed since; without a ledger if no function follows it.
     --since finds what lost events have left, except those of deletions. A kept total is compared with what Firestore
     counts. Exit status 0 if nothing is wrong, lost or without a ledger, 1 if something is, 2 for an error.
     """
@@ -99,7 +99,7 @@ def audit(
 @AS_JSON
 @in_context
 def diff(context: Context, view: str | None, sample: int | None, root: str | None, yes: bool, as_json: bool) -> None:
-    """Show what this checkout's code would change of VIEW, or of all views, that other code has stored. Reads only.
+    """Show what this checkout's code would change in copies that other code has stored, of VIEW or of all. Reads only.
 
     Exit status 0 if nothing would change, 1 if something would, 2 for an error.
     """
@@ -198,7 +198,7 @@ def watch_build(context: Context, id: str, as_json: bool) -> None:
 @AS_JSON
 @in_context
 def pause_build(context: Context, id: str, as_json: bool) -> None:
-    """Pause the build ID; what is in work ends with its batch. Exit status 1 if it has ended."""
+    """Pause the build ID, after the batch that is in work. Exit status 1 if the build has ended."""
     from boiler_functions.cli.cloud_builds import pause as paused
 
     paused(context, id).show(context, as_json=as_json)
@@ -209,7 +209,7 @@ def pause_build(context: Context, id: str, as_json: bool) -> None:
 @AS_JSON
 @in_context
 def resume_build(context: Context, id: str, as_json: bool) -> None:
-    """Let the paused build ID go on, within a minute. Exit status 1 if it has ended."""
+    """Let the paused build ID go on, within a minute. Exit status 1 if the build has ended."""
     from boiler_functions.cli.cloud_builds import resume as resumed
 
     resumed(context, id).show(context, as_json=as_json)
@@ -220,7 +220,7 @@ def resume_build(context: Context, id: str, as_json: bool) -> None:
 @AS_JSON
 @in_context
 def cancel_build(context: Context, id: str, as_json: bool) -> None:
-    """End the build ID; what is built stays, and is right. Exit status 1 if it has ended already."""
+    """End the build ID; what is built stays, and is right. Exit status 1 if the build has ended already."""
     from boiler_functions.cli.cloud_builds import cancel as cancelled
 
     cancelled(context, id).show(context, as_json=as_json)
@@ -299,7 +299,7 @@ def show_letters(context: Context, chosen: Any, contents: bool, as_json: bool) -
 @in_context
 @_of_letters
 def retry_letters(context: Context, chosen: Any, undelivered: bool, as_json: bool) -> None:
-    """Do the work of the letters again, with the code that is here; a letter ends when its work is done.
+    """Do the work of the letters again, with this checkout's code; a letter is deleted when its work is done.
 
     A form takes effect exactly once, however often it is tried again. A view is built from the documents as they are
     now. A change is delivered again under its key. An event that could not be delivered is handled as if it came late.
@@ -330,16 +330,24 @@ def drop_letters(context: Context, chosen: Any, undelivered: bool, yes: bool, as
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--sample", type=click.IntRange(min=1), default=1000, metavar="N", show_default=True, help="How many.")
-@click.option("--all", "every", is_flag=True, help="All documents instead.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=1000,
+    metavar="N",
+    show_default=True,
+    help="Read N documents of a model.",
+)
+@click.option("--all", "every", is_flag=True, help="Read all documents instead.")
 @_PAID
 @AS_JSON
 @in_context
 def fit(context: Context, model: str | None, sample: int, every: bool, yes: bool, as_json: bool) -> None:
     """Show how the documents that are there fit MODEL, or all models of the app. Reads only.
 
-    Says for each field what does not fit, what is read under a former name or coerced, where it is missing, and what no
-    model declares: how often, with the path of an example. Exit status 0 if all fit, 1 if some do not, 2 for an error.
+    Says of each field how often a value does not fit, is read under a former name or is coerced, and how often the
+    field is missing; and which fields no model declares. Each with the path of an example. Exit status 0 if all fit, 1
+    if some do not, 2 for an error.
     """
     from boiler_functions.cli.fit import fit as fitted
 
@@ -348,7 +356,9 @@ def fit(context: Context, model: str | None, sample: int, every: bool, yes: bool
 
 @click.command()
 @click.argument("collection")
-@click.option("--sample", type=click.IntRange(min=1), default=300, metavar="N", show_default=True, help="How many.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), default=300, metavar="N", show_default=True, help="Read N documents."
+)
 @AS_JSON
 @in_context
 def model(context: Context, collection: str, sample: int, as_json: bool) -> None:
@@ -363,12 +373,12 @@ def model(context: Context, collection: str, sample: int, as_json: bool) -> None
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show what would change, with the fields before and after. Reads only.")
-@click.option("--leave", is_flag=True, help="Count a step as done although documents are left.")
+@click.option("--leave", is_flag=True, help="Count a step as done even if it leaves documents as they are.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @AS_JSON
 @in_context
 def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bool) -> None:
-    """Run the steps of `@app.migration` that are not done, in their order, while functions and clients go on.
+    """Run the steps of `@app.migration` that are not done, in their order; functions and clients may go on meanwhile.
 
     A document that a step cannot change, or that does not fit afterwards, is left and named; the next run tries it
     again, and no later step runs before. Exit status 0 if all steps are done, 1 if not, 2 for an error.
@@ -381,11 +391,13 @@ def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bo
 @click.command()
 @click.argument("file", required=False)
 @click.option("--since", default="1d", metavar="AGE", show_default=True, help="How far back gcloud reads the log.")
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many of each kind.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", default=10, show_default=True, help="Show N of each kind."
+)
 @AS_JSON
 @in_context
 def insights(context: Context, file: str | None, since: str, top: int, as_json: bool) -> None:
-    """Show hot documents, most conflicts, documents near 1 MiB and the most expensive views, by the log. Reads only.
+    """Show hot documents, most conflicts, documents near 1 MiB and the most expensive views, from the log. Reads only.
 
     Without FILE, asks gcloud for the project's log; or reads what `boiler dev` has logged, if an emulator is
     configured. FILE has entries of the log as JSON, one in a line or in an array; - is the standard input. Exit status
@@ -405,7 +417,7 @@ def insights(context: Context, file: str | None, since: str, top: int, as_json: 
 def desk(context: Context, port: int, contents: bool, allow_changes: bool) -> None:
     """Serve a page that shows status, letters and any document, until Ctrl-C. Reads only, unless changes are allowed.
 
-    With the rights of whoever starts it; only a browser on this machine reaches it.
+    The page has the rights of whoever starts it, and only a browser on this machine reaches it.
     """
     from boiler_functions.cli.desk.server import serve
 

@@ -39,7 +39,8 @@ def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
 def wait(context: Context, view: str, patience: str, late: str, as_json: bool) -> None:
     """Wait until the staged version of VIEW is ready: all of it is built, and nothing is owed. Reads only.
 
-    Else it is building, late or failing. Exit status 0 if it is ready, 1 if it is not within the time, 2 for an error.
+    Until then it is building, late or failing. Exit status 0 if it is ready, 1 if it is not within the time, 2 for an
+    error.
     """
     from boiler_functions.cli.output import age_of
     from boiler_functions.cli.staged import wait as waited
@@ -65,7 +66,7 @@ def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("view", required=False)
-@click.option("--to", type=int, metavar="DEPLOYMENT", help="Without VIEW: the number of the deployment to go back to.")
+@click.option("--to", type=int, metavar="DEPLOYMENT", help="Without VIEW: go back to the deployment of this number.")
 @_YES
 @AS_JSON
 @in_context
@@ -73,8 +74,9 @@ def rollback(context: Context, view: str | None, to: int | None, yes: bool, as_j
     """Show the former version of VIEW again; without VIEW, give functions' traffic to their former revisions.
 
     Says what it changes, and asks first. The staged version of VIEW stays, and can be promoted again. Without VIEW, it
-    takes back what the latest deployment has replaced, and is refused if that builds views by other code, or has other
-    triggers: then deploy the former code. Exit status 0 if nothing is left, 1 if something is, 2 for an error.
+    takes back what the latest deployment has replaced; this is refused if the former functions build views by other
+    code or have other triggers: then deploy the former code. Exit status 0 if nothing is left, 1 if something is, 2 for
+    an error.
     """
     if view is None:
         from boiler_functions.cli.rollback import roll_back

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from boiler_functions.cli import staged
-from boiler_functions.cli.commands import boiler
+from boiler_functions.cli.commands import SECTIONS, boiler
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
 from boiler_functions.cli.rights import READ, rights_of
@@ -161,6 +161,13 @@ def testing(start: Start, folder: Path, functions: list[str], monkeypatch: pytes
 
 def test_every_command_is_run_by_these_tests_or_serves() -> None:
     assert {*COMMANDS} == {*RUNS, *SERVES}
+
+
+def test_the_help_lists_every_command_once_with_its_whole_first_sentence(run: Run) -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(boiler.commands)
+    listed = "".join(run("--help").stdout.split())
+    for command in boiler.commands.values():
+        assert "".join(command.get_short_help_str(1000).split()) in listed
 
 
 def test_every_command_takes_json_unless_it_prints_something_else() -> None:
