@@ -29,7 +29,7 @@ from boiler_functions.app import Boiler
 from boiler_functions.cli.project import PYPROJECT, TABLE, Project
 from boiler_functions.compile.compiler import Compiled, compile_declarations
 from boiler_functions.database.firestore import DATABASE, EMULATOR_HOST, PROJECT, FirestoreDatabase, connect
-from boiler_functions.exceptions import ConfigurationError, DeclarationError
+from boiler_functions.exceptions import ConfigurationError, DeclarationError, NoSuchProject
 from boiler_functions.manifest import Manifest
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
@@ -157,10 +157,10 @@ class Context:
 
     @cached_property
     def project_id(self) -> str:
-        """The Google Cloud project; raises ConfigurationError if none is configured."""
+        """The Google Cloud project; raises NoSuchProject if none is configured."""
         if found := self.named_project:
             return found
-        raise ConfigurationError(
+        raise NoSuchProject(
             f'No project is named. Give --project, set {PROJECT}, or write project = "…" in '
             f"{TABLE[:-1]}.env.{self.stage.name or 'prod'}] of {self.project.folder / PYPROJECT}."
         )

@@ -31,7 +31,6 @@ from boiler_functions.exceptions import (
     ConfigurationError,
     DeploymentFailed,
     DoubledReceiver,
-    NoSuchProject,
     Permanent,
     Transient,
 )
@@ -148,8 +147,6 @@ def deploy(context: Context, tell: Tell, wanted: Wanted) -> Output:
 
     Raises the error that explains a failure; Interrupted for Ctrl-C.
     """
-    if context.named_project is None:
-        raise NoSuchProject(_no_project(context))
     deployment = replace(planned(context, context.project_id), rules=wanted.rules)
     if not wanted.watch:
         deployment = replace(deployment, watch=replace(deployment.watch, enabled=False))
@@ -337,10 +334,3 @@ def firebase_of(folder: Path, deployment: Deployment) -> tuple[str | None, str |
 def credentials(context: Context) -> dict[str, str]:
     """Returns the variable that makes gcloud use the key file of the stage, if the stage has one."""
     return {_KEY_FILE: context.key_file} if context.key_file else {}
-
-
-def _no_project(context: Context) -> str:
-    try:
-        return context.project_id
-    except ConfigurationError as error:
-        return str(error)

@@ -55,7 +55,7 @@ class Output:
         envelope = {
             "command": self.command,
             "app": context.app.name,
-            "project": _project(context),
+            "project": context.named_project,
             "database": context.database_id,
             "emulator": context.emulator,
             "time": datetime.now(UTC),
@@ -114,7 +114,7 @@ def repeated(find: Callable[[], Output], context: Context, seconds: float | None
 def place_of(context: Context) -> str:
     """Returns the project and the database that a command speaks of: `project demo-x, database (default)`."""
     emulator = f", emulator {context.emulator}" if context.emulator else ""
-    return f"project {_project(context)}, database {context.database_id}{emulator}"
+    return f"project {context.named_project or 'of the credentials'}, database {context.database_id}{emulator}"
 
 
 def announce(context: Context) -> None:
@@ -162,10 +162,6 @@ def shown_age(age: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _project(context: Context) -> str:
-    return context.named_project or "of the credentials"
 
 
 def _plain(value: object) -> Any:

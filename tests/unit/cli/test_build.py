@@ -115,7 +115,7 @@ def test_as_json_a_build_says_of_each_view_what_became_of_it_and_its_lines_are_b
     assert done.exit_code == 1
     assert "CityView: 1 could not be built" in done.stderr
     found = json.loads(done.stdout)
-    assert (found["command"], found["is_fine"]) == ("build", False)
+    assert (found["command"], found["project"], found["is_fine"]) == ("build", None, False)
     (label, view) = sorted(found["result"]["views"], key=lambda each: str(each["view"]))
     assert (label["view"], label["outcomes"], label["causes"]) == ("CityLabel", {"built": 2}, [])
     assert (view["view"], view["outcomes"]) == ("CityView", {"dead letter": 1, "built": 1})

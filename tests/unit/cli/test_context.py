@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from boiler_functions.cli.context import Context
-from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.exceptions import ConfigurationError, NoSuchProject
 from tests.unit.cli.conftest import APP, Run, Write
 
 STAGES = """
@@ -99,7 +99,7 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_without_a_project_the_error_has_the_three_ways_to_name_one(project: Path) -> None:
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(NoSuchProject) as raised:
         _ = context().project_id
     assert str(raised.value) == (
         'No project is named. Give --project, set GOOGLE_CLOUD_PROJECT, or write project = "…" in '
