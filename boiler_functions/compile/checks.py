@@ -103,8 +103,8 @@ def check_own_copies(declarations: Declarations) -> None:
     for mode, each in declarations.all:
         if each.view is not None and each.view.has_own_copies() and not mode.takes_own_copies:
             raise InvalidReference(
-                f"@app.{mode.name} of {each.view.__name__}, whose getters may ask for whom a copy is "
-                f"({each.view.copy_class.__name__}): it has no copy to ask for. Give it a view model without a Copy."
+                f"@app.{mode.name} of {each.view.__name__} has no copies, and the getters of {each.view.__name__} may "
+                f"ask for whom a copy is ({each.view.copy_class.__name__}). Give it a view model without a Copy."
             )
 
 

@@ -121,7 +121,7 @@ class Bound(Generic[Own, T]):
         """Returns the value; raises InvalidCondition for null, with which Firestore would find nothing."""
         if value is None:
             raise InvalidCondition(
-                f"{self!r} is compared with None by an operator for which Firestore finds nothing then; use "
+                f"{self!r} is compared with None by an operator with which Firestore finds no document; use "
                 f"`is_null()` or `is_not_null()`."
             )
         return value

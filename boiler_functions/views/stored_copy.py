@@ -63,8 +63,8 @@ def _copy_model(view: type[Any]) -> type[StoredCopy]:
     names = {name: _name(name) for name in path.names if last != f"{{{name}}}"}
     if taken := [name for name, times in Counter([*names.values(), *view.attributes]).items() if times > 1]:
         raise InvalidReference(
-            f"{view.__name__} cannot be read by another view, which would call a placeholder of {path.text!r} "
-            f"{taken[0]!r}, as another placeholder or an attribute is; rename that."
+            f"{view.__name__} cannot be read by another view: there, a placeholder of its path {path.text!r} has the "
+            f"name {taken[0]!r}, which another placeholder or an attribute has, too. Rename one of them."
         )
     collection = "/".join(f"{{{names[each[1:-1]]}}}" if each[1:-1] in names else each for each in above)
     # Its own options, so that none of the view's are those of the copy: a copy is nobody's view.

@@ -489,7 +489,7 @@ def test_a_view_whose_path_another_view_could_not_name_is_refused_as_a_source() 
     cases: list[tuple[Any, type[DeclarationError], str]] = [
         (Ends, InvalidReference, "nor be the root of a view, as their path .* ends in 'part'"),
         (Board, InvalidReference, r"or read one: `reference\(Board, doc_id='all'\)`"),
-        (Taken, InvalidReference, "would call a placeholder of .* 'meeting_room'"),
+        (Taken, InvalidReference, "a placeholder of its path .* has the name 'meeting_room'"),
         (Reserved, InvalidAttribute, "Reserved.delete: the name is reserved by DomainModel"),
     ]
     for view, error, text in cases:
