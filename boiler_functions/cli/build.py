@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from boiler_functions.app import Boiler
+from boiler_functions.cli.codes import see
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import of_builds
 from boiler_functions.cli.errors import stopped_as
@@ -267,9 +268,12 @@ class LetterLog(logging.Handler):
         return sorted(causes, key=lambda each: -each.letters)[:CAUSES]
 
     def causes(self) -> Iterator[str]:
-        """Yields a line for each cause, the most frequent first."""
-        for each in self.found():
+        """Yields a line for each cause, the most frequent first, and where their codes are explained."""
+        found = self.found()
+        for each in found:
             yield f"  {each.letters} × {each.code} {each.message}; first: {each.first}"
+        if found:
+            yield see(each.code for each in found)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from boiler_functions.cli.build import letters_written
+from boiler_functions.cli.codes import see
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.output import Output, confirm, shown_age, table
 from boiler_functions.exceptions import ConfigurationError
@@ -76,6 +77,8 @@ def show_letters(context: Context, chosen: LetterChoice, *, contents: bool) -> O
     """Returns all that the letters say; without `contents`, not the message, which may quote a document."""
     found = chosen.letters(context)
     lines = [line for each in found for line in _told(each, contents=contents)]
+    if found:
+        lines.append(see(each.code for each in found))
     result = {"letters": [_as_json(each, contents=contents) for each in found]}
     return Output("letters show", result, lines)
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_letters_of_one_cause_are_one_line(module: Write, database: MemoryDataba
     database.commit([Put("cities/odd", {"name": 7, "obj_type": "City", "doc_id": "odd"})])
     result = run("build", "CityView")
     assert result.exit_code == 1
-    lines = result.stdout.splitlines()[-3:]
+    *lines, last = result.stdout.splitlines()[-4:]
+    assert re.fullmatch(r"see: boiler check --explain BF50\d, boiler check --explain BF50\d", last)
     assert lines[0] == "CityView: 8 could not be built and are unchanged; boilerDeadLetters says why."
     assert lines[1].startswith("  7 × BF505 ")
     assert lines[1].endswith("; first: cities/c0")

@@ -67,7 +67,8 @@ def test_a_message_is_shown_only_when_it_is_asked_for(start: Start, run: Run) ->
     testing.deliver()
     assert SECRET not in run("letters", "show").stdout
     assert SECRET not in run("letters", "show", "--json").stdout
-    assert SECRET in run("letters", "show", "--contents").stdout
+    assert SECRET in (shown := run("letters", "show", "--contents").stdout)
+    assert shown.splitlines()[-1] == "see: boiler check --explain BF511"
     (letter,) = answer(run, "show", "--contents")["result"]["letters"]
     assert SECRET in letter["message"]
 
