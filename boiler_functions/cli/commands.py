@@ -15,7 +15,7 @@ from rich.console import Console
 
 from boiler_functions.cli.build import build_views
 from boiler_functions.cli.context import Context, in_context
-from boiler_functions.cli.errors import Mistaken, Unfinished, reported
+from boiler_functions.cli.errors import Mistaken, reported
 from boiler_functions.cli.generated import (
     Generated,
     firestore_rules,
@@ -25,7 +25,7 @@ from boiler_functions.cli.generated import (
     stage_functions,
 )
 from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
-from boiler_functions.cli.output import AS_JSON, OUTPUT, Output, put, telling
+from boiler_functions.cli.output import AS_JSON, OUTPUT, Output, Tell, put, telling
 from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.staging import COMMANDS as STAGING_COMMANDS
@@ -38,6 +38,8 @@ from boiler_functions.views.fetching import Assumed
 
 _UNWRAPPED = 10_000
 """The width of a console that wraps no line."""
+
+_STALE = "stale"
 
 _WHOLE = 1000
 """As many letters as any first sentence has; by default, click cuts it where the line ends."""
@@ -136,26 +138,33 @@ _CHECK = click.option(
 
 @boiler.command("compile")
 @_CHECK
+@AS_JSON
 @in_context
-def compile_(context: Context, check_only: bool) -> None:
+def compile_(context: Context, check_only: bool, as_json: bool) -> None:
     """Write functions.yaml and firestore.indexes.json for firebase-tools.
 
     Also write firebase.json, if there is none. With these files, `firebase deploy` deploys the app; `boiler deploy`
     needs none of them.
     """
-    _update(list(generated(context)), "boiler compile", check_only)
-    for remark in () if check_only else remarks(context):
+    tell = telling(as_json=as_json)
+    states = _updated(list(generated(context)), "boiler compile", check_only, tell)
+    said = [] if check_only else list(remarks(context))
+    for remark in said:
         click.echo(f"warning {remark}", err=True)
-    if not check_only and (staged := stage_functions(context)):
-        click.echo(f"{staged} is staged for firebase-tools")
+    if staged := None if check_only else stage_functions(context):
+        tell(f"{staged} is staged for firebase-tools")
+    result = {"files": states, "remarks": said, "staged": None if staged is None else str(staged)}
+    Output("compile", result, (), _STALE not in states.values()).end(context, as_json=as_json)
 
 
 @boiler.command()
 @_CHECK
+@AS_JSON
 @in_context
-def rules(context: Context, check_only: bool) -> None:
+def rules(context: Context, check_only: bool, as_json: bool) -> None:
     """Write firestore.rules: who may read which view and write which form. Your own section in it is kept."""
-    _update([firestore_rules(context)], "boiler rules", check_only)
+    states = _updated([firestore_rules(context)], "boiler rules", check_only, telling(as_json=as_json))
+    Output("rules", {"files": states}, (), _STALE not in states.values()).end(context, as_json=as_json)
 
 
 @boiler.command()
@@ -404,14 +413,19 @@ def token(uid: str, claims: Sequence[str], project_id: str) -> None:
     click.echo(unsigned_token(uid, project=project_id, **named))
 
 
-def _update(files: Sequence[Generated], command: str, check_only: bool) -> None:
-    stale = [file for file in files if file.is_stale]
-    if stale and check_only:
-        raise Unfinished("\n".join(f"{each.path} is not what the app declares. Run `{command}`." for each in stale))
+def _updated(files: Sequence[Generated], command: str, check_only: bool, tell: Tell) -> dict[str, str]:
+    """Writes the files that are stale, unless they are only checked; returns the state of each by its path."""
+    states = {}
     for file in files:
-        if file in stale:
+        state = "up to date" if not file.is_stale else _STALE if check_only else "written"
+        states[str(file.path)] = state
+        if state == _STALE:
+            click.echo(f"{file.path} is not what the app declares. Run `{command}`.", err=True)
+            continue
+        if state == "written":
             file.write()
-        click.echo(f"{file.path} {'is written' if file in stale else 'is up to date'}")
+        tell(f"{file.path} is {state}")
+    return states
 
 
 def _console(output: Path | None) -> Console:

@@ -94,8 +94,6 @@ WITHOUT_JSON = [
 
 NO_JSON = {
     "check": "--format json, as it speaks of an app that does not load, too",
-    "compile": "writes files; its exit status says whether they are stale",
-    "rules": "writes a file; its exit status says whether it is stale",
     "openapi": "prints a document that is JSON",
     "types": "prints TypeScript",
     "token": "prints a token, which a shell passes on",

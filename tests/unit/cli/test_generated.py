@@ -42,6 +42,20 @@ def test_check_names_every_file_that_is_stale(run: Run, folder: Path) -> None:
     assert (stale.exit_code, stale.stderr) == (1, f"{indexes} is not what the app declares. Run `boiler compile`.\n")
 
 
+def test_as_json_each_file_has_its_state(run: Run, folder: Path) -> None:
+    def states(*arguments: str) -> tuple[int, list[str]]:
+        done = run(*arguments, "--json")
+        return done.exit_code, [*json.loads(done.stdout)["result"]["files"].values()]
+
+    assert states("compile", "--check") == (1, ["stale"] * 3)
+    assert states("compile") == (0, ["written"] * 3)
+    assert states("compile", "--check") == (0, ["up to date"] * 2)
+    assert [states("rules", "--check"), states("rules")] == [(1, ["stale"]), (0, ["written"])]
+    assert json.loads(run("rules", "--json").stdout)["result"]["files"] == {
+        str(folder / "firestore.rules"): "up to date"
+    }
+
+
 def test_an_index_that_somebody_added_stays(run: Run, folder: Path) -> None:
     run("compile")
     indexes = folder / "firestore.indexes.json"
