@@ -55,6 +55,7 @@ def surprises(declared: Declarations) -> Iterator[Advice]:
     yield from _drawn(declared)
     yield from _properties(declared)
     yield from _unsent(declared)
+    yield from _named_by_the_form(declared)
 
 
 def leaks(declared: Declarations) -> Iterator[Advice]:
@@ -142,6 +143,25 @@ def _unsent(declared: Declarations) -> Iterator[Advice]:
                 each.view.__name__,
                 f"It has no `Meta.write`, so the security rules let no client send its forms ({form.text}). Name who "
                 f"may, as `write = access.signed_in`, or `write = access.Nobody()` if only a server does.",
+            )
+
+
+def _named_by_the_form(declared: Declarations) -> Iterator[Advice]:
+    """Yields a warning for each form below a document of its root's collection whose own id names the root."""
+    for mode, each in declared.all:
+        form = mode.form(each) if each.view else None
+        root = each.view.store_class.root() if each.view else None
+        if form is None or root is None or "doc_id" in form.names:
+            continue
+        own = root.model.pattern().segments
+        above = form.segments[: len(own)]
+        if above[:-1] == own[:-1] and len(above) < len(form.segments) and above[-1][1:-1].isidentifier():
+            model = root.model.__name__
+            yield Advice(
+                "named-by-the-form",
+                f"{each.view.__name__}.store.{root.name}",
+                f"The id of the form names this {model}, not {above[-1]}, as no placeholder of its path "
+                f"{form.text!r} is called {{doc_id}}. Call the one that names the {model} {{doc_id}}.",
             )
 
 

@@ -350,7 +350,8 @@ class ViewModel(Model, Generic[S, C_co]):
             if isinstance(part, Owner) and "." in part.placeholder and part.placeholder not in names:
                 raise InvalidAccess(
                     f"{cls.__name__}.Meta.{option} has owner({part.placeholder!r}), which is not a placeholder of its "
-                    f"path; there are {', '.join(names) or 'none'}."
+                    f"path; there are {', '.join(names) or 'none'}. To admit by anything else, write a function: "
+                    f"`{option} = lambda caller, view: …`."
                 )
 
     @classmethod

@@ -99,6 +99,30 @@ def test_a_form_that_nobody_may_send_is_warned_of_unless_it_says_so(write: Any) 
     assert found == ([] if write is not None else [("nobody-may-send", "LampForm")])
 
 
+@pytest.mark.parametrize(
+    ("path", "is_warned_of"),
+    [
+        ("lamps/{lamp_id}/forms/{form_id}", True),
+        ("lamps/{doc_id}/forms/{form_id}", False),
+        ("lamps/{lamp_id}/next/{doc_id}", False),
+        ("users/{user_id}/lamps/{lamp_id}", False),
+    ],
+)
+def test_a_form_below_a_document_of_its_root_whose_own_id_names_the_root_is_warned_of(
+    path: str, is_warned_of: bool
+) -> None:
+    class LampForm(ViewModel[LampStore]):
+        class Meta:
+            write = access.signed_in
+
+        def propagate_change(self) -> None: ...
+
+    app = Boiler("demo")
+    app.task(path, writes=[Lamp])(LampForm)
+    found = [(each.name, each.about) for each in surprises(app.declarations)]
+    assert found == ([("named-by-the-form", "LampForm.store.lamp")] if is_warned_of else [])
+
+
 def test_an_assignment_to_what_is_not_declared_is_refused_and_one_to_what_the_class_annotates_is_not() -> None:
     class Shade(Embedded):
         colour = attrs.string()
