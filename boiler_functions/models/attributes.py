@@ -21,7 +21,7 @@ from enum import Enum
 from functools import cache, cached_property
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, validate
 from marshmallow import fields as marshmallow_fields
 
 from boiler_functions.exceptions import (
@@ -42,6 +42,19 @@ Own = TypeVar("Own")
 
 Validator = Callable[[Any], Any]
 MakeField = Callable[..., marshmallow_fields.Field[Any]]
+
+
+def _refusing(validator: Validator) -> Validator:
+    """Returns a validator that also refuses a value for which the function returns False."""
+    # marshmallow ignores what a function returns, and OpenAPI reads the limits of marshmallow's own validators.
+    if isinstance(validator, validate.Validator):
+        return validator
+
+    def refusing(value: Any) -> None:
+        if validator(value) is False:
+            raise ValidationError("Not an allowed value.")
+
+    return refusing
 
 
 class _Unset(Enum):
@@ -114,7 +127,8 @@ class Attribute(Generic[T]):
         self.fget: Callable[[Any], T] | None = None
         self.fset: Callable[[Any, Any], None] | None = None
         self._accessors: dict[str, Callable[..., Any]] = {}
-        self._validate = validate
+        given = [validate] if callable(validate) else validate or ()
+        self._validators = [_refusing(each) for each in given]
         self._data_key = data_key
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
@@ -233,8 +247,8 @@ class Attribute(Generic[T]):
     def field(self, *, always_present: bool = False) -> marshmallow_fields.Field[Any]:
         """Returns a new marshmallow field for this attribute."""
         options: dict[str, Any] = {"data_key": self.data_key, "metadata": self._described()}
-        if self._validate is not None:
-            options["validate"] = self._validate
+        if self._validators:
+            options["validate"] = self._validators
         if self.required or always_present:
             options["required"] = True
         elif self.fget is None and not self.has_default:

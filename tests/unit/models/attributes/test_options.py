@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Any, cast
 
 import pytest
-from marshmallow import validate
+from marshmallow import ValidationError, validate
 
 from boiler_functions import DomainModel, attrs, use
 from boiler_functions.database import Put
@@ -38,6 +38,37 @@ def test_a_required_attribute_that_is_missing_is_refused_by_class_and_field() ->
 def test_a_required_attribute_may_not_be_none() -> None:
     with use(MemoryDatabase()), pytest.raises(InvalidValue, match="Strict refuses name: Field may not be null"):
         Strict.new(name=None).save()
+
+
+def _even(value: int) -> None:
+    if value % 2:
+        raise ValidationError("Odd.")
+
+
+class Counted(DomainModel):
+    class Meta:
+        collection_name = "counted"
+
+    positive = attrs.integer(default=1, validate=lambda value: value > 0)
+    even = attrs.integer(default=2, validate=_even)
+    both = attrs.integer(default=2, validate=(each for each in (lambda value: value < 9, _even)))
+
+
+@pytest.mark.parametrize(
+    ("values", "refusal"),
+    [
+        ({"positive": 0}, "positive: Not an allowed value"),
+        ({"even": 3}, "even: Odd"),
+        ({"both": 10}, "both: Not an allowed value"),
+        ({"both": 3}, "both: Odd"),
+    ],
+)
+def test_a_function_refuses_a_value_by_returning_false_or_by_raising(values: dict[str, int], refusal: str) -> None:
+    with use(MemoryDatabase()):
+        Counted.new(doc_id="a").save()
+        for _ in range(2):
+            with pytest.raises(InvalidValue, match=f"Counted refuses {refusal}"):
+                Counted.new(doc_id="a", **values).save()
 
 
 def test_a_default_is_set_at_once_and_a_callable_is_called_for_each_model() -> None:
