@@ -86,6 +86,10 @@ class Boolean(_Strict, fields.Boolean):
 class Timestamp(_Strict, fields.AwareDateTime):
     """An aware datetime; in JSON ISO 8601 text."""
 
+    default_error_messages = {
+        "invalid_awareness": "Has no time zone; give one, as datetime.now(UTC), or 2026-01-31T12:00:00Z in JSON."
+    }
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="iso", **kwargs)
 

@@ -357,3 +357,9 @@ def test_a_set_is_stored_as_a_list_in_one_order(
     make: Any, annotation: Any, items: list[Any], stored: list[Any]
 ) -> None:
     assert field_for(annotation)._serialize(make(items), "value", None) == stored
+
+
+@pytest.mark.parametrize(("value", "base"), [(datetime(2026, 1, 1), StoredSchema), ("2026-01-01T00:00:00", JsonSchema)])
+def test_a_moment_without_a_time_zone_is_refused_with_what_to_write(value: object, base: type[Schema]) -> None:
+    with pytest.raises(ValidationError, match=r"Has no time zone; give one, as datetime.now\(UTC\)"):
+        schema_of(datetime, base, required=True).load({"value": value})
