@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from boiler_functions.exceptions import Kind
 from boiler_functions.modes.all import MODES
 from tests.pages import blocks
 from tests.unit.test_layers import LAYERS
@@ -67,6 +69,12 @@ def test_the_architecture_lists_every_room_in_the_order_of_the_layers() -> None:
 def test_the_architecture_names_every_mode() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     assert [mode.name for mode in MODES if f"`{mode.name}`" not in text] == []
+
+
+def test_the_runbook_says_what_to_do_about_every_kind_of_letter() -> None:
+    table = (ROOT / "docs" / "runbook.md").read_text("utf-8").partition("| kind |")[2].partition("\n\n")[0]
+    kinds = [kind for line in table.splitlines()[2:] for kind in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(kinds) == sorted(get_args(Kind))
 
 
 def test_every_decision_is_in_their_index() -> None:
