@@ -149,9 +149,9 @@ def _unsent(declared: Declarations) -> Iterator[Advice]:
 def _named_by_the_form(declared: Declarations) -> Iterator[Advice]:
     """Yields a warning for each form below a document of its root's collection whose own id names the root."""
     for mode, each in declared.all:
-        form = mode.form(each) if each.view else None
-        root = each.view.store_class.root() if each.view else None
-        if form is None or root is None or "doc_id" in form.names:
+        view = each.view
+        form, root = (mode.form(each), view.store_class.root()) if view else (None, None)
+        if view is None or form is None or root is None or "doc_id" in form.names:
             continue
         own = root.model.pattern().segments
         above = form.segments[: len(own)]
@@ -159,7 +159,7 @@ def _named_by_the_form(declared: Declarations) -> Iterator[Advice]:
             model = root.model.__name__
             yield Advice(
                 "named-by-the-form",
-                f"{each.view.__name__}.store.{root.name}",
+                f"{view.__name__}.store.{root.name}",
                 f"The id of the form names this {model}, not {above[-1]}, as no placeholder of its path "
                 f"{form.text!r} is called {{doc_id}}. Call the one that names the {model} {{doc_id}}.",
             )

@@ -46,7 +46,7 @@ class ShelfView(ViewModel[ShelfStore]):
         return self.store.shelf.room
 
     @attrs.computed
-    def lent(self) -> list[str | None]:
+    def lent(self) -> list[str]:
         return sorted(book.lent_to for book in self.store.books if book.lent_to)
 
 
