@@ -44,7 +44,9 @@ AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
 MEETING = "standup"
 PROJECT = "demo-live"
 
-_FILES = ("city.py", "live_room.py", "meeting_room.py", "requirements.txt")
+_FILES = ("city.py", "live_room.py", "meeting_room.py", "poll.py", "requirements.txt")
+
+_UPKEEP_SECONDS = 1.0
 
 PARTICIPANTS: tuple[Mapping[str, Any], ...] = (
     {"uid": "ada", "name": "Ada Lovelace", "organization": "Analytical Engines", "organises": True},
@@ -93,6 +95,8 @@ class LiveRoom:
             self.database = backend["database"]
             self.firestore_host = backend["firestore"]
             self.auth_host = backend["auth"]
+            if by_hand is None:
+                opened.enter_context(_upkeep(self.database))
             settings = _settings(backend, costs=not firebase and by_hand is None)
             page = PageServer(PAGE, settings, backend["api"], backend["costs"], port)
             self.url = opened.enter_context(page).url
@@ -178,6 +182,31 @@ def _on_firebase() -> Iterator[dict[str, Any]]:
             "api": f"http://{emulators.functions_host}/{PROJECT}/us-central1/{name}",
             "costs": Costs(),
         }
+
+
+@contextmanager
+def _upkeep(database: Database) -> Iterator[None]:
+    """Runs the app's upkeep once a second, as nobody who looks at the page should wait a minute for a poll to close.
+
+    It does so for firebase-tools, too, which runs no schedules.
+    """
+    functions = live_app().compiled.scheduled.values()
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(_UPKEEP_SECONDS):
+            for each in functions:
+                report = each.attempt(database)
+                if report.error:
+                    print(report, file=sys.stderr)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _store_copies(database: Database, seconds: float = 480.0, again: float = 60.0) -> None:

@@ -1,5 +1,7 @@
 """Poll: shows its votes by answer, closes by a document beside its copy or at its time, and tells a webhook of both."""
 
+from datetime import datetime
+
 from boiler_functions import (
     Boiler,
     Changed,
@@ -64,6 +66,10 @@ class PollView(ViewModel[PollStore]):
         if value and not self.open:
             raise Rejected("a poll that is closed stays closed")
         self.store.poll.open = value
+
+    @attrs.computed
+    def closes_at(self) -> datetime | None:
+        return self.store.poll.closes_at
 
     @attrs.computed
     def votes(self) -> dict[str, int]:

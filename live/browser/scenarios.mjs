@@ -16,6 +16,16 @@ async function shotOf(page, folder, name) {
   }
 }
 
+async function fitsASmallScreen(page, folder, name) {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const { content, seen } = await page.evaluate(() => ({
+    content: document.documentElement.scrollWidth,
+    seen: document.documentElement.clientWidth,
+  }));
+  assert.ok(content <= seen, `the page is ${content} wide on a screen of ${seen}`);
+  await shotOf(page, folder, name);
+}
+
 // Three contexts, as three people have: nothing is shared but the server.
 async function threePeople(browser, url) {
   const pages = {};
@@ -57,13 +67,7 @@ export async function sideBySide(browser, url, folder) {
   await page.keyboard.press("Space");
   await until(async () => (await page.locator("#updates tbody tr[data-milliseconds]").count()) === 2, "the second update");
   await shotOf(page, folder, "side-by-side");
-  await page.setViewportSize({ width: 360, height: 740 });
-  const { content, seen } = await page.evaluate(() => ({
-    content: document.documentElement.scrollWidth,
-    seen: document.documentElement.clientWidth,
-  }));
-  assert.ok(content <= seen, `the page is ${content} wide on a screen of ${seen}`);
-  await shotOf(page, folder, "narrow");
+  await fitsASmallScreen(page, folder, "narrow");
   const unnamed = await page.evaluate(
     () => [...document.querySelectorAll("button, input")].filter((each) => !each.ariaLabel && !each.textContent.trim() && !each.labels?.length).length,
   );
@@ -130,6 +134,13 @@ export async function refused(browser, url) {
       "a form with more than it has": () => addDoc(collection(database, "users/ada/cityForms"), { ...form, capital: true }),
       "a form with less than it needs": () => addDoc(collection(database, "users/ada/cityForms"), { name: "Tokyo" }),
       "a form of another type": () => addDoc(collection(database, "users/ada/cityForms"), { ...form, name: 7 }),
+      "a poll": () => setDoc(at("polls/mine"), { question: "Soup?", owner: "ada", open: true }),
+      "all polls": () => all("polls"),
+      "a vote in a poll that does not exist": () => setDoc(at("polls/none/votes/ada"), { answer: "Yes" }),
+      "another's vote, read": () => getDoc(at("polls/none/votes/grace")),
+      "all votes": () => all("polls/none/votes"),
+      "a poll in another's name": () => setDoc(at("users/grace/pollForms/x"), { question: "Soup?", seconds: 60 }),
+      "the view of a poll": () => setDoc(at("owners/ada/polls/mine"), { question: "Soup?" }),
       "a city": () => setDoc(at("City/TOK"), { cityName: "Tokyo" }),
     };
     const told = {};
@@ -143,7 +154,84 @@ export async function refused(browser, url) {
   });
   const allowed = Object.entries(codes).filter(([, code]) => code !== "permission-denied");
   assert.deepEqual(allowed, []);
-  assert.ok(Object.keys(codes).length >= 19);
+  assert.ok(Object.keys(codes).length >= 26);
+}
+
+const poll = (page, who) => pane(page, who).locator(".poll");
+
+const counts = async (page, who) => (await poll(page, who).locator(".votes").allTextContents()).join();
+
+const isClosed = async (page, who) => (await poll(page, who).locator(".poll-state").textContent()).startsWith("Closed at");
+
+// A vote in the newest poll, as the rules see it.
+const voteOf = (page, who, answer) =>
+  page.evaluate(
+    async ([who, answer]) => {
+      const [participant] = window.room.participants;
+      const { collection, doc, getDocs, limit, orderBy, query, setDoc } = window.room.firestore;
+      const polls = collection(participant.database, "owners/ada/polls");
+      const { docs } = await getDocs(query(polls, orderBy("closesAt", "desc"), limit(1)));
+      return setDoc(doc(participant.database, "polls", docs[0].id, "votes", who), { answer }).then(
+        () => "allowed",
+        (error) => error.code,
+      );
+    },
+    [who, answer],
+  );
+
+// Asks and votes; returns whether all votes were counted before the poll closed.
+async function voted(pages, seconds, folder) {
+  const question = `Soup within ${seconds} seconds?`;
+  await pages.ada.fill("#poll-question", question);
+  await pages.ada.fill("#poll-seconds", String(seconds));
+  await pages.ada.click("#poll button");
+  for (const [who, page] of Object.entries(pages)) {
+    await until(async () => (await poll(page, who).locator(".question").textContent()) === question, `${who} is asked`);
+  }
+  const acts = [
+    ["ada", "Yes", "1,0"],
+    ["grace", "No", "1,1"],
+    ["grace", "Yes", "2,0"],
+  ];
+  for (const [voter, answer, expected] of acts) {
+    // Not Playwright's click, which would wait for a button that the end of the poll has disabled.
+    await poll(pages[voter], voter).locator(`button[value=${answer}]`).evaluate((button) => button.click());
+    for (const [who, page] of Object.entries(pages)) {
+      await until(async () => (await counts(page, who)) === expected || isClosed(page, who), `${who} sees ${expected}`);
+    }
+  }
+  assert.equal(await voteOf(pages.grace, "grace", "Maybe"), "permission-denied");
+  assert.equal(await voteOf(pages.grace, "ada", "No"), "permission-denied");
+  await shotOf(pages.ada, folder, "poll-open");
+  return (await counts(pages.ada, "ada")) === "2,0";
+}
+
+export async function polls(browser, url, folder) {
+  const pages = {};
+  for (const who of ["ada", "grace"]) {
+    pages[who] = await openPage(await browser.newContext(), url, who);
+  }
+  assert.ok(await pages.grace.locator("#poll").isHidden());
+  await pages.ada.fill("#poll-question", "?");
+  await pages.ada.fill("#poll-seconds", "soon");
+  await pages.ada.click("#poll button");
+  const secondsError = pages.ada.locator("#poll-seconds-error");
+  await until(async () => (await secondsError.textContent()) === "From 1 to 3600 seconds.", "the form is rejected");
+  // On a busy machine the votes may take longer than the poll is open.
+  let seconds = 4;
+  while (!(await voted(pages, seconds, folder))) {
+    assert.ok(seconds < 120, "no poll was open long enough for three votes");
+    seconds *= 2;
+  }
+  for (const [who, page] of Object.entries(pages)) {
+    await until(() => isClosed(page, who), `${who} sees the poll closed`, seconds + 90);
+    assert.equal(await counts(page, who), "2,0");
+    assert.equal(await poll(page, who).locator("button:disabled").count(), 2);
+    assert.deepEqual(page.problems, []);
+  }
+  assert.equal(await poll(pages.grace, "grace").locator("[aria-pressed=true]").textContent(), "Yes");
+  assert.equal(await voteOf(pages.grace, "grace", "No"), "permission-denied");
+  await fitsASmallScreen(pages.ada, folder, "poll-closed");
 }
 
 export async function offline(browser, url, folder) {

@@ -45,6 +45,21 @@ export const meetingSession = (db: Firestore, usersDocId: string, meetingDocId: 
 export const meetingSessionCollection = (db: Firestore, usersDocId: string): CollectionReference<MeetingSession, MeetingSession> =>
   collection(db, "users", usersDocId, "meetingSessions").withConverter(converter<MeetingSession>());
 
+/** PollView, a view, at `owners/{poll.owner}/polls/{poll.doc_id}`. Only functions write it. */
+export type PollView = {
+  readonly doc_version: string;
+  readonly question: string;
+  readonly open: boolean;
+  readonly closesAt: Timestamp | null;
+  readonly votes: { readonly [key: string]: number };
+};
+
+export const pollView = (db: Firestore, pollOwner: string, pollDocId: string): DocumentReference<PollView, PollView> =>
+  doc(db, "owners", pollOwner, "polls", pollDocId).withConverter(converter<PollView>());
+
+export const pollViewCollection = (db: Firestore, pollOwner: string): CollectionReference<PollView, PollView> =>
+  collection(db, "owners", pollOwner, "polls").withConverter(converter<PollView>());
+
 /** CityForm, a form, at `users/{user_id}/cityForms/{city_id}`. Clients create it. */
 export type CityForm = {
   name: string;
@@ -57,3 +72,16 @@ export const cityForm = (db: Firestore, userId: string, cityId: string): Documen
 
 export const cityFormCollection = (db: Firestore, userId: string): CollectionReference<CityForm, CityForm> =>
   collection(db, "users", userId, "cityForms").withConverter(converter<CityForm>());
+
+/** PollForm, a form, at `users/{user_id}/pollForms/{poll_id}`. Clients create it. */
+export type PollForm = {
+  question: string;
+  seconds: number;
+  readonly outcome?: Outcome;
+};
+
+export const pollForm = (db: Firestore, userId: string, pollId: string): DocumentReference<PollForm, PollForm> =>
+  doc(db, "users", userId, "pollForms", pollId).withConverter(converter<PollForm>());
+
+export const pollFormCollection = (db: Firestore, userId: string): CollectionReference<PollForm, PollForm> =>
+  collection(db, "users", userId, "pollForms").withConverter(converter<PollForm>());

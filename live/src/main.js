@@ -1,7 +1,7 @@
 // The page: three participants side by side, or the one that `?as=ada` names.
 
 import * as firestore from "firebase/firestore";
-import { cityForm } from "./city.js";
+import { serveForm } from "./form.js";
 import { Pane } from "./pane.js";
 import { Participant } from "./participant.js";
 import * as updates from "./updates.js";
@@ -32,7 +32,12 @@ if (settings.costs) {
   updates.costsAreUnknown();
 }
 await Promise.all(panes.map((each) => each.begin()));
-cityForm(participants[0]);
+const [first] = participants;
+serveForm(document.querySelector("#city"), (fields) => first.foundCity(fields), ({ name }) => `Done: ${name} is founded.`);
+const organiser = participants.find((each) => each.person.organises);
+const poll = document.querySelector("#poll");
+poll.hidden = !organiser;
+serveForm(poll, (fields) => organiser.ask(fields), ({ question }) => `Done: all are asked: ${question}`);
 showConnection();
 
 // For the console: what a curious visitor, and the tests of the rules, try.

@@ -1,5 +1,6 @@
 // The pane of one participant.
 
+import { PollBox } from "./poll.js";
 import * as updates from "./updates.js";
 
 const template = document.querySelector("#pane");
@@ -25,6 +26,8 @@ export class Pane {
     this.organise = this.find(".organise");
     this.organise.hidden = !person.organises;
     this.organise.addEventListener("click", () => this.setInSession());
+    const polls = () => all.map((each) => each.poll);
+    this.poll = new PollBox(participant, this.find(".poll"), polls, (error) => this.problem(error));
   }
 
   find(selector) {
@@ -36,6 +39,7 @@ export class Pane {
     try {
       await this.participant.signIn();
       this.participant.listen((view, metadata) => this.show(view, metadata), (ticket) => this.showTicket(ticket), problem);
+      this.poll.begin();
     } catch (error) {
       problem(error);
     }

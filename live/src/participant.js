@@ -2,13 +2,24 @@
 
 import { initializeApp } from "firebase/app";
 import { connectAuthEmulator, getAuth, inMemoryPersistence, setPersistence, signInWithEmailAndPassword } from "firebase/auth";
-import { connectFirestoreEmulator, doc, getFirestore, onSnapshot, setDoc, updateDoc } from "firebase/firestore";
-import { cityFormCollection, meetingSession } from "./firestore.ts";
+import {
+  connectFirestoreEmulator,
+  doc,
+  getFirestore,
+  limit,
+  onSnapshot,
+  orderBy,
+  query,
+  setDoc,
+  updateDoc,
+} from "firebase/firestore";
+import { cityFormCollection, meetingSession, pollFormCollection, pollViewCollection } from "./firestore.ts";
 
 export class Participant {
   constructor(settings, person) {
     this.person = person;
     this.meeting = settings.meeting;
+    this.organiser = settings.participants.find((each) => each.organises).uid;
     const app = initializeApp({ projectId: settings.project, apiKey: "emulator" }, person.uid);
     this.auth = getAuth(app);
     connectAuthEmulator(this.auth, settings.auth, { disableWarnings: true });
@@ -28,6 +39,31 @@ export class Participant {
     const copy = meetingSession(this.database, this.person.uid, this.meeting);
     onSnapshot(copy, { includeMetadataChanges: true }, (found) => onMeeting(found.data(), found.metadata), onProblem);
     onSnapshot(this.ticket, (found) => onTicket(found.data()), onProblem);
+  }
+
+  // Watches the organiser's newest poll, and this participant's vote in it.
+  listenToPolls(onPoll, onVote, onProblem) {
+    const polls = pollViewCollection(this.database, this.organiser);
+    let shown;
+    let stop = () => {};
+    const show = (poll) => {
+      if (poll.id !== shown) {
+        stop();
+        shown = poll.id;
+        stop = onSnapshot(this.voteIn(poll.id), (found) => onVote(found.data()), onProblem);
+      }
+      onPoll(poll.id, poll.data());
+    };
+    onSnapshot(query(polls, orderBy("closesAt", "desc"), limit(1)), (found) => found.docs.forEach(show), onProblem);
+  }
+
+  voteIn(poll) {
+    return doc(this.database, "polls", poll, "votes", this.person.uid);
+  }
+
+  // The rules allow this only for the participant's own vote, and only while the poll is open.
+  async vote(poll, answer) {
+    await setDoc(this.voteIn(poll), { answer });
   }
 
   get ticket() {
@@ -54,23 +90,30 @@ export class Participant {
     }
   }
 
-  // The form is a document of this participant; the function writes the outcome into it.
-  async foundCity(fields) {
-    const form = doc(cityFormCollection(this.database, this.person.uid));
-    const outcome = new Promise((resolve, reject) => {
-      const stop = onSnapshot(
-        form,
-        (found) => {
-          const stamped = found.data()?.outcome;
-          if (stamped) {
-            stop();
-            resolve(stamped);
-          }
-        },
-        reject,
-      );
-    });
-    await setDoc(form, fields);
-    return outcome;
+  foundCity(fields) {
+    return send(doc(cityFormCollection(this.database, this.person.uid)), fields);
   }
+
+  ask({ question, seconds }) {
+    return send(doc(pollFormCollection(this.database, this.person.uid)), { question, seconds: Math.trunc(seconds) || 0 });
+  }
+}
+
+// The form is a document of its participant; the function writes the outcome into it.
+async function send(form, fields) {
+  const outcome = new Promise((resolve, reject) => {
+    const stop = onSnapshot(
+      form,
+      (found) => {
+        const stamped = found.data()?.outcome;
+        if (stamped) {
+          stop();
+          resolve(stamped);
+        }
+      },
+      reject,
+    );
+  });
+  await setDoc(form, fields);
+  return outcome;
 }

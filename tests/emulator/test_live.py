@@ -43,9 +43,9 @@ def play(scenario: str, room: LiveRoom, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("scenario", [*FOLLOWING, "offline"])
+@pytest.mark.parametrize("scenario", [*FOLLOWING, "polls", "offline"])
 def test_participants_in_three_browsers(scenario: str, room: LiveRoom, tmp_path: Path) -> None:
-    """A click in one changes all panes; the organiser closes; the rules refuse; offline and back."""
+    """A click changes all panes; the organiser closes; a poll counts and closes; the rules refuse; offline and back."""
     play(scenario, room, tmp_path)
 
 

@@ -1,10 +1,10 @@
-// The form that founds a city, and its outcome.
+// A form of the page: sends it as a document, and shows its outcome.
 
 import { told } from "./pane.js";
 
-export function cityForm(participant) {
-  const form = document.querySelector("#city");
-  const outcome = form.querySelector("#city-outcome");
+// `send` returns the outcome that is stamped on the document, and `done` what is said when it has taken effect.
+export function serveForm(form, send, done) {
+  const outcome = form.querySelector(".outcome");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -12,10 +12,11 @@ export function cityForm(participant) {
     showErrors(form, {});
     outcome.textContent = "Sent; it takes effect …";
     try {
-      const stamped = await participant.foundCity(Object.fromEntries(new FormData(form)));
+      const fields = Object.fromEntries(new FormData(form));
+      const stamped = await send(fields);
       showErrors(form, stamped.errors ?? {});
       if (stamped.status === "done") {
-        outcome.textContent = `Done: ${form.elements.name.value} is founded.`;
+        outcome.textContent = done(fields);
         form.reset();
       } else {
         outcome.textContent = stamped.reason;
@@ -30,9 +31,9 @@ export function cityForm(participant) {
 }
 
 function showErrors(form, errors) {
-  for (const name of ["name", "country"]) {
-    const messages = errors[name] ?? [];
-    form.elements[name].setAttribute("aria-invalid", String(messages.length > 0));
-    form.querySelector(`#city-${name}-error`).textContent = messages.join(" ");
+  for (const input of form.querySelectorAll("input")) {
+    const messages = errors[input.name] ?? [];
+    input.setAttribute("aria-invalid", String(messages.length > 0));
+    document.querySelector(`#${input.id}-error`).textContent = messages.join(" ");
   }
 }
