@@ -28,6 +28,7 @@ from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.desk.trial import Trial
 from boiler_functions.cli.firebase_json import FirebaseJson
+from boiler_functions.cli.insights import begin_run
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.served import COMMANDS, FUNCTIONS, HOST, PLAN, TOKEN
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
@@ -44,7 +45,7 @@ from boiler_functions.local.delivery import (
 )
 from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.exported import Exported, export
-from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command
+from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command, is_emulator_installed
 from boiler_functions.local.loopback import Response as Answered
 from boiler_functions.local.loopback import answers, free_ports, is_free, request
 from boiler_functions.local.serving import served
@@ -124,7 +125,9 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     firebase = FirebaseJson.find(project)
     ports = Ports(*free_ports(5)) if wanted.free_ports else Ports.of(firebase)
     data = Exported.find(wanted.data) if wanted.data else None
-    click.echo("Starting the emulators …")
+    if not is_emulator_installed():
+        click.echo("Downloading the Firestore emulator with firebase-tools, once …")
+    click.echo("Starting the Firestore emulator …")
     # First, because it takes the longest, and others start meanwhile.
     auth = _auth(wanted, ports.auth, data, opened)
     server = opened.enter_context(EventServer())
@@ -133,6 +136,7 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     rules = Rules(firebase.rules, emulator, wanted.project_id)
     rules.follow()
     if auth is not None:
+        click.echo("Waiting for the Auth emulator; --no-auth saves the seconds that it takes …")
         auth.wait()
     deliveries = Deliveries(server, emulator, wanted.project_id)
     environment = {EMULATOR_HOST: emulator.host, PROJECT: wanted.project_id}
@@ -141,6 +145,8 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     app = App(project, environment, ports)
     opened.callback(deliveries.stop)
     opened.callback(app.stop)
+    begin_run(project.folder)
+    click.echo(f"Starting {project.app} …")
     if (plan := app.start()) is None:
         raise click.exceptions.Exit(2)
     deliveries.use(app.host, plan)
@@ -148,6 +154,7 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     if wanted.export:
         opened.callback(_export, wanted.export, deliveries, auth)
     if wanted.seed and data is None:
+        click.echo(f"Running {wanted.seed} …")
         _seed(project, wanted.seed, environment)
     trial = Trial(emulator.host, app.host, wanted.project_id, lambda: rules.text or "")
     opened.enter_context(_desk(app, deliveries, trial, ports.ui))

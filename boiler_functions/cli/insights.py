@@ -1,7 +1,7 @@
 """`boiler insights`: what the log of an app says of hot documents, conflicts, large documents and costly views.
 
-The log is that of the project, by gcloud; or what `boiler dev` has logged, if an emulator is configured; or a file, as
-gcloud or a function has written it. Nothing is read from the database.
+The log is that of the project, by gcloud; or what `boiler dev` has logged in its latest run, if an emulator is
+configured; or a file, as gcloud or a function has written it. Nothing is read from the database.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from boiler_functions.cli.build import FOLDER, LOG
+from boiler_functions.cli.build import FOLDER, LOG, build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.gcloud import Gcloud, gcloud
 from boiler_functions.cli.output import Output, table
@@ -24,10 +24,16 @@ from boiler_functions.plan.prices import Prices
 
 STANDARD_INPUT = "-"
 
+OF_PROJECT = timedelta(days=1)
+"""How far back the log of a project is read, unless an option says otherwise."""
+
 MOST_ENTRIES = 20_000
 """The most entries that gcloud is asked for; it reads the latest, some thousand in a second."""
 
 _MINUTE = len("2026-11-27T06:40")
+
+_RUN = "run"
+"""The field of the entry with which a run of `boiler dev` begins."""
 
 
 class Entry(NamedTuple):
@@ -45,6 +51,14 @@ class Entry(NamedTuple):
         time = found.get("timestamp") or found.get("time") or ""
         return cls(fields, str(time)) if isinstance(fields, Mapping) else None
 
+    def is_since(self, oldest: datetime) -> bool:
+        """Whether it is not older; an entry without a time may be."""
+        try:
+            found = datetime.fromisoformat(self.time)
+        except ValueError:
+            return False
+        return found.replace(tzinfo=found.tzinfo or UTC) >= oldest
+
     @property
     def is_event(self) -> bool:
         return "outcomes" in self.fields
@@ -54,11 +68,20 @@ class Entry(NamedTuple):
         return int(self.fields.get("attempts") or 1) - 1
 
 
-def insights(context: Context, file: str | None, since: timedelta, top: int) -> Output:
+def begin_run(folder: Path) -> None:
+    """Notes in the log of `boiler dev` that a run begins, so that those before it are not added to it."""
+    entry = {"message": "boiler dev begins", "time": datetime.now(UTC).isoformat(), _RUN: "boiler dev"}
+    with (build_folder(folder) / LOG).open("a", encoding="utf-8") as log:
+        log.write(json.dumps(entry) + "\n")
+
+
+def insights(context: Context, file: str | None, since: timedelta | None, top: int) -> Output:
     """Returns the documents and views that stand out in the log, the most important first; no contents."""
-    entries = [each for each in _entries(context, file, since) if each.fields.get("app") in (None, context.app.name)]
+    found = _entries(context, file, since)
+    entries = [each for each in found if _RUN not in each.fields and each.fields.get("app") in (None, context.app.name)]
     location = context.app.compiled.declarations.options.trigger_location
     result = {
+        "since": min((each.time for each in found if each.time), default=None),
         "entries": len(entries),
         "events": sum(each.is_event for each in entries),
         "failed": sum(each.fields.get("outcome") == "failed" for each in entries),
@@ -72,9 +95,15 @@ def insights(context: Context, file: str | None, since: timedelta, top: int) -> 
     return Output("insights", result, list(_lines(result)))
 
 
-def _entries(context: Context, file: str | None, since: timedelta) -> Iterator[Entry]:
-    found = _of_text(_text(context, file)) if file or context.emulator else _of_project(context, since)
-    return (entry for each in found if (entry := Entry.of(each)) is not None)
+def _entries(context: Context, file: str | None, since: timedelta | None) -> list[Entry]:
+    is_text = file is not None or context.emulator is not None
+    found = _of_text(_text(context, file)) if is_text else _of_project(context, since or OF_PROJECT)
+    entries = [entry for each in found if (entry := Entry.of(each)) is not None]
+    if since is not None:
+        oldest = datetime.now(UTC) - since
+        return [each for each in entries if each.is_since(oldest)] if is_text else entries
+    began = max((at for at, each in enumerate(entries) if _RUN in each.fields), default=0)
+    return entries[began:]
 
 
 def _text(context: Context, file: str | None) -> str:
@@ -210,7 +239,8 @@ _TITLES = {
 
 
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{result['events']} events in {result['entries']} entries, {result['failed']} failed"
+    since = f" since {result['since']}" if result["since"] else ""
+    yield f"{result['events']} events in {result['entries']} entries{since}, {result['failed']} failed"
     for key, title in _TITLES.items():
         if rows := result[key]:
             yield title

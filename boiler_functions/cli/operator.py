@@ -390,23 +390,23 @@ def migrate(context: Context, dry_run: bool, leave: bool, yes: bool, as_json: bo
 
 @click.command()
 @click.argument("file", required=False)
-@click.option("--since", default="1d", metavar="AGE", show_default=True, help="How far back gcloud reads the log.")
+@click.option("--since", metavar="AGE", help="How far back. Default: 1d; or the latest run of `boiler dev`.")
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="N", default=10, show_default=True, help="Show N of each kind."
 )
 @AS_JSON
 @in_context
-def insights(context: Context, file: str | None, since: str, top: int, as_json: bool) -> None:
+def insights(context: Context, file: str | None, since: str | None, top: int, as_json: bool) -> None:
     """Show hot documents, most conflicts, documents near 1 MiB and the most expensive views, from the log. Reads only.
 
     Without FILE, asks gcloud for the project's log; or reads what `boiler dev` has logged, if an emulator is
-    configured. FILE has entries of the log as JSON, one in a line or in an array; - is the standard input. Exit status
-    0, or 2 for an error.
+    configured. FILE has entries of the log as JSON, one in a line or in an array; - is the standard input. Says since
+    when it counts. Exit status 0, or 2 for an error.
     """
     from boiler_functions.cli.insights import insights as found
     from boiler_functions.cli.output import age_of
 
-    found(context, file, age_of(since), top).show(context, as_json=as_json)
+    found(context, file, age_of(since) if since else None, top).show(context, as_json=as_json)
 
 
 @click.command()

@@ -54,6 +54,11 @@ def emulator_jar() -> Path:
     return found
 
 
+def is_emulator_installed() -> bool:
+    """Returns whether the emulator's jar is here, so that nothing will be downloaded."""
+    return bool(os.environ.get("FIRESTORE_EMULATOR_BINARY_PATH")) or next(_installed_jars(), None) is not None
+
+
 def _given_jar(path: Path) -> Path:
     if not path.is_file():
         raise ConfigurationError(

@@ -3,11 +3,13 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from boiler_functions.cli.insights import begin_run
 from boiler_functions.cli.served import _log_into
 from boiler_functions.database.sizes import MAX_DOCUMENT_BYTES, check_document
 from boiler_functions.runtime.logs import log_event
@@ -145,6 +147,24 @@ def test_with_an_emulator_the_log_of_boiler_dev_is_read(
     (folder / ".boiler" / "log.jsonl.1").write_text(lines(event(1)) + "\n")
     (folder / ".boiler" / "log.jsonl").write_text(lines(event(2)))
     assert "2 events in 2 entries, 0 failed" in run("insights").stdout
+
+
+def test_only_the_latest_run_of_boiler_dev_counts_unless_an_age_is_given(
+    folder: Path, start: Start, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(APP)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
+    log, hour_ago = folder / ".boiler" / "log.jsonl", datetime.now(UTC) - timedelta(hours=1)
+    times = [hour_ago - timedelta(days=1), hour_ago, hour_ago + timedelta(hours=2)]
+    older, former, latest = (json.dumps(event(at, time=each.isoformat())) + "\n" for at, each in enumerate(times))
+    begin_run(folder)
+    log.write_text(older + log.read_text() + former)
+    begin_run(folder)
+    log.write_text(log.read_text() + latest)
+    began = json.loads(log.read_text().splitlines()[-2])["time"]
+    assert f"1 events in 1 entries since {began}, 0 failed" in run("insights").stdout
+    assert f"2 events in 2 entries since {times[1].isoformat()}, 0 failed" in run("insights", "--since", "2h").stdout
+    assert "3 events in 3 entries" in run("insights", "--since", "3d").stdout
 
 
 def test_the_log_of_the_project_is_read_by_gcloud(
