@@ -143,12 +143,14 @@ def abort(context: Context, name: str, *, yes: bool) -> Output:
 def finish(context: Context, name: str, *, yes: bool) -> Output:
     """Deletes the former version, which no function follows once production has the promoted code."""
     view, staged = _existing(context, name)
-    if staged.progress is not StagedProgress.PROMOTED:
+    is_deployed = registration(context.database, context.app.name).deployment > staged.deployment
+    # A promotion that a deployment overtook cannot go on, and need not: production's code builds all that is shown.
+    if staged.progress is not StagedProgress.PROMOTED and not (staged.is_shown and is_deployed):
         raise ConfigurationError(
             f"The staged version of {name} is {staged.progress}, not {StagedProgress.PROMOTED}. Run `boiler promote "
             f"{name}` to its end, or `boiler abort {name}`."
         )
-    if registration(context.database, context.app.name).deployment <= staged.deployment:
+    if not is_deployed:
         raise ConfigurationError(
             f"Production still runs the former code of {name}, which would leave the promoted views alone. Deploy "
             f"this code (`boiler deploy`), and run it again."

@@ -129,11 +129,20 @@ class Shelf(NamedTuple):
         """Deletes the shelf page by page; yields how many instances each page had."""
         for shelf in (STAGED, FORMER):
             for page in of_view(self._database, self._scope(shelf), PAGE):
-                pairs = self._pairs([instance_of(self.work.view, each) for each in page.documents], only_shelf=True)
-                deleting = [Prepared(each.instance, list(self._deletes(each)), Outcome.DELETED) for each in pairs]
-                for group in by_size(deleting):
-                    self._database.commit([write for each in group for write in each.writes])
-                yield len(pairs)
+                yield self._clear([instance_of(self.work.view, each) for each in page.documents])
+
+    def _clear(self, instances: list[Instance]) -> int:
+        for attempt in range(MAX_ATTEMPTS - 1):
+            with suppress(Conflict, UnknownOutcome):
+                return self._cleared(instances)
+            self._invocation().pause(attempt)
+        return self._cleared(instances)
+
+    def _cleared(self, instances: list[Instance]) -> int:
+        writes = [Prepared(each.instance, list(self._clears(each)), Outcome.DELETED) for each in self._pairs(instances)]
+        for group in by_size(writes):
+            self._database.commit([write for each in group for write in each.writes])
+        return len(instances)
 
     def _staged(self) -> Iterator[Ledger]:
         for page in of_view(self._database, self._scope(STAGED), PAGE):
@@ -282,18 +291,27 @@ class Shelf(NamedTuple):
             raise Conflict(f"A copy of {pair.instance!r} was built or deleted on the shelf meanwhile.")
         return shown, shelf
 
+    def _clears(self, pair: Pair) -> Iterator[Write]:
+        """Yields the writes that leave production alone: what is shown of the staged version is production's then.
+
+        Else another version could not be staged: what is shown would be taken for its own.
+        """
+        if pair.shown.edition.is_staged:
+            yield Put(pair.shown.document.path, {}, mask=("staged",), precondition=unchanged(pair.shown.document))
+        yield from self._deletes(pair)
+
     def _deletes(self, pair: Pair) -> Iterator[Write]:
         yield Delete(pair.shelf.document.path, Precondition(version=pair.shelf.document.version))
         place = self._place_of(pair.instance)
         yield from (Delete(place(path)) for path in pair.shelf.destinations)
 
-    def _pairs(self, instances: list[Instance], *, only_shelf: bool = False) -> list[Pair]:
+    def _pairs(self, instances: list[Instance]) -> list[Pair]:
         if not instances:
             return []
         shown = [self._shown_path(each) for each in instances]
         shelf = [ledger_path(self._scope(SHELF), each) for each in instances]
         found: dict[str, Document] = {}
-        for paths in (shelf,) if only_shelf else (shown, shelf):
+        for paths in (shown, shelf):
             found.update((each.path, each) for each in self._database.read(paths).documents)
         return [
             Pair(each, Ledger.of(each, found.get(at, Document(at))), Ledger.of(each, found[there]))

@@ -9,6 +9,7 @@ from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Query
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
 from boiler_functions.modes.ledger import COPIES
+from boiler_functions.modes.staged import StagedProgress, StagedVersion
 from boiler_functions.testing import MemoryApp
 from tests.pages import shown
 from tests.unit.cli.conftest import APP, Run, Start, Write
@@ -118,3 +119,27 @@ def test_a_version_that_cannot_be_built_is_failing(testing: MemoryApp, run: Run,
     assert answer(run, "wait", "CityView", status=1)["readiness"] == "failing"
     assert answer(run, "promote", "CityView", "--yes", status=1)["instances"] == {"moved": 1, "behind": 2}
     assert titles(testing) == ["Paris", "ROM", "TOK"]
+
+
+def test_a_view_that_was_staged_before_can_be_staged_again(testing: MemoryApp, run: Run, module: Write) -> None:
+    answer(run, "stage", "CityView", "--yes")
+    answer(run, "promote", "CityView", "--yes")
+    deployed(testing, 1 << 40)
+    answer(run, "finish", "CityView", "--yes")
+    module(NEWER.replace("new ", "newest "))
+    answer(run, "stage", "CityView", "--yes")
+    assert answer(run, "promote", "CityView", "--yes")["instances"] == {"moved": 3}
+    assert titles(testing) == ["newest PAR", "newest ROM", "newest TOK"]
+    assert answer(run, "rollback", "CityView", "--yes")["instances"] == {"moved": 3}
+    assert titles(testing) == NEW
+
+
+def test_a_promotion_that_a_deployment_has_overtaken_is_finished(testing: MemoryApp, run: Run) -> None:
+    answer(run, "stage", "CityView", "--yes")
+    staged = StagedVersion.of(testing.database, "towns", "CityView")
+    staged.write(testing.database, progress=StagedProgress.PROMOTING)
+    assert run("finish", "CityView", "--yes").exit_code == 2
+    deployed(testing, 1 << 40)
+    assert run("promote", "CityView", "--yes").exit_code == 2
+    assert answer(run, "finish", "CityView", "--yes")["instances"] == 3
+    assert testing.database.query(Query(COPIES)).documents == ()

@@ -255,6 +255,29 @@ def test_clearing_the_shelf_leaves_what_is_shown_and_deletes_the_rest() -> None:
         assert set(shown(testing).values()) == {"new City 0, Japan", "new City 1, Japan"}
 
 
+def test_what_is_shown_is_productions_once_the_shelf_is_cleared_whatever_comes_between() -> None:
+    with staged() as (testing, begun):
+        promote(testing, begun)
+        testing.unstage()
+        testing.deploy(app("new"))
+
+        def meanwhile() -> None:
+            rename("Nippon")
+            testing.deliver()
+
+        testing.through = Hooked(testing.database).before("commit", 1, meanwhile)
+        assert sum(begun.staging.clear()) == 2
+        testing.through = testing.database
+        ledgers = testing.database.query(Query(COLLECTION)).documents
+        assert [(each.fields or {}).get("staged", False) for each in ledgers] == [False, False]
+        assert shown(testing) == {"C0": "new City 0, Nippon", "C1": "new City 1, Nippon"}
+        again = testing.stage(app("newer"), "PlaceView")
+        StagedVersion.of(testing.database, "demo", "PlaceView").write(testing.database, deployment=4, production=3)
+        sum((page.outcomes for page in again.staging.build()), Counter())
+        assert promote(testing, again) == {Moved.MOVED: 2}
+        assert shown(testing)["C0"] == "newer City 0, Nippon"
+
+
 def test_the_next_deployment_takes_over_what_was_promoted() -> None:
     with staged() as (testing, begun):
         promote(testing, begun)
