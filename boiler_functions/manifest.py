@@ -113,6 +113,11 @@ class Function(NamedTuple):
     """The source of its changes, if a renamed function that is still deployed would receive them a second time."""
 
     @property
+    def builds(self) -> bool:
+        """Whether it takes part in building stored views: by events, by a queue, or by the schedule of upkeep."""
+        return not isinstance(self.trigger, HttpTrigger) and self.receives is None
+
+    @property
     def cloud_run_name(self) -> str:
         """The name of the Cloud Run service that runs the function; two functions must not share one."""
         return cloud_run_name(self.name)
@@ -192,6 +197,12 @@ class Manifest(NamedTuple):
     def schedules(self) -> tuple[Function, ...]:
         """The functions that a schedule invokes."""
         return tuple(function for function in self.functions if isinstance(function.trigger, ScheduleTrigger))
+
+    def staged(self, view: str) -> Manifest:
+        """Returns the functions that follow changes for a staged version of the view, by names of their own."""
+        following = (each for each in self.functions if view in each.views and each.builds)
+        names = ((each, f"{snake_case(view)}_staged_{each.entry_point}") for each in following)
+        return Manifest(self.app, tuple(each._replace(name=function_name(self.app, name)) for each, name in names))
 
     @property
     def undelivered(self) -> str:

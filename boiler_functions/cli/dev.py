@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import secrets
+import re
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import Request, Response
@@ -24,47 +20,28 @@ from watchfiles import PythonFilter, watch
 from boiler_functions.cli.context import is_demo
 from boiler_functions.cli.desk.api import refusal
 from boiler_functions.cli.desk.application import Live, desk
+from boiler_functions.cli.desk.commands import MOVES
 from boiler_functions.cli.desk.faults import FaultSwitch
-from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.desk.trial import Trial
+from boiler_functions.cli.dev_apps import Apps, described
+from boiler_functions.cli.dev_control import controlled
+from boiler_functions.cli.dev_deliveries import Deliveries, PlanJson
 from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.insights import begin_run
 from boiler_functions.cli.project import Project
-from boiler_functions.cli.served import COMMANDS, FUNCTIONS, HOST, PLAN, TOKEN
+from boiler_functions.cli.served import COMMANDS, HOST
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
-from boiler_functions.exceptions import ConfigurationError, NotDrained
+from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.auth_emulator import AuthEmulator
-from boiler_functions.local.delivery import (
-    Delivered,
-    DeliveryFaults,
-    DeliveryHarness,
-    EventHandler,
-    LocalTrigger,
-    Refused,
-    Retries,
-)
-from boiler_functions.local.events import Event, EventServer
+from boiler_functions.local.events import EventServer
 from boiler_functions.local.exported import Exported, export
 from boiler_functions.local.firestore_emulator import FirestoreEmulator, firebase_command, is_emulator_installed
-from boiler_functions.local.loopback import Response as Answered
-from boiler_functions.local.loopback import answers, free_ports, is_free, request
+from boiler_functions.local.loopback import free_ports, is_free, request
 from boiler_functions.local.serving import served
-
-# Long enough that a failed event is still retried when its function has been corrected.
-_RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
-
-# https://cloud.google.com/functions/quotas: an event function's time limit.
-_LONGEST_SECONDS = 540.0
-
-_STOP_SECONDS = 5.0
-
-_SETTLE_SECONDS = 10.0
 
 _JSON = {"Content-Type": "application/json"}
 
 AUTH_EMULATOR_HOST = "FIREBASE_AUTH_EMULATOR_HOST"
-
-PlanJson = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -142,46 +119,55 @@ def _run(project: Project, wanted: DevOptions, opened: ExitStack) -> None:
     environment = {EMULATOR_HOST: emulator.host, PROJECT: wanted.project_id}
     # Without the emulator nothing listens there: firebase-admin accepts the unsigned tokens of `boiler token`.
     environment[AUTH_EMULATOR_HOST] = auth.host if auth else f"{HOST}:{ports.auth}"
-    app = App(project, environment, ports)
+    apps = Apps(project, environment, (ports.functions, ports.sockets), deliveries)
     opened.callback(deliveries.stop)
-    opened.callback(app.stop)
+    opened.callback(apps.stop)
     begin_run(project.folder)
     click.echo(f"Starting {project.app} …")
-    if (plan := app.start()) is None:
+    if (plan := apps.start()) is None:
         raise click.exceptions.Exit(2)
-    deliveries.use(app.host, plan)
-    deliveries.resume()
     if wanted.export:
         opened.callback(_export, wanted.export, deliveries, auth)
     if wanted.seed and data is None:
         click.echo(f"Running {wanted.seed} …")
         _seed(project, wanted.seed, environment)
-    trial = Trial(emulator.host, app.host, wanted.project_id, lambda: rules.text or "")
-    opened.enter_context(_desk(app, deliveries, trial, ports.ui))
+    opened.enter_context(controlled(project.folder, emulator.host, apps))
+    trial = Trial(emulator.host, apps.shown.host, wanted.project_id, lambda: rules.text or "")
+    live = Live(deliveries.timeline, FaultSwitch(deliveries.simulate, apps.crash), trial)
+    opened.enter_context(_desk(project, apps, environment, live, ports.ui))
     said = {"Auth": _accounts(wanted, auth), "Rules": str(rules), "Data": _came_from(wanted, data)}
-    _introduce(environment, app, plan, {**said, "Desk": f"http://{HOST}:{ports.ui}"})
-    _follow(project, app, deliveries, rules)
+    _introduce(environment, apps, plan, {**said, "Desk": f"http://{HOST}:{ports.ui}"})
+    _follow(project, apps, rules)
 
 
-def _desk(app: App, deliveries: Deliveries, trial: Trial, port: int) -> AbstractContextManager[str]:
-    """Serves the desk, which asks the commands of the app's process, with the code that is there now."""
+def _desk(
+    project: Project, apps: Apps, environment: Mapping[str, str], live: Live, port: int
+) -> AbstractContextManager[str]:
+    """Serves the desk, which asks the commands of the app's process, with the code that is shown now."""
 
     def ask(path: str, asked: Request) -> Response:
-        url = f"{COMMANDS}{path}?{asked.query_string.decode()}"
+        if asked.method == "POST" and (move := re.fullmatch(r"/versions/([^/]+)/([^/]+)", path)):
+            return _move(project, environment, *move.groups())
+        app, url = apps.shown, f"{COMMANDS}{path}?{asked.query_string.decode()}"
         try:
             answer = request(app.host, asked.method, url, asked.get_data(), {**app.bearer, **_JSON})
         except (OSError, http.client.HTTPException):
             return refusal(503, "The app does not run: its code has an error, or is being loaded again.")
         return Response(answer.body, answer.status, content_type=_JSON["Content-Type"])
 
-    live = Live(deliveries.timeline, FaultSwitch(deliveries.simulate, lambda: _crash(app, deliveries)), trial)
     return served(desk(ask, port, changes=True, live=live), port)
 
 
-def _crash(app: App, deliveries: Deliveries) -> None:
-    """Kills the app amid its work, and starts it again, as a machine that fails does."""
-    if (plan := app.restart(app.kill)) is not None:
-        deliveries.use(app.host, plan)
+def _move(project: Project, environment: Mapping[str, str], view: str, act: str) -> Response:
+    """Runs a command of staged versions as in a terminal: by the code that is there now, while apps are replaced."""
+    if act not in MOVES:
+        return refusal(422, f"{act!r} is nothing that is done to a version; give {', '.join(MOVES)}.")
+    command = [sys.executable, "-m", "boiler_functions", "--app", project.app, act, "--yes", "--json", "--", view]
+    variables = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        return refusal(422, done.stderr.strip().removeprefix("error "))
+    return Response(done.stdout, content_type=_JSON["Content-Type"])
 
 
 def _auth(wanted: DevOptions, port: int, data: Exported | None, opened: ExitStack) -> AuthEmulator | None:
@@ -222,37 +208,24 @@ def _export(folder: Path, deliveries: Deliveries, auth: AuthEmulator | None) -> 
     click.echo(f"The data is in {folder}.")
 
 
-def _follow(project: Project, app: App, deliveries: Deliveries, rules: Rules) -> None:
+def _follow(project: Project, apps: Apps, rules: Rules) -> None:
     """Reloads what changes, until Ctrl-C."""
     for changes in watch(project.source, watch_filter=PythonFilter(), rust_timeout=500, yield_on_timeout=True):
         rules.follow()
-        if not changes:
-            continue
-        deliveries.pause()
-        plan = app.restart(app.stop)
-        names = ", ".join(sorted({os.path.relpath(path, project.source) for _, path in changes}))
-        if plan is None:
-            click.echo(f"{names} changed; the app does not start. Events wait until it does.")
-        else:
-            deliveries.use(app.host, plan)
-            click.echo(f"{names} changed; {_described(plan)} reloaded.")
-            deliveries.resume()
+        if changes:
+            apps.save(", ".join(sorted({os.path.relpath(path, project.source) for _, path in changes})))
 
 
-def _introduce(environment: Mapping[str, str], app: App, plan: PlanJson, said: Mapping[str, str]) -> None:
+def _introduce(environment: Mapping[str, str], apps: Apps, plan: PlanJson, said: Mapping[str, str]) -> None:
     variables = " ".join(f"{name}={value}" for name, value in environment.items())
-    lines = {"Firestore": environment[EMULATOR_HOST], "Clients": f"export {variables}", **said, "App": _described(plan)}
+    lines = {"Firestore": environment[EMULATOR_HOST], "Clients": f"export {variables}", **said, "App": described(plan)}
     if plan["api"]:
-        lines["API"] = f"http://{app.host}"
+        lines["API"] = f"http://{apps.shown.host}"
     if plan["namespaces"]:
-        lines["Sockets"] = ", ".join(f"ws://{app.sockets}{namespace}" for namespace in plan["namespaces"])
+        lines["Sockets"] = ", ".join(f"ws://{apps.shown.sockets}{namespace}" for namespace in plan["namespaces"])
     lines["Stop"] = "Ctrl-C"
     for name, value in lines.items():
         click.echo(f"{name:<11}{value}")
-
-
-def _described(plan: PlanJson) -> str:
-    return f"{plan['app']} with {len(plan['functions'])} functions"
 
 
 class Rules:
@@ -285,167 +258,3 @@ class Rules:
             click.echo(f"{told}\n  The rules from before are enforced.")
         elif before is not None:
             click.echo(f"{self.path} changed; its rules are enforced.")
-
-
-class App:
-    """The process that serves the app's functions; its address stays the same over restarts."""
-
-    def __init__(self, project: Project, environment: Mapping[str, str], ports: Ports) -> None:
-        self.host, self.sockets = f"{HOST}:{ports.functions}", f"{HOST}:{ports.sockets}"
-        place = (str(ports.functions), str(ports.sockets), str(project.folder), str(project.source), project.app)
-        self._command = [sys.executable, "-m", "boiler_functions.cli.served", *place]
-        # Python takes cached bytecode for current within the same second, in which an editor may save twice.
-        token = secrets.token_hex()
-        self.bearer = {"Authorization": f"Bearer {token}"}
-        self._environment = {**os.environ, **environment, TOKEN: token, "PYTHONDONTWRITEBYTECODE": "1"}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._restarting = threading.Lock()
-
-    def start(self) -> PlanJson | None:
-        """Returns the app's plan once it is served; None if the process ended, after it has printed why."""
-        # In a session of its own, so that Ctrl-C in the terminal reaches only the parent, which stops it in order.
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True
-        )
-        while not answers(self.host, PLAN):
-            if self._process.poll() is not None:
-                return None
-            time.sleep(0.02)
-        plan: PlanJson = json.loads(request(self.host, "GET", PLAN).body)
-        return plan
-
-    def stop(self) -> None:
-        """Stops the process; does nothing if it is stopped."""
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def restart(self, end: Callable[[], None]) -> PlanJson | None:
-        """Replaces the process, which `end` ends; both the files that change and the desk may ask for it."""
-        with self._restarting:
-            end()
-            return self.start()
-
-    def kill(self) -> None:
-        """Ends the process at once, whatever it does; does nothing if it is stopped."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-
-class Deliveries:
-    """Delivers events to the app and retries those that fail; while it is paused, events wait."""
-
-    def __init__(self, server: EventServer, emulator: FirestoreEmulator, project: str) -> None:
-        self.emulator = emulator
-        self.project = project
-        self._server = server
-        self._host = ""
-        self._running = threading.Event()
-        self._functions: frozenset[str] = frozenset()
-        self._sources: dict[str, tuple[str, str]] = {}
-        """The paths and the type of event of each function."""
-        self._harnesses: list[DeliveryHarness] = []
-        self._faults = DeliveryFaults()
-        self._reached = threading.local()
-        self.timeline = Timeline(self._deliver)
-
-    def pause(self) -> None:
-        self._running.clear()
-
-    def resume(self) -> None:
-        self._running.set()
-
-    def use(self, host: str, plan: PlanJson) -> None:
-        """Delivers to the functions of the plan from now on."""
-        records = [each for each in plan["functions"] if each["path_pattern"] is not None]
-        sources = {each["entry_point"]: (each["path_pattern"], each["event_type"]) for each in records}
-        self._host = host
-        self._functions = frozenset(sources)
-        if not sources.items() <= self._sources.items():
-            # The emulator cannot remove a trigger, so those of earlier sources stay registered.
-            self._sources |= sources
-            self._harnesses.append(self._harness())
-
-    def simulate(self, faults: DeliveryFaults) -> None:
-        """Has these faults happen from now on."""
-        self._faults = faults
-        for harness in self._harnesses:
-            harness.simulate(faults)
-
-    def settle(self) -> None:
-        """Waits until all events are handled, though not for ever: one may fail again and again."""
-        with suppress(NotDrained):
-            self._harnesses[-1].drain(_SETTLE_SECONDS)
-
-    def stop(self) -> None:
-        """Stops delivering; deliveries in progress fail, because the app has ended."""
-        self.resume()
-        for harness in self._harnesses:
-            harness.stop()
-
-    def _harness(self) -> DeliveryHarness:
-        """Starts a harness that receives all events from now on; an earlier one finishes those that it has."""
-        triggers = [
-            LocalTrigger(name, document, self._target(name), event_type)
-            for name, (document, event_type) in self._sources.items()
-        ]
-        return DeliveryHarness(
-            self._server,
-            self.emulator,
-            self.project,
-            triggers,
-            observer=self._observe,
-            retries=_RETRIES,
-            faults=self._faults,
-        )
-
-    def _target(self, function: str) -> EventHandler:
-        def target(event: Event) -> int:
-            self._running.wait()
-            self._reached.event = event
-            if function not in self._functions:
-                return 204
-            answer = _post(self._host, function, event)
-            self._reached.report = json.loads(answer.body)["report"]
-            return answer.status
-
-        return target
-
-    def _observe(self, delivery: Delivered) -> None:
-        # In the thread that made the delivery, so that what `target` stored is of this one.
-        reached = dict(vars(self._reached))
-        vars(self._reached).clear()
-        self.timeline.add(delivery, reached.get("event"), reached.get("report"))
-        _show_failure(delivery)
-
-    def _deliver(self, function: str, event: Event) -> None:
-        self._server.deliver(self.project, function, event)
-
-
-def _post(host: str, function: str, event: Event) -> Answered:
-    try:
-        path = f"{FUNCTIONS}/{function}"
-        answer = request(host, "POST", path, event.data, event.headers, timeout=_LONGEST_SECONDS)
-    except (OSError, http.client.HTTPException) as error:
-        raise Refused(503, "the app ended during the delivery") from error
-    if answer.status >= 300:
-        raise Refused(answer.status, answer.text)
-    return answer
-
-
-def _show_failure(delivery: Delivered) -> None:
-    # The app logs its successes itself.
-    if not delivery.acknowledged:
-        wait = _RETRIES.wait(delivery.attempt)
-        click.echo(
-            f"{delivery.function} ← {delivery.subject}: attempt {delivery.attempt} failed, {delivery.error}; "
-            f"again in {wait:g} s"
-        )

@@ -1,6 +1,6 @@
 """Serves all functions of an app in one process, which `boiler dev` restarts when a source changes.
 
-python -m boiler_functions.cli.served PORT SOCKETS_PORT FOLDER SOURCE MODULE:NAME
+python -m boiler_functions.cli.served PORT SOCKETS_PORT FOLDER SOURCE MODULE:NAME DEPLOYMENT [--staged VIEW]
 """
 
 from __future__ import annotations
@@ -31,9 +31,12 @@ from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.errors import reported
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
+from boiler_functions.cli.registering import Registering
 from boiler_functions.database.firestore import connect
 from boiler_functions.database.metered import Metered
+from boiler_functions.exceptions import OverlappingPaths
 from boiler_functions.local.serving import SilentRequests
+from boiler_functions.manifest import Manifest
 from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.release import VARIABLE, Release
 from boiler_functions.modes.source_code import code_fingerprints
@@ -61,30 +64,36 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("app")
-def serve(port: int, sockets: int, folder: Path, source: Path, app: str) -> None:
+@click.argument("deployment", type=int)
+@click.option("--staged", default="", help="Serve only what builds a staged version of this view.")
+def serve(port: int, sockets: int, folder: Path, source: Path, app: str, deployment: int, staged: str) -> None:
     """Serve the app until the standard input is closed."""
     threading.Thread(target=_end_with_input, daemon=True).start()
-    _log_as_text()
+    _log_as_text(f"{staged}, staged: " if staged else "")
     with reported():
-        loaded = Project(folder, source, app).load()
+        project = Project(folder, source, app)
+        loaded = project.load()
         _log_into(build_folder(folder) / LOG, loaded.name)
-        # Every reload is a deployment: what is stored of the code before, also of a higher schema version, is rebuilt.
-        codes = code_fingerprints(loaded.compiled.declarations.stored)
-        release = Release(time.time_ns() // 1_000_000, codes)
+        release = Release(deployment, code_fingerprints(loaded.compiled.declarations.stored), staged=staged)
+        if not staged:
+            _register(loaded, deployment)
         os.environ[VARIABLE] = release.to_json()
         functions: dict[str, Any] = {"__name__": "main"}
         loaded.export(functions)
         threading.Thread(target=_follow_code, args=(loaded, release), daemon=True).start()
         for entry_point in loaded.compiled.scheduled:
             threading.Thread(target=_run_every_minute, args=(functions[entry_point],), daemon=True).start()
-        commands = Commands(Context(app=app, start=folder), contents=True)
-        served = serving(loaded, functions, api_of(commands), os.environ.get(TOKEN, ""))
-        if loaded.manifest.services:
+        context = Context(app=app, start=folder)
+        context.project = project
+        manifest = loaded.manifest.staged(staged) if staged else loaded.manifest
+        commands = api_of(Commands(context, contents=True))
+        served = serving(manifest, functions, commands, os.environ.get(TOKEN, ""))
+        if manifest.services:
             _serve_sockets(loaded, sockets)
         make_server(HOST, port, served, threaded=True, request_handler=SilentRequests).serve_forever()
 
 
-def serving(app: Boiler, functions: Mapping[str, Any], commands: Flask, token: str) -> Flask:
+def serving(manifest: Manifest, functions: Mapping[str, Any], commands: Flask, token: str) -> Flask:
     """Returns a Flask app of the exported functions: event functions by entry point, and `api` at all other paths.
 
     Those who bear the token may ask the operator's commands.
@@ -93,8 +102,8 @@ def serving(app: Boiler, functions: Mapping[str, Any], commands: Flask, token: s
 
     @server.get(PLAN)
     def plan() -> Any:
-        namespaces = [each for service in app.manifest.services for each in service.namespaces]
-        return {**plan_as_json(app.manifest), "namespaces": namespaces, "api": bool(app.manifest.api)}
+        namespaces = [each for service in manifest.services for each in service.namespaces]
+        return {**plan_as_json(manifest), "namespaces": namespaces, "api": bool(manifest.api)}
 
     @server.route(f"{COMMANDS}/<path:path>", methods=["GET", "POST"])
     def command(path: str) -> Any:
@@ -119,9 +128,9 @@ def serving(app: Boiler, functions: Mapping[str, Any], commands: Flask, token: s
     @server.route("/", defaults={"path": ""}, methods=_METHODS)
     @server.route("/<path:path>", methods=_METHODS)
     def api(path: str) -> Any:
-        if app.manifest.api is None:
-            abort(404, f"{app.name} has no REST rule; decorate a view with `@app.rest(…)`.")
-        return functions[app.manifest.api.entry_point](request)
+        if manifest.api is None:
+            abort(404, f"{manifest.app} has no REST rule; decorate a view with `@app.rest(…)`.")
+        return functions[manifest.api.entry_point](request)
 
     return server
 
@@ -142,6 +151,16 @@ class Reports(logging.Handler):
         """Returns the report of this thread, once."""
         found: dict[str, Any] | None = vars(self._found).pop("report", None)
         return found
+
+
+def _register(app: Boiler, deployment: int) -> None:
+    """Registers what is served, as a deployment does; the commands compare the code with what is registered."""
+    database = connect(database=app.declarations.database)
+    try:
+        Registering.of(app.compiled.declarations, database, deployment).write(database)
+    except OverlappingPaths as error:
+        # The other app's documents may only be deleted while an emulator runs.
+        click.echo(f"warning {error.code} {error}")
 
 
 def _follow_code(app: Boiler, release: Release) -> None:
@@ -185,9 +204,9 @@ def _end_with_input() -> None:
     os._exit(0)
 
 
-def _log_as_text() -> None:
+def _log_as_text(prefix: str) -> None:
     # Called before the export, which otherwise logs JSON for Cloud Logging.
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, format=f"{prefix}%(message)s", stream=sys.stdout)
 
 
 def _log_into(path: Path, app: str) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from boiler_functions.cli.build import letters_written, view_named
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import Estimate, of_one, times
+from boiler_functions.cli.dev_control import LocalDev
 from boiler_functions.cli.errors import stopped_as
 from boiler_functions.cli.output import Output, confirm, shown_age
 from boiler_functions.cli.staged_functions import deploy_functions, remove_functions
@@ -61,7 +62,8 @@ def stage(context: Context, name: str, *, yes: bool) -> Output:
     instances = staging_of(context, view, staged).number_of_roots()
     if not confirm(context, f"{_estimate(context, view, instances)}. Stage {name}", yes=yes):
         return _left_alone("stage", name)
-    number = context.release.deployment
+    # `boiler dev` counts its deployments in milliseconds.
+    number = max(context.release.deployment, registered.deployment + 1)
     staged = staged.write(
         context.database,
         progress=StagedProgress.BUILDING,
@@ -150,13 +152,16 @@ def finish(context: Context, name: str, *, yes: bool) -> Output:
             f"The staged version of {name} is {staged.progress}, not {StagedProgress.PROMOTED}. Run `boiler promote "
             f"{name}` to its end, or `boiler abort {name}`."
         )
-    if not is_deployed:
+    local = LocalDev.of(context)
+    if not is_deployed and local is None:
         raise ConfigurationError(
             f"Production still runs the former code of {name}, which would leave the promoted views alone. Deploy "
             f"this code (`boiler deploy`), and run it again."
         )
     if not confirm(context, f"Delete the former version of {name}", yes=yes):
         return _left_alone("finish", name)
+    if not is_deployed and local is not None:
+        local.deploy()
     return _cleared("finish", context, view, staged)
 
 
@@ -246,9 +251,11 @@ def _moved(command: str, name: str, pages: Iterable[Counter[Moved]], again: str)
 
 def _cleared(command: str, context: Context, view: View, staged: StagedVersion) -> Output:
     name = view.__name__
+    # First the functions, as they would build on the shelf again.
     if context.emulator is None:
-        # First, as they would build on the shelf again.
         remove_functions(context, staged_release(context, view, staged.deployment), Console(stderr=True))
+    elif (local := LocalDev.of(context)) is not None:
+        local.unstage(name)
     with _resumable(f"boiler {command} {name}"):
         number = sum(_told(name, staging_of(context, view, staged).clear(), lambda page: page))
     staged.delete(context.database)
@@ -258,9 +265,11 @@ def _cleared(command: str, context: Context, view: View, staged: StagedVersion) 
 
 
 def _deploy(context: Context, view: View, staged: StagedVersion) -> None:
-    """Deploys the functions that follow changes for the staged version; an emulator has none to deploy to."""
+    """Deploys the functions that follow changes for the staged version; an emulator has them only by `boiler dev`."""
     if context.emulator is None:
         deploy_functions(context, staged_release(context, view, staged.deployment), Console(stderr=True))
+    elif (local := LocalDev.of(context)) is not None:
+        local.stage(view.__name__)
 
 
 def _told(name: str, pages: Iterable[Any], size: Any) -> Iterator[Any]:

@@ -23,14 +23,7 @@ from boiler_functions.cli.steps.function import function_step
 from boiler_functions.cli.steps.phases import removal
 from boiler_functions.cli.steps.resources import resource_steps
 from boiler_functions.cli.upload import stage
-from boiler_functions.manifest import Function, HttpTrigger, Manifest, function_name, snake_case
 from boiler_functions.modes.release import Release
-
-
-def staged_manifest(manifest: Manifest, view: str) -> Manifest:
-    """Returns the functions that follow changes for a staged version of the view, by names of their own."""
-    following = [each for each in manifest.functions if view in each.views and _builds(each)]
-    return Manifest(manifest.app, tuple(each._replace(name=_name(manifest.app, view, each)) for each in following))
 
 
 def deploy_functions(context: Context, release: Release, console: Console) -> None:
@@ -62,18 +55,9 @@ def _planned(context: Context, release: Release) -> Deployment:
     folder = build_folder(context.project.folder) / "staged"
     return replace(
         deployment,
-        manifest=staged_manifest(context.manifest, release.staged),
+        manifest=context.manifest.staged(release.staged),
         upload=stage(context.project, context.manifest, folder, release),
         staged=release.staged,
         rules=False,
         watch=replace(deployment.watch, enabled=False),
     )
-
-
-def _builds(function: Function) -> bool:
-    """Whether it takes part in building stored views: by events, by a queue, or by the schedule of upkeep."""
-    return not isinstance(function.trigger, HttpTrigger) and function.receives is None
-
-
-def _name(app: str, view: str, function: Function) -> str:
-    return function_name(app, f"{snake_case(view)}_staged_{function.entry_point}")

@@ -22,8 +22,8 @@ def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Build VIEW by this checkout's code beside what is shown, where nobody sees it.
 
     Asks first, and says what it costs. In the cloud, it deploys functions that follow changes for the staged version,
-    beside production's; against an emulator, nothing does but `LocalStack.stage`. Exit status 0 if all instances are
-    built, 1 if not, 2 for an error.
+    beside production's; `boiler dev` runs them beside the app, which keeps its code; against another emulator, nothing
+    does but `LocalStack.stage`. Exit status 0 if all instances are built, 1 if not, 2 for an error.
     """
     from boiler_functions.cli.staged import stage as staged
 
@@ -108,7 +108,10 @@ def abort(context: Context, view: str, yes: bool, as_json: bool) -> None:
 @AS_JSON
 @in_context
 def finish(context: Context, view: str, yes: bool, as_json: bool) -> None:
-    """Delete the former version of VIEW, once a deployment has made the promoted code production's; asks first."""
+    """Delete the former version of VIEW, once a deployment has made the promoted code production's; asks first.
+
+    `boiler dev` is that deployment by itself.
+    """
     from boiler_functions.cli.staged import finish as finished
 
     finished(context, view, yes=yes).show(context, as_json=as_json)

@@ -154,8 +154,9 @@ class LocalStack:
 
     def _triggers(self, app: Boiler, release: Release) -> Iterator[LocalTrigger]:
         prefix = _STAGED if release.staged else ""
-        for record in app.manifest.functions:
-            if isinstance(on := record.trigger, EventTrigger) and (not prefix or release.staged in record.views):
+        manifest = app.manifest.staged(release.staged) if release.staged else app.manifest
+        for record in manifest.functions:
+            if isinstance(on := record.trigger, EventTrigger):
                 target = self._target(app.compiled.functions[record.entry_point], release)
                 yield LocalTrigger(prefix + record.entry_point, on.document, target, on.event_type, on.retry)
 

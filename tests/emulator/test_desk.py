@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Put
-from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.testing import MemoryApp
 from tests.emulator.chromium import chromium
@@ -32,6 +33,7 @@ __all__ = ["folder", "module", "start"]
 # They share the browser.
 pytestmark = pytest.mark.xdist_group("desk")
 
+BOILER = (sys.executable, "-m", "boiler_functions")
 FORM = "users/ann/cityForms/OSA"
 FAILING = APP.replace("City.new(", 'raise ValueError("SECRET")\n        City.new(') + LABEL
 
@@ -161,7 +163,8 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
     (tmp_path / "pyproject.toml").write_text('[tool.boiler_functions]\napp = "towns:app"\n')
     command = [sys.executable, "-m", "boiler_functions", "dev", "--free-ports", "--no-auth", "--project=demo-towns"]
     with Running(command, tmp_path, dict(os.environ)) as running:
-        database = FirestoreDatabase("demo-towns", emulator=running.line(r"^Firestore +(\S+)$")[1])
+        host = running.line(r"^Firestore +(\S+)$")[1]
+        database = FirestoreDatabase("demo-towns", emulator=host)
         page.goto(running.line(r"^Desk +(http\S+)$")[1])
         page.get_by_role("link", name="Deliveries").click()
         database.commit([Put("cities/TOK", {"name": "Tokyo"})])
@@ -222,9 +225,57 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         expect(content).to_contain_text("Tokyo!")
         expect(page.locator("main .state")).to_have_text("right")
         running.line("towns.py changed")
+
+        def boiler(*arguments: str) -> None:
+            variables = {**os.environ, EMULATOR_HOST: host, PROJECT: "demo-towns"}
+            subprocess.run([*BOILER, *arguments], cwd=tmp_path, env=variables, check=True, capture_output=True)
+
+        def says(name: str, mark: str) -> None:
+            """Both what is shown, and what follows a change, say so."""
+            database.commit([Put("cities/TOK", {"name": name})])
+            while (database.read(["cityView/TOK"]).documents[0].fields or {})["title"] != f"{name}{mark}":
+                page.wait_for_timeout(50)
+
+        # What is saved while a view is staged is seen only once it is promoted.
+        boiler("stage", "CityView", "--yes")
+        running.line("CityView is staged")
+        source.write_text(APP.replace("return self.store.city.name", 'return f"{self.store.city.name}?"'))
+        running.line("towns.py changed; the staged version of CityView reloaded")
+        page.get_by_role("link", name="Versions").click()
+        expect(page.locator("main .state")).to_have_text("ready")
+        expect(page.get_by_text("built; 301 of 301 built. Of 20 compared, 20 will change.")).to_be_visible()
+        expect(page.get_by_role("region", name="What CityView will change")).to_contain_text(": title")
+        assert faults(page) == []
+        says("Edo", "!")
+        page.get_by_role("button", name="Promote").click()
+        expect(page.get_by_role("button", name="Roll back")).to_be_visible(timeout=60_000)
+        says("Tokyo", "?")
+        page.get_by_role("button", name="Roll back").click()
+        expect(page.get_by_role("button", name="Promote")).to_be_visible(timeout=60_000)
+        says("Edo", "!")
+        page.get_by_role("button", name="Promote").click()
+        page.get_by_role("button", name="Finish").click(timeout=60_000)
+        expect(page.get_by_text("No view has a staged version.")).to_be_visible(timeout=60_000)
+        says("Tokyo", "?")
+        boiler("status")
+        source.write_text(APP)
+        running.line("towns.py changed; towns with")
+        says("Kyoto", "")
+
+        # What is aborted is seen once something is saved.
+        boiler("stage", "CityView", "--yes")
+        source.write_text(APP.replace("return self.store.city.name", 'return f"{self.store.city.name}%"'))
+        running.line("the staged version of CityView reloaded")
+        boiler("abort", "CityView", "--yes")
+        running.line("CityView is not staged any more; the app runs the code from before until a file is saved")
+        says("Edo", "")
+        source.write_text(APP.replace("return self.store.city.name", 'return f"{self.store.city.name}#"'))
+        running.line("towns.py changed; towns with")
+        says("Kyoto", "#")
         # A page that looks on complains of the end of its stream.
         page.goto("about:blank")
         assert running.end() == 0
+        assert not (tmp_path / ".boiler" / "dev.json").exists()
 
 
 def test_a_staged_version_is_compared_and_promoted(

@@ -30,9 +30,8 @@ _SAMPLE: Final = 200
 _CHANGES: Final = 20
 """How many instances of a staged version are compared with what is shown."""
 
-_MOVES: Final[Mapping[str, Callable[..., Output]]] = {
-    each.__name__: each for each in (promote, rollback, abort, finish)
-}
+MOVES: Final[Mapping[str, Callable[..., Output]]] = {each.__name__: each for each in (promote, rollback, abort, finish)}
+"""What may be done to a staged version, by the command that does it."""
 
 
 class Commands(NamedTuple):
@@ -85,9 +84,9 @@ class Commands(NamedTuple):
 
     def move(self, view: str, act: str) -> Output:
         """Promotes a staged version, rolls it back, or puts it away; raises ConfigurationError for anything else."""
-        if act not in _MOVES:
-            raise ConfigurationError(f"{act!r} is nothing that is done to a version; give {', '.join(_MOVES)}.")
-        return _MOVES[act](self.context, view, yes=True)
+        if act not in MOVES:
+            raise ConfigurationError(f"{act!r} is nothing that is done to a version; give {', '.join(MOVES)}.")
+        return MOVES[act](self.context, view, yes=True)
 
     def retry(self, letter: str) -> Output:
         return retry_letters(self.context, LetterChoice((letter,)))

@@ -126,7 +126,7 @@ def _explained(task: Task, form: Document) -> dict[str, Any]:
 
 def _standing_of(mode: str, name: str, asked: Asked) -> Standing:
     letters = asked.letters_of(name)
-    # A letter says that the function runs, also where nothing was deployed, as under `boiler dev`.
+    # A letter says that the function runs, also where nothing was deployed, as in a local stack.
     is_known = asked.registration.deployment > 0 or bool(letters)
     whys = {
         State.UNKNOWN: "" if is_known else "no deployment is registered here",

@@ -95,8 +95,9 @@ window.addEventListener("hashchange", async () => {
   main.focus();
 });
 
-// Deliveries come by themselves, and to look at versions reads the names of all roots and all that is staged.
-const ONCE = new Set(["deliveries", "versions"]);
+// Deliveries come by themselves, and to look at versions reads the names of all roots and all that is staged, which costs
+// nothing with boiler dev.
+const ONCE = new Set(live ? ["deliveries"] : ["deliveries", "versions"]);
 
 // Asks only while somebody looks, and never twice at once.
 async function keepAsking() {
