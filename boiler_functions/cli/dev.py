@@ -164,7 +164,15 @@ def _move(project: Project, environment: Mapping[str, str], view: str, act: str)
         return refusal(422, f"{act!r} is nothing that is done to a version; give {', '.join(MOVES)}.")
     command = [sys.executable, "-m", "boiler_functions", "--app", project.app, act, "--yes", "--json", "--", view]
     variables = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=project.folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if not done.stdout:
         return refusal(422, done.stderr.strip().removeprefix("error "))
     return Response(done.stdout, content_type=_JSON["Content-Type"])
