@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class LocalStack:
 
     Starts an emulator of its own, unless one is passed together with the server of its events. The observer is called
     after each delivery, by one thread at a time. `api_url` is None for an app without REST rules; the usage of
-    `last_request` is the cost of the latest request to it.
+    `last_request` is the cost of the latest request to it. Without a release, each stack is a deployment of its own, so
+    that a change of what no getter reads is left alone, as in the cloud.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class LocalStack:
         workers: int = 4,
         retries: Retries | None = None,
         faults: DeliveryFaults | None = None,
-        release: Release = Release(),  # noqa: B008  # frozen
+        release: Release | None = None,
     ) -> None:
         if (emulator is None) is not (server is None):
             raise ConfigurationError("An emulator posts its events to one server; give LocalStack both, or neither.")
@@ -104,7 +106,7 @@ class LocalStack:
                 self.server,
                 self.emulator,
                 project,
-                list(self._triggers(app, release)),
+                list(self._triggers(app, release or Release(time.time_ns() // 1_000_000))),
                 observer=self._observe,
                 workers=workers,
                 retries=retries,

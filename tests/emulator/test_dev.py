@@ -100,7 +100,9 @@ def test_what_init_writes_works_from_a_browser_and_is_there_after_the_next_start
     ports = {name: emulators[name]["port"] for name in ("firestore", "auth", "functions")}
     firestore, auth = (f"{LOOPBACK}:{ports[name]}" for name in ("firestore", "auth"))
     with dev(library, "--seed=seed.py", "--import=data", "--export-on-exit") as running:
-        running.line(rf"^Firestore +{firestore}$", SLOW)
+        for step in ("Starting the Firestore emulator", "Waiting for the Auth emulator", "Starting", "Running seed.py"):
+            running.line(rf"^{step}.* …$", SLOW)
+        running.line(rf"^Firestore +{firestore}$")
         running.line(rf"^Auth +{auth}, and unsigned tokens$")
         running.line(r"^Rules +.*firestore\.rules$")
         running.line(r"^Data +of seed\.py; data holds no export yet$")
