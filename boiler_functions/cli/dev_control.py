@@ -83,13 +83,16 @@ def controlled(folder: Path, emulator: str, stages: Stages) -> Iterator[None]:
     token = secrets.token_hex()
     path = build_folder(folder) / FILE
     with served(control_of(stages, token)) as host:
+        content = json.dumps({"host": host, "token": token, "emulator": emulator})
         path.unlink(missing_ok=True)
         path.touch(0o600)
-        path.write_text(json.dumps({"host": host, "token": token, "emulator": emulator}), "utf-8")
+        path.write_text(content, "utf-8")
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            # Another one in the same folder, with ports of its own, has written its file over this one.
+            if path.is_file() and path.read_text("utf-8") == content:
+                path.unlink()
 
 
 def control_of(stages: Stages, token: str) -> Flask:

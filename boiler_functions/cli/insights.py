@@ -32,7 +32,7 @@ MOST_ENTRIES = 20_000
 
 _MINUTE = len("2026-11-27T06:40")
 
-_RUN = "run"
+_RUN = "boiler_dev"
 """The field of the entry with which a run of `boiler dev` begins."""
 
 
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
 
 def begin_run(folder: Path) -> None:
     """Notes in the log of `boiler dev` that a run begins, so that those before it are not added to it."""
-    entry = {"message": "boiler dev begins", "time": datetime.now(UTC).isoformat(), _RUN: "boiler dev"}
+    entry = {"message": "boiler dev begins", "time": datetime.now(UTC).isoformat(), _RUN: "begins"}
     with (build_folder(folder) / LOG).open("a", encoding="utf-8") as log:
         log.write(json.dumps(entry) + "\n")
 
