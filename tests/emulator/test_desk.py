@@ -257,7 +257,6 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         page.get_by_role("button", name="Finish").click(timeout=60_000)
         expect(page.get_by_text("No view has a staged version.")).to_be_visible(timeout=60_000)
         says("Tokyo", "?")
-        boiler("status")
         source.write_text(APP)
         running.line("towns.py changed; towns with")
         says("Kyoto", "")

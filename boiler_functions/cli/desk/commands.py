@@ -72,15 +72,24 @@ class Commands(NamedTuple):
 
     def versions(self) -> Output:
         """Returns how each staged version stands, and what it will change of some instances."""
-        app = self.context.app
-        found = []
-        for view in app.compiled.declarations.stored:
-            name = view.__name__
-            if StagedVersion.of(self.context.database, app.name, name).exists:
-                standing = wait(self.context, name, patience=timedelta(0), late=_LATE).result
-                changes = diff(self.context, name, chosen=AuditChoice(sample=_CHANGES)).result["views"][name]
-                found.append({**standing, "diff": changes})
-        return Output("versions", {"versions": found}, ())
+        names = (view.__name__ for view in self.context.app.compiled.declarations.stored)
+        return Output("versions", {"versions": [each for name in names if (each := self._version(name))]}, ())
+
+    def _version(self, name: str) -> Mapping[str, Any] | None:
+        """Returns how a staged version stands; None without one, also if it is put away meanwhile."""
+        if not self._is_staged(name):
+            return None
+        try:
+            standing = wait(self.context, name, patience=timedelta(0), late=_LATE).result
+        except ConfigurationError:
+            if self._is_staged(name):
+                raise
+            return None
+        changes = diff(self.context, name, chosen=AuditChoice(sample=_CHANGES)).result["views"][name]
+        return {**standing, "diff": changes}
+
+    def _is_staged(self, name: str) -> bool:
+        return StagedVersion.of(self.context.database, self.context.app.name, name).exists
 
     def move(self, view: str, act: str) -> Output:
         """Promotes a staged version, rolls it back, or puts it away; raises ConfigurationError for anything else."""

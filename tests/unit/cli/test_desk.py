@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from boiler_functions.cli import staged
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.desk import commands
 from boiler_functions.cli.desk.application import Live, desk
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.desk.timeline import Timeline
 from boiler_functions.cli.desk.trial import Trial
+from boiler_functions.cli.output import Output
 from boiler_functions.cli.registering import Registering
 from boiler_functions.local.delivery import DeliveryFaults
 from boiler_functions.testing import MemoryApp
@@ -236,6 +239,23 @@ def test_a_staged_version_is_seen_and_put_in_its_place(start: Start, run: Run, m
     assert (testing.fields("cityView/TOK") or {})["title"] == "new Tokyo"
     assert page.post("/api/versions/CityView/burn", json={}, headers=OWN).status_code == 422
     assert client().post("/api/versions/CityView/rollback", json={}, headers=OWN).status_code == 403
+
+
+@pytest.mark.usefixtures("functions")
+def test_a_version_that_is_put_away_while_it_is_looked_at_is_not_shown(
+    start: Start, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    testing = start(APP)
+    built(testing)
+    Registering.of(testing.compiled.declarations, testing.database, 1).write(testing.database)
+    assert run("stage", "CityView", "--yes", "--project", "demo-towns").exit_code == 0
+
+    def put_away(context: Context, name: str, **given: Any) -> Output:
+        assert run("abort", "CityView", "--yes", "--project", "demo-towns").exit_code == 0
+        return staged.wait(context, name, **given)
+
+    monkeypatch.setattr(commands, "wait", put_away)
+    assert get(client(), "/api/versions")["result"] == {"versions": []}
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(run: Run, module: Write) -> None:

@@ -45,7 +45,10 @@ async function show() {
     if (location.hash !== asked) {
       return;
     }
-    say("");
+    // What came of a change stays until the reader goes on.
+    if (problem.className !== "outcome") {
+      say("");
+    }
     document.querySelector("#time").textContent = found.time ? `as of ${new Date(found.time).toLocaleTimeString()}` : "";
     // What is as it was stays, with the focus and the place to which it was scrolled.
     if (shown !== asked + found.key) {
@@ -70,6 +73,7 @@ async function again(change) {
 
 async function go() {
   shown = null;
+  say("");
   const { name, argument } = page();
   for (const each of document.querySelectorAll("nav a")) {
     const isCurrent = each.getAttribute("href") === `#/${name}`;
