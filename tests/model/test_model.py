@@ -4,7 +4,7 @@ import pytest
 
 from tests.model.__main__ import main
 from tests.model.explorer import explore_all
-from tests.model.scenarios import DEVICES, scenarios, without
+from tests.model.scenarios import DEVICES, SHOWN_BY, scenarios, without
 
 
 @pytest.mark.parametrize("name", [name for name, _ in scenarios()])
@@ -18,6 +18,7 @@ def test_every_interleaving_holds(name: str) -> None:
 def test_without_a_device_something_goes_wrong(device: str) -> None:
     name, explored = without(device)
     assert explored.finding is not None
+    assert name == SHOWN_BY.get(device, name)
     print(f"{name}: {explored.finding}")
 
 
