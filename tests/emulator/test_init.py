@@ -44,6 +44,20 @@ def run(*command: str, folder: Path, env: Mapping[str, str] | None = None) -> st
     return done.stdout
 
 
+# Each module as if it were the first of the package.
+EACH_MODULE = """
+import importlib, importlib.util, pkgutil, sys
+import boiler_functions.local as local
+
+assert importlib.util.find_spec("emulator") is None
+print(local.__file__)
+for module in pkgutil.iter_modules(local.__path__):
+    for name in [each for each in sys.modules if each.partition(".")[0] == "boiler_functions"]:
+        del sys.modules[name]
+    importlib.import_module(f"boiler_functions.local.{module.name}")
+"""
+
+
 class Fresh:
     """A project in an empty folder; what `boiler deploy` would upload of it; an environment that has that alone."""
 
@@ -122,15 +136,8 @@ def test_the_http_function_of_the_uploaded_folder_answers(
 
 def test_dev_handles_a_write_by_what_the_wheel_holds_alone(fresh: Fresh) -> None:
     fresh.install(f"{fresh.wheel}[cli]", folder=fresh.project)
-    listed = (
-        "import pkgutil, boiler_functions.local as local, importlib.util; "
-        "assert importlib.util.find_spec('emulator') is None; "
-        "print(local.__file__, *(module.name for module in pkgutil.iter_modules(local.__path__)))"
-    )
-    place, *modules = run(fresh.python, "-c", listed, folder=fresh.project, env=fresh.env).split()
+    place = run(fresh.python, "-c", EACH_MODULE, folder=fresh.project, env=fresh.env)
     assert place.startswith(str(fresh.bin.parent))
-    for module in modules:
-        run(fresh.python, "-c", f"import boiler_functions.local.{module}", folder=fresh.project, env=fresh.env)
     with Running([str(fresh.bin / "boiler"), "dev", "--free-ports", "--no-auth"], fresh.project, fresh.env) as dev:
         exported = dev.line(rf"export {EMULATOR_HOST}=(\S+) {PROJECT}=(\S+)")
         api = dev.line(r"^API +http://(\S+)$")[1]
