@@ -25,6 +25,7 @@ PARTS: Mapping[str, str] = {
     "participants": "tests.torture.participants",
     "contract": "tests.torture.contract",
     "beside": "tests.torture.beside",
+    "story": "tests.torture.story",
 }
 """The parts by name: the module of each, with a function `run` that is a Part. Imported only when it runs."""
 

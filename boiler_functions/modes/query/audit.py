@@ -24,7 +24,7 @@ from boiler_functions.modes.ledgers import of_view, sampled
 from boiler_functions.modes.query.explained import dependents_of
 from boiler_functions.modes.query.kept_audit import KeptAudit
 from boiler_functions.modes.query.paging import pages
-from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.query.rebuild_all import NAMES, RebuildAll
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.stored_copies import Finding, Verdict, WrongTotal
 from boiler_functions.paths import collection_of
@@ -246,21 +246,23 @@ class Audit(NamedTuple):
             yield from self.of([each.path for each in found if not each.exists])
 
     def _without_ledger(self) -> Iterator[Finding]:
-        for page in pages(self._database, self._all_copies()):
-            yield from self.without_ledger([each.path for each in page])
+        copies = (each.path for page in pages(self._database, self._all_copies()) for each in page)
+        threads = self.work.surroundings.threads
+        for found in in_order(lambda paths: list(self.without_ledger(paths)), chunks(copies, PAGE), threads):
+            yield from found
 
     def _all_copies(self) -> Query:
         pattern = self.work.view.pattern()
         *_, collection, _ = pattern.segments
         is_one = not any("{" in each for each in pattern.segments[:-1])
         query = Query(collection_of(pattern.text)) if is_one else Query(collection, group=True, pattern=pattern)
-        return query._replace(limit=PAGE, select=())
+        return query._replace(limit=NAMES, select=())
 
     def _concerned(self, time: Instant) -> Iterator[str]:
         """Yields the roots of the instances that the sources concern which were written since the time."""
         view = self.work.view
         models = dict.fromkeys(source.model for source in view.store_class.sources)
-        queries = [collection_query(model, {})._replace(limit=PAGE, select=()) for model in models]
+        queries = [collection_query(model, {})._replace(limit=NAMES, select=()) for model in models]
         for found in chunks((each.path for query in queries for each in self._written(query, time)), PAGE):
             for document in self._database.read(found).documents:
                 yield from dependents_of(self.work.app, (view,), document, self._database)[view.__name__]
