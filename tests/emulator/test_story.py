@@ -33,7 +33,7 @@ def without_numbers(text: str) -> str:
     return re.sub(r"\d+([.,]\d+)*", "0", text)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_getter_is_changed_without_a_gap_and_all_that_is_broken_is_named_and_healed_and_nothing_else(
     firestore_emulator: FirestoreEmulator,
     event_server: EventServer,

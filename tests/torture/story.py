@@ -105,7 +105,7 @@ class Volume:
     """Seconds from which an event that has not come counts as lost."""
 
 
-SHORT = Volume(cities=200, calm=20, rate=40, ahead=30, changes=100, broken=3, late=5)
+SHORT = Volume(cities=200, calm=20, rate=40, ahead=10, changes=100, broken=3, late=5)
 
 
 class Seen:
