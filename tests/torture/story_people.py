@@ -37,7 +37,7 @@ class Listeners:
         self._missing = {*range(1, len(paths) + 1)}
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for number, path in enumerate(paths, 1):
-            self._requests.put(connection.add_target(number, [path]))
+            self._requests.put(connection.add_target(number, (path,)))
         self._is_current = Event()
         self._is_stopped = False
         self._stream = connection.listen(iter(self._requests.get, None))
