@@ -284,12 +284,12 @@ class Ledger(NamedTuple):
             reads=both(self.reads, built.reads) if edition.code == self.edition.code else built.reads,
         )
 
-    def emptied(self, edition: Edition, cause: str) -> Ledger:
-        """Returns the ledger of a former version of which nothing is left.
+    def emptied(self, edition: Edition, cause: str, as_of: Instant) -> Ledger:
+        """Returns the ledger of a former version of which nothing is left, or which was never built.
 
         Without it on the shelf, new code would take the shelf for one on which it has not built yet.
         """
-        return Ledger(self.document, edition=edition, cause=cause, as_of=self.as_of)
+        return Ledger(self.document, edition=edition, cause=cause, as_of=as_of)
 
     def knows(self, versions: Mapping[str, Version]) -> bool:
         """Whether the view was built from these versions, as far as the ledger has them."""

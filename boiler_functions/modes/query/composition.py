@@ -73,7 +73,7 @@ class Composition(NamedTuple):
             if not ledger.document.exists:
                 return [], Outcome.IGNORED
             if self._invocation.is_former:
-                emptied = ledger.emptied(self._edition(instance), self.commits.cause)
+                emptied = ledger.emptied(self._edition(instance), self.commits.cause, reader.read_time or 0)
                 return [emptied.put(instance), *self._deletes(instance, ledger, ledger.destinations)], Outcome.DELETED
             outbox = self._records(instance, ledger, built, reader.read_time or 0)
             deletes = self._deletes(instance, ledger, ledger.destinations)

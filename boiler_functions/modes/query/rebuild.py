@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Document, Query, Reading
+from boiler_functions.database import Document, Query, Reading, Write, check
 from boiler_functions.database.change import Change
 from boiler_functions.exceptions import (
     Conflict,
@@ -91,8 +91,8 @@ class Rebuild(NamedTuple):
     """Whether a build by another fetch plan may withdraw every copy of a view whose root exists."""
     at_most_every: Mapping[type[ViewModel[Any]], Instant] = {}
     """The views that are written at most so often, in nanoseconds."""
-    is_second: bool = False
-    """Whether it builds the views whose ledger of this code is in the second place where it looks."""
+    taken: Mapping[Instance, Document] | None = None
+    """The other version's ledgers in the place where this code looks first, while it builds in the second place."""
     changed: frozenset[str] | None = None
     """The names of the fields that the change changes; None if that is not known."""
     kept: Mapping[str, Version] | None = None
@@ -213,12 +213,13 @@ class Rebuild(NamedTuple):
         self, instances: list[Instance], known: Ledgers | None, reader: Reader, failure: Permanent | None
     ) -> None:
         ledgers = known if known is not None else self._look_up(instances, reader)
-        if self.is_second:
+        if self.taken is not None:
             self._sides.check(ledgers)
         elif others := [each for each in instances if ledgers[each].is_the_others(self._edition(each))]:
             apart = self._sides.apart(others)
             # One attempt: after a conflict, it may be in the first place again.
-            second = self._replace(invocation=self.invocation.elsewhere(), is_second=True)
+            taken = {each: ledgers[each].document for each in apart}
+            second = self._replace(invocation=self.invocation.elsewhere(), taken=taken)
             second._attempt_or_owe(apart, None, failure)
             instances = [each for each in instances if each not in apart]
         concerned = [each for each in instances if self._is_concerned(each, ledgers[each])]
@@ -418,13 +419,17 @@ class Rebuild(NamedTuple):
             )
             for each in instances
         }
-        return self._commit_ledgers(registering)
+        # That the second place is empty does not say whose it is. The other's ledger in the first place does: after a
+        # swap, and the deletion of what was swapped, this code belongs there.
+        new = [each for each in instances if not ledgers[each].document.exists]
+        return self._commit_ledgers(registering, [check(self.taken[each]) for each in new] if self.taken else [])
 
-    def _commit_ledgers(self, ledgers: Ledgers) -> Ledgers:
-        committed = self.invocation.database.commit([ledger.put(each) for each, ledger in ledgers.items()])
+    def _commit_ledgers(self, ledgers: Ledgers, checks: Sequence[Write] = ()) -> Ledgers:
+        writes = [ledger.put(each) for each, ledger in ledgers.items()]
+        committed = self.invocation.database.commit([*writes, *checks])
         return {
             each: ledger.committed(version)
-            for (each, ledger), version in zip(ledgers.items(), committed.versions, strict=True)
+            for (each, ledger), version in zip(ledgers.items(), committed.versions, strict=False)
         }
 
     def _named_by(self, change: Change) -> Iterator[Instance]:

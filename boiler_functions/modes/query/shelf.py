@@ -211,9 +211,10 @@ class Shelf(NamedTuple):
         if source is None or not left_over:
             return 0
         roots = self._database.read([each.instance.root for each in left_over]).documents
-        gone = [(each, root) for each, root in zip(left_over, roots, strict=True) if not source.model.holds(root)]
-        for each, root in gone:
-            checks = [check(document) for document in (staged.document, each.shown.document, root)]
+        gone = [each for each, root in zip(left_over, roots, strict=True) if not source.model.holds(root)]
+        for each in gone:
+            # If the root is back meanwhile, the former code's event finds either ledger changed, or both gone.
+            checks = [check(document) for document in (staged.document, each.shown.document)]
             self._database.commit([*checks, *self._deletes(each)])
         return len(gone)
 
@@ -232,12 +233,14 @@ class Shelf(NamedTuple):
     def _is_as_new(self, pair: Pair, is_back: bool) -> bool:
         """Whether what comes was built from documents that are all as new as those of what goes."""
         shown, shelf = pair.shown, pair.shelf
-        if not shown.document.exists or (is_back and shelf.content_hash is None):
-            return not shelf.is_unpaid or is_back
+        if not shown.document.exists:
+            return not shelf.is_unpaid
         if shelf.is_unpaid or any(_is_older(shelf.versions.get(path), at) for path, at in shown.versions.items()):
             return False
         if is_back:
-            return True  # The former code is not here to build it once more; its functions follow each event.
+            # The former code is not here to build it once more; its functions follow each event. Where it found no
+            # root there are no versions: then the root may have come back since, and what is shown must stay.
+            return shelf.content_hash is not None or shelf.as_of >= shown.as_of
         has_numbers = any(isinstance(each, Total) for each in self.work.view.store_class.sources)
         is_known = shelf.is_whole and shown.is_whole and not has_numbers and shelf.wake is shown.wake is None
         return is_known or shelf.as_of >= shown.as_of
@@ -257,7 +260,7 @@ class Shelf(NamedTuple):
             yield Put(shelf.document.path, _kept_by(keeper, fields), precondition=unchanged(shelf.document))
         else:
             scope = scope_of(keeper, self.work.view)
-            yield shelf.emptied(Edition(f"{scope}/", f"{scope}/"), shelf.cause).put(instance)
+            yield shelf.emptied(Edition(f"{scope}/", f"{scope}/"), shelf.cause, as_of=0).put(instance)
         yield from self._records(pair)
         place = self._place_of(instance)
         yield from (Put(path, fields) for path, fields in shelf_copies.items())

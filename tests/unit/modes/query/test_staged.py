@@ -195,6 +195,52 @@ def test_a_rollback_waits_for_the_event_of_a_root_that_came_back() -> None:
         assert shown(testing) == {"C0": "old City, Japan"}
 
 
+def test_a_rollback_deletes_nothing_of_a_root_that_came_back_before_the_former_version_has_it() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        testing.write("cities/C0", None)
+        testing.deliver()
+        City.new(doc_id="C0", name="City", country="JP").save()
+        former, new = testing.take()
+        testing.handle(new)
+        assert roll_back(testing, begun)[Moved.BEHIND] == 1
+        assert shown(testing) == {"C0": "new City, Japan"}
+        testing.handle(former)
+        assert roll_back(testing, begun) == {Moved.MOVED: 1}
+        assert shown(testing) == {"C0": "old City, Japan"}
+
+
+def test_a_rollback_deletes_nothing_that_the_former_version_was_never_asked_to_build() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        City.new(doc_id="C9", name="City", country="JP").save()
+        former, new = testing.take()
+        testing.handle(new)
+        assert begun.upkeep().outcomes == {"built": 1}
+        assert roll_back(testing, begun) == {Moved.MOVED: 1, Moved.BEHIND: 1}
+        assert shown(testing)["C9"] == "new City, Japan"
+        testing.handle(former)
+        assert roll_back(testing, begun) == {Moved.MOVED: 1}
+        assert shown(testing)["C9"] == "old City, Japan"
+
+
+def test_new_code_that_saw_the_shelf_taken_builds_nothing_where_it_is_shown_after_a_rollback() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        testing.write("cities/C0", None)
+        former, new = testing.take()
+
+        def roll_back_and_come_back() -> None:
+            roll_back(testing, begun)
+            testing.handle(former)
+            City.new(doc_id="C0", name="City", country="JP").save()
+
+        testing.handle(new, Hooked(testing.database).after("read", 1, roll_back_and_come_back))
+        testing.pending.reverse()
+        testing.deliver()
+        assert (shown(testing), on_shelf(testing)) == ({"C0": "old City, Japan"}, ["new City, Japan"])
+
+
 def test_a_root_that_comes_after_the_promotion_is_promoted_by_upkeep() -> None:
     with staged() as (testing, begun):
         promote(testing, begun)
