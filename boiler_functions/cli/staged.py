@@ -139,7 +139,9 @@ def abort(context: Context, name: str, *, yes: bool) -> Output:
         )
     if not confirm(context, f"Delete the staged version of {name}", yes=yes):
         return _left_alone("abort", name)
-    return _cleared("abort", context, view, staged)
+    # So that nobody promotes what is half deleted, whose functions are gone: a promotion that has begun stops.
+    staged = staged.write(context.database, progress=StagedProgress.BUILDING)
+    return _cleared("abort", context, view, staged, staging_of(context, view, staged).clear())
 
 
 def finish(context: Context, name: str, *, yes: bool) -> Output:
@@ -162,7 +164,7 @@ def finish(context: Context, name: str, *, yes: bool) -> Output:
         return _left_alone("finish", name)
     if not is_deployed and local is not None:
         local.deploy()
-    return _cleared("finish", context, view, staged)
+    return _cleared("finish", context, view, staged, staging_of(context, view, staged).finish())
 
 
 def staged_release(context: Context, view: View, deployment: int) -> Release:
@@ -249,7 +251,7 @@ def _moved(command: str, name: str, pages: Iterable[Counter[Moved]], again: str)
     )
 
 
-def _cleared(command: str, context: Context, view: View, staged: StagedVersion) -> Output:
+def _cleared(command: str, context: Context, view: View, staged: StagedVersion, pages: Iterator[int]) -> Output:
     name = view.__name__
     # First the functions, as they would build on the shelf again.
     if context.emulator is None:
@@ -257,7 +259,7 @@ def _cleared(command: str, context: Context, view: View, staged: StagedVersion) 
     elif (local := LocalDev.of(context)) is not None:
         local.unstage(name)
     with _resumable(f"boiler {command} {name}"):
-        number = sum(_told(name, staging_of(context, view, staged).clear(), lambda page: page))
+        number = sum(_told(name, pages, lambda page: page))
     staged.delete(context.database)
     return Output(
         command, {"view": name, "instances": number}, [f"{name}: {number} instances on the shelf are deleted"]

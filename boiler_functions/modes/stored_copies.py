@@ -172,6 +172,10 @@ class Staging(Protocol):
         """Deletes the shelf; yields the number of instances of each page."""
         ...
 
+    def finish(self) -> Iterator[int]:
+        """Leaves what is shown to production, which has the promoted code, and deletes the shelf; yields as `clear`."""
+        ...
+
 
 class Removal(Protocol):
     """The removal of what a view has left behind that no code declares any more."""

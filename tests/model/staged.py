@@ -127,11 +127,11 @@ class StagedProtocol:
     def start(self) -> World:
         of = self.scenario
         if of.is_deleting:
-            shown, shelf = Ledger(NEW, 1, 1), Ledger(OLD, 1, 1)
-            old = Builder(OLD, 2, "shelf", phase="source", ledger=shelf)
-            new = Builder(NEW, 2, "shown", phase="commit", ledger=shown, read=-2)
+            new, old = Ledger(NEW, 1, 1), Ledger(OLD, 1, 1)
+            late = Builder(OLD, 2, "shelf", phase="source", ledger=old)
+            faster = Builder(NEW, 2, "shown", phase="commit", ledger=new, read=-2)
             operator = Operator(OLD, "shown", state=2)
-            return World(-2, shown, shelf, -2, (OLD, 2), 2, of.writes, (old, new), (operator,))
+            return World(-2, new, old, -2, (OLD, 2), 2, of.writes, (late, faster), (operator,))
         shown = Ledger(NEW if of.is_promoted else OLD, 1, 1) if of.exists else None
         root = 1 if of.exists else -1 if of.is_promoted else 0
         begun = World(root, shown, None, root, writes=of.writes, commands=of.commands, faults=of.faults)

@@ -50,6 +50,10 @@ class Pair(NamedTuple):
     shelf: Ledger
 
 
+Writing = Callable[[Pair], Iterator[Write]]
+"""Yields the writes for an instance."""
+
+
 class Shelf(NamedTuple):
     """The work on the shelf of one view; `work` builds with the code of the staged version."""
 
@@ -127,20 +131,27 @@ class Shelf(NamedTuple):
 
     def clear(self) -> Iterator[int]:
         """Deletes the shelf page by page; yields how many instances each page had."""
+        return self._clear_all(self._deletes)
+
+    def finish(self) -> Iterator[int]:
+        """Leaves what is shown to production, which has the promoted code, and deletes the shelf; yields as `clear`."""
+        return self._clear_all(self._leaves)
+
+    def _clear_all(self, writes: Writing) -> Iterator[int]:
         for shelf in (STAGED, FORMER):
             for page in of_view(self._database, self._scope(shelf), PAGE):
-                yield self._clear([instance_of(self.work.view, each) for each in page.documents])
+                yield self._clear([instance_of(self.work.view, each) for each in page.documents], writes)
 
-    def _clear(self, instances: list[Instance]) -> int:
+    def _clear(self, instances: list[Instance], writes: Writing) -> int:
         for attempt in range(MAX_ATTEMPTS - 1):
             with suppress(Conflict, UnknownOutcome):
-                return self._cleared(instances)
+                return self._cleared(instances, writes)
             self._invocation().pause(attempt)
-        return self._cleared(instances)
+        return self._cleared(instances, writes)
 
-    def _cleared(self, instances: list[Instance]) -> int:
-        writes = [Prepared(each.instance, list(self._clears(each)), Outcome.DELETED) for each in self._pairs(instances)]
-        for group in by_size(writes):
+    def _cleared(self, instances: list[Instance], writes: Writing) -> int:
+        clearing = [Prepared(each.instance, [*writes(each)], Outcome.DELETED) for each in self._pairs(instances)]
+        for group in by_size(clearing):
             self._database.commit([write for each in group for write in each.writes])
         return len(instances)
 
@@ -294,13 +305,18 @@ class Shelf(NamedTuple):
             raise Conflict(f"A copy of {pair.instance!r} was built or deleted on the shelf meanwhile.")
         return shown, shelf
 
-    def _clears(self, pair: Pair) -> Iterator[Write]:
+    def _leaves(self, pair: Pair) -> Iterator[Write]:
         """Yields the writes that leave production alone: what is shown of the staged version is production's then.
 
         Else another version could not be staged: what is shown would be taken for its own.
         """
-        if pair.shown.edition.is_staged:
-            yield Put(pair.shown.document.path, {}, mask=("staged",), precondition=unchanged(pair.shown.document))
+        shown = pair.shown
+        if shown.edition.is_staged:
+            yield Put(shown.document.path, {}, mask=("staged",), precondition=unchanged(shown.document))
+        elif shown.document.exists and pair.shelf.edition.is_staged:
+            # It was not promoted, as of a root that came later. The former code has built it, and no event need come.
+            debt = Debt.of(self.work.app, "built by the former code", self.work.surroundings.clock())
+            yield shown.put_debt(debt, "finish")
         yield from self._deletes(pair)
 
     def _deletes(self, pair: Pair) -> Iterator[Write]:

@@ -1,6 +1,7 @@
 """`boiler stage`, `wait`, `diff`, `promote`, `rollback`, `abort` and `finish`: the life of a staged version."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Query
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
 from boiler_functions.modes.ledger import COPIES
+from boiler_functions.modes.query.shelf import Shelf
 from boiler_functions.modes.staged import StagedProgress, StagedVersion
 from boiler_functions.testing import MemoryApp
 from tests.pages import shown
@@ -47,6 +49,14 @@ def titles(testing: MemoryApp) -> list[str]:
     return [(each.fields or {})["title"] for each in testing.database.query(Query("cityView")).documents]
 
 
+class Killed(BaseException):
+    """Ends a command as the end of its process does."""
+
+
+def killed(self: Shelf) -> Iterator[int]:
+    raise Killed
+
+
 OLD, NEW = ["PAR", "ROM", "TOK"], ["new PAR", "new ROM", "new TOK"]
 
 
@@ -83,6 +93,18 @@ def test_finish_waits_for_the_deployment_and_leaves_the_promoted_version(testing
     assert answer(run, "finish", "CityView", "--yes")["instances"] == 3
     assert titles(testing) == NEW
     assert testing.database.query(Query(COPIES)).documents == ()
+
+
+def test_a_version_that_is_half_deleted_cannot_be_promoted(
+    testing: MemoryApp, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(run, "stage", "CityView", "--yes")
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "clear", killed)
+        with pytest.raises(Killed):
+            run("abort", "CityView", "--yes", "--project", "demo-towns")
+    assert "is not built on the shelf yet" in run("promote", "CityView", "--yes", "--project", "demo-towns").output
+    assert answer(run, "abort", "CityView", "--yes")["instances"] == 3
 
 
 def test_a_promotion_is_refused_after_another_deployment(testing: MemoryApp, run: Run) -> None:

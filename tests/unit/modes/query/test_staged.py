@@ -312,7 +312,7 @@ def test_what_is_shown_is_productions_once_the_shelf_is_cleared_whatever_comes_b
             testing.deliver()
 
         testing.through = Hooked(testing.database).before("commit", 1, meanwhile)
-        assert sum(begun.staging.clear()) == 2
+        assert sum(begun.staging.finish()) == 2
         testing.through = testing.database
         ledgers = testing.database.query(Query(COLLECTION)).documents
         assert [(each.fields or {}).get("staged", False) for each in ledgers] == [False, False]
@@ -333,6 +333,20 @@ def test_the_next_deployment_takes_over_what_was_promoted() -> None:
         testing.pending = [each for each in testing.take() if not each.release.staged]
         testing.deliver()
         assert set(shown(testing).values()) == {"new City 0, Nippon", "new City 1, Nippon"}
+
+
+def test_a_root_that_came_after_the_promotion_is_built_by_the_promoted_code_after_the_finish() -> None:
+    with staged(1) as (testing, begun):
+        promote(testing, begun)
+        City.new(doc_id="C9", name="City 9", country="JP").save()
+        testing.deliver()
+        assert shown(testing)["C9"] == "old City 9, Japan"
+        testing.release = testing.release._replace(deployment=2)
+        testing.deploy(app("new"))
+        testing.unstage()
+        assert sum(begun.staging.finish()) == 2
+        assert testing.upkeep() == {"built": 1}
+        assert (shown(testing), on_shelf(testing)) == ({"C0": "new City 0, Japan", "C9": "new City 9, Japan"}, [])
 
 
 SEEDS = range(30)
