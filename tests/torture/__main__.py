@@ -23,6 +23,8 @@ PARTS: Mapping[str, str] = {
     "quiet": "tests.torture.quiet",
     "chains": "tests.torture.chains",
     "participants": "tests.torture.participants",
+    "stages": "tests.torture.stages",
+    "builds": "tests.torture.builds",
     "contract": "tests.torture.contract",
     "beside": "tests.torture.beside",
     "story": "tests.torture.story",

@@ -1,13 +1,18 @@
 """The result of one seed of a part that runs many: what is wrong, by figure, with the seed that shows it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import TypeVar
 
 from tests.torture.figures import Figure
 
 MOST_DETAILS = 20
+
+Seen = TypeVar("Seen", bound="Judged")
 
 
 @dataclass
@@ -31,6 +36,12 @@ class Judged:
             self.note("view_divergence", str(error))
         except Exception as error:
             self.note("unclassified_errors", f"the run ended with {error!r}")
+
+
+def by_two_processes(torture: Callable[[int], Seen], seeds: Sequence[int]) -> list[Seen]:
+    """Runs the seeds in two processes; returns the results in their order."""
+    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        return list(processes.map(torture, seeds, chunksize=25))
 
 
 def wrong_figures(results: Sequence[Judged], names: Sequence[str]) -> Iterator[Figure]:

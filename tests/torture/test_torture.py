@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 
 from boiler_functions.database import Write
+from boiler_functions.modes.cloud_build import CloudBuild
+from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import Ledger
 from boiler_functions.modes.query import rebuild
+from boiler_functions.modes.query.build_ranges import Builder
 from boiler_functions.modes.query.commits import Commits
 from boiler_functions.modes.query.rebuild import Rebuild
+from boiler_functions.modes.query.rebuild_all import RebuildAll
+from boiler_functions.modes.query.shelf import Shelf
 from boiler_functions.views.build import Built, Instance, build_to_store
 from boiler_functions.views.dependencies import sources_of
 from boiler_functions.views.totals import Total
-from tests.torture import chains, clubs, transfers
+from tests.torture import builds, chains, clubs, stages, transfers
 from tests.torture.__main__ import PARTS, main
 from tests.torture.devices import DEVICES, Device, found_by_search, proven
 from tests.torture.figures import Figure, fault_figures
@@ -75,6 +80,22 @@ def test_no_figure_of_copies_that_differ_is_off_in_the_short_form(capsys: pytest
     assert status == 0, printed
 
 
+def test_no_figure_of_staged_versions_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["stages", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
+def test_no_figure_of_builds_in_the_cloud_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = SystemRandom().randrange(10**6)
+    status = main(["builds", "--short", "--seed", str(seed)])
+    printed = capsys.readouterr().out
+    print(printed)
+    assert status == 0, printed
+
+
 def test_no_figure_of_access_is_off_in_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
     seed = SystemRandom().randrange(10**6)
     status = main(["clubs", "--short", "--seed", str(seed)])
@@ -108,6 +129,39 @@ def test_the_part_of_access_finds_what_goes_wrong_without_its_devices(
 ) -> None:
     monkeypatch.setattr(owner, name, replacement)
     assert any(clubs.torture(seed).wrong[figure] for seed in range(40))
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement", "figure"),
+    [
+        pytest.param("_is_as_new", lambda self, pair, is_back: not pair.shelf.is_unpaid, "gaps", id="as new"),
+        pytest.param("_ask_for", lambda self, pairs: None, "commands_without_end", id="asked for"),
+    ],
+)
+def test_the_part_of_staged_versions_finds_what_goes_wrong_without_its_devices(
+    name: str, replacement: Any, figure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shelf, name, replacement)
+    assert any(stages.torture(seed).wrong[figure] for seed in range(40))
+
+
+def counted_unbuilt(self: Builder, work: RebuildAll, build: CloudBuild, roots: Sequence[str]) -> Counter[Outcome]:
+    """Moves the range past the roots, and leaves them to a later task."""
+    return Counter()
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement", "figure"),
+    [
+        pytest.param("_rebuilt", counted_unbuilt, "views_not_built", id="built before counted"),
+        pytest.param("_stands_still", lambda *_: False, "builds_without_end", id="upkeep hands again"),
+    ],
+)
+def test_the_part_of_builds_finds_what_goes_wrong_without_its_devices(
+    name: str, replacement: Any, figure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Builder, name, replacement)
+    assert any(builds.torture(seed).wrong[figure] for seed in range(40))
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
