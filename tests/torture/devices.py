@@ -27,7 +27,7 @@ from boiler_functions.modes.invocation import Outcome
 from boiler_functions.modes.ledger import COLLECTION, Ledger, Wake
 from boiler_functions.modes.marker import Marker
 from boiler_functions.modes.query import commits as query_module
-from boiler_functions.modes.query import keep as keep_module
+from boiler_functions.modes.query import fill as fill_module
 from boiler_functions.modes.query import mode as mode_module
 from boiler_functions.modes.query import quiet as quiet_module
 from boiler_functions.modes.query import rebuild as rebuild_module
@@ -460,7 +460,7 @@ def _values_that_are_told(patch: pytest.MonkeyPatch) -> None:
 
 def _sweep_of_what_is_as_read(patch: pytest.MonkeyPatch) -> None:
     """Removes values from a shard that were empty when it was read, whatever it holds now."""
-    patch.setattr(keep_module, "unchanged", lambda document: None)
+    patch.setattr(fill_module, "unchanged", lambda document: None)
 
 
 DEVICES = (

@@ -1,8 +1,9 @@
 """Real events, real workers, real kills, on the Firestore emulator.
 
-Four processes of functions-framework serve the compiled functions. Each event comes one to five times, in any order;
-deliveries are dropped, answers and commits are lost, workers are killed, the database goes away. Then all is healed,
-what is left is delivered, and every document is compared with what plain Python makes of the sources.
+Four processes of functions-framework serve the compiled functions, two of them by a clock that is an hour wrong. Each
+event comes one to five times, in any order; deliveries are dropped, answers and commits are lost, workers are killed,
+the database goes away, upkeep sleeps, and a build fills kept totals meanwhile. Then all is healed, what is left is
+delivered, and every document is compared with what plain Python makes of the sources.
 """
 
 import time
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,22 +26,36 @@ from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.manifest import EventTrigger
 from boiler_functions.modes import dead_letter, ledger
-from boiler_functions.modes.invocation import Invocation
+from boiler_functions.modes.invocation import REAL, Invocation
+from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.release import VARIABLE, Release
-from tests.torture.emulator_app import PERIOD, app
+from tests.torture.emulator_app import PERIOD, KeptView, app
 from tests.torture.emulator_comparison import Result, all_of, compared, untold
-from tests.torture.emulator_faults import KILLS, NOTES
+from tests.torture.emulator_faults import KILLS, NOTES, SKEW
 from tests.torture.emulator_proxy import Proxy
 from tests.torture.emulator_receiver import SECRET, URL, Receiver
-from tests.torture.emulator_traffic import LEDGERS, SHORT, Disturber, Volume, Watch, Workers, Writer, chance_of
+from tests.torture.emulator_traffic import (
+    LEDGERS,
+    SHORT,
+    SKEWS,
+    Disturber,
+    Schedule,
+    Volume,
+    Watch,
+    Workers,
+    Writer,
+    chance_of,
+)
 from tests.torture.figures import Figure
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).parent / "emulator_worker.py"
 
-WORKERS = 4
+RELEASE = Release(1)
+"""The deployment of the workers; without a number, no change would be left alone."""
+
 SENDERS = 12
-EVENTS_PER_WRITE = 2.8
+EVENTS_PER_WRITE = 5.0
 AHEAD = 120
 """By how many events the writer may be ahead of the functions: enough to reorder and merge events, but not a burst."""
 
@@ -56,16 +72,19 @@ def torture(volume: Volume) -> Result:
         receiver = opened.enter_context(Receiver(chance_of(volume, "receiver")).serving())
         environment = _environment(proxy, project, notes, receiver)
         processes = [
-            opened.enter_context(FunctionsProcess(WORKER, "dispatch", env=environment)) for _ in range(WORKERS)
+            opened.enter_context(FunctionsProcess(WORKER, "dispatch", env={**environment, SKEW: str(skew)}))
+            for skew in SKEWS
         ]
         started = time.monotonic()
         database = FirestoreDatabase(project, emulator=emulator.host)
         watch = Watch(project)
         workers = Workers(processes, chance_of(volume, "faults"), volume.kills, lambda: _kills(_noted(notes)))
         harness = opened.enter_context(_harness(server, emulator, project, workers, watch, volume))
-        writer = Writer(database, chance_of(volume, "writes"))
+        writer = Writer(database, volume)
         disturber = Disturber(volume, proxy, processes)
         disturber.start()
+        schedule = Schedule(volume, workers)
+        schedule.start()
         _write(writer, workers, watch, volume, started)
         disturber.finish()
         _drain(harness, volume, started)
@@ -73,12 +92,17 @@ def torture(volume: Volume) -> Result:
         writer.repair()
         workers.healing = receiver.healing = True
         undrained = _drain(harness, volume, started)
-        _wake(database)
+        for number in range(3):
+            writer.hurry(number)
+            undrained += _drain(harness, volume, started)
+        schedule.finish()
+        _wake(database, writer.last_due)
         undrained += _drain(harness, volume, started)
         result = compared(volume, database, writer, watch, letters)
         result.wrong |= untold(database, receiver, workers.accepted)
         result.wrong["unacked_success"] = [*undrained, *map(str, harness.discarded)]
-        result.injected = _noted(notes) + disturber.injected + watch.injected + receiver.injected
+        result.wrong["unclassified_errors"] += schedule.unclassified
+        result.injected = _noted(notes) + disturber.injected + watch.injected + receiver.injected + schedule.injected
     result.injected["delivered_again"] = max(0, workers.deliveries - len(workers.accepted))
     result.volume |= _volume(workers, writer, receiver, watch, time.monotonic() - started)
     return result
@@ -92,8 +116,7 @@ def _environment(proxy: Proxy, project: str, notes: Path, receiver: Receiver) ->
         NOTES: str(notes),
         URL: receiver.url,
         SECRET: "whsec_dG9ydHVyZQ==",
-        # Without a deployment's number, no change would be left alone.
-        VARIABLE: Release(1).to_json(),
+        VARIABLE: RELEASE.to_json(),
     }
 
 
@@ -129,6 +152,7 @@ def _volume(workers: Workers, writer: Writer, receiver: Receiver, watch: Watch, 
 def _write(writer: Writer, workers: Workers, watch: Watch, volume: Volume, started: float) -> None:
     """Writes until so many events have come, without getting far ahead of the functions."""
     writer.begin()
+    _fill(writer.database)
     while len(workers.accepted) < volume.events:
         if time.monotonic() - started > volume.timeout * 0.8:
             break
@@ -148,11 +172,18 @@ def _drain(harness: DeliveryHarness, volume: Volume, started: float) -> list[str
     return []
 
 
-def _wake(database: Database) -> None:
-    """Runs upkeep once the period of all quiet views is over: it writes what they have postponed."""
-    time.sleep(2 * PERIOD.total_seconds())
+def _fill(database: Database) -> None:
+    """Fills the kept totals while events are handled."""
+    for _ in RebuildAll(app.name, KeptView, database, REAL._replace(release=RELEASE)).run():
+        pass
+
+
+def _wake(database: Database, last_due: datetime) -> None:
+    """Runs upkeep once all deadlines and the periods of all quiet views are over."""
+    left = (last_due - datetime.now(UTC)).total_seconds()
+    time.sleep(max(left, PERIOD.total_seconds() + 1))
     declarations = app.compiled.declarations
-    invocation = Invocation(declarations.app, "upkeep", Metered(database))
+    invocation = Invocation(declarations.app, "upkeep", Metered(database), REAL._replace(release=RELEASE))
     for mode in declarations.modes:
         mode.look_after(declarations, invocation, invocation.now())
 

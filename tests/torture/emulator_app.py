@@ -2,13 +2,14 @@
 
 import os
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from boiler_functions import (
     Boiler,
     Changed,
+    Copy,
     DomainModel,
     Rejected,
     Store,
@@ -17,6 +18,7 @@ from boiler_functions import (
     access,
     attrs,
     matching,
+    one_of,
     reference,
     referrers,
 )
@@ -39,6 +41,7 @@ class Account(DomainModel):
 
     owner = attrs.string(required=True)
     team = attrs.relation(Team)
+    points = attrs.integer(default=0)
     seen = attrs.integer(default=0)
 
 
@@ -58,8 +61,18 @@ class Vote(DomainModel):
     count = attrs.integer(default=0)
 
 
-PERIOD = timedelta(seconds=1)
-"""The time between two writes of a quiet view."""
+class Deadline(DomainModel):
+    class Meta:
+        collection_name = "deadlines"
+
+    due_at = attrs.timestamp(required=True)
+
+
+PERIOD = timedelta(seconds=3)
+"""The time between two writes of a quiet view; longer than most events are late, or these would show what is lost."""
+
+LARGE = 3
+"""A team with more members is large."""
 
 app = Boiler("torture")
 
@@ -104,6 +117,125 @@ class RosterView(ViewModel[RosterStore]):
     @attrs.computed
     def members(self) -> list[str]:
         return sorted(member.owner for member in self.store.members)
+
+
+class AskedStore(Store):
+    team = reference(Team)
+    members = referrers(Account.team).count()
+    points = referrers(Account.team).sum(Account.points)
+
+
+@app.query
+class AskedView(ViewModel[AskedStore]):
+    """Totals that Firestore is asked for."""
+
+    class Meta:
+        path = "asked/{team.doc_id}"
+
+    @attrs.computed
+    def members(self) -> int:
+        return self.store.members
+
+    @attrs.computed
+    def points(self) -> int:
+        return self.store.points
+
+
+class KeptStore(Store):
+    team = reference(Team)
+    members = referrers(Account.team).count(kept=True, shards=2)
+    points = referrers(Account.team).sum(Account.points, kept=True, shards=2)
+
+
+@app.query
+class KeptView(ViewModel[KeptStore]):
+    """The same totals, kept by the commits of the events; a build fills them while events go on."""
+
+    class Meta:
+        path = "kept/{team.doc_id}"
+
+    @attrs.computed
+    def members(self) -> int:
+        return self.store.members
+
+    @attrs.computed
+    def points(self) -> int:
+        return self.store.points
+
+
+class CrestStore(Store):
+    team = reference(TeamView)
+
+
+@app.query
+class Crest(ViewModel[CrestStore]):
+    """The second view of a chain: it reads a copy of another."""
+
+    class Meta:
+        path = "crests/{team.doc_id}"
+
+    @attrs.computed
+    def is_large(self) -> bool:
+        return len(self.store.team.members) > LARGE
+
+
+class LeagueStore(Store):
+    large = matching(Crest.where(is_large=True))
+    crests = matching(Crest.where()).count()
+
+
+@app.query
+class League(ViewModel[LeagueStore]):
+    """The end of the chain: it finds copies by their content, and counts them."""
+
+    class Meta:
+        path = "leagues/all"
+
+    @attrs.computed
+    def large(self) -> list[str]:
+        return sorted(each.params["doc_id"] for each in self.store.large)
+
+    @attrs.computed
+    def crests(self) -> int:
+        return self.store.crests
+
+
+class SeatStore(Store):
+    team = reference(Team)
+    members = referrers(Account.team)
+
+
+class SeatCopy(Copy):
+    members = one_of(SeatStore.members)
+
+
+@app.query
+class SeatView(ViewModel[SeatStore, SeatCopy]):
+    """Copies that differ: each member sees how many others have more points."""
+
+    class Meta:
+        path = "rooms/{team.doc_id}/seats/{members.doc_id}"
+
+    @attrs.computed
+    def ahead(self) -> int:
+        own = self.copy.members.points
+        return sum(each.points > own for each in self.store.members)
+
+
+class DeadlineStore(Store):
+    deadline = reference(Deadline)
+
+
+@app.query
+class DueView(ViewModel[DeadlineStore]):
+    """A view that changes because time passes."""
+
+    class Meta:
+        path = "dues/{deadline.doc_id}"
+
+    @attrs.computed
+    def passed(self) -> bool:
+        return self.store.now.has_passed(self.store.deadline.due_at)
 
 
 class CardStore(Store):
@@ -210,12 +342,14 @@ def tell_of_total(change: Changed[TotalView]) -> None:
     Webhook(os.environ[URL], secret_env=SECRET).notify(change)
 
 
-VIEWS = ("teamViews", "rosters", "cards", "totals", "dashboards")
+VIEWS = (
+    "teamViews", "rosters", "asked", "kept", "crests", "leagues", "seats", "dues", "cards", "totals", "dashboards"
+)  # fmt: skip
 """The ids of the collections that hold the views."""
 
 
-def expected_views(documents: Mapping[str, Document]) -> dict[str, Fields]:
-    """Returns every view document that should exist, computed in plain Python from the sources alone."""
+def expected_views(documents: Mapping[str, Document], now: datetime) -> dict[str, Fields]:
+    """Returns every view document that should exist now, computed in plain Python from the sources alone."""
     by_collection: dict[str, list[Document]] = {}
     for document in documents.values():
         by_collection.setdefault(document.collection, []).append(document)
@@ -225,6 +359,7 @@ def expected_views(documents: Mapping[str, Document]) -> dict[str, Fields]:
             *_cards(documents, by_collection.get("accounts", [])),
             *_totals(by_collection.get("counters", [])),
             *_dashboard(by_collection.get("votes", [])),
+            *_dues(by_collection.get("deadlines", []), now),
         ]
     )
 
@@ -233,17 +368,27 @@ def _view(path: str, view: str, /, **content: Any) -> tuple[str, Fields]:
     return path, {**content, "obj_type": view, "doc_ref": path}
 
 
-def _team_views(teams: Iterable[Document], accounts: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
-    owners: dict[str, list[str]] = {}
+def _team_views(teams: Collection[Document], accounts: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
+    accounts_of: dict[str, list[Document]] = {}
     for account in accounts:
-        fields = account.fields or {}
-        if fields.get("team"):
-            owners.setdefault(fields["team"].path, []).append(fields["owner"])
+        if team := (account.fields or {}).get("team"):
+            accounts_of.setdefault(team.path, []).append(account)
+    large = []
     for team in teams:
-        members = sorted(owners.get(team.path, []))
-        content = {"name": (team.fields or {})["name"], "members": members}
+        members = {each.id: each.fields or {} for each in accounts_of.get(team.path, [])}
+        owners = sorted(each["owner"] for each in members.values())
+        points = [each.get("points", 0) for each in members.values()]
+        content = {"name": (team.fields or {})["name"], "members": owners}
         yield _view(f"teamViews/{team.id}", "TeamView", **content)
         yield _view(f"rosters/{team.id}", "RosterView", **content)
+        yield _view(f"asked/{team.id}", "AskedView", members=len(members), points=sum(points))
+        yield _view(f"kept/{team.id}", "KeptView", members=len(members), points=sum(points))
+        yield _view(f"crests/{team.id}", "Crest", isLarge=len(members) > LARGE)
+        for name, each in members.items():
+            ahead = sum(other > each.get("points", 0) for other in points)
+            yield _view(f"rooms/{team.id}/seats/{name}", "SeatView", ahead=ahead)
+        large += [team.id] * (len(members) > LARGE)
+    yield _view("leagues/all", "League", large=sorted(large), crests=len(teams))
 
 
 def _cards(documents: Mapping[str, Document], accounts: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
@@ -266,6 +411,11 @@ def _dashboard(votes: Iterable[Document]) -> Iterator[tuple[str, Fields]]:
     if said:
         voters = sorted(voter for voter, choice in said.items() if choice == "yes")
         yield _view("dashboards/yes", "YesView", voters=voters)
+
+
+def _dues(deadlines: Iterable[Document], now: datetime) -> Iterator[tuple[str, Fields]]:
+    for deadline in deadlines:
+        yield _view(f"dues/{deadline.id}", "DueView", passed=(deadline.fields or {})["dueAt"] <= now)
 
 
 def summed(documents: Mapping[str, Document], collection: str, field: str) -> Tally[str]:

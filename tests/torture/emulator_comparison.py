@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from boiler_functions.database import Database, Document, Query
 from boiler_functions.modes import outbox
+from boiler_functions.views.keeping import CONTRIBUTIONS
 from tests.torture.emulator_app import VIEWS, expected_views, summed
-from tests.torture.emulator_faults import KILLS, PER_COMMIT, READ
+from tests.torture.emulator_faults import IN_UPKEEP, KILLS, PER_COMMIT, READ, UPKEEP
 from tests.torture.emulator_receiver import FAULTS, Receiver, broken_chains
 from tests.torture.emulator_traffic import FORMS, MUTATIONS, POISONED, Volume, Watch, Writer
 from tests.torture.figures import LEAST_OF_A_KIND, Figure, fault_figures
@@ -32,7 +34,8 @@ class Result:
         yield from (Figure(name, number) for name, number in self.volume.items())
         per_event = (*PER_COMMIT, READ, "answer_lost", "delivery_dropped", "delivered_again", *FAULTS)
         yield from fault_figures(self.injected, per_event, 1 if short else LEAST_OF_A_KIND)
-        yield from fault_figures(self.injected, OUTAGES, 1)
+        yield from fault_figures(self.injected, (*OUTAGES, *UPKEEP), 1)
+        yield Figure(f"faults_injected[{IN_UPKEEP}]", self.injected[IN_UPKEEP], "≥", 0 if short else 5)
         kills = sum(self.injected[kill] for kill in (*KILLS, "process_killed"))
         yield Figure("faults_injected[sigkill]", kills, "≥", 2 if short else 20, self._kills())
 
@@ -44,11 +47,11 @@ def compared(
     volume: Volume, database: Database, writer: Writer, watch: Watch, letters: Mapping[str, Document]
 ) -> Result:
     """Returns what is wrong, once everything is handled."""
-    sources = all_of(database, ["teams", "accounts", "counters", "votes", *FORMS])
+    sources = all_of(database, ["teams", "accounts", "counters", "votes", "deadlines", *FORMS])
     views = all_of(database, VIEWS)
-    expected = expected_views(sources)
-    # A dashboard without content may be missing, as no event concerned it.
-    needed = {path for path, fields in expected.items() if path in views or fields.get("voters") != []}
+    expected = expected_views(sources, datetime.now(UTC))
+    # A view without a root may be missing if it has no content, as no event concerned it.
+    needed = {path for path, fields in expected.items() if path in views or not _is_blank(fields)}
     diverged = [path for path in needed if path not in views or views[path].fields != expected[path]]
     ghosts = [path for path in views if path not in expected]
     counters = {each.id: each.fields or {} for path, each in sources.items() if path.startswith("counters/")}
@@ -72,7 +75,12 @@ def compared(
             "acked_failure": [*(f"no outcome: {path} {_told(sources[path])}" for path in unstamped), *unlettered],
             "unclassified_errors": [*watch.unclassified, *map(_told, strange)],
         },
-        volume={"views_compared": len(expected), "increments": wanted.total(), "dead_letters": len(letters)},
+        volume={
+            "views_compared": len(expected),
+            "increments": wanted.total(),
+            "contributions": len(all_of(database, [CONTRIBUTIONS])),
+            "dead_letters": len(letters),
+        },
     )
 
 
@@ -102,6 +110,10 @@ def _labelled(totals: Mapping[str, int], bonuses: Mapping[str, int]) -> Counter[
     """Returns both sums of every counter as one tally."""
     labelled = {"total": totals, "bonus": bonuses}
     return Counter({f"{field} of {who}": n for field, sums in labelled.items() for who, n in sums.items()})
+
+
+def _is_blank(fields: Mapping[str, Any]) -> bool:
+    return fields.get("voters") == [] or fields.get("crests") == 0
 
 
 def _is_done(form: Document) -> bool:

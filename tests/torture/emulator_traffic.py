@@ -8,24 +8,34 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from google.events.cloud.firestore_v1 import DocumentEventData
 
 from boiler_functions.database import PRESENT, Database, Delete, Put, Write
 from boiler_functions.database.codec import Codec
 from boiler_functions.exceptions import Conflict
-from boiler_functions.local.delivery import Delivered, post_to
+from boiler_functions.local.delivery import Delivered, Refused, post_to
 from boiler_functions.local.events import Event
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.types import MISSING, Reference
-from tests.torture.emulator_faults import KILLS, PER_COMMIT, READ
+from tests.torture.emulator_faults import ASLEEP, KILLS, PER_COMMIT, READ, WRONG_CLOCK
 from tests.torture.emulator_proxy import Proxy
 
 LEDGERS = "ledgers"
 MUTATIONS = "_PATCH_TotalView"
 FORMS = ("deposits", "ballots", MUTATIONS)
-TEAMS, ACCOUNTS, PEOPLE, POISONED = 8, 30, 12, 3
+POISONED = 3
+
+MENDED = "teams/mended"
+"""The team of accounts that are repaired in the end: any other team's views would be built anew, and so come right."""
 SECONDS_BETWEEN_KILLS = 1.0
+
+HOUR = 3600
+SKEWS = (0, 0, -HOUR, HOUR)
+"""By how many seconds the clock of each worker is ahead."""
+
+_TICK = Event({"ce-id": "tick", "ce-source": "schedule", "ce-type": "tick", "ce-specversion": "1.0"}, b"")
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,10 @@ class Volume:
 
     events: int = 10_000
     seed: int = 1
+    teams: int = 8
+    accounts: int = 30
+    people: int = 12
+    deadlines: int = 6
     kills: int = 24
     """Workers that kill themselves with SIGKILL just before or just after a commit."""
     killed_processes: int = 6
@@ -43,7 +57,10 @@ class Volume:
     timeout: float = 1_200.0
 
 
-SHORT = Volume(events=150, kills=4, killed_processes=1, outages=2, longest_outage=1.0, timeout=40.0)
+SHORT = Volume(
+    events=250, teams=2, accounts=8, people=3, deadlines=3, kills=4, killed_processes=1, outages=2, longest_outage=1.0,
+    timeout=40.0,
+)  # fmt: skip
 
 
 class Workers:
@@ -66,16 +83,21 @@ class Workers:
                 self.accepted.add((function, event.id))
                 running = [each for each in self.processes if each.running] or self.processes
                 process = min(running, key=lambda each: self._busy[each])
-                self._busy[process] += 1
-                fault = None if self.healing else self._fault()
-            headers = {**event.headers, "ce-function": function, **({"ce-fault": fault} if fault else {})}
-            try:
-                return post_to(process.host, timeout=90.0)(replace(event, headers=headers))
-            finally:
-                with self._lock:
-                    self._busy[process] -= 1
+            return self.post(function, event, process)
 
         return target
+
+    def post(self, function: str, event: Event, process: FunctionsProcess) -> int:
+        """Has the process handle the event, perhaps with a fault; raises Refused unless it acknowledges it."""
+        with self._lock:
+            self._busy[process] += 1
+            fault = None if self.healing else self._fault()
+        headers = {**event.headers, "ce-function": function, **({"ce-fault": fault} if fault else {})}
+        try:
+            return post_to(process.host, timeout=90.0)(replace(event, headers=headers))
+        finally:
+            with self._lock:
+                self._busy[process] -= 1
 
     def _fault(self) -> str | None:
         now = time.monotonic()
@@ -90,75 +112,102 @@ class Workers:
 class Writer:
     """The users: they write sources and forms at random until these have caused enough events."""
 
-    def __init__(self, database: Database, chance: random.Random) -> None:
+    def __init__(self, database: Database, volume: Volume) -> None:
         self.database = database
         self.written = 0
         self.ballots: dict[str, list[str]] = {}
         self.choices: dict[str, str] = {}
-        self._chance = chance
+        self.last_due = datetime.now(UTC)
+        """The latest deadline that passes during the run."""
+        self._volume = volume
+        self._chance = chance_of(volume, "writes")
         self._numbers = itertools.count()
 
     def begin(self) -> None:
-        for number in range(TEAMS):
+        for number in range(self._volume.teams):
             self._put(f"teams/t{number}", {"name": f"Team {number}"})
-        for number in range(ACCOUNTS):
-            self._put(f"accounts/a{number}", {"owner": f"Owner {number}", "team": self._team()})
-        for number in range(PEOPLE):
+        for number in range(self._volume.accounts):
+            self._put(f"accounts/a{number}", {"owner": f"Owner {number}", **self._place()})
+        for number in range(self._volume.people):
             self._put(f"counters/p{number}", {"total": 0})
+        for number in range(self._volume.deadlines):
+            self._deadline(number)
+        self._put(MENDED, {"name": "Mended"})
         for number in range(POISONED):
             self._put(f"accounts/poison{number}", {"name": "an owner is missing"})
 
     def step(self) -> None:
         number = next(self._numbers)
-        works = (self._rename, self._move, self._team_name, self._vanish, self._deposit, self._mutate, self._vote)
-        self._chance.choices((*works, self._beat), (18, 12, 6, 5, 30, 15, 10, 8))[0](number)
+        works = (
+            (self._rename, 18), (self._move, 18), (self._team_name, 6), (self._vanish, 6), (self._deposit, 30),
+            (self._mutate, 15), (self._vote, 10), (self._beat, 8), (self._deadline, 12),
+        )  # fmt: skip
+        self._chance.choices([work for work, _ in works], [weight for _, weight in works])[0](number)
 
     def repair(self) -> None:
         for number in range(POISONED):
-            self._put(f"accounts/poison{number}", {"owner": f"Mended {number}", "team": self._team()})
+            self._put(f"accounts/poison{number}", {"owner": f"Mended {number}", "team": Reference(MENDED), "points": 1})
+
+    def hurry(self, number: int) -> None:
+        """Changes a quiet view; at once after a change of it, only upkeep writes the view again."""
+        self._put(MENDED, {"name": f"Mended {number}"})
 
     def _rename(self, number: int) -> None:
         self._put(self._account(), {"owner": f"Owner {number}"}, ("owner",))
 
     def _move(self, number: int) -> None:
-        self._put(self._account(), {"owner": f"Moved {number}", "team": self._team()})
+        self._put(self._account(), {"owner": f"Moved {number}", **self._place()})
 
     def _team_name(self, number: int) -> None:
-        self._put(f"teams/t{self._chance.randrange(TEAMS)}", {"name": f"Team {number}"})
+        self._put(self._team(), {"name": f"Team {number}"})
 
     def _vanish(self, number: int) -> None:
-        path = self._account() if self._chance.random() < 0.8 else f"teams/t{self._chance.randrange(TEAMS)}"
+        path = self._account() if self._chance.random() < 0.8 else self._team()
         self._write(Delete(path))
         if self._chance.random() < 0.8:
-            new = {"name": f"Again {number}"} if path.startswith("teams") else {"owner": f"Again {number}"}
-            self._put(path, {**new, **({} if path.startswith("teams") else {"team": self._team()})})
+            is_team = path.startswith("teams")
+            self._put(path, {"name": f"Again {number}"} if is_team else {"owner": f"Again {number}", **self._place()})
 
     def _beat(self, number: int) -> None:
         """Changes a field that no view reads; a document that is gone stays so."""
-        path = self._account() if self._chance.random() < 0.7 else f"teams/t{self._chance.randrange(TEAMS)}"
+        path = self._account() if self._chance.random() < 0.7 else self._team()
         with suppress(Conflict):
             self._write(Put(path, {"seen": number}, ("seen",), PRESENT))
 
     def _deposit(self, number: int) -> None:
-        self._put(f"people/p{self._chance.randrange(PEOPLE)}/deposits/f{number}", {"amount": 1})
+        self._put(f"people/{self._person()}/deposits/f{number}", {"amount": 1})
 
     def _mutate(self, number: int) -> None:
-        copy = f"totals/p{self._chance.randrange(PEOPLE)}"
+        copy = f"totals/{self._person()}"
         # Nobody changes a view that does not exist yet; once it exists, it stays.
         if self.database.read([copy]).documents[0].exists:
             self._put(f"{copy}/{MUTATIONS}/m{number}", {"bonus": 1})
 
     def _vote(self, number: int) -> None:
-        person = f"p{self._chance.randrange(PEOPLE)}"
+        person = self._person()
         self.choices[person] = self._chance.choice(("yes", "no", "maybe"))
         self.ballots.setdefault(person, []).append(self.choices[person])
         self._put(f"people/{person}/ballots/one", {"choice": self.choices[person], "sent": number})
 
-    def _account(self) -> str:
-        return f"accounts/a{self._chance.randrange(ACCOUNTS)}"
+    def _deadline(self, number: int) -> None:
+        """Sets a deadline that is over, passes soon, or comes within the hour by which clocks are wrong."""
+        away = self._chance.choice((-60, 1, 3, HOUR / 2))
+        due_at = datetime.now(UTC) + timedelta(seconds=away)
+        if away < 60:
+            self.last_due = max(self.last_due, due_at)
+        self._put(f"deadlines/d{self._chance.randrange(self._volume.deadlines)}", {"dueAt": due_at})
 
-    def _team(self) -> Reference:
-        return Reference(f"teams/t{self._chance.randrange(TEAMS)}")
+    def _person(self) -> str:
+        return f"p{self._chance.randrange(self._volume.people)}"
+
+    def _account(self) -> str:
+        return f"accounts/a{self._chance.randrange(self._volume.accounts)}"
+
+    def _team(self) -> str:
+        return f"teams/t{self._chance.randrange(self._volume.teams)}"
+
+    def _place(self) -> dict[str, object]:
+        return {"team": Reference(self._team()), "points": self._chance.randrange(4)}
 
     def _put(self, path: str, fields: dict[str, object], mask: tuple[str, ...] | None = None) -> None:
         # Renaming a deleted account recreates it without a team, as a careless client would.
@@ -189,7 +238,7 @@ class Watch:
             return
         if delivery.error.startswith("fault: "):
             self.injected["delivery_dropped" if "dropped" in delivery.error else "answer_lost"] += 1
-        elif not _is_classified(delivery):
+        elif not _is_classified(delivery.error):
             self.unclassified.append(f"{delivery.function} on {delivery.subject}: {delivery.status} {delivery.error}")
 
     def ledger(self, event: Event) -> int:
@@ -206,9 +255,46 @@ class Watch:
         return (fields or {}).get("versions") or {}
 
 
-def _is_classified(delivery: Delivered) -> bool:
+def _is_classified(error: str) -> bool:
     """The worker is away, or answered with an error that asks for a retry."""
-    return "did not answer" in delivery.error or delivery.error.startswith("BF40")
+    return "did not answer" in error or error.startswith("BF40")
+
+
+class Schedule(threading.Thread):
+    """Runs upkeep in one worker or another, whose clock may be wrong, and now and then for a while in none."""
+
+    def __init__(self, volume: Volume, workers: Workers) -> None:
+        super().__init__(daemon=True)
+        self.injected: Counter[str] = Counter()
+        self.unclassified: list[str] = []
+        self.runs = 0
+        self._asleep = 2 * volume.longest_outage
+        self._workers = workers
+        self._chance = chance_of(volume, "upkeep")
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(self._pause()):
+            process, skew = self._chance.choice(list(zip(self._workers.processes, SKEWS, strict=True)))
+            self.injected[WRONG_CLOCK] += bool(skew)
+            self.runs += 1
+            try:
+                self._workers.post("upkeep", _TICK, process)
+            except Refused as error:
+                if not _is_classified(str(error)):
+                    self.unclassified.append(f"upkeep: {error.status} {error}")
+
+    def finish(self) -> None:
+        """Returns once the run in progress is over."""
+        self._ended.set()
+        self.join()
+
+    def _pause(self) -> float:
+        """Returns the seconds until the next run."""
+        if self._workers.healing or self._chance.random() > 0.2:
+            return 0.3
+        self.injected[ASLEEP] += 1
+        return self._asleep
 
 
 class Disturber(threading.Thread):

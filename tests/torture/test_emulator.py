@@ -1,5 +1,6 @@
 """The figures of the torture on the emulator: each one detects the fault that it counts."""
 
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -29,7 +30,7 @@ def result_of(documents: dict[str, dict[str, Any]]) -> Result:
     database = MemoryDatabase()
     database.commit([Put(path, fields) for path, fields in documents.items()])
 
-    return compared(Volume(), database, Writer(database, Random(1)), Watch("demo-seen"), {})
+    return compared(Volume(), database, Writer(database, Volume()), Watch("demo-seen"), {})
 
 
 RIGHT: dict[str, dict[str, Any]] = {
@@ -97,17 +98,55 @@ def test_a_ledger_that_goes_back_in_time_is_seen() -> None:
     assert watch.stale == ["boilerLedgers/l goes back in accounts/a"]
 
 
-def test_the_oracle_is_plain_python() -> None:
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "teams/t": {"name": "Red"},
+    "accounts/a": {"owner": "Ada", "team": Reference("teams/t"), "points": 1},
+    "accounts/b": {"owner": "Bob", "team": Reference("teams/t"), "points": 3},
+    "votes/p": {"choice": "yes"},
+    "deadlines/d": {"dueAt": NOW},
+}
+
+BY_HAND = {
+    "teamViews/t": {"name": "Red", "members": ["Ada", "Bob"]},
+    "rosters/t": {"name": "Red", "members": ["Ada", "Bob"]},
+    "asked/t": {"members": 2, "points": 4},
+    "kept/t": {"members": 2, "points": 4},
+    "crests/t": {"isLarge": False},
+    "leagues/all": {"large": [], "crests": 1},
+    "rooms/t/seats/a": {"ahead": 1},
+    "rooms/t/seats/b": {"ahead": 0},
+    "boards/t/cards/a": {"owner": "Ada", "team": "Red"},
+    "boards/t/cards/b": {"owner": "Bob", "team": "Red"},
+    "dashboards/yes": {"voters": ["p"]},
+    "dues/d": {"passed": True},
+}
+
+
+def expected(now: datetime) -> dict[str, dict[str, Any]]:
     database = MemoryDatabase()
-    database.commit(
-        [
-            Put("teams/t", {"name": "Red"}),
-            Put("accounts/a", {"owner": "Ada", "team": Reference("teams/t")}),
-            Put("votes/p", {"choice": "yes"}),
-        ]
-    )
-    found = {each.path: each for each in database.read(["teams/t", "accounts/a", "votes/p"]).documents}
-    assert {path: fields["doc_ref"] for path, fields in expected_views(found).items()} == {
-        path: path for path in ("teamViews/t", "rosters/t", "boards/t/cards/a", "dashboards/yes")
+    database.commit([Put(path, fields) for path, fields in SOURCES.items()])
+    found = {each.path: each for each in database.read(list(SOURCES)).documents}
+    return {path: {**fields} for path, fields in expected_views(found, now).items()}
+
+
+def test_the_oracle_is_plain_python() -> None:
+    bookkeeping = ("obj_type", "doc_ref")
+    found = {
+        path: {name: value for name, value in fields.items() if name not in bookkeeping}
+        for path, fields in expected(NOW).items()
     }
-    assert expected_views(found)["teamViews/t"]["members"] == ["Ada"]
+    assert found == BY_HAND
+    assert {fields["doc_ref"] for fields in expected(NOW).values()} == BY_HAND.keys()
+
+
+def test_the_oracle_knows_what_is_still_to_come() -> None:
+    assert expected(NOW - timedelta(seconds=1))["dues/d"]["passed"] is False
+
+
+@pytest.mark.parametrize("path", BY_HAND)
+def test_a_view_that_is_not_as_its_sources_say_is_seen(path: str) -> None:
+    views = expected(NOW)
+    assert seen({**SOURCES, **views}) == MISSING
+    assert seen({**SOURCES, **views, path: {**views[path], "obj_type": "another"}}) == {**MISSING, "view_divergence": 1}

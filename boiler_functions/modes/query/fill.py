@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Document, Filter, Put, Query, unchanged
@@ -22,6 +23,7 @@ from boiler_functions.views.keeping import (
     Keeping,
     Recorded,
     amounts_of,
+    values_left,
 )
 from boiler_functions.views.totals import Total, kept_totals
 
@@ -39,8 +41,7 @@ class Fill(NamedTuple):
     def run(self) -> Iterator[int]:
         """Fills page by page, and yields how many documents each had."""
         for total, keeping in kept_totals(view.store_class for view in self.keep.views):
-            for page in pages(self.keep.invocation.database, _of(SHARDS, keeping)):
-                self.keep.sweep(page)
+            self._sweep(keeping)
             yield from self._members(total, keeping)
             for attempt in range(MAX_ATTEMPTS):
                 try:
@@ -50,6 +51,18 @@ class Fill(NamedTuple):
                     # Another fill was faster, and has corrected what this one found, or the answer was lost.
                     if attempt == MAX_ATTEMPTS - 1:
                         raise
+
+    def _sweep(self, keeping: Keeping) -> None:
+        """Removes the values that no document has any more, first of all, so that there is room for others.
+
+        A shard that changes meanwhile is left to another fill: a document may have the value again.
+        """
+        database = self.keep.invocation.database
+        for page in pages(database, _of(SHARDS, keeping)):
+            for shard in page:
+                if left := values_left(shard):
+                    with suppress(Conflict, UnknownOutcome):
+                        database.commit([Put(shard.path, {}, mask=left, precondition=unchanged(shard))])
 
     def _members(self, total: Total[Any], keeping: Keeping) -> Iterator[int]:
         query = collection_query(total.model, {})._replace(limit=PAGE, select=())

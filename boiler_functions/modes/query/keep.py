@@ -8,15 +8,14 @@ interleavings. The views follow afterwards, as after any change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-from boiler_functions.database import Committed, Document, Put, unchanged
+from boiler_functions.database import Document, Put
 from boiler_functions.database.change import Change
-from boiler_functions.exceptions import Conflict, TooLarge, UnknownOutcome
+from boiler_functions.exceptions import Conflict, UnknownOutcome
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.types import Instant, Version
-from boiler_functions.views.keeping import Contribution, Keeping, Recorded, values_left
+from boiler_functions.views.keeping import Contribution, Keeping, Recorded
 from boiler_functions.views.totals import Total, kept_totals
 from boiler_functions.views.view_model import ViewModel
 
@@ -110,29 +109,9 @@ class Keep(NamedTuple):
                 changes.setdefault(each.keeping, []).extend(each.keeping.changes(each.path, known.contribution, adds))
         if written:
             writes += [write for keeping, each in changes.items() for write in keeping.increments(each)]
-            committed = self._commit(writes)
+            committed = self.invocation.database.commit(writes)
             kept.update((each, kept[each]._replace(version=committed.commit_time)) for each in written)
         return kept
-
-    def _commit(self, writes: Sequence[Put]) -> Committed:
-        try:
-            return self.invocation.database.commit(writes)
-        except TooLarge as error:
-            shards, _ = self._read([each.path for each in writes if each.adds])
-            if not self.sweep(shards.values()):
-                raise
-            raise Conflict("A shard was full of values that no document has any more. Try again.") from error
-
-    def sweep(self, shards: Iterable[Document]) -> bool:
-        """Removes the values from shards that no document has any more; returns whether there were any.
-
-        A shard that changes meanwhile is left as it is: a document may have the value again.
-        """
-        found = [(each, left) for each in shards if (left := values_left(each))]
-        for shard, left in found:
-            with suppress(Conflict, UnknownOutcome):
-                self.invocation.database.commit([Put(shard.path, {}, mask=left, precondition=unchanged(shard))])
-        return bool(found)
 
     def _read(self, paths: Sequence[str]) -> tuple[dict[str, Document], Instant]:
         reading = self.invocation.database.read(list(dict.fromkeys(paths)))
