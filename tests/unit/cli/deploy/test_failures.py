@@ -18,7 +18,7 @@ def test_a_failure_names_the_function_and_what_gcloud_said_and_the_others_go_on(
     standin.fails("functions deploy towns-city-form-task", "ERROR: Build failed: no matching distribution for x")
     result = run("deploy")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error BF210 Deploying the function towns-city-form-task failed. gcloud says:")
+    assert "\nerror BF210 Deploying the function towns-city-form-task failed. gcloud says:" in result.stderr
     assert "no matching distribution for x" in result.stderr
     assert standin.deployed == FUNCTIONS
 
@@ -37,7 +37,7 @@ def test_the_next_run_does_only_what_failed(standin: Standin, run: Run) -> None:
 def test_two_failures_are_reported_together(standin: Standin, run: Run) -> None:
     standin.fails("functions deploy towns-city", "ERROR: PERMISSION_DENIED: cloudfunctions.functions.create")
     result = run("deploy")
-    assert result.stderr.startswith("error BF209 2 of 4 steps failed; completed steps are not repeated.")
+    assert "\nerror BF209 2 of 4 steps failed; completed steps are not repeated." in result.stderr
     assert result.stderr.count("BF209 Deploying the function towns-city-") == 2
 
 
