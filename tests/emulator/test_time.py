@@ -1,7 +1,7 @@
 """A moment that comes on the emulator: by its read times, its timestamps, and its query of what is due."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from boiler_functions.database import Put
 from boiler_functions.database.firestore import FirestoreDatabase
@@ -27,12 +27,18 @@ def test_upkeep_finds_a_view_at_its_moment_and_not_before(firestore_emulator: Fi
         Upkeep(invocation, [PollView]).run(invocation.now())
         return {str(outcome): count for outcome, count in invocation.outcomes.items()}
 
-    closes_at = to_datetime(database.read(["polls/lunch"]).read_time) + timedelta(seconds=5)
-    database.commit([Put("polls/lunch", {"question": "Soup?", "owner": "ada", "closesAt": closes_at})])
-    list(RebuildAll("poll", PollView, database).run())
-    assert is_open() is True
-    assert upkeep() == {}
-    while to_datetime(database.read(["polls/lunch"]).read_time) < closes_at:
+    def now() -> datetime:
+        return to_datetime(database.read(["polls/lunch"]).read_time)
+
+    for seconds in (3, 30):  # On a busy machine the moment may come before the view is looked at.
+        closes_at = now() + timedelta(seconds=seconds)
+        database.commit([Put("polls/lunch", {"question": "Soup?", "owner": "ada", "closesAt": closes_at})])
+        list(RebuildAll("poll", PollView, database).run())
+        before = is_open(), upkeep()
+        if now() < closes_at:
+            break
+    assert before == (True, {})
+    while now() < closes_at:
         time.sleep(0.1)
     assert upkeep() == {"built": 1}
     assert is_open() is False
