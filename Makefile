@@ -19,7 +19,8 @@ test: setup
 	$(BIN)/mypy
 	@# Once, for the hundreds of Pythons that the tests start, also where PYTHONDONTWRITEBYTECODE is set.
 	$(BIN)/python -m compileall -q boiler_functions
-	$(BIN)/pytest -n 2 --dist loadgroup
+	@# One more than the two cores of a small machine: a test often waits, for a process or for the time.
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 bench: setup
 	$(BIN)/python -m benchmarks
