@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,21 @@ def compared(node: ast.AST) -> list[str]:
     return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
 
 
+@cache
+def namings(path: Path) -> list[tuple[str, list[str], list[str]]]:
+    """Each place of the file that imports something, or compares a mode: the place, and what it names in either way."""
+    places = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.expr | ast.stmt)]
+    found = [(node, imported(node), compared(node)) for node in places]
+    return [(f"{node.lineno}: {ast.unparse(node)}", names, texts) for node, names, texts in found if names or texts]
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_file_outside_a_modes_room_names_the_mode(room: str) -> None:
     found = [
-        f"{name_of(path)}:{node.lineno} names {room}: {ast.unparse(node)}"
+        f"{name_of(path)} names {room} in line {place}"
         for path in strangers(room)
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.expr | ast.stmt)
-        if any(f"{each}.".startswith(f"boiler_functions.modes.{room}.") for each in imported(node))
-        or room in compared(node)
+        for place, names, texts in namings(path)
+        if any(f"{each}.".startswith(f"boiler_functions.modes.{room}.") for each in names) or room in texts
     ]
     assert found == []
 
