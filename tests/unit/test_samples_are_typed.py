@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,13 @@ import pytest
 from tests.pages import files
 
 ROOT = Path(__file__).parents[2]
+
+# They share what mypy has found in the package.
+pytestmark = pytest.mark.xdist_group("typed")
+
 SAMPLES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "tests" / "unit" / "typed").glob("*.py")]
 
-MYPY = ("mypy", "--strict", "--config-file=", "--cache-dir=.cache", ".")
+MYPY = ("mypy", "--strict", "--config-file=", ".")
 PYRIGHT = ("pyright", "--pythonpath", sys.executable, ".")
 
 MISTAKES = """
@@ -38,6 +43,13 @@ def another_kind_of_option(app: Boiler) -> object:
     return app.query(min_instances="1")
 """
 MISTAKEN_LINES = {6, 9, 12, 15, 18}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
+        yield
 
 
 @pytest.fixture
