@@ -187,7 +187,7 @@ class Story:
         declared = app.compiled.declarations
         Registering.of(declared, self.database, 1).write(self.database)
         self.run("build --all --yes")
-        self.cloud.drain(300)
+        self.cloud.drain(900)
         self._compare("first_version", is_new=False)
 
     def _use(self, version: str, text: str) -> Boiler:
@@ -210,7 +210,7 @@ class Story:
         listeners = Listeners(self.emulator.host, self.project, followed, seen.note)
         with self._writers(list(self.cities), self.volume.calm, functions=2) as writers:
             self.run("stage CityView --yes")
-            self.run("wait CityView --for 120s")
+            self.run("wait CityView")
             found = self.ask("diff CityView", status=1)["views"][VIEW]
             self._expect("diff", (found["changed"], found["staged"]), (number, True))
         self._settle(writers)
@@ -257,7 +257,7 @@ class Story:
         """Waits until the functions have followed what the writers have written."""
         self.cities |= writers.documents
         self.numbers["changes"] = self.numbers.get("changes", 0) + writers.written
-        self.cloud.drain(300)
+        self.cloud.drain(900)
 
     # Things break
 
@@ -288,7 +288,7 @@ class Story:
         lost = self._lose(changed)
         with unlogged():
             self._spoil(bad)
-            self.cloud.drain(300)
+            self.cloud.drain(900)
         self._edit(edited)
         self._forget(unledgered)
         self._take_down(given_up)
@@ -433,7 +433,7 @@ class Story:
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=1800,
         )
         print(f"    {time.monotonic() - started:6.1f} s  boiler {command}", flush=True)
         assert status in (None, done.returncode), f"boiler {command}: {done.returncode}\n{done.stdout}{done.stderr}"

@@ -19,8 +19,8 @@ from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import Conflict, UnknownOutcome
 from boiler_functions.modes.edition import FORMER, SHELF, STAGED, Edition, scope_of, shelf_of
 from boiler_functions.modes.invocation import Invocation, Outcome
-from boiler_functions.modes.ledger import Debt, Ledger, instance_of, ledger_path, shelved
-from boiler_functions.modes.ledgers import number_of_view, of_view
+from boiler_functions.modes.ledger import Debt, Ledger, debt_of, instance_of, ledger_path, shelved
+from boiler_functions.modes.ledgers import EVER, number_of_view, of_view, owed_by
 from boiler_functions.modes.outbox import changes, records
 from boiler_functions.modes.query.commits import COMMIT_BYTES, Prepared, by_size, weight_of
 from boiler_functions.modes.query.rebuild_all import RebuildAll
@@ -68,13 +68,11 @@ class Shelf(NamedTuple):
         return sum(len(page) for page in self.work.roots())
 
     def on_shelf(self) -> OnShelf:
-        """Counts what is on the shelf."""
-        staged = list(self._staged())
-        owed = [each for each in staged if each.is_unpaid]
+        """Counts what is on the shelf, and reads the ledgers that owe a build."""
         return OnShelf(
-            len(staged),
+            number_of_view(self._database, self._scope(STAGED)),
             number_of_view(self._database, self._scope(FORMER)),
-            tuple((each.debt.since, each.debt.why if each.debt.is_failure else "") for each in owed if each.debt),
+            tuple((each.since, each.why if each.is_failure else "") for each in self._owed()),
         )
 
     def promote(self, staged: StagedVersion) -> Iterator[Counter[Moved]]:
@@ -155,9 +153,14 @@ class Shelf(NamedTuple):
             self._database.commit([write for each in group for write in each.writes])
         return len(instances)
 
-    def _staged(self) -> Iterator[Ledger]:
-        for page in of_view(self._database, self._scope(STAGED), PAGE):
-            yield from (Ledger.of(instance_of(self.work.view, each), each) for each in page.documents)
+    def _owed(self) -> Iterator[Debt]:
+        """Yields the debts of the staged version, which its ledgers are found by."""
+        ever = self.work.surroundings.clock() + EVER
+        for page in owed_by(self._database, shelf_of(self.work.app, STAGED), ever, PAGE):
+            for fields in (each.fields or {} for each in page.documents):
+                debt = debt_of(fields)
+                if fields["view"] == self.work.view.__name__ and debt is not None and debt.is_unpaid:
+                    yield debt
 
     def _move(self, instances: list[Instance], staged: StagedVersion) -> Counter[Moved]:
         """Moves the instances together; each by itself if their common commit meets a conflict."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from boiler_functions.database import Document
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledger import Debt, debt_of, due_at, due_since, edition_of, skipped_of
-from boiler_functions.modes.ledgers import number_of_view, of_other_code, owed_by, with_skipped
+from boiler_functions.modes.ledgers import EVER, number_of_view, of_other_code, owed_by, with_skipped
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import STOPPED, Asked, Standing, State, told_letters
 from boiler_functions.types import Instant, to_datetime
@@ -19,8 +19,6 @@ PAGE = 300
 MOST_NAMED = 5
 """The number of skipped documents that the standing names; `boiler explain` of a copy has those of one view."""
 
-_EVER = 10 * 365 * 24 * 3600 * 1_000_000_000
-
 
 class Owed(NamedTuple):
     """The builds that are owed to a view, without those that are only to be done once more after a deployment."""
@@ -29,7 +27,7 @@ class Owed(NamedTuple):
 
     @classmethod
     def of(cls, app: str, view: View, asked: Asked) -> Owed:
-        pages = owed_by(asked.database, app, asked.now + _EVER, PAGE)
+        pages = owed_by(asked.database, app, asked.now + EVER, PAGE)
         found = (each for page in pages for each in page.documents if (each.fields or {})["view"] == view.__name__)
         return cls([debt for each in found if (debt := _owed_by(each, asked.now)) is not None])
 

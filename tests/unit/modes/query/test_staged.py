@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, Store, ViewModel, attrs, reference
-from boiler_functions.database import Document, Query
+from boiler_functions.database import Document, Query, Reading
 from boiler_functions.database.faults import Faults, Faulty
 from boiler_functions.exceptions import Transient
 from boiler_functions.modes.invocation import Surroundings
@@ -89,6 +89,24 @@ def test_a_staged_version_is_built_where_nobody_sees_it() -> None:
         assert begun.staging.on_shelf()[:2] == (2, 0)
         found = sorted((each.root, each.differing) for each in begun.staging.differences())
         assert found == [(f"cities/C{n}", ((f"placeViews/C{n}", ("place",)),)) for n in (0, 1)]
+
+
+def test_what_is_on_the_shelf_is_counted_and_only_what_is_owed_is_read() -> None:
+    with staged(cities=3) as (testing, begun):
+        testing.write("countries/JP", {"obj_type": "Country", "doc_id": "JP"})
+        testing.deliver()
+        read: list[str] = []
+        query = testing.database.query
+
+        def noted(asked: Query) -> Reading:
+            read.extend(each.field for each in asked.filters)
+            return query(asked)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(testing.database, "query", noted)
+            staged_ones, former, owed = begun.staging.on_shelf()
+        assert (staged_ones, former, [why for _, why in owed]) == (3, 0, ["InvalidDocument"] * 3)
+        assert {*read} == {"due"}
 
 
 def test_both_versions_follow_each_event() -> None:
