@@ -8,7 +8,7 @@ copy that is wrong from one that is late, whose sources have changed since.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -77,9 +77,10 @@ class Audit(NamedTuple):
     def whole(self) -> Iterator[Finding]:
         """Yields a finding for each root, each ledger whose root is gone, and each copy without a ledger."""
         roots = [root for page in self.work.roots() for root in page]
-        yield from self.of(roots)
+        named: set[str] = set()
+        yield from self._of(roots, named)
         yield from self._ghosts(roots)
-        yield from self._without_ledger()
+        yield from self._without_ledger(named)
 
     def sample(self, number: int) -> Iterator[Finding]:
         """Yields findings of about so many instances that have a ledger, chosen by chance."""
@@ -105,13 +106,20 @@ class Audit(NamedTuple):
 
     def of(self, roots: Iterable[str]) -> Iterator[Finding]:
         """Yields a finding for each of the roots."""
-        for found in in_order(self._compare, chunks(roots, PAGE), self.work.surroundings.threads):
+        yield from self._of(roots, set())
+
+    def _of(self, roots: Iterable[str], named: set[str]) -> Iterator[Finding]:
+        """Yields a finding for each of the roots, and adds the copies that their ledgers name."""
+        for found, copies in in_order(self._compare, chunks(roots, PAGE), self.work.surroundings.threads):
+            named.update(copies)
             yield from found
 
-    def _compare(self, roots: list[str]) -> list[Finding]:
-        looks = self._look([Instance(self.work.view, root) for root in roots])
+    def _compare(self, roots: list[str]) -> tuple[list[Finding], list[str]]:
+        """Returns the findings, and the copies that the ledgers name."""
+        looks = list(self._look([Instance(self.work.view, root) for root in roots]))
         judged = ((each.instance, self._judged(each)) for each in looks)
-        return [each if each.verdict is Verdict.RIGHT else self._again(instance) for instance, each in judged]
+        found = [each if each.verdict is Verdict.RIGHT else self._again(instance) for instance, each in judged]
+        return found, [path for each in looks for path in each.ledger.destinations]
 
     def fresh(self, root: str) -> dict[str, Fields]:
         """Returns the copies of a root, by path, as the code builds them; none if it cannot be built."""
@@ -245,8 +253,10 @@ class Audit(NamedTuple):
             found = self._database.read(roots).documents
             yield from self.of([each.path for each in found if not each.exists])
 
-    def _without_ledger(self) -> Iterator[Finding]:
-        copies = (each.path for page in pages(self._database, self._all_copies()) for each in page)
+    def _without_ledger(self, named: Collection[str]) -> Iterator[Finding]:
+        """Yields the copies that no ledger names; those that one named just now need no second look at it."""
+        there = (each.path for page in pages(self._database, self._all_copies()) for each in page)
+        copies = (path for path in there if path not in named)
         threads = self.work.surroundings.threads
         for found in in_order(lambda paths: list(self.without_ledger(paths)), chunks(copies, PAGE), threads):
             yield from found
