@@ -76,7 +76,7 @@ NEW = OLD.replace("return self.store.city.name", 'return f"City of {self.store.c
 VIEW = "CityView"
 ON_CITIES, TELL = "city_view_on_cities", "tell_on_country_view"
 
-WELL = dict.fromkeys((VIEW, "CountryView", "NewCity", "tell"), "ok")
+WELL: dict[str, str] = dict.fromkeys((VIEW, "CountryView", "NewCity", "tell"), "ok")
 
 NOBODY = "cities/nobody"
 """No such city exists, but a copy of it does."""
