@@ -7,6 +7,7 @@ import io
 import marshal
 import pickle
 import sys
+import warnings
 from contextlib import suppress
 from types import CellType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
@@ -22,11 +23,14 @@ def dumps(value: Any) -> bytes:
     """Returns the value as bytes for `loads` in another process; raises PicklingError or TypeError if it cannot."""
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
-    pickler.dump(value)
-    # The contents of classes, functions and cells follow after them, as they may refer back to them. Dumping a content
-    # may add more contents to the list.
-    for content in pickler.contents:
-        pickler.dump(content)
+    with warnings.catch_warnings():
+        # Python 3.12 and 3.13 warn that 3.14 will not pickle an iterator of itertools; there it is a TypeError.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pickler.dump(value)
+        # The contents of classes, functions and cells follow after them, as they may refer back to them. Dumping a
+        # content may add more contents to the list.
+        for content in pickler.contents:
+            pickler.dump(content)
     return buffer.getvalue()
 
 
