@@ -260,17 +260,6 @@ def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(pa
         source.write_text(APP)
         running.line("towns.py changed; towns with")
         says("Kyoto", "")
-
-        # What is aborted is seen once something is saved.
-        boiler("stage", "CityView", "--yes")
-        source.write_text(APP.replace("return self.store.city.name", 'return f"{self.store.city.name}%"'))
-        running.line("the staged version of CityView reloaded")
-        boiler("abort", "CityView", "--yes")
-        running.line("CityView is not staged any more; the app runs the code from before until a file is saved")
-        says("Edo", "")
-        source.write_text(APP.replace("return self.store.city.name", 'return f"{self.store.city.name}#"'))
-        running.line("towns.py changed; towns with")
-        says("Kyoto", "#")
         # A page that looks on complains of the end of its stream.
         page.goto("about:blank")
         assert running.end() == 0
