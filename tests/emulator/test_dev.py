@@ -175,7 +175,7 @@ from boiler_functions import Changed
 def tell(change: Changed[ShelfView]) -> None:
     if change.after:
         # In one piece with its end, as `boiler dev` prints lines of its own between those of the app.
-        print(f"told: {', '.join(change.after.available)}\n", end="", flush=True)
+        print(f"told: {', '.join(change.after.available)}\\n", end="", flush=True)
 """
 
 
