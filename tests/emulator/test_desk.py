@@ -155,7 +155,7 @@ def test_the_desk_is_used_by_keyboard_and_on_a_narrow_screen(address: str, page:
     expect(page.locator("main")).to_be_focused()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_desk_of_dev_shows_each_delivery_and_a_saved_file_without_a_click(page: Page, tmp_path: Path) -> None:
     (tmp_path / "functions").mkdir()
     source = tmp_path / "functions" / "towns.py"
