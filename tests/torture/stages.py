@@ -18,8 +18,8 @@ from unittest.mock import patch
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, references
 from boiler_functions.database import Database, Document, Put
 from boiler_functions.database.faults import Faults
-from boiler_functions.database.metered import Usage
-from boiler_functions.modes.invocation import Surroundings
+from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.modes.invocation import Invocation, Surroundings
 from boiler_functions.modes.ledger import COLLECTION as LEDGERS
 from boiler_functions.modes.ledger import COPIES
 from boiler_functions.modes.query import shelf as shelf_module
@@ -386,7 +386,15 @@ class Places(MemoryApp):
         self.deliver()
         self.upkeep()
         self.look_after_staged(self.database)
+        self.follow_code()
         self.deliver()
+
+    def follow_code(self) -> None:
+        """Builds what the code before the last deployment has built, as `boiler deploy` offers."""
+        declared = self.compiled.declarations
+        surroundings = self.surroundings._replace(release=self.release)
+        for mode in declared.modes:
+            mode.follow_code(declared, Invocation("places", "build", Metered(self.database), surroundings))
 
     # What must be so in the end.
 
