@@ -187,7 +187,7 @@ class Shelf(NamedTuple):
         ready = [each for each in pairs if self._is_as_new(each, is_back)]
         behind = [each for each in pairs if each not in ready]
         if is_back:
-            self._ask_for([each for each in behind if not each.shelf.is_unpaid])
+            self._ask_for([each for each in behind if not self._is_asked_for(each.shelf)])
         elif behind:
             ready += self._built_anew(behind)
         prepared = [Prepared(each.instance, list(self._swap(each)), Outcome.BUILT) for each in ready]
@@ -243,6 +243,10 @@ class Shelf(NamedTuple):
         for each in pairs:
             with suppress(Conflict):  # It has just been built.
                 self._database.commit([each.shelf.put_debt(debt, "rollback")])
+
+    def _is_asked_for(self, ledger: Ledger) -> bool:
+        """Whether production's upkeep is to build it; a debt that came to the shelf with a ledger is nobody's there."""
+        return ledger.is_unpaid and ledger.debt is not None and ledger.debt.due.startswith(f"{self.work.app}/")
 
     def _is_as_new(self, pair: Pair, is_back: bool) -> bool:
         """Whether what comes was built from documents that are all as new as those of what goes."""

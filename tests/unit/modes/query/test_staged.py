@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from boiler_functions import Boiler, Store, ViewModel, attrs, reference
-from boiler_functions.database import Document, Query, Reading
+from boiler_functions.database import Document, Filter, Query, Reading
 from boiler_functions.database.faults import Faults, Faulty
 from boiler_functions.exceptions import Transient
 from boiler_functions.modes.invocation import Surroundings
-from boiler_functions.modes.ledger import COLLECTION, COPIES
+from boiler_functions.modes.ledger import COLLECTION, COPIES, Debt, Ledger
 from boiler_functions.modes.staged import StagedProgress, StagedVersion
 from boiler_functions.modes.stored_copies import Moved
 from boiler_functions.testing import MemoryApp, VirtualClock, memory_app
@@ -174,6 +174,18 @@ def test_a_rollback_asks_for_what_the_former_code_has_left_alone() -> None:
         assert testing.upkeep() == {"unchanged": 1}
         assert roll_back(testing, begun) == {Moved.MOVED: 1}
         assert (shown(testing), on_shelf(testing)) == ({"C0": "old C0"}, ["new Town"])
+
+
+def test_a_rollback_asks_for_what_was_owed_a_build_before_the_promotion() -> None:
+    with staged(1) as (testing, begun):
+        (ledger,) = testing.database.query(Query(COLLECTION, filters=(Filter("deployment", "==", 1),))).documents
+        debt = Debt.of("demo", "nobody knows", testing.surroundings.clock())
+        testing.database.commit([Ledger(ledger).put_debt(debt, "test")])
+        assert promote(testing, begun) == {Moved.MOVED: 1}
+        assert roll_back(testing, begun)[Moved.BEHIND] == 1
+        assert testing.upkeep() == {"unchanged": 1}
+        assert roll_back(testing, begun) == {Moved.MOVED: 1}
+        assert shown(testing) == {"C0": "old City 0, Japan"}
 
 
 def test_a_root_that_was_deleted_before_the_rollback_and_comes_back_is_shown_by_the_former_version() -> None:
