@@ -17,6 +17,7 @@ TOUR = (
     *(
         ROOT / "docs" / f"{name}.md"
         for name in (
+            "five-minutes",
             "totals",
             "http",
             "front-end",
