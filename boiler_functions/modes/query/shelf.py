@@ -9,7 +9,7 @@ document, or an old value after a new one; and a run that was stopped goes on wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.query.withdrawal import deletes_of_former
 from boiler_functions.modes.staged import StagedProgress, StagedVersion
 from boiler_functions.modes.stored_copies import BuiltPage, Finding, Moved, OnShelf, Verdict
-from boiler_functions.types import MISSING, digest
+from boiler_functions.types import MISSING, Fields, digest
 from boiler_functions.views.build import Built, Instance
 from boiler_functions.views.totals import Total
 
@@ -52,6 +52,13 @@ class Pair(NamedTuple):
 
 Writing = Callable[[Pair], Iterator[Write]]
 """Yields the writes for an instance."""
+
+
+class _Copies(NamedTuple):
+    """The copies of an instance that are shown, and those on the shelf, each by the path that readers use."""
+
+    shown: dict[str, Any]
+    shelf: dict[str, Any]
 
 
 class Shelf(NamedTuple):
@@ -121,9 +128,10 @@ class Shelf(NamedTuple):
         """Yields, for each instance on the shelf, where what it shows would change."""
         for page in of_view(self._database, self._scope(STAGED), PAGE):
             instances = [instance_of(self.work.view, each) for each in page.documents]
-            for pair in self._pairs([each for each in instances if roots is None or each.root in roots]):
-                shown, shelf = self._copies(pair)
-                differing = tuple(_differing(shown, shelf))
+            pairs = self._pairs([each for each in instances if roots is None or each.root in roots])
+            copies = self._copies(pairs)
+            for pair in pairs:
+                differing = tuple(_differing(*copies[pair.instance]))
                 verdict = Verdict.OTHER_CODE if differing else Verdict.RIGHT
                 yield Finding(verdict, pair.instance.root, differing)
 
@@ -190,7 +198,10 @@ class Shelf(NamedTuple):
             self._ask_for([each for each in behind if not self._is_asked_for(each.shelf)])
         elif behind:
             ready += self._built_anew(behind)
-        prepared = [Prepared(each.instance, list(self._swap(each)), Outcome.BUILT) for each in ready]
+        copies = self._copies(ready)
+        prepared = [
+            Prepared(each.instance, list(self._swap(each, copies[each.instance])), Outcome.BUILT) for each in ready
+        ]
         fitting = [each for each in prepared if sum(map(weight_of, each.writes)) <= COMMIT_BYTES]
         for group in by_size(fitting):
             self._database.commit([check(staged.document), *(write for each in group for write in each.writes)])
@@ -263,10 +274,10 @@ class Shelf(NamedTuple):
         is_known = shelf.is_whole and shown.is_whole and not has_numbers and shelf.wake is shown.wake is None
         return is_known or shelf.as_of >= shown.as_of
 
-    def _swap(self, pair: Pair) -> Iterator[Write]:
+    def _swap(self, pair: Pair, copies: _Copies) -> Iterator[Write]:
         """Yields the writes that swap the two: ledgers first, then what is shown, then the shelf."""
         instance, shown, shelf = pair
-        shown_copies, shelf_copies = self._copies(pair)
+        shown_copies, shelf_copies = copies
         went = FORMER if shelf.edition.is_staged else STAGED
         if shelf.content_hash is None:
             yield Delete(shown.document.path, Precondition(version=shown.document.version))
@@ -300,17 +311,17 @@ class Shelf(NamedTuple):
             built = built._replace(content_hash=shelf.content_hash, digests=shelf.digests)
             yield from records(self._invocation(), recipients, instance, shown, changes(instance, shown, built))
 
-    def _copies(self, pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the copies that are shown, and those on the shelf, each by the path that readers use."""
+    def _copies(self, pairs: Sequence[Pair]) -> dict[Instance, _Copies]:
+        """Reads the copies that are shown and those on the shelf, of all pairs at once."""
+        shelved_at = {each.instance: self._shelved_at(each) for each in pairs}
+        shown = (path for each in pairs for path in each.shown.destinations)
+        paths = [*shown, *(at for each in shelved_at.values() for at in each.values())]
+        found = {each.path: each.fields for each in self._database.read(paths).documents} if paths else {}
+        return {each.instance: _copies_of(each, shelved_at[each.instance], found) for each in pairs}
+
+    def _shelved_at(self, pair: Pair) -> dict[str, str]:
         place = self._place_of(pair.instance)
-        shelved_at = {path: place(path) for path in pair.shelf.destinations}
-        paths = [*pair.shown.destinations, *shelved_at.values()]
-        found = {each.path: each for each in self._database.read(paths).documents} if paths else {}
-        shown = {path: fields for path in pair.shown.destinations if (fields := found[path].fields) is not None}
-        shelf = {path: fields for path, at in shelved_at.items() if (fields := found[at].fields) is not None}
-        if pair.shelf.edition.is_staged and len(shelf) < len(shelved_at):
-            raise Conflict(f"A copy of {pair.instance!r} was built or deleted on the shelf meanwhile.")
-        return shown, shelf
+        return {path: place(path) for path in pair.shelf.destinations}
 
     def _leaves(self, pair: Pair) -> Iterator[Write]:
         """Yields the writes that leave production alone: what is shown of the staged version is production's then.
@@ -361,6 +372,15 @@ class Shelf(NamedTuple):
 
     def _invocation(self) -> Invocation:
         return Invocation(self.work.app, "promote", Metered(self._database), self.work.surroundings)
+
+
+def _copies_of(pair: Pair, shelved_at: Mapping[str, str], found: Mapping[str, Fields | None]) -> _Copies:
+    """Returns the copies of a pair among the documents that were read."""
+    shown = {path: fields for path in pair.shown.destinations if (fields := found[path]) is not None}
+    shelf = {path: fields for path, at in shelved_at.items() if (fields := found[at]) is not None}
+    if pair.shelf.edition.is_staged and len(shelf) < len(shelved_at):
+        raise Conflict(f"A copy of {pair.instance!r} was built or deleted on the shelf meanwhile.")
+    return _Copies(shown, shelf)
 
 
 def _is_to_move(pair: Pair, is_back: bool) -> bool:
