@@ -185,7 +185,7 @@ def test_a_receiver_is_called_for_each_change_of_a_view(library: Path) -> None:
     with dev(library, "--seed=seed.py", "--no-auth", "--free-ports") as running:
         firestore = running.line(r"^Firestore +(\S+)$", SLOW)[1]
         assert running.line(r"^Auth +(.*)$")[1] == "unsigned tokens only, as of `boiler token`"
-        running.line(r"^told: Emma, Persuasion$")
+        running.line(r"^told: Emma, Persuasion$", SLOW)
         assert status(firestore, "PATCH", "users/ada/loanForms/1", "ada", {"book": {"stringValue": "emma"}}) == 200
         running.line(r"^told: Persuasion$")
         assert running.end() == 0

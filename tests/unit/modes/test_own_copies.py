@@ -175,7 +175,9 @@ def test_a_task_has_no_copy_to_ask_for() -> None:
         def propagate_change(self) -> None:
             pass
 
-    with pytest.raises(InvalidReference, match=r"@app.task of Form has no copies, and the getters of Form .* \(RoomCopy\)"):
+    with pytest.raises(
+        InvalidReference, match=r"@app.task of Form has no copies, and the getters of Form .* \(RoomCopy\)"
+    ):
         _ = own.compiled
 
 
