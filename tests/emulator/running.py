@@ -39,16 +39,25 @@ class Running:
 
     def line(self, pattern: str, seconds: float = TIMEOUT) -> re.Match[str]:
         """The first line that matches and was not asked for before, once it is printed; earlier ones are forgotten."""
+        return self.each(pattern, seconds=seconds)[0]
+
+    def each(self, *patterns: str, seconds: float = TIMEOUT) -> list[re.Match[str]]:
+        """The first line of each pattern, once all are printed in any order; lines before the last are forgotten."""
+        found: dict[str, re.Match[str]] = {}
         with self._printed:
             seen: list[str] = []
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 while self.lines:
                     seen.append(self.lines.pop(0))
-                    if found := re.search(pattern, seen[-1]):
-                        return found
+                    for pattern in (each for each in patterns if each not in found):
+                        if match := re.search(pattern, seen[-1]):
+                            found[pattern] = match
+                    if len(found) == len(patterns):
+                        return [found[pattern] for pattern in patterns]
                 self._printed.wait(0.5)
-            raise AssertionError(f"{pattern!r} was not printed:\n" + "\n".join(seen))
+            missing = [pattern for pattern in patterns if pattern not in found]
+            raise AssertionError(f"{missing} were not printed:\n" + "\n".join(seen))
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Sends the signal; the exit status."""
