@@ -50,7 +50,7 @@ class Estimate(NamedTuple):
             return
         click.echo(f"{context.app.name}: {place_of(context)}\n{self}", err=True)
         if not click.confirm("Go on?", err=True):
-            raise Unfinished("Nothing was done. --yes goes on without a question.")
+            raise Unfinished("It was not begun. --yes goes on without a question.")
 
 
 def times(usage: Usage, number: int) -> Usage:
