@@ -29,7 +29,7 @@ LOOKED_UP_BYTES = 4 * 1024 * 1024
 """The most bytes of ledgers that one query should return, estimated from those of the query before."""
 
 
-EVER = 10 * 365 * 24 * 3600 * 1_000_000_000
+_EVER = 10 * 365 * 24 * 3600 * 1_000_000_000
 """Ten years, within which all is due that is owed."""
 
 
@@ -51,6 +51,12 @@ def owed_by(database: Database, app: str, now: Instant, page: int) -> Iterator[R
     """Yields the ledgers of an app whose debt is due, or whose moment has come, the longest due first, in pages."""
     due = (Filter("due", ">=", f"{app}/"), Filter("due", "<=", due_at(app, now)))
     return _pages(database, Query(COLLECTION, filters=due, orders=(Order("due"), Order(NAME))), page)
+
+
+def owed_to(database: Database, app: str, view: str, now: Instant, page: int) -> Iterator[Document]:
+    """Yields the ledgers of a view that owe a build, now or later, the longest due first."""
+    for found in owed_by(database, app, now + _EVER, page):
+        yield from (each for each in found.documents if (each.fields or {})["view"] == view)
 
 
 def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[Reading]:

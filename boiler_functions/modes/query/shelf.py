@@ -20,7 +20,7 @@ from boiler_functions.exceptions import Conflict, UnknownOutcome
 from boiler_functions.modes.edition import FORMER, SHELF, STAGED, Edition, scope_of, shelf_of
 from boiler_functions.modes.invocation import Invocation, Outcome
 from boiler_functions.modes.ledger import Debt, Ledger, debt_of, instance_of, ledger_path, shelved
-from boiler_functions.modes.ledgers import EVER, number_of_view, of_view, owed_by
+from boiler_functions.modes.ledgers import number_of_view, of_view, owed_to
 from boiler_functions.modes.outbox import changes, records
 from boiler_functions.modes.query.commits import COMMIT_BYTES, Prepared, by_size, weight_of
 from boiler_functions.modes.query.rebuild_all import RebuildAll
@@ -163,12 +163,11 @@ class Shelf(NamedTuple):
 
     def _owed(self) -> Iterator[Debt]:
         """Yields the debts of the staged version, which its ledgers are found by."""
-        ever = self.work.surroundings.clock() + EVER
-        for page in owed_by(self._database, shelf_of(self.work.app, STAGED), ever, PAGE):
-            for fields in (each.fields or {} for each in page.documents):
-                debt = debt_of(fields)
-                if fields["view"] == self.work.view.__name__ and debt is not None and debt.is_unpaid:
-                    yield debt
+        app, now = shelf_of(self.work.app, STAGED), self.work.surroundings.clock()
+        for ledger in owed_to(self._database, app, self.work.view.__name__, now, PAGE):
+            debt = debt_of(ledger.fields or {})
+            if debt is not None and debt.is_unpaid:
+                yield debt
 
     def _move(self, instances: list[Instance], staged: StagedVersion) -> Counter[Moved]:
         """Moves the instances together; each by itself if their common commit meets a conflict."""

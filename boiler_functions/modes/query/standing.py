@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from boiler_functions.database import Document
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.ledger import Debt, debt_of, due_at, due_since, edition_of, skipped_of
-from boiler_functions.modes.ledgers import EVER, number_of_view, of_other_code, owed_by, with_skipped
+from boiler_functions.modes.ledgers import number_of_view, of_other_code, owed_to, with_skipped
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.standing import STOPPED, Asked, Standing, State, told_letters
 from boiler_functions.types import Instant, to_datetime
@@ -27,8 +27,7 @@ class Owed(NamedTuple):
 
     @classmethod
     def of(cls, app: str, view: View, asked: Asked) -> Owed:
-        pages = owed_by(asked.database, app, asked.now + EVER, PAGE)
-        found = (each for page in pages for each in page.documents if (each.fields or {})["view"] == view.__name__)
+        found = owed_to(asked.database, app, view.__name__, asked.now, PAGE)
         return cls([debt for each in found if (debt := _owed_by(each, asked.now)) is not None])
 
     @property
