@@ -429,7 +429,7 @@ class Rebuild(NamedTuple):
         committed = self.invocation.database.commit([*writes, *checks])
         return {
             each: ledger.committed(version)
-            for (each, ledger), version in zip(ledgers.items(), committed.versions, strict=False)
+            for (each, ledger), version in zip(ledgers.items(), committed.versions[: len(ledgers)], strict=True)
         }
 
     def _named_by(self, change: Change) -> Iterator[Instance]:
