@@ -20,7 +20,7 @@ from watchfiles import PythonFilter, watch
 from boiler_functions.cli.context import is_demo
 from boiler_functions.cli.desk.api import refusal
 from boiler_functions.cli.desk.application import Live, desk
-from boiler_functions.cli.desk.commands import MOVES
+from boiler_functions.cli.desk.commands import move_of
 from boiler_functions.cli.desk.faults import FaultSwitch
 from boiler_functions.cli.desk.trial import Trial
 from boiler_functions.cli.dev_apps import Apps, described
@@ -160,8 +160,10 @@ def _desk(
 
 def _move(project: Project, environment: Mapping[str, str], view: str, act: str) -> Response:
     """Runs a command of staged versions as in a terminal: by the code that is there now, while apps are replaced."""
-    if act not in MOVES:
-        return refusal(422, f"{act!r} is nothing that is done to a version; give {', '.join(MOVES)}.")
+    try:
+        move_of(act)
+    except ConfigurationError as error:
+        return refusal(422, str(error))
     command = [sys.executable, "-m", "boiler_functions", "--app", project.app, act, "--yes", "--json", "--", view]
     variables = {**os.environ, **environment}
     done = subprocess.run(

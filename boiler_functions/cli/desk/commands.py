@@ -30,8 +30,9 @@ _SAMPLE: Final = 200
 _CHANGES: Final = 20
 """How many instances of a staged version are compared with what is shown."""
 
-MOVES: Final[Mapping[str, Callable[..., Output]]] = {each.__name__: each for each in (promote, rollback, abort, finish)}
-"""What may be done to a staged version, by the command that does it."""
+_MOVES: Final[Mapping[str, Callable[..., Output]]] = {
+    each.__name__: each for each in (promote, rollback, abort, finish)
+}
 
 
 class Commands(NamedTuple):
@@ -93,15 +94,20 @@ class Commands(NamedTuple):
 
     def move(self, view: str, act: str) -> Output:
         """Promotes a staged version, rolls it back, or puts it away; raises ConfigurationError for anything else."""
-        if act not in MOVES:
-            raise ConfigurationError(f"{act!r} is nothing that is done to a version; give {', '.join(MOVES)}.")
-        return MOVES[act](self.context, view, yes=True)
+        return move_of(act)(self.context, view, yes=True)
 
     def retry(self, letter: str) -> Output:
         return retry_letters(self.context, LetterChoice((letter,)))
 
     def build(self, view: str, root: str) -> Output:
         return rebuild(self.context, view, root)
+
+
+def move_of(act: str) -> Callable[..., Output]:
+    """Returns what moves or puts away a staged version; raises ConfigurationError for any other command."""
+    if act not in _MOVES:
+        raise ConfigurationError(f"{act!r} is nothing that is done to a version; give {', '.join(_MOVES)}.")
+    return _MOVES[act]
 
 
 def _node(node: Node) -> dict[str, str]:
