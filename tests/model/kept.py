@@ -361,7 +361,7 @@ class KeptProtocol:
         return Handler(None, "sweep" if self.scenario.by else "enumerate", frozenset())
 
     def _told(self, value: int | None) -> tuple[int, ...] | None:
-        """Returns what an image of the member tells of what it adds."""
+        """Returns what a member with this value adds, as far as an event says it."""
         told = adds(value)
         return told[1:] if told and self.scenario.by and "value_told" in self.off else told
 

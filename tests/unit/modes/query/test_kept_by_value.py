@@ -20,7 +20,7 @@ from boiler_functions.views.fetching import Assumed
 from boiler_functions.views.keeping import MAX_NAME_BYTES, SHARDS, VALUES, name_of, value_of
 from boiler_functions.views.totals import kept_totals
 from tests.unit.modes.cities import put
-from tests.unit.modes.hooked import Hooked
+from tests.unit.modes.hooked import Hooked, raises
 from tests.unit.modes.query.test_kept_totals import WORST, assert_exact, build_by_hand, forget
 from tests.unit.modes.query.test_totals_by_value import Poll, Sale, Shop, Size, Vote, changes, sell
 
@@ -233,18 +233,10 @@ def test_a_vote_whose_commit_fails_or_has_no_answer_moves_once(error: type[Excep
         vote(testing, 1, "no")
         (delivery,) = testing.take()
 
-        class Failing(Hooked):
-            has_failed = False
-
-            def commit(self, writes: Any, **options: Any) -> Any:
-                if self.has_failed:
-                    return super().commit(writes, **options)
-                self.has_failed = True
-                if error is UnknownOutcome:
-                    super().commit(writes, **options)
-                raise error("Injected.")
-
-        assert testing.handle(delivery, Failing(testing.database)).outcomes == {"built": 1}
+        hooked = Hooked(testing.database)
+        # Of an unknown outcome, all was done.
+        fail = hooked.after if error is UnknownOutcome else hooked.before
+        assert testing.handle(delivery, fail("commit", 1, raises(error("Injected.")))).outcomes == {"built": 1}
         assert votes(testing) == {"no": 1}
 
 

@@ -36,7 +36,7 @@ from boiler_functions.views.keeping import CONTRIBUTIONS, HEADS, SHARDS, amounts
 from boiler_functions.views.totals import kept_totals
 from boiler_functions.views.view_model import View
 from tests.unit.modes.cities import put
-from tests.unit.modes.hooked import Hooked
+from tests.unit.modes.hooked import Hooked, raises
 
 
 class Post(DomainModel):
@@ -338,18 +338,10 @@ def test_a_commit_that_fails_or_has_no_answer_adds_once(error: type[Exception]) 
         like(testing, 1)
         (delivery,) = testing.take()
 
-        class Failing(Hooked):
-            has_failed = False
-
-            def commit(self, writes: Any, **options: Any) -> Any:
-                if self.has_failed:
-                    return super().commit(writes, **options)
-                self.has_failed = True
-                if error is UnknownOutcome:
-                    super().commit(writes, **options)
-                raise error("Injected.")
-
-        assert testing.handle(delivery, Failing(testing.database)).outcomes == {"built": 1}
+        hooked = Hooked(testing.database)
+        # Of an unknown outcome, all was done.
+        fail = hooked.after if error is UnknownOutcome else hooked.before
+        assert testing.handle(delivery, fail("commit", 1, raises(error("Injected.")))).outcomes == {"built": 1}
         assert (testing.fields("countViews/a") or {})["likes"] == 1
 
 
