@@ -201,7 +201,7 @@ class Manifest(NamedTuple):
     def staged(self, view: str) -> Manifest:
         """Returns the functions that follow changes for a staged version of the view, by names of their own."""
         following = (each for each in self.functions if view in each.views and each.builds)
-        names = ((each, f"{snake_case(view)}_staged_{each.entry_point}") for each in following)
+        names = ((each, staged_name(view, each.entry_point)) for each in following)
         return Manifest(self.app, tuple(each._replace(name=function_name(self.app, name)) for each, name in names))
 
     @property
@@ -276,6 +276,11 @@ def function_name(app: str, entry_point: str) -> str:
         return name
     short = re.sub(r"[^a-z0-9]", "x", digest(name)[:_DIGEST].lower())
     return f"{name[: _LONGEST_NAME - _DIGEST - 1]}-{short}"
+
+
+def staged_name(view: str, entry_point: str) -> str:
+    """Returns the name of an entry point where it builds a staged version of a view."""
+    return f"{snake_case(view)}_staged_{entry_point}"
 
 
 def undelivered_of(app: str) -> str:

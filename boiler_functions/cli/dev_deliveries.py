@@ -27,7 +27,7 @@ from boiler_functions.local.events import Event, EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import Response as Answered
 from boiler_functions.local.loopback import request
-from boiler_functions.manifest import snake_case
+from boiler_functions.manifest import staged_name
 
 # Long enough that a failed event is still retried when its function has been corrected.
 _RETRIES = Retries(first=0.5, longest=5.0, attempts=1000)
@@ -146,7 +146,7 @@ class Deliveries:
 
 
 def _name(entry_point: str, staged: str) -> str:
-    return f"{snake_case(staged)}_staged_{entry_point}" if staged else entry_point
+    return staged_name(staged, entry_point) if staged else entry_point
 
 
 def _post(receiver: _Receiver, event: Event) -> Answered:
