@@ -6,6 +6,7 @@ import signal
 from collections.abc import Generator, Iterator
 
 import pytest
+from pytest_timeout import Settings
 
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
@@ -20,6 +21,28 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays, and need not be looked through each time that Python collects garbage."""
     gc.collect()
     gc.freeze()
+
+
+LIMIT = pytest.StashKey[Settings]()
+
+SECONDS_BETWEEN_ALARMS = 60.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Settings) -> Generator[None, object, object]:
+    """Repeats the alarm of a test that hangs: closing what it waited for may hang as well."""
+    item.stash[LIMIT] = settings
+    is_set = yield
+    if settings.method == "signal":
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, SECONDS_BETWEEN_ALARMS)
+    return is_set
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Limits the teardown as well: pytest-timeout gives up its alarm once a test fails."""
+    if LIMIT in item.stash:
+        item.ihook.pytest_timeout_set_timer(item=item, settings=item.stash[LIMIT])
 
 
 @pytest.fixture(scope="session")
