@@ -16,6 +16,7 @@ import pytest
 from boiler_functions.cli.rollback import list_revisions, list_services
 from boiler_functions.cli.traffic import LATEST, move_traffic, to_revision
 from boiler_functions.plan.indexes import BOOKKEEPING_OVERRIDES
+from tests.emulator.forked_gcloud import ForkedGcloud
 from tests.emulator.recorder import Call, Recorder
 
 pytestmark = [
@@ -26,7 +27,7 @@ pytestmark = [
     ),
     # One recorder, and one account of gcloud, for all of them.
     pytest.mark.xdist_group("gcloud"),
-    # Some eighty starts of gcloud, each of a second where nothing else runs.
+    # Some hundred and forty calls of gcloud.
     pytest.mark.timeout(900),
 ]
 
@@ -70,10 +71,11 @@ UPKEEP = "towns-upkeep"
 
 
 class Project:
-    """A folder with an app, deployed to the recorder's project."""
+    """A folder with an app, deployed to the recorder's project with the forked gcloud."""
 
-    def __init__(self, folder: Path, recorder: Recorder) -> None:
+    def __init__(self, folder: Path, recorder: Recorder, forked: ForkedGcloud) -> None:
         self.folder, self.recorder = folder, recorder
+        self.environ = forked.environment
         (folder / "functions").mkdir()
         (folder / "pyproject.toml").write_text('[tool.boiler_functions]\napp = "towns:app"\n')
         self.module = folder / "functions" / "towns.py"
@@ -85,7 +87,7 @@ class Project:
         return subprocess.Popen(
             [*BOILER, *arguments],
             cwd=self.folder,
-            env={**self.recorder.environment, **environ},
+            env={**self.environ, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -110,9 +112,17 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
 
 
 @pytest.fixture(scope="module")
-def interrupted(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, int, str]:
+def forked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedGcloud]:
+    with ForkedGcloud(tmp_path_factory.mktemp("forked"), recorder.environment) as forked:
+        yield forked
+
+
+@pytest.fixture(scope="module")
+def interrupted(
+    recorder: Recorder, forked: ForkedGcloud, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, int, str]:
     """A project whose first deployment was stopped by Ctrl-C once a function was created."""
-    project = Project(tmp_path_factory.mktemp("towns"), recorder)
+    project = Project(tmp_path_factory.mktemp("towns"), recorder, forked)
     process = project.start("deploy", "--no-rules", "--project=my-project")
     deadline = time.monotonic() + SECONDS
     while not recorder.deployed() and process.poll() is None and time.monotonic() < deadline:
@@ -139,6 +149,32 @@ def requested(calls: list[Call], name: str) -> Any:
         for call in calls
         if call.query.get("functionId") == [name] or (call.method == "PATCH" and call.path.endswith(f"/{name}"))
     ][-1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "projects describe my-project --format=json",
+        "functions describe no-such-function --v2 --region=us-east1 --project=my-project",
+        "functions deploy towns --no-such-flag",
+    ],
+)
+def test_a_fork_of_gcloud_asks_prints_and_exits_as_one_that_is_started(
+    recorder: Recorder, forked: ForkedGcloud, command: str
+) -> None:
+    seen = []
+    for environ in (recorder.environment, forked.environment):
+        recorder.forget()
+        program = shutil.which("gcloud", path=environ["PATH"])
+        assert program
+        done = subprocess.run(
+            [program, *command.split()], env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        seen.append((done.returncode, done.stdout, done.stderr, list(recorder.calls)))
+    started, fork = seen
+    assert started == fork
+    assert started[1] or started[2]
+    recorder.forget()
 
 
 def test_ctrl_c_ends_with_how_to_go_on(interrupted: tuple[Project, int, str]) -> None:
@@ -262,8 +298,10 @@ def test_a_missing_sign_in_is_reported_with_the_command_for_it(deployed: tuple[P
     assert project.recorder.calls == []
 
 
-def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(recorder: Recorder, tmp_path: Path) -> None:
-    project = Project(tmp_path, recorder)
+def test_every_command_that_is_printed_passes_the_linter_of_the_sdk(
+    recorder: Recorder, forked: ForkedGcloud, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, recorder, forked)
     project.module.write_text(_WITH_EVERYTHING)
     (tmp_path / "functions" / "requirements.txt").write_text("boiler-functions[rest,tasks,websocket]>=0.1,<1\n")
     status, printed, errors = project.run("deploy", "--dry-run", "--project=my-project")
