@@ -74,9 +74,9 @@ class FunctionsProcess:
         """Posts the event to the function; raises Refused unless the answer is 2xx. It is a Target."""
         return self._post(event)
 
-    def log(self) -> str:
+    def log(self, lines: int = 15) -> str:
         """Returns the last lines that the function logged."""
-        return self._server.tail()
+        return self._server.tail(lines)
 
     def kill(self) -> None:
         """Kills the process like a crash; an event that it is handling gets no answer."""

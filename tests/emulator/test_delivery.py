@@ -247,6 +247,16 @@ def test_a_dropped_delivery_never_reaches_the_function_and_a_crashed_one_did(sta
     assert len(recorder.events) == statuses[200] + statuses[504]
 
 
+def test_the_event_of_a_sentinel_may_come_again_after_the_harness_is_drained(stack: Stack) -> None:
+    harness = stack.recording(recorder := Recorder())
+    stack.write("users/uid1")
+    harness.drain()
+    late = Event({**recorder.events[0].headers, "ce-document": "emulatorSentinels/0"}, recorder.events[0].data)
+    stack.server.deliver(stack.project, "emulatorSentinels", late)
+    harness.drain()
+    assert recorder.paths == ["users/uid1"]
+
+
 @pytest.mark.parametrize(("equal_writes", "seen"), [(False, 1), (True, 3)])
 def test_writes_that_change_nothing_send_no_event_unless_asked_for(stack: Stack, equal_writes: bool, seen: int) -> None:
     recorder = Recorder()

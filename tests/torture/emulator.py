@@ -19,7 +19,6 @@ from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database
 from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
 from boiler_functions.database.metered import Metered
-from boiler_functions.exceptions import NotDrained
 from boiler_functions.local.delivery import DeliveryFaults, DeliveryHarness, LocalTrigger, Retries
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
@@ -32,6 +31,7 @@ from boiler_functions.modes.release import VARIABLE, Release
 from tests.torture.emulator_app import PERIOD, KeptView, app
 from tests.torture.emulator_comparison import Result, all_of, compared, untold
 from tests.torture.emulator_faults import KILLS, NOTES, SKEW
+from tests.torture.emulator_patience import Patience
 from tests.torture.emulator_proxy import Proxy
 from tests.torture.emulator_receiver import SECRET, URL, Receiver
 from tests.torture.emulator_traffic import (
@@ -80,6 +80,7 @@ def torture(volume: Volume) -> Result:
         watch = Watch(project)
         workers = Workers(processes, chance_of(volume, "faults"), volume.kills, lambda: _kills(_noted(notes)))
         harness = opened.enter_context(_harness(server, emulator, project, workers, watch, volume))
+        patience = Patience(harness, processes, started + volume.timeout)
         writer = Writer(database, volume)
         disturber = Disturber(volume, proxy, processes)
         disturber.start()
@@ -87,20 +88,20 @@ def torture(volume: Volume) -> Result:
         schedule.start()
         _write(writer, workers, watch, volume, started)
         disturber.finish()
-        _drain(harness, volume, started)
+        patience.drain()
         letters = all_of(database, [dead_letter.COLLECTION])
         writer.repair()
         workers.healing = receiver.healing = True
-        undrained = _drain(harness, volume, started)
+        patience.drain()
         for number in range(3):
             writer.hurry(number)
-            undrained += _drain(harness, volume, started)
+            patience.drain()
         schedule.finish()
         _wake(database, writer.last_due)
-        undrained += _drain(harness, volume, started)
+        patience.drain()
         result = compared(volume, database, writer, watch, letters)
         result.wrong |= untold(database, receiver, workers.accepted)
-        result.wrong["unacked_success"] = [*undrained, *map(str, harness.discarded)]
+        result.wrong["unacked_success"] = [*patience.undrained, *map(str, harness.discarded)]
         result.wrong["unclassified_errors"] += schedule.unclassified
         result.injected = _noted(notes) + disturber.injected + watch.injected + receiver.injected + schedule.injected
     result.injected["delivered_again"] = max(0, workers.deliveries - len(workers.accepted))
@@ -161,15 +162,6 @@ def _write(writer: Writer, workers: Workers, watch: Watch, volume: Volume, start
             time.sleep(0.002)
         else:
             time.sleep(0.02)
-
-
-def _drain(harness: DeliveryHarness, volume: Volume, started: float) -> list[str]:
-    """Counts what is not handled when everything should be."""
-    try:
-        harness.drain(max(60.0, volume.timeout - (time.monotonic() - started)))
-    except NotDrained as error:
-        return [str(error)]
-    return []
 
 
 def _fill(database: Database) -> None:

@@ -77,7 +77,8 @@ class Proxy:
 
     def _forward(self, incoming: socket.socket) -> None:
         host, _, port = self._target.rpartition(":")
-        outgoing = socket.create_connection((host, int(port)))
+        outgoing = socket.create_connection((host, int(port)), timeout=10)
+        outgoing.settimeout(None)
         with self._lock:
             self._open |= {incoming, outgoing}
         for source, sink in ((incoming, outgoing), (outgoing, incoming)):

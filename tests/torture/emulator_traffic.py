@@ -20,6 +20,7 @@ from boiler_functions.local.events import Event
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.types import MISSING, Reference
 from tests.torture.emulator_faults import ASLEEP, KILLS, PER_COMMIT, READ, WRONG_CLOCK
+from tests.torture.emulator_patience import end
 from tests.torture.emulator_proxy import Proxy
 
 LEDGERS = "ledgers"
@@ -54,12 +55,14 @@ class Volume:
     """Processes that are killed from outside at any point, and restarted."""
     outages: int = 10
     longest_outage: float = 10.0
+    longest_pause: float = 6.0
+    """The most seconds between two faults."""
     timeout: float = 1_200.0
 
 
 SHORT = Volume(
     events=250, teams=2, accounts=8, people=3, deadlines=3, kills=4, killed_processes=1, outages=2, longest_outage=1.0,
-    timeout=40.0,
+    longest_pause=1.0, timeout=100.0,
 )  # fmt: skip
 
 
@@ -130,6 +133,7 @@ class Writer:
             self._put(f"accounts/a{number}", {"owner": f"Owner {number}", **self._place()})
         for number in range(self._volume.people):
             self._put(f"counters/p{number}", {"total": 0})
+            self._deposit(next(self._numbers))
         for number in range(self._volume.deadlines):
             self._deadline(number)
         self._put(MENDED, {"name": "Mended"})
@@ -287,7 +291,7 @@ class Schedule(threading.Thread):
     def finish(self) -> None:
         """Returns once the run in progress is over."""
         self._ended.set()
-        self.join()
+        end(self, 100.0)
 
     def _pause(self) -> float:
         """Returns the seconds until the next run."""
@@ -312,14 +316,14 @@ class Disturber(threading.Thread):
         works += ["process_killed"] * self._volume.killed_processes + ["connections_cut"] * self._volume.outages
         self._chance.shuffle(works)
         for work in works:
-            self._ended.wait(self._chance.uniform(0.5, 1.0 if self._volume.timeout <= 60 else 6.0))
+            self._ended.wait(self._chance.uniform(0.5, self._volume.longest_pause))
             getattr(self, f"_{work}")(self._chance.uniform(0.5, self._volume.longest_outage))
             self.injected[work] += 1
 
     def finish(self) -> None:
         """Returns once all planned faults have happened."""
         self._ended.set()
-        self.join()
+        end(self, 60.0 + 2 * self._volume.outages * self._volume.longest_outage)
 
     def _database_down(self, seconds: float) -> None:
         self._proxy.refuse(seconds)

@@ -4,6 +4,7 @@ The event names its function and the fault that its delivery is to meet. A fault
 which outlives the worker.
 """
 
+import faulthandler
 import os
 import signal
 from contextvars import ContextVar
@@ -18,6 +19,9 @@ from boiler_functions.modes.invocation import REAL
 from boiler_functions.runtime import export
 from tests.torture.emulator_app import app
 from tests.torture.emulator_faults import DONE, IN_UPKEEP, NOT_DONE, NOTES, READ, SKEW
+from tests.torture.emulator_patience import SHOW_THREADS
+
+faulthandler.register(SHOW_THREADS)
 
 _due: ContextVar[list[str]] = ContextVar("due")
 """The notes of the fault that the delivery is still to meet; a context, as upkeep works in several threads."""
