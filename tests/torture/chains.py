@@ -290,7 +290,7 @@ def run(short: bool, seed: int) -> Iterator[Figure]:
     """Yields the figures of chains."""
     results = [torture(each) for each in range(seed, seed + (SHORT_SEEDS if short else SEEDS))]
     yield Figure("seeds", len(results), "≥", SHORT_SEEDS if short else SEEDS)
-    yield Figure("followed", sum(each.followed for each in results), "≥", len(results) * ACTS // 6)
+    yield Figure("followed", sum(each.followed for each in results), "≥", len(results) * ACTS // 20)
     yield Figure("stopped", sum(each.stopped for each in results), "≥", len(results))
-    yield Figure("deleted", sum(each.deleted for each in results), "≥", len(results) // 5)
+    yield Figure("deleted", sum(each.deleted for each in results), "≥", len(results) // 15)
     yield from wrong_figures(results, FIGURES)

@@ -11,7 +11,11 @@ LEAST_OF_A_KIND = 200
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value: `Figure("lost_events", 0, "=", 0)` is on target."""
+    """One measured value: `Figure("lost_events", 0, "=", 0)` is on target.
+
+    A figure of volume (`≥`) shows that the world did enough for the zeros to mean something. Its target is at most half
+    of the least that any seeds gave, so that it is off only when the world no longer does the thing.
+    """
 
     name: str
     value: float

@@ -107,7 +107,7 @@ def act(app: MemoryApp, chance: Random, result: Result) -> None:
         case 0:
             app.write(room, None)
         case 1 | 2:
-            app.write(room, {"title": chance.choice(["a", "b", BROKEN])})
+            app.write(room, {"title": chance.choice(["a", "b", BROKEN, BROKEN])})
         case 3 | 4:
             app.write(participant, None)
         case 5 if chance.random() < 0.5:
@@ -198,7 +198,7 @@ def run(short: bool, seed: int) -> Iterator[Figure]:
     results = [torture(each) for each in range(seed, seed + (SHORT_SEEDS if short else SEEDS))]
     yield Figure("seeds", len(results), "≥", SHORT_SEEDS if short else SEEDS)
     yield Figure("events", sum(each.events for each in results), "≥", len(results) * ACTS // 2)
-    yield Figure("copies_left_alone", sum(each.left_alone for each in results), "≥", len(results))
+    yield Figure("copies_left_alone", sum(each.left_alone for each in results), "≥", len(results) // 8)
     yield Figure("withdrawals", sum(each.withdrawals for each in results), "≥", len(results) // 20)
     yield Figure("parts", sum(each.parts for each in results), "≥", len(results) // 2)
     yield from wrong_figures(results, FIGURES)
