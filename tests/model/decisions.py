@@ -42,6 +42,7 @@ class Decisions:
         self.views = {view.name: view for view in scenario.views}
         self.paths = sorted({path for path, _ in (*scenario.script, *scenario.initial)} | {"a", "b", "c", "x", "y"})
         self.last_write = {path: number for number, (path, _) in enumerate(scenario.script, 1)}
+        self._commits: dict[Handler, Commit | None] = {}
 
     def _code(self, edition: int) -> int:
         return (1, *self.scenario.deployments)[edition]
@@ -339,6 +340,12 @@ class Decisions:
         return self._found(handler, hits) if "reread_all" in self.off else self._all_again(handler)
 
     def _commit_of(self, handler: Handler) -> Commit | None:
+        """Returns the commit of the handler, which is worked out once: most states differ in other handlers."""
+        if handler not in self._commits:
+            self._commits[handler] = self._worked_out(handler)
+        return self._commits[handler]
+
+    def _worked_out(self, handler: Handler) -> Commit | None:
         """Returns the writes for the views; the debt for one that cannot be built, or is of later code."""
         seen = dict(handler.seen)
         ledgers: list[tuple[str, Known, Ledger | None]] = []
