@@ -27,7 +27,7 @@ from benchmarks.unread import unread
 from benchmarks.websocket import websocket
 from benchmarks.whole_build import whole_build
 from benchmarks.writers import writers
-from boiler_functions.database.firestore import EMULATOR_HOST
+from boiler_functions.database.variables import EMULATOR_HOST
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 
 Benchmark = Callable[[Stage], Iterator[Row]]

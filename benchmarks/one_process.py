@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.results import Row, at_most, ratio_at_most
 from benchmarks.stage import Stage
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator

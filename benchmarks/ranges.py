@@ -14,8 +14,9 @@ from multiprocessing import get_context
 from benchmarks.results import Row, ratio_at_most
 from benchmarks.stage import Stage
 from boiler_functions.database import Aggregated, Aggregation, Committed, Query, Reading, Select, Verified, Write
-from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.metered import Metered
+from boiler_functions.database.variables import EMULATOR_HOST
 from boiler_functions.modes.cloud_build import CloudBuild, begin, read
 from boiler_functions.modes.invocation import REAL, Invocation
 from boiler_functions.modes.query.build_ranges import BUILD, Builder, BuildTask

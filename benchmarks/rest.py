@@ -18,8 +18,8 @@ from benchmarks.counted import cost_of
 from benchmarks.results import Row, ratio_at_least, ratio_at_most
 from benchmarks.served.rest_app import Note, NoteView, User, app
 from benchmarks.stage import Stage
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.functions_process import FunctionsProcess
 from boiler_functions.modes.rest.application import create_app
 from boiler_functions.testing import unsigned_token

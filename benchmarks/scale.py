@@ -22,9 +22,9 @@ from rich.table import Table
 from benchmarks.results import FILE
 from benchmarks.stage import Stage
 from boiler_functions.database import Database, Put
-from boiler_functions.database.firestore import EMULATOR_HOST
 from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.database.variables import EMULATOR_HOST
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.modes.query.continuation import PARTS, VIEWS
 from boiler_functions.modes.query.rebuild_all import RebuildAll

@@ -20,7 +20,7 @@ from benchmarks.results import Row, Target, at_most, ratio_at_most
 from benchmarks.served.sockets import BY_HAND, NAMESPACE, OURS, PING_SECONDS
 from benchmarks.stage import Stage
 from boiler_functions.database import Put
-from boiler_functions.database.firestore import PROJECT
+from boiler_functions.database.variables import PROJECT
 from boiler_functions.local.loopback import LOOPBACK, answers, free_port, request
 from boiler_functions.local.process import ServerProcess
 

@@ -16,7 +16,8 @@ from benchmarks.results import Row, at_most, ratio_at_most
 from benchmarks.stage import Stage
 from boiler_functions import Boiler, DomainModel, Store, ViewModel, attrs, reference, references
 from boiler_functions.database import Database, Put, Write
-from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST
 from boiler_functions.exceptions import Transient
 from boiler_functions.types import Reference
 

@@ -293,7 +293,8 @@ class Boiler:
         `python -m boiler_functions.websocket meeting_room:app` serves it, with the right limits for its server.
         """
         # Imported here because functions run without the extra 'websocket'.
-        from boiler_functions.database.firestore import DATABASE, connect
+        from boiler_functions.database.firestore import connect
+        from boiler_functions.database.variables import DATABASE
         from boiler_functions.modes.websocket.sockets import Sockets
 
         database = os.environ.get(DATABASE) or self._declarations.database

@@ -21,7 +21,8 @@ from google.cloud import firestore
 from boiler_functions import Boiler
 from boiler_functions.cli.functions_yaml import functions_yaml
 from boiler_functions.database import Database
-from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST
 from boiler_functions.exceptions import BoilerError, ConfigurationError
 from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger
 from boiler_functions.local.events import EventServer

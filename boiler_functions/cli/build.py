@@ -20,10 +20,11 @@ from boiler_functions.cli.codes import see
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.costs import of_builds
 from boiler_functions.cli.errors import stopped_as
+from boiler_functions.cli.folder import FOLDER, own_folder
 from boiler_functions.cli.output import Output, Tell, place_of
 from boiler_functions.database import Database
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
 from boiler_functions.database.metered import Metered, Usage
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError, Transient
 from boiler_functions.modes.dead_letter import COLLECTION as DEAD_LETTERS
 from boiler_functions.modes.invocation import REAL, Outcome, Surroundings
@@ -33,23 +34,11 @@ from boiler_functions.modes.stored_copies import BuildOfAll, BuiltPage
 from boiler_functions.paths import id_of
 from boiler_functions.views.view_model import View, ViewModel
 
-FOLDER = ".boiler"
-LOG = "log.jsonl"
-"""The log of `boiler dev`, in that folder."""
-
 CAUSES = 10
 """The number of causes of dead letters that are printed."""
 
 EVERY = 5.0
 """Seconds between two lines of progress if the standard error is not a terminal."""
-
-
-def build_folder(project: Path) -> Path:
-    """Creates and returns the project's folder for generated files, which git ignores."""
-    folder = project / FOLDER
-    folder.mkdir(exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
-    return folder
 
 
 @dataclass
@@ -99,7 +88,7 @@ class Position:
         return Tally(content["after"], Counter(content["outcomes"]))
 
     def write(self, tally: Tally) -> None:
-        build_folder(self.path.parent.parent)
+        own_folder(self.path.parent.parent)
         # Replaced as a whole, so that the file can be read even if the run is killed at this moment.
         written = self.path.with_suffix(".new")
         content = {"after": tally.after, "outcomes": tally.outcomes, "database": self.database}

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Final, Literal
 
 import click
-from rich.console import Console
 
-from boiler_functions.cli.build import build_views
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.errors import Mistaken, reported
 from boiler_functions.cli.generated import (
@@ -26,18 +21,13 @@ from boiler_functions.cli.generated import (
 )
 from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.output import AS_JSON, OUTPUT, Output, Tell, put, telling
-from boiler_functions.cli.plan import Plan
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.staging import COMMANDS as STAGING_COMMANDS
 from boiler_functions.cli.watch_table import watch_of
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.plan.graph import Graph, drawn_as
 from boiler_functions.plan.prices import Prices
-from boiler_functions.testing.tokens import unsigned_token
 from boiler_functions.views.fetching import Assumed
-
-_UNWRAPPED = 10_000
-"""The width of a console that wraps no line."""
 
 _STALE = "stale"
 
@@ -205,10 +195,12 @@ def plan(
     if graph:
         put(drawn_as(graph, Graph.of(context.compiled)), output)
         return
+    from boiler_functions.cli.plan import Plan, console_of
+
     assumed, listed = Assumed(many, dependents), Prices.read(prices)
     planned = Plan.of(context.compiled, read_indexes(context), assumed, listed, watch_of(context), str(context))
-    text = Output("plan", planned.to_json(), ()).to_json(context) + "\n" if as_json else planned.text(_console(output))
-    put(text, output)
+    printed = Output("plan", planned.to_json(), ()).to_json(context) + "\n" if as_json else None
+    put(printed or planned.text(console_of(output)), output)
     if context.has_database:
         from boiler_functions.cli.registering import Registering
 
@@ -291,6 +283,8 @@ def build(
         output = build_in_cloud(context, chosen, detach=detach, yes=yes, quiet=as_json)
         output.show(context, as_json=as_json)
         return
+    from boiler_functions.cli.build import build_views
+
     names, tell = [view] if view else None, telling(as_json=as_json)
     done = build_views(context, names, tell, root=root, resume=resume, withdraw=withdraw, yes=yes)
     done.end(context, as_json=as_json)
@@ -408,6 +402,8 @@ def dev(
 )
 def token(uid: str, claims: Sequence[str], project_id: str) -> None:
     """Print an unsigned ID token of the user UID, which only `boiler dev` and the Auth emulator accept."""
+    from boiler_functions.testing.tokens import unsigned_token
+
     parted = (each.partition("=") for each in claims)
     named = {name: text if separator else True for name, separator, text in parted}
     click.echo(unsigned_token(uid, project=project_id, **named))
@@ -426,14 +422,6 @@ def _updated(files: Sequence[Generated], command: str, check_only: bool, tell: T
             file.write()
         tell(f"{file.path} is {state}")
     return states
-
-
-def _console(output: Path | None) -> Console:
-    """Returns a console that wraps no line of a file, or of what a program reads."""
-    if output is not None:
-        return Console(file=StringIO(), width=_UNWRAPPED)
-    is_read = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_UNWRAPPED if is_read else None)
 
 
 @boiler.command()

@@ -21,19 +21,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from boiler_functions.app import Boiler
 from boiler_functions.cli.project import PYPROJECT, TABLE, Project
 from boiler_functions.compile.compiler import Compiled, compile_declarations
-from boiler_functions.database.firestore import DATABASE, EMULATOR_HOST, PROJECT, FirestoreDatabase, connect
+from boiler_functions.database.variables import DATABASE, EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError, DeclarationError, NoSuchProject
 from boiler_functions.manifest import Manifest
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.source_code import code_fingerprints
 from boiler_functions.settings.options import AppOptions, Options
+
+if TYPE_CHECKING:
+    from boiler_functions.database.firestore import FirestoreDatabase
 
 ENV = "BOILER_ENV"
 REGION = "BOILER_REGION"
@@ -194,6 +197,8 @@ class Context:
     @cached_property
     def database(self) -> FirestoreDatabase:
         """The database; its connection opens with the first call."""
+        from boiler_functions.database.firestore import connect
+
         return connect(self.named_project, self.database_id, self.key_file)
 
     def __str__(self) -> str:

@@ -13,12 +13,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from boiler_functions.cli.build import build_folder, build_views
+from boiler_functions.cli.build import build_views
 from boiler_functions.cli.codebases import check_codebases
 from boiler_functions.cli.comparing import ComparedPart, Replacement, compared
 from boiler_functions.cli.context import Context, is_demo
 from boiler_functions.cli.deployment import Deployment
 from boiler_functions.cli.firebase_json import FirebaseJson
+from boiler_functions.cli.folder import own_folder
 from boiler_functions.cli.gcloud import Gcloud
 from boiler_functions.cli.listing import await_indexes, look, look_at_functions
 from boiler_functions.cli.output import Output, Tell, table
@@ -53,7 +54,7 @@ def planned(context: Context, project: str) -> Deployment:
     """Returns the deployment to an empty project; raises if the app or the uploaded folder could not run."""
     compiled = context.compiled
     check_codebases(context.project, context.manifest)
-    folder = build_folder(context.project.folder)
+    folder = own_folder(context.project.folder)
     return Deployment(
         project=project,
         database=context.database_id,

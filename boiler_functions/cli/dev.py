@@ -30,7 +30,7 @@ from boiler_functions.cli.firebase_json import FirebaseJson
 from boiler_functions.cli.insights import begin_run
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.served import COMMANDS, HOST
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.auth_emulator import AuthEmulator
 from boiler_functions.local.events import EventServer

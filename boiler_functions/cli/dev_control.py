@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 
 from flask import Flask, Response, request
 
-from boiler_functions.cli.build import FOLDER, build_folder
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.folder import FOLDER, own_folder
 from boiler_functions.exceptions import BoilerError, ConfigurationError
 from boiler_functions.local import loopback
 from boiler_functions.local.serving import served
@@ -81,7 +81,7 @@ class LocalDev(NamedTuple):
 def controlled(folder: Path, emulator: str, stages: Stages) -> Iterator[None]:
     """Lets the commands in the folder, and nobody else, ask for stages."""
     token = secrets.token_hex()
-    path = build_folder(folder) / FILE
+    path = own_folder(folder) / FILE
     with served(control_of(stages, token)) as host:
         content = json.dumps({"host": host, "token": token, "emulator": emulator})
         path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boiler_functions.cli import jsonc
-from boiler_functions.cli.build import FOLDER
+from boiler_functions.cli.folder import FOLDER
 from boiler_functions.cli.project import Project, runtime_of
 from boiler_functions.exceptions import ConfigurationError
 

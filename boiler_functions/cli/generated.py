@@ -19,10 +19,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.codebases import check_codebases
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.firebase_json import INDEXES, RULES, STAGED, FirebaseJson, read_json, unreadable
+from boiler_functions.cli.folder import own_folder
 from boiler_functions.cli.functions_yaml import HEADER, NAME, functions_yaml
 from boiler_functions.cli.own_functions import own_functions
 from boiler_functions.cli.project import runtime_of
@@ -151,7 +151,7 @@ def stage_functions(context: Context) -> Path | None:
             f"{firebase.path} runs the functions with {record['runtime']}, and pyproject.toml with Python "
             f'{project.python}. Write the same in both; python = "…" is under [tool.boiler_functions].'
         )
-    build_folder(project.folder)
+    own_folder(project.folder)
     return stage_for_firebase(project, context.manifest, project.folder / STAGED, context.release).folder
 
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from boiler_functions.cli.build import FOLDER, LOG, build_folder
 from boiler_functions.cli.context import Context
+from boiler_functions.cli.folder import FOLDER, LOG, own_folder
 from boiler_functions.cli.gcloud import Gcloud, gcloud
 from boiler_functions.cli.output import Output, table
 from boiler_functions.database.metered import Usage
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 def begin_run(folder: Path) -> None:
     """Notes in the log of `boiler dev` that a run begins, so that those before it are not added to it."""
     entry = {"message": "boiler dev begins", "time": datetime.now(UTC).isoformat(), _RUN: "begins"}
-    with (build_folder(folder) / LOG).open("a", encoding="utf-8") as log:
+    with (own_folder(folder) / LOG).open("a", encoding="utf-8") as log:
         log.write(json.dumps(entry) + "\n")
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -24,6 +28,9 @@ from boiler_functions.plan.prices import Prices
 from boiler_functions.plan.watching import APIS as WATCHING_APIS
 from boiler_functions.plan.watching import Watch, Watching
 from boiler_functions.views.fetching import Assumed
+
+_UNWRAPPED = 10_000
+"""The width of a console that wraps no line."""
 
 # The APIs that every deployment needs.
 _DEPLOY_APIS = {
@@ -321,3 +328,11 @@ def _record(function: Function) -> dict[str, Any]:
         "views": list(function.views),
         "options": function.options.given(),
     }
+
+
+def console_of(output: Path | None) -> Console:
+    """Returns a console that wraps no line of a file, or of what a program reads."""
+    if output is not None:
+        return Console(file=StringIO(), width=_UNWRAPPED)
+    is_read = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_UNWRAPPED if is_read else None)

@@ -24,11 +24,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from boiler_functions.app import Boiler
-from boiler_functions.cli.build import LOG, build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.desk.api import api_of
 from boiler_functions.cli.desk.commands import Commands
 from boiler_functions.cli.errors import reported
+from boiler_functions.cli.folder import LOG, own_folder
 from boiler_functions.cli.plan import plan_as_json
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
@@ -73,7 +73,7 @@ def serve(port: int, sockets: int, folder: Path, source: Path, app: str, deploym
     with reported():
         project = Project(folder, source, app)
         loaded = project.load()
-        _log_into(build_folder(folder) / LOG, loaded.name)
+        _log_into(own_folder(folder) / LOG, loaded.name)
         release = Release(deployment, code_fingerprints(loaded.compiled.declarations.stored), staged=staged)
         if not staged:
             _register(loaded, deployment)

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from boiler_functions.cli.build import build_folder
 from boiler_functions.cli.context import Context
 from boiler_functions.cli.deploy import credentials, firebase_of, planned
 from boiler_functions.cli.deployment import Deployment, Phase
+from boiler_functions.cli.folder import own_folder
 from boiler_functions.cli.gcloud import Gcloud
 from boiler_functions.cli.listing import await_indexes, look
 from boiler_functions.cli.perform import interruptible, perform
@@ -52,7 +52,7 @@ def remove_functions(context: Context, release: Release, console: Console) -> No
 
 def _planned(context: Context, release: Release) -> Deployment:
     deployment = planned(context, context.project_id)
-    folder = build_folder(context.project.folder) / "staged"
+    folder = own_folder(context.project.folder) / "staged"
     return replace(
         deployment,
         manifest=context.manifest.staged(release.staged),

@@ -43,6 +43,7 @@ from boiler_functions.database.messages import (
 )
 from boiler_functions.database.pages import Pages
 from boiler_functions.database.requests import COUNT, RESULT, encode_aggregation, encode_query, encode_writes
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.exceptions import (
     ConfigurationError,
     Conflict,
@@ -51,10 +52,6 @@ from boiler_functions.exceptions import (
 )
 from boiler_functions.paths import field_path
 from boiler_functions.types import Instant
-
-EMULATOR_HOST: Final = "FIRESTORE_EMULATOR_HOST"
-PROJECT: Final = "GOOGLE_CLOUD_PROJECT"
-DATABASE: Final = "BOILER_DATABASE"
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0

@@ -13,8 +13,9 @@ from google.cloud import firestore
 
 from boiler_functions.app import Boiler
 from boiler_functions.database import Database
-from boiler_functions.database.firestore import EMULATOR_HOST, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.metered import Metered
+from boiler_functions.database.variables import EMULATOR_HOST
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.delivery import (
     Delivered,

@@ -23,8 +23,9 @@ from werkzeug.wsgi import ClosingIterator
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database
 from boiler_functions.database.change import Change
-from boiler_functions.database.firestore import DATABASE, PROJECT, FirestoreDatabase, connect, named_project
+from boiler_functions.database.firestore import FirestoreDatabase, connect, named_project
 from boiler_functions.database.metered import Metered
+from boiler_functions.database.variables import DATABASE, PROJECT
 from boiler_functions.exceptions import InvalidEvent, Transient
 from boiler_functions.manifest import Function, QueueTrigger
 from boiler_functions.modes.dead_letter import refuse_event

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from boiler_functions.database import Document, Put, Query
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.firestore_emulator import FirestoreEmulator, emulator_jar, java
 from boiler_functions.local.launcher import write_launcher
 from boiler_functions.local.loopback import free_ports

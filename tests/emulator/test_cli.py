@@ -18,7 +18,8 @@ from google.cloud import firestore
 
 from boiler_functions.cli.project import Project
 from boiler_functions.database import Put, Query
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.local.loopback import answers, free_port, request
 from boiler_functions.modes.ledger import COLLECTION, FORMAT

@@ -21,7 +21,8 @@ from boiler_functions.cli.desk.server import own
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Put
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.loopback import LOOPBACK, free_port
 from boiler_functions.testing import MemoryApp
 from tests.emulator.chromium import chromium

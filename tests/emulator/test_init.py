@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from boiler_functions.database import Put
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.delivery import DeliveryHarness, LocalTrigger
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator

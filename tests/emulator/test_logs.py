@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.delivery import Refused
 from boiler_functions.local.events import Event
 from boiler_functions.local.firestore_emulator import FirestoreEmulator

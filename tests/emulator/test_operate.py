@@ -17,7 +17,8 @@ from boiler_functions.cli.project import Project
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Document, Put
 from boiler_functions.database.change import Change
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.modes.stored_copies import FAULTS, Verdict
 from tests.emulator.test_cli import BOILER

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.database import Database
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
 from boiler_functions.database.metered import Metered
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.delivery import DeliveryFaults, DeliveryHarness, LocalTrigger, Retries
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator

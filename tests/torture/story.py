@@ -25,7 +25,8 @@ from boiler_functions.cli.project import Project
 from boiler_functions.cli.pubsub import EMULATOR_HOST as PUBSUB
 from boiler_functions.cli.registering import Registering
 from boiler_functions.database import Database, Delete, Put, Query, Write
-from boiler_functions.database.firestore import EMULATOR_HOST, PROJECT, FirestoreDatabase
+from boiler_functions.database.firestore import FirestoreDatabase
+from boiler_functions.database.variables import EMULATOR_HOST, PROJECT
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
 from boiler_functions.modes.dead_letter import letters_of

@@ -67,6 +67,8 @@ LATE = {
     ("cli", "cli"): "the console script says so when the extra 'cli' is missing",
     ("cli.operator", "cli"): "a command imports what it alone needs",
     ("cli.staging", "cli"): "a command imports what it alone needs",
+    ("cli.commands", "testing"): "only `boiler token` needs something of the test kit",
+    ("cli.context", "database.firestore"): "most commands, such as `boiler check`, need no client of Firestore",
     ("cli.commands", "cli"): "a command imports what it alone needs: the local stack and watchfiles, or the REST stack",
 }
 

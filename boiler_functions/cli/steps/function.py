@@ -11,7 +11,7 @@ from boiler_functions.cli.gcloud import Command, gcloud
 from boiler_functions.cli.project import runtime_of
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
 from boiler_functions.cli.traffic import LATEST, VARIABLE, move_traffic
-from boiler_functions.database.firestore import PROJECT
+from boiler_functions.database.variables import PROJECT
 from boiler_functions.manifest import (
     APP_LABEL,
     HASH_LABEL,

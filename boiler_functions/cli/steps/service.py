@@ -9,7 +9,7 @@ from boiler_functions.cli.deployed import SERVICE_LABEL
 from boiler_functions.cli.deployment import Deployment, Step, unless
 from boiler_functions.cli.steps.flags import EGRESS, compute, or_clear, pairs, secrets
 from boiler_functions.cli.traffic import LATEST, VARIABLE, move_traffic
-from boiler_functions.database.firestore import PROJECT
+from boiler_functions.database.variables import PROJECT
 from boiler_functions.manifest import HASH_LABEL, Service
 
 _INGRESS = {
