@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from firebase_admin import App, app_check, auth, credentials, initialize_app
@@ -13,27 +13,12 @@ from google.auth.exceptions import GoogleAuthError
 from jwt.exceptions import PyJWKClientError
 
 from boiler_functions.exceptions import Unavailable
+from boiler_functions.modes.tokens import InvalidToken
 
 # firebase-admin raises these for a token whose parts have an unexpected shape, or are nested too deep for json.
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 _CLOCK_SKEW_SECONDS = 10
-
-
-class InvalidToken(Exception):
-    """The token is forged, expired, revoked, or meant for another project or tenant."""
-
-
-class Tokens(Protocol):
-    """Verifies the tokens of requests; raises InvalidToken, or Unavailable if it cannot verify them now."""
-
-    def claims(self, token: str) -> Mapping[str, Any]:
-        """Returns the claims of an ID token, including `uid`."""
-        ...
-
-    def check_app(self, token: str) -> None:
-        """Returns if the App Check token is valid."""
-        ...
 
 
 class FirebaseTokens:

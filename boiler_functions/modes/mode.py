@@ -39,8 +39,8 @@ from boiler_functions.views.view_model import View
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from boiler_functions.modes.authentication import Tokens
     from boiler_functions.modes.stored_copies import BuildOfAll, Comparison, Removal, Staging
+    from boiler_functions.modes.tokens import Tokens
 
 GroupBy: TypeAlias = Literal["view", "source"]
 

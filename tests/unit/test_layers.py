@@ -56,6 +56,7 @@ LATE = {
     ("app", "database"): "only the process that holds sockets needs a database that tells of changes",
     ("app", "modes.websocket"): "only the process that holds sockets needs the extra 'websocket'",
     ("modes.rest.mode", "modes.rest"): "an event function starts, and an app is planned, without the REST stack",
+    ("modes.rest.application", "modes.authentication"): "a plan and a test need no firebase-admin",
     ("modes.query.mode", "modes.query"): "an event function starts without what an operator alone asks for",
     ("testing.http", "flask"): "a test of views needs no REST stack",
     ("runtime.export", "runtime.queues"): "only an app with continuations needs the extra 'tasks'",

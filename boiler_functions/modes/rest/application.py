@@ -11,7 +11,6 @@ from flask.json.provider import DefaultJSONProvider
 
 from boiler_functions.database import Database, Query
 from boiler_functions.modes.advice import Advice
-from boiler_functions.modes.authentication import FirebaseTokens, Tokens
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.apidocs import apidocs, as_text
@@ -26,6 +25,7 @@ from boiler_functions.modes.rest.rate import Rate
 from boiler_functions.modes.rest.resource import Resource
 from boiler_functions.modes.rest.routes import blueprint_of
 from boiler_functions.modes.secret import page_secret
+from boiler_functions.modes.tokens import Tokens
 from boiler_functions.modes.waiting import places
 from boiler_functions.paths import Pattern
 from boiler_functions.settings.place import refuse_emulators
@@ -73,8 +73,7 @@ def create_app(
     app.url_map.merge_slashes = False
     resources = _resources(declarations, database, surroundings, secret)
     rate = None if settings.rate is None else Rate(settings.rate, settings.burst, surroundings.clock)
-    verifier = tokens or FirebaseTokens(project, tenant=declarations.tenant, check_revoked=settings.check_revoked)
-    Gate(settings, verifier, rate).put_before(app)
+    Gate(settings, tokens or _of_firebase(declarations, project), rate).put_before(app)
     tags = [tag(rule.view) for rule in declarations.of(REST)]
     api = app.extensions[EXTENSION] = Documented(app, tags, security_schemes(settings))
     api.register_blueprint(blueprint_of(resources, settings))
@@ -82,6 +81,12 @@ def create_app(
         app.register_blueprint(apidocs(declarations.app, api.document))
     answer_errors(app)
     return app
+
+
+def _of_firebase(declarations: Declarations, project: str | None) -> Tokens:
+    from boiler_functions.modes.authentication import FirebaseTokens
+
+    return FirebaseTokens(project, tenant=declarations.tenant, check_revoked=declarations.http.check_revoked)
 
 
 def _resources(

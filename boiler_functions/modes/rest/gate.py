@@ -13,8 +13,8 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, NotFound, RequestURITooLarge, TooManyRequests, Unauthorized
 
 from boiler_functions.access import Caller
-from boiler_functions.modes.authentication import InvalidToken, Tokens
 from boiler_functions.modes.rest.rate import Rate
+from boiler_functions.modes.tokens import InvalidToken, Tokens
 from boiler_functions.settings.http import HttpSettings
 from boiler_functions.settings.place import is_deployed
 

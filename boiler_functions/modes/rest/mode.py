@@ -20,7 +20,7 @@ from boiler_functions.settings.options import MAX_HTTP_SECONDS
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from boiler_functions.modes.authentication import Tokens
+    from boiler_functions.modes.tokens import Tokens
 
 
 class RestMode(Mode[Rule]):

@@ -19,7 +19,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequ
 
 from boiler_functions.access import Caller
 from boiler_functions.exceptions import InvalidPath
-from boiler_functions.modes.authentication import InvalidToken, Tokens
+from boiler_functions.modes.tokens import InvalidToken, Tokens
 from boiler_functions.modes.websocket.answers import Acknowledgement, answer, answer_to
 from boiler_functions.modes.websocket.followers import ViewState
 from boiler_functions.modes.websocket.guard import CONNECTION, REFUSED, Ended, SocketConnection

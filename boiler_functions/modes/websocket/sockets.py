@@ -17,10 +17,11 @@ from typing import Any
 import socketio
 
 from boiler_functions.database import LiveDatabase
-from boiler_functions.modes.authentication import FirebaseTokens, Tokens
+from boiler_functions.modes.authentication import FirebaseTokens
 from boiler_functions.modes.edition import Edition
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
+from boiler_functions.modes.tokens import Tokens
 from boiler_functions.modes.websocket.guard import PATH, Guard, Receive, Send
 from boiler_functions.modes.websocket.hub import Hub
 from boiler_functions.modes.websocket.manager import Manager

@@ -36,9 +36,9 @@ from boiler_functions.database.memory import MemoryDatabase
 from boiler_functions.database.metered import Metered
 from boiler_functions.exceptions import BoilerError
 from boiler_functions.models.session import current
-from boiler_functions.modes.authentication import InvalidToken
 from boiler_functions.modes.invocation import Surroundings
 from boiler_functions.modes.rest.application import create_app
+from boiler_functions.modes.tokens import InvalidToken
 from boiler_functions.views.references import matching, referrers
 
 

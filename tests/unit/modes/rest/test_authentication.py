@@ -18,7 +18,8 @@ from google.auth.exceptions import TransportError
 from google.oauth2 import id_token
 
 from boiler_functions.exceptions import Unavailable
-from boiler_functions.modes.authentication import FirebaseTokens, InvalidToken
+from boiler_functions.modes.authentication import FirebaseTokens
+from boiler_functions.modes.tokens import InvalidToken
 from boiler_functions.testing import unsigned_token
 
 PROJECT = "shop"

@@ -25,9 +25,9 @@ from boiler_functions import (
 )
 from boiler_functions.database import Database, Put
 from boiler_functions.local.loopback import LOOPBACK, free_port
-from boiler_functions.modes.authentication import InvalidToken
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.ledger import ledger_path
+from boiler_functions.modes.tokens import InvalidToken
 from boiler_functions.modes.websocket.sockets import Sockets
 from boiler_functions.settings.http import DEFAULT_HTTP, HttpSettings
 from boiler_functions.settings.sockets import SocketSettings
