@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
-from boiler_functions.database import Database, Query
-from boiler_functions.modes.advice import Advice
+from boiler_functions.database import Database
 from boiler_functions.modes.invocation import REAL, Surroundings
 from boiler_functions.modes.mode import Declarations
 from boiler_functions.modes.rest.apidocs import apidocs, as_text
-from boiler_functions.modes.rest.copies import CopyPaths
 from boiler_functions.modes.rest.description import security_schemes, tag
 from boiler_functions.modes.rest.errors import answer_errors
 from boiler_functions.modes.rest.gate import Gate
-from boiler_functions.modes.rest.listing import Listing
 from boiler_functions.modes.rest.mode import REST
 from boiler_functions.modes.rest.openapi import VERSION, Documented
 from boiler_functions.modes.rest.rate import Rate
@@ -27,13 +24,12 @@ from boiler_functions.modes.rest.routes import blueprint_of
 from boiler_functions.modes.secret import page_secret
 from boiler_functions.modes.tokens import Tokens
 from boiler_functions.modes.waiting import places
-from boiler_functions.paths import Pattern
 from boiler_functions.settings.place import refuse_emulators
 
 EXTENSION = "boiler-functions"
 """The key of `Documented` in `Flask.extensions`."""
 
-__all__ = ["as_text", "create_app", "document", "list_advice", "list_queries"]
+__all__ = ["as_text", "create_app", "document"]
 
 
 class Json(DefaultJSONProvider):
@@ -118,40 +114,6 @@ def document(declarations: Declarations) -> dict[str, Any]:
     app = create_app(declarations, _no_database)
     found: Documented = app.extensions[EXTENSION]
     return found.document()
-
-
-def list_queries(declarations: Declarations) -> Iterator[Query]:
-    """Yields one query of each kind that the lists of an app's REST rules run, to derive indexes from."""
-    for rule in declarations.of(REST):
-        if rule.view.store_class.root() is None:
-            continue
-        yield from Listing(CopyPaths(rule.view), rule.view in declarations.stored, rule.filtered_orders).kinds()
-
-
-def list_advice(declarations: Declarations) -> Iterator[Advice]:
-    """Yields a warning for each list of all copies in whose collections, by their name, other documents lie."""
-    for rule in declarations.of(REST):
-        if rule.view not in declarations.stored or rule.view.store_class.root() is None:
-            continue
-        copies = CopyPaths(rule.view)
-        kinds = Listing(copies, is_stored=True).kinds()
-        name = copies.pattern.segments[-2]
-        others = [each for each in _patterns(declarations) if each.segments[-2] == name and each != copies.pattern]
-        if others and any(each.group for each in kinds):
-            paths = ", ".join(dict.fromkeys(each.text for each in others))
-            yield Advice(
-                "lists-read-others",
-                f"{rule.view.__name__} ({rule.rule})",
-                f"The list of all copies is a query of all collections with the name {name}, so it also reads, and "
-                f"drops, the documents of {paths}. Store the copies in collections of a name of their own.",
-            )
-
-
-def _patterns(declarations: Declarations) -> Iterator[Pattern]:
-    """Yields the paths of the documents that the app declares: of models that it reads, and of stored views."""
-    for view in declarations.views:
-        yield from (source.model.pattern() for source in view.store_class.sources)
-    yield from (view.pattern() for view in declarations.stored)
 
 
 def _no_database() -> Database:

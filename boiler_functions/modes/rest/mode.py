@@ -75,13 +75,13 @@ class RestMode(Mode[Rule]):
     def queries(self, declarations: Declarations) -> Iterator[Query]:
         yield from super().queries(declarations)
         if declarations.of(self):
-            from boiler_functions.modes.rest.application import list_queries
+            from boiler_functions.modes.rest.planned import list_queries
 
             yield from list_queries(declarations)
 
     def advice(self, declarations: Declarations) -> Iterator[Advice]:
         if declarations.of(self):
-            from boiler_functions.modes.rest.application import list_advice
+            from boiler_functions.modes.rest.planned import list_advice
 
             yield from list_advice(declarations)
 
