@@ -167,9 +167,10 @@ def deploy(context: Context, tell: Tell, wanted: Wanted) -> Output:
             registering.write(context.database)
         done = 0
         for phase in phases(deployment, chosen):
-            done += perform(cloud, phase, console)
+            changed = perform(cloud, phase, console)
             if phase.title == DATABASE_PHASE:
-                await_indexes(cloud, deployment, console)
+                await_indexes(cloud, deployment, console, changed=changed > 0)
+            done += changed
         removed = () if wanted.only else _removed(cloud, deployment, console, tell, wanted)
         done += len(removed)
     views = _follow_up(context, tell, registering, wanted) if registering else FollowedUp()

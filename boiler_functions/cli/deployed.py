@@ -44,6 +44,8 @@ class Deployed:
     composite: frozenset[tuple[Any, ...]] = frozenset()
     grouped: frozenset[tuple[str, str]] = frozenset()
     """The fields that have an index over all collections of one name."""
+    building: frozenset[tuple[Any, ...]] = frozenset()
+    """The indexes that Firestore was still building."""
     location: str | None = None
     number: str | None = None
 
@@ -74,6 +76,7 @@ class Deployed:
             fields=frozenset(map(_field, fields)),
             grouped=frozenset(_field(each) for each in fields if _is_grouped(each)),
             composite=frozenset(composite_key(each) for each in answers.get("composite") or ()),
+            building=building(answers),
             location=(answers.get("database") or {}).get("locationId"),
             number=number,
         )

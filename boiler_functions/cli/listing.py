@@ -43,8 +43,13 @@ def look_at_functions(cloud: Gcloud, deployment: Deployment) -> Deployed:
     return Deployed.of(frozenset(), answers, None)
 
 
-def await_indexes(cloud: Gcloud, deployment: Deployment, console: Console) -> None:
-    """Returns once every index that the functions need is built, because a query that needs it fails before that."""
+def await_indexes(cloud: Gcloud, deployment: Deployment, console: Console, *, changed: bool) -> None:
+    """Returns once every index that the functions need is built, because a query that needs it fails before that.
+
+    Without a `changed` database nothing is listed again, unless an index was being built before.
+    """
+    if not changed and not deployment.deployed.building:
+        return
     needed: dict[tuple[Any, ...], str] = {
         composite_key(each.to_wire()): str(each) for each in deployment.indexes.composite
     }

@@ -35,8 +35,8 @@ def deploy_functions(context: Context, release: Release, console: Console) -> No
         found, _ = firebase_of(context.project.folder, deployment)
         deployment = replace(deployment, firebase=found)
         perform(cloud, Phase("queue", tuple(resource_steps(deployment))), console)
-        perform(cloud, Phase("database", tuple(database_steps(deployment))), console)
-        await_indexes(cloud, deployment, console)
+        changed = perform(cloud, Phase("database", tuple(database_steps(deployment))), console)
+        await_indexes(cloud, deployment, console, changed=changed > 0)
         functions = tuple(function_step(deployment, each) for each in deployment.manifest.functions)
         perform(cloud, Phase("staged functions", functions), console)
 

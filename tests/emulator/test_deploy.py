@@ -1,11 +1,13 @@
 """`boiler deploy` by the real gcloud, whose requests a recorder on loopback answers; nothing leaves the machine."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +70,7 @@ class CityLabel(ViewModel[CityStore]):
 
 VIEW, LABEL, REST = "towns-city-view-on-countries-cities", "towns-city-label-on-countries-cities", "towns-continuations"
 UPKEEP = "towns-upkeep"
+INDEXES = "/v1/projects/my-project/databases/towns/collectionGroups/-"
 
 
 class Project:
@@ -177,6 +180,32 @@ def test_a_fork_of_gcloud_asks_prints_and_exits_as_one_that_is_started(
     recorder.forget()
 
 
+def test_a_fork_of_gcloud_ends_with_the_command_that_was_called(recorder: Recorder, forked: ForkedGcloud) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(_: Call) -> None:
+        asked.set()
+        over.wait(SECONDS)
+
+    recorder.refuse = hang
+    process = subprocess.Popen(
+        ["gcloud", "projects", "describe", "my-project"],
+        env=forked.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        assert asked.wait(SECONDS)
+        os.killpg(process.pid, signal.SIGTERM)
+        # The output ends with the fork, which has it, too.
+        output, _ = process.communicate(timeout=SECONDS)
+    finally:
+        over.set()
+        recorder.refuse = lambda call: None
+    assert (process.returncode, output) == (-signal.SIGTERM, b"")
+
+
 def test_ctrl_c_ends_with_how_to_go_on(interrupted: tuple[Project, int, str]) -> None:
     _, status, printed = interrupted
     assert status == 130
@@ -276,6 +305,8 @@ def test_without_a_change_nothing_is_asked_for_but_what_is_there(deployed: tuple
     project.recorder.forget()
     assert "no changes" in project.deploy()
     assert {call.method for call in project.recorder.calls if not call.path.endswith(":getIamPolicy")} == {"GET"}
+    # They are listed once more only after a change, or where one was being built.
+    assert [call.path for call in project.recorder.calls].count(f"{INDEXES}/indexes") == 1
 
 
 def test_a_project_that_does_not_exist_is_refused_before_anything_is_changed(
