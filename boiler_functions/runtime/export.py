@@ -39,6 +39,7 @@ from boiler_functions.modes.waiting import places
 from boiler_functions.runtime.body import Body
 from boiler_functions.runtime.events import Home, change_of, check_home
 from boiler_functions.runtime.logs import TRACED, Origin, code_of, context, log_as_json, log_event, trace_of
+from boiler_functions.runtime.queue_variables import QUEUE
 from boiler_functions.settings.options import ANY
 from boiler_functions.settings.place import refuse_emulators
 
@@ -268,7 +269,7 @@ def _database_id(compiled: Compiled) -> str:
 
 
 def _enqueue(compiled: Compiled) -> Enqueue | None:
-    if "BOILER_QUEUE" in os.environ:
+    if QUEUE in os.environ:
         from boiler_functions.runtime.queues import enqueuer
 
         return enqueuer(os.environ)

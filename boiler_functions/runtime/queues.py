@@ -38,10 +38,8 @@ from boiler_functions.database.errors import READ_ERRORS
 from boiler_functions.exceptions import BoilerError, ConfigurationError, TooLarge, Unavailable
 from boiler_functions.manifest import Function
 from boiler_functions.modes.event_function import Enqueue, Rest
+from boiler_functions.runtime.queue_variables import QUEUE, SERVICE_ACCOUNT, URL
 
-QUEUE: Final = "BOILER_QUEUE"
-URL: Final = "BOILER_CONTINUATIONS_URL"
-SERVICE_ACCOUNT: Final = "BOILER_TASKS_SERVICE_ACCOUNT"
 EMULATOR_HOST: Final = "CLOUD_TASKS_EMULATOR_HOST"
 FIREBASE_CONFIG: Final = "FIREBASE_CONFIG"
 FIREBASE_EMULATOR: Final = "FUNCTIONS_EMULATOR"

@@ -21,7 +21,7 @@ from boiler_functions.manifest import (
     QueueTrigger,
     ScheduleTrigger,
 )
-from boiler_functions.runtime.queues import QUEUE, SERVICE_ACCOUNT, URL
+from boiler_functions.runtime.queue_variables import QUEUE, SERVICE_ACCOUNT, URL
 
 # Pub/Sub moves an event to the dead-letter topic after so many attempts; 100 is the most that it accepts.
 _DELIVERIES = 100

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -271,3 +272,10 @@ def test_dry_run_asks_nothing_and_says_what_to_put_in(
     assert result.stdout.startswith("# No project is configured: pass --project, or replace PROJECT_ID with yours.\n")
     assert "gcloud functions deploy towns-city-view-on-cities --gen2 --region=us-central1" in result.stdout
     assert standin.commands == []
+
+
+def test_the_extra_cli_alone_is_enough_to_deploy() -> None:
+    others = ("firebase_admin", "flask_smorest", "flask_swagger_ui", "google.cloud.tasks_v2", "socketio", "uvicorn")
+    script = f"import sys; sys.modules |= dict.fromkeys({others!r}); import boiler_functions.cli.deploy"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
