@@ -6,6 +6,7 @@ The real gcloud runs against it, with an account and a configuration of its own;
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Recorder:
         self.members: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
         self._folder = folder
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
+        self._server = _Server((LOOPBACK, 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever)
 
@@ -232,6 +233,13 @@ def _of_function(name: str) -> dict[str, Any]:
     *_, project, _, location, _, own = ["", *name.split("/")]
     subscription = f"projects/{project}/subscriptions/eventarc-{location}-{own}-sub-9"
     return {"name": name, "metadata": {"name": own}, "transport": {"pubsub": {"subscription": subscription}}}
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a gcloud that was ended before it had its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
