@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import ZipFile
 
 import pytest
 
 from boiler_functions.local.firebase import FirebaseEmulators
-from boiler_functions.local.loopback import request
+from boiler_functions.local.loopback import Response, answers, request
 from tests.firebase_tools import BIN, OWN, ROOT, deployed, install_firebase_functions
 
 # They share the projects, and one suite of emulators is enough for a small machine.
@@ -102,20 +103,50 @@ def test_functions_that_are_there_are_found_before_and_after_an_app_joins_them(s
     assert functions.count("region:\n      - europe-west1\n") == len(views)
 
 
-def test_the_emulators_serve_the_folder_that_is_deployed_and_the_functions_beside_it(
-    project: Path, shop: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Served(NamedTuple):
+    """What the emulators answered inside their block, and where."""
+
+    functions: set[str]
+    of_the_app: Response
+    of_its_own: Response
+    hosts: tuple[str, ...]
+    were_there: bool
+    log: str
+
+
+@pytest.fixture(scope="module")
+def served(project: Path, shop: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
     (record,) = json.loads((project / "firebase.json").read_text())["functions"]
+    folder = tmp_path_factory.mktemp("served")
     for name in ("firebase.json", "firestore.rules", "firestore.indexes.json"):
-        shutil.copy(project / name, tmp_path)
-    shutil.copytree(project / record["source"], tmp_path / "functions", symlinks=True)
-    monkeypatch.setenv("PYTHONPATH", f"{packages}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    source, demo = tmp_path / "functions", f"demo-{secrets.token_hex(6)}"
-    # On free ports, and else as they are configured.
-    with FirebaseEmulators(source, demo, beside=[shop / "functions"]) as emulators:
-        assert {"meeting-room-api", "hello", "welcome"} < set(emulators.functions())
-        place = f"/{demo}/us-central1/meeting-room-api/openapi.json"
-        answer = request(emulators.functions_host, "GET", place, timeout=120)
-        assert (answer.status, json.loads(answer.text)["info"]["title"]) == (200, "meeting-room"), emulators.log()
-        answer = request(emulators.functions_host, "GET", f"/{demo}/us-central1/hello", timeout=120)
-        assert (answer.status, answer.text) == (200, "hello"), emulators.log()
+        shutil.copy(project / name, folder)
+    shutil.copytree(project / record["source"], folder / "functions", symlinks=True)
+    source, demo = folder / "functions", f"demo-{secrets.token_hex(6)}"
+    only = ("firestore", "functions", "tasks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{packages}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        # On free ports, and else as they are configured.
+        with FirebaseEmulators(source, demo, only, beside=[shop / "functions"]) as emulators:
+            place = f"/{demo}/us-central1"
+            hosts = (emulators.firestore_host, emulators.functions_host, emulators.tasks_host)
+            return Served(
+                set(emulators.functions()),
+                request(emulators.functions_host, "GET", f"{place}/meeting-room-api/openapi.json", timeout=120),
+                request(emulators.functions_host, "GET", f"{place}/hello", timeout=120),
+                hosts,
+                all(map(answers, hosts)),
+                emulators.log(),
+            )
+
+
+def test_the_emulators_serve_the_folder_that_is_deployed_and_the_functions_beside_it(served: Served) -> None:
+    assert {"meeting-room-api", "hello", "welcome"} < served.functions
+    answer = served.of_the_app
+    assert (answer.status, json.loads(answer.text)["info"]["title"]) == (200, "meeting-room"), served.log
+    answer = served.of_its_own
+    assert (answer.status, answer.text) == (200, "hello"), served.log
+
+
+def test_all_emulators_stop_with_their_block(served: Served) -> None:
+    assert served.were_there, served.log
+    assert not any(map(answers, served.hosts))

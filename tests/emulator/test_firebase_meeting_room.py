@@ -31,6 +31,7 @@ from boiler_functions.plan.indexes import (
 from boiler_functions.runtime.queues import firebase_enqueuer
 from functions.meeting_room import Location, Meeting, Ticket, User
 from functions.meeting_room import app as meeting_room
+from tests.emulator.test_rules import Client
 
 ROOT = Path(__file__).parent.parent.parent
 FIREBASE = ROOT / "node_modules" / "firebase-tools"
@@ -105,10 +106,16 @@ def database(emulators: FirebaseEmulators) -> FirestoreDatabase:
 
 @pytest.fixture(scope="module")
 def signed_in(emulators: FirebaseEmulators) -> tuple[str, str]:
-    """A user of the Auth emulator: the id, and a token."""
+    return sign_up(emulators)
+
+
+def sign_up(emulators: FirebaseEmulators) -> tuple[str, str]:
+    """A new user of the Auth emulator: the id, and a token."""
     path = "/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any"
-    answer = json.loads(request(emulators.auth_host, "POST", path, b"{}", JSON).text)
-    return answer["localId"], answer["idToken"]
+    answer = request(emulators.auth_host, "POST", path, json.dumps({"returnSecureToken": True}).encode(), JSON)
+    assert answer.status == 200, answer.text
+    signed_up = json.loads(answer.text)
+    return signed_up["localId"], signed_up["idToken"]
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +192,26 @@ def test_a_mutation_beside_a_copy_takes_effect_and_the_change_is_delivered(
     until(emulators, lambda: [True, False] in [change for _, *change in lines(told)])
     keys = {key for key, *change in lines(told) if change == [True, False]}
     assert len(keys) == 1
+
+
+def test_auth_signs_each_user_up_as_another(emulators: FirebaseEmulators, signed_in: tuple[str, str]) -> None:
+    other, token = sign_up(emulators)
+    assert token
+    assert other != signed_in[0]
+
+
+def test_a_signed_in_user_reads_their_own_copies_and_no_others(emulators: FirebaseEmulators) -> None:
+    mine, token = sign_up(emulators)
+    other, _ = sign_up(emulators)
+    client = Client(emulators.firestore_host, PROJECT)
+    for user in (mine, other):
+        client.put(f"users/{user}/meetingSessions/m2", {"inSession": True})
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert client.send("get", f"users/{mine}/meetingSessions/m2", {}, bearer) == 200
+    assert client.send("list", f"users/{mine}/meetingSessions", {}, bearer) == 200
+    assert client.send("get", f"users/{other}/meetingSessions/m2", {}, bearer) == 403
+    assert client.send("get", f"users/{mine}/meetingSessions/m2", {}, {}) == 403
+    assert client.send("update", f"users/{mine}/meetingSessions/m2", {"inSession": False}, bearer) == 403
 
 
 def test_the_http_function_serves_the_view(
