@@ -22,6 +22,9 @@ from boiler_functions.testing import MemoryApp, memory_app, unsigned_token
 from tests.emulator.test_rules import Case, Client
 from tests.unit.modes.websocket.test_endings import Wire
 
+# They share the emulator of rules.
+pytestmark = pytest.mark.xdist_group("rules")
+
 AUDIENCES = 12
 CALLERS = 25
 
@@ -112,7 +115,7 @@ def app_of(random: Random, tenant: str | None) -> Boiler:
 def test_every_surface_decides_alike_about_every_caller(
     seed: int,
     tenant: str | None,
-    firestore_emulator: FirestoreEmulator,
+    rules_emulator: FirestoreEmulator,
     project: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -120,7 +123,7 @@ def test_every_surface_decides_alike_about_every_caller(
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", project)
     random = Random(seed)
     app = app_of(random, tenant)
-    rules = Client(firestore_emulator.host, project)
+    rules = Client(rules_emulator.host, project)
     rules.use(firestore_rules(documents(app.compiled.declarations)))
     with memory_app(app) as testing:
         owner = {f"n{number}": uid for number, uid in enumerate(OWNERS)}

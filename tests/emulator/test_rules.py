@@ -29,6 +29,9 @@ from boiler_functions.local.loopback import request
 from boiler_functions.modes.bookkeeping import BOOKKEEPING
 from boiler_functions.plan.security_rules import BEGIN, documents, firestore_rules
 
+# They share the emulator of rules.
+pytestmark = pytest.mark.xdist_group("rules")
+
 
 class Color(Enum):
     RED = "red"
@@ -468,9 +471,9 @@ def _flat(expressions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def client(firestore_emulator: FirestoreEmulator, project: str) -> Client:
+def client(rules_emulator: FirestoreEmulator, project: str) -> Client:
     """A project with the generated rules, and a document of each kind."""
-    found = Client(firestore_emulator.host, project)
+    found = Client(rules_emulator.host, project)
     found.use(firestore_rules(documents(app.compiled.declarations), RULES.replace(BEGIN, f"{BEGIN}\n{OWN}", 1)))
     for path in THERE:
         found.put(path, {"title": "there"})

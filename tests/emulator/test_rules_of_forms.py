@@ -16,6 +16,9 @@ from boiler_functions.plan.rules_language import literal
 from boiler_functions.plan.security_rules import documents, firestore_rules
 from tests.emulator.test_rules import Case, Client, Reference
 
+# They share the emulator of rules.
+pytestmark = pytest.mark.xdist_group("rules")
+
 
 class Color(Enum):
     RED = "red"
@@ -77,14 +80,14 @@ def form_of(kinds: list[str], required: bool, random: Random) -> tuple[Boiler, t
     [*((size, "all") for size in (1, 13, 50, 96, 120, 150)), (150, "string"), (150, "integer"), (150, "boolean")],
 )
 def test_what_fits_a_form_is_allowed_and_each_violation_denied(
-    size: int, mixture: str, required: bool, firestore_emulator: FirestoreEmulator, project: str
+    size: int, mixture: str, required: bool, rules_emulator: FirestoreEmulator, project: str
 ) -> None:
     seed = size
     random = Random(seed)
     kinds = [mixture if mixture != "all" else random.choice(list(TYPES)) for _ in range(size)]
     app, form, keys = form_of(kinds, required, random)
     rules = firestore_rules(documents(app.compiled.declarations))
-    client = Client(firestore_emulator.host, project)
+    client = Client(rules_emulator.host, project)
     client.use(rules)
     said = next((line for line in rules.splitlines() if "The function alone checks" in line), "")
     # What a part holds may be left out though the part itself is not.
@@ -123,13 +126,13 @@ def test_what_fits_a_form_is_allowed_and_each_violation_denied(
     "collection", ["my notes", "städte", "a+b", "a(b", "$x", "a'b", "a\\b", "100%", "東京", "match", "a-b", "in", "*"]
 )
 def test_a_collection_of_any_name_has_its_rules_and_no_other_has_them(
-    collection: str, firestore_emulator: FirestoreEmulator, project: str
+    collection: str, rules_emulator: FirestoreEmulator, project: str
 ) -> None:
     app = Boiler("named")
     meta = type("Meta", (), {"write": access.owner("user_id")})
     body = {"Meta": meta, "text": attrs.string(required=True), "propagate_change": lambda self: None}
     app.task(f"users/{{user_id}}/{collection}/{{id}}", writes=[Note])(type("Form", (ViewModel,), body))
-    client = Client(firestore_emulator.host, project)
+    client = Client(rules_emulator.host, project)
     client.use(firestore_rules(documents(app.compiled.declarations)))
     for user, name, status in (("ada", collection, 200), ("bob", collection, 403), ("ada", "other", 403)):
         path = f"users/ada/{quote(name, safe='')}/x{user}"
