@@ -1,8 +1,10 @@
 """The figures of the torture on the emulator: each one detects the fault that it counts."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from google.events.cloud.firestore_v1 import DocumentEventData
@@ -10,10 +12,12 @@ from google.events.cloud.firestore_v1 import DocumentEventData
 from boiler_functions.database import Put
 from boiler_functions.database.codec import Codec
 from boiler_functions.database.memory import MemoryDatabase
+from boiler_functions.exceptions import NotDrained
 from boiler_functions.local.events import Event
 from boiler_functions.types import Reference
 from tests.torture.emulator_app import expected_views
 from tests.torture.emulator_comparison import Result, compared
+from tests.torture.emulator_patience import Patience, end
 from tests.torture.emulator_receiver import Receiver, broken_chains
 from tests.torture.emulator_traffic import POISONED, Volume, Watch, Writer
 
@@ -150,3 +154,32 @@ def test_a_view_that_is_not_as_its_sources_say_is_seen(path: str) -> None:
     views = expected(NOW)
     assert seen({**SOURCES, **views}) == MISSING
     assert seen({**SOURCES, **views, path: {**views[path], "obj_type": "another"}}) == {**MISSING, "view_divergence": 1}
+
+
+def test_what_is_never_handled_is_waited_for_once_and_the_workers_are_shown_and_killed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    harness, worker = Mock(), Mock(running=False, host="127.0.0.1:1")
+    harness.drain.side_effect = NotDrained("Events are still under way.")
+    worker.log.return_value = "the log of the worker"
+    patience = Patience(harness, [worker], ends=0.0)
+    for _ in range(2):
+        patience.drain()
+    assert patience.undrained == ["Events are still under way."]
+    harness.drain.assert_called_once_with(60.0)
+    worker.kill.assert_called_once_with()
+    shown = capsys.readouterr().out
+    assert "127.0.0.1:1 has ended. The end of its log:\nthe log of the worker" in shown
+    assert "MainThread:" in shown
+
+
+def test_a_thread_that_does_not_end_is_named() -> None:
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait, name="upkeep")
+    thread.start()
+    try:
+        with pytest.raises(TimeoutError, match=r"Thread\(upkeep.*did not end within 0\.01 s"):
+            end(thread, 0.01)
+    finally:
+        ended.set()
+        thread.join()
