@@ -44,6 +44,7 @@ def explore(protocol: Explorable[State]) -> Explored:
     """Visits every state, the nearest first, until one is wrong, so that its trace is a shortest one."""
     start = protocol.start()
     known = {start}
+    count = 1
     waiting: deque[tuple[State, _Link | None]] = deque([(start, None)])
     while waiting:
         state, link = waiting.popleft()
@@ -51,8 +52,10 @@ def explore(protocol: Explorable[State]) -> Explored:
         if fault := protocol.fault(state, is_final=not steps):
             return Explored(len(known), Finding(fault, _labels(link)))
         for label, following in steps:
-            if following not in known:
-                known.add(following)
+            known.add(following)
+            # Its size says whether it was new, without a second hash of a large state.
+            if len(known) > count:
+                count += 1
                 waiting.append((following, (label, link)))
     return Explored(len(known), None)
 

@@ -33,7 +33,7 @@ from tests.torture.figures import Figure
 from tests.torture.unlogged import unlogged
 
 SEEDS = 1_000
-SHORT_SEEDS = 20
+SHORT_SEEDS = 8
 BURSTS = 6
 ACTS = 5
 
