@@ -30,7 +30,7 @@ SLOW = 240.0  # firebase-tools starts
 
 TOOLS = ROOT / "node_modules" / "firebase-tools"
 
-pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
