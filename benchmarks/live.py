@@ -1,14 +1,13 @@
 """The time from a click to all three panes, in Chromium: the live meeting room, next to functions written by hand."""
 
-import json
-import subprocess
 from collections.abc import Iterator
 from statistics import quantiles
 
 from benchmarks.results import Row, ratio_at_most
 from benchmarks.served.live_by_hand import triggers
 from benchmarks.stage import Stage
-from emulator.live import LIVE, LiveRoom, build_page
+from emulator.live import LiveRoom, build_page
+from emulator.scenarios import Scenarios
 
 ROUNDS = 4
 CLICKS = 25
@@ -35,7 +34,6 @@ def live(_: Stage) -> Iterator[Row]:
 
 def _clicks(room: LiveRoom, times: int) -> list[float]:
     """Returns the milliseconds of so many clicks in a new browser."""
-    command = ["node", "browser/run.mjs", "timed", room.url, "", str(times)]
-    done = subprocess.run(command, cwd=LIVE, capture_output=True, text=True, timeout=600, check=True)
-    found: list[float] = json.loads(done.stdout)
+    with Scenarios() as scenarios:
+        found: list[float] = scenarios.play("timed", room.url, times=times)
     return found

@@ -174,6 +174,8 @@ def _on_firebase() -> Iterator[dict[str, Any]]:
         emulators = opened.enter_context(FirebaseEmulators(_laid_out(folder), PROJECT))
         database = FirestoreDatabase(PROJECT, emulator=emulators.firestore_host)
         _sign_up(emulators.auth_host)
+        with emulators.without_events():
+            _seed_parts(database)
         _store_copies(database)
         name = next(each.name for each in live_app().manifest.functions if each.entry_point == "api")
         yield {
@@ -211,10 +213,10 @@ def _upkeep(database: Database) -> Iterator[None]:
 
 
 def _store_copies(database: Database, seconds: float = 480.0, again: float = 60.0) -> None:
-    """Seeds, and returns once the functions have stored the meeting for all.
+    """Saves the meeting, and returns once the functions have stored it for all.
 
     firebase-tools starts a process for each function, slowly on a busy machine, and does not deliver an event again
-    that such a process failed to take: so the sources are written again, which its emulator tells of although they are
+    that such a process failed to take: so the meeting is written again, which its emulator tells of although it is
     equal.
     """
     paths = [f"users/{each['uid']}/meetingSessions/{MEETING}" for each in PARTICIPANTS]
@@ -224,7 +226,7 @@ def _store_copies(database: Database, seconds: float = 480.0, again: float = 60.
         if time.monotonic() > deadline:
             raise ConfigurationError(f"After {seconds:g} s the functions have not stored the meeting.")
         if time.monotonic() > written + again:
-            seed(database)
+            _seed_meeting(database)
             written = time.monotonic()
         time.sleep(0.2)
 
@@ -274,6 +276,12 @@ def _sign_up(auth_host: str) -> None:
 
 def seed(database: Database) -> None:
     """Saves the participants, their tickets and the meeting."""
+    _seed_parts(database)
+    _seed_meeting(database)
+
+
+def _seed_parts(database: Database) -> None:
+    """Saves all that the meeting names."""
     sample = _sample("meeting_room")
     with use(database):
         for each in PARTICIPANTS:
@@ -283,6 +291,11 @@ def seed(database: Database) -> None:
             ).save()
             sample.Ticket.new(doc_id=f"ticket-{each['uid']}", user=each["uid"], attendance=each["organises"]).save()
         sample.Location.new(doc_id="hall", address="Great Hall", latitude=51.5, longitude=-0.1).save()
+
+
+def _seed_meeting(database: Database) -> None:
+    sample = _sample("meeting_room")
+    with use(database):
         tickets = [f"ticket-{each['uid']}" for each in PARTICIPANTS]
         sample.Meeting.new(doc_id=MEETING, status="in-session", location="hall", tickets=tickets).save()
 

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -16,6 +17,7 @@ from boiler_functions.local.process import ServerProcess
 
 _START_SECONDS = 300.0
 _STOP_SECONDS = 30.0
+_EVENTS_SECONDS = 120.0  # all functions are read again
 _EMULATORS: tuple[str, ...] = ("firestore", "functions", "auth", "tasks")
 
 # firebase-tools starts these beside the others, and by default all on well-known ports.
@@ -94,6 +96,20 @@ class FirebaseEmulators:
         """Returns the names of the functions that firebase-tools loaded."""
         backends = json.loads(request(self.functions_host, "GET", "/backends").text)["backends"]
         return [trigger["name"] for backend in backends for trigger in backend["functionTriggers"]]
+
+    @contextmanager
+    def without_events(self) -> Iterator[None]:
+        """Inside the block no event calls a function, so that data is loaded without a process for each function."""
+        self._switch_events("disable")
+        try:
+            yield
+        finally:
+            self._switch_events("enable")
+
+    def _switch_events(self, what: str) -> None:
+        answer = request(self._host("hub"), "PUT", f"/functions/{what}BackgroundTriggers", timeout=_EVENTS_SECONDS)
+        if answer.status != 200:
+            raise ConfigurationError(f"firebase-tools did not {what} the functions of events: {answer.text}")
 
     def log(self) -> str:
         """Returns the last lines that the emulators and their functions logged."""

@@ -34,7 +34,8 @@ export async function open(context, url, as) {
   };
   for (let left = 3; ; left -= 1) {
     try {
-      await page.waitForFunction(isShown, null, { timeout: 40_000 });
+      // Not at each frame, which is the default, and keeps the page drawing frames.
+      await page.waitForFunction(isShown, null, { timeout: 40_000, polling: 100 });
       return page;
     } catch (error) {
       // On a busy machine a first listener has been seen without an answer for 90 s; as a user would, load it again.
@@ -56,6 +57,6 @@ export async function until(holds, what, seconds = 90) {
     if (Date.now() > end) {
       throw new Error(`not within ${seconds} s: ${what}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

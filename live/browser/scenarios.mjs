@@ -28,11 +28,8 @@ async function fitsASmallScreen(page, folder, name) {
 
 // Three contexts, as three people have: nothing is shared but the server.
 async function threePeople(browser, url) {
-  const pages = {};
-  for (const who of PEOPLE) {
-    pages[who] = await openPage(await browser.newContext(), url, who);
-  }
-  return pages;
+  const opened = PEOPLE.map(async (who) => [who, await openPage(await browser.newContext(), url, who)]);
+  return Object.fromEntries(await Promise.all(opened));
 }
 
 export async function follows(browser, url, folder) {

@@ -55,6 +55,8 @@ class Running:
                             found[pattern] = match
                     if len(found) == len(patterns):
                         return [found[pattern] for pattern in patterns]
+                if not self._reader.is_alive():
+                    break
                 self._printed.wait(0.5)
             missing = [pattern for pattern in patterns if pattern not in found]
             raise AssertionError(f"{missing} were not printed:\n" + "\n".join(seen))
