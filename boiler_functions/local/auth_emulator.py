@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from boiler_functions.exceptions import ConfigurationError
+from boiler_functions.local.lazy_schemas import with_lazy_schemas
 from boiler_functions.local.loopback import LOOPBACK, free_port, free_ports, is_free, request
 from boiler_functions.local.process import ServerProcess
 
@@ -39,7 +40,7 @@ class AuthEmulator:
             self._server = ServerProcess(
                 "The Auth emulator",
                 [str(firebase), "emulators:start", "--project", project, "--only", "auth", *imported],
-                environment={**os.environ, "CI": "true"},
+                environment=with_lazy_schemas({**os.environ, "CI": "true"}, folder),
                 folder=folder,
                 grace=_STOP_SECONDS,
             )

@@ -12,6 +12,7 @@ from typing import Any, Self
 from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.firestore_emulator import emulator_jar, firebase_command, java
 from boiler_functions.local.launcher import write_launcher
+from boiler_functions.local.lazy_schemas import with_lazy_schemas
 from boiler_functions.local.loopback import LOOPBACK, free_ports, request
 from boiler_functions.local.process import ServerProcess
 
@@ -166,4 +167,5 @@ def _virtual_environment() -> Path:
 
 def _environment(folder: Path) -> dict[str, str]:
     path = f"{java().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, "PATH": path, "FIRESTORE_EMULATOR_BINARY_PATH": str(folder / "emulator.jar"), "CI": "true"}
+    environment = {"PATH": path, "FIRESTORE_EMULATOR_BINARY_PATH": str(folder / "emulator.jar"), "CI": "true"}
+    return with_lazy_schemas({**os.environ, **environment}, folder)
