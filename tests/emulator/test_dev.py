@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from boiler_functions.local.exported import Exported
-from boiler_functions.local.loopback import LOOPBACK, free_ports, request
+from boiler_functions.local.loopback import LOOPBACK, free_port, free_ports, is_free, request
 from boiler_functions.testing.tokens import unsigned_token
 from tests.emulator.chromium import chromium
 from tests.emulator.running import Running
@@ -39,7 +39,9 @@ def library(tmp_path: Path) -> Path:
     subprocess.run([*BOILER, "init", "library"], cwd=tmp_path, check=True, capture_output=True)
     folder = tmp_path / "library"
     firebase = json.loads((folder / "firebase.json").read_text())
-    for name, port in zip(("firestore", "auth", "functions"), free_ports(3), strict=True):
+    # The sockets are next to the functions.
+    functions = next(port for port in iter(free_port, None) if is_free(port + 1))
+    for name, port in zip(("firestore", "auth", "functions"), (*free_ports(2), functions), strict=True):
         firebase["emulators"][name] = {"port": port}
     (folder / "firebase.json").write_text(json.dumps(firebase))
     return folder
@@ -94,7 +96,7 @@ def status(host: str, method: str, path: str, uid: str | None = None, fields: ob
 
 
 def test_what_init_writes_works_from_a_browser_and_is_there_after_the_next_start(
-    library: Path, site: str, browser: Page
+    site: str, browser: Page, library: Path
 ) -> None:
     emulators = json.loads((library / "firebase.json").read_text())["emulators"]
     ports = {name: emulators[name]["port"] for name in ("firestore", "auth", "functions")}
