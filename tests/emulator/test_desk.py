@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -87,11 +88,17 @@ def page(browser: Browser) -> Iterator[Page]:
     assert [each for each in said if "503" not in each and "403" not in each] == []
 
 
+SCHEMES: tuple[tuple[Literal["light", "dark"], dict[str, list[str]]], ...] = (
+    ("light", {}),
+    ("dark", {"runOnly": ["cat.color"]}),
+)
+
+
 def faults(page: Page) -> list[str]:
     """What axe finds, by rule and element; in the dark by its rules of colour, as nothing else depends on the light."""
     page.evaluate(AXE_SCRIPT)
     found = []
-    for scheme, rules in (("light", {}), ("dark", {"runOnly": ["cat.color"]})):
+    for scheme, rules in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         violations = page.evaluate("rules => axe.run(rules)", {"resultTypes": ["violations"], **rules})["violations"]
         found += [f"{scheme} {each['id']}: {node['html']}" for each in violations for node in each["nodes"]]

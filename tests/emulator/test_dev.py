@@ -39,9 +39,10 @@ def library(tmp_path: Path) -> Path:
     subprocess.run([*BOILER, "init", "library"], cwd=tmp_path, check=True, capture_output=True)
     folder = tmp_path / "library"
     firebase = json.loads((folder / "firebase.json").read_text())
+    taken = free_ports(2)
     # The sockets are next to the functions.
-    functions = next(port for port in iter(free_port, None) if is_free(port + 1))
-    for name, port in zip(("firestore", "auth", "functions"), (*free_ports(2), functions), strict=True):
+    functions = next(port for port in iter(free_port, None) if is_free(port + 1) and not {port, port + 1} & {*taken})
+    for name, port in zip(("firestore", "auth", "functions"), (*taken, functions), strict=True):
         firebase["emulators"][name] = {"port": port}
     (folder / "firebase.json").write_text(json.dumps(firebase))
     return folder
