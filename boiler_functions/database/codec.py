@@ -26,6 +26,10 @@ def set_timestamp(timestamp: Message, instant: Instant) -> None:
     timestamp.nanos = nanoseconds // 1000 * 1000
 
 
+_SCALARS = frozenset({"string_value", "boolean_value", "integer_value", "double_value", "bytes_value"})
+"""The kinds of values that a message gives as Python's own types."""
+
+
 class Codec:
     """Encodes and decodes for one database: `Codec("projects/p/databases/(default)")`."""
 
@@ -62,13 +66,13 @@ class Codec:
             case GeoPoint():
                 message.geo_point_value.latitude = value.latitude
                 message.geo_point_value.longitude = value.longitude
-            case Mapping():
-                message.map_value.SetInParent()
-                self.encode_fields(value, message.map_value.fields)
             case list() | tuple():
                 message.array_value.SetInParent()
                 for item in value:
                     self.encode(item, message.array_value.values.add())
+            case Mapping():
+                message.map_value.SetInParent()
+                self.encode_fields(value, message.map_value.fields)
             case _:
                 raise TypeError(f"{type(value).__name__} is not a Firestore value: {value!r}")
 
@@ -78,9 +82,10 @@ class Codec:
 
     def decode(self, message: Message) -> Any:
         """Returns the value of a Value message."""
-        match message.WhichOneof("value_type"):
-            case "string_value" | "boolean_value" | "integer_value" | "double_value" | "bytes_value" as kind:
-                return getattr(message, kind)
+        kind = message.WhichOneof("value_type")
+        if kind in _SCALARS:
+            return getattr(message, kind)
+        match kind:
             case "null_value":
                 return None
             case "timestamp_value":
@@ -93,7 +98,7 @@ class Codec:
                 return [self.decode(item) for item in message.array_value.values]
             case "map_value":
                 return self.decode_fields(message.map_value.fields)
-            case kind:
+            case _:
                 raise ValueError(
                     f"A stored value has the kind {kind}, which this version of boiler_functions cannot read. "
                     "Install a newer version."

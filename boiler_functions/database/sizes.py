@@ -30,12 +30,23 @@ def name_size(path: str) -> int:
 
 
 def map_size(fields: Fields) -> int:
-    return sum(text_size(name) + value_size(value) for name, value in fields.items()) + 32
+    size = 32
+    for name, value in fields.items():
+        size += text_size(name) + value_size(value)
+    return size
+
+
+_FIXED: Mapping[type, int] = {type(None): 1, bool: 1, int: 8, float: 8, datetime: 8, GeoPoint: 16}
+"""The sizes of the types whose values all have the same."""
 
 
 def value_size(value: Any) -> int:
-    if type(value) is str:  # Most values are, and matching tries the other types first.
+    # By their exact types first, as matching asks for one class after the other.
+    kind = type(value)
+    if kind is str:
         return text_size(value)
+    if (fixed := _FIXED.get(kind)) is not None:
+        return fixed
     match value:
         case None | bool():
             return 1

@@ -30,6 +30,9 @@ _BESIDE: Final = 100
 
 _LONGEST_NAME: Final = 200
 
+_ALWAYS_FIT: Final = frozenset({type(None), bool, float, bytes})
+"""Types whose every value a document can hold, as far as its size allows."""
+
 
 class Fault(NamedTuple):
     """A reason why a document cannot hold a value, and its place: the keys and indexes that lead to it."""
@@ -54,7 +57,12 @@ def faults_of(value: Any, name: str = "") -> list[Fault]:
 
 def _is_plain(value: Any) -> bool:
     kind = type(value)
-    return value is None or kind is bool or kind is float or (kind is str and value.isascii())
+    if kind is str:
+        return bool(value.isascii())
+    if kind is int:
+        return bool(-(2**63) <= value < 2**63)
+    # Another time zone may lead out of the years that a document can hold.
+    return kind in _ALWAYS_FIT or (kind is datetime and value.tzinfo is UTC)
 
 
 def fault_of_name(name: Any, parents: int = 0) -> str | None:
@@ -126,9 +134,9 @@ def _size(name: str) -> int:
 
 
 def _look(value: Any, where: tuple[str | int, ...], names: int, depth: int, found: list[Fault]) -> None:
+    if _is_plain(value):
+        return
     match value:
-        case Mapping():
-            _look_into(value, where, names, depth, found)
         case list() | tuple():
             if depth == MAX_DEPTH and value:
                 found.append(Fault(where, f"Nested more than {MAX_DEPTH} deep."))
@@ -138,6 +146,8 @@ def _look(value: Any, where: tuple[str | int, ...], names: int, depth: int, foun
                     found.append(Fault((*where, index), "A list in a list; put a mapping between."))
                 else:
                     _look(item, (*where, index), names, depth + 1, found)
+        case Mapping():
+            _look_into(value, where, names, depth, found)
         case _:
             if reason := _reason(value):
                 found.append(Fault(where, reason))

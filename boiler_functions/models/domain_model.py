@@ -7,7 +7,7 @@ import secrets
 import string
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import (
@@ -26,6 +26,9 @@ from boiler_functions.models.reads import Reads
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
 from boiler_functions.types import Fields, subclasses
+
+Loaded: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Misfit]]
+"""The values of a document's attributes, and what does not fit."""
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 
@@ -143,7 +146,7 @@ class DomainModel(Model):
         return actual._of_values(document, *actual._loaded(document))
 
     @classmethod
-    def _loaded(cls, document: Document) -> tuple[Mapping[str, Any], Mapping[str, Misfit]]:
+    def _loaded(cls, document: Document) -> Loaded:
         fields = cls._loadable(document.fields or {})
         values, messages = cls._fitting(cls.schema(), fields)
         if undeclared := messages.keys() - {each.data_key for each in cls.attributes.values()}:
@@ -176,13 +179,14 @@ class DomainModel(Model):
         model._initialize(values, is_read=True)
         # For a callable default, the value that it returned: calling it again may return another.
         filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
-        model._original = Original(document.fields, model.values, partial(cls._as_read, document, filled))
+        spell = partial(cls._as_read, document, (values, misfits), filled)
+        model._original = Original(document.fields, model.values, spell)
         return model
 
     @classmethod
-    def _as_read(cls, document: Document, filled: Mapping[str, Any]) -> Fields:
+    def _as_read(cls, document: Document, found: Loaded, filled: Mapping[str, Any]) -> Fields:
         """Returns the fields as a model read from the document stores them unchanged."""
-        before = cls.from_document(document)
+        before = cls._of_values(document, *(found if _is_constant(found) else cls._loaded(document)))
         before.recalled = bool(before._misfits)  # A getter that reads a misfit gave nothing that could be stored.
         before.values.update(filled)
         return before._spelled()
@@ -350,11 +354,13 @@ class DomainModel(Model):
     @classmethod
     def _with(cls, document: Document, loaded: dict[Any, Any]) -> Self:
         """Returns a model of its own with the values that another of the same document has loaded."""
-        found = loaded.get((cls, document.path)) or cls._loaded(document)
-        values, misfits = found
-        if not misfits and all(isinstance(each, IMMUTABLE) for each in values.values()):
-            loaded[cls, document.path] = found
-        return cls._of_values(document, values, misfits)
+        of_fields, found = loaded.get((cls, document.path)) or (None, None)
+        # A document that was written in between has other fields under the same path.
+        if found is None or of_fields is not document.fields:
+            found = cls._loaded(document)
+            if _is_constant(found):
+                loaded[cls, document.path] = document.fields, found
+        return cls._of_values(document, *found)
 
     @classmethod
     def holds(cls, document: Document) -> bool:
@@ -400,6 +406,12 @@ class DomainModel(Model):
         def __getattr__(self, name: str) -> Any:
             captured = (self.pattern().match(self.__dict__.get("path", "")) or {}) if not name.startswith("_") else {}
             return captured[name] if name in captured else super().__getattr__(name)
+
+
+def _is_constant(found: Loaded) -> bool:
+    """Returns whether models can share what was loaded, as none of them can change it in place."""
+    values, misfits = found
+    return not misfits and all(isinstance(each, IMMUTABLE) for each in values.values())
 
 
 @cache

@@ -48,7 +48,7 @@ class Session(Protocol):
 
     @property
     def loaded(self) -> dict[Any, Any]:
-        """The values of documents, by class and path, which sessions over the same documents share."""
+        """The fields and values of documents, by class and path, which sessions over the same documents share."""
         ...
 
     def readable(self, path: str) -> frozenset[str] | None:
@@ -287,9 +287,16 @@ class UnitOfWork:
     caller: Caller | None = None
     reads = None
 
-    def __init__(self, database: Database, documents: Mapping[str, Document], at: Instant | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        documents: Mapping[str, Document],
+        at: Instant | None = None,
+        loaded: dict[Any, Any] | None = None,
+    ) -> None:
         self.database = database
         self.documents = dict(documents)
+        self.loaded: dict[Any, Any] = {} if loaded is None else loaded
         self.found: list[FoundVersions] = []
         self.totals: dict[str, Aggregated] = {}
         self.writes: dict[str, Write] = {}
@@ -301,10 +308,6 @@ class UnitOfWork:
     @property
     def models(self) -> dict[Any, Any]:
         return self._models
-
-    @property
-    def loaded(self) -> dict[Any, Any]:
-        return {}  # A document that was written here has other values afterwards.
 
     def readable(self, path: str) -> None:
         """Returns None: the commit verifies whole documents, so all may be read."""

@@ -59,11 +59,19 @@ def owed_to(database: Database, app: str, view: str, now: Instant, page: int) ->
         yield from (each for each in found.documents if (each.fields or {})["view"] == view)
 
 
-def of_view(database: Database, scope: str, page: int, besides: Edition | None = None) -> Iterator[Reading]:
-    """Yields the ledgers of a view in pages; `besides` leaves out those of its fetch plan."""
-    other = () if besides is None else (Filter("plan", "!=", besides.plan),)
-    filters = (*_within(scope, "plan"), *other)
-    return _pages(database, Query(COLLECTION, filters=filters, orders=(Order("plan"), Order(NAME))), page)
+def of_view(database: Database, scope: str, page: int) -> Iterator[Reading]:
+    """Yields the ledgers of a view in pages, with no more of each than the root and the plan."""
+    # Whoever asks for all of them wants to know of which instances there are any.
+    return _pages(database, _of_plans(scope)._replace(select=("plan", "root")), page)
+
+
+def of_other_plan(database: Database, scope: str, page: int, edition: Edition) -> Iterator[Reading]:
+    """Yields the ledgers of a view that another fetch plan than that of this edition wrote, in pages."""
+    return _pages(database, _of_plans(scope, Filter("plan", "!=", edition.plan)), page)
+
+
+def _of_plans(scope: str, *filters: Filter) -> Query:
+    return Query(COLLECTION, filters=(*_within(scope, "plan"), *filters), orders=(Order("plan"), Order(NAME)))
 
 
 def of_view_after(database: Database, scope: str, limit: int, after: str) -> Sequence[Document]:

@@ -315,7 +315,7 @@ def unit_of_work(store: type[Store], reader: Reader, resolution: Resolution) -> 
 
     Raises Conflict if the reads saw a document in two versions.
     """
-    unit = UnitOfWork(reader.database, reader.documents, reader.read_time)
+    unit = UnitOfWork(reader.database, reader.documents, reader.read_time, reader.loaded)
     for key, (_, query) in resolution.queries.items():
         unit.add_found(query, reader.results[key])
     unit.totals.update({each.key: reader.totals[each.key] for _, each in resolution.totals.values()})

@@ -8,7 +8,8 @@ It neither blocks the other copies nor keeps the copy of an earlier owner alive.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Document
@@ -42,7 +43,8 @@ def owners_of(view: str, placeholder: str, store: Store) -> set[str]:
     return {each[placeholder] for each in _confirmed(view, store, [placeholder], [])}
 
 
-def _by_source(placeholders: Iterable[str]) -> list[list[str]]:
+@cache
+def _by_source(placeholders: tuple[str, ...]) -> list[list[str]]:
     """Returns the placeholders grouped by reference, as one document fills all those of a group."""
     grouped: dict[str, list[str]] = {}
     for placeholder in placeholders:

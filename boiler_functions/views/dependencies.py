@@ -8,8 +8,8 @@ Of the documents, the fields that getters read are dependencies, too: a change o
 """
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, reduce
-from typing import TypeAlias
+from functools import cache, lru_cache, reduce
+from typing import Any, TypeAlias, cast
 
 from marshmallow import EXCLUDE
 
@@ -123,7 +123,13 @@ def fields_read(
 
 def _decided(store: type[Store], source: Source) -> frozenset[str]:
     """Returns the fields that say a document's class, where it leads, and whether the reference finds it."""
-    followed = fields_of((source.model, *subclasses(source.model)), store.followed_from(source))
+    return _deciding(cast(Any, store), source, (source.model, *subclasses(source.model)))
+
+
+@cache
+def _deciding(store: Any, source: Source, models: tuple[Any, ...]) -> frozenset[str]:
+    # By the models, too: a subclass may be declared later.
+    followed = fields_of(models, store.followed_from(source))
     queries = list(source.decided_by())
     filtered = (each.field for query in queries for each in query.filters)
     ordered = (each.field for query in queries for each in query.orders)

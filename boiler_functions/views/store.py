@@ -15,8 +15,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, overload
 
 from boiler_functions.database import Aggregation, Document, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
@@ -346,7 +347,7 @@ class Store:
     @classmethod
     def root(cls) -> Root[Any] | None:
         """Returns the root, or None."""
-        return next((each for each in cls.sources if isinstance(each, Root)), None)
+        return _root(cast(Any, cls))
 
     @classmethod
     def resolve(cls, key: Mapping[str, str], documents: Documents, results: Results) -> Resolution:
@@ -360,3 +361,8 @@ class Store:
         """Follows the fetch plan into a given resolution, which keeps what was found when a source raises."""
         for source in cls.sources:
             source.resolve(key, resolution, documents, results)
+
+
+@cache
+def _root(store: Any) -> Root[Any] | None:
+    return next((each for each in store.sources if isinstance(each, Root)), None)

@@ -14,7 +14,7 @@ from boiler_functions.database import Document, Reading
 from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.invocation import Invocation
 from boiler_functions.modes.ledger import edition_of
-from boiler_functions.modes.ledgers import of_other_code, of_view, owed_by
+from boiler_functions.modes.ledgers import of_other_code, of_other_plan, owed_by
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE, LedgerPages, Rebuild
 from boiler_functions.types import Instant
@@ -62,7 +62,7 @@ class Upkeep:
                 yield _only(page, (each for each in page.documents if self._is_own(each)))
         for view in self._views.values():
             edition = self._invocation.edition_of(view)
-            for page in of_view(database, scope_of(keeper, view), PAGE, besides=edition):
+            for page in of_other_plan(database, scope_of(keeper, view), PAGE, edition):
                 found = (each for each in page.documents if not edition_of(each.fields or {}).is_later_than(edition))
                 yield _only(page, found)
 

@@ -75,7 +75,9 @@ class Mutation:
         built = build(self.instance, after, left, self.scope)
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after, left))
         concerning = self._concerning(unit, built, reader, after)
-        answer = replace(answer, changed=dict(_changed(concerning, reader, after)))
+        if self.call.wait or self.kept is not None:
+            # Only who waits is told when the stored view has the change.
+            answer = replace(answer, changed=dict(_changed(concerning, reader, after)))
         writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
             deleted = [path for path in concerning if isinstance(unit.writes[path], Delete)]
@@ -181,6 +183,7 @@ class Afterwards(Reader):
         paths = [*unit.documents, *unit.writes]
         self.documents = dict(zip(paths, unit.read(paths), strict=True))
         self.read_time = unit.read_time
+        self.loaded = before.loaded
         self.written = tuple(unit.writes)
         for key, (_, query) in resolution.queries.items():
             if not self._may_lack(query, before.results[key]):
