@@ -254,7 +254,7 @@ class Model:
                     {name: [f"Undeclared; the declared attributes are {', '.join(self.attributes) or 'none'}."]},
                 )
             if name in self.attributes:
-                setattr(self, name, value)
+                self.attributes[name].__set__(self, value)
             else:
                 self.values[name] = copy.deepcopy(value)
 
