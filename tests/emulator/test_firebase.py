@@ -78,7 +78,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def emulators(source: Path) -> Iterator[FirebaseEmulators]:
-    # Without Auth, whose start takes as long as that of all others; test_firebase_meeting_room.py has it.
+    # Without Auth, which test_firebase_meeting_room.py has.
     with FirebaseEmulators(source, PROJECT, only=("firestore", "functions", "tasks")) as running:
         yield running
 
