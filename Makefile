@@ -13,7 +13,7 @@ setup: .venv/.installed node_modules/.installed live/node_modules/.installed
 demo: setup
 	$(BIN)/python -m emulator.demo
 
-test: setup .cache/emulator.aot
+test: setup
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
@@ -59,10 +59,6 @@ docs: setup
 	$(BIN)/python -m pip install --quiet 'pip>=25.1,<27'
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@
-
-.cache/emulator.aot: .venv/.installed
-	@# Once, for the dozens of emulators that the tests start.
-	$(BIN)/python -m tests.java_cache
 
 node_modules/.installed: package-lock.json package.json .npmrc
 	@command -v npm >/dev/null || { \

@@ -10,16 +10,11 @@ from pytest_timeout import Settings
 
 from boiler_functions.local.events import EventServer
 from boiler_functions.local.firestore_emulator import FirestoreEmulator
-from tests.java_cache import use_cache
 
 
 def pytest_configure() -> None:
-    """Ctrl-C reaches the commands that tests start, also where a shell started the tests in the background.
-
-    Each emulator that they start uses the cache, if there is one.
-    """
+    """Ctrl-C reaches the commands that tests start, also where a shell started the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    use_cache()
 
 
 def pytest_collection_finish() -> None:

@@ -143,9 +143,11 @@ def test_an_app_that_declares_nothing_is_refused_by_the_commands(module: Write, 
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
-def test_without_the_extra_the_script_says_how_to_install_it(missing: str) -> None:
+def test_without_the_extra_the_script_says_how_to_install_it(missing: str, module: Write, folder: Path) -> None:
+    module(APP)
     script = f"import sys; sys.modules[{missing!r}] = None; from boiler_functions.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", script, "plan"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == (
         f"'boiler' needs {missing}, which is not installed. Run: pip install 'boiler-functions[cli]'\n"
