@@ -219,8 +219,8 @@ def build_on_conditions(client: Client) -> int:
             read = found[city.path]
             country = countries[read.get("country").path]
             dependencies = {each.reference.path: each.update_time for each in (read, country)}
-            ledger = {"depends_on": [*dependencies], "versions": [*dependencies.values()], "view": city.path}
-            batch.update(ledgers[city.id], ledger, option=client.write_option(last_update_time=guards[city.id]))
+            content = {"depends_on": [*dependencies], "versions": [*dependencies.values()], "view": city.path}
+            batch.update(ledgers[city.id], content, option=client.write_option(last_update_time=guards[city.id]))
             batch.set(client.collection("peerGuardedViews").document(city.id), city_content(read, country))
         return len(batch.commit()) // 2
 
