@@ -1,10 +1,11 @@
 """Runs the emulators of firebase-tools, offline and on free ports."""
 
+import http.client
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -13,7 +14,7 @@ from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.firestore_emulator import emulator_jar, firebase_command, java
 from boiler_functions.local.launcher import write_launcher
 from boiler_functions.local.lazy_schemas import with_lazy_schemas
-from boiler_functions.local.loopback import LOOPBACK, free_ports, request
+from boiler_functions.local.loopback import LOOPBACK, answers, free_ports, request
 from boiler_functions.local.process import ServerProcess
 
 _START_SECONDS = 300.0
@@ -90,6 +91,11 @@ class FirebaseEmulators:
     def tasks_host(self) -> str:
         return self._host("tasks")
 
+    @property
+    def pid(self) -> int:
+        """The process of firebase-tools, which leads the group of those that end with it."""
+        return self._server.pid
+
     def _host(self, emulator: str) -> str:
         return f"{LOOPBACK}:{self._ports[emulator]}"
 
@@ -119,6 +125,10 @@ class FirebaseEmulators:
     def stop(self) -> None:
         """Stops the emulators and all processes that they started; does nothing if they are stopped."""
         self._server.stop()
+        # It has a session of its own, and goes on if firebase-tools was killed or ended before it took note of it.
+        if answers(self.firestore_host):
+            with suppress(OSError, http.client.HTTPException):
+                request(self.firestore_host, "POST", "/shutdown")
         self._folder.cleanup()
 
 

@@ -4,8 +4,10 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
@@ -150,3 +152,13 @@ def test_the_emulators_serve_the_folder_that_is_deployed_and_the_functions_besid
 def test_all_emulators_stop_with_their_block(served: Served) -> None:
     assert served.were_there, served.log
     assert not any(map(answers, served.hosts))
+
+
+def test_the_database_stops_with_its_block_although_firebase_tools_was_killed(project: Path) -> None:
+    with FirebaseEmulators(project / "functions", f"demo-{secrets.token_hex(6)}", ("firestore",)) as emulators:
+        os.killpg(emulators.pid, signal.SIGKILL)
+        assert answers(emulators.firestore_host)
+    deadline = time.monotonic() + 30
+    while answers(emulators.firestore_host) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not answers(emulators.firestore_host)
