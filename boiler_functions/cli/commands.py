@@ -199,8 +199,10 @@ def plan(
 
     assumed, listed = Assumed(many, dependents), Prices.read(prices)
     planned = Plan.of(context.compiled, read_indexes(context), assumed, listed, watch_of(context), str(context))
-    printed = Output("plan", planned.to_json(), ()).to_json(context) + "\n" if as_json else None
-    put(printed or planned.text(console_of(output)), output)
+    if as_json:
+        put(Output("plan", planned.to_json(), ()).to_json(context) + "\n", output)
+    else:
+        put(planned.text(console_of(output)), output)
     if context.has_database:
         from boiler_functions.cli.registering import Registering
 

@@ -14,7 +14,7 @@ from boiler_functions.exceptions import ConfigurationError
 from boiler_functions.local.firestore_emulator import emulator_jar, firebase_command, java
 from boiler_functions.local.launcher import write_launcher
 from boiler_functions.local.lazy_schemas import with_lazy_schemas
-from boiler_functions.local.loopback import LOOPBACK, answers, free_ports, request
+from boiler_functions.local.loopback import LOOPBACK, free_ports, request
 from boiler_functions.local.process import ServerProcess
 
 _START_SECONDS = 300.0
@@ -48,6 +48,7 @@ class FirebaseEmulators:
                 "Run: npm install --save-dev firebase-tools"
             )
         self._ports = dict(zip((*_EMULATORS, *_COMPANIONS), free_ports(8), strict=True))
+        self._has_database = "firestore" in only
         self._folder = TemporaryDirectory(prefix="boiler-firebase-")
         folder = Path(self._folder.name)
         try:
@@ -124,11 +125,13 @@ class FirebaseEmulators:
 
     def stop(self) -> None:
         """Stops the emulators and all processes that they started; does nothing if they are stopped."""
-        self._server.stop()
-        # It has a session of its own, and goes on if firebase-tools was killed or ended before it took note of it.
-        if answers(self.firestore_host):
+        # It has a session of its own, and goes on if firebase-tools is killed. First, while no other server can have
+        # taken its port.
+        if self._has_database:
             with suppress(OSError, http.client.HTTPException):
                 request(self.firestore_host, "POST", "/shutdown")
+            self._has_database = False
+        self._server.stop()
         self._folder.cleanup()
 
 

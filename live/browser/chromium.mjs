@@ -11,7 +11,7 @@ const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-s
 const APPLICATIONS = ["Google Chrome", "Chromium"].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`);
 const UNPACKED = fileURLToPath(new URL("../node_modules/.chromium", import.meta.url));
 
-// The package's own file of this kind looks in /tmp/fonts; without any font Chromium ends with an error.
+// The package's own file of this kind does not name this folder; without any font Chromium ends with an error.
 const FONTS = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><dir>${UNPACKED}/fonts</dir><cachedir>${UNPACKED}/fonts-cache</cachedir></fontconfig>

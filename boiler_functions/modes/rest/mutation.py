@@ -76,7 +76,7 @@ class Mutation:
         answer = self._answer(built, is_new=is_new, is_read=self._shows(built, after, left))
         concerning = self._concerning(unit, built, reader, after)
         if self.call.wait or self.kept is not None:
-            # Only who waits is told when the stored view has the change.
+            # Only a call that waits needs them; a kept answer may be waited for when its key comes again.
             answer = replace(answer, changed=dict(_changed(concerning, reader, after)))
         writes = unit.commit_writes() if unit.writes or self.kept is not None else []
         if self.kept is not None:
