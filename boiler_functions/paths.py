@@ -13,8 +13,16 @@ MAX_ID_BYTES = 1500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+def _is_plain(segment: str) -> bool:
+    """Returns whether the text is surely an id: ASCII letters and digits."""
+    return segment.isalnum() and segment.isascii() and len(segment) <= MAX_ID_BYTES
+
+
 def fault_of_id(segment: str) -> str | None:
     """Returns why Firestore refuses the id of a document or collection; None if it accepts it."""
+    # Most ids are plain, and each is asked for several times in a build.
+    if _is_plain(segment):
+        return None
     if not segment or segment in (".", "..") or "/" in segment:
         return "it may not be empty, '.' or '..', or contain '/'"
     if len(segment) >= 4 and segment.startswith("__") and segment.endswith("__"):
@@ -34,6 +42,8 @@ def document_id(value: object) -> str:
     """
     if not isinstance(value, str):
         raise InvalidPath(f"A document id is a string; found {shown(value)}.")
+    if _is_plain(value):
+        return value
     if fault := fault_of_id(value):
         raise InvalidPath(f"{shown(value)} is not a document id: {fault}.")
     if _CONTROL.search(value) or value != value.strip():
@@ -117,6 +127,11 @@ class Pattern:
         """For each segment, the name of its placeholder, or None for a literal."""
         return tuple(self._placeholder(segment) for segment in self.segments)
 
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        placeholders = zip(self._placeholders, self.segments, strict=True)
+        return re.compile("/".join("([^/]*)" if name else re.escape(segment) for name, segment in placeholders))
+
     @property
     def is_document(self) -> bool:
         return len(self.segments) % 2 == 0
@@ -128,25 +143,18 @@ class Pattern:
 
     def match(self, path: str) -> dict[str, str] | None:
         """Returns the values of the placeholders in the path, or None if it does not match."""
-        segments = path.split("/")
-        if len(segments) != len(self.segments):
-            return None
-        captured = {}
-        for name, expected, found in zip(self._placeholders, self.segments, segments, strict=True):
-            if name:
-                captured[name] = found
-            elif expected != found:
-                return None
-        return captured
+        found = self._expression.fullmatch(path)
+        return dict(zip(self.names, found.groups(), strict=True)) if found else None
 
     def fill(self, values: Mapping[str, object]) -> str:
         """Returns the path with every placeholder replaced; raises InvalidPath for a value that is not an id."""
-        if missing := [name for name in self.names if name not in values]:
-            raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {', '.join(values) or 'nothing'}.")
-        return "/".join(
-            document_id(values[name]) if name else segment
-            for name, segment in zip(self._placeholders, self.segments, strict=True)
-        )
+        placeholders = zip(self._placeholders, self.segments, strict=True)
+        try:
+            return "/".join([document_id(values[name]) if name else segment for name, segment in placeholders])
+        except KeyError as error:
+            missing = [name for name in self.names if name not in values]
+            found = ", ".join(values) or "nothing"
+            raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {found}.") from error
 
     def overlaps(self, other: "Pattern") -> bool:
         """Returns whether some path matches both patterns."""

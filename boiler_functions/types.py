@@ -4,12 +4,14 @@ import hashlib
 import json
 import math
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias, TypeVar
+from functools import cache
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 Version: TypeAlias = int
 """The `update_time` of a document in nanoseconds since 1970; MISSING for a document that does not exist."""
@@ -44,6 +46,12 @@ class GeoPoint:
     longitude: float
 
 
+def cached(function: Callable[P, T]) -> Callable[P, T]:
+    """Caches the function's results for ever, also those for classes whose instances have no hash."""
+    # For a type checker, such a class has no hash itself, so that `functools.cache` would refuse it.
+    return cast(Callable[P, T], cache(function))
+
+
 def to_datetime(instant: Instant) -> datetime:
     """Returns the instant as an aware datetime in UTC, cut to microseconds as in Firestore."""
     seconds, nanoseconds = divmod(instant, 1_000_000_000)
@@ -58,6 +66,8 @@ def to_instant(moment: datetime) -> Instant:
 
 
 def _tagged(value: Any) -> Any:
+    if type(value) is str:  # Most values are text.
+        return value
     match value:
         case None | bool() | str():
             return value
@@ -76,16 +86,23 @@ def _tagged(value: Any) -> Any:
             return {"reference": value.path}
         case GeoPoint():
             return {"geo": [repr(float(value.latitude)), repr(float(value.longitude))]}
-        case Mapping():
-            return {"map": {key: _tagged(value[key]) for key in sorted(value)}}
         case list() | tuple():
             return [_tagged(item) for item in value]
+        case dict() | Mapping():
+            return {"map": {key: _tagged(value[key]) for key in sorted(value)}}
         case _:
             raise TypeError(f"{type(value).__name__} is not a Firestore value: {value!r}")
 
 
+_AS_IT_IS: Final = frozenset({type(None), bool, int, float, str, bytes, Reference})
+"""The types whose values read back from a document as they were written."""
+
+
 def as_stored(value: Any) -> Any:
     """Returns the value as it reads back from a document: times in UTC with microseconds, degrees as floats, lists."""
+    # By its exact type first, as matching asks for one class after the other.
+    if type(value) in _AS_IT_IS:
+        return value
     match value:
         case datetime():
             return to_datetime(to_instant(value))

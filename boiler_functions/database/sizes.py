@@ -32,7 +32,9 @@ def name_size(path: str) -> int:
 def map_size(fields: Fields) -> int:
     size = 32
     for name, value in fields.items():
-        size += text_size(name) + value_size(value)
+        # Written out: each view is measured several times, and calls take longer than all else.
+        size += (len(name) if name.isascii() else len(name.encode())) + 1
+        size += _FIXED.get(type(value)) or value_size(value)
     return size
 
 
@@ -45,8 +47,10 @@ def value_size(value: Any) -> int:
     kind = type(value)
     if kind is str:
         return text_size(value)
-    if (fixed := _FIXED.get(kind)) is not None:
-        return fixed
+    if kind is dict:
+        return map_size(value)
+    if kind is list:
+        return sum(map(value_size, value))
     match value:
         case None | bool():
             return 1

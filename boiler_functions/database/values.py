@@ -105,7 +105,7 @@ def check_fields(path: str, fields: Fields) -> None:
     for name, value in fields.items():
         if reason := fault_of_name(name):
             raise InvalidRequest(f"{path} cannot be written: field {shown(name)}: {reason}")
-        for fault in faults_of(value, name):
+        for fault in () if _is_plain(value) else faults_of(value, name):
             raise InvalidRequest(f"{path} cannot be written: field {dotted((name, *fault.where))}: {fault.reason}")
 
 
@@ -136,12 +136,17 @@ def _size(name: str) -> int:
 def _look(value: Any, where: tuple[str | int, ...], names: int, depth: int, found: list[Fault]) -> None:
     if _is_plain(value):
         return
+    # A dict first: asking whether a value is any Mapping takes long.
     match value:
+        case dict():
+            _look_into(value, where, names, depth, found)
         case list() | tuple():
             if depth == MAX_DEPTH and value:
                 found.append(Fault(where, f"Nested more than {MAX_DEPTH} deep."))
                 return
             for index, item in enumerate(value):
+                if _is_plain(item):
+                    continue
                 if isinstance(item, list | tuple):
                     found.append(Fault((*where, index), "A list in a list; put a mapping between."))
                 else:
@@ -161,7 +166,7 @@ def _look_into(value: Fields, where: tuple[str | int, ...], names: int, depth: i
     for key, item in value.items():
         if reason := fault_of_name(key, parents):
             found.append(Fault((*where, str(key)), reason))
-        else:
+        elif not _is_plain(item):
             _look(item, (*where, key), parents + _size(key), depth + 1, found)
 
 

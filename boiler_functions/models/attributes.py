@@ -229,7 +229,9 @@ class Attribute(Generic[T]):
 
     def stored_in(self, fields: Mapping[str, Any]) -> Any:
         """Returns what a document holds for the attribute, under its name or a former one; None if nothing."""
-        return next((fields[key] for key in (self.data_key, *self.aliases) if key in fields), None)
+        if self.data_key in fields:
+            return fields[self.data_key]
+        return next((fields[key] for key in self.aliases if key in fields), None)
 
     @cached_property
     def is_list(self) -> bool:
@@ -300,5 +302,5 @@ class Attribute(Generic[T]):
         return callable(self.default) and is_drawn(self.default)
 
     def _value(self, instance: Holder) -> Any:
-        values = instance.values
-        return values[self.name] if self.name in values else instance._unset(self.name)
+        value = instance.values.get(self.name, UNSET)
+        return instance._unset(self.name) if value is UNSET else value

@@ -7,7 +7,7 @@ import secrets
 import string
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from boiler_functions.database import PRESENT, Delete, Document, Filter, Put
 from boiler_functions.exceptions import (
@@ -25,7 +25,7 @@ from boiler_functions.models.original import IMMUTABLE, Original
 from boiler_functions.models.reads import Reads
 from boiler_functions.models.selection import Selection, select
 from boiler_functions.paths import Pattern, document_id, field_path, id_of
-from boiler_functions.types import Fields, subclasses
+from boiler_functions.types import Fields, cached, subclasses
 
 Loaded: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Misfit]]
 """The values of a document's attributes, and what does not fit."""
@@ -104,12 +104,7 @@ class DomainModel(Model):
     @classmethod
     def pattern(cls) -> Pattern:
         """Returns the pattern of the documents' paths: `cities/{doc_id}`."""
-        name = cls.meta("collection_name")
-        if name is None:
-            raise InvalidPattern(
-                f'{cls.__name__} has no collection; add `class Meta: collection_name = "{cls.__name__.lower()}s"`.'
-            )
-        return _document_pattern(name)
+        return _pattern(cls)
 
     @classmethod
     def path_of(cls, doc_id: str, **parents: str) -> str:
@@ -174,8 +169,7 @@ class DomainModel(Model):
     @classmethod
     def _of_values(cls, document: Document, values: Mapping[str, Any], misfits: Mapping[str, Misfit]) -> Self:
         model = cls.__new__(cls)
-        model.path = document.path
-        model._misfits = misfits
+        vars(model).update(path=document.path, _misfits=misfits)  # No attributes, which an assignment would look for.
         model._initialize(values, is_read=True)
         # For a callable default, the value that it returned: calling it again may return another.
         filled = {name: copy.deepcopy(each) for name, each in model.values.items() if name not in values}
@@ -365,12 +359,13 @@ class DomainModel(Model):
     @classmethod
     def holds(cls, document: Document) -> bool:
         """Returns whether the document exists and belongs to this class or a subclass."""
-        return document.exists and issubclass(cls._root()._class_of(document), cls)
+        root = cls._root()
+        return document.exists and (cls is root or issubclass(root._class_of(document), cls))
 
     @classmethod
     def _root(cls) -> type[DomainModel]:
         """Returns the topmost class of the collection, the one that declares it."""
-        return _root(cast(Any, cls))
+        return _root(cls)
 
     @classmethod
     def _class_of(cls, document: Document) -> type[Self]:
@@ -414,7 +409,17 @@ def _is_constant(found: Loaded) -> bool:
     return not misfits and all(isinstance(each, IMMUTABLE) for each in values.values())
 
 
-@cache
+@cached
+def _pattern(model: Any) -> Pattern:
+    name = model.meta("collection_name")
+    if name is None:
+        raise InvalidPattern(
+            f'{model.__name__} has no collection; add `class Meta: collection_name = "{model.__name__.lower()}s"`.'
+        )
+    return _document_pattern(name)
+
+
+@cached
 def _root(model: Any) -> type[DomainModel]:
     name = model.meta("collection_name")
     bases = [base for base in model.__mro__ if issubclass(base, DomainModel)]

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
-from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -25,7 +24,7 @@ from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import flatten
 from boiler_functions.models.schemas import schema_of
 from boiler_functions.models.spelling import StoredSchema
-from boiler_functions.types import Fields, Reference, described, digest, shown, subclasses
+from boiler_functions.types import Fields, Reference, cached, described, digest, shown, subclasses
 
 OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
@@ -44,7 +43,7 @@ OPTIONS = {
 _UNSET = object()
 
 
-@cache
+@cached
 def _option(model: Any, name: str) -> Any:
     for base in model.__mro__:
         options = vars(base).get("Meta")
@@ -167,7 +166,7 @@ class Model:
     @classmethod
     def meta(cls, name: str, default: Any = None) -> Any:
         """Returns an option of `class Meta`, from this class or the nearest base that sets it."""
-        found = _option(cast(Any, cls), name)
+        found = _option(cls, name)
         return default if found is _UNSET else found
 
     @classmethod
@@ -190,12 +189,12 @@ class Model:
     @classmethod
     def schema(cls, base: type[Schema] = StoredSchema) -> Schema:
         """Returns the marshmallow schema for input: all attributes except those that only a getter gives."""
-        return schema_of(cast(Any, cls), base, computed=False)
+        return schema_of(cls, base, False)
 
     @classmethod
     def view_schema(cls, base: type[Schema] = StoredSchema) -> Schema:
         """Returns the marshmallow schema of `to_view_dict`: all attributes, the computed ones always present."""
-        return schema_of(cast(Any, cls), base, computed=True)
+        return schema_of(cls, base, True)
 
     @classmethod
     def _current(cls, fields: Fields) -> Fields:
@@ -204,7 +203,7 @@ class Model:
         Values under former names get the present one, values of another type are coerced where the attribute says so,
         and a null that stands for a default is left out, as a missing field is.
         """
-        for attribute in _read_otherwise(cast(Any, cls)):
+        for attribute in _read_otherwise(cls):
             found = attribute.stored_in(fields)
             others = {
                 key: value for key, value in fields.items() if key not in (attribute.data_key, *attribute.aliases)
@@ -220,7 +219,7 @@ class Model:
     @classmethod
     def exported(cls) -> Mapping[str, Attribute[Any]]:
         """Returns the attributes that are stored: all except those in `Meta.exclude`."""
-        return _exported(cast(Any, cls))
+        return _exported(cls)
 
     @classmethod
     def _fitting(cls, schema: Schema, fields: Fields) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -240,12 +239,8 @@ class Model:
     def _initialize(self, values: Mapping[str, Any], *, is_read: bool = False) -> None:
         self.values = {
             name: each.initial()
-            for name, each in self.attributes.items()
-            if each.has_default
-            and name not in values
-            and name not in self._misfits
-            and each.fget is None
-            and not (is_read and each.is_drawn)
+            for name, each in _filled(type(self)).items()
+            if name not in values and name not in self._misfits and not (is_read and each.is_drawn)
         }
         for name, value in values.items():
             if name not in self.attributes and self.meta("unknown") != INCLUDE:
@@ -270,8 +265,8 @@ class Model:
         fields = self._spelled()
         if self.recalled:
             return fields
-        declared = {each.data_key for each in self.attributes.values()}
-        errors = self.view_schema().validate({key: value for key, value in fields.items() if key in declared})
+        names = _names(type(self))
+        errors = self.view_schema().validate({key: value for key, value in fields.items() if key in names})
         left = {self.attributes[name].data_key for name in self._misfits if name not in self.values}
         if errors := {key: messages for key, messages in errors.items() if key not in left}:
             raise InvalidValue(type(self).__name__, flatten(errors), self._refused(errors))
@@ -282,7 +277,7 @@ class Model:
 
     def _refused(self, keys: Iterable[str]) -> dict[str, Any]:
         """Returns the values that the model holds for these fields."""
-        names = {each.data_key: name for name, each in self.attributes.items()}
+        names = _names(type(self))
         return {key: self.values[names[key]] for key in keys if names.get(key) in self.values}
 
     def _spelled(self) -> dict[str, Any]:
@@ -300,7 +295,7 @@ class Model:
         stored = {attribute: self._stored(attribute, value) for attribute, value in values.items()}
         by_key = {self.attributes[name].data_key: value for name, value in stored.items()}
         extra = {name: value for name, value in self.values.items() if name not in self.attributes}
-        return {**copy.deepcopy(extra), **by_key}
+        return {**copy.deepcopy(extra), **by_key} if extra else by_key
 
     def _computed(self, name: str) -> Any:
         return getattr(self, name)
@@ -327,7 +322,7 @@ class Model:
         return isinstance(other, type(self)) and isinstance(self, type(other)) and other.values == self.values
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and name not in _assignable(cast(Any, type(self))):
+        if not name.startswith("_") and name not in _assignable(type(self)):
             if self.meta("unknown") != INCLUDE:
                 raise InvalidValue(
                     type(self).__name__,
@@ -378,22 +373,34 @@ def _faults(name: str, value: Any) -> list[Fault]:
     return faults_of(value, name) if reason is None else [Fault((), reason)]
 
 
-@cache
+@cached
 def _assignable(model: Any) -> frozenset[str]:
     """Returns the names that the classes of a model declare: its attributes, and what they annotate or define."""
     return frozenset(name for each in model.__mro__ for name in (*vars(each), *vars(each).get("__annotations__", ())))
 
 
-@cache
+@cached
 def _read_otherwise(model: Any) -> list[Attribute[Any]]:
     """Returns the attributes whose values a document may hold under another name, or as another type."""
     return [each for each in model.attributes.values() if each.aliases or each.coercion]
 
 
-@cache
+@cached
 def _exported(model: Any) -> Mapping[str, Attribute[Any]]:
     excluded = set(model.meta("exclude", ()))
     return {name: each for name, each in model.attributes.items() if name not in excluded}
+
+
+@cached
+def _filled(model: Any) -> Mapping[str, Attribute[Any]]:
+    """Returns the attributes that have a default value."""
+    return {name: each for name, each in model.attributes.items() if each.has_default and each.fget is None}
+
+
+@cached
+def _names(model: Any) -> Mapping[str, str]:
+    """Returns the names of the attributes, by those of the fields that hold them."""
+    return {each.data_key: name for name, each in model.attributes.items()}
 
 
 def _without_references(value: Any) -> Any:

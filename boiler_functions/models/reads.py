@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from marshmallow import EXCLUDE
+
+Attributes: TypeAlias = tuple[tuple[Any, frozenset[str] | None], ...]
+"""Models, each with the names of some of its attributes; None for all."""
 
 
 class Reads:
@@ -23,10 +26,12 @@ class Reads:
             self._whole.add(model)  # A field that the model does not declare may refuse the document, or be read.
         return NotedValues(values, self._names.setdefault(model, set()), lambda: self._whole.add(model))
 
-    def fields(self) -> Iterator[tuple[Any, frozenset[str] | None]]:
-        """Yields each model with the names of the fields that hold what was read; None for all fields."""
-        for model, names in self._names.items():
-            yield model, None if model in self._whole else frozenset(fields_of([model], names))
+    @property
+    def attributes(self) -> Attributes:
+        """What was read of each model."""
+        return tuple(
+            (model, None if model in self._whole else frozenset(names)) for model, names in self._names.items()
+        )
 
 
 class NotedValues(dict[str, Any]):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, pre_load
 
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.spelling import AnswerSchema
+from boiler_functions.types import cached
 
 
-@cache
-def schema_of(model: Any, base: type[Schema], *, computed: bool) -> Schema:
+@cached
+def schema_of(model: Any, base: type[Schema], computed: bool) -> Schema:
     """Returns the schema of a model's input; with `computed`, that of what the model shows."""
 
     class Meta:

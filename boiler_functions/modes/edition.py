@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from boiler_functions.models.attributes import Attribute
 from boiler_functions.modes.release import Release
-from boiler_functions.types import digest
+from boiler_functions.types import cached, digest
 from boiler_functions.views.view_model import ViewModel
 
 _PLAIN = (type(None), bool, int, float, str, bytes)
@@ -116,7 +115,8 @@ def _placed_by(view: type[ViewModel[Any]]) -> Iterator[Any]:
             yield [name, *_described(declared)]
 
 
-def _class_fingerprint(view: type[ViewModel[Any]]) -> str:
+@cached
+def class_fingerprint(view: type[ViewModel[Any]]) -> str:
     """A digest of the class itself: what its attributes are called and what its methods do.
 
     It stands in for the fingerprint of the source, which a release has: it sees no function that a getter calls, and
@@ -126,10 +126,6 @@ def _class_fingerprint(view: type[ViewModel[Any]]) -> str:
     described = [[[name, *_described(value)] for name, value in sorted(vars(each).items())] for each in bases]
     own = [[each.name, each.source.name] for each in view.copy_class.__declared__()]
     return f"class-{digest(view.__name__, schema_version(view), described, *filter(None, [own]))}"
-
-
-# For the type checker, a class whose instances have no hash has none itself.
-class_fingerprint: Callable[[type[ViewModel[Any]]], str] = cache(_class_fingerprint)  # type: ignore[assignment]
 
 
 def _described(value: object) -> Iterator[Any]:

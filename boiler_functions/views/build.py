@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from math import prod
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from boiler_functions.database import Aggregated, Aggregation, Database, Document, Filter, Query, Result, Select
 from boiler_functions.database.groups import check_values, from_documents
@@ -48,17 +48,25 @@ class Instance(NamedTuple):
     @property
     def key(self) -> dict[str, str]:
         """The values of the placeholders in the root's path: `{"doc_id": "standup"}`."""
-        root = self.view.store_class.root()
-        return (root.model.pattern().match(self.root) or {}) if root else {}
+        return dict(_key(cast(Any, self.view), self.root) or {})
 
     @property
     def is_possible(self) -> bool:
         """Whether the view as declared now can have this root; a ledger may come from an earlier declaration."""
-        root = self.view.store_class.root()
-        return root.model.pattern().match(self.root) is not None if root else not self.root
+        return _key(cast(Any, self.view), self.root) is not None
 
     def __repr__(self) -> str:
         return f"{self.view.__name__} of {self.root}" if self.root else self.view.__name__
+
+
+@lru_cache(maxsize=1024)  # Each step of a build asks for it; a page has 100 views.
+def _key(view: Any, root: str) -> Mapping[str, str] | None:
+    """Returns the values of the placeholders in the root's path; None for a root that the view cannot have."""
+    source = view.store_class.root()
+    if source is None:
+        return None if root else {}
+    found: Mapping[str, str] | None = source.model.pattern().match(root)
+    return found
 
 
 class Built(NamedTuple):
@@ -285,8 +293,8 @@ class Seen:
     view once a value of it is read that does not fit. Its dependency stays, so that its next change builds the view.
     """
 
-    def __init__(self, store: type[Store], resolution: Resolution, documents: Mapping[str, Document]) -> None:
-        self.documents = dict(documents)
+    def __init__(self, store: type[Store], resolution: Resolution, documents: dict[str, Document]) -> None:
+        self.documents = documents
         self.skipped: dict[str, InvalidDocument] = {}
         self._store = store
         self._resolution = resolution
@@ -392,13 +400,20 @@ def _computed(
         store = store_class(resolution.paths, dict(seen.documents), reader.time, totals)
         view = instance.view.of(store, instance.key)
         copies = view.__copies__()
-        built = empty._replace(destinations=copies.paths, view=view, refused=copies.refused)
         try:
             content, own = _contents(view, [each for each in copies.paths if instance.copy in (None, each)])
-            built = built._replace(content=content, own=own, wake_at=store.changes_at)
-            return built._replace(reads=fields_read(store_class, resolution, seen.documents, reads))
+            read = fields_read(store_class, resolution, seen.documents, reads)
         except Permanent as error:
-            return built._replace(failure=error)
+            return empty._replace(destinations=copies.paths, view=view, refused=copies.refused, failure=error)
+        return empty._replace(
+            content=content,
+            destinations=copies.paths,
+            view=view,
+            refused=copies.refused,
+            wake_at=store.changes_at,
+            own=own,
+            reads=read,
+        )
 
 
 def _contents(view: ViewModel[Any], paths: Collection[str]) -> tuple[Fields, Mapping[str, Fields] | None]:

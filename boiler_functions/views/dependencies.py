@@ -8,7 +8,7 @@ Of the documents, the fields that getters read are dependencies, too: a change o
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache, reduce
+from functools import lru_cache, reduce
 from typing import Any, TypeAlias, cast
 
 from marshmallow import EXCLUDE
@@ -17,8 +17,8 @@ from boiler_functions.database import NAME, Document, Query
 from boiler_functions.database.change import Change
 from boiler_functions.database.matching import matches, segments_of
 from boiler_functions.models.model import OBJ_TYPE
-from boiler_functions.models.reads import Reads, fields_of
-from boiler_functions.types import digest, subclasses
+from boiler_functions.models.reads import Attributes, Reads, fields_of
+from boiler_functions.types import cached, digest, subclasses
 from boiler_functions.views.queries import Queried
 from boiler_functions.views.store import Resolution, Root, Source, Store
 from boiler_functions.views.totals import Total
@@ -108,26 +108,44 @@ def fields_read(
     store: type[Store], resolution: Resolution, documents: Mapping[str, Document], reads: Reads
 ) -> FieldsRead:
     """Returns what a build read, followed and found documents by: for each pattern, not for each document."""
-    found: dict[str, frozenset[str] | None] = {}
-    for source in store.sources:
-        paths = resolution.paths.get(source.name, ())
-        if source.leads and any(path in documents and documents[path].exists for path in paths):
-            found[source.model.pattern().text] = frozenset()
+    found = tuple(source for source in store.sources if source.leads and _has_document(source, resolution, documents))
+    fields = _fields_read(cast(Any, store), found, tuple(map(_models_of, store.sources)), reads.attributes)
+    return dict.fromkeys(fields) if reads.is_whole else fields
+
+
+def _has_document(source: Source, resolution: Resolution, documents: Mapping[str, Document]) -> bool:
+    return any(path in documents and documents[path].exists for path in resolution.paths.get(source.name, ()))
+
+
+# The views of a page read the same. By the models, too: a subclass may be declared later.
+@lru_cache(maxsize=256)
+def _fields_read(
+    store: Any, found: tuple[Source, ...], models: tuple[tuple[Any, ...], ...], noted: Attributes
+) -> FieldsRead:
+    fields: dict[str, frozenset[str] | None] = {source.model.pattern().text: frozenset() for source in found}
     for source in store.sources:
         pattern = source.model.pattern()
-        if pattern.text in found:
-            noted = (fields for model, fields in reads.fields() if model.pattern().overlaps(pattern))
-            found[pattern.text] = reduce(_both, noted, _both(found[pattern.text], _decided(store, source)))
-    return dict.fromkeys(found) if reads.is_whole else found
+        if pattern.text in fields:
+            read = (_fields_of(model, names) for model, names in noted if model.pattern().overlaps(pattern))
+            fields[pattern.text] = reduce(_both, read, _both(fields[pattern.text], _decided(store, source)))
+    return fields
+
+
+def _fields_of(model: Any, names: frozenset[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(fields_of([model], names))
+
+
+def _models_of(source: Source) -> tuple[Any, ...]:
+    return (source.model, *subclasses(source.model))
 
 
 def _decided(store: type[Store], source: Source) -> frozenset[str]:
     """Returns the fields that say a document's class, where it leads, and whether the reference finds it."""
-    return _deciding(cast(Any, store), source, (source.model, *subclasses(source.model)))
+    return _deciding(store, source, _models_of(source))
 
 
-@cache
-def _deciding(store: Any, source: Source, models: tuple[Any, ...]) -> frozenset[str]:
+@cached
+def _deciding(store: type[Store], source: Source, models: tuple[Any, ...]) -> frozenset[str]:
     # By the models, too: a subclass may be declared later.
     followed = fields_of(models, store.followed_from(source))
     queries = list(source.decided_by())
@@ -152,7 +170,7 @@ def selected_of(stores: Iterable[type[Store]]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _needed(store: type[Store], source: Source) -> frozenset[str] | None:
-    models = (source.model, *subclasses(source.model))
+    models = _models_of(source)
     if source.fields is None or any(each.meta("unknown", EXCLUDE) != EXCLUDE for each in models):
         return None  # A field that the model does not declare may refuse the document.
     return frozenset(fields_of(models, store.read_by(source))) | _decided(store, source)

@@ -15,9 +15,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from boiler_functions.database import Aggregation, Document, Query, Result
 from boiler_functions.exceptions import InvalidReference, Rejected
@@ -27,7 +26,7 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.model import Model
 from boiler_functions.models.relation import Relation
 from boiler_functions.models.session import Readable
-from boiler_functions.types import Instant
+from boiler_functions.types import Instant, cached
 from boiler_functions.views.now import Now
 
 M = TypeVar("M", bound=Model)
@@ -149,8 +148,10 @@ class Source(ABC):
     def _add_named(self, resolution: Resolution, paths: Iterable[str], documents: Documents) -> None:
         found = tuple(dict.fromkeys(paths))
         resolution.paths[self.name] = found
-        resolution.named.update(dict.fromkeys(found))
-        resolution.missing_documents.update(dict.fromkeys(path for path in found if path not in documents))
+        for path in found:
+            resolution.named[path] = None
+            if path not in documents:
+                resolution.missing_documents[path] = None
 
     def _models(self, store: Store) -> list[Any]:
         # In the order of the paths, except for `matching`, which keeps the order of its selection.
@@ -347,7 +348,7 @@ class Store:
     @classmethod
     def root(cls) -> Root[Any] | None:
         """Returns the root, or None."""
-        return _root(cast(Any, cls))
+        return _root(cls)
 
     @classmethod
     def resolve(cls, key: Mapping[str, str], documents: Documents, results: Results) -> Resolution:
@@ -363,6 +364,6 @@ class Store:
             source.resolve(key, resolution, documents, results)
 
 
-@cache
-def _root(store: Any) -> Root[Any] | None:
+@cached
+def _root(store: type[Store]) -> Root[Any] | None:
     return next((each for each in store.sources if isinstance(each, Root)), None)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from marshmallow import Schema
@@ -21,6 +20,7 @@ from boiler_functions.models.domain_model import DomainModel
 from boiler_functions.models.fields import Part, Related
 from boiler_functions.models.model import Model
 from boiler_functions.paths import Pattern
+from boiler_functions.types import cached
 from boiler_functions.views.followed import Beside, Many, Single
 from boiler_functions.views.store import Source, Store
 
@@ -52,7 +52,8 @@ class StoredCopy(DomainModel):
         )
 
 
-def _copy_model(view: type[Any]) -> type[StoredCopy]:
+@cached
+def copy_model(view: type[Any]) -> type[StoredCopy]:
     """Returns the model of the copies of a view; raises DeclarationError if another view cannot read them.
 
     In its pattern, the last segment is `doc_id`; before it, the placeholder `meeting.doc_id` is `meeting_id`, and
@@ -73,10 +74,6 @@ def _copy_model(view: type[Any]) -> type[StoredCopy]:
     attributes = {name: _stored(each) for name, each in view.exported().items()}
     members = {**attributes, "Meta": options, "_view": view, "__module__": view.__module__, "__doc__": view.__doc__}
     return type(view.__name__, (StoredCopy, view), members)
-
-
-# For the type checker, a class whose instances have no hash has none itself.
-copy_model: Callable[[type[Any]], type[StoredCopy]] = cache(_copy_model)  # type: ignore[assignment]
 
 
 def check_has_id(view: type[Any]) -> None:

@@ -112,9 +112,7 @@ class ViewModel(Model, Generic[S, C_co]):
     ) -> typing.Self:
         """Returns a view over a Store; `values` are those of a form, `copy_path` is where it is stored."""
         view = cls.__new__(cls)
-        view.store = store
-        view.params = params
-        view._copy_path = copy_path
+        vars(view).update(store=store, params=params, _copy_path=copy_path)
         view._initialize({})
         assign(view, values or {})
         return view

@@ -389,7 +389,7 @@ def test_the_values_of_a_model_can_be_sent_to_another_process() -> None:
     values = reads.noted(Article, {"title": "One"})
     sent = pickle.loads(pickle.dumps(values))
     assert (type(sent), sent) == (dict, {"title": "One"})
-    assert dict(reads.fields()) == {Article: None}
+    assert dict(reads.attributes) == {Article: None}
 
 
 def test_a_request_that_waits_knows_that_its_change_is_left_alone(testing: MemoryApp) -> None:
