@@ -6,7 +6,7 @@ import math
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -26,6 +26,8 @@ Instant: TypeAlias = int
 Fields: TypeAlias = Mapping[str, Any]
 """The fields of a document: None, bool, int, float, str, bytes, datetime, GeoPoint, Reference, list, mapping."""
 
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # json.dumps makes a new encoder at each call that asks for compact text.
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -54,15 +56,14 @@ def cached(function: Callable[P, T]) -> Callable[P, T]:
 
 def to_datetime(instant: Instant) -> datetime:
     """Returns the instant as an aware datetime in UTC, cut to microseconds as in Firestore."""
-    seconds, nanoseconds = divmod(instant, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+    return _EPOCH + timedelta(microseconds=instant // 1000)
 
 
 def to_instant(moment: datetime) -> Instant:
     """Returns the datetime in nanoseconds since 1970; a naive one counts as UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    nanoseconds = getattr(moment, "nanosecond", 0) or aware.microsecond * 1000
-    return int(aware.replace(microsecond=0).timestamp()) * 1_000_000_000 + nanoseconds
+    passed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    nanoseconds = getattr(moment, "nanosecond", 0) or passed.microseconds * 1000
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000_000 + nanoseconds
 
 
 def _tagged(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """The console script `boiler`; only `python -m boiler_functions` imports it."""
 
+import gc
 import sys
 
 _EXTRAS = {"click": "cli", "rich": "cli", "watchfiles": "cli", "flask_smorest": "rest", "firebase_admin": "rest"}
@@ -7,6 +8,9 @@ _EXTRAS = {"click": "cli", "rich": "cli", "watchfiles": "cli", "flask_smorest": 
 
 def main() -> None:
     """Runs the command that the arguments name."""
+    # A command keeps most of what it makes until it ends, or until a page of views is committed. By default, Python
+    # looks for garbage after every 700 new objects, which takes a sixth of the time of a build and finds none.
+    gc.set_threshold(100_000)
     try:
         from boiler_functions.cli.commands import boiler
 

@@ -101,8 +101,21 @@ _at_work: set[_Place] = set()
 """The places in which a function is running user code now."""
 
 
+# Noted, since asking the system takes long, and each value that a getter reads is asked for here.
+_process = os.getpid()
+
+
+def _note_process() -> None:
+    global _process
+    _process = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_process)
+
+
 def _here() -> _Place:
-    return _Place(os.getpid(), threading.get_ident())
+    return _Place(_process, threading.get_ident())
 
 
 def current() -> Session:
@@ -112,9 +125,9 @@ def current() -> Session:
     reads made here would not be verified.
     """
     found = _active.get()
-    if found is not None and (found.place is None or found.place == _here()):
+    if found is not None and (found.place is None or found.place == (_process, threading.get_ident())):
         return found.session
-    if found is not None or any(place.process == os.getpid() for place in tuple(_at_work)):
+    if found is not None or any(place.process == _process for place in tuple(_at_work)):
         raise _foreign_thread()
     return Direct(default_database())
 

@@ -298,9 +298,9 @@ class Ledger(NamedTuple):
 
     def put(self, instance: Instance) -> Write:
         """Returns the write of this ledger, which fails if the stored one has changed since it was read."""
-        lists = Lists(self.versions, self.destinations, self.is_whole)
+        lists = Lists(self.versions, self.destinations, self.is_whole).fields()
         fields = {
-            "format": FORMAT if lists.is_packed else READABLE_FORMAT,
+            "format": FORMAT if "packed" in lists else READABLE_FORMAT,
             "schema_version": self.edition.schema_version,
             "plan": self.edition.plan,
             "code": self.edition.code,
@@ -309,7 +309,7 @@ class Ledger(NamedTuple):
             "view": instance.view.__name__,
             "root": instance.root,
             "depends_on": sorted(self.depends_on),
-            **lists.fields(),
+            **lists,
             **({"digests": [self.digests.get(each, "") for each in self.destinations]} if self.digests else {}),
             "content_hash": self.content_hash,
             "as_of": to_datetime(self.as_of),

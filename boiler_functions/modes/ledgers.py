@@ -25,6 +25,9 @@ from boiler_functions.views.build import chunks
 LOOKED_UP = 10
 """The most pages of ledgers that one query returns."""
 
+NAMED = 30
+"""The same, of ledgers of which no more than the root and the plan is read."""
+
 LOOKED_UP_BYTES = 4 * 1024 * 1024
 """The most bytes of ledgers that one query should return, estimated from those of the query before."""
 
@@ -62,7 +65,7 @@ def owed_to(database: Database, app: str, view: str, now: Instant, page: int) ->
 def of_view(database: Database, scope: str, page: int) -> Iterator[Reading]:
     """Yields the ledgers of a view in pages, with no more of each than the root and the plan."""
     # Whoever asks for all of them wants to know of which instances there are any.
-    return _pages(database, _of_plans(scope)._replace(select=("plan", "root")), page)
+    return _pages(database, _of_plans(scope)._replace(select=("plan", "root")), page, NAMED)
 
 
 def of_other_plan(database: Database, scope: str, page: int, edition: Edition) -> Iterator[Reading]:
@@ -141,8 +144,8 @@ def _within(scope: str, field: str) -> tuple[Filter, ...]:
     return (Filter(field, ">=", f"{scope}/"), Filter(field, "<", f"{scope}0"))
 
 
-def _pages(database: Database, query: Query, page: int) -> Iterator[Reading]:
-    """Yields what the query finds in pages. Small ledgers come several pages by one query, after the first page."""
+def _pages(database: Database, query: Query, page: int, most: int = LOOKED_UP) -> Iterator[Reading]:
+    """Yields what the query finds in pages. After the first, one query finds up to `most` pages of small ledgers."""
     limit = page
     while True:
         reading = database.query(query._replace(limit=limit))
@@ -153,7 +156,7 @@ def _pages(database: Database, query: Query, page: int) -> Iterator[Reading]:
         # The next page starts after this one, not at the beginning: ledgers that could not be built are still found.
         last = tuple(field_of(documents[-1], order.field) for order in query.orders)
         query = query._replace(start=Cursor(last, before=False))
-        limit = page * _number_of_pages(documents[:page])
+        limit = page * _number_of_pages(documents[:page], most)
 
 
 def look_ups(number: int, page: int) -> Iterator[int]:
@@ -165,9 +168,9 @@ def look_ups(number: int, page: int) -> Iterator[int]:
     yield number
 
 
-def _number_of_pages(documents: Sequence[Document]) -> int:
+def _number_of_pages(documents: Sequence[Document], most: int) -> int:
     size = sum(document_size(each.path, each.fields or {}) for each in documents)
-    return max(1, min(LOOKED_UP, LOOKED_UP_BYTES // size))
+    return max(1, min(most, LOOKED_UP_BYTES // size))
 
 
 def cursor(ledger_id: str) -> Cursor:

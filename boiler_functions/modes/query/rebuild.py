@@ -245,16 +245,17 @@ class Rebuild(NamedTuple):
                 reader.read_again({path for each in resolved.values() for path in each.named})
                 resolved = reader.resolve(instances)
         new: list[tuple[Instance, Built]] = []
+        composition = self._composition
         for each in instances:
             built = build_to_store(each, reader, resolved[each], self._scope(each))
             if adds_to(ledgers[each].reads, built.reads):
                 new.append((each, built))
             else:
-                yield self._composition.result(each, ledgers[each], built, reader, resolved[each], failure)
+                yield composition.result(each, ledgers[each], built, reader, resolved[each], failure)
         if new:
             ledgers = {**ledgers, **self._register_reads(new, ledgers)}
         for each, built in new:
-            yield self._composition.result(each, ledgers[each], built, reader, resolved[each], failure)
+            yield composition.result(each, ledgers[each], built, reader, resolved[each], failure)
 
     def _register_reads(self, new: Sequence[tuple[Instance, Built]], ledgers: Ledgers) -> Ledgers:
         """Commits the ledgers with fields that getters read for the first time, and reads their documents once more.
