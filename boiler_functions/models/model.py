@@ -21,7 +21,7 @@ from boiler_functions.exceptions import (
     InvalidValue,
 )
 from boiler_functions.models.attributes import Attribute
-from boiler_functions.models.fields import flatten
+from boiler_functions.models.fields import Strict, flatten
 from boiler_functions.models.schemas import schema_of
 from boiler_functions.models.spelling import StoredSchema
 from boiler_functions.types import Fields, Reference, cached, described, digest, shown, subclasses
@@ -266,7 +266,9 @@ class Model:
         if self.recalled:
             return fields
         names = _names(type(self))
-        errors = self.view_schema().validate({key: value for key, value in fields.items() if key in names})
+        declared = {key: value for key, value in fields.items() if key in names}
+        is_checked = declared.keys() == _checked_keys(type(self)) and None not in declared.values()
+        errors = {} if is_checked else self.view_schema().validate(declared)
         left = {self.attributes[name].data_key for name in self._misfits if name not in self.values}
         if errors := {key: messages for key, messages in errors.items() if key not in left}:
             raise InvalidValue(type(self).__name__, flatten(errors), self._refused(errors))
@@ -395,6 +397,17 @@ def _exported(model: Any) -> Mapping[str, Attribute[Any]]:
 def _filled(model: Any) -> Mapping[str, Attribute[Any]]:
     """Returns the attributes that have a default value."""
     return {name: each for name, each in model.attributes.items() if each.has_default and each.fget is None}
+
+
+@cached
+def _checked_keys(model: Any) -> frozenset[str] | None:
+    """Returns the names of the fields if serializing checks each value; None if something is left to validate.
+
+    For such a model, validating refuses missing values and nulls only.
+    """
+    found = model.view_schema().fields.values()
+    is_checked = all(isinstance(each, Strict) and not each.validators for each in found)
+    return frozenset(each.data_key for each in found) if is_checked else None
 
 
 @cached

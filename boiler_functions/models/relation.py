@@ -167,9 +167,9 @@ class NamingRelation(Relation[T]):
 
     def _path_in(self, value: Any) -> str | None:
         """Returns the path of the document that a stored value names; None for a value of another kind."""
+        if self.by == "reference":
+            return value.path if isinstance(value, Reference) else None
         match self.by, value:
-            case "reference", Reference(path=path):
-                return path
             # As lenient as Firestore: a query finds documents by any string that an id can be, so one that is skipped
             # here would leave the events of those documents without a token.
             case "path", str() if could_exist(value):

@@ -427,6 +427,12 @@ def shelved(app: str, instance: Instance, path: str) -> str:
     return f"{COPIES}/{digest(scope_of(app, instance.view), instance.root, path)}"
 
 
-def instance_of(view: Any, document: Document) -> Instance:
+def root_of(ledger: Document) -> str:
+    """Returns the path of the root of the instance that a ledger belongs to; "" for a view without a root."""
+    root: str = (ledger.fields or {})["root"]
+    return root
+
+
+def instance_of(view: Any, ledger: Document) -> Instance:
     """Returns the instance that a ledger belongs to."""
-    return Instance(view, (document.fields or {})["root"])
+    return Instance(view, root_of(ledger))

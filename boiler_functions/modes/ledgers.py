@@ -25,7 +25,7 @@ from boiler_functions.views.build import chunks
 LOOKED_UP = 10
 """The most pages of ledgers that one query returns."""
 
-NAMED = 30
+NAMED = 100
 """The same, of ledgers of which no more than the root and the plan is read."""
 
 LOOKED_UP_BYTES = 4 * 1024 * 1024

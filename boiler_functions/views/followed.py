@@ -316,7 +316,7 @@ def leads_on(source: Source, model: type[Any], document: Document) -> bool:
     class that holds a whole collection, so that documents which refer to it are found; it belongs to no subclass, as
     only the field `obj_type` says that.
     """
-    models = [each for each in (source.model, model) if issubclass(each, DomainModel)]
+    models = [each for each in {source.model, model} if issubclass(each, DomainModel)]
     if not document.exists:
         return not any(each.discriminator() for each in models)
     return all(each.holds(document) for each in models)

@@ -32,7 +32,7 @@ from boiler_functions.modes.edition import scope_of
 from boiler_functions.modes.event_function import Enqueue
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import Invocation, Outcome, Surroundings
-from boiler_functions.modes.ledger import edition_of, ledger_path
+from boiler_functions.modes.ledger import edition_of, ledger_path, root_of
 from boiler_functions.modes.ledgers import of_view_after, place_of
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.rebuild import PAGE
@@ -352,7 +352,7 @@ class Builder(NamedTuple):
         limit = PAGE * self.invocation.surroundings.threads
         ledgers = of_view_after(self._database, scope_of(work.app, work.view), limit, after)
         outcomes: Counter[Outcome] = Counter()
-        for page in work.ghosts((), ledgers):
+        for page in work.ghosts((), ((each.path, root_of(each)) for each in ledgers)):
             outcomes += page.outcomes
         return _Batch(place_of(ledgers[-1]) if ledgers else after, len(ledgers) < limit, outcomes)
 

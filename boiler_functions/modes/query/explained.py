@@ -7,7 +7,7 @@ from typing import Any
 
 from boiler_functions.database import Database, Document
 from boiler_functions.modes.edition import Edition, scope_of
-from boiler_functions.modes.ledger import Ledger, ledger_path
+from boiler_functions.modes.ledger import Ledger, ledger_path, root_of
 from boiler_functions.modes.ledgers import dependents
 from boiler_functions.modes.query.withdrawal import instance_at
 from boiler_functions.modes.release import Release
@@ -83,7 +83,7 @@ def _dependents(app: str, view: View, document: Document, database: Database) ->
     change = nothing("impact")._replace(path=document.path, before=document, after=document)
     if tokens := tokens_of_change(scope, view.store_class, change):
         for page in dependents(database, sorted(tokens), PAGE):
-            yield from ((each.fields or {})["root"] for each in page.documents)
+            yield from (root_of(each) for each in page.documents)
 
 
 def _source(path: str, then: Version, now: Version) -> dict[str, Any]:

@@ -234,10 +234,10 @@ class Rebuild(NamedTuple):
         self, instances: list[Instance], ledgers: Ledgers, reader: Reader, failure: Permanent | None, *, is_page: bool
     ) -> Iterator[Prepared]:
         """Registers all that the instances depend on, then builds them."""
-        if is_page:
-            reader.fetch(path for each in instances for path in self._known_documents(each, ledgers[each]))
-        elif any(self._is_behind(ledgers[each], reader) for each in instances):
+        if not is_page and any(self._is_behind(ledgers[each], reader) for each in instances):
             reader.read_again(reader.documents.keys() - {ledger.document.path for ledger in ledgers.values()})
+        elif is_page or self.change is None:
+            reader.fetch(path for each in instances for path in self._known_documents(each, ledgers[each]))
         resolved = reader.resolve(instances)
         while unregistered := [each for each in instances if self._must_register(each, ledgers[each], resolved[each])]:
             former, ledgers = ledgers, {**ledgers, **self._register(unregistered, ledgers, resolved)}

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from boiler_functions.database import Aggregation, Database, Document, Query
+from boiler_functions.database import Aggregation, Database, Query
 from boiler_functions.database.metered import Metered
 from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.invocation import REAL, Invocation, Outcome, Surroundings
-from boiler_functions.modes.ledger import COLLECTION, ledger_path
+from boiler_functions.modes.ledger import COLLECTION, ledger_path, root_of
 from boiler_functions.modes.ledgers import number_of_other_code, of_view
 from boiler_functions.modes.outbox import Recipient
 from boiler_functions.modes.query.fill import Fill
@@ -30,7 +32,7 @@ from boiler_functions.modes.stored_copies import BuiltPage
 from boiler_functions.views.build import Instance, chunks
 from boiler_functions.views.view_model import ViewModel
 
-NAMES = 3000
+NAMES = 10_000
 """The number of roots that one query names. Only their names are read; what is built comes PAGE at a time."""
 
 FUNCTION = "build"
@@ -62,11 +64,12 @@ class RebuildAll:
             # Before the views, so that these read the numbers.
             for _ in self._fill():
                 yield BuiltPage("", Counter())
-        roots = [root for page in self.roots(after) for root in page]
-        if not after:
+        if after:
+            roots = self._all_roots(after)
+        else:
+            roots, ledgers = self._listed()
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
-            ledgers = (each for page in of_view(self.database, self._scope, PAGE) for each in page.documents)
-            yield from self.ghosts(roots, ledgers)
+            yield from self.ghosts(roots, ledgers.items())
         has_met_earlier_ledgers = False
         for step, done in self._living(roots):
             has_met_earlier_ledgers |= done.has_met_earlier_ledgers
@@ -74,10 +77,26 @@ class RebuildAll:
         if has_met_earlier_ledgers:
             # Earlier ledgers are not indexed by view, so all ledgers are searched, once after such an upgrade.
             everything = (each for page in pages(self.database, Query(COLLECTION, limit=PAGE)) for each in page)
-            steps = list(self.ghosts(roots, everything))
+            steps = list(self.ghosts(roots, ((each.path, root_of(each)) for each in everything)))
             yield from steps
             if any(step.outcomes[Outcome.DELETED] for step in steps):
                 yield from (step for step, _ in self._living(root for page in self.roots() for root in page))
+
+    def _all_roots(self, after: str = "") -> list[str]:
+        return [root for page in self.roots(after) for root in page]
+
+    def _roots_by_ledger(self) -> dict[str, str]:
+        """Returns the path of each ledger of the view, with that of its root."""
+        ledgers = (each for page in of_view(self.database, self._scope, PAGE) for each in page.documents)
+        return {each.path: root_of(each) for each in ledgers}
+
+    def _listed(self) -> tuple[list[str], dict[str, str]]:
+        """Returns the roots that there are, and those in ledgers; if there may be threads, lists both at once."""
+        if self.surroundings.threads == 1:
+            return self._all_roots(), self._roots_by_ledger()
+        with ThreadPoolExecutor(1, "ledgers") as pool:
+            ledgers = pool.submit(copy_context().run, self._roots_by_ledger)
+            return self._all_roots(), ledgers.result()
 
     def number(self) -> int:
         """Returns how many roots there are; of a collection that a pattern narrows, at most."""
@@ -122,11 +141,17 @@ class RebuildAll:
         instances = (Instance(self.view, root) for root in roots)
         return in_order(self._rebuild, chunks(instances, PAGE), self.surroundings.threads)
 
-    def ghosts(self, living: Iterable[str], ledgers: Iterable[Document]) -> Iterator[BuiltPage]:
-        """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have."""
+    def ghosts(self, living: Iterable[str], ledgers: Iterable[tuple[str, str]]) -> Iterator[BuiltPage]:
+        """Rebuilds, and so deletes, instances whose root is gone, or is one that the view can no longer have.
+
+        `ledgers` are paths of ledgers, each with that of its root.
+        """
         known = {*living, ""}
-        own = (instance for ledger in ledgers if (instance := self._instance_of(ledger)) is not None)
-        others = (each for each in own if each.root not in known or not each.is_possible)
+        found = ((path, Instance(self.view, root)) for path, root in ledgers)
+        gone = ((path, each) for path, each in found if each.root not in known or not each.is_possible)
+        ledger_of = self._invocation().ledger_of
+        # Others are of other views, or of other apps.
+        others = (each for path, each in gone if ledger_of(each) == path)
         steps = in_order(self._without_root, chunks(others, PAGE), self.surroundings.threads)
         return (step for step in steps if step is not None)
 
@@ -151,12 +176,6 @@ class RebuildAll:
         root = self.view.store_class.root()
         # Includes documents of the model's other subclasses: a document that changed its class loses its view.
         return None if root is None else collection_query(root.model, {})._replace(select=())
-
-    def _instance_of(self, ledger: Document) -> Instance | None:
-        """Returns the instance whose ledger this is, or None if it belongs to another view or another app."""
-        fields = ledger.fields or {}
-        instance = Instance(self.view, fields["root"])
-        return instance if self._invocation().ledger_of(instance) == ledger.path else None
 
     @property
     def _scope(self) -> str:
