@@ -3,7 +3,6 @@
 `boiler audit` of the same views is beside the build that it would save.
 """
 
-import gc
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -11,8 +10,8 @@ from benchmarks import peers
 from benchmarks.measure import Contestant, medians
 from benchmarks.results import Row, ratio_at_most
 from benchmarks.stage import Stage
-from boiler_functions.cli import NEW_OBJECTS
 from boiler_functions.cli.audit import comparison_of
+from boiler_functions.cli.throughput import for_throughput
 from boiler_functions.modes.stored_copies import Verdict
 from emulator import geonames
 from functions.world import CityView, app
@@ -29,7 +28,7 @@ TWICE = "(d) writing two documents a view"
 GUARDED = "(e) reading and writing as much, on conditions"
 
 _BUILDS: dict[str, Callable[[Stage], object]] = {
-    BUILD: lambda stage: _as_a_command(lambda: stage.build_all(app, CityView)),
+    BUILD: for_throughput()(lambda stage: stage.build_all(app, CityView)),
     ONCE: lambda stage: peers.build_in_batches(stage.client, ["peerCityViews"]),
     TWICE: lambda stage: peers.build_in_batches(stage.client, ["peerCityViews", "peerLedgers"]),
     GUARDED: lambda stage: peers.build_on_conditions(stage.client),
@@ -40,7 +39,7 @@ def whole_build(stage: Stage) -> Iterator[Row]:
     """Builds all views where nothing is stored, and again where all is, in turns with the scripts."""
     first = _seconds(lambda: _with_cities(stage.another()), _BUILDS)
     filled = _with_cities(stage)
-    again = _seconds(lambda: filled, {**_BUILDS, AUDIT: lambda stage: _as_a_command(lambda: _audit(stage))})
+    again = _seconds(lambda: filled, {**_BUILDS, AUDIT: _audit})
     for when, taken in (("the first time", first), ("again", again)):
         name = f"build of {VIEWS:,} city views, {when}"
         yield Row(name, taken[BUILD], taken[ONCE], ONCE, "s", ratio_at_most(2))
@@ -59,16 +58,7 @@ def _with_cities(stage: Stage) -> Stage:
     return stage
 
 
-def _as_a_command(work: Callable[[], object]) -> None:
-    """Works as a command of `boiler` does, which looks for garbage less often than other programs."""
-    before = gc.get_threshold()
-    gc.set_threshold(NEW_OBJECTS)
-    try:
-        work()
-    finally:
-        gc.set_threshold(*before)
-
-
+@for_throughput()
 def _audit(stage: Stage) -> None:
     found = list(comparison_of(app, CityView, stage.database, timedelta(minutes=2)).whole())
     assert [each.verdict for each in found] == [Verdict.RIGHT] * VIEWS

@@ -127,6 +127,27 @@ def digest(*values: Any) -> str:
     return urlsafe_b64encode(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=18).digest()).decode()
 
 
+_COMPARED: Final = frozenset({type(None), bool, int, str, bytes, Reference})
+"""The types of which two values are stored alike if Python takes them for equal."""
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Returns whether two values are stored alike; 1 is neither True nor 1.0.
+
+    >>> is_same({"number": 1}, {"number": 1.0})
+    False
+    """
+    kind = type(one)
+    if kind is type(other):
+        if kind in _COMPARED:
+            return bool(one == other)
+        if kind is dict:
+            return one.keys() == other.keys() and all(is_same(each, other[key]) for key, each in one.items())
+        if kind is list:
+            return len(one) == len(other) and all(map(is_same, one, other))
+    return digest(one) == digest(other)
+
+
 def is_name(text: str) -> bool:
     """Returns whether the text is a simple name: ASCII letters, digits and underscores, not beginning with a digit."""
     return text.isascii() and text.isidentifier()

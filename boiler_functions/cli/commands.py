@@ -23,6 +23,7 @@ from boiler_functions.cli.operator import COMMANDS as OPERATOR_COMMANDS
 from boiler_functions.cli.output import AS_JSON, OUTPUT, Output, Tell, put, telling
 from boiler_functions.cli.project import Project
 from boiler_functions.cli.staging import COMMANDS as STAGING_COMMANDS
+from boiler_functions.cli.throughput import for_throughput
 from boiler_functions.cli.watch_table import watch_of
 from boiler_functions.compile.compiler import Compiled
 from boiler_functions.plan.graph import Graph, drawn_as
@@ -256,6 +257,7 @@ def types(app: str | None, firestore: bool, output: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask, whatever it costs.")
 @AS_JSON
 @in_context
+@for_throughput()
 def build(
     context: Context,
     view: str | None,

@@ -14,6 +14,7 @@ import click
 
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.output import AS_JSON, OUTPUT, put
+from boiler_functions.cli.throughput import for_throughput
 
 
 @click.command()
@@ -61,6 +62,7 @@ _ROOT = click.option("--root", metavar="ID", help="Only the instance of this roo
 @click.option("--yes", is_flag=True, help="Do not ask: neither before a repair, nor whatever it costs.")
 @AS_JSON
 @in_context
+@for_throughput()
 def audit(
     context: Context,
     view: str | None,
@@ -98,6 +100,7 @@ def audit(
 @_PAID
 @AS_JSON
 @in_context
+@for_throughput()
 def diff(context: Context, view: str | None, sample: int | None, root: str | None, yes: bool, as_json: bool) -> None:
     """Show what this checkout's code would change in copies that other code has stored, of VIEW or of all. Reads only.
 

@@ -9,6 +9,7 @@ import click
 
 from boiler_functions.cli.context import Context, in_context
 from boiler_functions.cli.output import AS_JSON
+from boiler_functions.cli.throughput import for_throughput
 
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
@@ -18,6 +19,7 @@ _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 @_YES
 @AS_JSON
 @in_context
+@for_throughput()
 def stage(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Build VIEW by this checkout's code beside what is shown, where nobody sees it.
 
@@ -53,6 +55,7 @@ def wait(context: Context, view: str, patience: str, late: str, as_json: bool) -
 @_YES
 @AS_JSON
 @in_context
+@for_throughput()
 def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
     """Show the staged version of VIEW, while writers write and clients listen; asks first.
 
@@ -70,6 +73,7 @@ def promote(context: Context, view: str, yes: bool, as_json: bool) -> None:
 @_YES
 @AS_JSON
 @in_context
+@for_throughput()
 def rollback(context: Context, view: str | None, to: int | None, yes: bool, as_json: bool) -> None:
     """Show the former version of VIEW again; without VIEW, give functions' traffic to their former revisions.
 

@@ -55,7 +55,7 @@ from boiler_functions.database.sizes import check_document, check_request, check
 from boiler_functions.database.values import check_fields, check_path
 from boiler_functions.exceptions import Conflict, InvalidRequest
 from boiler_functions.paths import collection_of
-from boiler_functions.types import Fields, GeoPoint, Instant, Version, digest, to_datetime, to_instant
+from boiler_functions.types import Fields, GeoPoint, Instant, Version, is_same, to_datetime, to_instant
 
 OnCommit: TypeAlias = Callable[[Document, Document], None]
 """Receives a document before and after a change."""
@@ -157,7 +157,7 @@ def _written(write: Write, before: Document, now: Instant) -> Document:
         return Document(write.path) if before.exists else before
     fields = _added(_merged(before.fields or {}, write), write)
     check_document(write.path, fields)
-    if before.exists and digest(fields) == digest(before.fields):
+    if before.exists and is_same(fields, before.fields):
         return before
     return Document(write.path, fields, now)
 

@@ -24,7 +24,7 @@ from boiler_functions.models.attributes import Attribute
 from boiler_functions.models.fields import Strict, flatten
 from boiler_functions.models.schemas import schema_of
 from boiler_functions.models.spelling import StoredSchema
-from boiler_functions.types import Fields, Reference, cached, described, digest, shown, subclasses
+from boiler_functions.types import Fields, Reference, cached, described, is_same, shown, subclasses
 
 OBJ_TYPE = "obj_type"
 DOC_ID = "doc_id"
@@ -344,9 +344,7 @@ class Model:
 
 def differs(one: Any, other: Any) -> bool:
     """Returns whether two values, or models, are stored differently: 1 differs from True and from 1.0."""
-    if type(one) is type(other) and isinstance(one, str | bool | int | Reference | None):
-        return bool(one != other)
-    return digest(_plain(one)) != digest(_plain(other))
+    return not is_same(_plain(one), _plain(other))
 
 
 def _plain(value: Any) -> Any:

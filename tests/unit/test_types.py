@@ -1,5 +1,6 @@
 """Values that every layer shares: instants, and the digest that tells values apart."""
 
+import copy
 import math
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
@@ -9,7 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from boiler_functions.types import GeoPoint, Reference, described, digest, shown, subclasses, to_datetime, to_instant
+from boiler_functions.types import (
+    GeoPoint,
+    Reference,
+    described,
+    digest,
+    is_same,
+    shown,
+    subclasses,
+    to_datetime,
+    to_instant,
+)
 
 # Neighbours that a careless digest would mix up.
 TRICKY: list[Any] = [
@@ -65,6 +76,8 @@ def same(one: Any, other: Any) -> bool:
 @example({"a": {"b": 1}}, {"a": {"b": 1.0}})
 def test_two_digests_are_equal_when_and_only_when_the_values_are(one: Any, other: Any) -> None:
     assert (digest(one) == digest(other)) is same(one, other)
+    assert is_same(one, other) is same(one, other)
+    assert is_same(one, copy.deepcopy(one))
 
 
 @pytest.mark.parametrize("position", range(len(TRICKY)))

@@ -28,7 +28,7 @@ from boiler_functions.modes.query.rebuild_all import NAMES, RebuildAll
 from boiler_functions.modes.release import Release
 from boiler_functions.modes.stored_copies import Finding, Verdict, WrongTotal
 from boiler_functions.paths import collection_of
-from boiler_functions.types import MISSING, Fields, Instant, digest
+from boiler_functions.types import MISSING, Fields, Instant, digest, is_same
 from boiler_functions.views.build import Built, Instance, Reader, build_to_store, chunks
 from boiler_functions.views.narrowed import matters
 
@@ -76,10 +76,10 @@ class Audit(NamedTuple):
 
     def whole(self) -> Iterator[Finding]:
         """Yields a finding for each root, each ledger whose root is gone, and each copy without a ledger."""
-        roots = [root for page in self.work.roots() for root in page]
+        roots, in_ledgers = self.work.listed()
         named: set[str] = set()
         yield from self._of(roots, named)
-        yield from self._ghosts(roots)
+        yield from self._ghosts(roots, in_ledgers.values())
         yield from self._without_ledger(named)
 
     def sample(self, number: int) -> Iterator[Finding]:
@@ -244,11 +244,9 @@ class Audit(NamedTuple):
             found.update((each.path, each) for each in self._database.read(paths, at=at).documents)
         return found
 
-    def _ghosts(self, living: Iterable[str]) -> Iterator[Finding]:
+    def _ghosts(self, living: Iterable[str], in_ledgers: Iterable[str]) -> Iterator[Finding]:
         known = {*living, ""}
-        ledgers = (each for page in of_view(self._database, self._scope, PAGE) for each in page.documents)
-        others = (instance_of(self.work.view, each).root for each in ledgers)
-        for roots in chunks((root for root in others if root not in known), PAGE):
+        for roots in chunks((root for root in in_ledgers if root not in known), PAGE):
             # Read again: a root may be younger than the list of those that live.
             found = self._database.read(roots).documents
             yield from self.of([each.path for each in found if not each.exists])
@@ -329,7 +327,7 @@ def _differing(copies: Iterable[Document], wanted: Mapping[str, Fields]) -> Iter
         if each.fields is None or expected is None:
             if each.exists or expected is not None:
                 yield each.path, ()
-        elif digest(each.fields) != digest(expected):
+        elif not is_same(each.fields, expected):
             names = sorted({*each.fields, *expected})
             yield each.path, tuple(name for name in names if _told(each.fields, name) != _told(expected, name))
 

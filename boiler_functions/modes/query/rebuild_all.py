@@ -67,7 +67,7 @@ class RebuildAll:
         if after:
             roots = self._all_roots(after)
         else:
-            roots, ledgers = self._listed()
+            roots, ledgers = self.listed()
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
             yield from self.ghosts(roots, ledgers.items())
         has_met_earlier_ledgers = False
@@ -90,7 +90,7 @@ class RebuildAll:
         ledgers = (each for page in of_view(self.database, self._scope, PAGE) for each in page.documents)
         return {each.path: root_of(each) for each in ledgers}
 
-    def _listed(self) -> tuple[list[str], dict[str, str]]:
+    def listed(self) -> tuple[list[str], dict[str, str]]:
         """Returns the roots that there are, and those in ledgers; if there may be threads, lists both at once."""
         if self.surroundings.threads == 1:
             return self._all_roots(), self._roots_by_ledger()

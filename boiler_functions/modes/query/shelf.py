@@ -27,7 +27,7 @@ from boiler_functions.modes.query.rebuild_all import RebuildAll
 from boiler_functions.modes.query.withdrawal import deletes_of_former
 from boiler_functions.modes.staged import StagedProgress, StagedVersion
 from boiler_functions.modes.stored_copies import BuiltPage, Finding, Moved, OnShelf, Verdict
-from boiler_functions.types import MISSING, Fields, digest
+from boiler_functions.types import MISSING, Fields, is_same
 from boiler_functions.views.build import Built, Instance
 from boiler_functions.views.totals import Total
 
@@ -417,6 +417,6 @@ def _differing(shown: dict[str, Any], shelf: dict[str, Any]) -> Iterator[tuple[s
         before, after = shown.get(path), shelf.get(path)
         if before is None or after is None:
             yield path, ()
-        elif digest(before) != digest(after):
+        elif not is_same(before, after):
             names = sorted({*before, *after})
-            yield path, tuple(name for name in names if digest(before.get(name)) != digest(after.get(name)))
+            yield path, tuple(name for name in names if not is_same(before.get(name), after.get(name)))
