@@ -101,7 +101,7 @@ def check_fields(path: str, fields: Fields) -> None:
     for name, value in fields.items():
         if reason := fault_of_name(name):
             raise InvalidRequest(f"{path} cannot be written: field {shown(name)}: {reason}")
-        for fault in () if _is_plain(value) else faults_of(value, name):
+        for fault in faults_of(value, name):
             raise InvalidRequest(f"{path} cannot be written: field {dotted((name, *fault.where))}: {fault.reason}")
 
 
