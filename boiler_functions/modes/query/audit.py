@@ -21,6 +21,7 @@ from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
 from boiler_functions.modes.ledger import Ledger, due_since, instance_of, ledger_path
 from boiler_functions.modes.ledgers import of_view, sampled
+from boiler_functions.modes.query.by_halves import by_halves
 from boiler_functions.modes.query.explained import dependents_of
 from boiler_functions.modes.query.kept_audit import KeptAudit
 from boiler_functions.modes.query.paging import pages
@@ -115,7 +116,11 @@ class Audit(NamedTuple):
             yield from found
 
     def _compare(self, roots: list[str]) -> tuple[list[Finding], list[str]]:
-        """Returns the findings, and the copies that the ledgers name."""
+        """Returns the findings, and the copies that the ledgers name; a build is owed where there can be none."""
+        parts = list(by_halves(self._compare_together, roots, lambda root: ([Finding(Verdict.OWED, root)], [])))
+        return [each for found, _ in parts for each in found], [path for _, copies in parts for path in copies]
+
+    def _compare_together(self, roots: list[str]) -> tuple[list[Finding], list[str]]:
         looks = list(self._look([Instance(self.work.view, root) for root in roots]))
         judged = ((each.instance, self._judged(each)) for each in looks)
         found = [each if each.verdict is Verdict.RIGHT else self._again(instance) for instance, each in judged]

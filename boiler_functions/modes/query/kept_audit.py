@@ -13,6 +13,7 @@ from math import isclose
 from typing import Any, NamedTuple
 
 from boiler_functions.database import Aggregation, Database, Document, Filter, Number, Query, Result
+from boiler_functions.modes.query.by_halves import by_halves
 from boiler_functions.modes.query.paging import pages
 from boiler_functions.modes.stored_copies import WrongTotal
 from boiler_functions.types import Instant
@@ -68,13 +69,20 @@ class KeptAudit(NamedTuple):
             return
         known: dict[str, _Seen | None] = {}
         for page in chunks(roots, PAGE):
-            reader = Reader(self.database)
-            for each in self._shown(reader, [Instance(self.view, root) for root in page]):
-                key = each.question.key
-                if key not in known:
-                    known[key] = self._judged(_seen(reader, each), each)
-                if (found := known[key]) is not None:
-                    yield WrongTotal(each.instance.root, each.name, found.kept, found.counted)
+            # What cannot be built shows no number.
+            for found in by_halves(lambda roots: self._wrong_together(roots, known), page, lambda _: []):
+                yield from found
+
+    def _wrong_together(self, roots: list[str], known: dict[str, _Seen | None]) -> list[WrongTotal]:
+        reader = Reader(self.database)
+        wrong: list[WrongTotal] = []
+        for each in self._shown(reader, [Instance(self.view, root) for root in roots]):
+            key = each.question.key
+            if key not in known:
+                known[key] = self._judged(_seen(reader, each), each)
+            if (found := known[key]) is not None:
+                wrong.append(WrongTotal(each.instance.root, each.name, found.kept, found.counted))
+        return wrong
 
     def _shown(self, reader: Reader, instances: list[Instance]) -> Iterator[_Shown]:
         reader.read(each.root for each in instances if each.root)

@@ -212,6 +212,18 @@ def test_a_value_that_is_no_key_makes_a_total_by_value_not_wrong(start: Start, r
     assert wrong(run, "--late", "0s", fine=True) == []
 
 
+def test_a_view_with_a_total_by_too_many_values_is_owed_and_the_others_are_compared(start: Start, run: Run) -> None:
+    testing = start(BY_VALUE)
+    liked(testing)
+    edit_value(testing, "i:3")
+    for number in range(101):
+        like(testing, 100 + number, "b", stars=number)
+    testing.deliver()
+    assert wrong(run, "--late", "0s") == [("posts/a", "likes", {"3": 7}, {"3": 2})]
+    result = json.loads(run("audit", "LikeView", "--late", "0s", "--json", "--project", "demo-likes").output)["result"]
+    assert result["views"]["LikeView"]["verdicts"] == {"lost": 1, "owed": 1}
+
+
 def test_an_edit_is_found_while_events_are_on_their_way(start: Start, run: Run) -> None:
     testing = start(APP)
     liked(testing)
