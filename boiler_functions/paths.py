@@ -148,13 +148,10 @@ class Pattern:
 
     def fill(self, values: Mapping[str, object]) -> str:
         """Returns the path with every placeholder replaced; raises InvalidPath for a value that is not an id."""
+        if missing := [name for name in self.names if name not in values]:
+            raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {', '.join(values) or 'nothing'}.")
         placeholders = zip(self._placeholders, self.segments, strict=True)
-        try:
-            return "/".join([document_id(values[name]) if name else segment for name, segment in placeholders])
-        except KeyError as error:
-            missing = [name for name in self.names if name not in values]
-            found = ", ".join(values) or "nothing"
-            raise InvalidPath(f"{self.text!r} needs {', '.join(missing)}; found {found}.") from error
+        return "/".join([document_id(values[name]) if name else segment for name, segment in placeholders])
 
     def overlaps(self, other: "Pattern") -> bool:
         """Returns whether some path matches both patterns."""

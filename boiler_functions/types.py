@@ -6,7 +6,7 @@ import math
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -56,7 +56,8 @@ def cached(function: Callable[P, T]) -> Callable[P, T]:
 
 def to_datetime(instant: Instant) -> datetime:
     """Returns the instant as an aware datetime in UTC, cut to microseconds as in Firestore."""
-    return _EPOCH + timedelta(microseconds=instant // 1000)
+    seconds, nanoseconds = divmod(instant, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
 
 
 def to_instant(moment: datetime) -> Instant:

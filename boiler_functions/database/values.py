@@ -65,11 +65,15 @@ def _is_plain(value: Any) -> bool:
     return kind in _ALWAYS_FIT or (kind is datetime and value.tzinfo is UTC)
 
 
-@lru_cache(maxsize=4096, typed=True)  # The documents of a page repeat a few names.
 def fault_of_name(name: Any, parents: int = 0) -> str | None:
     """Returns why a field cannot have this name, or None; `parents` is the size of the names that lead to it."""
     if not isinstance(name, str):
         return f"The key is of type {type(name).__name__}; it must be a string."
+    return _fault_of_text(name, parents)
+
+
+@lru_cache(maxsize=4096)  # The documents of a page repeat a few names.
+def _fault_of_text(name: str, parents: int) -> str | None:
     if not name:
         return "The key is empty."
     if name.startswith("__") and _RESERVED_NAME.fullmatch(name):

@@ -19,7 +19,7 @@ from boiler_functions.types import GeoPoint, Reference, is_unicode
 INT64 = validate.Range(-(2**63), 2**63 - 1, error="Not a 64-bit integer.")
 
 
-class Strict(fields.Field[Any]):
+class _Strict(fields.Field[Any]):
     """Validates on the way out as on the way in; marshmallow's own integer field would store 10.7 as 10."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
@@ -32,7 +32,7 @@ class Strict(fields.Field[Any]):
         return self._deserialize(value, None, None)
 
 
-class String(Strict, fields.String):
+class String(_Strict, fields.String):
     """A string that Firestore can hold: valid Unicode, not bytes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -43,7 +43,7 @@ class String(Strict, fields.String):
         return value
 
 
-class Integer(Strict, fields.Integer):
+class Integer(_Strict, fields.Integer):
     """A 64-bit integer; True and "1" are refused."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -56,7 +56,7 @@ class Integer(Strict, fields.Integer):
         return value
 
 
-class Float(Strict, fields.Float):
+class Float(_Strict, fields.Float):
     """A number; NaN and the infinities only in documents, as JSON cannot spell them."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -74,7 +74,7 @@ class Float(Strict, fields.Float):
         return number
 
 
-class Boolean(Strict, fields.Boolean):
+class Boolean(_Strict, fields.Boolean):
     """True or False; 1 and "yes" are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
@@ -83,7 +83,7 @@ class Boolean(Strict, fields.Boolean):
         return value
 
 
-class Timestamp(Strict, fields.AwareDateTime):
+class Timestamp(_Strict, fields.AwareDateTime):
     """An aware datetime; in JSON ISO 8601 text."""
 
     default_error_messages = {
@@ -108,7 +108,7 @@ class Timestamp(Strict, fields.AwareDateTime):
         return value
 
 
-class Bytes(Strict):
+class Bytes(_Strict):
     """Bytes; in JSON base64 text."""
 
     default_error_messages = {"invalid": "Not valid bytes."}
@@ -127,7 +127,7 @@ class Bytes(Strict):
         return value
 
 
-class Place(Strict):
+class Place(_Strict):
     """A GeoPoint; in JSON `{"latitude": …, "longitude": …}`."""
 
     default_error_messages = {"invalid": "Not a valid place: latitude -90…90 and longitude -180…180."}
@@ -145,7 +145,7 @@ class Place(Strict):
         return value
 
 
-class Related(Strict):
+class Related(_Strict):
     """A reference to a document whose path `accepts` admits; in JSON the path."""
 
     default_error_messages = {
@@ -178,6 +178,10 @@ class Related(Strict):
                 document_id(segment)
         except InvalidPath as error:
             raise self.make_error("invalid") from error
+
+
+CHECKED = (String, Integer, Float, Boolean, Timestamp, Bytes, Place, Related)
+"""The fields that refuse on the way out what they refuse on the way in; their subclasses may not."""
 
 
 class RelatedText(Related):

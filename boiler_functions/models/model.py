@@ -21,7 +21,7 @@ from boiler_functions.exceptions import (
     InvalidValue,
 )
 from boiler_functions.models.attributes import Attribute
-from boiler_functions.models.fields import Strict, flatten
+from boiler_functions.models.fields import CHECKED, flatten
 from boiler_functions.models.schemas import schema_of
 from boiler_functions.models.spelling import StoredSchema
 from boiler_functions.types import Fields, Reference, cached, described, is_same, shown, subclasses
@@ -404,7 +404,7 @@ def _checked_keys(model: Any) -> frozenset[str] | None:
     For such a model, validating refuses missing values and nulls only.
     """
     found = model.view_schema().fields.values()
-    is_checked = all(isinstance(each, Strict) and not each.validators for each in found)
+    is_checked = all(type(each) in CHECKED and not each.validators for each in found)
     return frozenset(each.data_key for each in found) if is_checked else None
 
 

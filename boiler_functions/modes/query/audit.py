@@ -19,7 +19,7 @@ from boiler_functions.models.model import OBJ_TYPE
 from boiler_functions.models.selection import collection_query
 from boiler_functions.modes.edition import Edition, scope_of
 from boiler_functions.modes.in_order import in_order
-from boiler_functions.modes.ledger import Ledger, due_since, instance_of, ledger_path
+from boiler_functions.modes.ledger import Ledger, due_since, ledger_path, root_of
 from boiler_functions.modes.ledgers import of_view, sampled
 from boiler_functions.modes.query.by_halves import by_halves
 from boiler_functions.modes.query.explained import dependents_of
@@ -77,17 +77,20 @@ class Audit(NamedTuple):
 
     def whole(self) -> Iterator[Finding]:
         """Yields a finding for each root, each ledger whose root is gone, and each copy without a ledger."""
-        roots, in_ledgers = self.work.listed()
+        roots, ledgers = self.work.listed()
+        known = {*roots, ""}
+        strangers = [root for root in ledgers.values() if root not in known]
+        del known, ledgers  # Each has as many paths as there are views.
         named: set[str] = set()
         yield from self._of(roots, named)
-        yield from self._ghosts(roots, in_ledgers.values())
+        yield from self._ghosts(strangers)
         yield from self._without_ledger(named)
 
     def sample(self, number: int) -> Iterator[Finding]:
         """Yields findings of about so many instances that have a ledger, chosen by chance."""
         start = digest(random.SystemRandom().getrandbits(64))
         found = sampled(self._database, self._scope, self._edition, start, number)
-        for page in chunks((instance_of(self.work.view, each).root for each in found), PAGE):
+        for page in chunks((root_of(each) for each in found), PAGE):
             yield from self.of(page)
 
     def since(self, time: Instant) -> Iterator[Finding]:
@@ -99,7 +102,7 @@ class Audit(NamedTuple):
         built = (each for page in of_view(self._database, self._scope, PAGE) for each in page.documents)
         roots = {
             *(each.root for each in self.work.having(copies).values()),
-            *(instance_of(self.work.view, each).root for each in built if each.version >= time),
+            *(root_of(each) for each in built if each.version >= time),
             *self._concerned(time),
         }
         yield from self.of(sorted(roots))
@@ -249,9 +252,9 @@ class Audit(NamedTuple):
             found.update((each.path, each) for each in self._database.read(paths, at=at).documents)
         return found
 
-    def _ghosts(self, living: Iterable[str], in_ledgers: Iterable[str]) -> Iterator[Finding]:
-        known = {*living, ""}
-        for roots in chunks((root for root in in_ledgers if root not in known), PAGE):
+    def _ghosts(self, strangers: Iterable[str]) -> Iterator[Finding]:
+        """Yields a finding for each of the roots in ledgers that were not among those that live, and are gone."""
+        for roots in chunks(strangers, PAGE):
             # Read again: a root may be younger than the list of those that live.
             found = self._database.read(roots).documents
             yield from self.of([each.path for each in found if not each.exists])

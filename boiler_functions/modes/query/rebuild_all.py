@@ -70,6 +70,7 @@ class RebuildAll:
             roots, ledgers = self.listed()
             # First, so that a copy that a ghost shares with a living instance is written after it was deleted.
             yield from self.ghosts(roots, ledgers.items())
+            del ledgers  # It has as many paths as there are views, and the builds need none.
         has_met_earlier_ledgers = False
         for step, done in self._living(roots):
             has_met_earlier_ledgers |= done.has_met_earlier_ledgers

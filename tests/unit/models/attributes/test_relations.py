@@ -46,6 +46,24 @@ def test_a_reference_into_another_collection_is_refused_when_it_is_saved(value: 
         City.new(country=value).save()
 
 
+class Postcard(DomainModel):
+    class Meta:
+        collection_name = "postcards"
+
+    shows = attrs.relation(City)
+    sent_from = attrs.relation(City, by="path")
+    sent_to = attrs.relation(City, by="id")
+
+
+@pytest.mark.parametrize("attribute", ["shows", "sent_from", "sent_to"])
+@pytest.mark.parametrize("city_id", ["", ".", "..", "__x__", "x" * 1501])
+def test_a_reference_to_what_no_document_can_be_called_is_refused_when_it_is_saved(
+    attribute: str, city_id: str
+) -> None:
+    with use(MemoryDatabase()), pytest.raises(InvalidValue, match=r"Postcard refuses"):
+        Postcard.new(**{attribute: Reference(f"cities/{city_id}")}).save()
+
+
 def test_a_stored_reference_into_another_collection_does_not_fit() -> None:
     database = MemoryDatabase()
     database.commit([Put("cities/TOK", {"country": Reference("cities/LA")})])
