@@ -60,8 +60,9 @@ class Postcard(DomainModel):
 def test_a_reference_to_what_no_document_can_be_called_is_refused_when_it_is_saved(
     attribute: str, city_id: str
 ) -> None:
+    values: dict[str, Any] = {attribute: Reference(f"cities/{city_id}")}
     with use(MemoryDatabase()), pytest.raises(InvalidValue, match=r"Postcard refuses"):
-        Postcard.new(**{attribute: Reference(f"cities/{city_id}")}).save()
+        Postcard.new(**values).save()
 
 
 def test_a_stored_reference_into_another_collection_does_not_fit() -> None:
