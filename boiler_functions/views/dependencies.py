@@ -109,7 +109,8 @@ def fields_read(
 ) -> FieldsRead:
     """Returns what a build read, followed and found documents by: for each pattern, not for each document."""
     found = tuple(source for source in store.sources if source.leads and _has_document(source, resolution, documents))
-    fields = _fields_read(cast(Any, store), found, tuple(map(_models_of, store.sources)), reads.attributes)
+    decided = tuple(_decided(store, source) for source in store.sources)
+    fields = _fields_read(cast(Any, store), found, decided, reads.attributes)
     return dict.fromkeys(fields) if reads.is_whole else fields
 
 
@@ -117,17 +118,16 @@ def _has_document(source: Source, resolution: Resolution, documents: Mapping[str
     return any(path in documents and documents[path].exists for path in resolution.paths.get(source.name, ()))
 
 
-# The views of a page read the same. By the models, too: a subclass may be declared later.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # The views of a page read the same.
 def _fields_read(
-    store: Any, found: tuple[Source, ...], models: tuple[tuple[Any, ...], ...], noted: Attributes
+    store: Any, found: tuple[Source, ...], decided: tuple[frozenset[str], ...], noted: Attributes
 ) -> FieldsRead:
     fields: dict[str, frozenset[str] | None] = {source.model.pattern().text: frozenset() for source in found}
-    for source in store.sources:
+    for source, deciding in zip(store.sources, decided, strict=True):
         pattern = source.model.pattern()
         if pattern.text in fields:
             read = (_fields_of(model, names) for model, names in noted if model.pattern().overlaps(pattern))
-            fields[pattern.text] = reduce(_both, read, _both(fields[pattern.text], _decided(store, source)))
+            fields[pattern.text] = reduce(_both, read, _both(fields[pattern.text], deciding))
     return fields
 
 
