@@ -142,7 +142,8 @@ def test_the_part_of_staged_versions_finds_what_goes_wrong_without_its_devices(
     name: str, replacement: Any, figure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Shelf, name, replacement)
-    assert any(stages.torture(seed).wrong[figure] for seed in range(40))
+    # One seed in some thirty needs what is asked for.
+    assert any(stages.torture(seed).wrong[figure] for seed in range(400))
 
 
 def counted_unbuilt(self: Builder, work: RebuildAll, build: CloudBuild, roots: Sequence[str]) -> Counter[Outcome]:
