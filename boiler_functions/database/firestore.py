@@ -192,8 +192,7 @@ class FirestoreDatabase:
         if select is not None:
             request.mask.field_paths.extend(map(field_path, select))
         responses = _retried(lambda: connection.batch_get(request))
-        decoded = connection.codec.decode_document
-        found = (decoded(each.found) for each in responses if each.HasField("found"))
+        found = (connection.codec.decode_document(each.found) for each in responses if each.HasField("found"))
         documents = {document.path: document for document in found}
         read_time = to_nanoseconds(responses[-1].read_time)
         return Reading(tuple(documents.get(path) or Document(path) for path in paths), read_time)

@@ -134,8 +134,7 @@ def _size(name: str) -> int:
 
 
 def _look(value: Any, where: tuple[str | int, ...], names: int, depth: int, found: list[Fault]) -> None:
-    if _is_plain(value):
-        return
+    """Adds the faults of a value that is not plain."""
     # A dict first: asking whether a value is any Mapping takes long.
     match value:
         case dict():

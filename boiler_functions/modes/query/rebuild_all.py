@@ -7,9 +7,7 @@ traffic may go on, because each commit has the same precondition on the ledger a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +91,9 @@ class RebuildAll:
 
     def listed(self) -> tuple[list[str], dict[str, str]]:
         """Returns the roots that there are, and those in ledgers; if there may be threads, lists both at once."""
-        if self.surroundings.threads == 1:
-            return self._all_roots(), self._roots_by_ledger()
-        with ThreadPoolExecutor(1, "ledgers") as pool:
-            ledgers = pool.submit(copy_context().run, self._roots_by_ledger)
-            return self._all_roots(), ledgers.result()
+        listings: tuple[Callable[[], Any], ...] = (self._all_roots, self._roots_by_ledger)
+        roots, ledgers = in_order(lambda listing: listing(), listings, self.surroundings.threads)
+        return roots, ledgers
 
     def number(self) -> int:
         """Returns how many roots there are; of a collection that a pattern narrows, at most."""
